@@ -1,0 +1,37 @@
+"""The error tree: every failure a user can cause or meet has a type here and a one-line message.
+
+A message says where, what was expected, what was found and what to do; applications print that line and exit with
+status 2. Plain ``assert`` is for our own bugs only.
+"""
+
+
+class PlannerError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(PlannerError):
+    """A configuration value, file or combination is invalid."""
+
+
+class ContractError(PlannerError):
+    """An array does not have the name, shape, type or range that the model contract states."""
+
+
+class ModelError(PlannerError):
+    """A model folder is incomplete, altered, of another contract version, or fails at inference."""
+
+
+class InputError(PlannerError):
+    """One input message or file holds data that must not be used."""
+
+
+class RecordingError(PlannerError):
+    """A bag cannot be read or written."""
+
+
+class SimulationError(PlannerError):
+    """A map, scenario or the traffic simulation failed."""
+
+
+class EvaluationError(PlannerError):
+    """An evaluation cannot be carried out."""
