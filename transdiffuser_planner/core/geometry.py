@@ -1,0 +1,111 @@
+"""Plane geometry: angles, rigid transforms and polylines, vectorised over leading axes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def wrap_angle(angle_rad: ArrayLike) -> FloatArray:
+    """Angles wrapped into [-pi, pi)."""
+    return np.asarray((np.asarray(angle_rad, dtype=np.float64) + np.pi) % (2.0 * np.pi) - np.pi)
+
+
+def local_from_global(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
+    """Express poses in the frame of an origin pose.
+
+    Args:
+        origin_3: x, y, heading of the local frame in the global one; its leading axes broadcast.
+        pose_X3: Poses (..., 3) in the global frame.
+
+    Returns:
+        Poses (..., 3) in the local frame, heading wrapped.
+    """
+    origin, pose = np.asarray(origin_3, dtype=np.float64), np.asarray(pose_X3, dtype=np.float64)
+    dx, dy = pose[..., 0] - origin[..., 0], pose[..., 1] - origin[..., 1]
+    cos, sin = np.cos(origin[..., 2]), np.sin(origin[..., 2])
+    return np.stack([cos * dx + sin * dy, cos * dy - sin * dx, wrap_angle(pose[..., 2] - origin[..., 2])], axis=-1)
+
+
+def global_from_local(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
+    """The inverse of local_from_global: poses in the origin's frame expressed in the global frame."""
+    origin, pose = np.asarray(origin_3, dtype=np.float64), np.asarray(pose_X3, dtype=np.float64)
+    cos, sin = np.cos(origin[..., 2]), np.sin(origin[..., 2])
+    x = origin[..., 0] + cos * pose[..., 0] - sin * pose[..., 1]
+    y = origin[..., 1] + sin * pose[..., 0] + cos * pose[..., 1]
+    return np.stack([x, y, wrap_angle(pose[..., 2] + origin[..., 2])], axis=-1)
+
+
+def arc_length(xy_N2: ArrayLike) -> FloatArray:
+    """Cumulative length (N,) along a polyline in metres, starting at 0."""
+    xy = np.asarray(xy_N2, dtype=np.float64)
+    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))])
+
+
+def project_onto_polyline(xy_N2: ArrayLike, point_X2: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Nearest point of a polyline to each of X points.
+
+    Args:
+        xy_N2: Polyline with at least two points, metres.
+        point_X2: Points (X, 2).
+
+    Returns:
+        Arc length (X,) of the nearest point and signed lateral offset (X,), positive when the point lies to the left.
+    """
+    xy = np.asarray(xy_N2, dtype=np.float64)
+    points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
+    start, edge = xy[:-1], np.diff(xy, axis=0)
+    length2 = np.maximum((edge**2).sum(axis=1), 1e-12)
+    relative = points[:, None, :] - start[None]
+    fraction = np.clip((relative * edge).sum(axis=-1) / length2, 0.0, 1.0)
+    gap = relative - fraction[..., None] * edge
+    nearest = (gap**2).sum(axis=-1).argmin(axis=1)
+    rows = np.arange(len(points))
+    gap, edge_n, fraction = gap[rows, nearest], edge[nearest], fraction[rows, nearest]
+    side = np.sign(edge_n[:, 0] * gap[:, 1] - edge_n[:, 1] * gap[:, 0])
+    s = arc_length(xy)[nearest] + fraction * np.sqrt(length2[nearest])
+    return s, side * np.hypot(gap[:, 0], gap[:, 1])
+
+
+def resample_polyline(xy_N2: ArrayLike, s_X: ArrayLike) -> FloatArray:
+    """Points (X, 2) at the given arc lengths, clamped to the polyline's ends."""
+    xy = np.asarray(xy_N2, dtype=np.float64)
+    s = arc_length(xy)
+    return np.stack([np.interp(s_X, s, xy[:, 0]), np.interp(s_X, s, xy[:, 1])], axis=-1)
+
+
+def box_corners(x_X: ArrayLike, y_X: ArrayLike, heading_X: ArrayLike, length: ArrayLike, width: ArrayLike) -> FloatArray:
+    """Corners (..., 4, 2) of boxes given by centre, heading, length and width; counter-clockwise from front left."""
+    x, y, heading = (np.asarray(v, dtype=np.float64) for v in (x_X, y_X, heading_X))
+    half_l, half_w = np.asarray(length, dtype=np.float64) / 2.0, np.asarray(width, dtype=np.float64) / 2.0
+    cos, sin = np.cos(heading), np.sin(heading)
+    corners = [(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)]
+    return np.stack(
+        [
+            np.stack([x + a * half_l * cos - b * half_w * sin, y + a * half_l * sin + b * half_w * cos], axis=-1)
+            for a, b in corners
+        ],
+        axis=-2,
+    )
+
+
+def boxes_overlap(corners_a_X42: ArrayLike, corners_b_X42: ArrayLike) -> NDArray[np.bool_]:
+    """Whether pairs of convex quadrilaterals overlap, by the separating axis theorem.
+
+    Args:
+        corners_a_X42, corners_b_X42: Corners (..., 4, 2) in order around the box; leading axes broadcast.
+
+    Returns:
+        Boolean array over the broadcast leading axes; touching counts as no overlap.
+    """
+    a, b = np.asarray(corners_a_X42, dtype=np.float64), np.asarray(corners_b_X42, dtype=np.float64)
+    separated = np.zeros(np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), dtype=np.bool_)
+    for box in (a, b):
+        for first in (0, 1):
+            axis = box[..., first + 1, :] - box[..., first, :]
+            along_a, along_b = (c @ axis[..., :, None] for c in (a, b))
+            along_a, along_b = along_a[..., 0], along_b[..., 0]
+            separated |= (along_a.max(-1) <= along_b.min(-1)) | (along_b.max(-1) <= along_a.min(-1))
+    return np.asarray(~separated)

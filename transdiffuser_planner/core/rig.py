@@ -1,0 +1,145 @@
+"""The sensor rig: which cameras and LiDAR a vehicle has and where they sit in base_link.
+
+A rig is read from YAML (``params/rig_*.yaml``). Intrinsics given here are defaults; a CameraInfo message overrides them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """Where a sensor sits: its x-forward, y-left, z-up frame in base_link.
+
+    Attributes:
+        x_m, y_m, z_m: Position in base_link.
+        roll_rad, pitch_rad, yaw_rad: Rotation, applied as Rz(yaw) Ry(pitch) Rx(roll); pitch is positive nose down.
+    """
+
+    x_m: float = 0.0
+    y_m: float = 0.0
+    z_m: float = 0.0
+    roll_rad: float = 0.0
+    pitch_rad: float = 0.0
+    yaw_rad: float = 0.0
+
+    def base_from_sensor(self) -> NDArray[np.float64]:
+        """The 4x4 transform of points from the sensor's x-forward frame into base_link."""
+        cr, sr = np.cos(self.roll_rad), np.sin(self.roll_rad)
+        cp, sp = np.cos(self.pitch_rad), np.sin(self.pitch_rad)
+        cy, sy = np.cos(self.yaw_rad), np.sin(self.yaw_rad)
+        transform = np.eye(4)
+        transform[:3, :3] = [
+            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+            [-sp, cp * sr, cp * cr],
+        ]
+        transform[:3, 3] = [self.x_m, self.y_m, self.z_m]
+        return transform
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraMount(Mount):
+    """A rectified pinhole camera; its optical axis is the mount's +x.
+
+    Attributes:
+        name: Topic part and segment name, for example "rgb_front".
+        width, height: Pixels.
+        fx, fy, cx, cy: Intrinsics in pixels.
+    """
+
+    name: str
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1 or self.fx <= 0 or self.fy <= 0:
+            raise ConfigError(f"rig camera '{self.name}': width, height, fx and fy must be positive")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LidarMount(Mount):
+    """A LiDAR; its cloud arrives in this frame (x forward, z up)."""
+
+    name: str = "lidar"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rig:
+    """All sensors of a vehicle.
+
+    Attributes:
+        cameras: From left to right.
+        lidar: None if the vehicle has none.
+        base_from_odometry_child_x_m: Position of the odometry's child frame in base_link, along x. 0 when odometry
+            already describes the rear axle; CARLA's vehicle origin is ahead of the rear axle.
+    """
+
+    cameras: tuple[CameraMount, ...]
+    lidar: LidarMount | None
+    base_from_odometry_child_x_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        names = [camera.name for camera in self.cameras]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"rig: camera names must differ, got {names}")
+        if not names and self.lidar is None:
+            raise ConfigError("rig: needs at least one camera or a lidar")
+
+    @staticmethod
+    def load(path: str | Path) -> Rig:
+        """Read a rig from YAML.
+
+        Raises:
+            ConfigError: The file is missing, is no YAML mapping, or a key is unknown, missing or of a wrong type.
+        """
+        path = Path(path)
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"rig file {path}: cannot be read ({error.strerror}); give an existing YAML file") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"rig file {path}: not valid YAML ({str(error).splitlines()[0]})") from None
+        if not isinstance(data, dict) or set(data) - {"cameras", "lidar", "base_from_odometry_child_x_m"}:
+            raise ConfigError(f"rig file {path}: expected the keys cameras, lidar, base_from_odometry_child_x_m")
+        cameras = tuple(_build(CameraMount, entry, f"rig file {path}: camera") for entry in data.get("cameras") or [])
+        lidar = data.get("lidar")
+        return Rig(
+            cameras=cameras,
+            lidar=None if lidar is None else _build(LidarMount, lidar, f"rig file {path}: lidar"),
+            base_from_odometry_child_x_m=float(data.get("base_from_odometry_child_x_m", 0.0)),
+        )
+
+
+def _build(kind: Any, entry: Any, where: str) -> Any:
+    """A mount of the given kind from a mapping, every key checked."""
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where}: expected a mapping, got {type(entry).__name__}")
+    types = {item.name: item.type for item in fields(kind)}
+    unknown = sorted(set(entry) - set(types))
+    if unknown:
+        raise ConfigError(f"{where}: unknown keys {unknown}; known are {sorted(types)}")
+    values: dict[str, Any] = {}
+    for key, value in entry.items():
+        want = types[key]
+        right = isinstance(value, str) if want == "str" else isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not right:
+            raise ConfigError(f"{where}: '{key}' must be of type {want}, got {value!r}")
+        values[key] = value if want == "str" else (int(value) if want == "int" else float(value))
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {str(error).split('()', 1)[-1].strip()}") from None

@@ -1,0 +1,256 @@
+"""Typed sensor values and results: what travels between adapters, planner and its users.
+
+Stamps are integer nanoseconds of the data's clock. Poses and velocities follow REP-103; base_link is the rear axle's
+centre on the ground.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+class Command(IntEnum):
+    """Driving command, in the order of the status vector's one-hot part."""
+
+    LEFT = 0
+    STRAIGHT = 1
+    RIGHT = 2
+    UNKNOWN = 3
+
+
+class SignalState(IntEnum):
+    """State of the next traffic signal on the route."""
+
+    UNKNOWN = 0
+    RED = 1
+    AMBER = 2
+    GREEN = 3
+
+
+class FallbackRung(IntEnum):
+    """Where the published trajectory came from; numbers as in the PlannerStatus message."""
+
+    NONE = 0
+    LAST_PLAN = 1
+    COMFORT_STOP = 2
+    EMERGENCY_STOP = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraIntrinsics:
+    """A rectified pinhole camera: size and focal lengths and principal point in pixels."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraImage:
+    """One picture. rgb_HW3: uint8, rows from the top."""
+
+    stamp_ns: int
+    name: str
+    rgb_HW3: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PointCloud:
+    """One LiDAR sweep in the LiDAR's frame. xyz_N3: metres, float32, finite rows only."""
+
+    stamp_ns: int
+    xyz_N3: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EgoState:
+    """Odometry: base_link in frame_id, velocities in base_link."""
+
+    stamp_ns: int
+    frame_id: str
+    x_m: float
+    y_m: float
+    heading_rad: float
+    vx_mps: float
+    vy_mps: float = 0.0
+    yaw_rate_radps: float = 0.0
+    z_m: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acceleration:
+    """Body-frame acceleration of base_link."""
+
+    stamp_ns: int
+    ax_mps2: float
+    ay_mps2: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """The path to follow. xy_N2 in frame_id, metres, at least two points, in driving order."""
+
+    stamp_ns: int
+    frame_id: str
+    xy_N2: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrafficSignal:
+    """The route's next signal: its state and the distance from the front bumper to its stop line."""
+
+    stamp_ns: int
+    state: SignalState
+    distance_m: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SensorSnapshot:
+    """All inputs of one planning cycle, aligned to stamp_ns. Absent optional inputs are None or missing keys.
+
+    Attributes:
+        stamp_ns: The data's time: the newest camera or LiDAR stamp of the frame.
+        ego: State at stamp_ns (interpolated odometry).
+        history: Past states in the same frame, oldest first, up to 2 s, not older than the last discontinuity.
+        images: By rig camera name.
+        intrinsics: By rig camera name, from CameraInfo or the rig.
+        missing: Names of expected inputs that this snapshot lacks.
+        ages_ns: Per input, stamp_ns minus the input's stamp.
+    """
+
+    stamp_ns: int
+    ego: EgoState
+    history: tuple[EgoState, ...]
+    images: dict[str, CameraImage] = field(default_factory=dict)
+    intrinsics: dict[str, CameraIntrinsics] = field(default_factory=dict)
+    cloud: PointCloud | None = None
+    acceleration: Acceleration | None = None
+    route: Route | None = None
+    command: Command = Command.UNKNOWN
+    signal: TrafficSignal | None = None
+    speed_limit_mps: float | None = None
+    missing: tuple[str, ...] = ()
+    ages_ns: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotReady:
+    """Why no snapshot, or no plan, exists: a value, not an exception."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trajectory:
+    """T future poses of base_link in frame_id with times relative to stamp_ns.
+
+    Attributes:
+        time_s_T: Strictly increasing, first > 0.
+        x_m_T, y_m_T, heading_rad_T: Poses in frame_id.
+        speed_mps_T, accel_mps2_T, curvature_per_m_T: Along the path; curvature positive to the left.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    time_s_T: FloatArray
+    x_m_T: FloatArray
+    y_m_T: FloatArray
+    heading_rad_T: FloatArray
+    speed_mps_T: FloatArray
+    accel_mps2_T: FloatArray
+    curvature_per_m_T: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredictedAgents:
+    """A agents of the model's choice with M joint futures each, in frame_id.
+
+    Attributes:
+        id_A: Stable over cycles, uint32.
+        class_A: Values of AgentClass.
+        existence_A: Probability in 0..1.
+        pose_A3: Current box centre x, y, heading.
+        speed_A: Along the heading; NaN-free, see speed_known_A.
+        speed_known_A: Whether the tracker has seen the agent long enough to know its speed.
+        length_m_A, width_m_A: Box.
+        path_MAT3: x, y, heading of each agent in the future drawn with ego candidate m.
+        time_s_T: Times of the path relative to the snapshot's stamp.
+    """
+
+    frame_id: str
+    id_A: NDArray[np.uint32]
+    class_A: NDArray[np.int8]
+    existence_A: FloatArray
+    pose_A3: FloatArray
+    speed_A: FloatArray
+    speed_known_A: NDArray[np.bool_]
+    length_m_A: FloatArray
+    width_m_A: FloatArray
+    path_MAT3: FloatArray
+    time_s_T: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidates:
+    """All M sampled ego plans, in frame_id, with what selection found about each.
+
+    Attributes:
+        pose_MT3: x, y, heading.
+        time_s_T: Times relative to the snapshot's stamp.
+        probability_M: Sums to 1 over the candidates that are not rejected.
+        rejected_M: Kinematically infeasible or otherwise not selectable.
+        cost_terms: Name -> value per candidate, all "lower is better".
+    """
+
+    frame_id: str
+    pose_MT3: FloatArray
+    time_s_T: FloatArray
+    probability_M: FloatArray
+    rejected_M: NDArray[np.bool_]
+    cost_terms: dict[str, FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """What a plan was made from and how; published with every plan."""
+
+    snapshot_stamp_ns: int
+    ages_ns: dict[str, int]
+    missing: tuple[str, ...]
+    seed: int
+    model_name: str
+    model_hash: str
+    provider: str
+    num_candidates: int
+    num_denoise_steps: int
+    stage_ms: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanResult:
+    """The outcome of one planning cycle. The trajectory has always passed the safety check or is a fallback.
+
+    Attributes:
+        trajectory: What to drive, in the odometry's frame.
+        chosen: Index of the chosen candidate, or -1 when a fallback was used.
+        rung, reason: FallbackRung.NONE and "" when the model's plan was accepted.
+        bev_probability_KLL: Encoder's bird's-eye semantics (classes x cells x cells), for markers and reports.
+    """
+
+    trajectory: Trajectory
+    candidates: Candidates
+    agents: PredictedAgents
+    chosen: int
+    rung: FallbackRung
+    reason: str
+    provenance: Provenance
+    bev_probability_KLL: NDArray[np.float32] | None = None
