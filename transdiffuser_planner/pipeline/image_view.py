@@ -1,0 +1,122 @@
+"""The stitched front view: real cameras resampled into the contract's virtual pinhole cameras.
+
+Every rig camera that sees part of the view contributes; pixels that no camera sees are 0 and counted as not covered.
+The resampling turns rays only (the parallax of cameras mounted apart is ignored), so a rig with one real camera, three or
+six becomes the same 3 x H x W picture. A rig equal to the contract's segments is copied without any resampling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.rig import CameraMount
+from transdiffuser_planner.core.types import CameraIntrinsics
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _CameraTable:
+    """Which view pixels (flat index) one camera may fill, and from which pixel of its reduced picture."""
+
+    reduction: int
+    target_N: NDArray[np.intp]
+    source_N: NDArray[np.intp]
+    copy_columns: slice | None  # set when the camera equals a segment: its picture is copied there as it is
+
+
+def segment_columns(contract: ModelContract) -> list[slice]:
+    """The columns of the stitched view that each segment fills, left to right."""
+    edges = np.cumsum([0.0] + [segment.width_fraction for segment in contract.segments]) * contract.image_width
+    bounds = np.rint(edges).astype(int)
+    return [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def view_rays(contract: ModelContract) -> NDArray[np.float64]:
+    """Ray directions (H, W, 3) of the view's pixel centres in base_link, not normalised."""
+    rays = np.zeros((contract.image_height, contract.image_width, 3))
+    rows = (np.arange(contract.image_height) + 0.5 - contract.horizon_row) / contract.focal_px
+    for segment, columns in zip(contract.segments, segment_columns(contract), strict=True):
+        width = columns.stop - columns.start
+        left = -(np.arange(width) + 0.5 - width / 2.0) / contract.focal_px
+        cos, sin = np.cos(segment.yaw_rad), np.sin(segment.yaw_rad)
+        rays[:, columns, 0] = (cos - sin * left)[None]
+        rays[:, columns, 1] = (sin + cos * left)[None]
+        rays[:, columns, 2] = -rows[:, None]
+    return rays
+
+
+def build_table(contract: ModelContract, mount: CameraMount, intrinsics: CameraIntrinsics) -> _CameraTable:
+    """The lookup from view pixels to a camera's pixels.
+
+    Args:
+        contract: The view.
+        mount: The camera's orientation in base_link.
+        intrinsics: Of the pictures that will be given to ``stitch``.
+    """
+    reduction = max(1, round(intrinsics.fx / contract.focal_px))
+    rays = view_rays(contract).reshape(-1, 3) @ mount.base_from_sensor()[:3, :3]
+    ahead = rays[:, 0] > 0.1
+    depth = np.where(ahead, rays[:, 0], 1.0)
+    column = np.floor((intrinsics.cx - intrinsics.fx * rays[:, 1] / depth) / reduction + 1e-6).astype(int)
+    row = np.floor((intrinsics.cy - intrinsics.fy * rays[:, 2] / depth) / reduction + 1e-6).astype(int)
+    width, height = -(-intrinsics.width // reduction), -(-intrinsics.height // reduction)
+    inside = ahead & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    target = np.flatnonzero(inside)
+    copy_columns = None
+    for columns in segment_columns(contract):
+        mask = np.zeros((contract.image_height, contract.image_width), dtype=np.bool_)
+        mask[:, columns] = True
+        same_size = (height, width) == (contract.image_height, columns.stop - columns.start)
+        if same_size and np.array_equal(target, np.flatnonzero(mask)) and reduction == 1:
+            copy_columns = columns
+    return _CameraTable(
+        reduction=reduction, target_N=target, source_N=(row * width + column)[target], copy_columns=copy_columns
+    )
+
+
+class ImageView:
+    """Stitches pictures; keeps one lookup table per camera and intrinsics."""
+
+    def __init__(self, contract: ModelContract, mounts: tuple[CameraMount, ...]) -> None:
+        self._contract = contract
+        self._mounts = {mount.name: mount for mount in mounts}
+        self._tables: dict[str, tuple[CameraIntrinsics, _CameraTable]] = {}
+
+    def _table(self, name: str, intrinsics: CameraIntrinsics) -> _CameraTable:
+        known = self._tables.get(name)
+        if known is None or known[0] != intrinsics:
+            known = (intrinsics, build_table(self._contract, self._mounts[name], intrinsics))
+            self._tables[name] = known
+        return known[1]
+
+    def stitch(
+        self, images: dict[str, NDArray[np.uint8]], intrinsics: dict[str, CameraIntrinsics]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """One picture from many.
+
+        Args:
+            images: Camera name -> uint8 (h, w, 3) RGB; sizes as in intrinsics.
+            intrinsics: Camera name -> its intrinsics.
+
+        Returns:
+            uint8 (H, W, 3) view, and per segment the share of its pixels that are covered (0..1).
+        """
+        height, width = self._contract.image_height, self._contract.image_width
+        view = np.zeros((height, width, 3), dtype=np.uint8)
+        covered = np.zeros(height * width, dtype=np.bool_)
+        for name, image in images.items():
+            table = self._table(name, intrinsics[name])
+            if table.copy_columns is not None:
+                view[:, table.copy_columns] = image
+            else:
+                reduced = np.asarray(Image.fromarray(image).reduce(table.reduction)) if table.reduction > 1 else image
+                free = ~covered[table.target_N]
+                view.reshape(-1, 3)[table.target_N[free]] = reduced.reshape(-1, 3)[table.source_N[free]]
+            covered[table.target_N] = True
+        grid = covered.reshape(height, width)
+        share = [grid[:, columns].mean() for columns in segment_columns(self._contract)]
+        return view, np.asarray(share, dtype=np.float32)

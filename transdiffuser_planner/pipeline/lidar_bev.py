@@ -1,0 +1,50 @@
+"""The LiDAR cloud as a bird's-eye histogram, the form TransFuser introduced."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+
+GROUND_HEIGHT_M = 0.3
+MAX_HEIGHT_M = 4.0
+MIN_HEIGHT_M = -2.0
+
+
+def points_in_base(xyz_N3: NDArray[np.float32], base_from_lidar_44: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Points (N, 3) moved from the LiDAR's frame into base_link, metres, float32."""
+    rotation = base_from_lidar_44[:3, :3].astype(np.float32)
+    if np.array_equal(rotation, np.eye(3, dtype=np.float32)):
+        return np.asarray(xyz_N3 + base_from_lidar_44[:3, 3].astype(np.float32))
+    return np.asarray(xyz_N3 @ rotation.T + base_from_lidar_44[:3, 3].astype(np.float32))
+
+
+def without_ego(xyz_N3: NDArray[np.float32], vehicle: VehicleModel = EGO_VEHICLE) -> NDArray[np.float32]:
+    """The points (base_link) that do not lie on the ego vehicle itself."""
+    x, y = xyz_N3[:, 0], xyz_N3[:, 1]
+    on_ego = (x > -vehicle.rear_overhang_m) & (x < vehicle.front_offset_m) & (np.abs(y) < vehicle.width_m / 2.0)
+    return np.asarray(xyz_N3[~on_ego])
+
+
+def histogram(xyz_N3: NDArray[np.float32], contract: ModelContract) -> NDArray[np.uint8]:
+    """Count points per cell, ground and obstacles apart.
+
+    Args:
+        xyz_N3: Points in base_link, metres.
+        contract: Gives cells, range and the clip count.
+
+    Returns:
+        Counts (C, L, L) clipped to the contract's limit, uint8; row 0 ahead, column 0 left.
+    """
+    cells, cell_m, range_m = contract.lidar_cells, contract.lidar_cell_m, contract.range_m
+    x, y, z = xyz_N3[:, 0], xyz_N3[:, 1], xyz_N3[:, 2]
+    keep = (np.abs(x) < range_m) & (np.abs(y) < range_m) & (z > MIN_HEIGHT_M) & (z < MAX_HEIGHT_M)
+    x, y, z = x[keep], y[keep], z[keep]
+    row = np.minimum(((range_m - x) / cell_m).astype(np.int64), cells - 1)
+    column = np.minimum(((range_m - y) / cell_m).astype(np.int64), cells - 1)
+    flat = (z > GROUND_HEIGHT_M) * (cells * cells) + row * cells + column
+    counts = np.bincount(flat, minlength=contract.lidar_channels * cells * cells)
+    shape = (contract.lidar_channels, cells, cells)
+    return np.minimum(counts, contract.lidar_clip_points).astype(np.uint8).reshape(shape)
