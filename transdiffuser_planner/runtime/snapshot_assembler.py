@@ -1,0 +1,282 @@
+"""Collects sensor values as they arrive and hands out time-aligned snapshots.
+
+Frames are aligned by stamp, not by arrival. Optional inputs that are absent or old are masked; too little to plan from
+gives NotReady with the reason. A clock that jumps back (a bag that loops) or odometry that no vehicle can have driven
+resets what must not be mixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import replace
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import (
+    Acceleration,
+    CameraImage,
+    CameraIntrinsics,
+    Command,
+    EgoState,
+    NotReady,
+    PointCloud,
+    Route,
+    SensorSnapshot,
+    TrafficSignal,
+)
+from transdiffuser_planner.pipeline.ego_history import extrapolate, interpolate, is_discontinuity
+
+LIDAR = "lidar"
+_FRAMES_KEPT = 4
+_HISTORY_NS = 2_500_000_000
+_FRAME_WAIT_NS = 150_000_000
+_CLOCK_RESET_NS = 1_000_000_000
+
+
+class SnapshotAssembler:
+    """Not thread-safe: one owner feeds it and asks it."""
+
+    def __init__(self, rig: Rig, config: PlannerConfig) -> None:
+        self._rig = rig
+        self.config = config
+        self._cameras = {camera.name: camera for camera in rig.cameras}
+        self.num_resets = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._frames: dict[str, deque[CameraImage | PointCloud]] = {
+            name: deque(maxlen=_FRAMES_KEPT) for name in self._sensor_names()
+        }
+        self._intrinsics: dict[str, CameraIntrinsics] = {
+            c.name: CameraIntrinsics(width=c.width, height=c.height, fx=c.fx, fy=c.fy, cx=c.cx, cy=c.cy)
+            for c in self._rig.cameras
+        }
+        self._ego: deque[EgoState] = deque()
+        self._acceleration: Acceleration | None = None
+        self._route: Route | None = None
+        self._command: tuple[int, Command] | None = None
+        self._signal: TrafficSignal | None = None
+        self._speed_limit: tuple[int, float] | None = None
+
+    def _sensor_names(self) -> list[str]:
+        return list(self._cameras) + ([LIDAR] if self._rig.lidar is not None else [])
+
+    def reset(self) -> None:
+        """Forget everything but the route and intrinsics, as after a clock jump."""
+        route, intrinsics = self._route, self._intrinsics
+        self._clear()
+        self._route, self._intrinsics = route, intrinsics
+        self.num_resets += 1
+
+    def add_image(self, image: CameraImage) -> str | None:
+        """Take a picture; returns why it was refused, or None."""
+        if image.name not in self._cameras:
+            return f"camera '{image.name}' is not in the rig"
+        intrinsics = self._intrinsics[image.name]
+        if image.rgb_HW3.shape != (intrinsics.height, intrinsics.width, 3):
+            height, width = image.rgb_HW3.shape[:2]
+            return (
+                f"camera '{image.name}': picture is {width}x{height}, "
+                f"its camera_info says {intrinsics.width}x{intrinsics.height}"
+            )
+        return self._add_frame(image.name, image)
+
+    def add_intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> str | None:
+        """Take a camera's intrinsics; returns why they were refused, or None."""
+        if name not in self._cameras:
+            return f"camera '{name}' is not in the rig"
+        if intrinsics.fx <= 0 or intrinsics.fy <= 0 or intrinsics.width < 1 or intrinsics.height < 1:
+            return f"camera '{name}': camera_info is not calibrated (fx {intrinsics.fx}, width {intrinsics.width})"
+        self._intrinsics[name] = intrinsics
+        return None
+
+    def add_cloud(self, cloud: PointCloud) -> str | None:
+        """Take a LiDAR sweep; returns why it was refused, or None."""
+        if self._rig.lidar is None:
+            return "the rig has no lidar"
+        if len(cloud.xyz_N3) == 0:
+            return "lidar: cloud is empty"
+        return self._add_frame(LIDAR, cloud)
+
+    def _add_frame(self, name: str, frame: CameraImage | PointCloud) -> str | None:
+        frames = self._frames[name]
+        if frames and frame.stamp_ns <= frames[-1].stamp_ns:
+            if frames[-1].stamp_ns - frame.stamp_ns < _CLOCK_RESET_NS:
+                word = "repeated" if frame.stamp_ns == frames[-1].stamp_ns else "out-of-order"
+                return f"{name}: {word} stamp"
+            self.reset()
+            frames = self._frames[name]
+        frames.append(frame)
+        return None
+
+    def add_odometry(self, ego: EgoState) -> str | None:
+        """Take odometry (moved to base_link by the rig's offset); returns why it was refused, or None."""
+        offset = self._rig.base_from_odometry_child_x_m
+        if offset:
+            ego = _shift_to_base(ego, offset)
+        if self._ego:
+            behind_ns = self._ego[-1].stamp_ns - ego.stamp_ns
+            if 0 <= behind_ns < _CLOCK_RESET_NS:
+                return f"odometry: {'repeated' if behind_ns == 0 else 'out-of-order'} stamp"
+            if behind_ns >= _CLOCK_RESET_NS:
+                self.reset()
+            elif is_discontinuity(self._ego[-1], ego):
+                self._ego.clear()
+        self._ego.append(ego)
+        while self._ego[-1].stamp_ns - self._ego[0].stamp_ns > _HISTORY_NS:
+            self._ego.popleft()
+        return None
+
+    def add_acceleration(self, acceleration: Acceleration) -> str | None:
+        """Take an acceleration; returns why it was refused, or None."""
+        self._acceleration = acceleration
+        return None
+
+    def add_route(self, route: Route) -> str | None:
+        """Take a route; returns why it was refused, or None."""
+        if len(route.xy_N2) < 2:
+            return f"route: needs at least 2 poses, got {len(route.xy_N2)}"
+        self._route = route
+        return None
+
+    def add_command(self, stamp_ns: int, command: Command) -> str | None:
+        """Take a driving command; never refused."""
+        self._command = (stamp_ns, command)
+        return None
+
+    def add_signal(self, signal: TrafficSignal) -> str | None:
+        """Take the next signal's state; never refused."""
+        self._signal = signal
+        return None
+
+    def add_speed_limit(self, stamp_ns: int, speed_limit_mps: float) -> str | None:
+        """Take a speed limit; returns why it was refused, or None."""
+        if not 0.0 < speed_limit_mps < 70.0:
+            return f"speed limit: {speed_limit_mps} m/s is out of range (0 .. 70)"
+        self._speed_limit = (stamp_ns, speed_limit_mps)
+        return None
+
+    def latest_stamp_ns(self) -> int | None:
+        """Newest stamp of any camera or LiDAR frame."""
+        stamps = [frames[-1].stamp_ns for frames in self._frames.values() if frames]
+        return max(stamps) if stamps else None
+
+    def is_complete(self, stamp_ns: int) -> bool:
+        """Whether every sensor of the rig and odometry have arrived for a frame stamp."""
+        have_ego = bool(self._ego) and self._ego[-1].stamp_ns >= stamp_ns
+        return have_ego and len(self._frames_at(stamp_ns)) == len(self._frames)
+
+    def _frames_at(self, stamp_ns: int) -> dict[str, CameraImage | PointCloud]:
+        """Per sensor the frame nearest to a stamp, where one lies within the tolerance."""
+        tolerance_ns = self.config.sync_tolerance_s * 1e9
+        found = {}
+        for name, frames in self._frames.items():
+            nearest = min(frames, key=lambda frame: abs(frame.stamp_ns - stamp_ns), default=None)
+            if nearest is not None and abs(nearest.stamp_ns - stamp_ns) <= tolerance_ns:
+                found[name] = nearest
+        return found
+
+    def _choose_stamp(self, newest_ns: int) -> int:
+        """The recent frame stamp for which most sensors are there; the newest among equals."""
+        stamps = {frame.stamp_ns for frames in self._frames.values() for frame in frames}
+        recent = [stamp for stamp in stamps if newest_ns - stamp <= _FRAME_WAIT_NS]
+        return max(recent, key=lambda stamp: (len(self._frames_at(stamp)), stamp))
+
+    def assemble(self, now_ns: int) -> SensorSnapshot | NotReady:
+        """The best snapshot available.
+
+        Args:
+            now_ns: Current time on the data's clock.
+
+        Returns:
+            The snapshot, or NotReady with the reason.
+        """
+        newest_ns = self.latest_stamp_ns()
+        if newest_ns is None:
+            return NotReady(reason=f"no frame yet of {', '.join(self._sensor_names())}")
+        stamp_ns = self._choose_stamp(newest_ns)
+        age_s = (now_ns - stamp_ns) * 1e-9
+        if age_s > self.config.max_sensor_age_s:
+            return NotReady(reason=f"newest sensor frame is {age_s:.2f} s old (limit {self.config.max_sensor_age_s} s)")
+        frames = self._frames_at(stamp_ns)
+        reason = self._lacking(frames)
+        if reason:
+            return NotReady(reason=reason)
+        ego = self._ego_at(stamp_ns)
+        if isinstance(ego, NotReady):
+            return ego
+        return self._snapshot(stamp_ns, ego, frames)
+
+    def _lacking(self, frames: dict[str, CameraImage | PointCloud]) -> str:
+        """Why these frames are too few, or the empty string."""
+        num_cameras = sum(name in self._cameras for name in frames)
+        absent = [name for name in self._sensor_names() if name not in frames]
+        if num_cameras < self.config.min_cameras:
+            return f"{num_cameras} cameras, need {self.config.min_cameras}; missing {', '.join(absent)}"
+        if self.config.require_lidar and LIDAR not in frames:
+            return "lidar is missing and require_lidar is set"
+        return ""
+
+    def _ego_at(self, stamp_ns: int) -> EgoState | NotReady:
+        if not self._ego:
+            return NotReady(reason="no odometry yet")
+        ego = interpolate(self._ego, stamp_ns)
+        if ego is not None:
+            return ego
+        gap_s = (stamp_ns - self._ego[-1].stamp_ns) * 1e-9
+        if 0.0 < gap_s <= self.config.max_odometry_age_s:
+            return extrapolate(self._ego[-1], stamp_ns)
+        if gap_s > 0.0:
+            return NotReady(reason=f"odometry is {gap_s:.2f} s older than the frame")
+        return NotReady(reason="odometry begins after the frame")
+
+    def _snapshot(self, stamp_ns: int, ego: EgoState, frames: dict[str, CameraImage | PointCloud]) -> SensorSnapshot:
+        limit_ns = self.config.max_optional_age_s * 1e9
+
+        def fresh(stamp: int) -> bool:
+            return abs(stamp_ns - stamp) <= limit_ns
+
+        acceleration, signal = self._acceleration, self._signal
+        command, speed_limit = self._command, self._speed_limit
+        ages = {name: stamp_ns - frame.stamp_ns for name, frame in frames.items()}
+        ages["odometry"] = max(0, stamp_ns - self._ego[-1].stamp_ns)
+        optional = {
+            "acceleration": acceleration is not None and fresh(acceleration.stamp_ns),
+            "route": self._route is not None and self._route.frame_id == ego.frame_id,
+            "command": command is not None and fresh(command[0]),
+            "traffic_signal": signal is not None and fresh(signal.stamp_ns),
+            "speed_limit": speed_limit is not None and fresh(speed_limit[0]),
+        }
+        missing = [name for name in self._sensor_names() if name not in frames]
+        missing += [name for name, present in optional.items() if not present]
+        images = {name: frame for name, frame in frames.items() if isinstance(frame, CameraImage)}
+        cloud = frames.get(LIDAR)
+        return SensorSnapshot(
+            stamp_ns=stamp_ns,
+            ego=ego,
+            history=tuple(state for state in self._ego if state.stamp_ns <= stamp_ns),
+            images=images,
+            intrinsics={name: self._intrinsics[name] for name in images},
+            cloud=cloud if isinstance(cloud, PointCloud) else None,
+            acceleration=acceleration if optional["acceleration"] else None,
+            route=self._route if optional["route"] else None,
+            command=command[1] if command is not None and optional["command"] else Command.UNKNOWN,
+            signal=signal if optional["traffic_signal"] else None,
+            speed_limit_mps=speed_limit[1] if speed_limit is not None and optional["speed_limit"] else None,
+            missing=tuple(missing),
+            ages_ns=ages,
+        )
+
+
+def _shift_to_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
+    """Odometry of a child frame ahead of the rear axle, moved to the rear axle (same heading)."""
+    lateral = ego.vy_mps - ego.yaw_rate_radps * base_from_child_x_m
+    cos, sin = math.cos(ego.heading_rad), math.sin(ego.heading_rad)
+    return replace(
+        ego,
+        x_m=ego.x_m - base_from_child_x_m * cos,
+        y_m=ego.y_m - base_from_child_x_m * sin,
+        vy_mps=lateral,
+    )
+
