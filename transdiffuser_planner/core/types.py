@@ -154,7 +154,7 @@ class Trajectory:
     """T future poses of base_link in frame_id with times relative to stamp_ns.
 
     Attributes:
-        time_s_T: Strictly increasing, first > 0.
+        time_s_T: Strictly increasing, first is 0 (the state at stamp_ns).
         x_m_T, y_m_T, heading_rad_T: Poses in frame_id.
         speed_mps_T, accel_mps2_T, curvature_per_m_T: Along the path; curvature positive to the left.
     """

@@ -1,0 +1,114 @@
+"""How much room a plan leaves to LiDAR obstacles and to predicted agents.
+
+The ego's footprint is covered by circles along its length, agents likewise; LiDAR obstacles become a distance field on a
+grid around the ego. Both give the clearance in metres of every plan pose, vectorised over all candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+
+FloatArray = NDArray[np.float64]
+
+CELL_M = 0.25
+X_RANGE_M = (-6.0, 40.0)
+Y_RANGE_M = (-14.0, 14.0)
+MIN_OBSTACLE_HEIGHT_M = 0.35
+MAX_OBSTACLE_HEIGHT_M = 2.2
+MIN_POINTS_PER_CELL = 1
+NUM_EGO_CIRCLES = 4
+NUM_AGENT_CIRCLES = 3
+FAR_M = 100.0
+
+
+def ego_circles(vehicle: VehicleModel = EGO_VEHICLE) -> tuple[FloatArray, float]:
+    """Circle centres along base_link's x (m) and their common radius (m) that cover the footprint's width."""
+    part = vehicle.length_m / NUM_EGO_CIRCLES
+    centers = -vehicle.rear_overhang_m + part * (np.arange(NUM_EGO_CIRCLES) + 0.5)
+    return centers, vehicle.width_m / 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObstacleField:
+    """Distance in metres from each grid cell to the nearest obstacle point, in base_link."""
+
+    distance_XY: NDArray[np.float32]
+
+    @staticmethod
+    def from_points(points_N3: NDArray[np.float32], moving_box_A5: FloatArray) -> ObstacleField:
+        """Build the field.
+
+        Args:
+            points_N3: LiDAR points in base_link, without the ego's own.
+            moving_box_A5: Boxes x, y, heading, length, width of agents that move and are judged by their predicted
+                paths instead; points inside them (grown by 0.4 m) are left out.
+        """
+        x, y, z = points_N3[:, 0], points_N3[:, 1], points_N3[:, 2]
+        keep = (z > MIN_OBSTACLE_HEIGHT_M) & (z < MAX_OBSTACLE_HEIGHT_M)
+        keep &= (x > X_RANGE_M[0]) & (x < X_RANGE_M[1]) & (y > Y_RANGE_M[0]) & (y < Y_RANGE_M[1])
+        x, y = x[keep], y[keep]
+        for box_x, box_y, heading, length, width in moving_box_A5:
+            dx, dy = x - box_x, y - box_y
+            along = dx * np.cos(heading) + dy * np.sin(heading)
+            across = dy * np.cos(heading) - dx * np.sin(heading)
+            outside = (np.abs(along) > length / 2.0 + 0.4) | (np.abs(across) > width / 2.0 + 0.4)
+            x, y = x[outside], y[outside]
+        shape = (round((X_RANGE_M[1] - X_RANGE_M[0]) / CELL_M), round((Y_RANGE_M[1] - Y_RANGE_M[0]) / CELL_M))
+        row = np.minimum(((x - X_RANGE_M[0]) / CELL_M).astype(np.int64), shape[0] - 1)
+        column = np.minimum(((y - Y_RANGE_M[0]) / CELL_M).astype(np.int64), shape[1] - 1)
+        counts = np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1]).reshape(shape)
+        occupied = counts >= MIN_POINTS_PER_CELL
+        if not occupied.any():
+            return ObstacleField(distance_XY=np.full(shape, FAR_M, dtype=np.float32))
+        return ObstacleField(distance_XY=(distance_transform_edt(~occupied) * CELL_M).astype(np.float32))
+
+    def clearance(self, pose_X3: FloatArray, vehicle: VehicleModel = EGO_VEHICLE) -> FloatArray:
+        """Distance (...,) in metres from the footprint at each pose (..., 3) to the nearest obstacle; <= 0 is a hit.
+
+        Poses outside the grid are clear: nothing is known there.
+        """
+        centers, radius = ego_circles(vehicle)
+        x = pose_X3[..., 0, None] + centers * np.cos(pose_X3[..., 2, None])
+        y = pose_X3[..., 1, None] + centers * np.sin(pose_X3[..., 2, None])
+        row = np.floor((x - X_RANGE_M[0]) / CELL_M).astype(np.int64)
+        column = np.floor((y - Y_RANGE_M[0]) / CELL_M).astype(np.int64)
+        rows, columns = self.distance_XY.shape
+        inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+        distance = self.distance_XY[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+        return np.asarray(np.where(inside, distance, FAR_M).min(axis=-1) - radius, dtype=np.float64)
+
+
+def agent_clearance(
+    pose_MF3: FloatArray,
+    agent_path_MAF3: FloatArray,
+    length_m_A: FloatArray,
+    width_m_A: FloatArray,
+    vehicle: VehicleModel = EGO_VEHICLE,
+) -> FloatArray:
+    """Distance between footprints of the ego and of each agent at equal times.
+
+    Args:
+        pose_MF3: Ego plans, base_link poses.
+        agent_path_MAF3: Box centres of the agents in the joint sample of each plan, same times, same frame.
+        length_m_A, width_m_A: Boxes.
+
+    Returns:
+        Clearance (M, A, F) in metres, <= 0 where they touch.
+    """
+    centers, radius = ego_circles(vehicle)
+    ego_x = pose_MF3[..., 0, None] + centers * np.cos(pose_MF3[..., 2, None])
+    ego_y = pose_MF3[..., 1, None] + centers * np.sin(pose_MF3[..., 2, None])
+    fraction = np.linspace(-0.5, 0.5, NUM_AGENT_CIRCLES)
+    reach = np.maximum(length_m_A - width_m_A, 0.0)[None, :, None, None] * fraction
+    agent_x = agent_path_MAF3[..., 0, None] + reach * np.cos(agent_path_MAF3[..., 2, None])
+    agent_y = agent_path_MAF3[..., 1, None] + reach * np.sin(agent_path_MAF3[..., 2, None])
+    gap2 = (ego_x[:, None, :, :, None] - agent_x[..., None, :]) ** 2
+    gap2 += (ego_y[:, None, :, :, None] - agent_y[..., None, :]) ** 2
+    nearest = np.sqrt(gap2.reshape(*gap2.shape[:3], -1).min(axis=-1))
+    return np.asarray(nearest - radius - (width_m_A / 2.0)[None, :, None])

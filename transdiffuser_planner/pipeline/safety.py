@@ -1,0 +1,85 @@
+"""Accepts or rejects plans, independently of what the network thinks of them.
+
+A plan passes when it is finite, kinematically feasible, continuous with the ego's state and free of collisions with LiDAR
+obstacles and with the agents' predicted paths within the horizon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.pipeline.smoothing import SmoothPlans
+
+FloatArray = NDArray[np.float64]
+
+_STOP_DECEL_MPS2 = 5.0
+_STOP_MARGIN_M = 1.5
+_SURE_HORIZON_S = 1.0
+_ACCEL_TOLERANCE_MPS2 = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Per plan: accepted or not, and the first reason against it ("" when accepted)."""
+
+    accepted_M: NDArray[np.bool_]
+    reason_M: tuple[str, ...]
+
+
+def kinematic_faults(plans: SmoothPlans, config: PlannerConfig) -> dict[str, NDArray[np.bool_]]:
+    """Which plans break a kinematic limit, by reason.
+
+    The first half second is the transition from the vehicle's present acceleration and is judged like the rest.
+    """
+    speed, accel, curvature = plans.speed_MF, plans.accel_MF, plans.curvature_MF
+    lateral = speed**2 * np.abs(curvature)
+    moving = speed > 1.0
+    return {
+        "not finite": ~np.isfinite(plans.pose_MF3).all(axis=(1, 2)),
+        "acceleration above limit": (accel > config.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2).any(axis=1),
+        "braking above limit": (accel < -config.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2).any(axis=1),
+        "lateral acceleration above limit": (lateral > config.max_lateral_accel_mps2).any(axis=1),
+        "curvature above limit": ((np.abs(curvature) > config.max_curvature_per_m) & moving).any(axis=1),
+    }
+
+
+def collision_faults(
+    plans: SmoothPlans,
+    obstacle_clearance_MF: FloatArray,
+    agent_clearance_MF: FloatArray,
+    speed_mps: float,
+    config: PlannerConfig,
+) -> dict[str, NDArray[np.bool_]]:
+    """Which plans collide, by reason.
+
+    Agents are judged by their predicted paths up to the horizon. LiDAR points stand still here although some belong to
+    undetected moving vehicles: a hit rejects when it comes within 1 s or nearer than the vehicle could stop.
+
+    Args:
+        obstacle_clearance_MF, agent_clearance_MF: Metres, <= 0 is a hit.
+        speed_mps: Current speed.
+    """
+    moving = plans.speed_MF > 0.1
+    within = plans.time_s_F <= config.collision_horizon_s
+    travelled = np.cumsum(plans.speed_MF, axis=1) * float(plans.time_s_F[0])
+    near = (travelled < speed_mps**2 / (2.0 * _STOP_DECEL_MPS2) + _STOP_MARGIN_M) | (plans.time_s_F <= _SURE_HORIZON_S)
+    margin = config.collision_margin_m
+    static_hit = (obstacle_clearance_MF < margin) & moving & within & near
+    agent_hit = (agent_clearance_MF < margin) & moving & within
+    return {"collision with an obstacle": static_hit.any(axis=1), "collision with an agent": agent_hit.any(axis=1)}
+
+
+def verdict(faults: dict[str, NDArray[np.bool_]]) -> Verdict:
+    """Combine faults into one verdict per plan; the first fault in order names the reason."""
+    stacked = np.stack(list(faults.values()))
+    names = list(faults)
+    rejected = stacked.any(axis=0)
+    first = stacked.argmax(axis=0)
+    return Verdict(
+        accepted_M=~rejected,
+        reason_M=tuple(names[i] if bad else "" for i, bad in zip(first, rejected, strict=True)),
+    )

@@ -1,0 +1,153 @@
+"""Ranks the sampled plans by what the planner itself perceives; no knowledge of the future is used.
+
+The cost of a plan is a weighted sum of terms (lower is better): predicted collisions, leaving the predicted road, distance
+from the route, passing a red stop line, discomfort, distance from the candidates' mean and from the previous plan, minus
+progress. Probabilities are the softmax of the negative cost over the feasible candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.contract import BevClass, ModelContract
+from transdiffuser_planner.core.geometry import box_corners, project_onto_polyline
+from transdiffuser_planner.core.types import SignalState, TrafficSignal
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.pipeline.smoothing import SmoothPlans
+
+FloatArray = NDArray[np.float64]
+
+_NEAR_M = 0.5
+_LATERAL_FREE_M = 0.3
+_COLLISION_DECAY_S = 2.0
+_DRIVABLE = (BevClass.ROAD, BevClass.CENTER_LINE, BevClass.VEHICLE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SelectionInputs:
+    """What the ranking looks at besides the plans; absent things are None.
+
+    Attributes:
+        obstacle_clearance_MF, agent_clearance_MF: Metres, <= 0 is a hit.
+        bev_probability_KLL: Bird's-eye semantics in base_link.
+        route_R2: Route ahead in base_link, at least two points.
+        signal: The route's next signal.
+        previous_F3: The previously published plan in today's base_link, at the plans' times.
+    """
+
+    obstacle_clearance_MF: FloatArray
+    agent_clearance_MF: FloatArray
+    bev_probability_KLL: NDArray[np.float32] | None
+    route_R2: FloatArray | None
+    signal: TrafficSignal | None
+    previous_F3: FloatArray | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranking:
+    """order_M: candidate indices, best first; probability_M; cost terms, unweighted, each (M,)."""
+
+    order_M: NDArray[np.intp]
+    probability_M: FloatArray
+    cost_terms: dict[str, FloatArray]
+
+
+def rank(
+    plans: SmoothPlans,
+    feasible_M: NDArray[np.bool_],
+    inputs: SelectionInputs,
+    contract: ModelContract,
+    config: PlannerConfig,
+) -> Ranking:
+    """Order the candidates; infeasible ones come last and get probability 0."""
+    terms = {
+        "collision": _collision_term(plans, inputs),
+        "off_road": _off_road_term(plans, inputs.bev_probability_KLL, contract),
+        "route": np.zeros(len(feasible_M)),
+        "signal": _signal_term(plans, inputs.signal),
+        "consensus": _consensus_term(plans, feasible_M),
+        "comfort": _comfort_term(plans),
+        "progress": -np.hypot(plans.pose_MF3[:, -1, 0], plans.pose_MF3[:, -1, 1]),
+        "consistency": _consistency_term(plans, inputs.previous_F3),
+    }
+    if inputs.route_R2 is not None:
+        terms["route"], terms["progress"] = _route_terms(plans, inputs.route_R2)
+    cost = sum(getattr(config, f"weight_{name}") * term for name, term in terms.items())
+    cost = np.where(feasible_M, cost, np.inf)
+    order = np.argsort(cost, kind="stable")
+    probability = np.zeros(len(cost))
+    if feasible_M.any():
+        probability = np.exp(-(cost - cost[order[0]]))
+        probability /= probability.sum()
+    return Ranking(order_M=order, probability_M=probability, cost_terms=terms)
+
+
+def _collision_term(plans: SmoothPlans, inputs: SelectionInputs) -> FloatArray:
+    """Worst hit or near miss, sooner is worse; touching at standstill is no collision of ours."""
+    clearance = np.minimum(inputs.obstacle_clearance_MF, inputs.agent_clearance_MF)
+    closeness = np.clip((_NEAR_M - clearance) / _NEAR_M, 0.0, 1.0) ** 2
+    weight = np.exp(-plans.time_s_F / _COLLISION_DECAY_S) * np.clip(plans.speed_MF / 2.0, 0.0, 1.0)
+    return np.asarray((closeness * weight).max(axis=1))
+
+
+def _off_road_term(
+    plans: SmoothPlans, bev_probability_KLL: NDArray[np.float32] | None, contract: ModelContract
+) -> FloatArray:
+    """Mean over time of the worst corner's probability of not being road; outside the grid nothing is charged."""
+    if bev_probability_KLL is None:
+        return np.zeros(len(plans.pose_MF3))
+    drivable = bev_probability_KLL[list(_DRIVABLE)].sum(axis=0)
+    pose = plans.pose_MF3[:, 4::5]
+    center = EGO_VEHICLE.center_offset_m
+    x = pose[..., 0] + center * np.cos(pose[..., 2])
+    y = pose[..., 1] + center * np.sin(pose[..., 2])
+    corners = box_corners(x, y, pose[..., 2], EGO_VEHICLE.length_m, EGO_VEHICLE.width_m)
+    row = np.floor((contract.range_m - corners[..., 0]) / contract.bev_cell_m).astype(np.int64)
+    column = np.floor((contract.range_m - corners[..., 1]) / contract.bev_cell_m).astype(np.int64)
+    last = contract.bev_cells - 1
+    inside = (row >= 0) & (row <= last) & (column >= 0) & (column <= last)
+    chance = np.where(inside, drivable[np.clip(row, 0, last), np.clip(column, 0, last)], 1.0).min(axis=-1)
+    return np.asarray(np.clip(1.0 - 2.0 * chance, 0.0, 1.0).mean(axis=1), dtype=np.float64)
+
+
+def _route_terms(plans: SmoothPlans, route_R2: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean lateral distance beyond 0.3 m (m), and minus the progress along the route (m)."""
+    pose = plans.pose_MF3[:, 4::5]
+    s, lateral = project_onto_polyline(route_R2, pose[..., :2].reshape(-1, 2))
+    s, lateral = s.reshape(pose.shape[:2]), lateral.reshape(pose.shape[:2])
+    return np.maximum(np.abs(lateral) - _LATERAL_FREE_M, 0.0).mean(axis=1), -s[:, -1]
+
+
+def _signal_term(plans: SmoothPlans, signal: TrafficSignal | None) -> FloatArray:
+    """1 for plans whose front passes a red stop line that is still ahead."""
+    if signal is None or signal.state != SignalState.RED or signal.distance_m < 0.0:
+        return np.zeros(len(plans.pose_MF3))
+    travelled = plans.speed_MF.sum(axis=1) * float(plans.time_s_F[0])
+    return (travelled > signal.distance_m + 0.5).astype(np.float64)
+
+
+def _consensus_term(plans: SmoothPlans, feasible_M: NDArray[np.bool_]) -> FloatArray:
+    """Mean distance (m) from the mean of the feasible candidates."""
+    xy = plans.pose_MF3[:, 4::5, :2]
+    mean = xy[feasible_M].mean(axis=0) if feasible_M.any() else xy.mean(axis=0)
+    return np.asarray(np.hypot(*(xy - mean).transpose(2, 0, 1)).mean(axis=1))
+
+
+def _comfort_term(plans: SmoothPlans) -> FloatArray:
+    """Mean acceleration beyond 1.5 m/s2 along and 2 m/s2 across (m/s2)."""
+    lateral = plans.speed_MF**2 * np.abs(plans.curvature_MF)
+    return np.asarray(
+        (np.maximum(np.abs(plans.accel_MF) - 1.5, 0.0) + np.maximum(lateral - 2.0, 0.0)).mean(axis=1)
+    )
+
+
+def _consistency_term(plans: SmoothPlans, previous_F3: FloatArray | None) -> FloatArray:
+    """Mean distance (m) from the previous plan."""
+    if previous_F3 is None:
+        return np.zeros(len(plans.pose_MF3))
+    gap = plans.pose_MF3[:, 4::5, :2] - previous_F3[4::5, :2]
+    return np.asarray(np.hypot(gap[..., 0], gap[..., 1]).mean(axis=1))

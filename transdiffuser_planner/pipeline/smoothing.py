@@ -1,0 +1,102 @@
+"""Sampled poses at 2 Hz -> smooth, drivable motion at 10 Hz.
+
+Each coordinate is the curve that minimises sum_k (p(t_k) - p_k)^2 + weight * integral(jerk^2), with position and velocity at
+t = 0 fixed to the vehicle's. That is linear in the samples, so one precomputed matrix smooths all candidates at once. The
+heading then follows the direction of motion, as a car's does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import ModelContract
+
+FloatArray = NDArray[np.float64]
+
+JERK_WEIGHT = 0.02
+_MIN_STEP_M = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmoothPlans:
+    """M plans on a fine grid of F steps after the snapshot, in base_link.
+
+    pose_MF3: x, y, heading; speed_MF, accel_MF: along the path (m/s, m/s2); curvature_MF: 1/m; time_s_F.
+    """
+
+    time_s_F: FloatArray
+    pose_MF3: FloatArray
+    speed_MF: FloatArray
+    accel_MF: FloatArray
+    curvature_MF: FloatArray
+
+
+class PlanSmoother:
+    """Smooths plans of one contract; ``step_s`` is the fine grid's interval."""
+
+    def __init__(self, contract: ModelContract, step_s: float = 0.1, jerk_weight: float = JERK_WEIGHT) -> None:
+        self.step_s = step_s
+        every = round(contract.plan_interval_s / step_s)
+        self._num_fine = every * contract.num_plan_steps
+        self.time_s_F = step_s * np.arange(1, self._num_fine + 1)
+        # Unknowns: positions at fine steps 1..F; the positions at steps 0 and -1 encode position and velocity at t = 0.
+        third = np.zeros((self._num_fine, self._num_fine + 2))
+        for row in range(self._num_fine - 1):
+            third[row, row : row + 4] = np.asarray([-1.0, 3.0, -3.0, 1.0]) / step_s**3
+        pick = np.zeros((contract.num_plan_steps, self._num_fine))
+        pick[np.arange(contract.num_plan_steps), every * np.arange(1, contract.num_plan_steps + 1) - 1] = 1.0
+        free, fixed = third[:, 2:], third[:, 0]  # position at step -1 is -v * step_s, at step 0 it is 0
+        normal = pick.T @ pick + jerk_weight * step_s * free.T @ free
+        self._from_samples = np.linalg.solve(normal, pick.T)
+        self._from_velocity = np.linalg.solve(normal, jerk_weight * step_s * free.T @ fixed * step_s)
+
+    def smooth(self, plan_MT3: FloatArray, speed_mps: float) -> SmoothPlans:
+        """Smooth M sampled plans.
+
+        Args:
+            plan_MT3: x, y, heading in base_link.
+            speed_mps: Current speed along base_link's x.
+        """
+        x_MF = plan_MT3[..., 0] @ self._from_samples.T + speed_mps * self._from_velocity
+        y_MF = plan_MT3[..., 1] @ self._from_samples.T
+        pose_MF3, step_MF = _drive_along(x_MF, y_MF)
+        speed_MF = step_MF / self.step_s
+        turn_MF = np.diff(pose_MF3[..., 2], axis=1, prepend=0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            curvature_MF = np.where(step_MF > 5.0 * _MIN_STEP_M, turn_MF / step_MF, 0.0)
+        return SmoothPlans(
+            time_s_F=self.time_s_F,
+            pose_MF3=pose_MF3,
+            speed_MF=speed_MF,
+            accel_MF=np.diff(speed_MF, axis=1, prepend=speed_mps) / self.step_s,
+            curvature_MF=curvature_MF,
+        )
+
+
+def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Positions made drivable: no steps backwards or sideways at standstill, heading along the motion.
+
+    Returns:
+        Poses (M, F, 3) and step lengths (M, F) in metres.
+    """
+    dx = np.diff(x_MF, axis=1, prepend=0.0)
+    dy = np.diff(y_MF, axis=1, prepend=0.0)
+    num_steps = x_MF.shape[1]
+    heading = np.zeros(len(x_MF))
+    pose_MF3 = np.zeros((*x_MF.shape, 3))
+    step_MF = np.zeros_like(x_MF)
+    x, y = np.zeros(len(x_MF)), np.zeros(len(x_MF))
+    for f in range(num_steps):
+        length = np.hypot(dx[:, f], dy[:, f])
+        forward = dx[:, f] * np.cos(heading) + dy[:, f] * np.sin(heading)
+        moves = (length > _MIN_STEP_M) & (forward > 0.5 * length)
+        length = np.where(moves, length, 0.0)
+        direction = np.where(moves, np.arctan2(dy[:, f], dx[:, f]), heading)
+        direction = heading + (direction - heading + np.pi) % (2.0 * np.pi) - np.pi
+        x, y = x + length * np.cos(direction), y + length * np.sin(direction)
+        heading = direction
+        pose_MF3[:, f], step_MF[:, f] = np.stack([x, y, heading], axis=-1), length
+    return pose_MF3, step_MF

@@ -1,0 +1,126 @@
+"""A model folder: its manifest and the check of everything in it before the first inference.
+
+``models/<name>/manifest.json`` names every file with its SHA-256, the contract, the graphs and how the model was made. A
+folder with one byte changed, a file missing or another contract version is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.contract import CONTRACT_VERSION, ModelContract
+from transdiffuser_planner.core.errors import ContractError, ModelError
+
+MANIFEST_NAME = "manifest.json"
+MANIFEST_FORMAT = 1
+REQUIRED_KEYS = (
+    "format",
+    "name",
+    "contract_version",
+    "contract",
+    "files",
+    "graphs",
+    "encoder_features",
+    "condition_outputs",
+)
+REQUIRED_GRAPHS = ("encoder", "condition", "denoise")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelManifest:
+    """What a checked model folder holds.
+
+    Attributes:
+        folder: Where it lies.
+        name: For example "tiny".
+        model_hash: SHA-256 of the manifest file: stands for every byte of the model.
+        contract: Sizes of all tensors.
+        graphs: Graph name -> file.
+        encoder_features: The encoder's outputs that the conditioner reads.
+        condition_outputs: The conditioner's outputs that every denoise step reads.
+        training, metrics: How it was made and what it measured, as written by the export.
+    """
+
+    folder: Path
+    name: str
+    model_hash: str
+    contract: ModelContract
+    graphs: dict[str, Path]
+    encoder_features: tuple[str, ...]
+    condition_outputs: tuple[str, ...]
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+
+    def read_json(self, filename: str) -> Any:
+        """A JSON file of the folder, for example the normaliser."""
+        try:
+            return json.loads((self.folder / filename).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"model {self.folder}: {filename} cannot be read ({error}); export the model again") from None
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def load_manifest(folder: str | Path) -> ModelManifest:
+    """Read and check a model folder.
+
+    Raises:
+        ModelError: The folder, a file or a key is missing, a hash differs, or the format or contract version is another.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST_NAME
+    try:
+        raw = path.read_bytes()
+        data = json.loads(raw)
+    except FileNotFoundError:
+        raise ModelError(f"model folder {folder}: no {MANIFEST_NAME}; give a folder made by 'transdiffuser export'") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model folder {folder}: {MANIFEST_NAME} cannot be read ({error})") from None
+    missing = [key for key in REQUIRED_KEYS if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise ModelError(f"model folder {folder}: {MANIFEST_NAME} lacks {', '.join(missing)}; export the model again")
+    for key, supported in (("format", MANIFEST_FORMAT), ("contract_version", CONTRACT_VERSION)):
+        if data[key] != supported:
+            raise ModelError(
+                f"model folder {folder}: {key} is {data[key]}, this version reads {supported}; export the model again"
+            )
+    _check_files(folder, data["files"])
+    absent = [name for name in REQUIRED_GRAPHS if data["graphs"].get(name) not in data["files"]]
+    if absent:
+        raise ModelError(f"model folder {folder}: graph {', '.join(absent)} is not among the hashed files; export again")
+    try:
+        contract = ModelContract.from_dict(data["contract"])
+    except ContractError as error:
+        raise ModelError(f"model folder {folder}: {error}") from None
+    return ModelManifest(
+        folder=folder,
+        name=str(data["name"]),
+        model_hash=hashlib.sha256(raw).hexdigest(),
+        contract=contract,
+        graphs={name: folder / file for name, file in data["graphs"].items()},
+        encoder_features=tuple(data["encoder_features"]),
+        condition_outputs=tuple(data["condition_outputs"]),
+        training=data.get("training", {}),
+        metrics=data.get("metrics", {}),
+    )
+
+
+def _check_files(folder: Path, files: dict[str, str]) -> None:
+    """Compare every file with its hash."""
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise ModelError(f"model folder {folder}: {name} is missing; copy the whole folder again")
+        if sha256_of(path) != expected:
+            raise ModelError(f"model folder {folder}: {name} differs from its SHA-256 in the manifest; copy it again")

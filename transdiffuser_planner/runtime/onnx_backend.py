@@ -1,0 +1,109 @@
+"""Runs a model's graphs with ONNX Runtime: encode once, condition once, predict noise at every denoise step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import CONDITION_INPUTS, ENCODER_INPUTS
+from transdiffuser_planner.core.errors import ModelError
+from transdiffuser_planner.runtime.manifest import ModelManifest
+
+Array = NDArray[np.float32]
+Tensors = dict[str, Array]
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+
+
+def make_session(path: Path, provider: str, num_threads: int) -> onnxruntime.InferenceSession:
+    """An inference session that runs on the wanted provider and on no other.
+
+    Args:
+        path: The graph.
+        provider: "cpu", "cuda" or "tensorrt".
+        num_threads: Threads within an operator; operators run one after the other, so results do not depend on timing.
+
+    Raises:
+        ModelError: The provider is not available here, or the graph cannot be loaded.
+    """
+    wanted = PROVIDERS[provider]
+    available = onnxruntime.get_available_providers()
+    if wanted not in available:
+        raise ModelError(f"execution provider '{provider}' is not available; this onnxruntime has {', '.join(available)}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Spinning worker threads would fight the other processes of a vehicle computer for its cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[wanted])
+    except Exception as error:  # onnxruntime raises plain RuntimeError subclasses of its own binding
+        raise ModelError(f"graph {path}: cannot be loaded ({_first_line(error)}); export the model again") from None
+    if session.get_providers()[0] != wanted:
+        raise ModelError(f"graph {path}: fell back to {session.get_providers()[0]}, wanted {wanted}")
+    return session
+
+
+class OnnxBackend:
+    """The three graphs of one model, loaded and warmed up."""
+
+    def __init__(self, manifest: ModelManifest, provider: str = "cpu", num_threads: int = 2) -> None:
+        self.manifest = manifest
+        self.provider = provider
+        self._sessions = {
+            name: make_session(manifest.graphs[name], provider, num_threads)
+            for name in ("encoder", "condition", "denoise")
+        }
+        self._inputs = {name: {i.name for i in s.get_inputs()} for name, s in self._sessions.items()}
+        self._outputs = {name: [o.name for o in s.get_outputs()] for name, s in self._sessions.items()}
+
+    def encode(self, observation: Tensors) -> Tensors:
+        """Scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
+        return self._run("encoder", {name: observation[name] for name in ENCODER_INPUTS})
+
+    def condition(self, features: Tensors, observation: Tensors, agents: Tensors) -> Tensors:
+        """Everything the denoiser attends to, computed once per cycle.
+
+        Args:
+            features: Result of ``encode``.
+            observation: The conditions (history, status, route, signal, speed limit with masks).
+            agents: "agents" (1, A, F) and "agents_valid" (1, A).
+        """
+        feeds = {name: features[name] for name in self.manifest.encoder_features}
+        feeds |= {name: observation[name] for name in CONDITION_INPUTS} | agents
+        return self._run("condition", feeds)
+
+    def predict_noise(self, sample_MKP: Array, step: int, condition: Tensors) -> Array:
+        """The noise in M joint samples at a denoise step.
+
+        Args:
+            sample_MKP: Samples (M, 1 + A, P) in model space.
+            step: Denoise step k, 1..T.
+            condition: Result of ``condition``.
+        """
+        feeds: dict[str, Any] = {name: condition[name] for name in self.manifest.condition_outputs}
+        feeds |= {"x": sample_MKP, "k": np.asarray([step], dtype=np.int64)}
+        return self._run("denoise", feeds)["eps"]
+
+    def _run(self, graph: str, feeds: Tensors) -> Tensors:
+        names = self._outputs[graph]
+        used = {name: value for name, value in feeds.items() if name in self._inputs[graph]}
+        try:
+            values = self._sessions[graph].run(names, used)
+        except Exception as error:  # the binding raises types that are not exported
+            raise ModelError(f"{graph} graph of {self.manifest.name} failed: {_first_line(error)}") from None
+        return dict(zip(names, values, strict=True))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
