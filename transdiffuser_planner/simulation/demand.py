@@ -1,0 +1,265 @@
+"""Who travels where in an episode: vehicle types, the ego's route, and routes of everybody else, as SUMO route XML.
+
+The ego's route is drawn first, a long walk over the network that uses no street twice; the others start near it, so
+that the ego meets traffic in a large network too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.agents import AgentClass
+from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.simulation.scenario import Scenario, random_generator
+
+EGO_ID = "ego"
+EGO_DEPART_S = 25.0
+PERSON_ID_OFFSET = 100_000
+LAST_DEPART_S = 20.0
+# Expected speed including stops, m/s, and what the route has in reserve behind it.
+EGO_MEAN_SPEED_MPS = 10.0
+EGO_ROUTE_RESERVE_M = 250.0
+NEIGHBOURHOOD_M = 130.0
+# Of all agents of an episode about this share is within 120 m of the ego; measured on generated towns.
+NEARBY_SHARE = 0.33
+MAX_VEHICLES_PER_LANE_KM = 16.0
+SHARES = {"vehicle": 0.54, "bicycle": 0.09, "person": 0.37}
+
+EIDM = (
+    'carFollowModel="EIDM" accel="{accel}" decel="2.0" emergencyDecel="6" tau="{tau}" jerkmax="2.5" sigmaleader="0" '
+    'sigmagap="0" sigmaerror="0" maxSpeedLat="1" lcMaxSpeedLatStanding="0" lcMaxSpeedLatFactor="0.2"'
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VehicleKind:
+    """One SUMO vehicle type.
+
+    Attributes:
+        agent_class: What it is for labels.
+        sumo_class: SUMO's vClass.
+        length_m, width_m, height_m: Box.
+        share: Relative frequency among motor vehicles (0: drawn otherwise).
+        accel_mps2, tau_s: Of the driver model.
+        extra: More vType attributes.
+    """
+
+    agent_class: AgentClass
+    sumo_class: str
+    length_m: float
+    width_m: float
+    height_m: float
+    share: float = 0.0
+    accel_mps2: float = 1.4
+    tau_s: float = 1.2
+    extra: str = ""
+
+
+VEHICLE_KINDS: dict[str, VehicleKind] = {
+    "small": VehicleKind(agent_class=AgentClass.CAR, sumo_class="passenger", length_m=3.8, width_m=1.65, height_m=1.5, share=0.2),
+    "sedan": VehicleKind(agent_class=AgentClass.CAR, sumo_class="passenger", length_m=4.6, width_m=1.82, height_m=1.45, share=0.34),
+    "suv": VehicleKind(agent_class=AgentClass.CAR, sumo_class="passenger", length_m=4.8, width_m=1.92, height_m=1.75, share=0.18),
+    "van": VehicleKind(agent_class=AgentClass.CAR, sumo_class="passenger", length_m=5.3, width_m=2.0, height_m=2.3, share=0.1, accel_mps2=1.2),
+    "lorry": VehicleKind(agent_class=AgentClass.TRUCK, sumo_class="truck", length_m=7.5, width_m=2.4, height_m=3.2, share=0.1, accel_mps2=1.0, tau_s=1.4),
+    "motorcycle": VehicleKind(agent_class=AgentClass.MOTORCYCLE, sumo_class="motorcycle", length_m=2.2, width_m=0.8, height_m=1.5, share=0.08, accel_mps2=1.8),
+    "bicycle": VehicleKind(
+        agent_class=AgentClass.BICYCLE, sumo_class="bicycle", length_m=1.7, width_m=0.6, height_m=1.75, accel_mps2=0.9,
+        tau_s=1.0, extra='maxSpeed="5.5" latAlignment="right"',
+    ),
+    EGO_ID: VehicleKind(
+        agent_class=AgentClass.CAR, sumo_class="passenger", length_m=EGO_VEHICLE.length_m, width_m=EGO_VEHICLE.width_m,
+        height_m=EGO_VEHICLE.height_m, extra='speedFactor="0.97" lcSpeedGain="0" lcKeepRight="0" lcCooperative="0"',
+    ),
+}  # fmt: skip
+PERSON_BOX_M = (0.5, 0.6, 1.75)
+
+
+def agent_number(sumo_id: str) -> int:
+    """The stable number of a vehicle ("v12") or person ("p7")."""
+    return int(sumo_id[1:]) + (PERSON_ID_OFFSET if sumo_id[0] == "p" else 0)
+
+
+def demand_xml(network: Any, scenario: Scenario) -> str:
+    """The route file of an episode.
+
+    Args:
+        network: As networks.read_network gives it.
+        scenario: Its seed draws everything.
+
+    Raises:
+        SimulationError: The network has no place for a car, or no route long enough.
+    """
+    random = random_generator(scenario, "demand")
+    ego_edges = _ego_edges(network, random, scenario.duration_s)
+    ego_xy = np.concatenate([np.asarray(edge.getShape()) for edge in ego_edges])
+    counts = _counts(network, scenario, ego_xy)
+    entries = [(EGO_DEPART_S, _vehicle_xml(EGO_ID, EGO_ID, EGO_DEPART_S, ego_edges))]
+    motor = {name: kind for name, kind in VEHICLE_KINDS.items() if kind.share > 0}
+    shares = np.asarray([kind.share for kind in motor.values()])
+    kinds = [str(k) for k in random.choice(list(motor), size=counts["vehicle"], p=shares / shares.sum())]
+    for number, kind in enumerate([*kinds, *["bicycle"] * counts["bicycle"]]):
+        depart = round(float(random.uniform(0.0, LAST_DEPART_S)), 1)
+        edges = _wanderer_edges(network, random, VEHICLE_KINDS[kind].sumo_class, ego_xy, scenario.duration_s)
+        if edges:
+            entries.append((depart, _vehicle_xml(f"v{number}", kind, depart, edges)))
+    entries += _person_entries(network, random, ego_xy, counts["person"])
+    body = "\n".join(text for _, text in sorted(entries, key=lambda entry: entry[0]))
+    return f"<routes>\n{_types_xml()}\n{body}\n</routes>\n"
+
+
+def _types_xml() -> str:
+    lines = []
+    for name, kind in VEHICLE_KINDS.items():
+        speeds = "" if "speedFactor" in kind.extra else 'speedFactor="normc(0.97,0.07,0.8,1.1)"'
+        lines.append(
+            f'  <vType id="{name}" vClass="{kind.sumo_class}" length="{kind.length_m}" width="{kind.width_m}" '
+            f'height="{kind.height_m}" minGap="2.5" {EIDM.format(accel=kind.accel_mps2, tau=kind.tau_s)} {speeds} {kind.extra}/>'
+        )
+    length, width, height = PERSON_BOX_M
+    lines.append(
+        f'  <vType id="person" vClass="pedestrian" length="{length}" width="{width}" height="{height}" '
+        f'speedFactor="normc(1.0,0.15,0.6,1.5)"/>'
+    )
+    return "\n".join(lines)
+
+
+def _ego_edges(network: Any, random: np.random.Generator, duration_s: float) -> list[Any]:
+    """A walk long enough for the episode; the longest found if none is (the episode then ends early)."""
+    wanted = duration_s * EGO_MEAN_SPEED_MPS + EGO_ROUTE_RESERVE_M
+    starts = [e for e in network.getEdges(withInternal=False) if e.allows("passenger") and e.getLength() > 25.0]
+    starts = [e for e in starts if e.getFunction() == ""]
+    if not starts:
+        raise SimulationError("map: expected streets that cars may use, found none; choose another network")
+    best: list[Any] = []
+    for _ in range(60):
+        walk = _walk(random, starts[int(random.integers(len(starts)))], "passenger", wanted)
+        if _length(walk) > _length(best):
+            best = walk
+        if _length(best) >= wanted:
+            return best
+    if _length(best) < 120.0:
+        raise SimulationError(f"map: expected a route of at least 120 m for the ego, the longest found has {_length(best):.0f} m")
+    return best
+
+
+def _walk(random: np.random.Generator, start: Any, sumo_class: str, wanted_m: float) -> list[Any]:
+    """Random edges from start on, each used once, until long enough or stuck."""
+    walk, used, length = [start], {start.getID()}, start.getLength()
+    while length < wanted_m:
+        options = sorted(_successors(walk[-1], sumo_class), key=lambda edge: str(edge.getID()))
+        options = [e for e in options if e.getID() not in used and e.getID() != _opposite(walk[-1].getID())]
+        if not options:
+            break
+        walk.append(options[int(random.integers(len(options)))])
+        used.add(walk[-1].getID())
+        length += walk[-1].getLength()
+    return walk
+
+
+def _successors(edge: Any, sumo_class: str) -> list[Any]:
+    """Edges that a lane for the class leads to."""
+    found = []
+    for following, connections in edge.getOutgoing().items():
+        usable = (c for c in connections if c.getFromLane().allows(sumo_class) and c.getToLane().allows(sumo_class))
+        if following.getFunction() == "" and next(usable, None) is not None:
+            found.append(following)
+    return found
+
+
+def _opposite(edge_id: str) -> str:
+    return edge_id[1:] if edge_id.startswith("-") else f"-{edge_id}"
+
+
+def _length(edges: Sequence[Any]) -> float:
+    return float(sum(edge.getLength() for edge in edges))
+
+
+def _nearness(edges: Sequence[Any], ego_xy_N2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weight per edge: 1 on the ego's route, falling off with the distance of its middle from it."""
+    middles = np.asarray([np.mean(edge.getShape(), axis=0) for edge in edges]).reshape(-1, 2)
+    gap = np.hypot(*(middles[:, None] - ego_xy_N2[None]).transpose(2, 0, 1)).min(axis=1)
+    return np.asarray(np.exp(-((gap / NEIGHBOURHOOD_M) ** 2)))
+
+
+def _usable_edges(network: Any, sumo_class: str) -> list[Any]:
+    edges = [e for e in network.getEdges(withInternal=False) if e.getFunction() == "" and e.getLength() > 15.0]
+    if sumo_class != "pedestrian":
+        return [e for e in edges if e.allows(sumo_class) and e.allows("passenger")]
+    return [e for e in edges if any(ln.allows("pedestrian") and not ln.allows("passenger") for ln in e.getLanes())]
+
+
+def _counts(network: Any, scenario: Scenario, ego_xy_N2: NDArray[np.float64]) -> dict[str, int]:
+    """How many of each to insert, limited by what the streets near the ego's route hold without jamming."""
+    total = scenario.num_agents / NEARBY_SHARE
+    edges = _usable_edges(network, "passenger")
+    lane_km = np.asarray([e.getLength() * sum(ln.allows("passenger") for ln in e.getLanes()) for e in edges]) / 1000.0
+    room = float((lane_km * _nearness(edges, ego_xy_N2)).sum()) * MAX_VEHICLES_PER_LANE_KM
+    counts = {name: int(round(total * share)) for name, share in SHARES.items()}
+    scale = min(1.0, room / max(1.0, counts["vehicle"] + counts["bicycle"]))
+    return {
+        "vehicle": int(counts["vehicle"] * scale),
+        "bicycle": int(counts["bicycle"] * scale),
+        "person": counts["person"] if _usable_edges(network, "pedestrian") else 0,
+    }
+
+
+def _wanderer_edges(
+    network: Any, random: np.random.Generator, sumo_class: str, ego_xy_N2: NDArray[np.float64], duration_s: float
+) -> list[Any]:
+    """A long walk that starts near the ego's route; empty where the class may not drive at all."""
+    edges = _usable_edges(network, sumo_class)
+    if not edges:
+        return []
+    weight = np.asarray([e.getLength() * sum(ln.allows(sumo_class) for ln in e.getLanes()) for e in edges])
+    weight = weight * (_nearness(edges, ego_xy_N2) + 1e-9)
+    wanted = (duration_s + 40.0) * EGO_MEAN_SPEED_MPS
+    walks = []
+    for _ in range(4):
+        start = edges[int(random.choice(len(edges), p=weight / weight.sum()))]
+        walks.append(_walk(random, start, sumo_class, wanted))
+        if _length(walks[-1]) >= wanted:
+            break
+    return max(walks, key=_length)
+
+
+def _vehicle_xml(name: str, kind: str, depart_s: float, edges: Sequence[Any]) -> str:
+    route = " ".join(edge.getID() for edge in edges)
+    # A car that enters at the start of a short route sees all of it.
+    position = "random_free" if _length(edges) > 800.0 or name != EGO_ID else "base"
+    return (
+        f'  <vehicle id="{name}" type="{kind}" depart="{depart_s:.1f}" departLane="best" departPos="{position}" '
+        f'departSpeed="max"><route edges="{route}"/></vehicle>'
+    )
+
+
+def _person_entries(
+    network: Any, random: np.random.Generator, ego_xy_N2: NDArray[np.float64], count: int
+) -> list[tuple[float, str]]:
+    """People who walk from one pavement near the ego's route to another, 100 to 400 m away."""
+    edges = _usable_edges(network, "pedestrian")
+    if not edges or not count:
+        return []
+    weight = np.asarray([e.getLength() for e in edges]) * (_nearness(edges, ego_xy_N2) + 1e-9)
+    middles = np.asarray([np.mean(edge.getShape(), axis=0) for edge in edges])
+    entries = []
+    for number in range(count):
+        first = int(random.choice(len(edges), p=weight / weight.sum()))
+        gap = np.hypot(*(middles - middles[first]).T)
+        far = np.flatnonzero((gap > 100.0) & (gap < 400.0))
+        last = int(random.choice(far)) if len(far) else first
+        depart = round(float(random.uniform(0.0, LAST_DEPART_S)), 1)
+        position = random.uniform(0.05, 0.95) * edges[first].getLength()
+        entries.append(
+            (
+                depart,
+                f'  <person id="p{number}" type="person" depart="{depart:.1f}" departPos="{position:.1f}">'
+                f'<walk from="{edges[first].getID()}" to="{edges[last].getID()}"/></person>',
+            )
+        )
+    return entries
