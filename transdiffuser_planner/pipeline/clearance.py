@@ -29,9 +29,8 @@ FAR_M = 100.0
 
 def ego_circles(vehicle: VehicleModel = EGO_VEHICLE) -> tuple[FloatArray, float]:
     """Circle centres along base_link's x (m) and their common radius (m) that cover the footprint's width."""
-    part = vehicle.length_m / NUM_EGO_CIRCLES
-    centers = -vehicle.rear_overhang_m + part * (np.arange(NUM_EGO_CIRCLES) + 0.5)
-    return centers, vehicle.width_m / 2.0
+    radius = vehicle.width_m / 2.0
+    return np.linspace(radius - vehicle.rear_overhang_m, vehicle.front_offset_m - radius, NUM_EGO_CIRCLES), radius
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

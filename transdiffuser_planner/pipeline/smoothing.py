@@ -63,6 +63,7 @@ class PlanSmoother:
         x_MF = plan_MT3[..., 0] @ self._from_samples.T + speed_mps * self._from_velocity
         y_MF = plan_MT3[..., 1] @ self._from_samples.T
         pose_MF3, step_MF = _drive_along(x_MF, y_MF)
+        pose_MF3[~np.isfinite(plan_MT3).all(axis=(1, 2))] = np.nan  # a broken sample must not pass as standstill
         speed_MF = step_MF / self.step_s
         turn_MF = np.diff(pose_MF3[..., 2], axis=1, prepend=0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
