@@ -1,0 +1,164 @@
+"""The expert's trajectory for labels: SUMO's drive of the ego, smoothed, as a track that can be asked at any time.
+
+SUMO's raw poses are not comfortable: its heading steps at lane joints and its speed is jerky. The track of the front
+bumper is therefore smoothed over space, the distance driven over time, and the car is laid on the result: rear axle on
+the front bumper's path, 3.9 m behind it, heading along the path. The smoothing looks ahead, so it is for labels only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.core.geometry import arc_length, resample_polyline
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.simulation.world_state import EgoPose
+
+FloatArray = NDArray[np.float64]
+
+SPACE_SIGMA_M = 2.5
+TIME_SIGMA_S = 0.5
+PATH_STEP_M = 0.25
+STEP_S = 0.1
+STEP_NS = 100_000_000
+BRAKE_LIGHT_MPS2 = -0.3
+STANDING_MPS = 0.1
+# Shorter than this there is nothing to smooth.
+MIN_TRACK_M = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpertTrack:
+    """What the recorded ego does: 10 Hz poses, and where it was moved to a perturbed state.
+
+    Attributes:
+        poses: At stamps 0, 0.1, 0.2 s ...
+        jump_stamps_ns: Stamps of the first pose after each jump, ascending. Readers must not look across a jump.
+    """
+
+    poses: tuple[EgoPose, ...]
+    jump_stamps_ns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpertPath:
+    """The rear axle's smooth path and the distance driven along it.
+
+    Attributes:
+        xy_P2, heading_rad_P, curvature_per_m_P: The path, every 0.25 m, heading unwrapped.
+        s_m_K: Distance along the path at 10 Hz, from stamp 0 on, never decreasing.
+    """
+
+    xy_P2: FloatArray
+    heading_rad_P: FloatArray
+    curvature_per_m_P: FloatArray
+    s_m_K: FloatArray
+
+    def at(self, s_m: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Position (..., 2), heading and curvature at distances along the path."""
+        grid = np.arange(len(self.xy_P2)) * PATH_STEP_M
+        xy = np.stack([np.interp(s_m, grid, self.xy_P2[:, k]) for k in (0, 1)], axis=-1)
+        heading = np.interp(s_m, grid, self.heading_rad_P)
+        return xy, np.asarray(heading), np.asarray(np.interp(s_m, grid, self.curvature_per_m_P))
+
+    def track(self) -> ExpertTrack:
+        """The unperturbed track."""
+        xy, heading, curvature = self.at(self.s_m_K)
+        speed, acceleration = rates(self.s_m_K)
+        return ExpertTrack(poses=tuple(poses_from_motion(xy, heading, curvature, speed, acceleration)))
+
+
+def rates(s_m_K: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Speed and acceleration of a distance sampled at 10 Hz, by central differences."""
+    speed = np.maximum(np.gradient(np.asarray(s_m_K, dtype=np.float64), STEP_S), 0.0)
+    return np.asarray(speed), np.asarray(np.gradient(speed, STEP_S))
+
+
+def poses_from_motion(
+    xy_K2: FloatArray, heading_K: FloatArray, curvature_K: FloatArray, speed_K: FloatArray, acceleration_K: FloatArray
+) -> list[EgoPose]:
+    """EgoPoses from arrays, with the brake lights a driver would show."""
+    wrapped = (heading_K + np.pi) % (2.0 * np.pi) - np.pi
+    return [
+        EgoPose(
+            x_m=float(x),
+            y_m=float(y),
+            heading_rad=float(h),
+            speed_mps=float(v),
+            acceleration_mps2=float(a),
+            curvature_per_m=float(k),
+            braking=bool(a < BRAKE_LIGHT_MPS2 or v < STANDING_MPS),
+        )
+        for (x, y), h, k, v, a in zip(xy_K2, wrapped, curvature_K, speed_K, acceleration_K, strict=True)
+    ]
+
+
+def smooth_expert(front_xy_K2: ArrayLike, num_before: int, num_after: int) -> ExpertPath:
+    """Smooths SUMO's drive.
+
+    Args:
+        front_xy_K2: Front bumper in the map frame at 10 Hz, from num_before samples before stamp 0 to num_after
+            samples after the last stamp; the extra samples settle the filters.
+        num_before, num_after: See above.
+
+    Raises:
+        SimulationError: The ego hardly moved, so there is no path.
+    """
+    front = np.asarray(front_xy_K2, dtype=np.float64)
+    raw_s = arc_length(front)
+    if raw_s[-1] < MIN_TRACK_M:
+        raise SimulationError(f"expert: expected the ego to move, it drove {raw_s[-1]:.1f} m; draw another seed")
+    path, raw_to_smooth = _smooth_path(front, raw_s)
+    s_front = np.interp(raw_s, raw_to_smooth[0], raw_to_smooth[1])
+    s_front = _smooth_distance(s_front)
+    # The path begins long before the first front position, so the rear axle is on it from the start.
+    s_rear = s_front - EGO_VEHICLE.front_offset_m
+    heading = _headings(path)
+    curvature = np.gradient(heading, PATH_STEP_M)
+    stop = len(s_rear) - num_after
+    return ExpertPath(
+        xy_P2=path, heading_rad_P=heading, curvature_per_m_P=curvature, s_m_K=s_rear[num_before:stop]
+    )
+
+
+def _smooth_path(front_K2: FloatArray, raw_s_K: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+    """The smoothed path, evenly sampled, and the map from raw distance to distance along it.
+
+    Both ends are continued straight by 15 m: the filter needs it, and so does the rear axle at the beginning.
+    """
+    moving = np.append(True, np.diff(raw_s_K) > 1e-6)
+    xy, s = front_K2[moving], raw_s_K[moving]
+    grid = np.arange(0.0, s[-1], PATH_STEP_M)
+    even = np.stack([np.interp(grid, s, xy[:, k]) for k in (0, 1)], axis=-1)
+    pad = int(15.0 / PATH_STEP_M)
+    near = min(len(even) - 1, int(2.0 / PATH_STEP_M))
+    ramp = np.arange(1, pad + 1)[:, None] * PATH_STEP_M
+    before = even[0] - ramp[::-1] * _unit(even[near] - even[0])
+    after = even[-1] + ramp * _unit(even[-1] - even[-1 - near])
+    smooth = gaussian_filter1d(np.concatenate([before, even, after]), SPACE_SIGMA_M / PATH_STEP_M, axis=0, mode="nearest")
+    trim = int(3.0 / PATH_STEP_M)
+    smooth = smooth[trim:-trim]
+    smooth_s = arc_length(smooth)
+    raw = (np.arange(len(smooth)) + trim - pad) * PATH_STEP_M
+    path = resample_polyline(smooth, np.arange(0.0, smooth_s[-1], PATH_STEP_M))
+    return path, (raw, smooth_s)
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    return np.asarray(vector / max(1e-9, float(np.hypot(*vector))))
+
+
+def _smooth_distance(s_K: FloatArray) -> FloatArray:
+    """Distance over time with the speed smoothed; both ends keep their speed."""
+    speed = np.diff(s_K) / STEP_S
+    smooth = np.maximum(gaussian_filter1d(speed, TIME_SIGMA_S / STEP_S, mode="nearest"), 0.0)
+    return np.asarray(s_K[0] + np.concatenate([[0.0], np.cumsum(smooth) * STEP_S]))
+
+
+def _headings(path_P2: FloatArray) -> FloatArray:
+    gradient = np.gradient(path_P2, axis=0)
+    return np.asarray(np.unwrap(np.arctan2(gradient[:, 1], gradient[:, 0])))

@@ -1,0 +1,184 @@
+"""What truly happened to the ego, by polygons: contacts with others, whose fault, and leaving the road.
+
+SUMO does not report every physical overlap, so boxes are tested here. Fault follows the idea of NAVSIM's no-at-fault
+collision metric: running into something ahead or into something that stands is the ego's fault; being hit from behind,
+or from the side while in its own lane, is not; nothing is while the ego stands still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from transdiffuser_planner.core.agents import AgentClass, AgentStates
+from transdiffuser_planner.core.geometry import box_corners, boxes_overlap
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+from transdiffuser_planner.simulation.world_state import EgoPose
+
+FloatArray = NDArray[np.float64]
+
+STANDING_MPS = 0.05
+ROAD_TOLERANCE_M = 0.1
+DRIVING_CLASSES = ("passenger", "bus", "truck", "delivery", "taxi")
+SEGMENT_CELL_M = 20.0
+
+
+class CollisionKind(Enum):
+    """How the ego and another one touched."""
+
+    EGO_STANDING = "ego_standing"
+    STOPPED_AGENT = "stopped_agent"
+    FRONT = "front"
+    REAR = "rear"
+    SIDE = "side"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collision:
+    """First contact with one agent."""
+
+    stamp_ns: int
+    agent_id: int
+    agent_class: AgentClass
+    kind: CollisionKind
+    at_fault: bool
+    relative_speed_mps: float
+
+
+def ego_corners(ego: EgoPose, vehicle: VehicleModel = EGO_VEHICLE) -> FloatArray:
+    """Corners (4, 2) of the ego's box in the map frame, counter-clockwise from front left."""
+    x = ego.x_m + vehicle.center_offset_m * np.cos(ego.heading_rad)
+    y = ego.y_m + vehicle.center_offset_m * np.sin(ego.heading_rad)
+    return box_corners(x, y, ego.heading_rad, vehicle.length_m, vehicle.width_m)
+
+
+def overlapping_agents(
+    ego: EgoPose, agents: AgentStates, vehicle: VehicleModel = EGO_VEHICLE, margin_m: float = 0.0
+) -> NDArray[np.bool_]:
+    """Which agents (N,) overlap the ego's box, enlarged by a margin on all sides."""
+    corners = box_corners(
+        agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.length_m_N + 2.0 * margin_m, agents.width_m_N + 2.0 * margin_m
+    )
+    return boxes_overlap(ego_corners(ego, vehicle)[None], corners)
+
+
+def find_collisions(
+    ego: EgoPose,
+    agents: AgentStates,
+    stamp_ns: int,
+    *,
+    ego_in_own_lane: bool,
+    ignore_ids: frozenset[int] = frozenset(),
+    vehicle: VehicleModel = EGO_VEHICLE,
+) -> list[Collision]:
+    """New contacts at one instant.
+
+    Args:
+        ego: In the map frame.
+        agents: In the map frame.
+        stamp_ns: Of both.
+        ego_in_own_lane: Whether the whole ego is within one lane; decides the fault of side contacts.
+        ignore_ids: Agents already in contact.
+        vehicle: The ego's dimensions.
+    """
+    found = []
+    for row in np.flatnonzero(overlapping_agents(ego, agents, vehicle)):
+        agent_id = int(agents.id_N[row])
+        if agent_id in ignore_ids:
+            continue
+        kind = _kind(ego, agents, int(row), vehicle)
+        side_fault = kind is CollisionKind.SIDE and not ego_in_own_lane
+        heading = float(agents.heading_rad_N[row])
+        speed = float(agents.speed_mps_N[row])
+        gap_x = ego.speed_mps * np.cos(ego.heading_rad) - speed * np.cos(heading)
+        gap_y = ego.speed_mps * np.sin(ego.heading_rad) - speed * np.sin(heading)
+        found.append(
+            Collision(
+                stamp_ns=stamp_ns,
+                agent_id=agent_id,
+                agent_class=AgentClass(int(agents.class_N[row])),
+                kind=kind,
+                at_fault=kind in (CollisionKind.FRONT, CollisionKind.STOPPED_AGENT) or side_fault,
+                relative_speed_mps=float(np.hypot(gap_x, gap_y)),
+            )
+        )
+    return found
+
+
+def _kind(ego: EgoPose, agents: AgentStates, row: int, vehicle: VehicleModel) -> CollisionKind:
+    if ego.speed_mps < STANDING_MPS:
+        return CollisionKind.EGO_STANDING
+    if agents.speed_mps_N[row] < STANDING_MPS:
+        return CollisionKind.STOPPED_AGENT
+    dx, dy = agents.x_m_N[row] - ego.x_m, agents.y_m_N[row] - ego.y_m
+    along = dx * np.cos(ego.heading_rad) + dy * np.sin(ego.heading_rad)
+    # The centre of an agent behind the rear axle, on a course not across the ego's: it ran into the ego.
+    if along < 0.0 and np.cos(agents.heading_rad_N[row] - ego.heading_rad) > 0.5:
+        return CollisionKind.REAR
+    agent = box_corners(
+        agents.x_m_N[row], agents.y_m_N[row], agents.heading_rad_N[row], agents.length_m_N[row], agents.width_m_N[row]
+    )
+    touches_front = bool(boxes_overlap(_front_strip(ego_corners(ego, vehicle)), agent))
+    return CollisionKind.FRONT if touches_front else CollisionKind.SIDE
+
+
+def _front_strip(corners_42: FloatArray) -> FloatArray:
+    """The front edge as a box 2 cm deep, so that the overlap test has an area to work with."""
+    back = (corners_42[1] - corners_42[0]) / np.hypot(*(corners_42[1] - corners_42[0])) * 0.02
+    return np.stack([corners_42[0], corners_42[0] + back, corners_42[3] + back, corners_42[3]])
+
+
+class DrivableArea:
+    """The union of lanes that cars may use and of junctions, for point tests."""
+
+    def __init__(self, network: Any) -> None:
+        """Args: network: As networks.read_network gives it."""
+        starts, ends, half = [], [], []
+        for edge in network.getEdges(withInternal=True):
+            for lane in edge.getLanes():
+                if any(lane.allows(name) for name in DRIVING_CLASSES):
+                    shape = np.asarray(lane.getShape(), dtype=np.float64)[:, :2]
+                    starts.append(shape[:-1])
+                    ends.append(shape[1:])
+                    half.append(np.full(len(shape) - 1, lane.getWidth() / 2.0))
+        self._start_K2, self._end_K2, self._half_K = np.concatenate(starts), np.concatenate(ends), np.concatenate(half)
+        shapes = (np.asarray(node.getShape(), dtype=np.float64)[:, :2] for node in network.getNodes() if len(node.getShape()) > 2)
+        self._junctions = [(shape.min(axis=0), shape.max(axis=0), shape) for shape in shapes]
+
+    def contains(self, point_X2: ArrayLike) -> NDArray[np.bool_]:
+        """Whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m."""
+        points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
+        low, high = points.min(axis=0) - SEGMENT_CELL_M, points.max(axis=0) + SEGMENT_CELL_M
+        inside = np.zeros(len(points), dtype=np.bool_)
+        low_K2, high_K2 = np.minimum(self._start_K2, self._end_K2), np.maximum(self._start_K2, self._end_K2)
+        near = ((low_K2 < high) & (high_K2 > low)).all(axis=1)
+        if near.any():
+            start, edge = self._start_K2[near], (self._end_K2 - self._start_K2)[near]
+            relative = points[:, None] - start[None]
+            length2 = np.maximum((edge**2).sum(axis=1), 1e-12)
+            t = np.clip((relative * edge).sum(axis=-1) / length2, 0.0, 1.0)
+            gap = np.hypot(*(relative - t[..., None] * edge).transpose(2, 0, 1))
+            inside |= (gap <= self._half_K[near] + ROAD_TOLERANCE_M).any(axis=1)
+        for box_low, box_high, shape in self._junctions:
+            if (box_low < high).all() and (box_high > low).all():
+                inside |= _in_polygon(points, shape)
+        return inside
+
+    def ego_on_road(self, ego: EgoPose, vehicle: VehicleModel = EGO_VEHICLE) -> bool:
+        """Whether all four corners of the ego are on the road."""
+        return bool(self.contains(ego_corners(ego, vehicle)).all())
+
+
+def _in_polygon(point_X2: FloatArray, shape_N2: FloatArray) -> NDArray[np.bool_]:
+    """Even-odd rule: a ray to +x crosses the outline an odd number of times."""
+    x, y = point_X2[:, 0, None], point_X2[:, 1, None]
+    x0, y0 = shape_N2[:, 0], shape_N2[:, 1]
+    x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
+    spans = (y0 > y) != (y1 > y)
+    height = np.where(y1 == y0, 1.0, y1 - y0)
+    crossing = x0 + (y - y0) / height * (x1 - x0)
+    return np.asarray((spans & (x < crossing)).sum(axis=1) % 2 == 1)
