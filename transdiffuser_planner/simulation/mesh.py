@@ -1,0 +1,121 @@
+"""Collects triangles with colours, and the few shapes that the simulated world is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Color = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mesh:
+    """F triangles: corners (F, 3, 3) float32 in metres, albedo (F, 3) in 0..1."""
+
+    corners_F33: NDArray[np.float32]
+    albedo_F3: NDArray[np.float32]
+
+    def normals(self) -> NDArray[np.float32]:
+        """Unit normals (F, 3); counter-clockwise triangles face the viewer."""
+        a, b, c = self.corners_F33[:, 0], self.corners_F33[:, 1], self.corners_F33[:, 2]
+        normal = np.cross(b - a, c - a)
+        return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+class MeshBuilder:
+    """Appends shapes; ``build`` gives the mesh. Triangle numbers are stable, so callers may remember them."""
+
+    def __init__(self) -> None:
+        self._corners: list[FloatArray] = []
+        self._albedo: list[FloatArray] = []
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Number of triangles so far."""
+        return self._count
+
+    def triangles(self, corners_F33: FloatArray, color: Color | FloatArray) -> None:
+        """Append triangles of one colour, or of one colour each (F, 3)."""
+        corners = np.asarray(corners_F33, dtype=np.float64).reshape(-1, 3, 3)
+        self._corners.append(corners)
+        self._albedo.append(np.broadcast_to(np.asarray(color, dtype=np.float64), (len(corners), 3)))
+        self._count += len(corners)
+
+    def quad(self, corners_43: FloatArray, color: Color) -> None:
+        """Append a planar quadrilateral, corners counter-clockwise as seen from its front."""
+        a, b, c, d = np.asarray(corners_43, dtype=np.float64)
+        self.triangles(np.asarray([[a, b, c], [a, c, d]]), color)
+
+    def strip(self, left_N2: FloatArray, right_N2: FloatArray, z_m: float, color: Color | FloatArray) -> None:
+        """Append a horizontal band between two polylines of equal length, facing up."""
+        left = np.column_stack([left_N2, np.full(len(left_N2), z_m)])
+        right = np.column_stack([right_N2, np.full(len(right_N2), z_m)])
+        first = np.stack([left[:-1], right[:-1], right[1:]], axis=1)
+        second = np.stack([left[:-1], right[1:], left[1:]], axis=1)
+        self.triangles(np.concatenate([first, second]), color)
+
+    def wall(self, line_N2: FloatArray, bottom_m: float, top_m: float, color: Color) -> None:
+        """Append a vertical band along a polyline."""
+        low = np.column_stack([line_N2, np.full(len(line_N2), bottom_m)])
+        high = np.column_stack([line_N2, np.full(len(line_N2), top_m)])
+        first = np.stack([low[:-1], low[1:], high[1:]], axis=1)
+        second = np.stack([low[:-1], high[1:], high[:-1]], axis=1)
+        self.triangles(np.concatenate([first, second]), color)
+
+    def polygon(self, xy_N2: FloatArray, z_m: float, color: Color) -> None:
+        """Append a simple polygon, facing up."""
+        index = triangulate(xy_N2)
+        if len(index):
+            corners = np.column_stack([xy_N2, np.full(len(xy_N2), z_m)])[index]
+            self.triangles(corners, color)
+
+    def build(self) -> Mesh:
+        """The mesh of everything appended."""
+        return Mesh(
+            corners_F33=np.ascontiguousarray(np.concatenate(self._corners), dtype=np.float32),
+            albedo_F3=np.ascontiguousarray(np.concatenate(self._albedo), dtype=np.float32),
+        )
+
+
+def triangulate(xy_N2: FloatArray) -> NDArray[np.intp]:
+    """Ear clipping of a simple polygon.
+
+    Args:
+        xy_N2: Vertices in either direction.
+
+    Returns:
+        Vertex numbers (F, 3), counter-clockwise. A polygon that crosses itself gives the ears found before the crossing.
+    """
+    xy = np.asarray(xy_N2, dtype=np.float64)
+    order = list(range(len(xy)))
+    if np.sum(xy[:, 0] * np.roll(xy[:, 1], -1) - np.roll(xy[:, 0], -1) * xy[:, 1]) < 0.0:
+        order.reverse()
+    triangles = []
+    while len(order) > 3:
+        ear = next((i for i in range(len(order)) if _is_ear(xy, order, i)), None)
+        if ear is None:
+            break
+        triangles.append((order[ear - 1], order[ear], order[(ear + 1) % len(order)]))
+        del order[ear]
+    if len(order) == 3:
+        triangles.append((order[0], order[1], order[2]))
+    return np.asarray(triangles, dtype=np.intp).reshape(-1, 3)
+
+
+def _is_ear(xy: FloatArray, order: list[int], i: int) -> bool:
+    """Whether vertex i of the remaining polygon can be cut off."""
+    a, b, c = xy[order[i - 1]], xy[order[i]], xy[order[(i + 1) % len(order)]]
+    if _cross(a, b, c) <= 1e-12:
+        return False
+    others = xy[[v for v in order if v not in (order[i - 1], order[i], order[(i + 1) % len(order)])]]
+    inside = (_cross(a, b, others) > 1e-12) & (_cross(b, c, others) > 1e-12) & (_cross(c, a, others) > 1e-12)
+    return not inside.any()
+
+
+def _cross(a: FloatArray, b: FloatArray, p: FloatArray) -> FloatArray:
+    """Twice the signed area of (a, b, p), vectorised over p."""
+    return np.asarray((b[0] - a[0]) * (p[..., 1] - a[1]) - (b[1] - a[1]) * (p[..., 0] - a[0]))
