@@ -29,7 +29,7 @@ NEIGHBOURHOOD_M = 130.0
 # Of all agents of an episode about this share is within 120 m of the ego; measured on generated towns.
 NEARBY_SHARE = 0.33
 MAX_VEHICLES_PER_LANE_KM = 16.0
-SHARES = {"vehicle": 0.54, "bicycle": 0.09, "person": 0.37}
+SHARES = {"vehicle": 0.56, "bicycle": 0.06, "person": 0.38}
 
 EIDM = (
     'carFollowModel="EIDM" accel="{accel}" decel="2.0" emergencyDecel="6" tau="{tau}" jerkmax="2.5" sigmaleader="0" '

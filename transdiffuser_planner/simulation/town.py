@@ -64,7 +64,7 @@ def town_xml(number: int) -> tuple[str, str]:
     """
     random = np.random.default_rng([number, 2_509_315])
     pairs, town = _spider(random) if number % 4 == 2 else _grid(random)
-    town.cycle_lanes = number % 3 == 1
+    town.cycle_lanes = number % 2 == 1
     for first, second, main in pairs:
         town.streets.append(_street(random, town.xy_N2, first, second, main))
     _place_roundabouts(random, town)
@@ -75,7 +75,7 @@ def town_xml(number: int) -> tuple[str, str]:
 def _grid(random: np.random.Generator) -> tuple[list[tuple[int, int, bool]], _Town]:
     """A jittered grid with some streets missing; one row and one column are main roads."""
     columns, rows = int(random.integers(4, 6)), int(random.integers(4, 6))
-    spacing_x, spacing_y = random.uniform(100.0, 140.0, 2)
+    spacing_x, spacing_y = random.uniform(115.0, 155.0, 2)
     grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2).astype(np.float64)
     xy = grid * [spacing_x, spacing_y] + random.uniform(-18.0, 18.0, grid.shape)
     # A slow bend of the whole town, so that rows and columns are not parallel.
@@ -144,9 +144,10 @@ def _without_some(
 def _street(random: np.random.Generator, xy_N2: FloatArray, first: int, second: int, main: bool) -> _Street:
     start, end = xy_N2[first], xy_N2[second]
     kind = random.choice(["straight", "arc", "s_curve"], p=[0.15, 0.55, 0.30])
-    limit = 0.10 if main else 0.16
-    amplitude = random.uniform(0.05, limit) * random.choice([-1.0, 1.0])
-    speed = FAST_MPS if main or random.random() < 0.45 else SLOW_MPS
+    # An arc of amplitude 0.1 on 120 m bends with a radius of 60 m; an S-curve bends twice as hard.
+    limit = 0.08 if main else 0.11
+    amplitude = random.uniform(0.03, limit) * random.choice([-1.0, 1.0]) * (0.5 if kind == "s_curve" else 1.0)
+    speed = FAST_MPS if main or random.random() < 0.6 else SLOW_MPS
     return _Street(first, second, main, speed, _bent_line(start, end, str(kind), float(amplitude)))
 
 
@@ -222,7 +223,7 @@ def _edges_xml(town: _Town) -> str:
         ends = [_port(town, node, index) for node in (street.first, street.second)]
         line = _trimmed(town, street, ends)
         lanes = 2 if street.main else 1
-        cycle = ' bikeLaneWidth="1.6"' if street.main and town.cycle_lanes else ""
+        cycle = ' bikeLaneWidth="1.6"' if town.cycle_lanes and (street.main or street.speed_mps > 10.0) else ""
         common = (
             f'numLanes="{lanes}" speed="{street.speed_mps:.2f}" priority="{3 if street.main else 1}" width="3.3" '
             f'sidewalkWidth="2.2"{cycle} spreadType="right"'

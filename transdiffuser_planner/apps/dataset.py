@@ -1,0 +1,65 @@
+"""Turn bags, the simulator's or a vehicle's, into training samples."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.recording.topics import TopicMap, preset_files
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("bags", nargs="+", type=Path, help="rosbag2 directories, .mcap files, or folders of bags")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the samples, one sub-folder per bag")
+    parser.add_argument("--preset", default="carla", help="topic map and rig: params/topics_* and rig_* (default: carla)")
+    parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
+    parser.add_argument("--rig", type=Path, help="rig YAML instead of the preset's")
+    parser.add_argument("--config", default="tiny", choices=("tiny", "base"), help="sizes of the tensors")
+    parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
+
+
+def find_bags(paths: list[Path]) -> list[Path]:
+    """Bags among and directly below the given paths.
+
+    Raises:
+        ConfigError: A path does not exist or holds no bag.
+    """
+    bags: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise ConfigError(f"bag {path}: does not exist")
+        if path.is_file() or (path / "metadata.yaml").is_file():
+            bags.append(path)
+            continue
+        below = sorted(m.parent for m in path.glob("*/metadata.yaml") if not m.parent.name.endswith(".partial"))
+        if not below:
+            raise ConfigError(f"folder {path}: holds no bag (a folder with metadata.yaml)")
+        bags += below
+    return bags
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert all bags and print what was left out and why."""
+    from tqdm import tqdm
+
+    from transdiffuser_planner.core.contract import BASE, TINY
+    from transdiffuser_planner.core.rig import Rig
+    from transdiffuser_planner.training.dataset import DatasetJob, convert_all
+
+    topics, rig = preset_files(args.preset)
+    topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
+    contract = {"tiny": TINY, "base": BASE}[args.config]
+    jobs = [
+        DatasetJob(bag=bag, out=args.out / bag.stem, rig=rig_value, topics=topic_map, contract=contract)
+        for bag in find_bags(args.bags)
+    ]
+    with tqdm(total=len(jobs), unit="bag", file=sys.stderr) as bar:
+        counts, failures = convert_all(jobs, args.workers, bar)
+    for reason in failures:
+        print(reason, file=sys.stderr)
+    for name, count in sorted(counts.items(), key=lambda item: -item[1]):
+        print(f"{count:8d}  {'samples' if name == 'samples' else 'frames left out: ' + name}")
+    return 0 if counts["samples"] else 1

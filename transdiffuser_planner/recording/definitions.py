@@ -1,0 +1,56 @@
+"""Message definitions and the factory that makes messages without ROS installed.
+
+The .msg files of this project's interface packages are read from the checkout or from where the package was installed, so
+their text exists once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.errors import RecordingError
+
+INTERFACE_PACKAGES = ("transdiffuser_msgs", "carla_msgs", "derived_object_msgs", "ackermann_msgs")
+
+MessageFactory = Callable[..., Any]
+"""Called as make("sensor_msgs/msg/Image", header=..., ...); both rosbags' and rclpy's classes fulfil it."""
+
+
+def definition_files() -> list[Path]:
+    """All .msg files of this project's interface packages.
+
+    Raises:
+        RecordingError: A package is found neither in the checkout nor in the installation.
+    """
+    checkout = Path(__file__).resolve().parents[2] / "ros2_ws" / "src"
+    files: list[Path] = []
+    for package in INTERFACE_PACKAGES:
+        roots = (checkout / package, Path(sys.prefix) / "share" / package)
+        root = next((root for root in roots if (root / "msg").is_dir()), None)
+        if root is None:
+            raise RecordingError(f"definitions of {package} not found; run 'make build' or use a full checkout")
+        files += sorted((root / "msg").glob("*.msg"))
+    return files
+
+
+@lru_cache(maxsize=1)
+def typestore() -> Any:
+    """ROS 2's standard types and this project's, for reading and writing bags."""
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types: dict[str, Any] = {}
+    for path in definition_files():
+        name = f"{path.parent.parent.name}/msg/{path.stem}"
+        types |= get_types_from_msg(path.read_text(encoding="utf-8"), name)
+    store.register({name: definition for name, definition in types.items() if name not in store.types})
+    return store
+
+
+def make_message(type_name: str, **fields: Any) -> Any:
+    """A message of rosbags' classes; the MessageFactory for work without ROS."""
+    return typestore().types[type_name](**fields)

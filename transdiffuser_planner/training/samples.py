@@ -1,0 +1,121 @@
+"""Training samples on disk: one folder of .npy arrays per bag, read through memory maps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import (
+    CONDITION_INPUTS,
+    NUM_AGENT_FEATURES,
+    ModelContract,
+    TensorSpec,
+    observation_specs,
+)
+from transdiffuser_planner.core.errors import InputError
+
+NUM_LABEL_AGENTS = 16
+META_NAME = "meta.json"
+
+
+def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:
+    """Every array of a sample folder, without the leading sample axis.
+
+    Pictures are stored as bytes (input = value / 255), LiDAR counts as bytes (input = value / clip). Labels that a bag
+    has no ground truth for are zeros with a false mask.
+    """
+    observation = observation_specs(contract)
+    num_steps, agents = contract.num_plan_steps, NUM_LABEL_AGENTS
+    specs = {
+        "image": TensorSpec(shape=observation["image"].shape, dtype=np.uint8),
+        "lidar": TensorSpec(shape=observation["lidar"].shape, dtype=np.uint8),
+        "camera_valid": observation["camera_valid"],
+        "lidar_valid": observation["lidar_valid"],
+        **{name: observation[name] for name in CONDITION_INPUTS},
+        "plan": TensorSpec(shape=(num_steps, 3)),  # ego future in base_link, heading continuous
+        "plan_valid": TensorSpec(shape=(num_steps,), dtype=np.bool_),
+        "gt_agents": TensorSpec(shape=(agents, NUM_AGENT_FEATURES)),  # nearest first, in base_link
+        "gt_agents_valid": TensorSpec(shape=(agents,), dtype=np.bool_),
+        "gt_agents_points": TensorSpec(shape=(agents,), dtype=np.int32),  # LiDAR points on the agent
+        "gt_agents_id": TensorSpec(shape=(agents,), dtype=np.uint32),
+        "gt_agents_future": TensorSpec(shape=(agents, num_steps, 3)),  # in base_link, heading continuous
+        "gt_agents_future_valid": TensorSpec(shape=(agents, num_steps), dtype=np.bool_),
+        "bev": TensorSpec(shape=(contract.bev_cells, contract.bev_cells), dtype=np.uint8),  # BevClass
+        "bev_valid": TensorSpec(shape=(), dtype=np.bool_),
+        "signal_label": TensorSpec(shape=(), dtype=np.int64),  # SignalState of the next signal within 50 m
+        "signal_label_valid": TensorSpec(shape=(), dtype=np.bool_),
+        "stamp_ns": TensorSpec(shape=(), dtype=np.int64),
+    }
+    return specs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleFolder:
+    """One bag's samples. arrays: name -> memory-mapped array (N, ...); meta: where they came from."""
+
+    path: Path
+    arrays: dict[str, NDArray[Any]]
+    meta: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.arrays["stamp_ns"])
+
+    @staticmethod
+    def open(path: Path, contract: ModelContract) -> SampleFolder:
+        """Open one folder.
+
+        Raises:
+            InputError: An array is missing or has another shape or type than the contract says.
+        """
+        try:
+            meta = json.loads((path / META_NAME).read_text(encoding="utf-8"))
+            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in sample_specs(contract)}
+        except (OSError, ValueError) as error:
+            raise InputError(f"samples {path}: cannot be read ({error}); make them again with 'dataset'") from None
+        for name, spec in sample_specs(contract).items():
+            if arrays[name].shape[1:] != spec.shape or arrays[name].dtype != np.dtype(spec.dtype):
+                raise InputError(
+                    f"samples {path}: {name} expected (N, {spec.shape}) {np.dtype(spec.dtype)}, "
+                    f"got {arrays[name].shape} {arrays[name].dtype}; make them again with 'dataset'"
+                )
+        return SampleFolder(path=path, arrays=arrays, meta=meta)
+
+
+class SampleSet:
+    """Many folders as one indexed set."""
+
+    def __init__(self, folders: Sequence[SampleFolder]) -> None:
+        self.folders = list(folders)
+        self._starts = np.concatenate([[0], np.cumsum([len(folder) for folder in self.folders])]).astype(np.int64)
+
+    @staticmethod
+    def open(path: Path, contract: ModelContract) -> SampleSet:
+        """All sample folders below a path, in order of name.
+
+        Raises:
+            InputError: There are none, or one is unreadable.
+        """
+        found = sorted(meta.parent for meta in Path(path).glob(f"**/{META_NAME}"))
+        if not found:
+            raise InputError(f"samples {path}: no {META_NAME} below it; make samples with 'transdiffuser dataset'")
+        return SampleSet([SampleFolder.open(folder, contract) for folder in found])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def gather(self, index_B: NDArray[np.int64], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Arrays (B, ...) of the samples at the given indices."""
+        folder_B = np.searchsorted(self._starts, index_B, side="right") - 1
+        row_B = index_B - self._starts[folder_B]
+        pairs = list(zip(folder_B, row_B, strict=True))
+        return {name: np.stack([self.folders[f].arrays[name][r] for f, r in pairs]) for name in names}
+
+    def whole(self, name: str) -> NDArray[Any]:
+        """One array of all samples (N, ...); for small arrays."""
+        return np.concatenate([np.asarray(folder.arrays[name]) for folder in self.folders])
