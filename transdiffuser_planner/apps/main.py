@@ -1,0 +1,56 @@
+"""The console program `transdiffuser`: one subcommand per file beside this one."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from transdiffuser_planner.core.errors import PlannerError
+
+COMMANDS = {
+    "demo": "drive a car through live traffic on ROS 2 and make a report",
+    "plan": "run the planner node",
+    "simulate": "drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags",
+    "replay": "run the planner over a recorded drive and compare with what the driver did",
+    "evaluate": "measure a model in closed loop and open loop on unseen scenarios",
+    "report": "make the HTML report of a recorded drive",
+    "dataset": "turn bags into training samples",
+    "train": "train a model from samples",
+    "export": "export a trained model as ONNX graphs with a manifest",
+    "benchmark": "measure the planning cycle and the simulator on this machine",
+}
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; a bad input is one line on stderr and exit status 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in arguments if word in COMMANDS), None)
+    parser = argparse.ArgumentParser(
+        prog="transdiffuser", description="Diffusion planner for automated driving.", allow_abbrev=False
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    module = None
+    for name, summary in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False)
+        if name == chosen:
+            module = importlib.import_module(f"transdiffuser_planner.apps.{name}")
+            module.add_arguments(sub)
+    args = parser.parse_args(arguments)
+    if module is None:
+        parser.error("no command given")
+    try:
+        return int(module.run(args))
+    except PlannerError as error:
+        print(f"transdiffuser {args.command}: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print(f"transdiffuser {args.command}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

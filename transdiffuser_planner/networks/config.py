@@ -1,0 +1,144 @@
+"""Sizes of the networks: `tiny` and `base` differ in these numbers and in the contract only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from transdiffuser_planner.core.errors import ConfigError
+
+Widths = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BranchConfig:
+    """One ResNet branch.
+
+    Attributes:
+        widths: Channels of the four stages.
+        blocks: Basic blocks of the four stages.
+        stem_kernel, stem_stride: Of the first convolution.
+        stem_pool: Whether the 3x3 max pooling of stride 2 follows it, as published.
+        tokens: Rows and columns of the grid that takes part in the fusion.
+    """
+
+    widths: Widths
+    blocks: Widths
+    stem_kernel: int = 7
+    stem_stride: int = 2
+    stem_pool: bool = True
+    tokens: tuple[int, int] = (8, 8)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkConfig:
+    """All sizes that the contract does not fix.
+
+    Attributes:
+        image, lidar: The two branches of the scene encoder.
+        fusion_layers, fusion_heads: Transformer that mixes both branches after every stage.
+        bev_channels: Channels of the bird's-eye map.
+        bev_upsample: Cells of the heads' outputs per cell of the map, along each axis.
+        bev_patch_cells: Edge of the square of map cells that becomes one token.
+        head_channels: Hidden channels of the auxiliary heads.
+        width, heads, layers, ffn_width: Of the denoising decoder and the plan regression head.
+        embed_width: Hidden width of the motion encoder's MLPs.
+        dropout: In the decoder's attention and feed-forward parts while training.
+
+    Raises:
+        ConfigError: Sizes that cannot work together.
+    """
+
+    name: str
+    image: BranchConfig
+    lidar: BranchConfig
+    fusion_layers: int = 2
+    fusion_heads: int = 4
+    bev_channels: int = 64
+    bev_upsample: int = 1
+    bev_patch_cells: int = 8
+    head_channels: int = 64
+    width: int = 256
+    heads: int = 8
+    layers: int = 6
+    ffn_width: int = 1024
+    embed_width: int = 256
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ConfigError(f"network {self.name}: width {self.width} must be a multiple of heads {self.heads}")
+        for width in self.image.widths:
+            if width % self.fusion_heads:
+                raise ConfigError(f"network {self.name}: image width {width} must be a multiple of {self.fusion_heads}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"network {self.name}: dropout must lie in 0 .. 1, got {self.dropout}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable form."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> NetworkConfig:
+        """The inverse of to_dict.
+
+        Raises:
+            ConfigError: A field is unknown or missing.
+        """
+        try:
+            branches = {name: BranchConfig(**_tuples(data[name])) for name in ("image", "lidar")}
+            return NetworkConfig(**{**data, **branches})
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"network configuration: {error}; train again with this version") from None
+
+
+def _tuples(branch: dict[str, Any]) -> dict[str, Any]:
+    """The branch with JSON's lists turned into tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in branch.items()}
+
+
+def tiny_config() -> NetworkConfig:
+    """The shipped network: trained and run on two CPU cores."""
+    return NetworkConfig(
+        name="tiny",
+        image=BranchConfig(
+            widths=(32, 48, 96, 160), blocks=(1, 2, 2, 2), stem_stride=4, stem_pool=False, tokens=(4, 16)
+        ),
+        lidar=BranchConfig(
+            widths=(32, 64, 96, 160), blocks=(1, 2, 2, 2), stem_stride=4, stem_pool=False, tokens=(4, 4)
+        ),
+        fusion_layers=1,
+        bev_channels=48,
+        bev_upsample=2,
+        bev_patch_cells=4,
+        head_channels=48,
+        width=128,
+        heads=4,
+        layers=2,
+        ffn_width=256,
+        embed_width=128,
+    )
+
+
+def base_config() -> NetworkConfig:
+    """The paper's size: TransFuser backbone with two ResNet-34, decoder of width 256."""
+    widths, blocks = (64, 128, 256, 512), (3, 4, 6, 3)
+    return NetworkConfig(
+        name="base",
+        image=BranchConfig(widths=widths, blocks=blocks, tokens=(8, 32)),
+        lidar=BranchConfig(widths=widths, blocks=blocks, tokens=(8, 8)),
+    )
+
+
+CONFIGS = {"tiny": tiny_config, "base": base_config}
+
+
+def named_config(name: str) -> NetworkConfig:
+    """The configuration of a name.
+
+    Raises:
+        ConfigError: The name is unknown.
+    """
+    if name not in CONFIGS:
+        raise ConfigError(f"network configuration '{name}' is unknown; known are {', '.join(CONFIGS)}")
+    return CONFIGS[name]()

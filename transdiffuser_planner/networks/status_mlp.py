@@ -1,0 +1,35 @@
+"""A planner without sensors: an MLP over status and own past, optionally route, signal and speed limit (a baseline)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, ModelContract
+from transdiffuser_planner.networks.config import NetworkConfig
+from transdiffuser_planner.networks.motion_encoder import MotionEncoder
+
+
+class StatusMlp(nn.Module):
+    """One ego plan per scene in model space, from what needs no camera and no LiDAR."""
+
+    def __init__(self, config: NetworkConfig, contract: ModelContract, *, with_route: bool) -> None:
+        super().__init__()
+        self.with_route = with_route
+        self.encoder = MotionEncoder(config, contract)
+        sources, hidden = 5 if with_route else 2, 2 * config.width
+        self.out = nn.Sequential(
+            nn.Linear(sources * config.width, hidden),
+            nn.SiLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, contract.num_plan_steps * 3),
+        )
+
+    def forward(self, conditions: dict[str, Tensor]) -> Tensor:
+        """Plan (B, T * 3)."""
+        nobody = conditions["status"].new_zeros(len(conditions["status"]), 1, NUM_AGENT_FEATURES)
+        motion = self.encoder(conditions, nobody)
+        used = motion.summary() if self.with_route else torch.cat([motion.action, motion.ego], dim=-1)
+        return torch.as_tensor(self.out(used))
