@@ -35,3 +35,7 @@ class SimulationError(PlannerError):
 
 class EvaluationError(PlannerError):
     """An evaluation cannot be carried out."""
+
+
+class TrainingError(PlannerError):
+    """Training cannot go on: unusable samples, a checkpoint of another recipe, a diverging loss."""

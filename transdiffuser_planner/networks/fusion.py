@@ -84,7 +84,7 @@ def mix(tokens_BNC: Tensor, valid_BN: Tensor, missing_C: Tensor) -> Tensor:
 
 def _tokens(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     """Average-pool to a token grid and flatten: (B, N, C)."""
-    kernel = (x_BCHW.shape[2] // size[0], x_BCHW.shape[3] // size[1])
+    kernel = (int(x_BCHW.shape[2]) // size[0], int(x_BCHW.shape[3]) // size[1])
     pooled = x_BCHW if kernel == (1, 1) else functional.avg_pool2d(x_BCHW, kernel)
     return pooled.flatten(2).transpose(1, 2)
 
@@ -92,6 +92,7 @@ def _tokens(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
 def _grid(tokens_BNC: Tensor, size: tuple[int, int], like_BCHW: Tensor) -> Tensor:
     """Tokens back to a feature map of the size of like_BCHW, bilinear."""
     grid = tokens_BNC.to(like_BCHW.dtype).reshape(-1, *size, tokens_BNC.shape[2]).permute(0, 3, 1, 2)
-    if like_BCHW.shape[2:] == size:
+    target = (int(like_BCHW.shape[2]), int(like_BCHW.shape[3]))
+    if target == size:
         return grid
-    return functional.interpolate(grid, size=like_BCHW.shape[2:], mode="bilinear", align_corners=False)
+    return functional.interpolate(grid, size=target, mode="bilinear", align_corners=False)

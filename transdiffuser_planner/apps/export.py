@@ -1,0 +1,67 @@
+"""Export a trained run as a model folder: ONNX graphs, normaliser, schedule, manifest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+
+from transdiffuser_planner.core.errors import TrainingError
+
+NUM_PARITY_SAMPLES = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("run", type=Path, help="folder of a finished training run")
+    parser.add_argument("--samples", type=Path, required=True, help="samples on which ONNX must equal PyTorch")
+    parser.add_argument("--trained-on", type=Path, help="training samples, to note their counts in the manifest")
+    parser.add_argument("--out", type=Path, help="model folder (default: models/<network>)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export, refused unless parity holds."""
+    import numpy as np
+
+    from transdiffuser_planner.core.contract import observation_specs
+    from transdiffuser_planner.training.config import TrainingConfig, _build
+    from transdiffuser_planner.training.export import export_model
+    from transdiffuser_planner.training.run import Run, describe_data
+    from transdiffuser_planner.training.samples import SampleSet
+    from transdiffuser_planner.training.targets import visible_agents
+
+    recipe = args.run / "recipe.json"
+    if not recipe.is_file():
+        raise TrainingError(f"run {args.run}: no recipe.json; give the --out folder of 'transdiffuser train'")
+    config = _build(TrainingConfig, json.loads(recipe.read_text(encoding="utf-8")), f"recipe {recipe}")
+    training = Run.create(args.run, config)
+    samples = SampleSet.open(args.samples, training.contract)
+    inputs = []
+    for index in np.linspace(0, len(samples) - 1, NUM_PARITY_SAMPLES).astype(np.int64):
+        labels = ("gt_agents", "gt_agents_valid", "gt_agents_points", "gt_agents_future", "gt_agents_future_valid")
+        raw = samples.gather(np.asarray([index]), (*observation_specs(training.contract), *labels))
+        agents = visible_agents(raw, training.contract)
+        values = {name: raw[name] for name in observation_specs(training.contract)}
+        values["image"] = raw["image"].astype(np.float32) / np.float32(255.0)
+        values["lidar"] = raw["lidar"].astype(np.float32) / np.float32(training.contract.lidar_clip_points)
+        inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
+    info = {"recipe": config.to_dict(), "commit": _commit()}
+    if args.trained_on is not None:
+        info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
+    out = args.out or Path("models") / training.network.name
+    result = export_model(
+        training.planner_network(), training.normalizer(), training.schedule, out, samples=inputs, training=info
+    )
+    size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    print(f"{out}: {size:.1f} MB; largest difference from PyTorch on {len(inputs)} samples: {result.difference}")
+    return 0
+
+
+def _commit() -> str:
+    """The checkout's commit, or "unknown" outside one."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()

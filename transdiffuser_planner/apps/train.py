@@ -1,0 +1,45 @@
+"""Train a model from samples: encoder, then decoder on frozen features, then the baselines. Interrupted runs continue."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from transdiffuser_planner.recording.topics import PARAMS
+
+STAGES = ("encoder", "decoder", "baselines")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--samples", type=Path, required=True, help="training samples made by 'dataset'")
+    parser.add_argument("--validation", type=Path, required=True, help="samples of other scenarios, for the log")
+    parser.add_argument("--out", type=Path, default=Path("runs/tiny"), help="folder of the run (default: %(default)s)")
+    parser.add_argument("--recipe", type=Path, default=PARAMS / "train_tiny.yaml", help="recipe YAML (default: tiny's)")
+    parser.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="which stage (default: all, in order)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train the wanted stages."""
+    import torch
+
+    from transdiffuser_planner.training.config import TrainingConfig
+    from transdiffuser_planner.training.run import Run, describe_data
+    from transdiffuser_planner.training.samples import SampleSet
+
+    torch.set_num_threads(args.threads)
+    training = Run.create(args.out, TrainingConfig.load(args.recipe))
+    samples = SampleSet.open(args.samples, training.contract)
+    validation = SampleSet.open(args.validation, training.contract)
+    print(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
+    print(f"curves: tensorboard --logdir {training.folder / 'log'}")
+    wanted = STAGES if args.stage == "all" else (args.stage,)
+    if "encoder" in wanted:
+        training.train_encoder(samples, validation)
+    if "decoder" in wanted:
+        training.train_decoder(samples, validation)
+    if "baselines" in wanted:
+        training.train_baselines(samples)
+    print(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
+    return 0

@@ -1,0 +1,137 @@
+"""The recipe of a training run: everything that changes its result, read from one YAML file."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from transdiffuser_planner.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig:
+    """Optimisation of one stage: AdamW with a OneCycle learning rate.
+
+    Attributes:
+        epochs: Passes over the samples; may be a fraction.
+        batch_size: Scenes per step.
+        samples_per_scene: Noisy samples per scene and step (decoder stage only).
+        learning_rate: Its maximum.
+        weight_decay: Of AdamW.
+        warmup_share: Share of the steps in which the learning rate rises.
+        ema_decay: Of the exponential moving average of the weights; 0 switches it off.
+    """
+
+    epochs: float = 1.0
+    batch_size: int = 64
+    samples_per_scene: int = 1
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup_share: float = 0.1
+    ema_decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        if self.epochs <= 0.0 or self.batch_size < 1 or self.samples_per_scene < 1 or self.learning_rate <= 0.0:
+            raise ConfigError("training stage: epochs, batch_size, samples_per_scene and learning_rate must be positive")
+        if not 0.0 < self.warmup_share < 1.0 or not 0.0 <= self.ema_decay < 1.0:
+            raise ConfigError("training stage: warmup_share must lie in 0 .. 1 and ema_decay in 0 .. 1 (excluding 1)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentationConfig:
+    """Probabilities per sample that an input is withheld or changed while training.
+
+    Attributes:
+        mirror: Left and right swapped (encoder stage only: a mirrored town drives on the other side).
+        colour: Brightness, contrast and colour of the pictures changed.
+        drop_camera: Each camera; drop_lidar: the cloud.
+        drop_history, drop_acceleration: The ego's own past, so that it is not simply continued.
+        drop_route, drop_command, drop_signal, drop_speed_limit: Optional conditions.
+        drop_agent: Each agent; drop_agent_speed: its speed.
+    """
+
+    mirror: float = 0.5
+    colour: float = 0.8
+    drop_camera: float = 0.05
+    drop_lidar: float = 0.05
+    drop_history: float = 0.6
+    drop_acceleration: float = 0.5
+    drop_route: float = 0.08
+    drop_command: float = 0.2
+    drop_signal: float = 0.15
+    drop_speed_limit: float = 0.2
+    drop_agent: float = 0.08
+    drop_agent_speed: float = 0.15
+
+    def __post_init__(self) -> None:
+        wrong = [item.name for item in fields(self) if not 0.0 <= getattr(self, item.name) <= 1.0]
+        if wrong:
+            raise ConfigError(f"augmentation: {', '.join(wrong)} must be probabilities in 0 .. 1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossWeights:
+    """Weights of the loss terms; bev, centre, box, signal and plan belong to the encoder stage."""
+
+    bev: float = 1.0
+    centre: float = 1.0
+    box: float = 0.3
+    signal: float = 0.3
+    plan: float = 1.0
+    ego: float = 1.0
+    agents: float = 0.5
+    decorrelation: float = 0.02
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig:
+    """A whole recipe."""
+
+    network: str = "tiny"
+    seed: int = 0
+    encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
+    decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
+    baselines: StageConfig = field(default_factory=StageConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    loss: LossWeights = field(default_factory=LossWeights)
+
+    @staticmethod
+    def load(path: str | Path) -> TrainingConfig:
+        """Read a recipe.
+
+        Raises:
+            ConfigError: Unreadable file, unknown key, wrong type or value out of bounds.
+        """
+        try:
+            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"recipe {path}: cannot be read ({error.strerror})") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"recipe {path}: not valid YAML ({str(error).splitlines()[0]})") from None
+        return _build(TrainingConfig, data, f"recipe {path}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable form."""
+        return asdict(self)
+
+
+def _build(kind: Any, data: Any, where: str) -> Any:
+    """A dataclass from a mapping, checked recursively."""
+    hints = typing.get_type_hints(kind)
+    if not isinstance(data, dict) or set(data) - set(hints):
+        raise ConfigError(f"{where}: expected a mapping with keys among {sorted(hints)}, got {data!r}")
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        expected = hints[name]
+        if expected in (int, float, str):
+            number = expected is float and isinstance(value, int) and not isinstance(value, bool)
+            if type(value) is not expected and not number:
+                raise ConfigError(f"{where}: {name} expected {expected.__name__}, got {value!r}")
+            values[name] = expected(value)
+        else:
+            values[name] = _build(expected, value, f"{where}: {name}")
+    return kind(**values)

@@ -1,0 +1,156 @@
+"""Stage 2: the denoising decoder learns the distribution of joint futures on frozen, cached scene features."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from transdiffuser_planner.core.contract import CONDITION_INPUTS, ModelContract
+from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
+from transdiffuser_planner.networks.losses import decorrelation_loss, diffusion_loss
+from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
+from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
+from transdiffuser_planner.pipeline.normalization import PlanNormalizer
+from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
+from transdiffuser_planner.training.augmentation import blur_agents, withhold_conditions
+from transdiffuser_planner.training.config import TrainingConfig
+from transdiffuser_planner.training.feature_cache import FeatureCache
+from transdiffuser_planner.training.samples import SampleSet
+from transdiffuser_planner.training.targets import agent_origins, joint_plan, visible_agents
+
+Batch = dict[str, Any]
+
+STAGE = "decoder"
+LABELS = (
+    "plan",
+    "plan_valid",
+    "gt_agents",
+    "gt_agents_valid",
+    "gt_agents_points",
+    "gt_agents_future",
+    "gt_agents_future_valid",
+)
+VALIDATION_CANDIDATES = 16
+
+
+class MotionSet:
+    """Everything stage 2 needs of the samples but the features, in memory."""
+
+    def __init__(self, samples: SampleSet) -> None:
+        self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
+
+    def __len__(self) -> int:
+        return len(self.arrays["plan"])
+
+    def gather(self, index_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Arrays (B, ...) of the given samples."""
+        return {name: array[index_B] for name, array in self.arrays.items()}
+
+
+def make_batch(
+    motion: MotionSet,
+    cache: FeatureCache | None,
+    contract: ModelContract,
+    normalizer: PlanNormalizer,
+    config: TrainingConfig | None,
+    index_B: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Batch:
+    """One batch of tensors; without a config nothing is augmented, without a cache there are no features."""
+    raw = motion.gather(index_B)
+    agents = visible_agents(raw, contract)
+    if config is not None:
+        raw = withhold_conditions(raw, rng, config.augmentation)
+        agents["agents"], agents["agents_valid"] = blur_agents(
+            agents["agents"], agents["agents_valid"], rng, config.augmentation
+        )
+    plan, mask = joint_plan(raw["plan"], raw["plan_valid"], agents, normalizer)
+    batch: Batch = {name: torch.from_numpy(raw[name]) for name in CONDITION_INPUTS}
+    batch |= {name: torch.from_numpy(agents[name]) for name in ("agents", "agents_valid")}
+    batch |= {"plan": torch.from_numpy(plan), "plan_mask": torch.from_numpy(mask)}
+    batch["origin"] = torch.from_numpy(agent_origins(agents["agents"]))
+    return batch if cache is None else batch | cache.gather(index_B)
+
+
+def losses(config: TrainingConfig, schedule: NoiseSchedule, network: DenoisingDecoder, batch: Batch) -> dict[str, Tensor]:
+    """Noise prediction at random denoise steps, and decorrelation of the fused representation."""
+    size, samples = len(batch["plan"]), config.decoder.samples_per_scene
+    alpha_bar = torch.tensor(schedule.alpha_bar_K1, dtype=torch.float32)
+    k = torch.randint(1, schedule.num_steps + 1, (size, samples))
+    level = alpha_bar[k][..., None, None]
+    clean = batch["plan"][:, None]
+    noise = torch.randn(size, samples, *batch["plan"].shape[1:])
+    noisy = level.sqrt() * clean + (1.0 - level).sqrt() * noise
+    with torch.autocast("cpu", torch.bfloat16):
+        prepared = network.prepare(
+            {name: batch[name] for name in FEATURE_NAMES},
+            {name: batch[name] for name in CONDITION_INPUTS},
+            batch["agents"],
+            batch["agents_valid"],
+        )
+        predicted, fused = network(noisy, k, prepared)
+    weights = config.loss
+    parts = diffusion_loss(
+        predicted.float(), noise, batch["plan_mask"], ego_weight=weights.ego, agent_weight=weights.agents
+    )
+    parts["decorrelation"] = decorrelation_loss(fused[:, 0].float())
+    parts["total"] = parts["diffusion"] + weights.decorrelation * parts["decorrelation"]
+    return parts
+
+
+@torch.no_grad()
+def sample(network: DenoisingDecoder, batch: Batch, schedule: NoiseSchedule, num_candidates: int, seed: int) -> NDArray[np.float32]:
+    """Joint samples (B, M, N, P) in model space by the full chain."""
+    prepared = network.prepare(
+        {name: batch[name] for name in FEATURE_NAMES},
+        {name: batch[name] for name in CONDITION_INPUTS},
+        batch["agents"],
+        batch["agents_valid"],
+    )
+    shape = (len(batch["plan"]), num_candidates, *batch["plan"].shape[1:])
+
+    def predict(x: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+        step = torch.full((1, 1), k, dtype=torch.int64)
+        return np.asarray(network(torch.from_numpy(x), step, prepared)[0].float().numpy())
+
+    return sample_plans(predict, schedule, draw_noise(seed, 0, shape, schedule.num_steps), num_steps=schedule.num_steps)
+
+
+@torch.no_grad()
+def validate(
+    motion: MotionSet,
+    cache: FeatureCache,
+    contract: ModelContract,
+    normalizer: PlanNormalizer,
+    schedule: NoiseSchedule,
+    limit: int,
+    network: nn.Module,
+) -> dict[str, float]:
+    """Mean over samples of the ADE (m) of one candidate, of the candidates' mean and of the nearest; spread between them."""
+    assert isinstance(network, DenoisingDecoder)
+    network.eval()
+    index = np.linspace(0, len(motion) - 1, min(limit, len(motion))).astype(np.int64)
+    rows = []
+    for part in np.array_split(index, max(len(index) // 64, 1)):
+        batch = make_batch(motion, cache, contract, normalizer, None, part, np.random.default_rng(0))
+        drawn = sample(network, batch, schedule, VALIDATION_CANDIDATES, seed=0)
+        plan = np.stack([normalizer.to_poses(d[:, :1], np.zeros((0, 3)))[:, 0] for d in drawn])
+        truth = normalizer.to_poses(batch["plan"].numpy()[:, :1], np.zeros((0, 3)))[:, 0]
+        error = np.linalg.norm(plan[..., :2] - truth[:, None, :, :2], axis=-1).mean(axis=2)
+        mean = np.linalg.norm(plan[..., :2].mean(axis=1) - truth[..., :2], axis=-1).mean(axis=1)
+        spread = np.linalg.norm(plan[:, :, -1, :2].std(axis=1), axis=-1)
+        rows.append(np.stack([error[:, 0], mean, error.min(axis=1), spread], axis=1))
+    one, mean, nearest, spread = np.concatenate(rows).mean(axis=0)
+    return {"ade_one_m": one, "ade_mean_m": mean, "ade_nearest_m": nearest, "spread_4s_m": spread}
+
+
+def batch_maker(
+    motion: MotionSet, cache: FeatureCache, contract: ModelContract, normalizer: PlanNormalizer, config: TrainingConfig
+) -> Any:
+    """``make_batch`` for the training set."""
+    return partial(make_batch, motion, cache, contract, normalizer, config)

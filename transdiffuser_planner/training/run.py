@@ -1,0 +1,169 @@
+"""A training run: one folder with the recipe, the normaliser, a checkpoint per stage, the feature cache and the log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
+from transdiffuser_planner.core.errors import TrainingError
+from transdiffuser_planner.networks.config import NetworkConfig, named_config
+from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
+from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
+from transdiffuser_planner.networks.regression_head import RegressionHead
+from transdiffuser_planner.networks.status_mlp import StatusMlp
+from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
+from transdiffuser_planner.pipeline.normalization import PlanNormalizer
+from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage
+from transdiffuser_planner.training.config import TrainingConfig
+from transdiffuser_planner.training.feature_cache import FeatureCache
+from transdiffuser_planner.training.loader import ShuffledBatches
+from transdiffuser_planner.training.samples import SampleSet
+from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
+from transdiffuser_planner.training.trainer import Trainer, finished_weights
+
+CONTRACTS = {"tiny": TINY, "base": BASE}
+VALIDATION_LIMIT = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Folder, recipe and sizes of a run."""
+
+    folder: Path
+    config: TrainingConfig
+    network: NetworkConfig
+    contract: ModelContract
+
+    @staticmethod
+    def create(folder: Path, config: TrainingConfig) -> Run:
+        """Start a run, or open it again with the same recipe.
+
+        Raises:
+            TrainingError: The folder holds a run of another recipe.
+        """
+        path = folder / "recipe.json"
+        text = json.dumps(config.to_dict(), indent=1) + "\n"
+        if path.is_file() and path.read_text(encoding="utf-8") != text:
+            raise TrainingError(f"run {folder}: made by another recipe; give another --out, or remove it")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        network = named_config(config.network)
+        return Run(folder=folder, config=config, network=network, contract=CONTRACTS[config.network])
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """The noise schedule of training and runtime."""
+        return NoiseSchedule.cosine(self.contract.num_denoise_steps)
+
+    def normalizer(self, samples: SampleSet | None = None) -> PlanNormalizer:
+        """The run's normaliser, fitted to the training samples the first time.
+
+        Raises:
+            TrainingError: There is none yet and no samples were given.
+        """
+        path = self.folder / "normalizer.json"
+        if path.is_file():
+            return PlanNormalizer.from_json(json.loads(path.read_text(encoding="utf-8")))
+        if samples is None:
+            raise TrainingError(f"run {self.folder}: no normalizer.json; train the encoder stage first")
+        labels = {name: samples.whole(name) for name in decoder_stage.LABELS}
+        normalizer = fit_normalizer(labels["plan"], visible_agents(labels, self.contract))
+        path.write_text(json.dumps(normalizer.to_json()), encoding="utf-8")
+        return normalizer
+
+    def train_encoder(self, samples: SampleSet, validation: SampleSet) -> None:
+        """Stage 1."""
+        config, contract, normalizer = self.config, self.contract, self.normalizer(samples)
+        torch.manual_seed(config.seed)
+        network = encoder_stage.EncoderStage(self.network, contract).to(memory_format=torch.channels_last)
+        make = encoder_stage.batch_maker(samples, contract, normalizer, config)
+        batches = ShuffledBatches(len(samples), config.encoder.batch_size, config.seed, make)
+        trainer = Trainer(self.folder, encoder_stage.STAGE, network, config.encoder, batches)
+        validate = partial(encoder_stage.validate, validation, contract, normalizer, VALIDATION_LIMIT)
+        trainer.fit(partial(encoder_stage.losses, config, contract), validate, batches.steps_per_epoch)
+
+    def perception(self) -> PerceptionNetwork:
+        """The trained encoder with its heads."""
+        stage = encoder_stage.EncoderStage(self.network, self.contract)
+        stage.load_state_dict(finished_weights(self.folder, encoder_stage.STAGE))
+        return stage.perception.eval()
+
+    def features(self, name: str, samples: SampleSet) -> FeatureCache:
+        """The cached scene features of a set of samples."""
+        digest = hashlib.sha256()
+        perception = self.perception()
+        for key, value in perception.state_dict().items():
+            digest.update(key.encode() + value.contiguous().numpy().tobytes())
+        for folder in samples.folders:
+            digest.update(f"{folder.path.name}:{len(folder)}".encode())
+        folder = self.folder / "features" / name
+        return FeatureCache.make(folder, digest.hexdigest(), perception, samples, self.contract)
+
+    def train_decoder(self, samples: SampleSet, validation: SampleSet) -> None:
+        """Stage 2."""
+        config, contract, normalizer, schedule = self.config, self.contract, self.normalizer(), self.schedule
+        cache, held_out = self.features("train", samples), self.features("validation", validation)
+        torch.manual_seed(config.seed + 1)
+        network = DenoisingDecoder(self.network, contract, self.perception().encoder.token_counts())
+        make = decoder_stage.batch_maker(decoder_stage.MotionSet(samples), cache, contract, normalizer, config)
+        batches = ShuffledBatches(len(samples), config.decoder.batch_size, config.seed + 1, make)
+        trainer = Trainer(self.folder, decoder_stage.STAGE, network, config.decoder, batches)
+        unseen = decoder_stage.MotionSet(validation)
+        validate = partial(
+            decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, VALIDATION_LIMIT
+        )
+        every = max(round(2 * batches.steps_per_epoch), 1)
+        trainer.fit(partial(decoder_stage.losses, config, schedule), validate, every)
+
+    def baseline_network(self, name: str) -> nn.Module:
+        """An untrained baseline."""
+        if name == baselines.REGRESSION:
+            return RegressionHead(self.network, self.contract, self.perception().encoder.token_counts())
+        return StatusMlp(self.network, self.contract, with_route=name == baselines.MLP_ROUTE)
+
+    def train_baselines(self, samples: SampleSet) -> None:
+        """All baselines, one after the other."""
+        config, contract, normalizer = self.config, self.contract, self.normalizer()
+        motion = decoder_stage.MotionSet(samples)
+        for name in baselines.BASELINES:
+            torch.manual_seed(config.seed + 2)
+            network = self.baseline_network(name)
+            cache = self.features("train", samples) if name == baselines.REGRESSION else None
+            make = partial(decoder_stage.make_batch, motion, cache, contract, normalizer, config)
+            batches = ShuffledBatches(len(samples), config.baselines.batch_size, config.seed + 2, make)
+            Trainer(self.folder, name, network, config.baselines, batches).fit(baselines.losses)
+
+    def planner_network(self) -> PlannerNetwork:
+        """The whole trained network."""
+        network = PlannerNetwork(self.network, self.contract)
+        network.perception = self.perception()
+        network.decoder.load_state_dict(finished_weights(self.folder, decoder_stage.STAGE))
+        return network.eval()
+
+    def trained_baseline(self, name: str) -> nn.Module:
+        """A trained baseline."""
+        network = self.baseline_network(name)
+        network.load_state_dict(finished_weights(self.folder, name))
+        return network.eval()
+
+
+def describe_data(samples: SampleSet) -> dict[str, Any]:
+    """What a set of samples holds, for the manifest: counts and seeds."""
+    seeds = [folder.meta.get("seed") for folder in samples.folders if folder.meta.get("seed") is not None]
+    speed = samples.whole("status")[:, 4]
+    return {
+        "bags": len(samples.folders),
+        "samples": len(samples),
+        "first_seed": min(seeds, default=None),
+        "last_seed": max(seeds, default=None),
+        "share_standing": round(float(np.mean(np.abs(speed) < 0.2)), 3),
+    }
