@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 from pathlib import Path
-
-from transdiffuser_planner.core.errors import TrainingError
 
 NUM_PARITY_SAMPLES = 16
 
@@ -25,17 +22,12 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from transdiffuser_planner.core.contract import observation_specs
-    from transdiffuser_planner.training.config import TrainingConfig, _build
     from transdiffuser_planner.training.export import export_model
     from transdiffuser_planner.training.run import Run, describe_data
     from transdiffuser_planner.training.samples import SampleSet
     from transdiffuser_planner.training.targets import visible_agents
 
-    recipe = args.run / "recipe.json"
-    if not recipe.is_file():
-        raise TrainingError(f"run {args.run}: no recipe.json; give the --out folder of 'transdiffuser train'")
-    config = _build(TrainingConfig, json.loads(recipe.read_text(encoding="utf-8")), f"recipe {recipe}")
-    training = Run.create(args.run, config)
+    training = Run.open(args.run)
     samples = SampleSet.open(args.samples, training.contract)
     inputs = []
     for index in np.linspace(0, len(samples) - 1, NUM_PARITY_SAMPLES).astype(np.int64):
@@ -46,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         values["image"] = raw["image"].astype(np.float32) / np.float32(255.0)
         values["lidar"] = raw["lidar"].astype(np.float32) / np.float32(training.contract.lidar_clip_points)
         inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
-    info = {"recipe": config.to_dict(), "commit": _commit()}
+    info = {"recipe": training.config.to_dict(), "commit": _commit()}
     if args.trained_on is not None:
         info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
     out = args.out or Path("models") / training.network.name

@@ -23,6 +23,8 @@ from transdiffuser_planner.simulation.sensor_suite import SensorSuite
 MEGABYTES_PER_FRAME = 0.25  # three pictures and a cloud, compressed; measured on recorded towns
 RECOVERY_S = 2.0
 STEP_NS = 100_000_000
+# A drive that hardly moves (a jam that never dissolves) teaches only to stand.
+MIN_PROGRESS_M = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,12 +62,14 @@ def record(plan: RecordingPlan) -> list[Path]:
     wanted = [v for v in plan.variants if not plan.bag_path(v).is_dir()]
     if wanted:
         episode = LoggedEpisode(plan.scenario)
+        if episode.progress_m() < MIN_PROGRESS_M:
+            raise SimulationError(f"the ego moves only {episode.progress_m():.0f} m in traffic that stands; left out")
         road_map = RoadMap.load(network_file(plan.scenario.map_name), episode.route.xy_N2)
         suite = SensorSuite(road_map, plan.rig, plan.scenario.weather, plan.scenario.seed)
         for variant in wanted:
             track = episode.perturbed_track(variant) if variant else episode.expert_track()
             if episode.overlap_stamps_ns(track):
-                raise SimulationError(f"seed {plan.scenario.seed}: traffic overlaps the expert; left out")
+                raise SimulationError("traffic overlaps the expert; left out")
             _write_bag(plan, variant, episode, track, road_map, suite)
     return [plan.bag_path(v) for v in plan.variants]
 

@@ -59,6 +59,18 @@ class Run:
         network = named_config(config.network)
         return Run(folder=folder, config=config, network=network, contract=CONTRACTS[config.network])
 
+    @staticmethod
+    def open(folder: Path) -> Run:
+        """Open a run by its recorded recipe.
+
+        Raises:
+            TrainingError: There is no run.
+        """
+        path = folder / "recipe.json"
+        if not path.is_file():
+            raise TrainingError(f"run {folder}: no recipe.json; give the --out folder of 'transdiffuser train'")
+        return Run.create(folder, TrainingConfig.load(path))
+
     @property
     def schedule(self) -> NoiseSchedule:
         """The noise schedule of training and runtime."""

@@ -1,0 +1,50 @@
+"""Results as Markdown tables and JSON files."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+
+def markdown_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
+    """A table.
+
+    Args:
+        rows: One mapping per line.
+        columns: Key -> heading, in order.
+    """
+    lines = ["| " + " | ".join(columns.values()) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(_text(row.get(key)) for key in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(item) for item in value) or "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def machine() -> str:
+    """This machine in words: processor, cores, system."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{model}, {cores} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def save_json(path: Path, content: dict[str, Any]) -> None:
+    """Write results with machine and date."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stamped = {"date": datetime.date.today().isoformat(), "machine": machine(), **content}
+    path.write_text(json.dumps(stamped, indent=1) + "\n", encoding="utf-8")
