@@ -1,0 +1,85 @@
+"""Export of a network with random weights and the model folder it makes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from transdiffuser_planner.core.contract import TINY, observation_specs  # noqa: E402
+from transdiffuser_planner.core.errors import ModelError, TrainingError  # noqa: E402
+from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
+from transdiffuser_planner.networks.planner_network import PlannerNetwork  # noqa: E402
+from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule  # noqa: E402
+from transdiffuser_planner.pipeline.normalization import PlanNormalizer  # noqa: E402
+from transdiffuser_planner.runtime.manifest import load_manifest  # noqa: E402
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend  # noqa: E402
+from transdiffuser_planner.training import export  # noqa: E402
+
+
+def make_network() -> PlannerNetwork:
+    """Random weights, also in the layers that start at zero."""
+    torch.manual_seed(0)
+    network = PlannerNetwork(tiny_config(), TINY)
+    for parameter in network.decoder.parameters():
+        if not parameter.detach().any():
+            torch.nn.init.normal_(parameter, std=0.05)
+    return network.eval()
+
+
+def unit_normalizer() -> PlanNormalizer:
+    zeros, ones = np.zeros((TINY.num_plan_steps, 3)), np.ones((TINY.num_plan_steps, 3))
+    return PlanNormalizer(ego_mean_T3=zeros, ego_std_T3=ones, agent_mean_T3=zeros, agent_std_T3=ones)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with random weights."""
+    out = tmp_path_factory.mktemp("model") / "tiny"
+    result = export.export_model(make_network(), unit_normalizer(), NoiseSchedule.cosine(10), out)
+    assert max(result.difference.values()) < export.MAX_DIFFERENCE
+    return out
+
+
+def test_runtime_equals_the_network(model: Path) -> None:
+    network, backend = make_network(), OnnxBackend(load_manifest(model), "cpu", 1)
+    values = export.random_observation(TINY, 7)
+    observation = {name: values[name] for name in observation_specs(TINY)}
+    agents = {name: values[name] for name in ("agents", "agents_valid")}
+    condition = backend.condition(backend.encode(observation), observation, agents)
+    x = np.random.default_rng(0).standard_normal((5, 1 + TINY.num_agents, 3 * TINY.num_plan_steps)).astype(np.float32)
+    ours = backend.predict_noise(x, 4, condition)
+    with torch.no_grad():
+        theirs = network(
+            {name: torch.from_numpy(value) for name, value in observation.items()},
+            *(torch.from_numpy(agents[name]) for name in ("agents", "agents_valid")),
+            torch.from_numpy(x)[None],
+            torch.tensor([[4]]),
+        )[0].numpy()
+    assert np.abs(theirs).max() > 0.1
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_one_changed_byte_is_noticed(model: Path, tmp_path: Path) -> None:
+    for path in model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    data = bytearray((tmp_path / "denoise.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "denoise.onnx").write_bytes(bytes(data))
+    with pytest.raises(ModelError, match=r"denoise\.onnx differs from its SHA-256"):
+        load_manifest(tmp_path)
+
+
+def test_export_is_refused_when_onnx_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "MAX_DIFFERENCE", 0.0)
+    with pytest.raises(TrainingError, match="export refused"):
+        export.export_model(make_network(), unit_normalizer(), NoiseSchedule.cosine(10), tmp_path / "model")
+    assert not (tmp_path / "model").exists() and not list(tmp_path.iterdir())
+
+
+def test_manifest_names_every_file_with_its_hash(model: Path) -> None:
+    manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["files"]) == {path.name for path in model.iterdir()} - {"manifest.json"}
