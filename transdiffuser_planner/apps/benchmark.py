@@ -1,0 +1,43 @@
+"""Measure the planning cycle and the simulator on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from transdiffuser_planner.recording.topics import PARAMS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("part", choices=("planner", "simulator"), help="what to measure")
+    parser.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
+    parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
+    parser.add_argument("--seed", type=int, default=8001, help="scenario seed (default: %(default)s)")
+    parser.add_argument("--agents", type=int, default=60, help="traffic participants around the ego (default: %(default)s)")
+    parser.add_argument("--cycles", type=int, default=300, help="planning cycles or simulator steps (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the model (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="write the results as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print one line per number."""
+    from transdiffuser_planner.core.config import PlannerConfig
+    from transdiffuser_planner.core.rig import Rig
+    from transdiffuser_planner.evaluation.speed import planner_speed, simulator_speed, snapshots
+    from transdiffuser_planner.evaluation.tables import machine, save_json
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    rig = Rig.load(PARAMS / "rig_carla.yaml")
+    scenario = draw_scenario(args.seed, map_name=args.map, num_agents=args.agents, duration_s=600.0)
+    if args.part == "simulator":
+        result = simulator_speed(scenario, rig, args.cycles)
+    else:
+        inputs = snapshots(scenario, rig, min(args.cycles, 100))
+        result = planner_speed(args.model, rig, PlannerConfig(num_threads=args.threads), inputs, args.cycles)
+    for name, value in result.items():
+        print(f"{name}: {value}")
+    print(machine())
+    if args.out is not None:
+        save_json(args.out, {args.part: result})
+    return 0
