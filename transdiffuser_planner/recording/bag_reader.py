@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.recording.definitions import typestore
+from transdiffuser_planner.recording.salvage import is_cut_off, salvage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,15 +41,27 @@ class BagReader:
 
         self.path = Path(path)
         self.damage = ""
+        self._salvaged: tempfile.TemporaryDirectory[str] | None = None
         if not self.path.exists():
             raise RecordingError(f"bag {self.path}: does not exist")
         try:
-            self._reader: Any = AnyReader([self.path], default_typestore=typestore())
+            self._reader: Any = AnyReader([self._readable()], default_typestore=typestore())
             self._reader.open()
         except AnyReaderError as error:
             raise RecordingError(f"bag {self.path}: cannot be opened ({_line(error)})") from None
         except Exception as error:  # damaged files surface as many kinds of errors of the reader library
             raise RecordingError(f"bag {self.path}: cannot be opened, damaged or no bag ({_line(error)})") from None
+
+    def _readable(self) -> Path:
+        """The bag itself, or a repaired copy when its only MCAP file was cut off while recording."""
+        files = [self.path] if self.path.is_file() else sorted(self.path.glob("*.mcap"))
+        if len(files) != 1 or not is_cut_off(files[0]):
+            return self.path
+        self._salvaged = tempfile.TemporaryDirectory(prefix="salvaged_bag_")
+        copy = Path(self._salvaged.name) / files[0].name
+        lost = salvage(files[0], copy)
+        self.damage = f"bag {self.path}: damaged, it ends in the middle; the last {lost} bytes are lost, read up to there"
+        return copy
 
     def topics(self) -> dict[str, str]:
         """Topic -> type name."""
@@ -79,6 +93,8 @@ class BagReader:
     def close(self) -> None:
         """Release the files."""
         self._reader.close()
+        if self._salvaged is not None:
+            self._salvaged.cleanup()
 
     def __enter__(self) -> BagReader:
         return self

@@ -1,0 +1,169 @@
+"""Real drives through real traffic: expert, closed loop, sensors, bags and samples made from them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("libsumo")
+pytest.importorskip("embreex")
+pytest.importorskip("rosbags")
+
+from transdiffuser_planner.apps.main import main  # noqa: E402
+from transdiffuser_planner.core.agents import AgentStates  # noqa: E402
+from transdiffuser_planner.core.contract import TINY  # noqa: E402
+from transdiffuser_planner.core.errors import SimulationError  # noqa: E402
+from transdiffuser_planner.core.rig import Rig  # noqa: E402
+from transdiffuser_planner.recording.bag_reader import BagReader  # noqa: E402
+from transdiffuser_planner.recording.topics import PARAMS, TopicMap  # noqa: E402
+from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, LoggedEpisode  # noqa: E402
+from transdiffuser_planner.simulation.networks import network_file  # noqa: E402
+from transdiffuser_planner.simulation.recorder import RecordingPlan, record  # noqa: E402
+from transdiffuser_planner.simulation.road_map import RoadMap  # noqa: E402
+from transdiffuser_planner.simulation.scenario import draw_scenario  # noqa: E402
+from transdiffuser_planner.simulation.sensor_suite import SensorSuite  # noqa: E402
+from transdiffuser_planner.simulation.world_state import EgoPose, WorldState  # noqa: E402
+from transdiffuser_planner.training.dataset import DatasetJob, convert  # noqa: E402
+from transdiffuser_planner.training.samples import SampleSet  # noqa: E402
+
+SEED = 8106
+MAX_ACCEL_MPS2, MAX_DECEL_MPS2, MAX_LATERAL_MPS2 = 2.4, 4.05, 4.89  # comfort limits of NAVSIM's PDM score
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recorded drive of 12 s."""
+    plan = RecordingPlan(
+        scenario=draw_scenario(SEED, duration_s=14.0),
+        rig=Rig.load(PARAMS / "rig_carla.yaml"),
+        out=tmp_path_factory.mktemp("bags"),
+        sensor_every=5,
+        variants=(0,),
+    )
+    return record(plan)[0]
+
+
+@pytest.fixture(scope="module")
+def expert() -> LoggedEpisode:
+    """The expert's drive through a town with turns."""
+    return LoggedEpisode(draw_scenario(SEED, duration_s=30.0))
+
+
+def test_expert_is_comfortable_and_touches_nobody(expert: LoggedEpisode) -> None:
+    track = expert.expert_track()
+    accel = np.asarray([pose.acceleration_mps2 for pose in track.poses])
+    lateral = np.asarray([pose.speed_mps**2 * abs(pose.curvature_per_m) for pose in track.poses])
+    assert accel.max() <= MAX_ACCEL_MPS2 and accel.min() >= -MAX_DECEL_MPS2 and lateral.max() <= MAX_LATERAL_MPS2
+    assert not expert.overlap_stamps_ns(track)
+    assert expert.progress_m() > 50.0
+
+
+def test_perturbed_drive_leaves_the_track_and_comes_back(expert: LoggedEpisode) -> None:
+    plain, bent = expert.expert_track(), expert.perturbed_track(1)
+    gap = np.asarray([np.hypot(a.x_m - b.x_m, a.y_m - b.y_m) for a, b in zip(plain.poses, bent.poses, strict=True)])
+    assert bent.jump_stamps_ns and gap.max() > 0.2
+    assert gap.min() < 0.05
+
+
+def test_same_seed_gives_the_same_drive() -> None:
+    drives = [LoggedEpisode(draw_scenario(8101, duration_s=12.0)).expert_track().poses for _ in range(2)]
+    assert drives[0] == drives[1]
+
+
+def test_ego_without_commands_rolls_and_with_brakes_stops() -> None:
+    with ClosedLoopEpisode(draw_scenario(SEED, duration_s=20.0)) as episode:
+        step = episode.start()
+        for _ in range(60):
+            step = episode.step(-6.0, 0.0)
+        assert step.world.ego.speed_mps == 0.0 and step.on_road
+        stamp = step.world.stamp_ns
+        assert episode.step(0.0, 0.0).world.stamp_ns - stamp == 100_000_000
+
+
+def test_unknown_map_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["simulate", "--record", "never_written", "--map", "atlantis", "--seed", "8000", "--duration", "10"])
+    captured = capsys.readouterr()
+    assert status == 1 and "atlantis" in captured.err and "Traceback" not in captured.err
+    with pytest.raises(SimulationError, match="town-000"):
+        network_file("atlantis")
+
+
+def test_lidar_sees_a_lorry_ahead_and_cameras_show_it() -> None:
+    scenario = draw_scenario(8101)
+    road_map = RoadMap.load(network_file(scenario.map_name))
+    lane = max(road_map.lanes, key=lambda lane: np.hypot(*(lane.center_N2[-1] - lane.center_N2[0])))
+    start, end = lane.center_N2[0], lane.center_N2[-1]
+    heading = float(np.arctan2(*(end - start)[::-1]))
+    ego = EgoPose(x_m=float(start[0]), y_m=float(start[1]), heading_rad=heading, speed_mps=0.0)
+    suite = SensorSuite(road_map, Rig.load(PARAMS / "rig_carla.yaml"), scenario.weather, 1)
+
+    def frame(distance: float | None):  # type: ignore[no-untyped-def]
+        count = 0 if distance is None else 1
+        far = distance or 0.0
+        agents = AgentStates(
+            frame_id="map",
+            id_N=np.arange(count, dtype=np.uint32),
+            class_N=np.ones(count, dtype=np.int8),
+            x_m_N=np.full(count, ego.x_m + far * np.cos(heading)),
+            y_m_N=np.full(count, ego.y_m + far * np.sin(heading)),
+            heading_rad_N=np.full(count, heading),
+            speed_mps_N=np.zeros(count),
+            length_m_N=np.full(count, 8.0),
+            width_m_N=np.full(count, 2.4),
+            height_m_N=np.full(count, 3.0),
+            braking_N=np.zeros(count, dtype=bool),
+        )
+        return suite.render(WorldState(stamp_ns=0, ego=ego, agents=agents))
+
+    empty, lorry = frame(None), frame(15.0)
+    assert {name: image.shape for name, image in lorry.images.items()} == {
+        "rgb_left": (128, 136, 3), "rgb_front": (128, 240, 3), "rgb_right": (128, 136, 3)
+    }  # fmt: skip
+    changed = (lorry.images["rgb_front"] != empty.images["rgb_front"]).any(axis=2)
+    assert changed[:, 100:140].mean() > 0.2 and not changed[:40, :20].any()
+    rear_m = 15.0 - 4.0 - 1.2  # the lorry's rear in the LiDAR's frame, mounted 1.2 m ahead of base_link
+    points = lorry.lidar_N4
+    hits = (np.abs(points[:, 1]) < 1.0) & (np.abs(points[:, 0] - rear_m) < 0.2) & (points[:, 2] > -1.3)
+    assert hits.sum() > 30
+
+
+def test_recorded_bag_has_every_topic_of_the_rig(bag: Path) -> None:
+    topics = TopicMap.load(PARAMS / "topics_carla.yaml")
+    with BagReader(bag) as reader:
+        assert topics.all_topics() <= set(reader.topics())
+        stamps = [item.log_time_ns for item in reader.messages({topics.odometry})]
+    assert np.diff(stamps).max() == 100_000_000
+    assert json.loads((bag / "scenario.json").read_text(encoding="utf-8"))["seed"] == SEED
+
+
+def test_samples_from_a_bag_agree_with_the_recorded_drive(bag: Path, tmp_path: Path) -> None:
+    rig, topics = Rig.load(PARAMS / "rig_carla.yaml"), TopicMap.load(PARAMS / "topics_carla.yaml")
+    counts = convert(DatasetJob(bag=bag, out=tmp_path / "one", rig=rig, topics=topics, contract=TINY))
+    samples = SampleSet.open(tmp_path, TINY)
+    assert len(samples) == counts["samples"] > 10
+    plan, speed = samples.whole("plan"), samples.whole("status")[:, 4]
+    moving = speed > 3.0
+    np.testing.assert_allclose(plan[moving, 0, 0], 0.5 * speed[moving], rtol=0.35)
+    route = samples.whole("route")[samples.whole("route_valid") > 0.0]
+    assert np.isfinite(route).all() and samples.whole("bev").max() > 0
+    assert samples.whole("camera_valid").min() > 0.95
+
+
+def test_a_bag_that_ends_in_the_middle_gives_its_first_part_and_says_so(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = next(bag.glob("*.mcap"))
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert main(["dataset", str(cut), "--out", str(tmp_path / "samples"), "--workers", "1"]) == 0
+    text = "".join(capsys.readouterr())
+    assert "ends in the middle" in text and "Traceback" not in text
+    assert 0 < len(SampleSet.open(tmp_path / "samples", TINY)) < 20
+
+
+def test_a_bag_that_is_no_bag_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "noise.mcap").write_bytes(bytes(range(256)) * 40)
+    assert main(["dataset", str(tmp_path / "noise.mcap"), "--out", str(tmp_path / "samples"), "--workers", "1"]) != 0
+    text = "".join(capsys.readouterr())
+    assert "cannot be opened" in text and "Traceback" not in text
