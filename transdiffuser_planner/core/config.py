@@ -116,3 +116,16 @@ def _check(name: str, value: Any, kind: type, metadata: dict[str, Any]) -> None:
 def default_values() -> dict[str, Any]:
     """Every parameter's name and default."""
     return {item.name: item.default for item in fields(PlannerConfig) if item.default is not MISSING}
+
+
+def parameter_table() -> str:
+    """All parameters as a Markdown table; ``docs/parameters.md`` holds it and a test keeps the two equal."""
+    lines = ["| parameter | default | unit | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
+    for item in fields(PlannerConfig):
+        data = item.metadata
+        allowed = ", ".join(data.get("options", ())) or "true, false"
+        if "minimum" in data:
+            allowed = f"{data['minimum']:g} .. {data['maximum']:g}"
+        default = str(item.default).lower() if isinstance(item.default, bool) else item.default
+        lines.append(f"| `{item.name}` | {default} | {data['unit']} | {allowed} | {data['text']} |")
+    return "\n".join(lines)
