@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.geometry import local_from_global
 from transdiffuser_planner.core.types import EgoState, Trajectory
 from transdiffuser_planner.pipeline.smoothing import SmoothPlans
@@ -56,7 +57,9 @@ def motion_along(pose_F3: FloatArray, time_s_F: FloatArray, speed_mps: float) ->
     )
 
 
-def stop_along(pose_F3: FloatArray, speed_mps: float, decel_mps2: float, time_s_F: FloatArray) -> SmoothPlans:
+def stop_along(
+    pose_F3: FloatArray, speed_mps: float, decel_mps2: float, time_s_F: FloatArray, config: PlannerConfig
+) -> SmoothPlans:
     """Brake with constant deceleration along a path.
 
     Args:
@@ -64,27 +67,29 @@ def stop_along(pose_F3: FloatArray, speed_mps: float, decel_mps2: float, time_s_
         speed_mps: Current speed.
         decel_mps2: Positive deceleration.
         time_s_F: Times of the result.
+        config: Limits of curvature and lateral acceleration; a path that turns more sharply is left, not followed.
 
     Returns:
         A batch of one plan that ends at standstill when the time suffices.
     """
     speed_mps = max(speed_mps, 0.0)
-    stop_s = speed_mps / decel_mps2
-    t = np.minimum(time_s_F, stop_s)
-    wanted = speed_mps * t - 0.5 * decel_mps2 * t**2
+    t = np.minimum(time_s_F, speed_mps / decel_mps2)
+    travelled = speed_mps * t - 0.5 * decel_mps2 * t**2
+    step = np.diff(travelled, prepend=0.0)
+    speed = np.maximum(speed_mps - decel_mps2 * time_s_F, 0.0)
     path = np.concatenate([np.zeros((1, 3)), pose_F3])
     s = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path[:, :2], axis=0).T))])
-    over = np.maximum(wanted - s[-1], 0.0)
-    heading = np.unwrap(path[:, 2])
-    x = np.interp(wanted, s, path[:, 0]) + over * np.cos(heading[-1])
-    y = np.interp(wanted, s, path[:, 1]) + over * np.sin(heading[-1])
-    pose = np.stack([x, y, np.interp(wanted, s, heading)], axis=-1)
-    plan = motion_along(pose, time_s_F, speed_mps)
-    speed = np.maximum(speed_mps - decel_mps2 * time_s_F, 0.0)
+    wanted_turn = np.diff(np.interp(travelled, s, np.unwrap(path[:, 2])), prepend=0.0)
+    fastest = np.maximum(np.concatenate([[speed_mps], speed[:-1]]), 1e-3)
+    limit = np.minimum(config.max_curvature_per_m, config.max_lateral_accel_mps2 / fastest**2)
+    turn = np.clip(wanted_turn, -limit * step, limit * step)
+    heading = np.cumsum(turn)
+    middle = heading - 0.5 * turn
+    pose = np.stack([np.cumsum(step * np.cos(middle)), np.cumsum(step * np.sin(middle)), heading], axis=-1)
     return SmoothPlans(
         time_s_F=time_s_F,
-        pose_MF3=plan.pose_MF3,
+        pose_MF3=pose[None],
         speed_MF=speed[None],
         accel_MF=np.where(speed > 0.0, -decel_mps2, 0.0)[None],
-        curvature_MF=plan.curvature_MF,
+        curvature_MF=np.where(step > 1e-6, turn / np.maximum(step, 1e-6), 0.0)[None],
     )

@@ -304,11 +304,11 @@ class Planner:
                 if self._judge_plans(plans, no_agents, scene, ego).accepted_M[0]:
                     return plans, 0, FallbackRung.LAST_PLAN, reason
         path = path if np.isfinite(path).all() else np.zeros_like(path)
-        gentle = stop_along(path, speed, self.config.comfort_decel_mps2, self._smoother.time_s_F)
+        gentle = stop_along(path, speed, self.config.comfort_decel_mps2, self._smoother.time_s_F, self.config)
         clear = min(scene.obstacles.clearance(gentle.pose_MF3).min(), self._agent_clearance(gentle, no_agents, scene).min())
         if clear > 0.0 or speed < _MOVING_MPS:
             return gentle, 0, FallbackRung.COMFORT_STOP, reason
-        hard = stop_along(path, speed, self.config.emergency_decel_mps2, self._smoother.time_s_F)
+        hard = stop_along(path, speed, self.config.emergency_decel_mps2, self._smoother.time_s_F, self.config)
         return hard, 0, FallbackRung.EMERGENCY_STOP, reason
 
     def _plan_age_s(self, ego: EgoState) -> float:

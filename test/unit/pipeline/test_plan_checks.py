@@ -106,11 +106,23 @@ def test_a_crossing_agent_collides_only_when_the_times_meet() -> None:
 
 def test_a_stop_ends_at_the_braking_distance_and_stays_on_the_path() -> None:
     path = SMOOTHER.smooth(_arc(8.0, 0.03), 8.0).pose_MF3[0]
-    stop = stop_along(path, 8.0, 2.5, SMOOTHER.time_s_F)
+    stop = stop_along(path, 8.0, 2.5, SMOOTHER.time_s_F, CONFIG)
     travelled = np.hypot(*np.diff(np.concatenate([[[0.0, 0.0]], stop.pose_MF3[0, :, :2]]), axis=0).T).sum()
     assert travelled == pytest.approx(8.0**2 / 5.0, abs=0.1)
     assert stop.speed_MF[0, -1] == 0.0
     assert verdict(kinematic_faults(stop, CONFIG)).accepted_M[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stop_along_a_path_no_car_can_drive_stays_within_all_limits(seed):
+    random = np.random.default_rng(seed)
+    wild = np.cumsum(random.normal([0.3, 0.0, 0.0], [1.0, 1.0, 1.0], (40, 3)), axis=0)
+    stop = stop_along(wild, 12.0, 6.0, SMOOTHER.time_s_F, CONFIG)
+    assert verdict(kinematic_faults(stop, CONFIG)).accepted_M[0]
+    assert np.abs(stop.curvature_MF).max() <= CONFIG.max_curvature_per_m + 1e-9
+    trajectory = to_trajectory(stop, 0, EgoState(stamp_ns=0, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=12.0))
+    lateral = trajectory.speed_mps_T**2 * np.abs(trajectory.curvature_per_m_T)
+    assert lateral.max() <= CONFIG.max_lateral_accel_mps2 + 1e-6
 
 
 def test_the_last_plan_shifted_to_now_meets_the_old_one() -> None:

@@ -1,0 +1,177 @@
+"""A bag through the snapshot assembler and the planner, in the bag's own time, as the node would do it live."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult
+from transdiffuser_planner.recording import decode
+from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
+from transdiffuser_planner.recording.feed import MessageFeeder
+from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
+
+FRAME_WAIT_NS = 150_000_000
+_EARLY_SHARE = 0.9  # a frame may come this share of the interval after the last
+_PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_TYPES = {
+    "lidar": ("sensor_msgs/msg/PointCloud2",),
+    "odometry": ("nav_msgs/msg/Odometry",),
+    "acceleration": ("geometry_msgs/msg/AccelWithCovarianceStamped",),
+    "route": ("nav_msgs/msg/Path",),
+    "command": ("transdiffuser_msgs/msg/DrivingCommand",),
+    "speed_limit": ("std_msgs/msg/Float32",),
+    "traffic_signal": ("transdiffuser_msgs/msg/TrafficSignal",),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cycle:
+    """One planning cycle.
+
+    Attributes:
+        log_time_ns: When its frame was complete on the bag's clock.
+        stamp_ns: The frame's stamp.
+        ego: The state it was planned from; None when not ready.
+        outcome: The plan, or why there is none.
+        latency_ms: From taking in the frame's last message to the plan, on this machine.
+    """
+
+    log_time_ns: int
+    stamp_ns: int
+    ego: EgoState | None
+    outcome: PlanResult | NotReady
+    latency_ms: float
+
+
+@dataclass(kw_only=True, slots=True)
+class InputLog:
+    """What reading the bag brought to light: refused messages by reason, and all odometry in base_link."""
+
+    refused: Counter[str] = field(default_factory=Counter)
+    ego: list[EgoState] = field(default_factory=list)
+
+
+def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...], *, has_lidar: bool) -> list[str]:
+    """Compare what the planner needs with what the bag holds.
+
+    Args:
+        bag: An opened bag.
+        topics: The topic map.
+        camera_names, has_lidar: The rig's sensors.
+
+    Returns:
+        Names of the planner's inputs that the bag lacks and that will be masked.
+
+    Raises:
+        InputError: No odometry, none of the rig's sensors, or a topic of another type.
+    """
+    held = bag.topics()
+    wanted = {f"camera '{name}'": (topics.images.get(name, ""), _PICTURES) for name in camera_names}
+    wanted |= {name: (str(getattr(topics, name)), kinds) for name, kinds in _TYPES.items()}
+    absent = []
+    for name, (topic, kinds) in wanted.items():
+        if not topic or topic not in held:
+            absent.append(name)
+        elif held[topic] not in kinds:
+            raise InputError(f"bag {bag.path}: {name} is read from {topic}, expected {kinds[0]}, got {held[topic]}; give --topics")
+    sensors = [f"camera '{name}'" for name in camera_names] + (["lidar"] if has_lidar else [])
+    needed = ["odometry"] if "odometry" in absent else sensors if set(sensors) <= set(absent) else []
+    if needed:
+        listed = ", ".join(sorted(held)) or "no topic at all"
+        sought = ", ".join(f"{name} on '{wanted[name][0]}'" for name in needed)
+        raise InputError(f"bag {bag.path}: holds no {sought}; it has {listed}; choose --preset or give --topics")
+    return [name for name in absent if name != "lidar" or has_lidar]
+
+
+class BagPlanner:
+    """Feeds one bag's messages and plans once per frame, at most at the configured rate."""
+
+    def __init__(self, planner: Planner, rig: Rig, topics: TopicMap, absent: Sequence[str]) -> None:
+        """Plan with a rig.
+
+        Args:
+            planner: Loaded for the same rig.
+            rig: The vehicle's sensors.
+            topics: Where the inputs come from.
+            absent: Result of ``check_inputs``: frames are complete without these, and every plan names them as missing.
+        """
+        self._planner = planner
+        present = tuple(camera for camera in rig.cameras if f"camera '{camera.name}'" not in absent)
+        self._absent = tuple(camera.name for camera in rig.cameras if camera not in present)
+        self._assembler = SnapshotAssembler(replace(rig, cameras=present), planner.config)
+        self._offset_m = rig.base_from_odometry_child_x_m
+        self._topics = topics
+        self._feeder = MessageFeeder(topics, self._assembler)
+        self._interval_ns = round(1e9 / planner.config.planning_rate_hz)
+        self._planned_ns: int | None = None
+        self._waiting_ns: int | None = None
+        self.log = InputLog()
+
+    def take(self, item: BagMessage) -> Iterator[Cycle]:
+        """Take in one message; yields the cycle that it completes, if any."""
+        begin, resets = time.perf_counter(), self._assembler.num_resets
+        reason = self._feeder.feed(item.topic, item.log_time_ns, item.message)
+        if reason:
+            self.log.refused[reason] += 1
+        elif item.topic == self._topics.odometry:
+            self.log.ego.append(_in_base(decode.odometry(item.message), self._offset_m))
+            yield from self._overdue(self.log.ego[-1].stamp_ns, item.log_time_ns)
+        if self._assembler.num_resets != resets:
+            self._planner.reset()
+            self._planned_ns = self._waiting_ns = None
+        stamp_ns = self._assembler.latest_stamp_ns()
+        if stamp_ns is None or not self._is_due(stamp_ns):
+            return
+        if self._waiting_ns is None:
+            self._waiting_ns = stamp_ns
+        if self._assembler.is_complete(stamp_ns):
+            yield self._plan(stamp_ns, item.log_time_ns, begin)
+
+    def finish(self, log_time_ns: int) -> Iterator[Cycle]:
+        """The cycle of a last frame that never became complete, if any."""
+        if self._waiting_ns is not None:
+            yield self._plan(self._waiting_ns + FRAME_WAIT_NS, log_time_ns, time.perf_counter())
+
+    def _overdue(self, now_ns: int, log_time_ns: int) -> Iterator[Cycle]:
+        """Plan with what is there once a frame has waited too long for the rest, by the odometry's clock."""
+        if self._waiting_ns is not None and now_ns - self._waiting_ns > FRAME_WAIT_NS:
+            yield self._plan(now_ns, log_time_ns, time.perf_counter())
+
+    def _is_due(self, stamp_ns: int) -> bool:
+        return self._planned_ns is None or stamp_ns - self._planned_ns >= _EARLY_SHARE * self._interval_ns
+
+    def _plan(self, now_ns: int, log_time_ns: int, begin: float) -> Cycle:
+        """One cycle at a time of the data's clock."""
+        snapshot = self._assembler.assemble(now_ns)
+        newest_ns = self._assembler.latest_stamp_ns()
+        self._waiting_ns = None
+        if isinstance(snapshot, NotReady):
+            self._planned_ns = newest_ns
+            stamp_ns = now_ns if newest_ns is None else newest_ns
+            return Cycle(log_time_ns=log_time_ns, stamp_ns=stamp_ns, ego=None, outcome=snapshot, latency_ms=0.0)
+        self._planned_ns = snapshot.stamp_ns
+        snapshot = replace(snapshot, missing=self._absent + snapshot.missing)
+        result = self._planner.plan(snapshot)
+        return Cycle(
+            log_time_ns=log_time_ns,
+            stamp_ns=snapshot.stamp_ns,
+            ego=snapshot.ego,
+            outcome=result,
+            latency_ms=(time.perf_counter() - begin) * 1e3,
+        )
+
+
+def _in_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
+    """Position of odometry moved to base_link, as the assembler does."""
+    x_m = ego.x_m - base_from_child_x_m * float(np.cos(ego.heading_rad))
+    y_m = ego.y_m - base_from_child_x_m * float(np.sin(ego.heading_rad))
+    return replace(ego, x_m=x_m, y_m=y_m)
