@@ -12,6 +12,7 @@ from transdiffuser_planner.core.errors import PlannerError
 COMMANDS = {
     "demo": "drive a car through live traffic on ROS 2 and make a report",
     "plan": "run the planner node",
+    "track": "run the tracker node: follow the planned trajectory",
     "simulate": "drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags",
     "replay": "run the planner over a recorded drive and compare with what the driver did",
     "evaluate": "measure a model in closed loop and open loop on unseen scenarios",
@@ -27,7 +28,7 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; a bad input is one line on stderr and exit status 2."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments, ros_args = _split(list(sys.argv[1:] if argv is None else argv))
     chosen = next((word for word in arguments if word in COMMANDS), None)
     parser = argparse.ArgumentParser(
         prog="transdiffuser", description="Diffusion planner for automated driving.", allow_abbrev=False
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"transdiffuser_planner.apps.{name}")
             module.add_arguments(sub)
     args = parser.parse_args(arguments)
+    args.ros_args = ros_args
     if module is None:
         parser.error("no command given")
     try:
@@ -50,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"transdiffuser {args.command}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """This program's arguments, and ROS 2's from ``--ros-args`` on."""
+    first = words.index("--ros-args") if "--ros-args" in words else len(words)
+    return words[:first], words[first:]
 
 
 if __name__ == "__main__":

@@ -25,15 +25,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     group = parser.add_argument_group("live, on ROS 2 topics")
     group.add_argument("--realtime-factor", type=float, default=1.0, help="simulated seconds per second")
+    group.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a planner and a tracker")
+    group.add_argument("--result", type=Path, help="write what happened as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Record, or run the simulator node."""
     if args.record is None:
-        from transdiffuser_planner.ros.simulator_node import run_simulator
-
-        return run_simulator(args)
+        return _live(args)
     return _record(args)
+
+
+def _live(args: argparse.Namespace) -> int:
+    """One scenario on ROS topics."""
+    from transdiffuser_planner.ros import session
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    if not 0.05 <= args.realtime_factor <= 10.0:
+        raise ConfigError(f"--realtime-factor {args.realtime_factor}: expected 0.05 .. 10")
+    scenario = draw_scenario(args.seed, map_name=args.map, duration_s=args.duration)
+    session.init(args.ros_args)
+    import rclpy
+
+    from transdiffuser_planner.ros import simulator_node
+
+    try:
+        result = simulator_node.run(
+            scenario,
+            Rig.load(args.rig),
+            realtime_factor=args.realtime_factor,
+            wait_s=args.wait,
+            result_file=args.result,
+        )
+    finally:
+        rclpy.try_shutdown()
+    print(", ".join(f"{key} {value}" for key, value in result.items()))
+    return 0
 
 
 def seed_range(text: str) -> range:

@@ -6,7 +6,7 @@ M candidates, A agents, T plan steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -191,11 +191,24 @@ def not_ready_status(
 def outputs(make: MessageFactory, result: PlanResult, latency_ms: float, config: PlannerConfig) -> Iterator[Item]:
     """All messages of a cycle as (name below ``~/output``, type, message), the trajectory first."""
     yield "trajectory", OUTPUT_TYPES["trajectory"], trajectory(make, result.trajectory)
-    yield "status", OUTPUT_TYPES["status"], status(make, result, latency_ms, config)
-    yield "path", OUTPUT_TYPES["path"], planner_path(make, result.trajectory)
-    yield "predicted_agents", OUTPUT_TYPES["predicted_agents"], predicted_agents(make, result)
-    yield "candidates", OUTPUT_TYPES["candidates"], candidates(make, result)
-    yield "markers", OUTPUT_TYPES["markers"], markers(make, result)
+    for name, message in extras(make, result, latency_ms, config, set(OUTPUT_TYPES)):
+        yield name, OUTPUT_TYPES[name], message
+
+
+def extras(
+    make: MessageFactory, result: PlanResult, latency_ms: float, config: PlannerConfig, wanted: set[str]
+) -> Iterator[tuple[str, Any]]:
+    """What is published beside the trajectory as (name, message), made only where wanted."""
+    makers: dict[str, Callable[[], Any]] = {
+        "status": lambda: status(make, result, latency_ms, config),
+        "path": lambda: planner_path(make, result.trajectory),
+        "predicted_agents": lambda: predicted_agents(make, result),
+        "candidates": lambda: candidates(make, result),
+        "markers": lambda: markers(make, result),
+    }
+    for name, maker in makers.items():
+        if name in wanted:
+            yield name, maker()
 
 
 def _point(

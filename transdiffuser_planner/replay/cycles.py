@@ -16,11 +16,10 @@ from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.recording.feed import MessageFeeder
 from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.runtime.frame_trigger import FrameTrigger
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 
-FRAME_WAIT_NS = 150_000_000
-_EARLY_SHARE = 0.9  # a frame may come this share of the interval after the last
 _PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _TYPES = {
     "lidar": ("sensor_msgs/msg/PointCloud2",),
@@ -111,54 +110,37 @@ class BagPlanner:
         self._offset_m = rig.base_from_odometry_child_x_m
         self._topics = topics
         self._feeder = MessageFeeder(topics, self._assembler)
-        self._interval_ns = round(1e9 / planner.config.planning_rate_hz)
-        self._planned_ns: int | None = None
-        self._waiting_ns: int | None = None
+        self._trigger = FrameTrigger(self._assembler)
+        self._now_ns = 0
         self.log = InputLog()
 
     def take(self, item: BagMessage) -> Iterator[Cycle]:
-        """Take in one message; yields the cycle that it completes, if any."""
+        """Take in one message; yields the cycle that it completes, if any. Odometry is the clock."""
         begin, resets = time.perf_counter(), self._assembler.num_resets
         reason = self._feeder.feed(item.topic, item.log_time_ns, item.message)
         if reason:
             self.log.refused[reason] += 1
         elif item.topic == self._topics.odometry:
             self.log.ego.append(_in_base(decode.odometry(item.message), self._offset_m))
-            yield from self._overdue(self.log.ego[-1].stamp_ns, item.log_time_ns)
+            self._now_ns = self.log.ego[-1].stamp_ns
         if self._assembler.num_resets != resets:
             self._planner.reset()
-            self._planned_ns = self._waiting_ns = None
-        stamp_ns = self._assembler.latest_stamp_ns()
-        if stamp_ns is None or not self._is_due(stamp_ns):
-            return
-        if self._waiting_ns is None:
-            self._waiting_ns = stamp_ns
-        if self._assembler.is_complete(stamp_ns):
-            yield self._plan(stamp_ns, item.log_time_ns, begin)
+        if self._trigger.poll(self._now_ns):
+            yield self._plan(item.log_time_ns, begin)
 
     def finish(self, log_time_ns: int) -> Iterator[Cycle]:
         """The cycle of a last frame that never became complete, if any."""
-        if self._waiting_ns is not None:
-            yield self._plan(self._waiting_ns + FRAME_WAIT_NS, log_time_ns, time.perf_counter())
+        if self._trigger.is_waiting:
+            yield self._plan(log_time_ns, time.perf_counter())
 
-    def _overdue(self, now_ns: int, log_time_ns: int) -> Iterator[Cycle]:
-        """Plan with what is there once a frame has waited too long for the rest, by the odometry's clock."""
-        if self._waiting_ns is not None and now_ns - self._waiting_ns > FRAME_WAIT_NS:
-            yield self._plan(now_ns, log_time_ns, time.perf_counter())
-
-    def _is_due(self, stamp_ns: int) -> bool:
-        return self._planned_ns is None or stamp_ns - self._planned_ns >= _EARLY_SHARE * self._interval_ns
-
-    def _plan(self, now_ns: int, log_time_ns: int, begin: float) -> Cycle:
+    def _plan(self, log_time_ns: int, begin: float) -> Cycle:
         """One cycle at a time of the data's clock."""
-        snapshot = self._assembler.assemble(now_ns)
-        newest_ns = self._assembler.latest_stamp_ns()
-        self._waiting_ns = None
+        newest_ns = self._assembler.latest_stamp_ns() or self._now_ns
+        snapshot = self._assembler.assemble(max(self._now_ns, newest_ns))
         if isinstance(snapshot, NotReady):
-            self._planned_ns = newest_ns
-            stamp_ns = now_ns if newest_ns is None else newest_ns
-            return Cycle(log_time_ns=log_time_ns, stamp_ns=stamp_ns, ego=None, outcome=snapshot, latency_ms=0.0)
-        self._planned_ns = snapshot.stamp_ns
+            self._trigger.done(None)
+            return Cycle(log_time_ns=log_time_ns, stamp_ns=newest_ns, ego=None, outcome=snapshot, latency_ms=0.0)
+        self._trigger.done(snapshot.stamp_ns)
         snapshot = replace(snapshot, missing=self._absent + snapshot.missing)
         result = self._planner.plan(snapshot)
         return Cycle(

@@ -1,0 +1,98 @@
+# `make` lists what there is. Everything is installed into .venv; nothing is done twice.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.made
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+DEMO_ARGS ?=
+
+# With a ROS 2 underlay (ROS_DISTRO set) its rclpy and messages are used and no ROS wheel is installed.
+ifdef ROS_DISTRO
+VENV_ARGS := --system-site-packages
+DEMO_EXTRAS := cpu,simulation
+BUILD_ENV :=
+RUN := AMENT_PREFIX_PATH=$(VENV):$$AMENT_PREFIX_PATH LD_LIBRARY_PATH=$(VENV)/lib:$${LD_LIBRARY_PATH:-} $(BIN)/
+else
+VENV_ARGS :=
+DEMO_EXTRAS := cpu,simulation,ros,ros-build
+RUN := $(BIN)/
+BUILD_ENV := VIRTUAL_ENV=$(VENV) PATH=$(BIN):$$PATH AMENT_PREFIX_PATH=$(VENV) CMAKE_PREFIX_PATH=$(VENV)
+endif
+
+PACKAGING := pyproject.toml setup.py setup.cfg
+INTERFACE_PACKAGES := transdiffuser_msgs carla_msgs derived_object_msgs ackermann_msgs
+INTERFACES := $(foreach name,$(INTERFACE_PACKAGES),$(wildcard ros2_ws/src/$(name)/*.* ros2_ws/src/$(name)/msg/*.msg))
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## drive 60 s through live traffic on ROS 2; leaves a bag and a report (DEMO_ARGS="--seed 8003")
+	@$(RUN)transdiffuser demo $(DEMO_ARGS)
+
+.PHONY: test
+test: build $(STAMPS)/dev ## run the checks and all tests
+	@$(MAKE) --no-print-directory check
+	@$(RUN)python -m pytest
+
+.PHONY: check
+check: $(STAMPS)/dev ## ruff, mypy, import-linter
+	@$(BIN)/ruff check transdiffuser_planner test launch ros2_ws/repair_wheels.py setup.py
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: build
+build: $(STAMPS)/interfaces ## install what the demo needs and build the ROS interfaces into .venv
+
+.PHONY: install
+install: $(STAMPS)/dev build ## everything for development and training
+
+.PHONY: clean
+clean: ## remove .venv, build folders and caches
+	rm -rf $(VENV) build install log .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	find transdiffuser_planner test -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: machine
+machine:
+	@command -v $(PYTHON) > /dev/null || { echo "make: $(PYTHON) not found; install Python 3.10 to 3.13 or give PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+	  { echo "make: $$($(PYTHON) --version) is not supported; Python 3.10 to 3.13 is needed, give PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2> /dev/null || \
+	  { echo "make: $(PYTHON) lacks venv; install it, on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@command -v c++ g++ clang++ > /dev/null || { echo "make: no C++ compiler found; on Debian and Ubuntu: apt install g++" >&2; exit 1; }
+
+$(BIN)/python: | machine
+	@echo "creating .venv"
+	@$(PYTHON) -m venv $(VENV_ARGS) $(VENV)
+
+$(STAMPS)/demo: $(PACKAGING) | $(BIN)/python
+	@echo "installing the planner, the simulator and ROS 2 into .venv (about 1.5 GB)"
+	@$(PIP) -e ".[$(DEMO_EXTRAS)]"
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: $(STAMPS)/demo
+	@echo "installing PyTorch and the development tools into .venv (about 1 GB)"
+	@$(PIP) -e ".[training,dev]"
+	@touch $@
+
+# An interface package that the underlay already has is not built.
+$(STAMPS)/interfaces: $(STAMPS)/demo $(INTERFACES)
+	@echo "building the ROS interfaces"
+	@mkdir -p build
+ifndef ROS_DISTRO
+	@$(BIN)/python ros2_ws/repair_wheels.py
+endif
+	@packages=transdiffuser_msgs; for name in $(filter-out transdiffuser_msgs,$(INTERFACE_PACKAGES)); do \
+	  [ -n "$${ROS_DISTRO:-}" ] && $(PYTHON) -c "import $$name" 2> /dev/null || packages="$$packages $$name"; done; \
+	$(BUILD_ENV) colcon --log-base build/log build --base-paths ros2_ws/src --build-base build/interfaces \
+	  --install-base $(VENV) --merge-install --packages-select $$packages \
+	  --event-handlers console_direct- console_cohesion- console_start_end- console_stderr- \
+	  --cmake-args -DBUILD_TESTING=OFF > build/interfaces.log 2>&1 || \
+	  { tail -n 30 build/interfaces.log; echo "make: building the interfaces failed; the whole log is build/interfaces.log" >&2; exit 1; }
+	@touch $@

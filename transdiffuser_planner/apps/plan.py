@@ -1,0 +1,61 @@
+"""Run the planner node."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from transdiffuser_planner.recording.topics import TopicMap, preset_files
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options; everything else is a ROS parameter."""
+    parser.add_argument("--preset", help="topics and rig of a known source: carla, kitti")
+    parser.add_argument("--topics", type=Path, help="topic map YAML (inputs can also be remapped with --ros-args)")
+    parser.add_argument("--rig", type=Path, help="sensor rig YAML; same as the parameter 'rig'")
+    parser.add_argument("--model", help="model folder or name; same as the parameter 'model'")
+    parser.add_argument(
+        "--no-autostart", action="store_true", help="stay unconfigured until a lifecycle manager asks for more"
+    )
+    parser.epilog = "Behind --ros-args: remappings and parameters, as for every ROS 2 node."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Spin the node until interrupted."""
+    from transdiffuser_planner.ros import session
+
+    ros_args = [*_extra_ros_arguments(args), *args.ros_args]
+    from transdiffuser_planner.bridges import carla
+
+    topics_file = args.topics
+    if args.preset is not None and topics_file is None:
+        topics_file = preset_files(args.preset)[0]
+    if topics_file is not None:
+        remappings = carla.planner_remappings(TopicMap.load(topics_file))
+        ros_args = ["--ros-args", *carla.as_ros_arguments(remappings), *ros_args]
+
+    def make_node() -> object:
+        from transdiffuser_planner.ros.planner_node import PlannerNode
+
+        return PlannerNode()
+
+    def begin(node: object) -> None:
+        if not args.no_autostart:
+            from transdiffuser_planner.ros.planner_node import PlannerNode, start
+
+            assert isinstance(node, PlannerNode)
+            start(node)
+
+    return session.run_node(make_node, ros_args, begin)
+
+
+def _extra_ros_arguments(args: argparse.Namespace) -> list[str]:
+    rig = args.rig
+    if args.preset is not None and rig is None:
+        rig = preset_files(args.preset)[1]
+    words: list[str] = []
+    if args.model is not None:
+        words += ["-p", f"model:={args.model}"]
+    if rig is not None:
+        words += ["-p", f"rig:={rig}"]
+    return ["--ros-args", *words] if words else []

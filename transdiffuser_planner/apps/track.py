@@ -1,0 +1,29 @@
+"""Run the tracker node: follow the planned trajectory."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--preset", choices=("carla",), help="topics of CARLA's bridge")
+    parser.epilog = "Behind --ros-args: remappings and parameters, as for every ROS 2 node."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Spin the node until interrupted."""
+    from transdiffuser_planner.bridges import carla
+    from transdiffuser_planner.ros import session
+
+    ros_args = list(args.ros_args)
+    if args.preset == "carla":
+        remappings = carla.tracker_remappings(carla.topic_map())
+        ros_args = ["--ros-args", *carla.as_ros_arguments(remappings), *ros_args]
+
+    def make_node() -> object:
+        from transdiffuser_planner.ros.tracker_node import TrackerNode
+
+        return TrackerNode()
+
+    return session.run_node(make_node, ros_args)

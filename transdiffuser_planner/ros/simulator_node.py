@@ -1,0 +1,182 @@
+"""The simulated vehicle on ROS 2: sensors and ground truth out, AckermannDrive in, in real time.
+
+Topics and types are those of CARLA's ROS bridge. Every 0.1 s of simulated time: the latest command moves the vehicle, the
+world moves on, sensors are rendered, everything is published. Without a fresh command the vehicle brakes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
+from transdiffuser_planner.ros.qos import LATCHED, OUTPUT, RELIABLE
+from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep
+from transdiffuser_planner.simulation.expert import STEP_S
+from transdiffuser_planner.simulation.message_stream import EGO, MessageStream
+from transdiffuser_planner.simulation.networks import network_file
+from transdiffuser_planner.simulation.road_map import RoadMap
+from transdiffuser_planner.simulation.scenario import Scenario
+from transdiffuser_planner.simulation.sensor_suite import SensorSuite
+
+NODE_NAME = "transdiffuser_simulator"
+COMMAND_TOPIC = f"{EGO}/ackermann_cmd"
+COMMAND_TIMEOUT_S = 0.5
+BRAKE_MPS2 = 3.0
+
+
+class SimulatorNode(Node):
+    """One scenario as a ROS 2 vehicle."""
+
+    def __init__(self, scenario: Scenario, rig: Rig, realtime_factor: float = 1.0) -> None:
+        """Start traffic and build the world.
+
+        Raises:
+            SimulationError: Unknown map, or SUMO failed.
+        """
+        super().__init__(NODE_NAME)
+        self._period_s = STEP_S / realtime_factor
+        self._rig = rig
+        self._episode = ClosedLoopEpisode(scenario)
+        self._step = self._episode.start()
+        road_map = RoadMap.load(network_file(scenario.map_name), self._episode.route.xy_N2)
+        self._suite = SensorSuite(road_map, rig, scenario.weather, scenario.seed)
+        self._stream = MessageStream(make_ros_message, rig, self._episode.route, road_map)
+        self._publishers_by_topic: dict[str, Any] = {}
+        self._command: tuple[float, float] | None = None
+        self._command_time = -1e9
+        self.create_subscription(message_class("ackermann_msgs/msg/AckermannDrive"), COMMAND_TOPIC, self._receive, OUTPUT)
+        self.at_fault = self.other_collisions = 0
+        self.off_road_s = 0.0
+        self.late_steps = 0
+
+    def _receive(self, message: Any) -> None:
+        self._command = (float(message.acceleration), float(message.steering_angle))
+        self._command_time = time.monotonic()
+
+    def _put(self, topic: str, type_name: str, message: Any, *, latched: bool = False) -> None:
+        publisher = self._publishers_by_topic.get(topic)
+        if publisher is None:
+            publisher = self.create_publisher(message_class(type_name), topic, LATCHED if latched else RELIABLE)
+            self._publishers_by_topic[topic] = publisher
+        publisher.publish(message)
+
+    def announce(self) -> None:
+        """Publish what is said once, and create all publishers so that others find them before driving begins."""
+        for topic, type_name, message in self._stream.latched(self._step.world.stamp_ns):
+            self._put(topic, type_name, message, latched=True)
+        for topic, type_name, _ in [*self._stream.state(self._step.world), *self._sensors()]:
+            self._publishers_by_topic[topic] = self.create_publisher(message_class(type_name), topic, RELIABLE)
+
+    def _sensors(self) -> list[tuple[str, str, Any]]:
+        return list(self._stream.sensors(self._suite.render(self._step.world)))
+
+    def is_awaited(self) -> bool:
+        """Whether somebody listens to the sensors and somebody sends commands."""
+        images = self.count_subscribers(f"{EGO}/{self._rig.cameras[0].name}/image") if self._rig.cameras else 1
+        return images > 0 and self.count_publishers(COMMAND_TOPIC) > 0
+
+    def drive(self, keep_on: Callable[[], bool]) -> EpisodeStep:
+        """Drive in real time until the episode ends or ``keep_on`` says no; returns the last instant."""
+        due = time.monotonic()
+        while True:
+            self._count()
+            for topic, type_name, message in [*self._stream.state(self._step.world), *self._sensors()]:
+                self._put(topic, type_name, message)
+            for contact in self._step.new_collisions:
+                self._put(*self._stream.collision(self._step.world.stamp_ns, contact.agent_id))
+            if self._step.end_reason or not keep_on():
+                return self._step
+            due += self._period_s
+            delay = due - time.monotonic()
+            if delay > 0.0:
+                time.sleep(delay)
+            else:
+                self.late_steps += 1
+                due = time.monotonic()
+            self._step = self._episode.step(*self._current_command())
+
+    def _current_command(self) -> tuple[float, float]:
+        fresh = time.monotonic() - self._command_time < COMMAND_TIMEOUT_S
+        if self._command is None or not fresh:
+            return -BRAKE_MPS2, 0.0
+        return self._command
+
+    def _count(self) -> None:
+        for contact in self._step.new_collisions:
+            self.at_fault += contact.at_fault
+            self.other_collisions += not contact.at_fault
+        self.off_road_s += 0.0 if self._step.on_road else STEP_S
+
+    def result(self) -> dict[str, Any]:
+        """What happened, for people and files."""
+        step = self._step
+        return {
+            "map": Path(self._episode.scenario.map_name).name,
+            "seed": self._episode.scenario.seed,
+            "simulated_s": round(step.world.stamp_ns * 1e-9, 1),
+            "end_reason": step.end_reason or "interrupted",
+            "progress_m": round(step.progress_m, 1),
+            "at_fault_collisions": self.at_fault,
+            "other_collisions": self.other_collisions,
+            "off_road_s": round(self.off_road_s, 1),
+            "late_steps": self.late_steps,
+        }
+
+    def close(self) -> None:
+        """End the traffic process."""
+        self._episode.close()
+
+
+def run(
+    scenario: Scenario, rig: Rig, *, realtime_factor: float, wait_s: float, result_file: Path | None
+) -> dict[str, Any]:
+    """Simulate one scenario on ROS topics until it ends or is interrupted. rclpy must be initialised.
+
+    Args:
+        scenario, rig: What to simulate.
+        realtime_factor: Simulated seconds per second.
+        wait_s: How long to wait for a planner and a tracker before driving off without them.
+        result_file: JSON file for the result.
+    """
+    node = SimulatorNode(scenario, rig, realtime_factor)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    stop = threading.Event()
+
+    def spin() -> None:
+        try:
+            while not stop.is_set():
+                executor.spin_once(timeout_sec=0.1)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            stop.set()
+
+    thread = threading.Thread(target=spin, name="callbacks", daemon=True)
+    thread.start()
+    try:
+        node.announce()
+        deadline = time.monotonic() + wait_s
+        while not node.is_awaited() and time.monotonic() < deadline and not stop.is_set():
+            time.sleep(0.05)
+        if not node.is_awaited():
+            node.get_logger().warning(f"no planner and tracker after {wait_s:.0f} s; driving without")
+        node.drive(lambda: not stop.is_set())
+    except KeyboardInterrupt:
+        pass
+    finally:
+        stop.set()
+        thread.join(2.0)
+        node.close()
+        result = node.result()
+        if result_file is not None:
+            result_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        node.destroy_node()
+    return result

@@ -1,0 +1,47 @@
+"""When to plan: once per sensor frame, as soon as it is complete, or when the rest has been waited for long enough."""
+
+from __future__ import annotations
+
+from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
+
+FRAME_WAIT_NS = 150_000_000
+_EARLY_SHARE = 0.9  # a frame may come this share of the interval after the last
+
+
+class FrameTrigger:
+    """Decides for one assembler; the same for the node and for replays."""
+
+    def __init__(self, assembler: SnapshotAssembler) -> None:
+        self._assembler = assembler
+        self._resets = assembler.num_resets
+        self._planned_ns: int | None = None
+        self._waiting_ns: int | None = None
+
+    def poll(self, now_ns: int) -> bool:
+        """Whether a cycle is due.
+
+        Args:
+            now_ns: Current time on the data's clock.
+        """
+        if self._assembler.num_resets != self._resets:
+            self._resets = self._assembler.num_resets
+            self._planned_ns = self._waiting_ns = None
+        stamp_ns = self._assembler.latest_stamp_ns()
+        interval_ns = 1e9 / self._assembler.config.planning_rate_hz
+        if stamp_ns is None or (
+            self._planned_ns is not None and stamp_ns - self._planned_ns < _EARLY_SHARE * interval_ns
+        ):
+            return False
+        if self._waiting_ns is None:
+            self._waiting_ns = stamp_ns
+        return self._assembler.is_complete(stamp_ns) or now_ns - self._waiting_ns > FRAME_WAIT_NS
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a frame has begun to arrive and was not planned from."""
+        return self._waiting_ns is not None
+
+    def done(self, stamp_ns: int | None) -> None:
+        """A cycle was run (or was not possible) for a frame stamp; None takes the newest."""
+        self._planned_ns = self._assembler.latest_stamp_ns() if stamp_ns is None else stamp_ns
+        self._waiting_ns = None
