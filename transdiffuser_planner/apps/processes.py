@@ -1,0 +1,89 @@
+"""Child processes that end with their parent, and what they cost together."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """In the child: be told when the parent ends, even if it is killed."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ProcessGroup:
+    """Named children, each in a session of its own so that Ctrl-C reaches only the parent, which ends them in order."""
+
+    def __init__(self, environment: dict[str, str], log_dir: Path) -> None:
+        self._environment = environment
+        self._log_dir = log_dir
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, arguments: Sequence[str]) -> None:
+        """Run ``transdiffuser`` with arguments; its output goes to <log_dir>/<name>.log."""
+        with open(self.log(name), "wb") as log:
+            self._children[name] = subprocess.Popen(
+                [sys.executable, "-m", "transdiffuser_planner.apps.main", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    def log(self, name: str) -> Path:
+        """Log file of a child."""
+        return self._log_dir / f"{name}.log"
+
+    def exit_status(self, name: str) -> int | None:
+        """Exit status, or None while it runs."""
+        return self._children[name].poll()
+
+    def last_line(self, name: str) -> str:
+        """The last line that a child said."""
+        lines = self.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def memory_mb(self) -> float:
+        """Proportional memory of this process, the children and everything they started, in MB."""
+        sessions = {child.pid for child in self._children.values()}
+        total_kb = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                pid = int(folder.name)
+                if pid == os.getpid() or os.getsid(pid) in sessions:
+                    text = (folder / "smaps_rollup").read_text()
+                    total_kb += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+            except (OSError, StopIteration):
+                continue  # ended meanwhile
+        return total_kb / 1024.0
+
+    def stop(self, patience_s: float = 5.0) -> None:
+        """Ask all children to end, then make them; their own children go with them."""
+        for child in self._children.values():
+            if child.poll() is None:
+                _signal_group(child.pid, signal.SIGINT)
+        deadline = time.monotonic() + patience_s
+        for child in self._children.values():
+            try:
+                child.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                _signal_group(child.pid, signal.SIGKILL)
+                child.wait()
+            _signal_group(child.pid, signal.SIGKILL)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        pass
