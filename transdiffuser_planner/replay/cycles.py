@@ -136,7 +136,7 @@ class BagPlanner:
     def _plan(self, log_time_ns: int, begin: float) -> Cycle:
         """One cycle at a time of the data's clock."""
         newest_ns = self._assembler.latest_stamp_ns() or self._now_ns
-        snapshot = self._assembler.assemble(max(self._now_ns, newest_ns))
+        snapshot = self._assembler.assemble(max(self._now_ns, newest_ns), self._trigger.earliest_ns)
         if isinstance(snapshot, NotReady):
             self._trigger.done(None)
             return Cycle(log_time_ns=log_time_ns, stamp_ns=newest_ns, ego=None, outcome=snapshot, latency_ms=0.0)

@@ -208,7 +208,7 @@ class PlannerNode(LifecycleNode):
             return
         newest_ns = self._assembler.latest_stamp_ns() or 0
         # A frame may reach the node before the clock message of its time.
-        snapshot = self._assembler.assemble(max(self._now_ns(), newest_ns))
+        snapshot = self._assembler.assemble(max(self._now_ns(), newest_ns), self._trigger.earliest_ns)
         if isinstance(snapshot, NotReady):
             self._trigger.done(None)
             self._say_not_ready(snapshot, newest_ns)

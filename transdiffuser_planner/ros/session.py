@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ def run_node(make_node: Callable[[], Any], ros_args: Sequence[str], begin: Calla
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # launch systems send it twice; the second must not disturb cleaning up
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -27,14 +27,18 @@ class FrameTrigger:
             self._resets = self._assembler.num_resets
             self._planned_ns = self._waiting_ns = None
         stamp_ns = self._assembler.latest_stamp_ns()
-        interval_ns = 1e9 / self._assembler.config.planning_rate_hz
-        if stamp_ns is None or (
-            self._planned_ns is not None and stamp_ns - self._planned_ns < _EARLY_SHARE * interval_ns
-        ):
+        if stamp_ns is None or (self.earliest_ns is not None and stamp_ns < self.earliest_ns):
             return False
         if self._waiting_ns is None:
-            self._waiting_ns = stamp_ns
+            self._waiting_ns = now_ns  # not the stamp: all sensors may be late alike
         return self._assembler.is_complete(stamp_ns) or now_ns - self._waiting_ns > FRAME_WAIT_NS
+
+    @property
+    def earliest_ns(self) -> int | None:
+        """Stamps before this belong to frames that were planned from already; None before the first cycle."""
+        if self._planned_ns is None:
+            return None
+        return self._planned_ns + round(_EARLY_SHARE * 1e9 / self._assembler.config.planning_rate_hz)
 
     @property
     def is_waiting(self) -> bool:

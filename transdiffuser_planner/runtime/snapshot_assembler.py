@@ -177,17 +177,21 @@ class SnapshotAssembler:
                 found[name] = nearest
         return found
 
-    def _choose_stamp(self, newest_ns: int) -> int:
-        """The recent frame stamp for which most sensors are there; the newest among equals."""
+    def _choose_stamp(self, newest_ns: int, earliest_ns: int | None) -> int:
+        """The recent frame stamp, not before the earliest, for which most sensors are there; the newest among equals."""
         stamps = {frame.stamp_ns for frames in self._frames.values() for frame in frames}
-        recent = [stamp for stamp in stamps if newest_ns - stamp <= _FRAME_WAIT_NS]
+        oldest_ns = newest_ns - _FRAME_WAIT_NS
+        if earliest_ns is not None:
+            oldest_ns = max(oldest_ns, min(earliest_ns, newest_ns))
+        recent = [stamp for stamp in stamps if stamp >= oldest_ns]
         return max(recent, key=lambda stamp: (len(self._frames_at(stamp)), stamp))
 
-    def assemble(self, now_ns: int) -> SensorSnapshot | NotReady:
+    def assemble(self, now_ns: int, earliest_ns: int | None = None) -> SensorSnapshot | NotReady:
         """The best snapshot available.
 
         Args:
             now_ns: Current time on the data's clock.
+            earliest_ns: Frames before this stamp were used already and are not taken again.
 
         Returns:
             The snapshot, or NotReady with the reason.
@@ -195,7 +199,7 @@ class SnapshotAssembler:
         newest_ns = self.latest_stamp_ns()
         if newest_ns is None:
             return NotReady(reason=f"no frame yet of {', '.join(self._sensor_names())}")
-        stamp_ns = self._choose_stamp(newest_ns)
+        stamp_ns = self._choose_stamp(newest_ns, earliest_ns)
         age_s = (now_ns - stamp_ns) * 1e-9
         if age_s > self.config.max_sensor_age_s:
             return NotReady(reason=f"newest sensor frame is {age_s:.2f} s old (limit {self.config.max_sensor_age_s} s)")

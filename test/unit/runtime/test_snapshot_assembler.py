@@ -16,6 +16,7 @@ from transdiffuser_planner.core.types import (
     Route,
     SensorSnapshot,
 )
+from transdiffuser_planner.runtime.frame_trigger import FrameTrigger
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 
 RIG = Rig.load(Path(__file__).parents[3] / "transdiffuser_planner" / "params" / "rig_carla.yaml")
@@ -170,3 +171,22 @@ def test_odometry_of_a_frame_ahead_of_the_axle_is_moved_to_the_axle() -> None:
     snapshot = assembler.assemble(TICK)
     assert isinstance(snapshot, SensorSnapshot)
     assert snapshot.ego.x_m == pytest.approx(0.5 - 1.4)
+
+
+def test_a_frame_that_was_planned_from_is_not_taken_again_when_the_next_one_is_incomplete():
+    assembler = SnapshotAssembler(RIG, PlannerConfig())
+    trigger = FrameTrigger(assembler)
+    for tick in (1, 2):
+        assembler.add_odometry(_ego(tick * TICK))
+        names = [camera.name for camera in RIG.cameras] if tick == 1 else ["rgb_front"]
+        for name in names:
+            assembler.add_image(_image(name, tick * TICK))
+        assembler.add_cloud(_cloud(tick * TICK))
+        if tick == 1:
+            assert trigger.poll(TICK)
+            trigger.done(assembler.assemble(TICK, trigger.earliest_ns).stamp_ns)
+    assert not trigger.poll(2 * TICK)
+    assert trigger.poll(2 * TICK + 2 * TICK)
+    snapshot = assembler.assemble(4 * TICK, trigger.earliest_ns)
+    assert snapshot.stamp_ns == 2 * TICK
+    assert set(snapshot.missing) >= {"rgb_left", "rgb_right"}
