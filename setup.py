@@ -23,5 +23,5 @@ setup(
         *shared("launch", "*.launch.py"),
         *shared("launch", "*.yaml"),
         *shared("models", "*.*"),
-    ]
+    ],
 )

@@ -1,14 +1,19 @@
 """Planner and tracker for CARLA behind its ROS bridge; the simulator of this package speaks the same topics."""
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.actions import Node
 
+from launch import LaunchDescription
+
 
 def generate_launch_description():
     """Two nodes on simulated time."""
-    params = DeclareLaunchArgument("params", default_value=PathJoinSubstitution([ThisLaunchFileDir(), "carla.params.yaml"]), description="parameter file of the planner")
+    params = DeclareLaunchArgument(
+        "params",
+        default_value=PathJoinSubstitution([ThisLaunchFileDir(), "carla.params.yaml"]),
+        description="parameter file of the planner",
+    )
     planner = Node(
         package="transdiffuser_planner",
         executable="transdiffuser",

@@ -1,16 +1,25 @@
 """The planner node on a vehicle: remap the inputs below to your topics, give your rig and model."""
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.actions import Node
+
+from launch import LaunchDescription
 
 
 def generate_launch_description():
     """One node; every launch argument has a description (ros2 launch -s)."""
     arguments = [
-        DeclareLaunchArgument("params", default_value=PathJoinSubstitution([ThisLaunchFileDir(), "planner.params.yaml"]), description="parameter file of the planner"),
-        DeclareLaunchArgument("topics", default_value=PathJoinSubstitution([ThisLaunchFileDir(), "topics_vehicle.yaml"]), description="topic map: which topic is which input"),
+        DeclareLaunchArgument(
+            "params",
+            default_value=PathJoinSubstitution([ThisLaunchFileDir(), "planner.params.yaml"]),
+            description="parameter file of the planner",
+        ),
+        DeclareLaunchArgument(
+            "topics",
+            default_value=PathJoinSubstitution([ThisLaunchFileDir(), "topics_vehicle.yaml"]),
+            description="topic map: which topic is which input",
+        ),
         DeclareLaunchArgument("use_sim_time", default_value="false", description="take time from /clock"),
     ]
     planner = Node(

@@ -1,16 +1,19 @@
 """The simulated vehicle of this package with planner and tracker: the demo without report, to look at in RViz or Foxglove."""
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.substitutions import ExecutableInPackage
 
+from launch import LaunchDescription
+
 
 def generate_launch_description():
     """The simulator beside carla.launch.py."""
     arguments = [
-        DeclareLaunchArgument("seed", default_value="8003", description="scenario seed: decides map, traffic and weather"),
+        DeclareLaunchArgument(
+            "seed", default_value="8003", description="scenario seed: decides map, traffic and weather"
+        ),
         DeclareLaunchArgument("duration", default_value="60", description="seconds of driving"),
     ]
     simulator = ExecuteProcess(

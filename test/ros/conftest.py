@@ -53,7 +53,9 @@ class Vehicle(Node):
         self.heard: dict[str, list[Any]] = {name: [] for name in (*OUTPUT_TYPES, "diagnostics")}
         self._publishers_by_name: dict[str, Any] = {}
         for name, kind in OUTPUT_TYPES.items():
-            self.create_subscription(message_class(kind), f"{OUTPUT_NAMESPACE}/{name}", self.heard[name].append, RELIABLE)
+            self.create_subscription(
+                message_class(kind), f"{OUTPUT_NAMESPACE}/{name}", self.heard[name].append, RELIABLE
+            )
         diagnostics = message_class("diagnostic_msgs/msg/DiagnosticArray")
         self.create_subscription(diagnostics, "/diagnostics", self.heard["diagnostics"].append, RELIABLE)
 
@@ -73,8 +75,14 @@ class Vehicle(Node):
     def state(self) -> None:
         ego = self.ego()
         acceleration = Acceleration(stamp_ns=self.stamp_ns, ax_mps2=0.0, ay_mps2=0.0)
-        self.put("acceleration", "geometry_msgs/msg/AccelWithCovarianceStamped", encode.acceleration(make, acceleration, ""))
-        self.put("command", "transdiffuser_msgs/msg/DrivingCommand", encode.driving_command(make, self.stamp_ns, Command.STRAIGHT))
+        self.put(
+            "acceleration", "geometry_msgs/msg/AccelWithCovarianceStamped", encode.acceleration(make, acceleration, "")
+        )
+        self.put(
+            "command",
+            "transdiffuser_msgs/msg/DrivingCommand",
+            encode.driving_command(make, self.stamp_ns, Command.STRAIGHT),
+        )
         self.put("speed_limit", "std_msgs/msg/Float32", encode.float32(make, 13.9))
         self.put("odometry", "nav_msgs/msg/Odometry", encode.odometry(make, ego, "base_link"))
 

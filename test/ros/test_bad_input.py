@@ -83,7 +83,9 @@ def test_repeated_and_out_of_order_stamps_are_refused(stage):
     vehicle.stamp_ns -= 3 * 10**8
     vehicle.cloud()
     vehicle.state()
-    stage.wait(lambda: "repeated stamp" in vehicle.diagnostic_text() and "out-of-order stamp" in vehicle.diagnostic_text())
+    stage.wait(
+        lambda: "repeated stamp" in vehicle.diagnostic_text() and "out-of-order stamp" in vehicle.diagnostic_text()
+    )
     assert vehicle.trajectory_stamps().count(stamp) == 1
     assert vehicle.stamp_ns not in vehicle.trajectory_stamps()
     vehicle.stamp_ns = stamp

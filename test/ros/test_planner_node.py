@@ -73,8 +73,12 @@ def test_a_parameter_out_of_bounds_is_refused_and_nothing_changes(stage):
 
 
 def test_parameters_that_contradict_each_other_are_refused_with_the_reason(stage):
-    answer = stage.planner.set_parameters([Parameter("comfort_decel_mps2", value=6.0), Parameter("emergency_decel_mps2", value=5.0)])[1]
-    together = stage.planner.set_parameters_atomically([Parameter("comfort_decel_mps2", value=6.0), Parameter("emergency_decel_mps2", value=5.0)])
+    answer = stage.planner.set_parameters(
+        [Parameter("comfort_decel_mps2", value=6.0), Parameter("emergency_decel_mps2", value=5.0)]
+    )[1]
+    together = stage.planner.set_parameters_atomically(
+        [Parameter("comfort_decel_mps2", value=6.0), Parameter("emergency_decel_mps2", value=5.0)]
+    )
     assert not answer.successful and not together.successful
     assert "comfort_decel_mps2 must not exceed emergency_decel_mps2" in together.reason
 

@@ -14,8 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
     parser.add_argument("--seed", type=int, default=8001, help="scenario seed (default: %(default)s)")
-    parser.add_argument("--agents", type=int, default=60, help="traffic participants around the ego (default: %(default)s)")
-    parser.add_argument("--cycles", type=int, default=300, help="planning cycles or simulator steps (default: %(default)s)")
+    parser.add_argument(
+        "--agents", type=int, default=60, help="traffic participants around the ego (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--cycles", type=int, default=300, help="planning cycles or simulator steps (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of the model (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="write the results as JSON")
 

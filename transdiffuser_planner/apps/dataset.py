@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("bags", nargs="+", type=Path, help="rosbag2 directories, .mcap files, or folders of bags")
     parser.add_argument("--out", type=Path, required=True, help="folder for the samples, one sub-folder per bag")
-    parser.add_argument("--preset", default="carla", help="topic map and rig: params/topics_* and rig_* (default: carla)")
+    parser.add_argument(
+        "--preset", default="carla", help="topic map and rig: params/topics_* and rig_* (default: carla)"
+    )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, help="rig YAML instead of the preset's")
     parser.add_argument("--config", default="tiny", choices=("tiny", "base"), help="sizes of the tensors")

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
     parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model folder or name (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("demo_output"), help="folder for results (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo_output"), help="folder for results (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,9 +50,19 @@ def run(args: argparse.Namespace) -> int:
     print(f"demo: seed {args.seed}, {args.duration:.0f} s, model {model.name}; results in {out}")
     group = ProcessGroup({**os.environ, **environment}, out)
     try:
-        group.start("planner", ["plan", "--preset", "carla", "--model", str(model), "--ros-args", "-p", "use_sim_time:=true"])
+        group.start(
+            "planner", ["plan", "--preset", "carla", "--model", str(model), "--ros-args", "-p", "use_sim_time:=true"]
+        )
         group.start("tracker", ["track", "--preset", "carla", "--ros-args", "-p", "use_sim_time:=true"])
-        simulate = ["simulate", "--seed", str(args.seed), "--duration", str(args.duration), "--wait", str(START_TIMEOUT_S)]
+        simulate = [
+            "simulate",
+            "--seed",
+            str(args.seed),
+            "--duration",
+            str(args.duration),
+            "--wait",
+            str(START_TIMEOUT_S),
+        ]
         simulate += ["--result", str(out / "result.json")] + (["--map", args.map] if args.map else [])
         group.start("simulator", simulate)
         watch = _Watch(out / "bag", args.duration)
@@ -188,8 +200,8 @@ def recorded_topics(topics: Any) -> tuple[dict[str, str], dict[str, str]]:
     """Topic -> type of what the simulated vehicle says often, and of what it says once."""
     from transdiffuser_planner.simulation import message_stream as stream
 
-    live = {topic: "sensor_msgs/msg/Image" for topic in topics.images.values()}
-    live |= {topic: "sensor_msgs/msg/CameraInfo" for topic in topics.camera_infos.values()}
+    live = dict.fromkeys(topics.images.values(), "sensor_msgs/msg/Image")
+    live |= dict.fromkeys(topics.camera_infos.values(), "sensor_msgs/msg/CameraInfo")
     live |= {
         stream.CLOCK_TOPIC: "rosgraph_msgs/msg/Clock",
         topics.lidar: "sensor_msgs/msg/PointCloud2",

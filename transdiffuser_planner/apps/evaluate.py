@@ -83,7 +83,9 @@ def _closed_loop(args: argparse.Namespace) -> int:
         print(f"left out: {line}", file=sys.stderr)
     totals = summary(results)
     print(markdown_table(as_rows(results), DRIVE_COLUMNS))
-    print(f"\n{totals}\nmodel {manifest.name} {manifest.model_hash[:12]}; {machine()}; {args.workers} processes at once")
+    print(
+        f"\n{totals}\nmodel {manifest.name} {manifest.model_hash[:12]}; {machine()}; {args.workers} processes at once"
+    )
     if args.out is not None:
         save_json(args.out, {"model_hash": manifest.model_hash, "summary": totals, "scenarios": as_rows(results)})
     return 0 if results else 1

@@ -21,7 +21,9 @@ EXIT_FAULTS = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
-    parser.add_argument("--preset", default="carla", help="topics and rig of a known source: carla, kitti (default: %(default)s)")
+    parser.add_argument(
+        "--preset", default="carla", help="topics and rig of a known source: carla, kitti (default: %(default)s)"
+    )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, help="sensor rig YAML instead of the preset's")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model folder or name (default: %(default)s)")
@@ -82,9 +84,13 @@ def _print(result: Any) -> None:
     if errors.num_cycles:
         print(f"against the recorded future of {errors.num_cycles} cycles (ADE / FDE in metres):")
         print(f"       published plan    {errors.plan_ade_m:6.2f} / {errors.plan_fde_m:6.2f}")
-        print(f"       best candidate    {errors.best_ade_m:6.2f} / {errors.best_fde_m:6.2f}   (chosen with knowledge of the future)")
+        print(
+            f"       best candidate    {errors.best_ade_m:6.2f} / {errors.best_fde_m:6.2f}   (chosen with knowledge of the future)"
+        )
         print(f"       constant velocity {errors.constant_ade_m:6.2f} / {errors.constant_fde_m:6.2f}")
     else:
         print("no cycle has a recorded future of the whole horizon; nothing to compare with")
     if not result.is_simulated:
-        print("note: the shipped models never saw a real picture; on real drives these numbers show the plumbing, not skill")
+        print(
+            "note: the shipped models never saw a real picture; on real drives these numbers show the plumbing, not skill"
+        )

@@ -99,7 +99,9 @@ def _record(args: argparse.Namespace) -> int:
         for seed in seeds
     ]
     frames = len(plans) * args.variants * args.duration * args.sensor_rate
-    print(f"{len(plans)} scenarios x {args.variants} drives into {args.record}: about {frames * MEGABYTES_PER_FRAME:.0f} MB")
+    print(
+        f"{len(plans)} scenarios x {args.variants} drives into {args.record}: about {frames * MEGABYTES_PER_FRAME:.0f} MB"
+    )
     with tqdm(total=len(plans), unit="scenario", file=sys.stderr) as bar:
         failures = record_all(plans, args.workers, bar)
     for seed, reason in sorted(failures.items()):

@@ -22,7 +22,11 @@ def topic_map(role_name: str = ROLE_NAME, topics_file: Path = PARAMS / "topics_c
     def renamed(topic: str) -> str:
         return topic.replace(f"/carla/{ROLE_NAME}/", f"/carla/{role_name}/")
 
-    single = {name: renamed(getattr(found, name)) for name in TopicMap.__dataclass_fields__ if name not in ("images", "camera_infos")}
+    single = {
+        name: renamed(getattr(found, name))
+        for name in TopicMap.__dataclass_fields__
+        if name not in ("images", "camera_infos")
+    }
     return TopicMap(
         images={name: renamed(topic) for name, topic in found.images.items()},
         camera_infos={name: renamed(topic) for name, topic in found.camera_infos.items()},

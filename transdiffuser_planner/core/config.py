@@ -91,14 +91,11 @@ class PlannerConfig:
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise ConfigError(f"unknown parameters {unknown}; known are {sorted(known)}")
-        return PlannerConfig(
-            **{
-                name: float(value)
-                if isinstance(known[name].default, float) and isinstance(value, int) and not isinstance(value, bool)
-                else value
-                for name, value in values.items()
-            }
-        )
+        given: dict[str, Any] = {}
+        for name, value in values.items():
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            given[name] = float(value) if whole and isinstance(known[name].default, float) else value
+        return PlannerConfig(**given)
 
 
 def _check(name: str, value: Any, kind: type, metadata: dict[str, Any]) -> None:
@@ -107,7 +104,9 @@ def _check(name: str, value: Any, kind: type, metadata: dict[str, Any]) -> None:
         raise ConfigError(f"parameter {name}: expected {kind.__name__}, got {value!r}")
     low, high = metadata.get("minimum", -_OPEN), metadata.get("maximum", _OPEN)
     if kind in (int, float) and not low <= value <= high:
-        raise ConfigError(f"parameter {name}: must lie in {low} .. {high} {metadata['unit']}".rstrip() + f", got {value}")
+        raise ConfigError(
+            f"parameter {name}: must lie in {low} .. {high} {metadata['unit']}".rstrip() + f", got {value}"
+        )
     options = metadata.get("options", ())
     if options and value not in options:
         raise ConfigError(f"parameter {name}: must be one of {', '.join(options)}, got {value!r}")

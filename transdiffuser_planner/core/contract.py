@@ -4,7 +4,8 @@ Training, export, runtime, manifest and tests read this file; nobody writes a sh
 B batch, H and W image rows and columns, C LiDAR channels, L bird's-eye cells, K bird's-eye classes, S history steps,
 T plan steps, R route points, A agents, M candidates.
 
-All spatial values are in base_link at the snapshot's stamp (x forward, y left). Bird's-eye grids are indexed [row, column]
+All spatial values are in base_link at the snapshot's stamp (x forward, y left). Bird's-eye grids are indexed [row,
+column]
 with row 0 at x = +range (ahead) and column 0 at y = +range (left): drawn as they are, the picture shows driving up.
 """
 
@@ -131,12 +132,12 @@ class ModelContract:
     @property
     def plan_times_s(self) -> NDArray[np.float64]:
         """Times of the T plan steps after the snapshot."""
-        return self.plan_interval_s * np.arange(1, self.num_plan_steps + 1)
+        return np.asarray(self.plan_interval_s * np.arange(1, self.num_plan_steps + 1), dtype=np.float64)
 
     @property
     def history_times_s(self) -> NDArray[np.float64]:
         """Times of the S history steps relative to the snapshot; the last is 0."""
-        return self.history_interval_s * np.arange(1 - self.num_history, 1)
+        return np.asarray(self.history_interval_s * np.arange(1 - self.num_history, 1), dtype=np.float64)
 
     @property
     def bev_cell_m(self) -> float:

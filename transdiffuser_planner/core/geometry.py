@@ -73,10 +73,13 @@ def resample_polyline(xy_N2: ArrayLike, s_X: ArrayLike) -> FloatArray:
     """Points (X, 2) at the given arc lengths, clamped to the polyline's ends."""
     xy = np.asarray(xy_N2, dtype=np.float64)
     s = arc_length(xy)
-    return np.stack([np.interp(s_X, s, xy[:, 0]), np.interp(s_X, s, xy[:, 1])], axis=-1)
+    wanted = np.asarray(s_X, dtype=np.float64)
+    return np.stack([np.interp(wanted, s, xy[:, 0]), np.interp(wanted, s, xy[:, 1])], axis=-1)
 
 
-def box_corners(x_X: ArrayLike, y_X: ArrayLike, heading_X: ArrayLike, length: ArrayLike, width: ArrayLike) -> FloatArray:
+def box_corners(
+    x_X: ArrayLike, y_X: ArrayLike, heading_X: ArrayLike, length: ArrayLike, width: ArrayLike
+) -> FloatArray:
     """Corners (..., 4, 2) of boxes given by centre, heading, length and width; counter-clockwise from front left."""
     x, y, heading = (np.asarray(v, dtype=np.float64) for v in (x_X, y_X, heading_X))
     half_l, half_w = np.asarray(length, dtype=np.float64) / 2.0, np.asarray(width, dtype=np.float64) / 2.0

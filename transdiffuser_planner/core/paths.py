@@ -27,4 +27,6 @@ def model_folder(model: str | Path) -> Path:
         if (root / model).is_dir():
             return root / model
     known = sorted({folder.name for root in roots if root.is_dir() for folder in root.iterdir() if folder.is_dir()})
-    raise ModelError(f"model '{model}': no such folder and no model of that name; known are {', '.join(known) or 'none'}")
+    raise ModelError(
+        f"model '{model}': no such folder and no model of that name; known are {', '.join(known) or 'none'}"
+    )

@@ -1,6 +1,7 @@
 """The sensor rig: which cameras and LiDAR a vehicle has and where they sit in base_link.
 
-A rig is read from YAML (``params/rig_*.yaml``). Intrinsics given here are defaults; a CameraInfo message overrides them.
+A rig is read from YAML (``params/rig_*.yaml``). Intrinsics given here are defaults; a CameraInfo message overrides
+them.
 """
 
 from __future__ import annotations
@@ -110,7 +111,9 @@ class Rig:
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigError(f"rig file {path}: cannot be read ({error.strerror}); give an existing YAML file") from None
+            raise ConfigError(
+                f"rig file {path}: cannot be read ({error.strerror}); give an existing YAML file"
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"rig file {path}: not valid YAML ({str(error).splitlines()[0]})") from None
         if not isinstance(data, dict) or set(data) - {"cameras", "lidar", "base_from_odometry_child_x_m"}:
@@ -135,7 +138,9 @@ def _build(kind: Any, entry: Any, where: str) -> Any:
     values: dict[str, Any] = {}
     for key, value in entry.items():
         want = types[key]
-        right = isinstance(value, str) if want == "str" else isinstance(value, (int, float)) and not isinstance(value, bool)
+        right = (
+            isinstance(value, str) if want == "str" else isinstance(value, (int, float)) and not isinstance(value, bool)
+        )
         if not right:
             raise ConfigError(f"{where}: '{key}' must be of type {want}, got {value!r}")
         values[key] = value if want == "str" else (int(value) if want == "int" else float(value))

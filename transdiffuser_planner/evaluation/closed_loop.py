@@ -1,7 +1,7 @@
 """Drives a model through live traffic and counts what went right and wrong.
 
-The same parts as in the demo, in one process and in lockstep: simulator, snapshot assembler, planner, tracker. A plan is
-made from every 10 Hz frame and drives the following 0.1 s; latency is measured but does not delay the plan.
+The same parts as in the demo, in one process and in lockstep: simulator, snapshot assembler, planner, tracker. A plan
+is made from every 10 Hz frame and drives the following 0.1 s; latency is measured but does not delay the plan.
 """
 
 from __future__ import annotations

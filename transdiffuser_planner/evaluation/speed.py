@@ -84,7 +84,9 @@ def snapshots(scenario: Scenario, rig: Rig, count: int) -> list[SensorSnapshot]:
     return found
 
 
-def planner_speed(model: Path, rig: Rig, config: PlannerConfig, inputs: list[SensorSnapshot], cycles: int) -> dict[str, Any]:
+def planner_speed(
+    model: Path, rig: Rig, config: PlannerConfig, inputs: list[SensorSnapshot], cycles: int
+) -> dict[str, Any]:
     """Percentiles of the planning cycle and medians of its stages, in milliseconds.
 
     Args:

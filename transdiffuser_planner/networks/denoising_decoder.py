@@ -1,8 +1,10 @@
 """Denoising decoder: predicts the noise in joint samples of ego and agents, conditioned on the scene.
 
 One token per road user. ``prepare`` runs once per scene: keys and values of every layer, shared by all candidates and
-denoise steps; a source of one token needs no query at all (its softmax is 1), so it becomes an added vector. ``forward``
-runs once per denoise step k. Each layer: self-attention among the road users of one sample; cross-attention in the paper's
+denoise steps; a source of one token needs no query at all (its softmax is 1), so it becomes an added vector.
+``forward``
+runs once per denoise step k. Each layer: self-attention among the road users of one sample; cross-attention in the
+paper's
 order bird's-eye map, image, LiDAR, own past, ego status, then route, signal, speed limit; feed-forward. Agents read the
 bird's-eye map only: it is where they are, and the rest describes the ego's own task.
 
@@ -17,7 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import ModelContract
-from transdiffuser_planner.networks.attention import CrossAttention, SelfAttention, SingleTokenAttention, merge_heads, split_heads
+from transdiffuser_planner.networks.attention import (
+    CrossAttention,
+    SelfAttention,
+    SingleTokenAttention,
+    merge_heads,
+    split_heads,
+)
 from transdiffuser_planner.networks.config import NetworkConfig
 from transdiffuser_planner.networks.motion_encoder import NUM_SUMMARY, MotionEmbeddings, MotionEncoder, mlp
 

@@ -44,8 +44,8 @@ def decorrelation_loss(fused_BD: Tensor) -> Tensor:
     """Off-diagonal correlation of the fused representation over the batch (TransDiffuser, algorithm 2).
 
     The matrix is NOT divided by B: an entry is B times Pearson's correlation, and the mean over all D x D entries
-    (diagonal counted as zeros) of its square is divided by B once. Independent features give about 1 at any B; identical
-    features give B (D - 1) / D. Its weight in the paper is 0.02 at B = 64.
+    (diagonal counted as zeros) of its square is divided by B once. Independent features give about 1 at any B;
+    identical features give B (D - 1) / D. Its weight in the paper is 0.02 at B = 64.
     """
     count, width = fused_BD.shape
     centred = fused_BD.float() - fused_BD.float().mean(dim=0)

@@ -72,7 +72,10 @@ class MotionEncoder(nn.Module):
         self.agent = mlp(NUM_AGENT_FEATURES + 4, hidden, width)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in SOURCES})
         self.missing = nn.ParameterDict(
-            {name: nn.Parameter(torch.randn(width) * 0.02) for name in ("action", "route", "route_point", "signal", "limit")}
+            {
+                name: nn.Parameter(torch.randn(width) * 0.02)
+                for name in ("action", "route", "route_point", "signal", "limit")
+            }
         )
         index = torch.linspace(0.0, 1.0, contract.num_route_points)
         self.register_buffer("route_index_R1", index[:, None], persistent=False)
@@ -145,7 +148,9 @@ def _limit(c: dict[str, Tensor]) -> Tensor:
 def _agents(agents_BAF: Tensor, route_BR2: Tensor, route_valid_BR: Tensor, contract: ModelContract) -> Tensor:
     """Scaled agent features and where the agent is along and beside the route, (B, A, F + 4)."""
     xy = agents_BAF[..., :2]
-    gap = torch.linalg.vector_norm(xy[:, :, None] - route_BR2[:, None], dim=-1) + FAR_M * (1.0 - route_valid_BR[:, None])
+    gap = torch.linalg.vector_norm(xy[:, :, None] - route_BR2[:, None], dim=-1) + FAR_M * (
+        1.0 - route_valid_BR[:, None]
+    )
     nearest = gap.amin(dim=-1, keepdim=True)
     soft = torch.softmax(-2.0 * (gap - nearest), dim=-1)
     index = torch.arange(route_BR2.shape[1], device=gap.device, dtype=gap.dtype)

@@ -38,7 +38,9 @@ class PlannerNetwork(nn.Module):
         self.perception = PerceptionNetwork(config, contract)
         self.decoder = DenoisingDecoder(config, contract, self.perception.encoder.token_counts())
 
-    def forward(self, observation: dict[str, Tensor], agents: Tensor, agents_valid: Tensor, x: Tensor, k: Tensor) -> Tensor:
+    def forward(
+        self, observation: dict[str, Tensor], agents: Tensor, agents_valid: Tensor, x: Tensor, k: Tensor
+    ) -> Tensor:
         """Predicted noise (B, M, N, P) of one denoise step; the whole path in one call, for tests and inspection."""
         names = ("image", "camera_valid", "lidar", "lidar_valid")
         features, _ = self.perception(*(observation[name] for name in names))

@@ -87,7 +87,9 @@ class AgentTracker:
         ]
         matched = set(pairs.values())
         tracks += [self._new_track(detections, pose_D3, d) for d in range(len(detections)) if d not in matched]
-        self._tracks = [track for track in tracks if track.seen_s <= _MAX_COAST_S and (track.hits > 1 or track.seen_s == 0)]
+        self._tracks = [
+            track for track in tracks if track.seen_s <= _MAX_COAST_S and (track.hits > 1 or track.seen_s == 0)
+        ]
         return self._tracks
 
     def _new_track(self, detections: Detections, pose_D3: FloatArray, index: int) -> Track:

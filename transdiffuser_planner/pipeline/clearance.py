@@ -1,7 +1,7 @@
 """How much room a plan leaves to LiDAR obstacles and to predicted agents.
 
-The ego's footprint is covered by circles along its length, agents likewise; LiDAR obstacles become a distance field on a
-grid around the ego. Both give the clearance in metres of every plan pose, vectorised over all candidates.
+The ego's footprint is covered by circles along its length, agents likewise; LiDAR obstacles become a distance field on
+a grid around the ego. Both give the clearance in metres of every plan pose, vectorised over all candidates.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ _MAX_YAW_ACCEL_RADPS2 = 4.0
 def is_discontinuity(previous: EgoState, current: EgoState) -> bool:
     """Whether no vehicle can have moved from one state to the next, or the clock jumped.
 
-    The position is compared with where the mean of both velocities leads; real odometry at 10 Hz stays far below the limits.
+    The position is compared with where the mean of both velocities leads; real odometry at 10 Hz stays far below the
+    limits.
     """
     dt = (current.stamp_ns - previous.stamp_ns) * 1e-9
     if dt <= 0.0 or dt > MAX_GAP_NS * 1e-9 or previous.frame_id != current.frame_id:

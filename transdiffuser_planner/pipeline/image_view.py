@@ -1,12 +1,13 @@
 """The stitched front view: real cameras resampled into the contract's virtual pinhole cameras.
 
 Every rig camera that sees part of the view contributes; pixels that no camera sees are 0 and counted as not covered.
-The resampling turns rays only (the parallax of cameras mounted apart is ignored), so a rig with one real camera, three or
-six becomes the same 3 x H x W picture. A rig equal to the contract's segments is copied without any resampling.
+The resampling turns rays only (the parallax of cameras mounted apart is ignored), so a rig with one real camera, three
+or six becomes the same 3 x H x W picture. A rig equal to the contract's segments is copied without any resampling.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ def segment_columns(contract: ModelContract) -> list[slice]:
     """The columns of the stitched view that each segment fills, left to right."""
     edges = np.cumsum([0.0] + [segment.width_fraction for segment in contract.segments]) * contract.image_width
     bounds = np.rint(edges).astype(int)
-    return [slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
 
 
 def view_rays(contract: ModelContract) -> NDArray[np.float64]:

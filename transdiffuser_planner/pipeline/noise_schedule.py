@@ -9,6 +9,7 @@ and for fewer steps the deterministic DDIM step of Song et al. 2021 between any 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ class NoiseSchedule:
     def pairs(self, num_steps: int) -> list[tuple[int, int]]:
         """The (k, k_prev) pairs of a walk with this many steps, from K down to 0, evenly spread."""
         marks = np.unique(np.rint(np.linspace(0, self.num_steps, num_steps + 1)).astype(int))[::-1]
-        return [(int(k), int(k_prev)) for k, k_prev in zip(marks[:-1], marks[1:], strict=True)]
+        return [(int(k), int(k_prev)) for k, k_prev in itertools.pairwise(marks)]
 
     def clean(self, x: Array, eps: Array, k: int) -> Array:
         """The estimate of x_0 from a noisy sample and its noise, clipped to the range that normalised plans have."""

@@ -45,7 +45,9 @@ class PlanNormalizer:
             agent_std_T3=np.maximum(agent.std(axis=0), MIN_STD),
         )
 
-    def to_model(self, ego_BT3: FloatArray, agent_BAT3: FloatArray, agent_origin_BA3: FloatArray) -> NDArray[np.float32]:
+    def to_model(
+        self, ego_BT3: FloatArray, agent_BAT3: FloatArray, agent_origin_BA3: FloatArray
+    ) -> NDArray[np.float32]:
         """Joint futures in model space.
 
         Args:

@@ -1,7 +1,7 @@
 """Accepts or rejects plans, independently of what the network thinks of them.
 
-A plan passes when it is finite, kinematically feasible, continuous with the ego's state and free of collisions with LiDAR
-obstacles and with the agents' predicted paths within the horizon.
+A plan passes when it is finite, kinematically feasible, continuous with the ego's state and free of collisions with
+LiDAR obstacles and with the agents' predicted paths within the horizon.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ class Verdict:
     reason_M: tuple[str, ...]
 
 
+def _anywhen(hit_MF: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which plans are hit at any step."""
+    return np.asarray(np.any(hit_MF, axis=1))
+
+
 def kinematic_faults(plans: SmoothPlans, config: PlannerConfig) -> dict[str, NDArray[np.bool_]]:
     """Which plans break a kinematic limit, by reason.
 
@@ -39,11 +44,11 @@ def kinematic_faults(plans: SmoothPlans, config: PlannerConfig) -> dict[str, NDA
     lateral = speed**2 * np.abs(curvature)
     moving = speed > 1.0
     return {
-        "not finite": ~np.isfinite(plans.pose_MF3).all(axis=(1, 2)),
-        "acceleration above limit": (accel > config.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2).any(axis=1),
-        "braking above limit": (accel < -config.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2).any(axis=1),
-        "lateral acceleration above limit": (lateral > config.max_lateral_accel_mps2).any(axis=1),
-        "curvature above limit": ((np.abs(curvature) > config.max_curvature_per_m) & moving).any(axis=1),
+        "not finite": _anywhen(~np.isfinite(plans.pose_MF3.sum(axis=2))),
+        "acceleration above limit": _anywhen(accel > config.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2),
+        "braking above limit": _anywhen(accel < -config.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2),
+        "lateral acceleration above limit": _anywhen(lateral > config.max_lateral_accel_mps2),
+        "curvature above limit": _anywhen((np.abs(curvature) > config.max_curvature_per_m) & moving),
     }
 
 
@@ -70,14 +75,14 @@ def collision_faults(
     margin = config.collision_margin_m
     static_hit = (obstacle_clearance_MF < margin) & moving & within & near
     agent_hit = (agent_clearance_MF < margin) & moving & within
-    return {"collision with an obstacle": static_hit.any(axis=1), "collision with an agent": agent_hit.any(axis=1)}
+    return {"collision with an obstacle": _anywhen(static_hit), "collision with an agent": _anywhen(agent_hit)}
 
 
 def verdict(faults: dict[str, NDArray[np.bool_]]) -> Verdict:
     """Combine faults into one verdict per plan; the first fault in order names the reason."""
     stacked = np.stack(list(faults.values()))
     names = list(faults)
-    rejected = stacked.any(axis=0)
+    rejected = np.asarray(np.any(stacked, axis=0))
     first = stacked.argmax(axis=0)
     return Verdict(
         accepted_M=~rejected,

@@ -1,6 +1,7 @@
 """Draws joint futures by walking the noise schedule backwards.
 
-The network and the schedule do not know each other: the walk asks ``predict_noise`` at every denoise step. All randomness
+The network and the schedule do not know each other: the walk asks ``predict_noise`` at every denoise step. All
+randomness
 comes in as ``noise``, seeded from the run seed and the frame's stamp, so the same frame gives the same samples.
 """
 
@@ -43,4 +44,4 @@ def sample_plans(predict_noise: PredictNoise, schedule: NoiseSchedule, noise: Ar
             x = schedule.ancestral_step(x, eps, k, k_prev, noise[i + 1] if k_prev > 0 else None)
         else:
             x = schedule.ddim_step(x, eps, k, k_prev)
-    return x
+    return np.asarray(x, dtype=np.float32)

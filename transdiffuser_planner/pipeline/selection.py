@@ -1,8 +1,9 @@
 """Ranks the sampled plans by what the planner itself perceives; no knowledge of the future is used.
 
-The cost of a plan is a weighted sum of terms (lower is better): predicted collisions, leaving the predicted road, distance
-from the route, passing a red stop line, discomfort, distance from the candidates' mean and from the previous plan, minus
-progress. Probabilities are the softmax of the negative cost over the feasible candidates.
+The cost of a plan is a weighted sum of terms (lower is better): predicted collisions, leaving the predicted road,
+distance
+from the route, passing a red stop line, discomfort, distance from the candidates' mean and from the previous plan,
+minus progress. Probabilities are the softmax of the negative cost over the feasible candidates.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _signal_term(plans: SmoothPlans, signal: TrafficSignal | None) -> FloatArray
     if signal is None or signal.state != SignalState.RED or signal.distance_m < 0.0:
         return np.zeros(len(plans.pose_MF3))
     travelled = plans.speed_MF.sum(axis=1) * float(plans.time_s_F[0])
-    return (travelled > signal.distance_m + 0.5).astype(np.float64)
+    return np.asarray(travelled > signal.distance_m + 0.5, dtype=np.float64)
 
 
 def _consensus_term(plans: SmoothPlans, feasible_M: NDArray[np.bool_]) -> FloatArray:
@@ -140,9 +141,7 @@ def _consensus_term(plans: SmoothPlans, feasible_M: NDArray[np.bool_]) -> FloatA
 def _comfort_term(plans: SmoothPlans) -> FloatArray:
     """Mean acceleration beyond 1.5 m/s2 along and 2 m/s2 across (m/s2)."""
     lateral = plans.speed_MF**2 * np.abs(plans.curvature_MF)
-    return np.asarray(
-        (np.maximum(np.abs(plans.accel_MF) - 1.5, 0.0) + np.maximum(lateral - 2.0, 0.0)).mean(axis=1)
-    )
+    return np.asarray((np.maximum(np.abs(plans.accel_MF) - 1.5, 0.0) + np.maximum(lateral - 2.0, 0.0)).mean(axis=1))
 
 
 def _consistency_term(plans: SmoothPlans, previous_F3: FloatArray | None) -> FloatArray:

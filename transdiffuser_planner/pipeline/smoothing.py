@@ -1,6 +1,7 @@
 """Sampled poses at 2 Hz -> smooth, drivable motion at 10 Hz.
 
-Each coordinate is the curve that minimises sum_k (p(t_k) - p_k)^2 + weight * integral(jerk^2), with position and velocity at
+Each coordinate is the curve that minimises sum_k (p(t_k) - p_k)^2 + weight * integral(jerk^2), with position and
+velocity at
 t = 0 fixed to the vehicle's. That is linear in the samples, so one precomputed matrix smooths all candidates at once. The
 heading then follows the direction of motion, as a car's does.
 """
@@ -41,7 +42,7 @@ class PlanSmoother:
         self.step_s = step_s
         every = round(contract.plan_interval_s / step_s)
         self._num_fine = every * contract.num_plan_steps
-        self.time_s_F = step_s * np.arange(1, self._num_fine + 1)
+        self.time_s_F: FloatArray = np.asarray(step_s * np.arange(1, self._num_fine + 1), dtype=np.float64)
         # Unknowns: positions at fine steps 1..F; the positions at steps 0 and -1 encode position and velocity at t = 0.
         third = np.zeros((self._num_fine, self._num_fine + 2))
         for row in range(self._num_fine - 1):

@@ -1,4 +1,5 @@
-"""Follows a trajectory: reference point by time, pure pursuit for steering, feed-forward plus feedback for acceleration.
+"""Follows a trajectory: reference point by time, pure pursuit for steering, feed-forward plus feedback for
+acceleration.
 
 Pure pursuit on the kinematic bicycle: steering = atan(2 L sin(alpha) / d), with wheelbase L and the target at distance d
 under angle alpha from the rear axle (Coulter, 1992).

@@ -60,7 +60,9 @@ class BagReader:
         self._salvaged = tempfile.TemporaryDirectory(prefix="salvaged_bag_")
         copy = Path(self._salvaged.name) / files[0].name
         lost = salvage(files[0], copy)
-        self.damage = f"bag {self.path}: damaged, it ends in the middle; the last {lost} bytes are lost, read up to there"
+        self.damage = (
+            f"bag {self.path}: damaged, it ends in the middle; the last {lost} bytes are lost, read up to there"
+        )
         return copy
 
     def topics(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Message definitions and the factory that makes messages without ROS installed.
 
-The .msg files of this project's interface packages are read from the checkout or from where the package was installed, so
-their text exists once.
+The .msg files of this project's interface packages are read from the checkout or from where the package was installed,
+so their text exists once.
 """
 
 from __future__ import annotations

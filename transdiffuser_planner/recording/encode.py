@@ -94,9 +94,7 @@ def camera_info(make: MessageFactory, stamp_ns: int, frame_id: str, camera: Came
     k = np.asarray([camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0])
     p = np.asarray([camera.fx, 0.0, camera.cx, 0.0, 0.0, camera.fy, camera.cy, 0.0, 0.0, 0.0, 1.0, 0.0])
     names = {"d": np.zeros(5), "k": k, "r": np.eye(3).reshape(-1), "p": p}
-    roi = make(
-        "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
-    )
+    roi = make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
     return make(
         "sensor_msgs/msg/CameraInfo",
         header=header(make, stamp_ns, frame_id),
@@ -152,9 +150,7 @@ def odometry(make: MessageFactory, ego: EgoState, child_frame_id: str) -> Any:
 
 def acceleration(make: MessageFactory, value: Acceleration, frame_id: str) -> Any:
     """geometry_msgs/AccelWithCovarianceStamped, body frame."""
-    accel = make(
-        "geometry_msgs/msg/Accel", linear=vector3(make, value.ax_mps2, value.ay_mps2), angular=vector3(make)
-    )
+    accel = make("geometry_msgs/msg/Accel", linear=vector3(make, value.ax_mps2, value.ay_mps2), angular=vector3(make))
     return make(
         "geometry_msgs/msg/AccelWithCovarianceStamped",
         header=header(make, value.stamp_ns, frame_id),

@@ -46,9 +46,7 @@ def trajectory(make: MessageFactory, value: Trajectory) -> Any:
         value.curvature_per_m_T,
     )
     points = [_point(make, *(float(number) for number in row)) for row in zip(*columns, strict=True)]
-    return make(
-        "transdiffuser_msgs/msg/Trajectory", header=header(make, value.stamp_ns, value.frame_id), points=points
-    )
+    return make("transdiffuser_msgs/msg/Trajectory", header=header(make, value.stamp_ns, value.frame_id), points=points)
 
 
 def candidates(make: MessageFactory, result: PlanResult) -> Any:

@@ -81,7 +81,9 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
         if not topic or topic not in held:
             absent.append(name)
         elif held[topic] not in kinds:
-            raise InputError(f"bag {bag.path}: {name} is read from {topic}, expected {kinds[0]}, got {held[topic]}; give --topics")
+            raise InputError(
+                f"bag {bag.path}: {name} is read from {topic}, expected {kinds[0]}, got {held[topic]}; give --topics"
+            )
     sensors = [f"camera '{name}'" for name in camera_names] + (["lidar"] if has_lidar else [])
     needed = ["odometry"] if "odometry" in absent else sensors if set(sensors) <= set(absent) else []
     if needed:

@@ -86,7 +86,11 @@ class DisplacementScore:
             constant = _constant_velocity(ego, times)
             best = candidate_MT2[average_displacement_m(candidate_MT2, truth).argmin()]
             rows.append(
-                [error(path, truth) for path in (plan_T2, best, constant) for error in (average_displacement_m, final_displacement_m)]
+                [
+                    error(path, truth)
+                    for path in (plan_T2, best, constant)
+                    for error in (average_displacement_m, final_displacement_m)
+                ]
             )
         if not rows:
             return DisplacementErrors(num_cycles=0)

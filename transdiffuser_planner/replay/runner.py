@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import FallbackRung, NotReady, PlanResult, Trajectory
@@ -167,7 +166,13 @@ class _Run:
 
 def trajectory_bytes(trajectory: Trajectory) -> bytes:
     """Every number of a trajectory, for hashing."""
-    columns = [trajectory.time_s_T, trajectory.x_m_T, trajectory.y_m_T, trajectory.heading_rad_T, trajectory.speed_mps_T]
+    columns = [
+        trajectory.time_s_T,
+        trajectory.x_m_T,
+        trajectory.y_m_T,
+        trajectory.heading_rad_T,
+        trajectory.speed_mps_T,
+    ]
     head = f"{trajectory.stamp_ns} {trajectory.frame_id} ".encode()
     return head + np.ascontiguousarray(np.stack(columns), dtype="<f8").tobytes()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import array
 import importlib
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,14 @@ import numpy as np
 _ARRAY_CODES = {"uint8": "B", "float": "f", "double": "d", "int32": "i", "uint32": "I"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def message_class(type_name: str) -> Any:
     """The class of "package/msg/Name"."""
     package, folder, name = type_name.split("/")
     return getattr(importlib.import_module(f"{package}.{folder}"), name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _array_fields(type_name: str) -> dict[str, str]:
     """Fields that rclpy keeps as array.array, with their type codes."""
     found = {}

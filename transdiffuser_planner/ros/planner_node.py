@@ -1,7 +1,7 @@
 """The planner as a ROS 2 lifecycle node: messages in, snapshots to a worker thread, plans out.
 
-Configuring loads and checks the model; activating starts planning. Callbacks decode and hand over, they never wait for the
-network. Whatever goes wrong with data or model is a status and a diagnostic, not the end of the node.
+Configuring loads and checks the model; activating starts planning. Callbacks decode and hand over, they never wait for
+the network. Whatever goes wrong with data or model is a status and a diagnostic, not the end of the node.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ class PlannerNode(LifecycleNode):
             for name, type_name in encode_plan.OUTPUT_TYPES.items()
         }
         self._config = PlannerConfig()
-        self.create_timer(_HEARTBEAT_S, self._guarded("heartbeat", self._heartbeat), clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(
+            _HEARTBEAT_S, self._guarded("heartbeat", self._heartbeat), clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self.add_on_set_parameters_callback(self._on_parameters)
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
@@ -116,7 +118,9 @@ class PlannerNode(LifecycleNode):
         self._resets_seen = self._assembler.num_resets
         self._subscribe_all()
         self._worker = LatestWorker(self._work)
-        poll = self.create_timer(_POLL_S, self._guarded("poll", self._poll), clock=Clock(clock_type=ClockType.STEADY_TIME))
+        poll = self.create_timer(
+            _POLL_S, self._guarded("poll", self._poll), clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self._owned.append(lambda: self.destroy_timer(poll))
         manifest = self._planner.backend.manifest
         self.get_logger().info(f"model {manifest.name} {manifest.model_hash[:12]} on {self._planner.backend.provider}")

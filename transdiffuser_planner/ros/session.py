@@ -21,7 +21,6 @@ def init(ros_args: Sequence[str]) -> None:
     """
     try:
         import rclpy
-
         import transdiffuser_msgs.msg
     except ImportError as error:
         raise RosError(f"ROS 2 is not usable here ({error}); run 'make build' or source your ROS 2 setup") from None
@@ -53,7 +52,9 @@ def run_node(make_node: Callable[[], Any], ros_args: Sequence[str], begin: Calla
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # launch systems send it twice; the second must not disturb cleaning up
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # launch systems send it twice; the second must not disturb cleaning up
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

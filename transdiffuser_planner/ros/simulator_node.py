@@ -1,7 +1,7 @@
 """The simulated vehicle on ROS 2: sensors and ground truth out, AckermannDrive in, in real time.
 
-Topics and types are those of CARLA's ROS bridge. Every 0.1 s of simulated time: the latest command moves the vehicle, the
-world moves on, sensors are rendered, everything is published. Without a fresh command the vehicle brakes.
+Topics and types are those of CARLA's ROS bridge. Every 0.1 s of simulated time: the latest command moves the vehicle,
+the world moves on, sensors are rendered, everything is published. Without a fresh command the vehicle brakes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class SimulatorNode(Node):
         self._publishers_by_topic: dict[str, Any] = {}
         self._command: tuple[float, float] | None = None
         self._command_time = -1e9
-        self.create_subscription(message_class("ackermann_msgs/msg/AckermannDrive"), COMMAND_TOPIC, self._receive, OUTPUT)
+        self.create_subscription(
+            message_class("ackermann_msgs/msg/AckermannDrive"), COMMAND_TOPIC, self._receive, OUTPUT
+        )
         self.at_fault = self.other_collisions = 0
         self.off_road_s = 0.0
         self.late_steps = 0

@@ -1,7 +1,7 @@
 """Follows the planned trajectory: trajectory and odometry in, AckermannDrive out at 20 Hz.
 
-A missing or stale trajectory brakes. ``acceleration`` and ``steering_angle`` are the commands; ``speed`` is the speed wanted
-shortly ahead, for vehicles whose lower control follows a speed.
+A missing or stale trajectory brakes. ``acceleration`` and ``steering_angle`` are the commands; ``speed`` is the speed
+wanted shortly ahead, for vehicles whose lower control follows a speed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class TrackerNode(Node):
 
     def _say(self, reason: str) -> None:
         """Log when the reason for braking changes in kind."""
-        kind = reason.rstrip("0123456789. s old")
+        kind = "".join(letter for letter in reason if not letter.isdigit())
         if kind != self._reason:
             self._reason = kind
             if reason:

@@ -1,7 +1,7 @@
 """A model folder: its manifest and the check of everything in it before the first inference.
 
-``models/<name>/manifest.json`` names every file with its SHA-256, the contract, the graphs and how the model was made. A
-folder with one byte changed, a file missing or another contract version is refused.
+``models/<name>/manifest.json`` names every file with its SHA-256, the contract, the graphs and how the model was made.
+A folder with one byte changed, a file missing or another contract version is refused.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class ModelManifest:
         try:
             return json.loads((self.folder / filename).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ModelError(f"model {self.folder}: {filename} cannot be read ({error}); export the model again") from None
+            raise ModelError(
+                f"model {self.folder}: {filename} cannot be read ({error}); export the model again"
+            ) from None
 
 
 def sha256_of(path: Path) -> str:
@@ -76,7 +78,8 @@ def load_manifest(folder: str | Path) -> ModelManifest:
     """Read and check a model folder.
 
     Raises:
-        ModelError: The folder, a file or a key is missing, a hash differs, or the format or contract version is another.
+        ModelError: The folder, a file or a key is missing, a hash differs, or the format or contract version is
+        another.
     """
     folder = Path(folder)
     path = folder / MANIFEST_NAME
@@ -84,7 +87,9 @@ def load_manifest(folder: str | Path) -> ModelManifest:
         raw = path.read_bytes()
         data = json.loads(raw)
     except FileNotFoundError:
-        raise ModelError(f"model folder {folder}: no {MANIFEST_NAME}; give a folder made by 'transdiffuser export'") from None
+        raise ModelError(
+            f"model folder {folder}: no {MANIFEST_NAME}; give a folder made by 'transdiffuser export'"
+        ) from None
     except (OSError, ValueError) as error:
         raise ModelError(f"model folder {folder}: {MANIFEST_NAME} cannot be read ({error})") from None
     missing = [key for key in REQUIRED_KEYS if not isinstance(data, dict) or key not in data]
@@ -98,7 +103,9 @@ def load_manifest(folder: str | Path) -> ModelManifest:
     _check_files(folder, data["files"])
     absent = [name for name in REQUIRED_GRAPHS if data["graphs"].get(name) not in data["files"]]
     if absent:
-        raise ModelError(f"model folder {folder}: graph {', '.join(absent)} is not among the hashed files; export again")
+        raise ModelError(
+            f"model folder {folder}: graph {', '.join(absent)} is not among the hashed files; export again"
+        )
     try:
         contract = ModelContract.from_dict(data["contract"])
     except ContractError as error:

@@ -37,7 +37,9 @@ def make_session(path: Path, provider: str, num_threads: int) -> onnxruntime.Inf
     wanted = PROVIDERS[provider]
     available = onnxruntime.get_available_providers()
     if wanted not in available:
-        raise ModelError(f"execution provider '{provider}' is not available; this onnxruntime has {', '.join(available)}")
+        raise ModelError(
+            f"execution provider '{provider}' is not available; this onnxruntime has {', '.join(available)}"
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.inter_op_num_threads = 1

@@ -126,7 +126,8 @@ class Planner:
     def warm_up(self) -> None:
         """Run the graphs once on zeros, so that the first real plan is as fast as later ones."""
         observation = {
-            name: np.zeros((1, *spec.shape), dtype=np.float32) for name, spec in observation_specs(self.contract).items()
+            name: np.zeros((1, *spec.shape), dtype=np.float32)
+            for name, spec in observation_specs(self.contract).items()
         }
         encoded = self.backend.encode(observation)
         self._sample(observation, encoded, [], np.zeros((0, 3)), stamp_ns=0)
@@ -233,7 +234,7 @@ class Planner:
         obstacle = scene.obstacles.clearance(plans.pose_MF3)
         agents = self._agent_clearance(plans, agent_MAT3, scene)
         faults = kinematic_faults(plans, self.config)
-        feasible = ~np.stack(list(faults.values())).any(axis=0)
+        feasible = verdict(faults).accepted_M
         faults |= collision_faults(plans, obstacle, agents, max(ego.vx_mps, 0.0), self.config)
         result = verdict(faults)
         return _Judged(
@@ -305,7 +306,9 @@ class Planner:
                     return plans, 0, FallbackRung.LAST_PLAN, reason
         path = path if np.isfinite(path).all() else np.zeros_like(path)
         gentle = stop_along(path, speed, self.config.comfort_decel_mps2, self._smoother.time_s_F, self.config)
-        clear = min(scene.obstacles.clearance(gentle.pose_MF3).min(), self._agent_clearance(gentle, no_agents, scene).min())
+        clear = min(
+            scene.obstacles.clearance(gentle.pose_MF3).min(), self._agent_clearance(gentle, no_agents, scene).min()
+        )
         if clear > 0.0 or speed < _MOVING_MPS:
             return gentle, 0, FallbackRung.COMFORT_STOP, reason
         hard = stop_along(path, speed, self.config.emergency_decel_mps2, self._smoother.time_s_F, self.config)

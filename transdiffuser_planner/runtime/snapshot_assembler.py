@@ -283,4 +283,3 @@ def _shift_to_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
         y_m=ego.y_m - base_from_child_x_m * sin,
         vy_mps=lateral,
     )
-

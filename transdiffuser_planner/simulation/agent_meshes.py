@@ -1,7 +1,7 @@
 """Low-triangle bodies of traffic participants with recognisable fronts, tails and brake lights.
 
-Each class has one template in a unit box (x forward, y left, each -0.5..0.5, z 0..1); per frame all agents of a class are
-scaled, turned and moved at once.
+Each class has one template in a unit box (x forward, y left, each -0.5..0.5, z 0..1); per frame all agents of a class
+are scaled, turned and moved at once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class _Template:
 
 def _box(builder: MeshBuilder, low: tuple[float, ...], high: tuple[float, ...], color: Color) -> None:
     """The five visible sides of a box."""
-    _prism(builder, (low[0], high[0]), (low[0], high[0]), (low[1], high[1]), (low[1], high[1]), (low[2], high[2]), color)
+    _prism(
+        builder, (low[0], high[0]), (low[0], high[0]), (low[1], high[1]), (low[1], high[1]), (low[2], high[2]), color
+    )
 
 
 def _prism(

@@ -1,7 +1,7 @@
 """Pinhole cameras by ray casting: surfaces lit by sun and sky, shadows of traffic, haze, sky.
 
-One ray per pixel centre. All cameras of a rig are cast in one batch. Colours are albedo x (ambient + sun x cosine), mixed
-with the haze colour by distance, then gamma-encoded.
+One ray per pixel centre. All cameras of a rig are cast in one batch. Colours are albedo x (ambient + sun x cosine),
+mixed with the haze colour by distance, then gamma-encoded.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Light:
 
     def shade(self, albedo_F3: Array, normal_F3: Array) -> Array:
         """Lit colours of triangles (F, 3); thin plates are lit from either side."""
-        cosine = np.abs(normal_F3 @ self.to_sun_3)[:, None] * np.where(normal_F3 @ self.to_sun_3 < 0.0, 0.25, 1.0)[:, None]
+        cosine = (
+            np.abs(normal_F3 @ self.to_sun_3)[:, None] * np.where(normal_F3 @ self.to_sun_3 < 0.0, 0.25, 1.0)[:, None]
+        )
         sky = 0.75 + 0.25 * normal_F3[:, 2:3]
         return np.asarray(albedo_F3 * (self.ambient_3 * sky + self.sun_3 * cosine), dtype=np.float32)
 

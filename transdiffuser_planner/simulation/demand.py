@@ -144,7 +144,9 @@ def _ego_edges(network: Any, random: np.random.Generator, duration_s: float) -> 
         if _length(best) >= wanted:
             return best
     if _length(best) < 120.0:
-        raise SimulationError(f"map: expected a route of at least 120 m for the ego, the longest found has {_length(best):.0f} m")
+        raise SimulationError(
+            f"map: expected a route of at least 120 m for the ego, the longest found has {_length(best):.0f} m"
+        )
     return best
 
 
@@ -200,7 +202,7 @@ def _counts(network: Any, scenario: Scenario, ego_xy_N2: NDArray[np.float64]) ->
     edges = _usable_edges(network, "passenger")
     lane_km = np.asarray([e.getLength() * sum(ln.allows("passenger") for ln in e.getLanes()) for e in edges]) / 1000.0
     room = float((lane_km * _nearness(edges, ego_xy_N2)).sum()) * MAX_VEHICLES_PER_LANE_KM
-    counts = {name: int(round(total * share)) for name, share in SHARES.items()}
+    counts = {name: round(total * share) for name, share in SHARES.items()}
     scale = min(1.0, room / max(1.0, counts["vehicle"] + counts["bicycle"]))
     return {
         "vehicle": int(counts["vehicle"] * scale),

@@ -120,9 +120,7 @@ def smooth_expert(front_xy_K2: ArrayLike, num_before: int, num_after: int) -> Ex
     heading = _headings(path)
     curvature = np.gradient(heading, PATH_STEP_M)
     stop = len(s_rear) - num_after
-    return ExpertPath(
-        xy_P2=path, heading_rad_P=heading, curvature_per_m_P=curvature, s_m_K=s_rear[num_before:stop]
-    )
+    return ExpertPath(xy_P2=path, heading_rad_P=heading, curvature_per_m_P=curvature, s_m_K=s_rear[num_before:stop])
 
 
 def _smooth_path(front_K2: FloatArray, raw_s_K: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
@@ -139,7 +137,9 @@ def _smooth_path(front_K2: FloatArray, raw_s_K: FloatArray) -> tuple[FloatArray,
     ramp = np.arange(1, pad + 1)[:, None] * PATH_STEP_M
     before = even[0] - ramp[::-1] * _unit(even[near] - even[0])
     after = even[-1] + ramp * _unit(even[-1] - even[-1 - near])
-    smooth = gaussian_filter1d(np.concatenate([before, even, after]), SPACE_SIGMA_M / PATH_STEP_M, axis=0, mode="nearest")
+    smooth = gaussian_filter1d(
+        np.concatenate([before, even, after]), SPACE_SIGMA_M / PATH_STEP_M, axis=0, mode="nearest"
+    )
     trim = int(3.0 / PATH_STEP_M)
     smooth = smooth[trim:-trim]
     smooth_s = arc_length(smooth)

@@ -61,7 +61,11 @@ def overlapping_agents(
 ) -> NDArray[np.bool_]:
     """Which agents (N,) overlap the ego's box, enlarged by a margin on all sides."""
     corners = box_corners(
-        agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.length_m_N + 2.0 * margin_m, agents.width_m_N + 2.0 * margin_m
+        agents.x_m_N,
+        agents.y_m_N,
+        agents.heading_rad_N,
+        agents.length_m_N + 2.0 * margin_m,
+        agents.width_m_N + 2.0 * margin_m,
     )
     return boxes_overlap(ego_corners(ego, vehicle)[None], corners)
 
@@ -146,7 +150,11 @@ class DrivableArea:
                     ends.append(shape[1:])
                     half.append(np.full(len(shape) - 1, lane.getWidth() / 2.0))
         self._start_K2, self._end_K2, self._half_K = np.concatenate(starts), np.concatenate(ends), np.concatenate(half)
-        shapes = (np.asarray(node.getShape(), dtype=np.float64)[:, :2] for node in network.getNodes() if len(node.getShape()) > 2)
+        shapes = (
+            np.asarray(node.getShape(), dtype=np.float64)[:, :2]
+            for node in network.getNodes()
+            if len(node.getShape()) > 2
+        )
         self._junctions = [(shape.min(axis=0), shape.max(axis=0), shape) for shape in shapes]
 
     def contains(self, point_X2: ArrayLike) -> NDArray[np.bool_]:

@@ -88,7 +88,8 @@ def triangulate(xy_N2: FloatArray) -> NDArray[np.intp]:
         xy_N2: Vertices in either direction.
 
     Returns:
-        Vertex numbers (F, 3), counter-clockwise. A polygon that crosses itself gives the ears found before the crossing.
+        Vertex numbers (F, 3), counter-clockwise. A polygon that crosses itself gives the ears found before the
+        crossing.
     """
     xy = np.asarray(xy_N2, dtype=np.float64)
     order = list(range(len(xy)))

@@ -72,8 +72,10 @@ class MessageStream:
         poses = np.column_stack([self._route.xy_N2, heading])
         yield f"{EGO}/waypoints", "nav_msgs/msg/Path", encode.path(make, stamp_ns, MAP_FRAME, poses)
         pieces = ((int(kind), xy) for kind, xy in self._road_map.map_polygons())
-        yield MAP_TOPIC, "transdiffuser_msgs/msg/MapPolygons", encode.map_polygons(
-            make, stamp_ns, self._road_map.name, pieces
+        yield (
+            MAP_TOPIC,
+            "transdiffuser_msgs/msg/MapPolygons",
+            encode.map_polygons(make, stamp_ns, self._road_map.name, pieces),
         )
         heads = [(i, h.x_m, h.y_m, h.z_m, h.facing_rad) for i, h in enumerate(self._lights.values())]
         yield LIGHT_INFO_TOPIC, "carla_msgs/msg/CarlaTrafficLightInfoList", encode.traffic_light_info(make, heads)
@@ -95,7 +97,11 @@ class MessageStream:
         yield f"{EGO}/traffic_signal", "transdiffuser_msgs/msg/TrafficSignal", signal_message
         yield OBJECTS_TOPIC, "derived_object_msgs/msg/ObjectArray", encode.object_array(make, stamp_ns, world.agents)
         states = enumerate(self._light_state(world, *key) for key in self._lights)
-        yield LIGHT_STATUS_TOPIC, "carla_msgs/msg/CarlaTrafficLightStatusList", encode.traffic_light_status(make, states)
+        yield (
+            LIGHT_STATUS_TOPIC,
+            "carla_msgs/msg/CarlaTrafficLightStatusList",
+            encode.traffic_light_status(make, states),
+        )
 
     def sensors(self, frame: SensorFrame) -> Iterator[Item]:
         """Pictures, their camera_info, and the cloud."""

@@ -106,7 +106,7 @@ def recover(path: ExpertPath, first: int, wanted: Perturbation, timing_recovery_
     Returns:
         Poses until both offsets are gone or the track ends, or None when the ego would have to roll back.
     """
-    lead_samples = int(round(timing_recovery_s / STEP_S))
+    lead_samples = round(timing_recovery_s / STEP_S)
     speed = float(rates(path.s_m_K)[0][first])
     s_log = path.s_m_K[first:]
     if speed < MIN_SPEED_MPS or len(s_log) < 12:
@@ -118,7 +118,10 @@ def recover(path: ExpertPath, first: int, wanted: Perturbation, timing_recovery_
     length = max(14.0, 3.0 * speed * wanted.speed_factor)
     share = np.clip((s - s[0]) / length, 0.0, 1.0)
     slope = np.tan(wanted.heading_rad) * length
-    offset, offset_slope = _quintic_decay(share, wanted.lateral_m, slope), _quintic_decay_slope(share, wanted.lateral_m, slope)
+    offset, offset_slope = (
+        _quintic_decay(share, wanted.lateral_m, slope),
+        _quintic_decay_slope(share, wanted.lateral_m, slope),
+    )
     done = np.flatnonzero((tau >= 1.0) & (share >= 1.0))
     stop = int(done[0]) + 1 if len(done) else len(s)
     xy, heading, curvature = path.at(s)

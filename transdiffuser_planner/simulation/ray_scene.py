@@ -45,9 +45,7 @@ class RayScene:
         found = self._scene.run(origin_R3, direction_R3, dists=distance, output=True)
         triangle = found["primID"]
         hit = triangle >= 0
-        return Hits(
-            distance_R=np.where(hit, found["tfar"], np.float32(MISS_M)).astype(np.float32), triangle_R=triangle
-        )
+        return Hits(distance_R=np.where(hit, found["tfar"], np.float32(MISS_M)).astype(np.float32), triangle_R=triangle)
 
     def blocked(self, origin_R3: Array, direction_R3: Array) -> NDArray[np.bool_]:
         """Whether anything lies on each ray."""

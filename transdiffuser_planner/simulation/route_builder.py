@@ -117,7 +117,8 @@ def _street_piece(edge: Any, entry: int, leave: int, ring: bool) -> _Piece:
     for number, current in enumerate(changes):
         weight, start = _blend_weight(count, number, len(changes))
         xy = xy + weight[:, None] * (
-            _by_share(edge.getLane(current + step).getShape(), count) - _by_share(edge.getLane(current).getShape(), count)
+            _by_share(edge.getLane(current + step).getShape(), count)
+            - _by_share(edge.getLane(current).getShape(), count)
         )
         lane_at[start:] = current + step
     return _Piece(xy, lane.getSpeed(), lane.getWidth(), edge.getID(), False, lane_at, ring)

@@ -15,7 +15,7 @@ from transdiffuser_planner.core.errors import SimulationError
 
 FIRST_VALIDATION_SEED = 8000
 FIRST_TEST_SEED = 9000
-TRAIN_TOWNS = range(0, 40)
+TRAIN_TOWNS = range(40)
 VALIDATION_TOWNS = range(40, 50)
 TEST_TOWNS = range(50, 90)
 TEST_NETWORKS = ("a10kw", "drt", "fokr_bs", "fkk_in", "grid6", "square")

@@ -159,7 +159,11 @@ def _bent_line(start: FloatArray, end: FloatArray, kind: str, amplitude: float) 
     """
     length = float(np.hypot(*(end - start)))
     t = np.linspace(0.0, 1.0, max(2, int(length / SHAPE_STEP_M)))
-    swing = {"straight": 0.0 * t, "arc": np.sin(np.pi * t) ** 2, "s_curve": np.sin(2 * np.pi * t) * np.sin(np.pi * t) ** 2}
+    swing = {
+        "straight": 0.0 * t,
+        "arc": np.sin(np.pi * t) ** 2,
+        "s_curve": np.sin(2 * np.pi * t) * np.sin(np.pi * t) ** 2,
+    }
     normal = np.asarray([start[1] - end[1], end[0] - start[0]])
     return np.asarray(start + t[:, None] * (end - start) + (amplitude * swing[kind])[:, None] * normal)
 

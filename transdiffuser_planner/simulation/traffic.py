@@ -168,9 +168,9 @@ class Traffic:
         cap = float(np.interp(front_s, self._route.s_N, self._cap))
         sumo.vehicle.setMaxSpeed(EGO_ID, max(1.0, min(self._free_speed, cap)))
         stretch = self._route.lane_at(front_s)
-        if stretch is not None and sumo.vehicle.getRoadID(EGO_ID) == stretch.edge_id:
-            if sumo.vehicle.getLaneIndex(EGO_ID) != stretch.lane_index:
-                sumo.vehicle.changeLane(EGO_ID, stretch.lane_index, 1.0)
+        on_stretch = stretch is not None and sumo.vehicle.getRoadID(EGO_ID) == stretch.edge_id
+        if stretch is not None and on_stretch and sumo.vehicle.getLaneIndex(EGO_ID) != stretch.lane_index:
+            sumo.vehicle.changeLane(EGO_ID, stretch.lane_index, 1.0)
 
     def _place(self, ego: EgoPose) -> None:
         x = ego.x_m + EGO_VEHICLE.front_offset_m * np.cos(ego.heading_rad)
@@ -204,7 +204,7 @@ class Traffic:
 
     def _agents(self, ego: EgoPose) -> AgentStates:
         """Everybody within 120 m of the ego, in the order of their numbers."""
-        rows = [row for row in (*self._vehicle_rows(ego), *self._person_rows(ego))]
+        rows = [*self._vehicle_rows(ego), *self._person_rows(ego)]
         if not rows:
             return AgentStates.empty("map")
         rows.sort()
@@ -243,7 +243,9 @@ class Traffic:
                 known = (int(kind.agent_class), kind.length_m, kind.width_m, kind.height_m)
                 self._class_by_id[name] = known
             brake = bool(vehicle.getSignals(name) & BRAKE_SIGNAL)
-            rows.append((agent_number(name), known[0], x, y, vehicle.getAngle(name), vehicle.getSpeed(name), *known[1:], brake))
+            rows.append(
+                (agent_number(name), known[0], x, y, vehicle.getAngle(name), vehicle.getSpeed(name), *known[1:], brake)
+            )
         return rows
 
     def _person_rows(self, ego: EgoPose) -> list[tuple[Any, ...]]:
@@ -253,6 +255,15 @@ class Traffic:
             if (x - ego.x_m) ** 2 + (y - ego.y_m) ** 2 > AGENT_RANGE_M**2:
                 continue
             rows.append(
-                (agent_number(name), int(AgentClass.PEDESTRIAN), x, y, person.getAngle(name), person.getSpeed(name), *PERSON_BOX_M, False)
+                (
+                    agent_number(name),
+                    int(AgentClass.PEDESTRIAN),
+                    x,
+                    y,
+                    person.getAngle(name),
+                    person.getSpeed(name),
+                    *PERSON_BOX_M,
+                    False,
+                )
             )
         return rows

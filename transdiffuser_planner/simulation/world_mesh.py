@@ -120,7 +120,12 @@ def _ground(builder: MeshBuilder, road_map: RoadMap) -> None:
     builder.triangles(np.stack([corner[0], corner[1], corner[2]], axis=1), tint)
     builder.triangles(np.stack([corner[0], corner[2], corner[3]], axis=1), tint)
     far = 3000.0
-    apron = [(low[0] - far, low[1] - far), (high[0] + far, low[1] - far), (high[0] + far, high[1] + far), (low[0] - far, high[1] + far)]
+    apron = [
+        (low[0] - far, low[1] - far),
+        (high[0] + far, low[1] - far),
+        (high[0] + far, high[1] + far),
+        (low[0] - far, high[1] + far),
+    ]
     builder.quad(np.asarray([[x, y, -0.08] for x, y in apron]), GRASS)
 
 
@@ -219,9 +224,7 @@ def _signal_head(builder: MeshBuilder, head: SignalHead) -> list[Lamp]:
     for color, height in enumerate((pitch, 0.0, -pitch)):
         first = builder.count
         plate(center + height * up + 0.05 * front, head.lamp_m / 2.0, head.lamp_m / 2.0, BACKPLATE)
-        lamps.append(
-            Lamp(signal_id=head.signal_id, link=head.link, color=color, first_triangle=first, num_triangles=2)
-        )
+        lamps.append(Lamp(signal_id=head.signal_id, link=head.link, color=color, first_triangle=first, num_triangles=2))
     if head.pole:
         foot = np.asarray([[head.x_m, head.y_m] - 0.06 * side[:2], [head.x_m, head.y_m] + 0.06 * side[:2]])
         for line in (foot, foot[::-1]):

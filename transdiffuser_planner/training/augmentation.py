@@ -1,7 +1,7 @@
 """Changes to a batch while training: mirrored scenes, other colours, withheld inputs, imperfect agents.
 
-All functions work on dictionaries of NumPy arrays with a leading batch axis, as ``samples.SampleSet.gather`` gives them,
-and leave their argument's arrays unchanged. Randomness comes in as a generator.
+All functions work on dictionaries of NumPy arrays with a leading batch axis, as ``samples.SampleSet.gather`` gives
+them, and leave their argument's arrays unchanged. Randomness comes in as a generator.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def change_colours(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, shar
     return out
 
 
-def withhold_sensors(batch: Batch, segment_columns: list[slice], rng: np.random.Generator, config: AugmentationConfig) -> Batch:
+def withhold_sensors(
+    batch: Batch, segment_columns: list[slice], rng: np.random.Generator, config: AugmentationConfig
+) -> Batch:
     """Cameras and clouds taken away, with their masks; never everything from the same sample."""
     out = {**batch, **{name: batch[name].copy() for name in ("image", "camera_valid", "lidar", "lidar_valid")}}
     size = len(out["image"])
@@ -87,7 +89,16 @@ def withhold_sensors(batch: Batch, segment_columns: list[slice], rng: np.random.
 
 def withhold_conditions(batch: Batch, rng: np.random.Generator, config: AugmentationConfig) -> Batch:
     """Optional conditions taken away and noise put on speed and route."""
-    names = ("history", "history_valid", "status", "acceleration_valid", "route", "route_valid", "signal", "signal_valid")
+    names = (
+        "history",
+        "history_valid",
+        "status",
+        "acceleration_valid",
+        "route",
+        "route_valid",
+        "signal",
+        "signal_valid",
+    )
     out = {**batch, **{name: batch[name].copy() for name in (*names, "speed_limit", "speed_limit_valid")}}
     size = len(out["status"])
 
@@ -114,7 +125,9 @@ def withhold_conditions(batch: Batch, rng: np.random.Generator, config: Augmenta
     return out
 
 
-def blur_agents(agents_BAF: NDArray[np.float32], valid_BA: NDArray[np.float32], rng: np.random.Generator, config: AugmentationConfig) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def blur_agents(
+    agents_BAF: NDArray[np.float32], valid_BA: NDArray[np.float32], rng: np.random.Generator, config: AugmentationConfig
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """True agents made as imperfect as detected and tracked ones: noise on pose, speed and size; some are missed.
 
     Returns:
@@ -124,7 +137,9 @@ def blur_agents(agents_BAF: NDArray[np.float32], valid_BA: NDArray[np.float32], 
     out = agents_BAF.copy()
     out[..., AgentIndex.X_M] += rng.normal(0.0, AGENT_POSITION_NOISE_M, shape)
     out[..., AgentIndex.Y_M] += rng.normal(0.0, AGENT_POSITION_NOISE_M, shape)
-    heading = np.arctan2(out[..., AgentIndex.SIN], out[..., AgentIndex.COS]) + rng.normal(0.0, AGENT_HEADING_NOISE_RAD, shape)
+    heading = np.arctan2(out[..., AgentIndex.SIN], out[..., AgentIndex.COS]) + rng.normal(
+        0.0, AGENT_HEADING_NOISE_RAD, shape
+    )
     out[..., AgentIndex.COS], out[..., AgentIndex.SIN] = np.cos(heading), np.sin(heading)
     out[..., AgentIndex.SPEED_MPS] += rng.normal(0.0, AGENT_SPEED_NOISE_MPS, shape)
     unknown = rng.random(shape) < config.drop_agent_speed

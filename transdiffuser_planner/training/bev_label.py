@@ -55,9 +55,7 @@ class BevPainter:
         return np.asarray(label)
 
     def _paint_agents(self, draw: ImageDraw.ImageDraw, ego: EgoState, agents: AgentStates) -> None:
-        corners = box_corners(
-            agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.length_m_N, agents.width_m_N
-        )
+        corners = box_corners(agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.length_m_N, agents.width_m_N)
         people = (int(AgentClass.PEDESTRIAN), int(AgentClass.BICYCLE))
         for i in range(len(agents)):
             value = BevClass.PERSON if int(agents.class_N[i]) in people else BevClass.VEHICLE

@@ -36,7 +36,9 @@ class StageConfig:
 
     def __post_init__(self) -> None:
         if self.epochs <= 0.0 or self.batch_size < 1 or self.samples_per_scene < 1 or self.learning_rate <= 0.0:
-            raise ConfigError("training stage: epochs, batch_size, samples_per_scene and learning_rate must be positive")
+            raise ConfigError(
+                "training stage: epochs, batch_size, samples_per_scene and learning_rate must be positive"
+            )
         if not 0.0 < self.warmup_share < 1.0 or not 0.0 <= self.ema_decay < 1.0:
             raise ConfigError("training stage: warmup_share must lie in 0 .. 1 and ema_decay in 0 .. 1 (excluding 1)")
 

@@ -163,7 +163,9 @@ def _row(
     )
     signal = snapshot.signal
     near = signal is not None and -1.0 <= signal.distance_m <= SIGNAL_LABEL_RANGE_M
-    row: dict[str, NDArray[Any]] = {name: tensors[name][0] for name in (*CONDITION_INPUTS, "camera_valid", "lidar_valid")}
+    row: dict[str, NDArray[Any]] = {
+        name: tensors[name][0] for name in (*CONDITION_INPUTS, "camera_valid", "lidar_valid")
+    }
     row |= {
         "image": np.rint(tensors["image"][0] * 255.0).astype(np.uint8),
         "lidar": np.rint(tensors["lidar"][0] * contract.lidar_clip_points).astype(np.uint8),

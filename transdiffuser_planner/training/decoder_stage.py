@@ -77,7 +77,9 @@ def make_batch(
     return batch if cache is None else batch | cache.gather(index_B)
 
 
-def losses(config: TrainingConfig, schedule: NoiseSchedule, network: DenoisingDecoder, batch: Batch) -> dict[str, Tensor]:
+def losses(
+    config: TrainingConfig, schedule: NoiseSchedule, network: DenoisingDecoder, batch: Batch
+) -> dict[str, Tensor]:
     """Noise prediction at random denoise steps, and decorrelation of the fused representation."""
     size, samples = len(batch["plan"]), config.decoder.samples_per_scene
     alpha_bar = torch.tensor(schedule.alpha_bar_K1, dtype=torch.float32)
@@ -104,7 +106,9 @@ def losses(config: TrainingConfig, schedule: NoiseSchedule, network: DenoisingDe
 
 
 @torch.no_grad()
-def sample(network: DenoisingDecoder, batch: Batch, schedule: NoiseSchedule, num_candidates: int, seed: int) -> NDArray[np.float32]:
+def sample(
+    network: DenoisingDecoder, batch: Batch, schedule: NoiseSchedule, num_candidates: int, seed: int
+) -> NDArray[np.float32]:
     """Joint samples (B, M, N, P) in model space by the full chain."""
     prepared = network.prepare(
         {name: batch[name] for name in FEATURE_NAMES},

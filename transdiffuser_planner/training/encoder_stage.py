@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import Any
 
@@ -66,7 +67,7 @@ class EncoderStage(nn.Module):
 def segment_columns(contract: ModelContract) -> list[slice]:
     """Columns of the stitched picture that belong to each view segment."""
     edges = np.rint(np.cumsum([0.0, *(s.width_fraction for s in contract.segments)]) * contract.image_width).astype(int)
-    return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
 
 
 def make_batch(
@@ -102,11 +103,18 @@ def make_batch(
     return batch
 
 
-def perceive(network: PerceptionNetwork, batch: Batch, contract: ModelContract) -> tuple[SceneFeatures, dict[str, Tensor]]:
+def perceive(
+    network: PerceptionNetwork, batch: Batch, contract: ModelContract
+) -> tuple[SceneFeatures, dict[str, Tensor]]:
     """Run the perception on stored bytes."""
     image = (batch["image"].float() / 255.0).contiguous(memory_format=torch.channels_last)
     lidar = (batch["lidar"].float() / contract.lidar_clip_points).contiguous(memory_format=torch.channels_last)
-    inputs = {"image": image, "lidar": lidar, "camera_valid": batch["camera_valid"], "lidar_valid": batch["lidar_valid"]}
+    inputs = {
+        "image": image,
+        "lidar": lidar,
+        "camera_valid": batch["camera_valid"],
+        "lidar_valid": batch["lidar_valid"],
+    }
     features, heads = network(*(inputs[name] for name in ENCODER_INPUTS))
     return features, heads
 

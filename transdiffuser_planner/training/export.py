@@ -126,7 +126,9 @@ def export_model(
     worst = max(difference.values())
     if not worst <= MAX_DIFFERENCE:
         shutil.rmtree(partial)
-        raise TrainingError(f"export refused: ONNX differs from PyTorch by {worst:.2e} (allowed {MAX_DIFFERENCE:.0e}): {difference}")
+        raise TrainingError(
+            f"export refused: ONNX differs from PyTorch by {worst:.2e} (allowed {MAX_DIFFERENCE:.0e}): {difference}"
+        )
     (partial / "normalizer.json").write_text(json.dumps(normalizer.to_json()) + "\n", encoding="utf-8")
     (partial / "noise_schedule.json").write_text(json.dumps(schedule.to_json()) + "\n", encoding="utf-8")
     manifest = {

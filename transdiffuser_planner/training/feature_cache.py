@@ -33,7 +33,9 @@ class FeatureCache:
         return {name: torch.from_numpy(array[index_B].astype(np.float32)) for name, array in self._arrays.items()}
 
     @staticmethod
-    def make(folder: Path, key: str, network: PerceptionNetwork, samples: SampleSet, contract: ModelContract) -> FeatureCache:
+    def make(
+        folder: Path, key: str, network: PerceptionNetwork, samples: SampleSet, contract: ModelContract
+    ) -> FeatureCache:
         """Open the cache, or fill it when it belongs to other weights or samples.
 
         Args:

@@ -17,7 +17,8 @@ AHEAD = 6
 
 
 class ShuffledBatches:
-    """An endless, seeded stream of batches that can start at any step, so that a resumed run sees what it would have seen.
+    """An endless, seeded stream of batches that can start at any step, so that a resumed run sees what it would have
+    seen.
 
     Args:
         num_samples: Size of the set.

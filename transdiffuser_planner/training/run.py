@@ -130,9 +130,7 @@ class Run:
         batches = ShuffledBatches(len(samples), config.decoder.batch_size, config.seed + 1, make)
         trainer = Trainer(self.folder, decoder_stage.STAGE, network, config.decoder, batches)
         unseen = decoder_stage.MotionSet(validation)
-        validate = partial(
-            decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, VALIDATION_LIMIT
-        )
+        validate = partial(decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, VALIDATION_LIMIT)
         every = max(round(2 * batches.steps_per_epoch), 1)
         trainer.fit(partial(decoder_stage.losses, config, schedule), validate, every)
 

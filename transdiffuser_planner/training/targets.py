@@ -48,7 +48,9 @@ def visible_agents(batch: Batch, contract: ModelContract) -> Batch:
 def agent_origins(agents_BAF: Array) -> NDArray[np.float64]:
     """Present poses (B, A, 3) of agent features."""
     heading = np.arctan2(agents_BAF[..., AgentIndex.SIN], agents_BAF[..., AgentIndex.COS])
-    return np.stack([agents_BAF[..., AgentIndex.X_M], agents_BAF[..., AgentIndex.Y_M], heading], axis=-1).astype(np.float64)
+    return np.stack([agents_BAF[..., AgentIndex.X_M], agents_BAF[..., AgentIndex.Y_M], heading], axis=-1).astype(
+        np.float64
+    )
 
 
 def joint_plan(
@@ -70,7 +72,9 @@ def joint_plan(
 def fit_normalizer(plan_NT3: Array, agents: Batch) -> PlanNormalizer:
     """Statistics of the training samples' futures; agents without a complete future are left out."""
     whole = agents["future_valid"].all(axis=2)
-    local = local_from_global(agent_origins(agents["agents"])[whole][:, None, :], agents["future"][whole].astype(np.float64))
+    local = local_from_global(
+        agent_origins(agents["agents"])[whole][:, None, :], agents["future"][whole].astype(np.float64)
+    )
     local[..., 2] = np.unwrap(np.concatenate([np.zeros((len(local), 1)), local[..., 2]], axis=1), axis=1)[:, 1:]
     return PlanNormalizer.fit(plan_NT3.astype(np.float64), local)
 
@@ -79,7 +83,8 @@ def detection_targets(batch: Batch, contract: ModelContract) -> Batch:
     """What the detection head learns.
 
     Returns:
-        heat (B, C, L, L), 1 at centres; ignore (B, L, L); box (B, NUM_BOX_CHANNELS, L, L); positive (B, L, L). All float32.
+        heat (B, C, L, L), 1 at centres; ignore (B, L, L); box (B, NUM_BOX_CHANNELS, L, L); positive (B, L, L). All
+        float32.
     """
     agents, valid_BG = batch["gt_agents"], batch["gt_agents_valid"]
     size, cell_m = contract.bev_cells, contract.bev_cell_m
@@ -94,7 +99,8 @@ def detection_targets(batch: Batch, contract: ModelContract) -> Batch:
     spot_BGLL = near_row[..., :, None] * near_column[..., None, :]
     class_BGC = agents[..., AgentIndex.CLASS :] > 0.5
     heat = np.stack(
-        [(spot_BGLL * (seen_BG & class_BGC[..., c])[..., None, None]).max(axis=1) for c in range(len(AgentClass))], axis=1
+        [(spot_BGLL * (seen_BG & class_BGC[..., c])[..., None, None]).max(axis=1) for c in range(len(AgentClass))],
+        axis=1,
     )
     limit = np.exp(-0.5 * (IGNORE_CELLS / HEAT_SIGMA_CELLS) ** 2)
     ignore = ((spot_BGLL > limit) & (valid_BG & ~seen_BG)[..., None, None]).any(axis=1)

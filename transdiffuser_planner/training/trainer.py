@@ -61,7 +61,9 @@ class AveragedModel:
 class Trainer:
     """Trains one network for one stage; interrupted at any time, it continues from its last checkpoint."""
 
-    def __init__(self, folder: Path, stage: str, network: nn.Module, config: StageConfig, batches: ShuffledBatches) -> None:
+    def __init__(
+        self, folder: Path, stage: str, network: nn.Module, config: StageConfig, batches: ShuffledBatches
+    ) -> None:
         self.network, self.config, self.batches, self.stage = network, config, batches, stage
         self.path = folder / f"{stage}.pt"
         self.num_steps = max(round(config.epochs * batches.steps_per_epoch), 2)
@@ -91,7 +93,9 @@ class Trainer:
         self._resume()
         writer = SummaryWriter(str(self.log_folder / self.stage), purge_step=self.step)
         saved = time.monotonic()
-        bar = tqdm(total=self.num_steps, initial=self.step, desc=self.stage, unit="step", file=sys.stderr, mininterval=1.0)
+        bar = tqdm(
+            total=self.num_steps, initial=self.step, desc=self.stage, unit="step", file=sys.stderr, mininterval=1.0
+        )
         try:
             for batch in self.batches.stream(self.step, self.num_steps):
                 losses = self._one_step(loss_function, batch)
@@ -115,7 +119,9 @@ class Trainer:
         self.network.train()
         losses = loss_function(self.network, batch)
         if not torch.isfinite(losses["total"]):
-            raise TrainingError(f"stage {self.stage}, step {self.step}: loss is {losses['total'].item()}; lower learning_rate")
+            raise TrainingError(
+                f"stage {self.stage}, step {self.step}: loss is {losses['total'].item()}; lower learning_rate"
+            )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
@@ -135,7 +141,9 @@ class Trainer:
     def _write(self, writer: SummaryWriter, part: str, values: dict[str, float]) -> None:
         for name, value in values.items():
             writer.add_scalar(f"{part}/{name}", value, self.step)
-        tqdm.write(f"{self.stage} step {self.step}: " + ", ".join(f"{k} {v:.3f}" for k, v in values.items()), file=sys.stderr)
+        tqdm.write(
+            f"{self.stage} step {self.step}: " + ", ".join(f"{k} {v:.3f}" for k, v in values.items()), file=sys.stderr
+        )
 
     def save(self) -> None:
         """Write the checkpoint; a crash while writing leaves the one before."""
@@ -190,5 +198,7 @@ def finished_weights(folder: Path, stage: str) -> dict[str, Any]:
         raise TrainingError(f"run {folder}: stage '{stage}' is not there; train it first")
     state = torch.load(path, map_location="cpu", weights_only=True)
     if state["step"] < state["num_steps"]:
-        raise TrainingError(f"run {folder}: stage '{stage}' stopped at step {state['step']} of {state['num_steps']}; resume it")
+        raise TrainingError(
+            f"run {folder}: stage '{stage}' stopped at step {state['step']} of {state['num_steps']}; resume it"
+        )
     return dict(state["average"]["weights"])

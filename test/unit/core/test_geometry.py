@@ -39,7 +39,13 @@ def test_projection_gives_arc_length_and_signed_side() -> None:
 
 @pytest.mark.parametrize(
     ("x", "heading", "overlaps"),
-    [(3.9, 0.0, True), (4.1, 0.0, False), (3.1, np.pi / 2.0, False), (2.9, np.pi / 2.0, True), (3.3, np.pi / 4.0, True)],
+    [
+        (3.9, 0.0, True),
+        (4.1, 0.0, False),
+        (3.1, np.pi / 2.0, False),
+        (2.9, np.pi / 2.0, True),
+        (3.3, np.pi / 4.0, True),
+    ],
 )
 def test_boxes_overlap_exactly_when_they_share_area(x: float, heading: float, overlaps: bool) -> None:
     ego = box_corners(0.0, 0.0, 0.0, 4.0, 2.0)

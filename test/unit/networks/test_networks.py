@@ -27,7 +27,9 @@ def make_inputs(contract: ModelContract, batch: int = 1) -> tuple[dict[str, torc
 
     def draw(specs):  # type: ignore[no-untyped-def]
         return {
-            name: torch.ones(batch, *spec.shape) if name.endswith("valid") else torch.rand(batch, *spec.shape, generator=generator)
+            name: torch.ones(batch, *spec.shape)
+            if name.endswith("valid")
+            else torch.rand(batch, *spec.shape, generator=generator)
             for name, spec in specs.items()
         }
 
@@ -70,13 +72,20 @@ def test_base_has_the_published_backbone_size() -> None:
     with torch.device("meta"):
         network = PlannerNetwork(base_config(), BASE)
     encoder = network.perception.encoder
-    count = sum(p.numel() for part in (encoder.image_branch, encoder.lidar_branch, encoder.fusions) for p in part.parameters())
+    count = sum(
+        p.numel() for part in (encoder.image_branch, encoder.lidar_branch, encoder.fusions) for p in part.parameters()
+    )
     assert 40e6 < count < 60e6
 
 
 @pytest.mark.parametrize(
     ("values", "mask"),
-    [("lidar", "lidar_valid"), ("signal", "signal_valid"), ("speed_limit", "speed_limit_valid"), ("route", "route_valid")],
+    [
+        ("lidar", "lidar_valid"),
+        ("signal", "signal_valid"),
+        ("speed_limit", "speed_limit_valid"),
+        ("route", "route_valid"),
+    ],
 )
 def test_values_behind_a_zero_mask_do_not_matter(tiny: PlannerNetwork, values: str, mask: str) -> None:
     observation, agents, valid = make_inputs(TINY)

@@ -131,16 +131,14 @@ def test_a_route_in_another_frame_or_far_away_is_masked() -> None:
     snapshot = _snapshot(RIG)
     builder = FeatureBuilder(TINY, RIG)
     other = Route(stamp_ns=0, frame_id="odom", xy_N2=snapshot.route.xy_N2)
-    far = Route(stamp_ns=0, frame_id="map", xy_N2=snapshot.route.xy_N2 + [0.0, 30.0])
+    far = Route(stamp_ns=0, frame_id="map", xy_N2=snapshot.route.xy_N2 + np.asarray([0.0, 30.0]))
     for route in (None, other, far):
         assert builder.build(replace(snapshot, route=route))["route_valid"].sum() == 0.0
 
 
 def test_history_is_masked_where_odometry_does_not_reach_back() -> None:
     ego = EgoState(stamp_ns=2 * 10**9, frame_id="map", x_m=10.0, y_m=0.0, heading_rad=0.0, vx_mps=4.0)
-    past = tuple(
-        replace(ego, stamp_ns=ego.stamp_ns - step * 10**8, x_m=10.0 - 0.4 * step) for step in range(11, 0, -1)
-    )
+    past = tuple(replace(ego, stamp_ns=ego.stamp_ns - step * 10**8, x_m=10.0 - 0.4 * step) for step in range(11, 0, -1))
     tensors = FeatureBuilder(TINY, RIG).build(replace(_snapshot(RIG), ego=ego, history=past))
     assert tensors["history_valid"].tolist() == [[0.0, 1.0, 1.0, 1.0]]
     assert tensors["history"][0, 1] == pytest.approx([-4.0, 0.0, 0.0], abs=1e-5)

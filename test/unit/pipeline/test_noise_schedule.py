@@ -1,5 +1,7 @@
 """Noise schedule and sampler, with closed-form denoisers in place of a network."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_every_walk_starts_at_the_last_step_and_ends_clean(num_steps: int) -> No
     assert pairs[0][0] == 10
     assert pairs[-1][1] == 0
     assert len(pairs) == num_steps
-    assert all(after[0] == before[1] for before, after in zip(pairs[:-1], pairs[1:], strict=True))
+    assert all(after[0] == before[1] for before, after in itertools.pairwise(pairs))
 
 
 def test_noise_depends_on_seed_and_stamp_and_on_nothing_else() -> None:

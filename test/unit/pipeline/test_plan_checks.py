@@ -120,7 +120,9 @@ def test_stop_along_a_path_no_car_can_drive_stays_within_all_limits(seed):
     stop = stop_along(wild, 12.0, 6.0, SMOOTHER.time_s_F, CONFIG)
     assert verdict(kinematic_faults(stop, CONFIG)).accepted_M[0]
     assert np.abs(stop.curvature_MF).max() <= CONFIG.max_curvature_per_m + 1e-9
-    trajectory = to_trajectory(stop, 0, EgoState(stamp_ns=0, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=12.0))
+    trajectory = to_trajectory(
+        stop, 0, EgoState(stamp_ns=0, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=12.0)
+    )
     lateral = trajectory.speed_mps_T**2 * np.abs(trajectory.curvature_per_m_T)
     assert lateral.max() <= CONFIG.max_lateral_accel_mps2 + 1e-6
 

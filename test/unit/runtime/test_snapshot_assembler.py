@@ -30,9 +30,7 @@ def _ego(stamp_ns: int, x_m: float | None = None) -> EgoState:
 
 def _image(name: str, stamp_ns: int) -> CameraImage:
     camera = next(camera for camera in RIG.cameras if camera.name == name)
-    return CameraImage(
-        stamp_ns=stamp_ns, name=name, rgb_HW3=np.zeros((camera.height, camera.width, 3), dtype=np.uint8)
-    )
+    return CameraImage(stamp_ns=stamp_ns, name=name, rgb_HW3=np.zeros((camera.height, camera.width, 3), dtype=np.uint8))
 
 
 def _cloud(stamp_ns: int, num: int = 10) -> PointCloud:

@@ -14,7 +14,7 @@ from transdiffuser_planner.scoring.displacement import (
 
 def test_displacements_of_a_constant_offset_are_the_offset() -> None:
     truth = np.cumsum(np.ones((4, 8, 3)), axis=1)
-    plan = truth + [3.0, 4.0, 9.0]
+    plan = truth + np.asarray([3.0, 4.0, 9.0])
     np.testing.assert_allclose(average_displacement_m(plan, truth), 5.0)
     np.testing.assert_allclose(final_displacement_m(plan, truth), 5.0)
 

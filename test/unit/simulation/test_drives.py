@@ -10,22 +10,22 @@ pytest.importorskip("libsumo")
 pytest.importorskip("embreex")
 pytest.importorskip("rosbags")
 
-from transdiffuser_planner.apps.main import main  # noqa: E402
-from transdiffuser_planner.core.agents import AgentStates  # noqa: E402
-from transdiffuser_planner.core.contract import TINY  # noqa: E402
-from transdiffuser_planner.core.errors import SimulationError  # noqa: E402
-from transdiffuser_planner.core.rig import Rig  # noqa: E402
-from transdiffuser_planner.recording.bag_reader import BagReader  # noqa: E402
-from transdiffuser_planner.recording.topics import PARAMS, TopicMap  # noqa: E402
-from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, LoggedEpisode  # noqa: E402
-from transdiffuser_planner.simulation.networks import network_file  # noqa: E402
-from transdiffuser_planner.simulation.recorder import RecordingPlan, record  # noqa: E402
-from transdiffuser_planner.simulation.road_map import RoadMap  # noqa: E402
-from transdiffuser_planner.simulation.scenario import draw_scenario  # noqa: E402
-from transdiffuser_planner.simulation.sensor_suite import SensorSuite  # noqa: E402
-from transdiffuser_planner.simulation.world_state import EgoPose, WorldState  # noqa: E402
-from transdiffuser_planner.training.dataset import DatasetJob, convert  # noqa: E402
-from transdiffuser_planner.training.samples import SampleSet  # noqa: E402
+from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.core.agents import AgentStates
+from transdiffuser_planner.core.contract import TINY
+from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.recording.bag_reader import BagReader
+from transdiffuser_planner.recording.topics import PARAMS, TopicMap
+from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, LoggedEpisode
+from transdiffuser_planner.simulation.networks import network_file
+from transdiffuser_planner.simulation.recorder import RecordingPlan, record
+from transdiffuser_planner.simulation.road_map import RoadMap
+from transdiffuser_planner.simulation.scenario import draw_scenario
+from transdiffuser_planner.simulation.sensor_suite import SensorSuite
+from transdiffuser_planner.simulation.world_state import EgoPose, WorldState
+from transdiffuser_planner.training.dataset import DatasetJob, convert
+from transdiffuser_planner.training.samples import SampleSet
 
 SEED = 8106
 MAX_ACCEL_MPS2, MAX_DECEL_MPS2, MAX_LATERAL_MPS2 = 2.4, 4.05, 4.89  # comfort limits of NAVSIM's PDM score

@@ -85,7 +85,7 @@ def test_seeds_belong_to_one_split_and_keep_it() -> None:
 
 
 def test_training_and_validation_towns_differ() -> None:
-    train = {draw_scenario(seed).map_name for seed in range(0, 300)}
+    train = {draw_scenario(seed).map_name for seed in range(300)}
     validation = {draw_scenario(seed).map_name for seed in range(8000, 8300)}
     test = {draw_scenario(seed).map_name for seed in range(9000, 9300)}
     towns = [{name for name in names if name.startswith("town")} for names in (train, validation, test)]

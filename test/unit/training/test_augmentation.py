@@ -65,7 +65,9 @@ def test_withheld_sensors_are_black_and_masked_but_never_all_of_them() -> None:
 
 
 def test_withheld_conditions_are_zero_where_masked() -> None:
-    config = AugmentationConfig(drop_route=1.0, drop_signal=1.0, drop_speed_limit=1.0, drop_history=1.0, drop_acceleration=1.0)
+    config = AugmentationConfig(
+        drop_route=1.0, drop_signal=1.0, drop_speed_limit=1.0, drop_history=1.0, drop_acceleration=1.0
+    )
     out = withhold_conditions(make_batch(), np.random.default_rng(0), config)
     for name in ("route", "signal", "speed_limit"):
         assert not out[name].any() and not out[f"{name}_valid"].any()

@@ -84,6 +84,8 @@ def test_steps_after_an_agent_disappears_are_masked() -> None:
     batch["gt_agents_future_valid"][0, 0, 3] = False
     agents = visible_agents(batch, TINY)
     plan = np.zeros((1, STEPS, 3), dtype=np.float32)
-    normalizer = fit_normalizer(np.ones((9, STEPS, 3), dtype=np.float32), visible_agents(make_labels([(8.0, 3.0, 0.0)]), TINY))
+    normalizer = fit_normalizer(
+        np.ones((9, STEPS, 3), dtype=np.float32), visible_agents(make_labels([(8.0, 3.0, 0.0)]), TINY)
+    )
     _, mask = joint_plan(plan, np.ones((1, STEPS), dtype=bool), agents, normalizer)
     np.testing.assert_array_equal(mask[0, 1].reshape(STEPS, 3).all(axis=1), np.arange(STEPS) < 3)

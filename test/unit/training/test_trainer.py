@@ -88,7 +88,12 @@ def test_the_committed_recipe_is_valid() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("epochz: 3", "epochz"), ("encoder: {batch_size: many}", "batch_size"), ("seed: [", "not valid YAML"), ("augmentation: {mirror: 1.5}", "mirror")],
+    [
+        ("epochz: 3", "epochz"),
+        ("encoder: {batch_size: many}", "batch_size"),
+        ("seed: [", "not valid YAML"),
+        ("augmentation: {mirror: 1.5}", "mirror"),
+    ],
 )
 def test_a_wrong_recipe_is_refused_with_the_key(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "recipe.yaml"
