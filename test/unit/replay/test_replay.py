@@ -1,0 +1,109 @@
+"""Replay: the planner over bags, deterministic, checked, and clear about what a bag lacks."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.errors import InputError, RecordingError
+from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import EgoState, Trajectory
+from transdiffuser_planner.recording import decode_plan
+from transdiffuser_planner.recording.bag_reader import BagReader
+from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
+from transdiffuser_planner.recording.topics import TopicMap, preset_files
+from transdiffuser_planner.replay.checks import trajectory_faults
+from transdiffuser_planner.replay.runner import ReplayJob, replay
+from transdiffuser_planner.runtime.planner import Planner
+
+TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_files("carla"), strict=True))
+
+
+@pytest.fixture(scope="module")
+def planner():
+    return Planner.load(model_folder("tiny"), RIG, PlannerConfig(num_threads=1))
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    """A simulated drive of 12 s with five sensor frames a second."""
+    recorder = pytest.importorskip("transdiffuser_planner.simulation.recorder", reason="the simulator is not installed")
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    folder = tmp_path_factory.mktemp("bags")
+    plan = recorder.RecordingPlan(scenario=draw_scenario(8101, duration_s=12.0), rig=RIG, out=folder, sensor_every=2)
+    return recorder.record(plan)[0]
+
+
+def test_every_frame_gives_a_plan_without_faults_and_the_bag_holds_them(bag, planner, tmp_path):
+    result = replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG, out=tmp_path / "out"), planner)
+    assert result.num_plans >= 55 and not result.not_ready and not result.refused
+    assert not result.faults
+    assert result.errors.num_cycles >= 30
+    with BagReader(tmp_path / "out") as reader:
+        plans = [m.message for m in reader.messages({f"{OUTPUT_NAMESPACE}/trajectory"})]
+        kinds = set(reader.topics())
+    assert len(plans) == result.num_plans
+    assert {f"{OUTPUT_NAMESPACE}/{name}" for name in ("status", "candidates", "predicted_agents", "markers", "path")} <= kinds
+    assert decode_plan.trajectory(plans[0]).time_s_T[-1] == pytest.approx(4.0)
+
+
+def test_the_same_bag_model_and_seed_give_the_same_plans_bit_for_bit(bag, planner):
+    hashes = {replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG), planner).plan_hash for _ in range(2)}
+    other = Planner.load(model_folder("tiny"), RIG, PlannerConfig(num_threads=1, run_seed=1))
+    assert len(hashes) == 1
+    assert replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG), other).plan_hash not in hashes
+
+
+def test_a_bag_that_ends_in_the_middle_is_replayed_up_to_there(bag, planner, tmp_path):
+    cut = tmp_path / "cut"
+    shutil.copytree(bag, cut)
+    file = next(cut.glob("*.mcap"))
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) * 6 // 10])
+    result = replay(ReplayJob(bag=cut, topics=TOPICS, rig=RIG), planner)
+    assert 10 <= result.num_plans < 60
+    assert "ends in the middle" in result.damage
+
+
+def test_a_bag_without_odometry_is_refused_with_what_it_has(bag, planner):
+    topics = TopicMap(images=TOPICS.images, lidar=TOPICS.lidar, odometry="/no/such/topic")
+    with pytest.raises(InputError, match="odometry on '/no/such/topic'"):
+        replay(ReplayJob(bag=bag, topics=topics, rig=RIG), planner)
+
+
+def test_a_path_that_is_no_bag_is_refused(planner, tmp_path):
+    with pytest.raises(RecordingError, match="does not exist"):
+        replay(ReplayJob(bag=tmp_path / "nothing", topics=TOPICS, rig=RIG), planner)
+
+
+def test_checks_find_a_plan_that_jumps_and_one_that_starts_elsewhere():
+    ego = EgoState(stamp_ns=0, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=5.0)
+    times = 0.1 * np.arange(41)
+
+    def straight(x_m):
+        zero = np.zeros(41)
+        return Trajectory(stamp_ns=0, frame_id="map", time_s_T=times, x_m_T=x_m, y_m_T=zero, heading_rad_T=zero,
+                          speed_mps_T=np.full(41, 5.0), accel_mps2_T=zero, curvature_per_m_T=zero)  # fmt: skip
+
+    assert trajectory_faults(straight(5.0 * times), ego, PlannerConfig()) == ()
+    assert "does not start at the ego's pose" in trajectory_faults(straight(5.0 * times + 1.0), ego, PlannerConfig())
+    jumping = 5.0 * times + np.where(times > 2.0, 3.0, 0.0)
+    assert "jumps farther than its speed" in trajectory_faults(straight(jumping), ego, PlannerConfig())
+    assert trajectory_faults(straight(np.full(41, np.nan)), ego, PlannerConfig()) == ("not finite",)
+
+
+def test_a_real_drive_gives_finite_and_feasible_plans_with_one_camera():
+    path = os.environ.get("TRANSDIFFUSER_KITTI_BAG", "")
+    if not Path(path).is_dir() or not path:
+        pytest.skip("TRANSDIFFUSER_KITTI_BAG does not name a bag of a real drive")
+    topics_file, rig_file = preset_files("kitti")
+    rig = Rig.load(rig_file)
+    planner = Planner.load(model_folder("tiny"), rig, PlannerConfig(num_threads=1))
+    result = replay(ReplayJob(bag=Path(path), topics=TopicMap.load(topics_file), rig=rig), planner)
+    assert result.num_plans >= 70 and not result.faults and not result.not_ready
+    assert set(result.masked) >= {"route", "command"}
