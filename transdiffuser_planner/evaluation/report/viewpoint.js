@@ -1,0 +1,81 @@
+// Where the bird's-eye picture is looked at from: which place is where on the canvas, how large, and what is up.
+
+const SHOWN_AHEAD_M = 62;
+const MIN_SCALE = 0.4;
+const MAX_SCALE = 80;
+
+class Viewpoint {
+  constructor() {
+    this.width = 1;
+    this.height = 1;
+    this.scale = null; // pixels per metre; null until the canvas has a size
+    this.following = true;
+    this.headingUp = true;
+    this.center = { x: 0, y: 0 };
+    this.up = Math.PI / 2;
+    this.anchor = { x: 0.5, y: 0.5 }; // where on the canvas the centre is
+  }
+
+  resize(width, height) {
+    if (this.scale === null) this.scale = height / SHOWN_AHEAD_M;
+    else this.scale *= height / this.height;
+    this.width = width;
+    this.height = height;
+  }
+
+  lookAt(pose) {
+    if (!this.following) return;
+    this.center = { x: pose.x, y: pose.y };
+    this.up = this.headingUp ? pose.heading : Math.PI / 2;
+    this.anchor = { x: 0.5, y: this.headingUp ? 0.74 : 0.5 };
+  }
+
+  // [a, b, c, d, e, f] as in CanvasRenderingContext2D.setTransform.
+  matrix() {
+    const sin = this.scale * Math.sin(this.up);
+    const cos = this.scale * Math.cos(this.up);
+    const { x, y } = this.center;
+    return [sin, -cos, -cos, -sin, this.anchor.x * this.width - sin * x + cos * y, this.anchor.y * this.height + cos * x + sin * y];
+  }
+
+  place(pixelX, pixelY) {
+    const [a, b, c, d, e, f] = this.matrix();
+    const determinant = a * d - b * c;
+    return { x: (d * (pixelX - e) - c * (pixelY - f)) / determinant, y: (a * (pixelY - f) - b * (pixelX - e)) / determinant };
+  }
+
+  // The smallest upright box in metres that holds the whole canvas.
+  bounds() {
+    const corners = [[0, 0], [this.width, 0], [0, this.height], [this.width, this.height]].map(([x, y]) => this.place(x, y));
+    const xs = corners.map((corner) => corner.x);
+    const ys = corners.map((corner) => corner.y);
+    return { left: Math.min(...xs), right: Math.max(...xs), bottom: Math.min(...ys), top: Math.max(...ys) };
+  }
+
+  drag(fromX, fromY, toX, toY) {
+    this.following = false;
+    const from = this.place(fromX, fromY);
+    const to = this.place(toX, toY);
+    this.center = { x: this.center.x + from.x - to.x, y: this.center.y + from.y - to.y };
+  }
+
+  // The place under the pointer stays where it is, unless the vehicle is followed.
+  zoom(factor, pixelX, pixelY) {
+    const before = this.place(pixelX, pixelY);
+    this.scale = Math.max(MIN_SCALE, Math.min(this.scale * factor, MAX_SCALE));
+    if (this.following) return;
+    const after = this.place(pixelX, pixelY);
+    this.center = { x: this.center.x + before.x - after.x, y: this.center.y + before.y - after.y };
+  }
+
+  fit(xs, ys) {
+    const [left, right, bottom, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    this.following = false;
+    this.up = Math.PI / 2;
+    this.anchor = { x: 0.5, y: 0.5 };
+    this.center = { x: (left + right) / 2, y: (bottom + top) / 2 };
+    const margin_m = 30;
+    const scale = Math.min(this.width / (right - left + margin_m), this.height / (top - bottom + margin_m));
+    this.scale = Math.max(MIN_SCALE, Math.min(scale, MAX_SCALE));
+  }
+}
