@@ -7,7 +7,7 @@ const SMALLEST_PX = 5;
 const CLOUD_STEPS = 4;
 
 const LAYERS = [
-  { name: "map", label: "Road map", color: "lane-center", mark: "area", has: (data) => data.map.length },
+  { name: "map", label: "Map", color: "lane-center", mark: "area", has: (data) => data.map.length },
   { name: "lidar", label: "LiDAR", color: "cloud-2", mark: "dots", has: (data) => data.clouds.length },
   { name: "route", label: "Route", color: "route", mark: "wide", has: (data) => data.routes.length },
   { name: "driven", label: "Driven", color: "driven", mark: "dotted", has: () => true },
@@ -263,8 +263,8 @@ class BirdEye {
   drawPlan() {
     const plan = this.drive.plan(this.t);
     if (!plan) return;
-    this.stroke(plan.xy, this.color("halo"), 7.5 * this.px, { alpha: 0.85 });
-    this.stroke(plan.xy, this.color(RUNG_COLORS[plan.rung]), 4 * this.px);
+    this.stroke(plan.xy, this.color("halo"), 6.4 * this.px, { alpha: 0.85 });
+    this.stroke(plan.xy, this.color(RUNG_COLORS[plan.rung]), 3.4 * this.px);
     const { context } = this;
     context.fillStyle = this.color("halo");
     // A dot a second shows how fast the plan is.
@@ -286,6 +286,10 @@ class BirdEye {
     const { context } = this;
     const metres = [1, 2, 5, 10, 20, 50, 100, 200].find((m) => m * this.view.scale >= 60) || 500;
     this.inPixels();
+    context.fillStyle = this.color("ground");
+    context.globalAlpha = 0.8;
+    context.fillRect(10, height - 38, 12 + metres * this.view.scale, 28);
+    context.globalAlpha = 1;
     context.strokeStyle = context.fillStyle = this.color("ink-2");
     context.lineWidth = 1.5;
     context.beginPath();

@@ -182,7 +182,7 @@ function withGaps(points, longest_s) {
 }
 
 function roundUp(value) {
-  const step = niceStep(value, 4);
+  const step = niceStep(value, 5);
   return Math.ceil(value / step) * step;
 }
 

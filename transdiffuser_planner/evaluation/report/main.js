@@ -94,8 +94,8 @@ function fillLayers() {
     }
     byId("layers").append(button);
   }
-  const kinds = new Set(Object.values(data.boxes).map(([kind]) => kind));
-  for (const kind of [...kinds].sort()) byId("class-key").append(keyItem("box", CLASS_COLORS[kind], CLASS_NAMES[kind]));
+  const kinds = new Set(Object.values(data.boxes).map(([kind]) => CLASS_COLORS[kind]));
+  for (const kind of new Set(CLASS_COLORS)) if (kinds.has(kind)) byId("class-key").append(keyItem("box", kind, kind));
 }
 
 function fillCurveKeys() {
@@ -186,7 +186,7 @@ wireView();
 wireTime();
 redrawAll();
 new ResizeObserver(redrawAll).observe(byId("bird-eye"));
-new ResizeObserver(redrawAll).observe(byId("speed-curve"));
+for (const curve of curves) new ResizeObserver(redrawAll).observe(curve.canvas);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 
 // For scripts that look at the page: tests, screenshots, films.

@@ -72,8 +72,8 @@ class EventList {
     button.type = "button";
     const dot = element("i", "swatch disc");
     dot.style.setProperty("--swatch", `var(--${EVENT_COLORS[kind]})`);
-    const lasts = end_s - time_s >= 0.05 ? ` for ${(end_s - time_s).toFixed(1)} s` : "";
-    button.append(element("span", "when", `${time_s.toFixed(1)} s`), dot, element("span", "what", text + lasts));
+    const lasts = end_s - time_s >= 0.05 ? `${(end_s - time_s).toFixed(1)} s long` : "";
+    button.append(element("span", "when", `${time_s.toFixed(1)} s`), dot, element("span", "what", text), element("span", "lasts", lasts));
     button.addEventListener("click", () => onSeek(Math.max(0, time_s)));
     item.append(button);
     return item;
@@ -105,7 +105,7 @@ class NowPanel {
   constructor(drive) {
     this.drive = drive;
     this.values = {};
-    for (const name of ["Speed", "Limit", "Command", "Next signal", "Plan from", "Planning time", "Candidates", "Traffic near"]) {
+    for (const name of ["Plan from", "Speed", "Plan time", "Rejected", "Next signal", "Limit", "Command", "Road users"]) {
       const pair = element("div");
       this.values[name] = element("dd", "", "–");
       pair.append(element("dt", "", name), this.values[name]);
@@ -123,23 +123,23 @@ class NowPanel {
     this.put("Command", command && COMMAND_NAMES[command[1]]);
     this.put("Next signal", signal && signal[1] ? `${SIGNAL_NAMES[signal[1]]}, ${signal[2]} m` : null, signal && SIGNAL_COLORS[signal[1]]);
     this.put("Plan from", plan ? drive.data.rungs[plan.rung] : drive.waiting(t) || null, plan ? RUNG_COLORS[plan.rung] : "waiting");
-    this.values["Plan from"].title = plan ? plan.reason : "";
-    this.put("Planning time", plan && plan.ms !== null ? `${plan.ms.toFixed(0)} of ${plan.deadline.toFixed(0)} ms` : null);
-    this.put("Candidates", details && details.candidates.steps ? candidateWords(details.candidates) : null);
-    this.put("Traffic near", drive.data.objects.length ? `${drive.objects(t).length} road users` : null);
+    if (plan && plan.reason) this.values["Plan from"].title += `: ${plan.reason}`;
+    this.put("Plan time", plan && plan.ms !== null ? `${plan.ms.toFixed(0)} ms` : null);
+    this.put("Rejected", details && details.candidates.steps ? rejectedWords(details.candidates) : null);
+    this.put("Road users", drive.data.objects.length ? String(drive.objects(t).length) : null);
   }
 
   put(name, text, color) {
     const value = this.values[name];
     value.textContent = text || "–";
+    value.title = text || ""; // a long one is cut off rather than moving what is below
     value.className = text && color ? "colored" : "";
     value.style.setProperty("--swatch", text && color ? `var(--${color})` : "transparent");
   }
 }
 
-function candidateWords({ rejected }) {
-  const count = rejected.reduce((sum, flag) => sum + flag, 0);
-  return count ? `${rejected.length}, ${count} rejected` : `${rejected.length}, none rejected`;
+function rejectedWords({ rejected }) {
+  return `${rejected.reduce((sum, flag) => sum + flag, 0)} of ${rejected.length}`;
 }
 
 class CameraStrip {

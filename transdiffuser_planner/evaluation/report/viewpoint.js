@@ -1,6 +1,6 @@
 // Where the bird's-eye picture is looked at from: which place is where on the canvas, how large, and what is up.
 
-const SHOWN_AHEAD_M = 62;
+const SHOWN_M = 68; // from the upper to the lower edge
 const MIN_SCALE = 0.4;
 const MAX_SCALE = 80;
 
@@ -17,7 +17,7 @@ class Viewpoint {
   }
 
   resize(width, height) {
-    if (this.scale === null) this.scale = height / SHOWN_AHEAD_M;
+    if (this.scale === null) this.scale = height / SHOWN_M;
     else this.scale *= height / this.height;
     this.width = width;
     this.height = height;
