@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     closed.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
     closed.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
     closed.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
+    closed.add_argument("--bags", type=Path, metavar="DIR", help="record each drive as a bag for 'transdiffuser report'")
     closed.add_argument("--out", type=Path, help="write the results as JSON")
     opened = kinds.add_parser("open-loop", help="errors of a training run's plans and of its baselines")
     opened.add_argument("run", type=Path, help="folder of a finished training run")
@@ -74,6 +75,7 @@ def _closed_loop(args: argparse.Namespace) -> int:
             model=args.model,
             rig=rig,
             config=config,
+            bag=args.bags and args.bags / f"seed{seed:05d}",
         )
         for seed in seed_range(args.seeds)
     ]

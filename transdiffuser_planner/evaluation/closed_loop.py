@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +28,13 @@ from transdiffuser_planner.core.types import (
     Route,
     SensorSnapshot,
 )
+from transdiffuser_planner.evaluation.drive_bag import DriveBag
 from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
+from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep, LoggedEpisode
-from transdiffuser_planner.simulation.message_stream import MAP_FRAME, ego_acceleration, ego_state
+from transdiffuser_planner.simulation.message_stream import MAP_FRAME, MessageStream, ego_acceleration, ego_state
 from transdiffuser_planner.simulation.networks import network_file
 from transdiffuser_planner.simulation.road_map import RoadMap
 from transdiffuser_planner.simulation.scenario import Scenario
@@ -40,12 +43,13 @@ from transdiffuser_planner.simulation.sensor_suite import SensorFrame, SensorSui
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DriveJob:
-    """One scenario to drive: model folder, rig, planner configuration."""
+    """One scenario to drive: model folder, rig, planner configuration, and a bag to record the drive into, if any."""
 
     scenario: Scenario
     model: Path
     rig: Rig
     config: PlannerConfig
+    bag: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,13 +90,6 @@ class DriveResult:
     def progress_share(self) -> float:
         """Progress relative to the expert's, at most 1."""
         return min(self.progress_m / max(self.expert_progress_m, 1.0), 1.0)
-
-
-class DriveWatcher(Protocol):
-    """Sees every instant of a drive: for bags and pictures."""
-
-    def __call__(self, step: EpisodeStep, frame: SensorFrame, result: PlanResult | NotReady) -> None:
-        """Called once per cycle, after planning."""
 
 
 def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: SensorFrame) -> None:
@@ -140,21 +137,25 @@ class _Score:
         self.fallbacks += isinstance(result, NotReady) or result.rung != 0
 
 
-def drive(job: DriveJob, watch: DriveWatcher | None = None) -> DriveResult:
+def drive(job: DriveJob) -> DriveResult:
     """Drive one scenario to its end.
 
     Raises:
-        PlannerError: The scenario or the model cannot be used.
+        PlannerError: The scenario or the model cannot be used, or the bag cannot be made.
     """
     scenario = job.scenario
     expert_m = LoggedEpisode(scenario).progress_m()
     planner = Planner.load(job.model, job.rig, job.config)
     tracker, score = TrajectoryTracker(), _Score()
     assembler = SnapshotAssembler(job.rig, job.config)
-    with ClosedLoopEpisode(scenario) as episode:
+    with ClosedLoopEpisode(scenario) as episode, ExitStack() as stack:
         step = episode.start()
         road_map = RoadMap.load(network_file(scenario.map_name), episode.route.xy_N2)
         suite = SensorSuite(road_map, job.rig, scenario.weather, scenario.seed)
+        bag = None
+        if job.bag is not None:
+            stream = MessageStream(make_message, job.rig, episode.route, road_map)
+            bag = stack.enter_context(DriveBag(job.bag, stream, job.config))
         assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=episode.route.xy_N2))
         trajectory = None
         while True:
@@ -166,11 +167,12 @@ def drive(job: DriveJob, watch: DriveWatcher | None = None) -> DriveResult:
             begin = time.perf_counter()
             snapshot = assembler.assemble(step.world.stamp_ns)
             result = planner.plan(snapshot) if isinstance(snapshot, SensorSnapshot) else snapshot
-            score.plan(result, (time.perf_counter() - begin) * 1e3)
+            elapsed_ms = (time.perf_counter() - begin) * 1e3
+            score.plan(result, elapsed_ms)
             if isinstance(result, PlanResult):
                 trajectory = result.trajectory
-            if watch is not None:
-                watch(step, frame, result)
+            if bag is not None:
+                bag.write(step, frame, result, elapsed_ms)
             ego: EgoState = ego_state(step.world.ego, step.world.stamp_ns)
             command = tracker.command(trajectory, ego, step.world.stamp_ns)
             step = episode.step(command.acceleration_mps2, command.steering_rad)

@@ -186,10 +186,15 @@ def not_ready_status(
     )
 
 
-def outputs(make: MessageFactory, result: PlanResult, latency_ms: float, config: PlannerConfig) -> Iterator[Item]:
-    """All messages of a cycle as (name below ``~/output``, type, message), the trajectory first."""
-    yield "trajectory", OUTPUT_TYPES["trajectory"], trajectory(make, result.trajectory)
-    for name, message in extras(make, result, latency_ms, config, set(OUTPUT_TYPES)):
+def outputs(
+    make: MessageFactory, stamp_ns: int, outcome: PlanResult | NotReady, latency_ms: float, config: PlannerConfig
+) -> Iterator[Item]:
+    """All messages of a cycle as (name below ``~/output``, type, message), the trajectory first if there is one."""
+    if isinstance(outcome, NotReady):
+        yield "status", OUTPUT_TYPES["status"], not_ready_status(make, stamp_ns, outcome, config)
+        return
+    yield "trajectory", OUTPUT_TYPES["trajectory"], trajectory(make, outcome.trajectory)
+    for name, message in extras(make, outcome, latency_ms, config, set(OUTPUT_TYPES)):
         yield name, OUTPUT_TYPES[name], message
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 
 from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.types import NotReady
 from transdiffuser_planner.recording import encode_plan
 from transdiffuser_planner.recording.bag_reader import BagMessage
 from transdiffuser_planner.recording.bag_writer import BagWriter
@@ -50,16 +49,9 @@ class OutputBag:
 
     def write(self, cycle: Cycle) -> None:
         """Everything that the node would have published in a cycle."""
-        outcome = cycle.outcome
-        if isinstance(outcome, NotReady):
-            message = encode_plan.not_ready_status(make_message, cycle.stamp_ns, outcome, self._config)
-            self._put(cycle, "status", encode_plan.OUTPUT_TYPES["status"], message)
-            return
-        for name, type_name, message in encode_plan.outputs(make_message, outcome, cycle.latency_ms, self._config):
-            self._put(cycle, name, type_name, message)
-
-    def _put(self, cycle: Cycle, name: str, type_name: str, message: object) -> None:
-        self._writer.write(f"{encode_plan.OUTPUT_NAMESPACE}/{name}", type_name, cycle.log_time_ns, message)
+        messages = encode_plan.outputs(make_message, cycle.stamp_ns, cycle.outcome, cycle.latency_ms, self._config)
+        for name, type_name, message in messages:
+            self._writer.write(f"{encode_plan.OUTPUT_NAMESPACE}/{name}", type_name, cycle.log_time_ns, message)
 
     def __enter__(self) -> OutputBag:
         return self
