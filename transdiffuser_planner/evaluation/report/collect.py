@@ -213,12 +213,16 @@ class _Collector:
             self._drive.collisions.append((stamp_ns, other))
 
     def _map(self, message: Any, stamp_ns: int) -> None:
-        self._drive.map_name, self._drive.map_pieces = str(message.name), decode.map_polygons(message)
+        pieces = decode.map_polygons(message)
+        self._drive.map_name = str(message.name)
+        self._drive.map_pieces = [(kind, xy) for kind, xy in pieces if len(xy) >= 2 and np.isfinite(xy).all()]
 
     def _objects(self, message: Any, stamp_ns: int) -> None:
         if not self._object_pace.is_due(stamp_ns):
             return
         agents = decode.object_array(message)
+        values = (agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.speed_mps_N)
+        agents = agents.select(np.isfinite(values).all(axis=0))
         if self._ego:
             _, x_m, y_m, _, _ = self._ego[-1]
             agents = agents.select(np.hypot(agents.x_m_N - x_m, agents.y_m_N - y_m) < OBJECT_RANGE_M)

@@ -227,7 +227,8 @@ def _agent(agent: RecordedAgent, start_2: NDArray[np.float64]) -> dict[str, Any]
 
 
 def _relative(xy_X2: NDArray[np.float64], start_2: NDArray[np.float64]) -> str:
-    return _base64(np.clip(np.round((xy_X2 - start_2) * _CENTIMETRES), -_INT16, _INT16), "<i2")
+    centimetres = np.nan_to_num(np.round((xy_X2 - start_2) * _CENTIMETRES))
+    return _base64(np.clip(centimetres, -_INT16, _INT16), "<i2")
 
 
 def _base64(values: ArrayLike, kind: str) -> str:

@@ -1,0 +1,320 @@
+"""The report's page in a real Chromium: it plays, seeks, filters and draws, and never complains in the console."""
+
+import dataclasses
+import shutil
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed; run 'make dev'")
+pytest.importorskip("libsumo", reason="the simulator is not installed")
+pytest.importorskip("rosbags", reason="bags cannot be read or written without rosbags")
+
+from playwright import sync_api
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import NotReady
+from transdiffuser_planner.evaluation.report import embed
+from transdiffuser_planner.evaluation.report.page import write_report
+from transdiffuser_planner.recording import encode, encode_plan
+from transdiffuser_planner.recording.bag_reader import BagReader
+from transdiffuser_planner.recording.bag_writer import BagWriter
+from transdiffuser_planner.recording.decode import stamp_ns
+from transdiffuser_planner.recording.definitions import make_message
+from transdiffuser_planner.recording.topics import TopicMap, preset_files
+from transdiffuser_planner.replay.runner import ReplayJob, replay
+from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.simulation.message_stream import COLLISION_TOPIC
+from transdiffuser_planner.simulation.recorder import RecordingPlan, record
+from transdiffuser_planner.simulation.scenario import draw_scenario
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+if CHROMIUM is None:
+    pytest.skip("no Chromium found; install one, for example with 'apt-get install chromium'", allow_module_level=True)
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGUMENTS += ["--disable-component-update", "--disable-sync"]
+TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_files("carla"), strict=True))
+CONFIG = PlannerConfig(num_threads=1)
+OUTPUT = encode_plan.OUTPUT_NAMESPACE
+PICTURE = "document.getElementById('bird-eye').toDataURL()"
+DEADLINE_MS = 20_000
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    """A simulated drive of 12 s with the planner's own plans, some of them spoilt."""
+    folder = tmp_path_factory.mktemp("bags")
+    plan = RecordingPlan(
+        scenario=draw_scenario(8101, duration_s=12.0), rig=RIG, out=folder, sensor_every=2, variants=(0,)
+    )
+    drive = record(plan)[0]
+    planner = Planner.load(model_folder("tiny"), RIG, CONFIG)
+    replay(ReplayJob(bag=drive, topics=TOPICS, rig=RIG, out=folder / "planned"), planner)
+    return rewritten(folder / "planned", folder / "eventful", spoilt)
+
+
+def spoilt(item, since_start_s):
+    """A second of fallbacks from 2 s, one without plans from 4 s, a collision at 6 s: what a good drive does not have."""
+    if item.topic == f"{OUTPUT}/status" and 2.0 <= since_start_s < 3.0:
+        changed = dataclasses.replace(
+            item.message, fallback_rung=1, fallback_reason="spoilt by the test", chosen_candidate=-1
+        )
+        return [(item.topic, item.type_name, changed)]
+    if item.topic.startswith(OUTPUT) and 4.0 <= since_start_s < 5.0:
+        if not item.topic.endswith("/status"):
+            return []
+        silence = NotReady(reason="spoilt by the test")
+        status = encode_plan.not_ready_status(make_message, stamp_ns(item.message), silence, CONFIG)
+        return [(item.topic, item.type_name, status)]
+    kept = [(item.topic, item.type_name, item.message)]
+    if item.topic == TOPICS.odometry and abs(since_start_s - 6.0) < 0.01:
+        contact = encode.collision(make_message, stamp_ns(item.message), 1)
+        kept.append((COLLISION_TOPIC, "carla_msgs/msg/CarlaCollisionEvent", contact))
+    return kept
+
+
+def rewritten(bag, out, change):
+    """A copy of a bag in which change(message, seconds since start) gives what stands for each message."""
+    with BagReader(bag) as reader, BagWriter(out) as writer:
+        start_ns = None
+        for item in reader.messages():
+            start_ns = item.log_time_ns if start_ns is None else start_ns
+            for topic, kind, message in change(item, (item.log_time_ns - start_ns) * 1e-9):
+                writer.write(topic, kind, item.log_time_ns, message)
+    return out
+
+
+@pytest.fixture(scope="module")
+def report(bag):
+    return write_report(bag, bag / "report.html", "A drive")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a page; when the test is over, nothing may have been said in its console or asked of any server."""
+    said, contexts = [], []
+
+    def open_page(path, **options):
+        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(DEADLINE_MS)
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or said.append(request.url))
+        page.goto(path.as_uri())
+        until(page, "window.report && window.report.ready")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture
+def page(opened, report):
+    return opened(report)
+
+
+def until(page, condition):
+    """Waits within the page; playwright's own waiting needs eval, which the page's security policy forbids."""
+    came = page.evaluate(
+        f"""() => new Promise((resolve) => {{
+          const end = performance.now() + {DEADLINE_MS};
+          const look = () => {{
+            if ({condition}) resolve(true);
+            else if (performance.now() > end) resolve(false);
+            else requestAnimationFrame(look);
+          }};
+          look();
+        }})"""
+    )
+    assert came, f"did not happen within {DEADLINE_MS} ms: {condition}"
+
+
+def picture_at(page, time_s):
+    page.evaluate("t => window.report.seek(t)", time_s)
+    return page.evaluate(PICTURE)
+
+
+def test_it_opens_with_title_cards_and_facts(page):
+    assert page.title().startswith("A drive") and page.inner_text("h1") == "A drive"
+    assert page.locator(".card").count() == 6
+    assert "Collisions" in page.inner_text("#cards")
+    assert page.locator("#facts tr").count() > 8
+    assert page.evaluate("window.report.time()") == 0 and not page.evaluate("window.report.playing()")
+
+
+def test_playing_moves_time_and_picture_until_paused(page):
+    before = page.evaluate(PICTURE)
+    page.click("#play")
+    until(page, "window.report.time() > 0.5")
+    assert page.get_attribute("#play", "aria-label") == "Pause"
+    page.click("#play")
+    stopped = page.evaluate("window.report.time()")
+    assert page.evaluate(PICTURE) != before
+    assert not page.evaluate("window.report.playing()")
+    until(page, f"performance.now() > {page.evaluate('performance.now()')} + 300")
+    assert page.evaluate("window.report.time()") == stopped
+
+
+def test_playing_ends_at_the_end_and_starts_over(page):
+    page.select_option("#rate", "4")
+    page.evaluate("window.report.seek(window.report.duration - 0.5)")
+    page.click("#play")
+    until(page, "!window.report.playing()")
+    assert page.evaluate("window.report.time() === window.report.duration")
+    page.click("#play")
+    until(page, "window.report.playing() && window.report.time() < 4")
+
+
+def test_keys_step_and_play_wherever_the_focus_is(page):
+    for focus in ("#slider", "#bird-eye", None):
+        page.evaluate("window.report.seek(1)")
+        if focus:
+            page.focus(focus)
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("window.report.time()") == pytest.approx(1.1)
+        page.keyboard.press("Shift+ArrowLeft")
+        assert page.evaluate("window.report.time()") == pytest.approx(0.1)
+        page.keyboard.press("End")
+        assert page.evaluate("window.report.time() === window.report.duration")
+        page.keyboard.press("Home")
+        page.keyboard.press("Space")
+        assert page.evaluate("window.report.playing()")
+        page.keyboard.press("Space")
+        assert not page.evaluate("window.report.playing()")
+
+
+def test_slider_and_curve_seek(page):
+    first = picture_at(page, 0.0)
+    page.locator("#slider").fill("3.5")
+    assert page.evaluate("window.report.time()") == pytest.approx(3.5)
+    assert "3.5 of" in page.get_attribute("#slider", "aria-valuetext")
+    assert page.evaluate(PICTURE) != first
+    box = page.locator("#speed-curve").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2)
+    assert 0.6 < page.evaluate("window.report.time() / window.report.duration") < 0.9
+    assert page.locator("#tip").is_visible()
+
+
+def test_events_are_listed_sought_and_filtered_by_kind(page):
+    def kinds():
+        return page.evaluate("window.report.visibleEvents().map(event => event.kind)")
+
+    assert {"fallback", "waiting", "collision"} <= set(kinds())
+    page.click(".event:has-text('Collision with')")
+    assert page.evaluate("window.report.time()") == pytest.approx(6.0, abs=0.2)
+    page.click("#filters [data-kind=fallback]")
+    assert set(kinds()) == {"waiting", "collision"}
+    assert page.locator("#events li:visible").count() == len(kinds())
+    page.click("#filters [data-kind=fallback]")
+    assert "fallback" in kinds()
+
+
+def test_the_state_beside_the_picture_follows_time(page):
+    def source_at(time_s):
+        page.evaluate("t => window.report.seek(t)", time_s)
+        return page.locator("#now div", has_text="Plan from").locator("dd").inner_text()
+
+    assert source_at(1.5) == "model plan"
+    assert source_at(2.5) == "last plan kept"
+    assert source_at(4.6) == "spoilt by the test"
+
+
+@pytest.mark.parametrize("layer", ["map", "lidar", "route", "driven", "traffic", "candidates", "plan"])
+def test_a_layer_that_is_switched_off_changes_the_picture_and_comes_back(page, layer):
+    shown = picture_at(page, 1.5)
+    button = page.locator(f"[data-layer={layer}]")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert page.evaluate(PICTURE) != shown
+    button.click()
+    assert page.evaluate(PICTURE) == shown
+
+
+def test_the_view_moves_zooms_and_follows_again(page):
+    followed = page.evaluate(PICTURE)
+    box = page.locator("#bird-eye").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 280, box["y"] + 340)
+    page.mouse.up()
+    dragged = page.evaluate(PICTURE)
+    assert dragged != followed and page.get_attribute("#follow", "aria-pressed") == "false"
+    page.mouse.wheel(0, -300)
+    assert page.evaluate(PICTURE) != dragged
+    page.click("#whole")
+    whole = page.evaluate(PICTURE)
+    page.click("#follow")
+    assert page.evaluate(PICTURE) != whole and page.get_attribute("#follow", "aria-pressed") == "true"
+
+
+def test_cameras_stand_left_to_right_and_change_with_time(page):
+    images = page.locator("#cameras img")
+    assert [images.nth(i).get_attribute("alt") for i in range(3)] == [
+        "Camera rgb_left",
+        "Camera rgb_front",
+        "Camera rgb_right",
+    ]
+    first = images.nth(1).get_attribute("src")
+    page.evaluate("window.report.seek(5)")
+    assert images.nth(1).get_attribute("src") != first
+    until(page, "[...document.querySelectorAll('#cameras img')].every(i => i.complete && i.naturalWidth > 0)")
+
+
+@pytest.mark.parametrize("width", [1400, 1100, 700])
+def test_nothing_is_wider_than_the_window_in_light_and_dark(opened, report, width):
+    pictures = set()
+    for scheme in ("light", "dark"):
+        page = opened(report, color_scheme=scheme, viewport={"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        pictures.add(page.evaluate(PICTURE))
+    assert len(pictures) == 2
+
+
+@pytest.mark.parametrize(
+    ("absent", "disabled"),
+    [
+        (("/ground_truth/map", "/carla/traffic_lights"), {"map", "lights"}),
+        ((OUTPUT,), {"agents", "candidates", "rejected", "plan"}),
+        (tuple(TOPICS.images.values()), set()),
+        ((f"{OUTPUT}/candidates", f"{OUTPUT}/status"), {"candidates", "rejected"}),
+        (None, {"map", "lidar", "route", "traffic", "lights", "agents", "candidates", "rejected", "plan"}),
+    ],
+    ids=["no map", "no plans", "no cameras", "only trajectories", "only odometry"],
+)
+def test_a_bag_that_lacks_something_plays_with_those_layers_switched_off(bag, opened, tmp_path, absent, disabled):
+    def without(item, _):
+        wanted = item.topic == TOPICS.odometry if absent is None else not item.topic.startswith(absent)
+        return [(item.topic, item.type_name, item.message)] if wanted else []
+
+    page = opened(write_report(rewritten(bag, tmp_path / "bag", without), tmp_path / "report.html"))
+    found = page.locator("#layers button:disabled").evaluate_all("all => all.map(button => button.dataset.layer)")
+    assert set(found) >= disabled
+    assert picture_at(page, 2.0) != picture_at(page, 6.0)
+    page.evaluate("window.report.seek(0); window.report.play()")
+    until(page, "window.report.time() > 0.3")
+
+
+def test_a_long_drive_shows_the_newest_candidates_that_were_kept(bag, opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(embed, "PLAN_BUDGET_BYTES", 60_000)
+    path = write_report(bag, tmp_path / "report.html")
+    assert '"candidates":null' in path.read_text()
+    page = opened(path)
+    for time_s in (0.9, 1.1, 1.3, 1.5):
+        shown = picture_at(page, time_s)
+        page.click("[data-layer=candidates]")
+        assert page.evaluate(PICTURE) != shown
+        page.click("[data-layer=candidates]")
