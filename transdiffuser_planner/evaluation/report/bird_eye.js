@@ -255,8 +255,13 @@ class BirdEye {
     this.drive.candidatePaths(plan).forEach((path, i) => {
       if (Boolean(isRejected[i]) !== rejected) return;
       const whole = [plan.xy[0], plan.xy[1], ...path];
-      if (rejected) this.stroke(whole, this.color("rejected"), 1.2 * this.px, { dash: [5 * this.px, 4 * this.px], alpha: 0.75 });
-      else this.stroke(whole, this.color("candidate"), 1.4 * this.px, { alpha: 0.3 + 0.65 * Math.sqrt(probability[i] / most) });
+      const color = this.color(rejected ? "rejected" : "candidate");
+      const alpha = rejected ? 0.75 : 0.3 + 0.65 * Math.sqrt(probability[i] / most);
+      const dash = rejected ? [5 * this.px, 4 * this.px] : [];
+      this.stroke(whole, color, (rejected ? 1.2 : 1.4) * this.px, { dash, alpha });
+      // Candidates often share a path and differ in speed only; their ends tell them apart.
+      const end = path.slice(-2);
+      this.stroke([...end, ...end], color, 4.5 * this.px, { alpha });
     });
   }
 
