@@ -110,14 +110,14 @@ function fillCurveKeys() {
   byId("time-key").append(keyItem("dashed", "limit", "deadline"));
 }
 
-function followAgain() {
-  view.following = !view.following;
+function toggleFollowing() {
+  if (view.following) view.following = false;
+  else view.follow(view.headingUp);
   show();
 }
 
 function turn() {
-  view.headingUp = !(view.following && view.headingUp);
-  view.following = true;
+  view.follow(!(view.following && view.headingUp));
   show();
 }
 
@@ -153,7 +153,7 @@ function wireView() {
   }, { passive: false });
   byId("zoom-in").addEventListener("click", () => zoom(ZOOM_STEP));
   byId("zoom-out").addEventListener("click", () => zoom(1 / ZOOM_STEP));
-  byId("follow").addEventListener("click", followAgain);
+  byId("follow").addEventListener("click", toggleFollowing);
   byId("heading-up").addEventListener("click", turn);
   byId("whole").addEventListener("click", showWhole);
 }
@@ -168,7 +168,7 @@ function wireTime() {
   const keys = {
     " ": () => player.toggle(), ArrowLeft: step(-1), ArrowRight: step(1),
     Home: () => player.seek(0), End: () => player.seek(drive.duration),
-    "+": () => zoom(ZOOM_STEP), "-": () => zoom(1 / ZOOM_STEP), f: followAgain, h: turn, a: showWhole,
+    "+": () => zoom(ZOOM_STEP), "-": () => zoom(1 / ZOOM_STEP), f: toggleFollowing, h: turn, a: showWhole,
   };
   document.addEventListener("keydown", (event) => {
     const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];

@@ -63,7 +63,7 @@ class EventList {
       const count = events.filter((event) => event.kind === kind).length;
       if (count) byId("filters").append(this.filter(kind, count));
     }
-    if (!events.length) byId("events").append(element("li", "nothing", "Nothing to tell: no collision, no fallback, no time without a plan."));
+    if (!events.length) byId("events").append(element("li", "nothing", "No events in this recording."));
   }
 
   item({ time_s, end_s, kind, text }, onSeek) {

@@ -14,6 +14,7 @@ class Viewpoint {
     this.center = { x: 0, y: 0 };
     this.up = Math.PI / 2;
     this.anchor = { x: 0.5, y: 0.5 }; // where on the canvas the centre is
+    this.scaleBefore = null; // what following again goes back to after the whole drive was shown
   }
 
   resize(width, height) {
@@ -21,6 +22,13 @@ class Viewpoint {
     else this.scale *= height / this.height;
     this.width = width;
     this.height = height;
+  }
+
+  follow(headingUp) {
+    this.following = true;
+    this.headingUp = headingUp;
+    if (this.scaleBefore !== null) this.scale = this.scaleBefore;
+    this.scaleBefore = null;
   }
 
   lookAt(pose) {
@@ -71,6 +79,7 @@ class Viewpoint {
   fit(xs, ys) {
     const [left, right, bottom, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
     this.following = false;
+    this.scaleBefore = this.scaleBefore === null ? this.scale : this.scaleBefore;
     this.up = Math.PI / 2;
     this.anchor = { x: 0.5, y: 0.5 };
     this.center = { x: (left + right) / 2, y: (bottom + top) / 2 };
