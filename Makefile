@@ -11,22 +11,28 @@ STAMPS := $(VENV)/.made
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO_ARGS ?=
 
-# With a ROS 2 underlay (ROS_DISTRO set) its rclpy and messages are used and no ROS wheel is installed.
+# With a ROS 2 underlay (ROS_DISTRO set) its rclpy and messages are used and no ROS wheel is installed. Interfaces are built
+# for .venv's Python either way; an interface package that the underlay already has is not built.
 ifdef ROS_DISTRO
 VENV_ARGS := --system-site-packages
-DEMO_EXTRAS := cpu,simulation
-BUILD_ENV :=
-RUN := AMENT_PREFIX_PATH=$(VENV):$$AMENT_PREFIX_PATH LD_LIBRARY_PATH=$(VENV)/lib:$${LD_LIBRARY_PATH:-} $(BIN)/
+EXTRAS := cpu,simulation
+BUILD_ENV := VIRTUAL_ENV=$(VENV) PATH=$(BIN):$$PATH
+RUN := AMENT_PREFIX_PATH=$(VENV):$${AMENT_PREFIX_PATH:-} LD_LIBRARY_PATH=$(VENV)/lib:$${LD_LIBRARY_PATH:-} $(BIN)/
+UNDERLAY := $(filter-out $(VENV),$(subst :, ,$(AMENT_PREFIX_PATH)))
 else
 VENV_ARGS :=
-DEMO_EXTRAS := cpu,simulation,ros,ros-build
-RUN := $(BIN)/
+EXTRAS := cpu,simulation,ros,ros-build
 BUILD_ENV := VIRTUAL_ENV=$(VENV) PATH=$(BIN):$$PATH AMENT_PREFIX_PATH=$(VENV) CMAKE_PREFIX_PATH=$(VENV)
+RUN := $(BIN)/
+UNDERLAY :=
 endif
+ROS := $(or $(ROS_DISTRO),wheels)
 
 PACKAGING := pyproject.toml setup.py setup.cfg
 INTERFACE_PACKAGES := transdiffuser_msgs carla_msgs derived_object_msgs ackermann_msgs
 INTERFACES := $(foreach name,$(INTERFACE_PACKAGES),$(wildcard ros2_ws/src/$(name)/*.* ros2_ws/src/$(name)/msg/*.msg))
+TO_BUILD := transdiffuser_msgs $(foreach name,$(filter-out transdiffuser_msgs,$(INTERFACE_PACKAGES)),\
+  $(if $(wildcard $(addsuffix /share/$(name)/package.xml,$(UNDERLAY))),,$(name)))
 
 .PHONY: help
 help: ## list the targets
@@ -53,9 +59,13 @@ build: $(STAMPS)/interfaces ## install what the demo needs and build the ROS int
 .PHONY: install
 install: $(STAMPS)/dev build ## everything for development and training
 
+.PHONY: workspace
+workspace: build $(STAMPS)/dev ## build and test ros2_ws with colcon, as on a machine with ROS
+	@cd ros2_ws && export $(BUILD_ENV) && colcon build && colcon test && colcon test-result --all
+
 .PHONY: clean
 clean: ## remove .venv, build folders and caches
-	rm -rf $(VENV) build install log .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build install log ros2_ws/build ros2_ws/install ros2_ws/log .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	find transdiffuser_planner test -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: machine
@@ -66,32 +76,42 @@ machine:
 	@$(PYTHON) -c 'import venv, ensurepip' 2> /dev/null || \
 	  { echo "make: $(PYTHON) lacks venv; install it, on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@command -v c++ g++ clang++ > /dev/null || { echo "make: no C++ compiler found; on Debian and Ubuntu: apt install g++" >&2; exit 1; }
+	@[ ! -s $(STAMPS)/demo ] || [ "$$(< $(STAMPS)/demo)" = $(ROS) ] || \
+	  { echo "make: .venv was made for ROS 2 $$(< $(STAMPS)/demo), this shell has $(ROS); run make clean first" >&2; exit 1; }
+ifdef ROS_DISTRO
+	@$(PYTHON) -c 'import rclpy' 2> /dev/null || \
+	  { echo "make: ROS_DISTRO is $(ROS), but $(PYTHON) cannot import rclpy; source that ROS 2, give its Python as PYTHON=... or unset ROS_DISTRO" >&2; exit 1; }
+	@command -v colcon > /dev/null || \
+	  { echo "make: colcon not found; on Debian and Ubuntu: apt install python3-colcon-common-extensions" >&2; exit 1; }
+endif
 
 $(BIN)/python: | machine
 	@echo "creating .venv"
 	@$(PYTHON) -m venv $(VENV_ARGS) $(VENV)
 
 $(STAMPS)/demo: $(PACKAGING) | $(BIN)/python
+ifdef ROS_DISTRO
+	@echo "installing the planner and the simulator into .venv, beside ROS 2 $(ROS) (about 0.7 GB)"
+else
 	@echo "installing the planner, the simulator and ROS 2 into .venv (about 1.5 GB)"
-	@$(PIP) -e ".[$(DEMO_EXTRAS)]"
-	@mkdir -p $(STAMPS) && touch $@
+endif
+	@$(PIP) -e ".[$(EXTRAS)]"
+	@mkdir -p $(STAMPS) && echo $(ROS) > $@
 
+# All groups in one call: what one of them forbids must not come in by another.
 $(STAMPS)/dev: $(STAMPS)/demo
 	@echo "installing PyTorch and the development tools into .venv (about 1 GB)"
-	@$(PIP) -e ".[training,dev]"
+	@$(PIP) -e ".[$(EXTRAS),training,dev]"
 	@touch $@
 
-# An interface package that the underlay already has is not built.
 $(STAMPS)/interfaces: $(STAMPS)/demo $(INTERFACES)
 	@echo "building the ROS interfaces"
 	@mkdir -p build
 ifndef ROS_DISTRO
 	@$(BIN)/python ros2_ws/repair_wheels.py
 endif
-	@packages=transdiffuser_msgs; for name in $(filter-out transdiffuser_msgs,$(INTERFACE_PACKAGES)); do \
-	  [ -n "$${ROS_DISTRO:-}" ] && $(PYTHON) -c "import $$name" 2> /dev/null || packages="$$packages $$name"; done; \
-	$(BUILD_ENV) colcon --log-base build/log build --base-paths ros2_ws/src --build-base build/interfaces \
-	  --install-base $(VENV) --merge-install --packages-select $$packages \
+	@$(BUILD_ENV) colcon --log-base build/log build --base-paths ros2_ws/src --build-base build/interfaces \
+	  --install-base $(VENV) --merge-install --packages-select $(TO_BUILD) \
 	  --event-handlers console_direct- console_cohesion- console_start_end- console_stderr- \
 	  --cmake-args -DBUILD_TESTING=OFF > build/interfaces.log 2>&1 || \
 	  { tail -n 30 build/interfaces.log; echo "make: building the interfaces failed; the whole log is build/interfaces.log" >&2; exit 1; }

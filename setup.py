@@ -17,6 +17,7 @@ def shared(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
 
 setup(
     python_requires=">=3.10,<3.14",
+    license="Apache-2.0",
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
