@@ -30,18 +30,20 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.evaluation.speed import planner_speed, simulator_speed, snapshots
     from transdiffuser_planner.evaluation.tables import machine, save_json
+    from transdiffuser_planner.runtime.manifest import load_manifest
     from transdiffuser_planner.simulation.scenario import draw_scenario
 
     rig = Rig.load(PARAMS / "rig_carla.yaml")
     scenario = draw_scenario(args.seed, map_name=args.map, num_agents=args.agents, duration_s=600.0)
     if args.part == "simulator":
-        result = simulator_speed(scenario, rig, args.cycles)
+        result, model = simulator_speed(scenario, rig, args.cycles), {}
     else:
         inputs = snapshots(scenario, rig, min(args.cycles, 100))
         result = planner_speed(args.model, rig, PlannerConfig(num_threads=args.threads), inputs, args.cycles)
+        model = {"model_hash": load_manifest(args.model).model_hash}
     for name, value in result.items():
         print(f"{name}: {value}")
     print(machine())
     if args.out is not None:
-        save_json(args.out, {args.part: result})
+        save_json(args.out, {**model, args.part: result})
     return 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import sys
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from transdiffuser_planner.apps.processes import ProcessGroup
+from transdiffuser_planner.apps.processes import ProcessGroup, private_ros_environment
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
 
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Drive, then report; returns 0 when the drive went to its end."""
     model = model_folder(args.model)
     out = _new_folder(args.out)
-    environment = _private_environment()
+    environment = private_ros_environment()
     os.environ.update(environment)
     print(f"demo: seed {args.seed}, {args.duration:.0f} s, model {model.name}; results in {out}")
     group = ProcessGroup({**os.environ, **environment}, out)
@@ -80,17 +79,6 @@ def _new_folder(parent: Path) -> Path:
     folder = parent / time.strftime("%Y%m%d_%H%M%S")
     folder.mkdir(parents=True, exist_ok=False)
     return folder
-
-
-def _private_environment() -> dict[str, str]:
-    """Localhost only, on a domain that nobody else is likely to use, with one thread per numeric library."""
-    return {
-        "ROS_DOMAIN_ID": str(random.randint(1, 99)),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 class _Watch:

@@ -1,4 +1,4 @@
-"""Measure a model in closed loop on unseen scenarios, or its training run in open loop on unseen samples."""
+"""Measure a model in closed loop on unseen scenarios and in open loop on unseen samples, and write its card."""
 
 from __future__ import annotations
 
@@ -8,29 +8,6 @@ from pathlib import Path
 
 from transdiffuser_planner.apps.simulate import seed_range
 from transdiffuser_planner.recording.topics import PARAMS
-
-DRIVE_COLUMNS = {
-    "seed": "seed",
-    "map_name": "map",
-    "clean": "clean",
-    "at_fault": "at fault",
-    "other_collisions": "others' fault",
-    "kinds": "contacts",
-    "off_road_s": "off road s",
-    "red_lights": "red lights",
-    "progress_m": "progress m",
-    "expert_progress_m": "expert m",
-    "fallback_share": "fallbacks",
-    "plan_ms_median": "plan ms",
-    "plan_ms_p99": "p99 ms",
-}
-ERROR_COLUMNS = {
-    "title": "planner",
-    "ade_m": "ADE m",
-    "fde_m": "FDE m",
-    "ade_eventful_m": "ADE m, eventful",
-    "samples": "samples",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,17 +21,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     closed.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     closed.add_argument("--bags", type=Path, metavar="DIR", help="record each drive as a bag for 'transdiffuser report'")
     closed.add_argument("--out", type=Path, help="write the results as JSON")
-    opened = kinds.add_parser("open-loop", help="errors of a training run's plans and of its baselines")
-    opened.add_argument("run", type=Path, help="folder of a finished training run")
+    opened = kinds.add_parser("open-loop", help="errors of a model's plans and of baselines against what was driven")
+    opened.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
+    opened.add_argument("--baselines", type=Path, metavar="RUN", help="training run with the stage 'baselines'")
     opened.add_argument("--samples", type=Path, required=True, help="samples that were not trained on")
     opened.add_argument("--limit", type=int, default=2000, help="largest number of samples (default: %(default)s)")
     opened.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     opened.add_argument("--out", type=Path, help="write the results as JSON")
+    card = kinds.add_parser("card", help="write a model's README.md from its manifest and its measured results")
+    card.add_argument("model", type=Path, help="model folder; results are read from its folder 'measured'")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print a Markdown table."""
-    return _closed_loop(args) if args.kind == "closed-loop" else _open_loop(args)
+    """Measure and print a Markdown table, or write the model card."""
+    return {"closed-loop": _closed_loop, "open-loop": _open_loop, "card": _card}[args.kind](args)
+
+
+def _card(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.evaluation.model_card import write_card
+
+    print(write_card(args.model))
+    return 0
 
 
 def _closed_loop(args: argparse.Namespace) -> int:
@@ -63,7 +50,7 @@ def _closed_loop(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.config import PlannerConfig
     from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.evaluation.closed_loop import DriveJob, as_rows, drive_all, summary
-    from transdiffuser_planner.evaluation.tables import machine, markdown_table, save_json
+    from transdiffuser_planner.evaluation.tables import DRIVE_COLUMNS, machine, markdown_table, save_json
     from transdiffuser_planner.runtime.manifest import load_manifest
     from transdiffuser_planner.simulation.scenario import draw_scenario
 
@@ -89,23 +76,30 @@ def _closed_loop(args: argparse.Namespace) -> int:
         f"\n{totals}\nmodel {manifest.name} {manifest.model_hash[:12]}; {machine()}; {args.workers} processes at once"
     )
     if args.out is not None:
-        save_json(args.out, {"model_hash": manifest.model_hash, "summary": totals, "scenarios": as_rows(results)})
+        content = {"model_hash": manifest.model_hash, "duration_s": args.duration, "summary": totals}
+        save_json(args.out, {**content, "scenarios": as_rows(results)})
     return 0 if results else 1
 
 
 def _open_loop(args: argparse.Namespace) -> int:
     from transdiffuser_planner.evaluation.open_loop import error_table
-    from transdiffuser_planner.evaluation.tables import machine, markdown_table, save_json
-    from transdiffuser_planner.training.predictions import predict_all
+    from transdiffuser_planner.evaluation.tables import ERROR_COLUMNS, machine, markdown_table, save_json
+    from transdiffuser_planner.runtime.manifest import load_manifest
+    from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+    from transdiffuser_planner.training.predictions import baseline_plans, chosen_samples, model_plans
     from transdiffuser_planner.training.run import Run
     from transdiffuser_planner.training.samples import SampleSet
 
-    training = Run.open(args.run)
-    samples = SampleSet.open(args.samples, training.contract)
-    predictions = predict_all(training, samples, args.limit, args.candidates)
-    rows = error_table(predictions, training.contract.plan_times_s)
+    backend = OnnxBackend(load_manifest(args.model))
+    contract = backend.manifest.contract
+    samples = SampleSet.open(args.samples, contract)
+    index = chosen_samples(samples, args.limit)
+    plans = model_plans(backend, samples, index, args.candidates)
+    if args.baselines is not None:
+        plans |= baseline_plans(Run.open(args.baselines, args.model), samples, index)
+    rows = error_table(plans, contract.plan_times_s)
     print(markdown_table(rows, ERROR_COLUMNS))
-    print(f"\n{machine()}")
+    print(f"\nmodel {backend.manifest.name} {backend.manifest.model_hash[:12]}; {machine()}")
     if args.out is not None:
-        save_json(args.out, {"rows": rows})
+        save_json(args.out, {"model_hash": backend.manifest.model_hash, "candidates": args.candidates, "rows": rows})
     return 0

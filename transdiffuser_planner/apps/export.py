@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.contract import observation_specs
     from transdiffuser_planner.training.export import export_model
     from transdiffuser_planner.training.run import Run, describe_data
-    from transdiffuser_planner.training.samples import SampleSet
+    from transdiffuser_planner.training.samples import SampleSet, observation_of
     from transdiffuser_planner.training.targets import visible_agents
 
     training = Run.open(args.run)
@@ -34,9 +34,7 @@ def run(args: argparse.Namespace) -> int:
         labels = ("gt_agents", "gt_agents_valid", "gt_agents_points", "gt_agents_future", "gt_agents_future_valid")
         raw = samples.gather(np.asarray([index]), (*observation_specs(training.contract), *labels))
         agents = visible_agents(raw, training.contract)
-        values = {name: raw[name] for name in observation_specs(training.contract)}
-        values["image"] = raw["image"].astype(np.float32) / np.float32(255.0)
-        values["lidar"] = raw["lidar"].astype(np.float32) / np.float32(training.contract.lidar_clip_points)
+        values = observation_of(raw, training.contract)
         inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
     info = {"recipe": training.config.to_dict(), "commit": _commit()}
     if args.trained_on is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,6 +19,17 @@ _PR_SET_PDEATHSIG = 1
 def _die_with_parent() -> None:
     """In the child: be told when the parent ends, even if it is killed."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def private_ros_environment() -> dict[str, str]:
+    """Localhost only, on a domain that nobody else is likely to use, with one thread per numeric library."""
+    return {
+        "ROS_DOMAIN_ID": str(random.randint(1, 99)),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 class ProcessGroup:

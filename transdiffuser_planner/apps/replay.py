@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from transdiffuser_planner.apps.processes import ProcessGroup, private_ros_environment
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.evaluation.report.page import write_report
 from transdiffuser_planner.recording.topics import TopicMap, preset_files
+from transdiffuser_planner.replay.runner import ReplayJob, replay
 
 EXIT_FAULTS = 1
 
@@ -29,40 +36,101 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model folder or name (default: %(default)s)")
     parser.add_argument("--run-seed", type=int, default=0, help="seed of the sampling noise (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder for a bag with the plans and a report per input bag")
+    parser.add_argument(
+        "--ros", action="store_true", help="also play each bag to a planner node over DDS and compare its plans"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay all bags; returns 1 when a published plan had a fault."""
+    """Replay all bags; returns 1 when a published plan had a fault or the node missed a frame."""
     from transdiffuser_planner.runtime.planner import Planner
 
-    topics_file, rig_file = preset_files(args.preset)
-    topics, rig = TopicMap.load(args.topics or topics_file), Rig.load(args.rig or rig_file)
+    files = tuple(given or preset for given, preset in zip((args.topics, args.rig), preset_files(args.preset), strict=True))
+    topics, rig = TopicMap.load(files[0]), Rig.load(files[1])
     names = [bag.stem for bag in args.bags]
     if args.out is not None and len(set(names)) < len(names):
         raise ConfigError("--out: two bags have the same name; replay them one by one")
     planner = Planner.load(model_folder(args.model), rig, PlannerConfig.from_dict({"run_seed": args.run_seed}))
     num_faults = 0
     for bag in args.bags:
-        result = _replay(bag, topics, rig, planner, args.out)
+        job = ReplayJob(bag=bag, topics=topics, rig=rig, out=None if args.out is None else args.out / bag.stem)
+        with _node(bag, topics, [*_node_arguments(args, files)]) if args.ros else nullcontext() as player:
+            result = _replay(job, planner, player)
         _print(result)
         num_faults += sum(result.faults.values())
+        if player is not None:
+            num_faults += _print_node(player.result)
+        if job.out is not None:
+            print(f"report {write_report(job.out, job.out / 'report.html', topics=topics, rig=rig)}")
     return EXIT_FAULTS if num_faults else 0
 
 
-def _replay(bag: Path, topics: TopicMap, rig: Rig, planner: Any, out: Path | None) -> Any:
+def _node_arguments(args: argparse.Namespace, files: tuple[Path, Path]) -> Iterator[str]:
+    """The command line of a planner node that plans as this replay does."""
+    yield from ("plan", "--model", str(model_folder(args.model)), "--topics", str(files[0]), "--rig", str(files[1]))
+    # Played frame by frame, a bag may take longer than its own time; the age of a frame says nothing then.
+    yield from ("--ros-args", "-p", "use_sim_time:=true", "-p", f"run_seed:={args.run_seed}")
+
+
+@contextmanager
+def _node(bag: Path, topics: TopicMap, arguments: list[str]) -> Iterator[Any]:
+    """A planner node in a process of its own on a private domain, and the player that feeds it."""
+    environment = private_ros_environment()
+    os.environ.update(environment)
+    from transdiffuser_planner.ros import session
+
+    session.init([])
+    import rclpy
+
+    from transdiffuser_planner.recording.bag_reader import BagReader
+    from transdiffuser_planner.ros.bag_player import BagPlayer
+
+    with TemporaryDirectory(prefix="transdiffuser_replay_") as folder:
+        group = ProcessGroup({**os.environ, **environment}, Path(folder))
+        try:
+            group.start("planner", arguments)
+            player = BagPlayer(topics)
+            with BagReader(bag) as reader:
+                player.wait_for_planner(reader.topics())
+            yield player
+            player.destroy_node()
+        finally:
+            group.stop()
+            rclpy.try_shutdown()
+
+
+class _Watch:
+    """Progress bar, and the node that is played to, if any."""
+
+    def __init__(self, bar: Any, player: Any) -> None:
+        self._bar, self._player = bar, player
+
+    def message(self, item: Any) -> None:
+        if self._player is not None:
+            self._player.play(item)
+
+    def cycle(self, cycle: Any) -> None:
+        self._bar.update(1)
+        if self._player is not None:
+            self._player.compare(cycle)
+
+
+def _replay(job: ReplayJob, planner: Any, player: Any) -> Any:
     from tqdm import tqdm
 
-    from transdiffuser_planner.evaluation.report.page import write_report
-    from transdiffuser_planner.replay.runner import ReplayJob, replay
+    if job.out is not None:
+        job.out.parent.mkdir(parents=True, exist_ok=True)
+    with tqdm(unit="cycle", desc=job.bag.stem, file=sys.stderr) as bar:
+        return replay(job, planner, _Watch(bar, player))
 
-    target = None if out is None else out / bag.stem
-    if target is not None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with tqdm(unit="cycle", desc=bag.stem, file=sys.stderr) as bar:
-        result = replay(ReplayJob(bag=bag, topics=topics, rig=rig, out=target), planner, lambda cycle: bar.update(1))
-    if target is not None:
-        print(f"report {write_report(target, target / 'report.html', topics=topics)}")
-    return result
+
+def _print_node(result: Any) -> int:
+    """What the node did; returns the number of frames it missed."""
+    print(
+        f"node   {result.num_received} of {result.num_plans} frames planned over DDS, "
+        f"{result.num_identical} of them exactly as replayed here"
+    )
+    return int(result.num_plans - result.num_received)
 
 
 def _print(result: Any) -> None:

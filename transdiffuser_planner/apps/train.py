@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.recording.topics import PARAMS
 
 STAGES = ("encoder", "decoder", "baselines")
@@ -17,6 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/tiny"), help="folder of the run (default: %(default)s)")
     parser.add_argument("--recipe", type=Path, default=PARAMS / "train_tiny.yaml", help="recipe YAML (default: tiny's)")
     parser.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="which stage (default: all, in order)")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="exported model whose encoder and normaliser serve the stages decoder and baselines",
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
 
 
@@ -29,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.training.samples import SampleSet
 
     torch.set_num_threads(args.threads)
-    training = Run.create(args.out, TrainingConfig.load(args.recipe))
+    if args.model is not None and args.stage not in ("decoder", "baselines"):
+        raise ConfigError("--model goes with --stage decoder or --stage baselines; stage encoder trains an own encoder")
+    training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model)
     samples = SampleSet.open(args.samples, training.contract)
     validation = SampleSet.open(args.validation, training.contract)
     print(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
@@ -41,5 +50,6 @@ def run(args: argparse.Namespace) -> int:
         training.train_decoder(samples, validation)
     if "baselines" in wanted:
         training.train_baselines(samples)
-    print(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
+    if args.model is None:
+        print(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
     return 0

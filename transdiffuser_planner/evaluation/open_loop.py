@@ -40,7 +40,7 @@ def error_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[
     """One row per planner: ADE and FDE in metres over all samples and over those that turn or change speed.
 
     Args:
-        predictions: As ``training.predictions.predict_all`` gives them.
+        predictions: As ``training.predictions`` gives them.
         time_s_T: Times of the plan steps.
     """
     truth, candidates = predictions["truth"], predictions["candidates"]

@@ -108,6 +108,7 @@ def planner_speed(
             stages.append(result.provenance.stage_ms)
     return {
         "cycles": cycles,
+        "threads": config.num_threads,
         "load_s": round(load_s, 2),
         "median_ms": round(float(np.median(total_ms)), 2),
         "p99_ms": round(float(np.percentile(total_ms, 99)), 2),

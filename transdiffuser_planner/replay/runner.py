@@ -35,10 +35,13 @@ class ReplayJob:
     out: Path | None = None
 
 
-class CycleWatcher(Protocol):
-    """Sees every cycle of a replay: for progress bars and tests."""
+class ReplayWatcher(Protocol):
+    """Sees a replay as it goes: for progress bars, and for playing the bag to a node beside it."""
 
-    def __call__(self, cycle: Cycle) -> None:
+    def message(self, item: BagMessage) -> None:
+        """Called with every message before the planner takes it in."""
+
+    def cycle(self, cycle: Cycle) -> None:
         """Called once per cycle, after planning."""
 
 
@@ -75,13 +78,13 @@ class ReplayResult:
     is_simulated: bool = False
 
 
-def replay(job: ReplayJob, planner: Planner, watch: CycleWatcher | None = None) -> ReplayResult:
+def replay(job: ReplayJob, planner: Planner, watch: ReplayWatcher | None = None) -> ReplayResult:
     """Plan from every frame of a bag at the configured rate of data time.
 
     Args:
         job: The bag, what its topics mean, and where to write.
         planner: Loaded for the job's rig; it forgets what it planned before.
-        watch: Called after every cycle.
+        watch: Told of every message and cycle.
 
     Raises:
         RecordingError: The bag cannot be opened, or the output exists already.
@@ -110,7 +113,7 @@ class _Run:
     """The state of one replay."""
 
     def __init__(
-        self, job: ReplayJob, planner: Planner, result: ReplayResult, watch: CycleWatcher | None, absent: list[str]
+        self, job: ReplayJob, planner: Planner, result: ReplayResult, watch: ReplayWatcher | None, absent: list[str]
     ) -> None:
         self._job, self._result, self._watch, self._config = job, result, watch, planner.config
         self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent)
@@ -137,6 +140,8 @@ class _Run:
         for item in bag.messages(wanted):
             if self._output is not None:
                 self._output.copy(item)
+            if self._watch is not None:
+                self._watch.message(item)
             for cycle in self._bag_planner.take(item):
                 self._account(cycle)
         if item is not None:
@@ -152,7 +157,7 @@ class _Run:
         if self._output is not None:
             self._output.write(cycle)
         if self._watch is not None:
-            self._watch(cycle)
+            self._watch.cycle(cycle)
 
     def _judge(self, cycle: Cycle, plan: PlanResult) -> None:
         assert cycle.ego is not None

@@ -1,9 +1,14 @@
-"""The frozen encoder's tokens of all samples, computed once and kept on disk for stage 2."""
+"""The frozen encoder's tokens of all samples, computed once and kept on disk for stage 2.
+
+The encoder is this run's own network, or the graph of an exported model: then what is trained on the tokens is trained
+on exactly what the vehicle computes.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +20,39 @@ from tqdm import tqdm
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.encoder_stage import perceive
-from transdiffuser_planner.training.samples import SampleSet
+from transdiffuser_planner.training.samples import SampleSet, observation_of
 
 BATCH = 64
+SENSOR_ARRAYS = ("image", "lidar", "camera_valid", "lidar_valid")
 Arrays = dict[str, NDArray[Any]]
+Encode = Callable[[Arrays], Arrays]
+"""Stored sensor arrays (B, ...) -> tokens (B, K, D) by the names of ``FEATURE_NAMES``."""
+
+
+def network_encoder(network: PerceptionNetwork, contract: ModelContract) -> Encode:
+    """The trained perception, in bfloat16 as it was trained."""
+    network = network.eval()
+
+    @torch.no_grad()
+    def encode(raw: Arrays) -> Arrays:
+        with torch.autocast("cpu", torch.bfloat16):
+            features, _ = perceive(network, {name: torch.from_numpy(value) for name, value in raw.items()}, contract)
+        return {name: tokens.float().numpy() for name, tokens in features.tokens.items()}
+
+    return encode
+
+
+def graph_encoder(backend: OnnxBackend) -> Encode:
+    """The encoder graph of an exported model, one scene at a time as on the vehicle."""
+
+    def encode(raw: Arrays) -> Arrays:
+        scenes = [{name: value[i : i + 1] for name, value in raw.items()} for i in range(len(raw["image"]))]
+        rows = [backend.encode(observation_of(scene, backend.manifest.contract)) for scene in scenes]
+        return {name: np.concatenate([row[name] for row in rows]) for name in FEATURE_NAMES}
+
+    return encode
 
 
 class FeatureCache:
@@ -33,40 +66,29 @@ class FeatureCache:
         return {name: torch.from_numpy(array[index_B].astype(np.float32)) for name, array in self._arrays.items()}
 
     @staticmethod
-    def make(
-        folder: Path, key: str, network: PerceptionNetwork, samples: SampleSet, contract: ModelContract
-    ) -> FeatureCache:
+    def make(folder: Path, key: str, encode: Encode, samples: SampleSet) -> FeatureCache:
         """Open the cache, or fill it when it belongs to other weights or samples.
 
         Args:
             folder: Where it lies.
             key: Identifies encoder weights and samples.
-            network: The trained perception.
+            encode: The encoder.
         """
         mark = folder / "done.json"
         if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == key:
             return FeatureCache({name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in FEATURE_NAMES})
         folder.mkdir(parents=True, exist_ok=True)
         mark.unlink(missing_ok=True)
-        counts, width = network.encoder.token_counts(), network.config.width
-        arrays = {
-            name: np.lib.format.open_memmap(
-                folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=(len(samples), counts[name], width)
-            )
-            for name in FEATURE_NAMES
-        }
-        _fill(arrays, network.eval(), samples, contract)
+        arrays: Arrays = {}
+        starts = tqdm(range(0, len(samples), BATCH), desc="features", unit="batch", file=sys.stderr, mininterval=1.0)
+        for start in starts:
+            index = np.arange(start, min(start + BATCH, len(samples)))
+            for name, tokens in encode(samples.gather(index, SENSOR_ARRAYS)).items():
+                if name not in arrays:
+                    shape = (len(samples), *tokens.shape[1:])
+                    arrays[name] = np.lib.format.open_memmap(
+                        folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape
+                    )
+                arrays[name][index] = tokens.astype(np.float16)
         mark.write_text(json.dumps(key), encoding="utf-8")
-        return FeatureCache(dict(arrays))
-
-
-@torch.no_grad()
-def _fill(arrays: Arrays, network: PerceptionNetwork, samples: SampleSet, contract: ModelContract) -> None:
-    names = ("image", "lidar", "camera_valid", "lidar_valid")
-    for start in tqdm(range(0, len(samples), BATCH), desc="features", unit="batch", file=sys.stderr, mininterval=1.0):
-        index = np.arange(start, min(start + BATCH, len(samples)))
-        batch = {name: torch.from_numpy(value) for name, value in samples.gather(index, names).items()}
-        with torch.autocast("cpu", torch.bfloat16):
-            features, _ = perceive(network, batch, contract)
-        for name, tokens in features.tokens.items():
-            arrays[name][index] = tokens.float().numpy().astype(np.float16)
+        return FeatureCache(arrays)

@@ -1,51 +1,86 @@
-"""Plans of a trained run and of its baselines on samples, as arrays, for open-loop measurement."""
+"""Plans of an exported model and of the baselines on samples, as arrays, for open-loop measurement."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from transdiffuser_planner.core.contract import StatusIndex
+from transdiffuser_planner.core.contract import StatusIndex, observation_specs, plan_spec
+from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
+from transdiffuser_planner.pipeline.normalization import PlanNormalizer
+from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training import baselines, decoder_stage
 from transdiffuser_planner.training.run import Run
-from transdiffuser_planner.training.samples import SampleSet
+from transdiffuser_planner.training.samples import SampleSet, observation_of
+from transdiffuser_planner.training.targets import visible_agents
 
 FloatArray = NDArray[np.float64]
+Rows = dict[str, Any]
 
 BATCH = 64
+_NOBODY = np.zeros((0, 3))
+
+
+def chosen_samples(samples: SampleSet, limit: int) -> NDArray[np.int64]:
+    """Evenly spread indices."""
+    return np.linspace(0, len(samples) - 1, min(limit, len(samples))).astype(np.int64)
+
+
+def model_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int) -> Rows:
+    """What an exported model samples, and what was driven.
+
+    The agents are the labelled ones that the LiDAR hits; nothing else of the future or of the ground truth is used.
+
+    Returns:
+        "truth" (B, T, 3), "speed" and "yaw_rate" (B,), "candidates" (B, M, T, 3), metres and radians in base_link.
+    """
+    contract, manifest = backend.manifest.contract, backend.manifest
+    normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
+    schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
+    names = (*observation_specs(contract), *decoder_stage.LABELS, "stamp_ns")
+    candidates, raws = [], []
+    for index in tqdm(index_B, desc="plans", unit="sample", file=sys.stderr, mininterval=1.0):
+        raw = samples.gather(np.asarray([index]), names)
+        agents = visible_agents(raw, contract)
+        observation = observation_of(raw, contract)
+        known = {name: agents[name] for name in ("agents", "agents_valid")}
+        condition = backend.condition(backend.encode(observation), observation, known)
+        shape = (num_candidates, *plan_spec(contract).shape)
+        drawn = sample_plans(
+            lambda x, k, condition=condition: backend.predict_noise(x, k, condition),  # type: ignore[misc]
+            schedule,
+            draw_noise(0, int(raw["stamp_ns"][0]), shape, schedule.num_steps),
+            num_steps=schedule.num_steps,
+        )
+        candidates.append(normalizer.to_poses(drawn[:, :1], _NOBODY)[:, 0])
+        raws.append({name: raw[name][0] for name in ("plan", "status")})
+    status_B8 = np.stack([raw["status"] for raw in raws])
+    return {
+        "truth": np.stack([raw["plan"] for raw in raws]).astype(np.float64),
+        "speed": status_B8[:, StatusIndex.VX_MPS].astype(np.float64),
+        "yaw_rate": _yaw_rate(status_B8),
+        "candidates": np.stack(candidates),
+    }
 
 
 @torch.no_grad()
-def predict_all(run: Run, samples: SampleSet, limit: int, num_candidates: int) -> dict[str, Any]:
-    """Ego plans of every planner on evenly chosen samples.
-
-    Returns:
-        "truth" (B, T, 3), "speed" and "yaw_rate" (B,), "candidates" (B, M, T, 3), and (B, T, 3) per baseline name.
-    """
-    index = np.linspace(0, len(samples) - 1, min(limit, len(samples))).astype(np.int64)
-    normalizer, schedule = run.normalizer(), run.schedule
+def baseline_plans(run: Run, samples: SampleSet, index_B: NDArray[np.int64]) -> Rows:
+    """Plans (B, T, 3) per baseline name."""
+    normalizer = run.normalizer()
     motion, cache = decoder_stage.MotionSet(samples), run.features("validation", samples)
-    decoder = run.planner_network().decoder
     networks = {name: run.trained_baseline(name) for name in baselines.BASELINES}
-    rows: dict[str, list[FloatArray]] = {}
-
-    def keep(name: str, value: FloatArray) -> None:
-        rows.setdefault(name, []).append(value)
-
-    for part in np.array_split(index, max(len(index) // BATCH, 1)):
+    rows: dict[str, list[FloatArray]] = {name: [] for name in networks}
+    for part in np.array_split(index_B, max(len(index_B) // BATCH, 1)):
         batch = decoder_stage.make_batch(motion, cache, run.contract, normalizer, None, part, np.random.default_rng(0))
-        nobody = np.zeros((0, 3))
-        keep("truth", motion.arrays["plan"][part].astype(np.float64))
-        keep("speed", motion.arrays["status"][part, StatusIndex.VX_MPS].astype(np.float64))
-        keep("yaw_rate", _yaw_rate(motion.arrays["status"][part]))
-        drawn = decoder_stage.sample(decoder, batch, schedule, num_candidates, seed=0)
-        keep("candidates", np.stack([normalizer.to_poses(d[:, :1], nobody)[:, 0] for d in drawn]))
         for name, network in networks.items():
             plan = baselines.predict(network, batch).float().numpy()
-            keep(name, normalizer.to_poses(plan[:, :1], nobody)[:, 0])
+            rows[name].append(normalizer.to_poses(plan[:, :1], _NOBODY)[:, 0])
     return {name: np.concatenate(values) for name, values in rows.items()}
 
 

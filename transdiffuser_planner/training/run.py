@@ -19,12 +19,15 @@ from transdiffuser_planner.networks.config import NetworkConfig, named_config
 from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.regression_head import RegressionHead
+from transdiffuser_planner.networks.scene_encoder import SceneEncoder
 from transdiffuser_planner.networks.status_mlp import StatusMlp
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
+from transdiffuser_planner.runtime.manifest import load_manifest
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage
 from transdiffuser_planner.training.config import TrainingConfig
-from transdiffuser_planner.training.feature_cache import FeatureCache
+from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
 from transdiffuser_planner.training.loader import ShuffledBatches
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
@@ -36,19 +39,21 @@ VALIDATION_LIMIT = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Folder, recipe and sizes of a run."""
+    """Folder, recipe and sizes of a run; model: an exported model whose encoder serves instead of an own one."""
 
     folder: Path
     config: TrainingConfig
     network: NetworkConfig
     contract: ModelContract
+    model: OnnxBackend | None = None
 
     @staticmethod
-    def create(folder: Path, config: TrainingConfig) -> Run:
+    def create(folder: Path, config: TrainingConfig, model: Path | None = None) -> Run:
         """Start a run, or open it again with the same recipe.
 
         Raises:
             TrainingError: The folder holds a run of another recipe.
+            ModelError: The model folder cannot be used.
         """
         path = folder / "recipe.json"
         text = json.dumps(config.to_dict(), indent=1) + "\n"
@@ -56,20 +61,23 @@ class Run:
             raise TrainingError(f"run {folder}: made by another recipe; give another --out, or remove it")
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        backend = None if model is None else OnnxBackend(load_manifest(model), "cpu", torch.get_num_threads())
+        contract = CONTRACTS[config.network] if backend is None else backend.manifest.contract
         network = named_config(config.network)
-        return Run(folder=folder, config=config, network=network, contract=CONTRACTS[config.network])
+        return Run(folder=folder, config=config, network=network, contract=contract, model=backend)
 
     @staticmethod
-    def open(folder: Path) -> Run:
+    def open(folder: Path, model: Path | None = None) -> Run:
         """Open a run by its recorded recipe.
 
         Raises:
             TrainingError: There is no run.
+            ModelError: The model folder cannot be used.
         """
         path = folder / "recipe.json"
         if not path.is_file():
             raise TrainingError(f"run {folder}: no recipe.json; give the --out folder of 'transdiffuser train'")
-        return Run.create(folder, TrainingConfig.load(path))
+        return Run.create(folder, TrainingConfig.load(path), model)
 
     @property
     def schedule(self) -> NoiseSchedule:
@@ -77,11 +85,13 @@ class Run:
         return NoiseSchedule.cosine(self.contract.num_denoise_steps)
 
     def normalizer(self, samples: SampleSet | None = None) -> PlanNormalizer:
-        """The run's normaliser, fitted to the training samples the first time.
+        """The model's normaliser if there is one, else the run's, fitted to the training samples the first time.
 
         Raises:
             TrainingError: There is none yet and no samples were given.
         """
+        if self.model is not None:
+            return PlanNormalizer.from_json(self.model.manifest.read_json("normalizer.json"))
         path = self.folder / "normalizer.json"
         if path.is_file():
             return PlanNormalizer.from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -112,20 +122,28 @@ class Run:
     def features(self, name: str, samples: SampleSet) -> FeatureCache:
         """The cached scene features of a set of samples."""
         digest = hashlib.sha256()
-        perception = self.perception()
-        for key, value in perception.state_dict().items():
-            digest.update(key.encode() + value.contiguous().numpy().tobytes())
+        if self.model is not None:
+            encode = graph_encoder(self.model)
+            digest.update(self.model.manifest.model_hash.encode())
+        else:
+            perception = self.perception()
+            encode = network_encoder(perception, self.contract)
+            for key, value in perception.state_dict().items():
+                digest.update(key.encode() + value.contiguous().numpy().tobytes())
         for folder in samples.folders:
             digest.update(f"{folder.path.name}:{len(folder)}".encode())
-        folder = self.folder / "features" / name
-        return FeatureCache.make(folder, digest.hexdigest(), perception, samples, self.contract)
+        return FeatureCache.make(self.folder / "features" / name, digest.hexdigest(), encode, samples)
+
+    def token_counts(self) -> dict[str, int]:
+        """Number of scene tokens of each source."""
+        return SceneEncoder(self.network, self.contract).token_counts()
 
     def train_decoder(self, samples: SampleSet, validation: SampleSet) -> None:
         """Stage 2."""
         config, contract, normalizer, schedule = self.config, self.contract, self.normalizer(), self.schedule
         cache, held_out = self.features("train", samples), self.features("validation", validation)
         torch.manual_seed(config.seed + 1)
-        network = DenoisingDecoder(self.network, contract, self.perception().encoder.token_counts())
+        network = DenoisingDecoder(self.network, contract, self.token_counts())
         make = decoder_stage.batch_maker(decoder_stage.MotionSet(samples), cache, contract, normalizer, config)
         batches = ShuffledBatches(len(samples), config.decoder.batch_size, config.seed + 1, make)
         trainer = Trainer(self.folder, decoder_stage.STAGE, network, config.decoder, batches)
@@ -137,7 +155,7 @@ class Run:
     def baseline_network(self, name: str) -> nn.Module:
         """An untrained baseline."""
         if name == baselines.REGRESSION:
-            return RegressionHead(self.network, self.contract, self.perception().encoder.token_counts())
+            return RegressionHead(self.network, self.contract, self.token_counts())
         return StatusMlp(self.network, self.contract, with_route=name == baselines.MLP_ROUTE)
 
     def train_baselines(self, samples: SampleSet) -> None:

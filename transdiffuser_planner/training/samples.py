@@ -55,6 +55,14 @@ def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:
     return specs
 
 
+def observation_of(raw: dict[str, NDArray[Any]], contract: ModelContract) -> dict[str, NDArray[np.float32]]:
+    """Observation tensors (B, ...) of stored arrays: bytes become the real numbers that the encoder reads."""
+    values = {name: raw[name] for name in observation_specs(contract) if name in raw}
+    values["image"] = raw["image"].astype(np.float32) / np.float32(255.0)
+    values["lidar"] = raw["lidar"].astype(np.float32) / np.float32(contract.lidar_clip_points)
+    return values
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleFolder:
     """One bag's samples. arrays: name -> memory-mapped array (N, ...); meta: where they came from."""

@@ -35,7 +35,7 @@ def bag(tmp_path_factory):
     from transdiffuser_planner.simulation.scenario import draw_scenario
 
     folder = tmp_path_factory.mktemp("bags")
-    plan = recorder.RecordingPlan(scenario=draw_scenario(8101, duration_s=12.0), rig=RIG, out=folder, sensor_every=2)
+    plan = recorder.RecordingPlan(scenario=draw_scenario(8101, duration_s=12.0), rig=RIG, out=folder, sensor_every=2, variants=(0,))
     return recorder.record(plan)[0]
 
 

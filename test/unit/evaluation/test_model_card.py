@@ -1,0 +1,61 @@
+"""The model card says what was measured, and refuses results of another model."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.evaluation.closed_loop import DriveResult, as_rows, summary
+from transdiffuser_planner.evaluation.model_card import MEASURED, write_card
+from transdiffuser_planner.evaluation.tables import save_json
+from transdiffuser_planner.runtime.manifest import load_manifest
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A copy of the shipped model without its results."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(model_folder("tiny"), folder, ignore=shutil.ignore_patterns(MEASURED, "README.md"))
+    return folder
+
+
+def drive_result(seed: int, at_fault: int) -> DriveResult:
+    return DriveResult(
+        map_name="town-041", seed=seed, at_fault=at_fault, other_collisions=0, kinds=("front car",) * at_fault,
+        off_road_s=0.0, red_lights=0, progress_m=300.0, expert_progress_m=400.0, end_reason="duration", duration_s=60.0,
+        fallback_share=0.01, plan_ms_median=20.0, plan_ms_p99=31.0,
+    )  # fmt: skip
+
+
+def test_the_card_holds_the_measured_numbers_and_the_recipe(model: Path) -> None:
+    results = [drive_result(8000, 0), drive_result(8001, 1)]
+    content = {"model_hash": load_manifest(model).model_hash, "duration_s": 60.0, "summary": summary(results)}
+    save_json(model / MEASURED / "closed_loop.json", {**content, "scenarios": as_rows(results)})
+    text = write_card(model).read_text(encoding="utf-8")
+    assert "| scenarios | 2 |" in text
+    assert "| clean: no at-fault collision, never off the road, never off the route | 1 |" in text
+    assert "| progress relative to the expert, mean | 0.75 |" in text
+    assert "| 8001 | town-041 | no | 1 |" in text
+    assert f"{load_manifest(model).training['data']['samples']} samples" in text
+    assert "## Open loop\n\nNot measured for this model." in text
+
+
+def test_a_result_of_another_model_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = model / MEASURED / "open_loop.json"
+    save_json(path, {"model_hash": "0" * 64, "candidates": 30, "rows": []})
+    assert main(["evaluate", "card", str(model)]) == 2
+    error = capsys.readouterr().err
+    assert "measured model 000000000000" in error and "measure again" in error and error.count("\n") == 1
+
+
+def test_the_shipped_card_is_what_the_command_writes(model: Path) -> None:
+    shipped = model_folder("tiny")
+    if (shipped / MEASURED).is_dir():
+        shutil.copytree(shipped / MEASURED, model / MEASURED)
+    written = write_card(model).read_text(encoding="utf-8").replace(model.as_posix(), "models/tiny")
+    assert written == (shipped / "README.md").read_text(encoding="utf-8")
+    for path in (shipped / MEASURED).glob("*.json"):
+        assert json.loads(path.read_text(encoding="utf-8"))["date"]

@@ -1,0 +1,194 @@
+"""The model card: README.md of a model folder, written from its manifest and from measured results, not by hand.
+
+Results are the JSON files that ``transdiffuser evaluate`` and ``transdiffuser benchmark`` write; they lie in the model
+folder below ``measured/`` and name the model they measured.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.tables import DRIVE_COLUMNS, ERROR_COLUMNS, markdown_table
+from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
+
+MEASURED = "measured"
+PARTS = ("closed_loop", "open_loop", "planner", "simulator")
+
+SUMMARY_TITLES = {
+    "scenarios": "scenarios",
+    "clean": "clean: no at-fault collision, never off the road, never off the route",
+    "without_at_fault_collision": "without an at-fault collision",
+    "never_off_road": "never off the road",
+    "red_lights_run": "red lights run",
+    "mean_progress_share": "progress relative to the expert, mean",
+    "mean_fallback_share": "cycles driven by a fallback, mean",
+}
+
+
+def write_card(folder: Path) -> Path:
+    """Write ``README.md`` into a model folder.
+
+    Raises:
+        ModelError: The folder is not a whole model.
+        EvaluationError: A result belongs to another model or cannot be read.
+    """
+    manifest = load_manifest(folder)
+    measured = {part: _result(folder / MEASURED / f"{part}.json", manifest) for part in PARTS}
+    sections = [
+        _head(manifest),
+        _recipe(manifest),
+        _closed_loop(measured["closed_loop"]),
+        _open_loop(measured["open_loop"]),
+        _speed(measured["planner"], measured["simulator"]),
+        _limits(),
+    ]
+    path = folder / "README.md"
+    path.write_text("\n\n".join(section.strip() for section in sections if section) + "\n", encoding="utf-8")
+    return path
+
+
+def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
+    """One measured result, or None when it was not measured."""
+    if not path.is_file():
+        return None
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise EvaluationError(f"result {path}: is not JSON ({error}); measure again") from None
+    measured = data.get("model_hash", manifest.model_hash)
+    if measured != manifest.model_hash:
+        raise EvaluationError(
+            f"result {path}: measured model {measured[:12]}, the folder holds {manifest.model_hash[:12]}; measure again"
+        )
+    return data
+
+
+def _when(data: dict[str, Any]) -> str:
+    return f"Measured {data['date']} on {data['machine']}."
+
+
+def _head(manifest: ModelManifest) -> str:
+    contract = manifest.contract
+    return f"""
+# Model `{manifest.name}`
+
+TransDiffuser of this project at the size `{manifest.name}`: {len(contract.segments)} front cameras in one
+{contract.image_width}x{contract.image_height} view, LiDAR as a {contract.lidar_cells}x{contract.lidar_cells} histogram,
+{contract.num_plan_steps} poses over {contract.plan_times_s[-1]:g} s for the vehicle and up to {contract.num_agents} agents,
+{contract.num_candidates} candidates, {contract.num_denoise_steps} denoise steps. Model hash `{manifest.model_hash[:12]}`.
+
+This page is written by `transdiffuser evaluate card {manifest.folder.as_posix()}` from the manifest and from the results in
+`{MEASURED}/`."""
+
+
+def _recipe(manifest: ModelManifest) -> str:
+    training = manifest.training
+    data, recipe = training.get("data", {}), training.get("recipe", {})
+    if not data or not recipe:
+        return "## Training\n\nThe manifest does not say how this model was trained."
+    stages = "\n".join(
+        f"| {name} | {recipe[name]['epochs']:g} | {recipe[name]['batch_size']} | {recipe[name]['learning_rate']:g} |"
+        for name in ("encoder", "decoder", "baselines")
+    )
+    parity = ", ".join(f"{name} {value:.1e}" for name, value in training.get("parity", {}).items())
+    last = data["last_seed"] + 1
+    return f"""
+## Training
+
+In simulation only: {data["bags"]} drives of seeds 0 to {data["last_seed"]} (plain and perturbed variants; drives in which
+traffic overlaps or stands are left out), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them standing.
+Code: commit `{training.get("commit", "unknown")[:12]}`. Largest difference between ONNX and PyTorch: {parity or "unknown"}.
+
+```
+transdiffuser simulate --record data/bags/train --seeds 0:{last} --variants 3
+transdiffuser simulate --record data/bags/validation --seeds 8100:8120 --variants 2
+transdiffuser dataset data/bags/train --out data/samples/train
+transdiffuser dataset data/bags/validation --out data/samples/validation
+transdiffuser train --samples data/samples/train --validation data/samples/validation --out runs/{manifest.name}
+transdiffuser export runs/{manifest.name} --samples data/samples/validation --trained-on data/samples/train
+```
+
+| stage | epochs | batch | largest learning rate |
+| --- | --- | --- | --- |
+{stages}
+
+Seed {recipe["seed"]}; everything else of the recipe is in `manifest.json` under `training.recipe`."""
+
+
+def _closed_loop(data: dict[str, Any] | None) -> str:
+    if data is None:
+        return "## Closed loop\n\nNot measured for this model."
+    totals = data["summary"]
+    lines = "\n".join(f"| {title} | {totals[name]:g} |" for name, title in SUMMARY_TITLES.items())
+    seeds = [row["seed"] for row in data["scenarios"]]
+    return f"""
+## Closed loop, unseen scenarios
+
+Live SUMO traffic that reacts, planned at 10 Hz from rendered pictures and LiDAR, {data["duration_s"]:g} s each. The route, the
+speed limit and the next signal's state come as topics, as in the demo. {_when(data)}
+
+```
+transdiffuser evaluate closed-loop --seeds {min(seeds)}:{max(seeds) + 1} --duration {data["duration_s"]:g}
+```
+
+| | |
+| --- | --- |
+{lines}
+
+{markdown_table(data["scenarios"], DRIVE_COLUMNS)}
+
+A contact is at fault as in NAVSIM: running into something ahead or into something that stands, or from the side while not
+in the own lane. Plan times are of one thread while two drives share two cores."""
+
+
+def _open_loop(data: dict[str, Any] | None) -> str:
+    if data is None:
+        return "## Open loop\n\nNot measured for this model."
+    return f"""
+## Open loop, unseen samples
+
+Distance of the planned from the driven rear axle over 4 s (mean) and at 4 s, {data["candidates"]} candidates. "Eventful":
+samples in which constant velocity ends more than 4 m off. The oracle knows the future: a bound, not a planner.
+{_when(data)}
+
+```
+transdiffuser train --stage baselines --model models/tiny --samples data/samples/train \\
+    --validation data/samples/validation --out runs/baselines
+transdiffuser evaluate open-loop --baselines runs/baselines --samples data/samples/validation
+```
+
+{markdown_table(data["rows"], ERROR_COLUMNS)}"""
+
+
+def _speed(planner: dict[str, Any] | None, simulator: dict[str, Any] | None) -> str:
+    parts = ["## Speed"]
+    if planner is None and simulator is None:
+        return "## Speed\n\nNot measured for this model."
+    if planner is not None:
+        result = planner["planner"]
+        stages = ", ".join(f"{name} {value:g}" for name, value in result["stage_median_ms"].items())
+        parts.append(
+            f"Planning cycle, {result['threads']} threads, {result['cycles']} cycles on simulated frames "
+            f"(`transdiffuser benchmark planner`): median {result['median_ms']:g} ms, p99 {result['p99_ms']:g} ms, "
+            f"worst {result['worst_ms']:g} ms; loading {result['load_s']:g} s. Stages, median ms: {stages}. {_when(planner)}"
+        )
+    if simulator is not None:
+        result = simulator["simulator"]
+        parts.append(
+            f"Simulator at this model's rig, one core, {result['agents_mean']:g} agents around the vehicle "
+            f"(`transdiffuser benchmark simulator`): {result['times_real_time']:g} times real time at 10 Hz, "
+            f"{result['ms_per_step']:g} ms a step. {_when(simulator)}"
+        )
+    return "\n\n".join(parts)
+
+
+def _limits() -> str:
+    return """
+## Limits
+
+- Trained and measured in this project's simulator only. It never saw a real picture: do not drive a car with it.
+- The simulator's pictures are simple; nothing here says how it would do in CARLA.
+- Selection among the candidates is by rules on what the planner perceives; there is no learned scorer yet."""

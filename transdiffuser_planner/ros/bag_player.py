@@ -1,0 +1,114 @@
+"""Plays a bag to a planner node over DDS, frame by frame, and compares what the node publishes with the replay's plans.
+
+The replay goes on beside it, in this process: when it has a plan for a frame, the node's plan for the same stamp is
+waited for before the next message is published. So a slow machine delays the drive instead of losing frames.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import rclpy
+from rclpy.node import Node
+
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.types import PlanResult, Trajectory
+from transdiffuser_planner.recording import decode_plan, encode, encode_plan
+from transdiffuser_planner.recording.bag_reader import BagMessage
+from transdiffuser_planner.recording.decode import stamp_ns
+from transdiffuser_planner.recording.definitions import typestore
+from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE, OUTPUT_TYPES
+from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.replay.cycles import Cycle
+from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
+from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
+
+READY_TIMEOUT_S = 30.0
+PLAN_TIMEOUT_S = 10.0
+
+
+class PlayError(PlannerError):
+    """The planner node could not be reached."""
+
+
+@dataclass(kw_only=True, slots=True)
+class PlayResult:
+    """Counts over the replay's plans.
+
+    Attributes:
+        num_plans: Plans of the replay.
+        num_received: Those for which the node published a plan of the same stamp in time.
+        num_identical: Those whose published plan says the same to the last digit that the message carries.
+    """
+
+    num_plans: int = 0
+    num_received: int = 0
+    num_identical: int = 0
+
+
+class BagPlayer(Node):  # type: ignore[misc]
+    """Publishes the planner's inputs of one bag; the newest odometry's stamp is the time on /clock."""
+
+    def __init__(self, topics: TopicMap) -> None:
+        super().__init__("transdiffuser_bag_player")
+        self._topics = topics
+        self._wanted = topics.all_topics() - {topics.objects, topics.map}
+        self._makers: dict[str, Any] = {}
+        self._plans: dict[int, Trajectory] = {}
+        self.result = PlayResult()
+        self._clock = self.create_publisher(message_class("rosgraph_msgs/msg/Clock"), "/clock", RELIABLE)
+        kind = message_class(OUTPUT_TYPES["trajectory"])
+        self.create_subscription(kind, f"{OUTPUT_NAMESPACE}/trajectory", self._on_plan, RELIABLE)
+
+    def wait_for_planner(self, bag_topics: dict[str, str]) -> None:
+        """Wait until a planner listens to every topic of the bag that it can use.
+
+        Raises:
+            PlayError: It does not come.
+        """
+        for topic in sorted(self._wanted & set(bag_topics)):
+            qos = LATCHED if topic == self._topics.route else RELIABLE
+            self._makers[topic] = self.create_publisher(message_class(bag_topics[topic]), topic, qos)
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not all(maker.get_subscription_count() for maker in self._makers.values()):
+            if time.monotonic() > deadline:
+                deaf = [topic for topic, maker in self._makers.items() if not maker.get_subscription_count()]
+                raise PlayError(f"no planner listens to {', '.join(deaf)} after {READY_TIMEOUT_S:.0f} s")
+            rclpy.spin_once(self, timeout_sec=0.05)
+
+    def play(self, item: BagMessage) -> None:
+        """Publish one message of the bag as it is."""
+        maker = self._makers.get(item.topic)
+        if maker is None:
+            return
+        if item.topic == self._topics.odometry:
+            self._clock.publish(encode.clock(make_ros_message, stamp_ns(item.message)))
+        maker.publish(bytes(typestore().serialize_cdr(item.message, item.type_name)))
+        rclpy.spin_once(self, timeout_sec=0.0)
+
+    def compare(self, cycle: Cycle) -> None:
+        """Wait for the node's plan of a cycle of the replay."""
+        if not isinstance(cycle.outcome, PlanResult):
+            return
+        self.result.num_plans += 1
+        deadline = time.monotonic() + PLAN_TIMEOUT_S
+        while cycle.stamp_ns not in self._plans and time.monotonic() < deadline:
+            rclpy.spin_once(self, timeout_sec=0.02)
+        theirs = self._plans.pop(cycle.stamp_ns, None)
+        if theirs is None:
+            return
+        self.result.num_received += 1
+        ours = encode_plan.trajectory(make_ros_message, cycle.outcome.trajectory)
+        self.result.num_identical += _same(decode_plan.trajectory(ours), theirs)
+
+    def _on_plan(self, message: Any) -> None:
+        plan = decode_plan.trajectory(message)
+        self._plans[plan.stamp_ns] = plan
+
+
+def _same(a: Trajectory, b: Trajectory) -> bool:
+    """Whether two trajectories agree in every number."""
+    names = ("time_s_T", "x_m_T", "y_m_T", "heading_rad_T", "speed_mps_T", "accel_mps2_T", "curvature_per_m_T")
+    return a.frame_id == b.frame_id and all((getattr(a, n) == getattr(b, n)).all() for n in names)
