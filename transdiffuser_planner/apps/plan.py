@@ -46,7 +46,16 @@ def run(args: argparse.Namespace) -> int:
             assert isinstance(node, PlannerNode)
             start(node)
 
-    return session.run_node(make_node, ros_args, begin)
+    def end(node: object) -> None:
+        # A thread still inside ONNX Runtime when the interpreter ends would abort the process.
+        from rclpy.lifecycle import State
+
+        from transdiffuser_planner.ros.planner_node import PlannerNode
+
+        assert isinstance(node, PlannerNode)
+        node.on_shutdown(State(label="active", state_id=3))
+
+    return session.run_node(make_node, ros_args, begin, end)
 
 
 def _extra_ros_arguments(args: argparse.Namespace) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +14,16 @@ class RosError(PlannerError):
     """ROS 2 cannot be used as asked."""
 
 
-def init(ros_args: Sequence[str]) -> None:
+# How long a signal may wait until a node without timers looks up.
+_LOOK_UP_S = 0.2
+
+
+def init(ros_args: Sequence[str], *, own_signals: bool = False) -> None:
     """rclpy.init with the part of the command line from ``--ros-args`` on.
+
+    Args:
+        ros_args: From ``--ros-args`` on.
+        own_signals: rclpy leaves SIGINT and SIGTERM to the caller.
 
     Raises:
         RosError: rclpy or the interfaces are not installed, or an argument is malformed.
@@ -25,37 +34,50 @@ def init(ros_args: Sequence[str]) -> None:
     except ImportError as error:
         raise RosError(f"ROS 2 is not usable here ({error}); run 'make build' or source your ROS 2 setup") from None
     assert transdiffuser_msgs.msg is not None
+    from rclpy.signals import SignalHandlerOptions
+
+    options = SignalHandlerOptions.NO if own_signals else None
     try:
-        rclpy.init(args=["transdiffuser", *ros_args])
+        rclpy.init(args=["transdiffuser", *ros_args], signal_handler_options=options)
     except Exception as error:  # rcl reports malformed arguments in several types
         raise RosError(f"bad --ros-args ({str(error).splitlines()[0]})") from None
 
 
-def run_node(make_node: Callable[[], Any], ros_args: Sequence[str], begin: Callable[[Any], None] | None = None) -> int:
+def run_node(
+    make_node: Callable[[], Any],
+    ros_args: Sequence[str],
+    begin: Callable[[Any], None] | None = None,
+    end: Callable[[Any], None] | None = None,
+) -> int:
     """Create a node, spin it until interrupted, clean up.
 
     Args:
         make_node: Called after rclpy.init.
         ros_args: From ``--ros-args`` on.
         begin: Called with the node before spinning.
+        end: Called with the node after spinning, before it is destroyed.
     """
-    init(ros_args)
+    told_to_stop = threading.Event()
+    init(ros_args, own_signals=True)
+    # Not rclpy's handlers: they would end the context below a thread that still publishes a plan.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told_to_stop.set())
     import rclpy
-    from rclpy.executors import ExternalShutdownException
+    from rclpy.executors import SingleThreadedExecutor
 
     node = None
     try:
         node = make_node()
         if begin is not None:
             begin(node)
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not told_to_stop.is_set():
+            executor.spin_once(timeout_sec=_LOOK_UP_S)
     finally:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # launch systems send it twice; the second must not disturb cleaning up
         if node is not None:
+            if end is not None:
+                end(node)
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
