@@ -1,0 +1,99 @@
+"""NC, no at-fault collision: 0 after hitting a road user, 0.5 after hitting an object, 1 otherwise.
+
+Only the first touch of each agent matters: if the ego is to blame the score falls, if not the agent is forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.scoring.boxes import FRONT_LEFT, FRONT_RIGHT, Boxes
+from transdiffuser_planner.scoring.ego_area import EgoArea
+from transdiffuser_planner.scoring.exact import convex_touch
+from transdiffuser_planner.scoring.prepared import PreparedAgents
+from transdiffuser_planner.scoring.reasons import Reason, Reasons, gather
+from transdiffuser_planner.scoring.simulate import Motion
+from transdiffuser_planner.scoring.touching import BEHIND_RAD, centroid, first_touches, relative_angle_rad
+
+FloatArray = NDArray[np.float64]
+
+STOPPED_MPS = 5e-2
+ROAD_USER_SCORE, OBJECT_SCORE = 0.0, 0.5
+METRIC = "no_at_fault_collision"
+
+
+class CollisionKind(Enum):
+    """How two boxes met."""
+
+    STOPPED_EGO = "ego stands"
+    STOPPED_AGENT = "agent stands"
+    REAR = "hit from behind"
+    FRONT = "front bumper"
+    SIDE = "side"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collisions:
+    """Attributes:
+    score_M: 0, 0.5 or 1.
+    first_step_M: Step of the first collision the ego is to blame for; infinite if there is none.
+    reasons: Each of them.
+    """
+
+    score_M: FloatArray
+    first_step_M: FloatArray
+    reasons: Reasons
+
+
+def collision_kind(
+    pose_3: FloatArray, speed_mps: float, ego_corner_42: FloatArray, agent_speed_mps: float, agent_corner_42: FloatArray
+) -> CollisionKind:
+    """How the ego and an agent, touching each other, met."""
+    if speed_mps <= STOPPED_MPS:
+        return CollisionKind.STOPPED_EGO
+    if agent_speed_mps <= STOPPED_MPS:
+        return CollisionKind.STOPPED_AGENT
+    if relative_angle_rad(pose_3, centroid(agent_corner_42)) > BEHIND_RAD:
+        return CollisionKind.REAR
+    bumper = [ego_corner_42[FRONT_LEFT].tolist(), ego_corner_42[FRONT_RIGHT].tolist()]
+    return CollisionKind.FRONT if convex_touch(bumper, agent_corner_42.tolist()) else CollisionKind.SIDE
+
+
+def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: PreparedAgents) -> Collisions:
+    """Score M simulated plans.
+
+    Args:
+        motion: The simulated plans.
+        ego: Their boxes (M, S).
+        area: Where they are.
+        agents: The others.
+    """
+    num_plans, num_steps = motion.pose_MS3.shape[:2]
+    score_M, first_step_M = np.ones(num_plans), np.full(num_plans, np.inf)
+    found: list[tuple[int, Reason]] = []
+    everywhere = np.ones((num_plans, num_steps), dtype=bool)
+    touches = first_touches(ego, agents, np.arange(num_steps), everywhere)
+    if len(touches.plan_K) == 0:
+        return Collisions(score_M=score_M, first_step_M=first_step_M, reasons=gather(num_plans, found))
+
+    speed_MS, blamed_MS = motion.speed_MS, area.blamed_MS
+    for plan, step, agent in zip(touches.plan_K, touches.moment_K, touches.agent_K, strict=True):
+        moves = agents.moves_N[agent]
+        kind = collision_kind(
+            motion.pose_MS3[plan, step],
+            float(speed_MS[plan, step]),
+            ego.corner_X42[plan, step],
+            float(agents.speed_N[agent]) if moves else 0.0,
+            agents.boxes.corner_X42[agent, step],
+        )
+        to_blame = kind in (CollisionKind.STOPPED_AGENT, CollisionKind.FRONT)
+        if to_blame or (kind is CollisionKind.SIDE and blamed_MS[plan, step]):
+            score_M[plan] = min(score_M[plan], ROAD_USER_SCORE if moves else OBJECT_SCORE)
+            first_step_M[plan] = min(first_step_M[plan], step)
+            reason = Reason(metric=METRIC, step=int(step), agent=agents.token_N[agent], detail=kind.value)
+            found.append((int(plan), reason))
+    return Collisions(score_M=score_M, first_step_M=first_step_M, reasons=gather(num_plans, found))

@@ -1,0 +1,62 @@
+"""EP, ego progress: metres along the centre line, compared with the better of the plan and PDM-Closed's."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+WORTHWHILE_M = 5.0
+"""If not even the better one gets further than this, everyone's progress is full."""
+
+
+def distances_to_line(line_K2: FloatArray, point_Q2: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """For Q points the distance to each of the K - 1 segments and how far along the segment the nearest point is.
+
+    Returns:
+        Distances (Q, K - 1) and shares 0 to 1 of the segments' lengths (Q, K - 1).
+    """
+    step_K2 = np.diff(line_K2, axis=0)
+    length_2 = (step_K2 * step_K2).sum(axis=-1)
+    away_QK2 = point_Q2[:, None] - line_K2[:-1]
+    dot_QK = away_QK2[..., 0] * step_K2[:, 0] + away_QK2[..., 1] * step_K2[:, 1]
+    share_QK = np.clip(dot_QK / np.where(length_2 > 0.0, length_2, 1.0), 0.0, 1.0)
+    rest_x = away_QK2[..., 0] - share_QK * step_K2[:, 0]
+    rest_y = away_QK2[..., 1] - share_QK * step_K2[:, 1]
+    return np.hypot(rest_x, rest_y), np.asarray(share_QK)
+
+
+def position_along(line_K2: FloatArray, point_Q2: FloatArray) -> FloatArray:
+    """Metres along the line (Q,) of its points nearest to the given ones; the first of equals."""
+    distance_QK, share_QK = distances_to_line(line_K2, point_Q2)
+    length_K = np.hypot(*np.diff(line_K2, axis=0).T)
+    before_K = np.cumsum(length_K) - length_K
+    best_Q = distance_QK.argmin(axis=1)
+    return np.asarray(before_K[best_Q] + share_QK[np.arange(len(point_Q2)), best_Q] * length_K[best_Q])
+
+
+def raw_progress_m(line_K2: FloatArray, center_MS2: FloatArray) -> FloatArray:
+    """Metres (M,) along the line between the first and the last centre of each plan's box, never negative."""
+    ends = np.concatenate([center_MS2[:1, 0], center_MS2[:, -1]])
+    along = position_along(line_K2, ends)
+    return np.asarray(np.clip(along[1:] - along[0], 0.0, None))
+
+
+def share_of_best_v1(raw_M: FloatArray, product_M: FloatArray, best_M: FloatArray) -> FloatArray:
+    """EP of PDMS: nothing for a plan whose product of hard rules is 0.
+
+    Args:
+        raw_M: Metres of each plan.
+        product_M: Product of its hard rules.
+        best_M: The largest of metres times product it is compared with, its own included.
+    """
+    worth_M = best_M > WORTHWHILE_M
+    otherwise_M = np.where(product_M == 0.0, 0.0, 1.0)
+    return np.asarray(np.where(worth_M, raw_M * product_M / np.where(worth_M, best_M, 1.0), otherwise_M))
+
+
+def share_of_best_v2(raw_M: FloatArray, best_M: FloatArray) -> FloatArray:
+    """EP of EPDMS: as PDMS, but the plan's own hard rules do not count twice."""
+    worth_M = best_M > WORTHWHILE_M
+    return np.where(worth_M, np.clip(raw_M / np.where(worth_M, best_M, 1.0), 0.0, 1.0), 1.0)

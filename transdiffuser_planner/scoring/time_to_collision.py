@@ -1,0 +1,103 @@
+"""TTC: 0 if the ego, going straight on at its speed, would hit someone ahead within 0.9 s of any moment.
+
+The agents are where they will be. As with collisions, only the first such touch of each agent counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.scoring.boxes import Boxes
+from transdiffuser_planner.scoring.ego_area import EgoArea
+from transdiffuser_planner.scoring.polygons import points_inside
+from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene
+from transdiffuser_planner.scoring.reasons import Reason, Reasons, gather
+from transdiffuser_planner.scoring.scene import NUM_STEPS, STEP_S
+from transdiffuser_planner.scoring.simulate import Motion
+from transdiffuser_planner.scoring.touching import AHEAD_RAD, BEHIND_RAD, centroid, first_touches, relative_angle_rad
+
+FloatArray = NDArray[np.float64]
+
+LOOK_AHEAD_STEPS: Final = np.asarray([0, 3, 6, 9])
+STANDING_MPS = 5e-3
+METRIC = "time_to_collision"
+
+NUM_MOMENTS_V1 = NUM_STEPS + 1
+NUM_MOMENTS_V2 = NUM_STEPS + 1 - int(LOOK_AHEAD_STEPS.max())
+"""PDMS looks ahead from every step and needs the agents for 4.9 s; EPDMS stops 0.9 s before the end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimeToCollision:
+    """Attributes:
+    score_M: 0 or 1.
+    first_step_M: Step of the first violation; infinite if there is none.
+    reasons: Each of them.
+    """
+
+    score_M: FloatArray
+    first_step_M: FloatArray
+    reasons: Reasons
+
+
+def _projected(motion: Motion, ego: Boxes, num_moments: int) -> Boxes:
+    """Boxes (M, moments * 4) of the ego going straight on from each moment."""
+    heading_MS = motion.pose_MS3[:, :num_moments, 2]
+    speed_MS = motion.speed_MS[:, :num_moments]
+    velocity_MS2 = np.stack([np.cos(heading_MS) * speed_MS, np.sin(heading_MS) * speed_MS], axis=-1)
+    shift = velocity_MS2[:, :, None] * (LOOK_AHEAD_STEPS * STEP_S)[:, None]
+    num_plans, num_rows = len(heading_MS), num_moments * len(LOOK_AHEAD_STEPS)
+    return Boxes(
+        center_X2=(ego.center_X2[:, :num_moments, None] + shift).reshape(num_plans, num_rows, 2),
+        axis_X2=np.repeat(ego.axis_X2[:, :num_moments], len(LOOK_AHEAD_STEPS), axis=1),
+        half_X2=ego.half_X2,
+        corner_X42=(ego.corner_X42[:, :num_moments, None] + shift[..., None, :]).reshape(num_plans, num_rows, 4, 2),
+    )
+
+
+def score_time_to_collision(
+    prepared: PreparedScene, motion: Motion, ego: Boxes, area: EgoArea, agents: PreparedAgents, num_moments: int
+) -> TimeToCollision:
+    """Score M simulated plans.
+
+    Args:
+        prepared: For its intersections.
+        motion: The simulated plans.
+        ego: Their boxes (M, S).
+        area: Where they are.
+        agents: The others.
+        num_moments: Steps from which to look ahead; fewer where the agents' boxes end.
+    """
+    num_plans = len(motion.pose_MS3)
+    score_M, first_step_M = np.ones(num_plans), np.full(num_plans, np.inf)
+    found: list[tuple[int, Reason]] = []
+    if len(agents):
+        moment_R, ahead_R = np.divmod(np.arange(num_moments * len(LOOK_AHEAD_STEPS)), len(LOOK_AHEAD_STEPS))
+        agent_step_R = moment_R + LOOK_AHEAD_STEPS[ahead_R]
+        known_R = agent_step_R < agents.num_steps
+        moving_MR = (motion.speed_MS[:, moment_R] >= STANDING_MPS) & known_R
+        rows = np.where(known_R, agent_step_R, 0)
+        touches = first_touches(_projected(motion, ego, num_moments), agents, rows, moving_MR)
+        if len(touches.plan_K):
+            step_K = moment_R[touches.moment_K]
+            pose_K3 = motion.pose_MS3[touches.plan_K, step_K]
+            in_intersection_K = _in_intersection(prepared, pose_K3[:, :2])
+            blamed_K = area.blamed_MS[touches.plan_K, step_K] | in_intersection_K
+            for k, (plan, row, agent) in enumerate(zip(touches.plan_K, touches.moment_K, touches.agent_K, strict=True)):
+                angle = relative_angle_rad(pose_K3[k], centroid(agents.boxes.corner_X42[agent, agent_step_R[row]]))
+                if angle < AHEAD_RAD or (blamed_K[k] and not angle > BEHIND_RAD):
+                    score_M[plan] = 0.0
+                    first_step_M[plan] = min(first_step_M[plan], step_K[k])
+                    detail = f"would touch in {LOOK_AHEAD_STEPS[ahead_R[row]] * STEP_S:.1f} s"
+                    reason = Reason(metric=METRIC, step=int(step_K[k]), agent=agents.token_N[agent], detail=detail)
+                    found.append((int(plan), reason))
+    return TimeToCollision(score_M=score_M, first_step_M=first_step_M, reasons=gather(num_plans, found))
+
+
+def _in_intersection(prepared: PreparedScene, point_K2: FloatArray) -> NDArray[np.bool_]:
+    near_R, inside_RK = points_inside(prepared.areas, point_K2)
+    return np.asarray(inside_RK[prepared.intersection_P[near_R]].any(axis=0))
