@@ -91,7 +91,7 @@ $(BIN)/python: | machine
 
 $(STAMPS)/demo: $(PACKAGING) | $(BIN)/python
 ifdef ROS_DISTRO
-	@echo "installing the planner and the simulator into .venv, beside ROS 2 $(ROS) (about 0.7 GB)"
+	@echo "installing the planner and the simulator into .venv, beside ROS 2 $(ROS) (about 1 GB)"
 else
 	@echo "installing the planner, the simulator and ROS 2 into .venv (about 1.5 GB)"
 endif

@@ -1,6 +1,8 @@
 """The package as tools see it: names agree, ROS finds its files, the vehicle needs little."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,9 @@ WORKSPACE = ROOT / "ros2_ws" / "src"
 
 
 def test_versions_agree_everywhere():
-    versions = {ElementTree.parse(path).findtext("version") for path in [ROOT / "package.xml", *WORKSPACE.glob("*/package.xml")]}
+    versions = {
+        ElementTree.parse(path).findtext("version") for path in [ROOT / "package.xml", *WORKSPACE.glob("*/package.xml")]
+    }
     project = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)
     assert versions == {project[1]}
 
@@ -59,6 +63,61 @@ def test_make_says_in_one_line_that_a_python_is_too_old(tmp_path):
     run = subprocess.run(["make", "machine", f"PYTHON={old}"], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert run.returncode != 0
     assert "Python 3.8.1 is not supported; Python 3.10 to 3.13 is needed" in run.stderr
+
+
+def machine(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`make machine` of a checkout in that folder, with this Python."""
+    inherited = {name: value for name, value in os.environ.items() if name != "ROS_DISTRO"}
+    command = [shutil.which("make"), "-f", str(ROOT / "Makefile"), "machine", f"PYTHON={sys.executable}"]
+    env = {**inherited, **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=60)
+
+
+def test_make_says_in_one_line_that_there_is_no_compiler(tmp_path):
+    (tmp_path / "bash").symlink_to(shutil.which("bash"))
+    run = machine(tmp_path, PATH=str(tmp_path))
+    assert run.returncode != 0
+    assert run.stderr.startswith("make: no C++ compiler found; ")
+
+
+def test_make_says_in_one_line_that_the_ros_installation_is_not_usable(tmp_path):
+    (tmp_path / "python").write_text(
+        f'#!/bin/sh\ncase "$*" in *rclpy*) exit 1;; *) exec {sys.executable} "$@";; esac\n'
+    )
+    (tmp_path / "python").chmod(0o755)
+    command = ["make", "-f", str(ROOT / "Makefile"), "machine", f"PYTHON={tmp_path / 'python'}", "ROS_DISTRO=kilted"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert run.returncode != 0
+    assert "cannot import rclpy; source that ROS 2" in run.stderr
+
+
+def test_make_refuses_an_environment_made_for_another_ros(tmp_path):
+    (tmp_path / ".venv/.made").mkdir(parents=True)
+    (tmp_path / ".venv/.made/demo").write_text("kilted\n")
+    run = machine(tmp_path)
+    assert run.returncode != 0
+    assert run.stderr.startswith("make: .venv was made for ROS 2 kilted, this shell has wheels; run make clean first")
+
+
+def test_make_installs_for_development_with_the_constraints_of_what_is_there():
+    """A second resolver call once lifted setuptools above what colcon bears."""
+    recipe = (ROOT / "Makefile").read_text().split("$(STAMPS)/dev:")[1].split("\n\n")[0]
+    assert '-e ".[$(EXTRAS),training,dev]"' in recipe
+
+
+def test_colcon_test_finds_pytest_among_the_extras():
+    project = (ROOT / "pyproject.toml").read_text()
+    assert re.search(r'^test = \["pytest', project, re.M)
+
+
+@pytest.mark.parametrize("package", ["transdiffuser_msgs", "carla_msgs", "derived_object_msgs", "ackermann_msgs"])
+def test_interface_packages_declare_what_they_build_with(package):
+    manifest = ElementTree.parse(WORKSPACE / package / "package.xml").getroot()
+    declared = {item.text for item in manifest if item.tag.endswith("depend")}
+    needed = set(re.findall(r"find_package\((\w+)", (WORKSPACE / package / "CMakeLists.txt").read_text()))
+    assert needed <= declared
+    assert manifest.findtext("member_of_group") == "rosidl_interface_packages"
+    assert manifest.get("format") == "3" and manifest.findtext("export/build_type") == "ament_cmake"
 
 
 def test_make_lists_its_targets():
