@@ -82,12 +82,15 @@ def ride_of_rear_axle(motion: Motion) -> RideMS:
 
 
 def ride_of_center(motion: Motion) -> RideMS:
-    """Accelerations at the box's centre, with the devkit's sign of the centripetal term; their size at the rear axle."""
+    """Accelerations at the box's centre as the devkit has them; their size stays that of the rear axle.
+
+    Both the centripetal and the angular term go forward there, though one points backward and the other sideways.
+    """
     rear = ride_of_rear_axle(motion)
     offset = PACIFICA.center_offset_m
     return RideMS(
-        forward_MS=rear.forward_MS + offset * motion.yaw_rate_MS**2,
-        lateral_MS=rear.lateral_MS + offset * motion.yaw_acceleration_MS,
+        forward_MS=rear.forward_MS + offset * (motion.yaw_rate_MS**2 + motion.yaw_acceleration_MS),
+        lateral_MS=rear.lateral_MS,
         magnitude_MS=rear.magnitude_MS,
         heading_MS=rear.heading_MS,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.scoring.comfort import score_comfort
 from transdiffuser_planner.scoring.direction import score_direction
-from transdiffuser_planner.scoring.prepared import PreparedScene, prepared
+from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene, prepared
 from transdiffuser_planner.scoring.progress import share_of_best_v1
 from transdiffuser_planner.scoring.reasons import Reasons, join
 from transdiffuser_planner.scoring.rollout import (
@@ -77,16 +77,18 @@ def score_pdms(scene: Scene | PreparedScene, plans_MT3: FloatArray, *, interval_
     rolled = roll_out(ready, both, ready.agents)
     product = rolled.collisions.score_M * rolled.drivable_M
     best_M = best_progress_m(rolled.raw_progress_M * product, reference is not None)
-    return score_rollout_v1(ready, rolled, best_M, slice(len(both) - len(poses), None))
+    return score_rollout_v1(ready, rolled, best_M, slice(len(both) - len(poses), None), ready.agents)
 
 
-def score_rollout_v1(ready: PreparedScene, rolled: Rollout, best_M: FloatArray, plans: slice) -> PdmScores:
+def score_rollout_v1(
+    ready: PreparedScene, rolled: Rollout, best_M: FloatArray, plans: slice, agents: PreparedAgents
+) -> PdmScores:
     """PDMS of some of the simulated plans, given the best progress each is compared with."""
     motion, ego, area = rolled.motion.of(plans), some_boxes(rolled.ego, plans), rolled.area.of(plans)
     nc_M, dac_M, raw_M = rolled.collisions.score_M[plans], rolled.drivable_M[plans], rolled.raw_progress_M[plans]
     product_M = nc_M * dac_M
     progress_M = share_of_best_v1(raw_M, product_M, best_M)
-    ttc = score_time_to_collision(ready, motion, ego, area, ready.agents, NUM_MOMENTS_V1)
+    ttc = score_time_to_collision(ready, motion, ego, area, agents, NUM_MOMENTS_V1)
     comfort_M, comfort_reasons = score_comfort(motion)
     direction_M, direction_reasons = score_direction(ego.center_X2, area.off_route_MS)
     weighted = (

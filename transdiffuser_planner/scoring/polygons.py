@@ -36,6 +36,18 @@ class PolygonSet:
     def __len__(self) -> int:
         return len(self.bounds_P4)
 
+    def of(self, keep_P: BoolArray) -> PolygonSet:
+        """Some of the polygons only."""
+        keep_E = keep_P[self.owner_E] if len(self.owner_E) else np.zeros(0, dtype=bool)
+        return PolygonSet(
+            lower_E2=self.lower_E2[keep_E],
+            upper_E2=self.upper_E2[keep_E],
+            x_min_E=self.x_min_E[keep_E],
+            x_max_E=self.x_max_E[keep_E],
+            owner_E=(np.cumsum(keep_P) - 1)[self.owner_E[keep_E]],
+            bounds_P4=self.bounds_P4[keep_P],
+        )
+
 
 def pack_polygons(rings: Sequence[FloatArray]) -> PolygonSet:
     """The set of the given rings, each (corners, 2) without repeating the first corner at the end."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.scoring.boxes import Boxes, ego_boxes, gap_m, make_boxes, settle
 from transdiffuser_planner.scoring.polygons import PolygonSet, pack_polygons
-from transdiffuser_planner.scoring.scene import DRIVABLE_KINDS, LANE_KINDS, Agents, AreaKind, Scene
+from transdiffuser_planner.scoring.scene import DRIVABLE_KINDS, LANE_KINDS, Agents, AreaKind, RedLight, Scene
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -56,7 +56,7 @@ class PreparedScene:
         lane_P, route_P, drivable_P, intersection_P: Which polygons are lanes or connectors, on the route, drivable,
             intersections.
         center_line_K2: Points of the route's centre line.
-        red_lights: Polygons of the red lights, L.
+        lights, light_areas: The red lights and their polygons.
     """
 
     scene: Scene
@@ -68,7 +68,8 @@ class PreparedScene:
     drivable_P: BoolArray
     intersection_P: BoolArray
     center_line_K2: FloatArray
-    red_lights: PolygonSet
+    lights: tuple[RedLight, ...]
+    light_areas: PolygonSet
 
 
 def prepare_agents(agents: Agents) -> PreparedAgents:
@@ -133,7 +134,8 @@ def prepare(scene: Scene) -> PreparedScene:
         drivable_P=np.asarray([kind in DRIVABLE_KINDS for kind in kinds]),
         intersection_P=np.asarray([kind is AreaKind.INTERSECTION for kind in kinds]),
         center_line_K2=scene.center_line_K3[:, :2],
-        red_lights=pack_polygons([light.ring_C2 for light in scene.red_lights]),
+        lights=scene.red_lights,
+        light_areas=pack_polygons([light.ring_C2 for light in scene.red_lights]),
     )
 
 

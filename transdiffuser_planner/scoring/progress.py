@@ -11,26 +11,28 @@ WORTHWHILE_M = 5.0
 """If not even the better one gets further than this, everyone's progress is full."""
 
 
-def distances_to_line(line_K2: FloatArray, point_Q2: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """For Q points the distance to each of the K - 1 segments and how far along the segment the nearest point is.
+def distances_to_segments(
+    start_K2: FloatArray, step_K2: FloatArray, point_Q2: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """For Q points the distance to each of K segments and how far along the segment the nearest point is.
 
     Returns:
-        Distances (Q, K - 1) and shares 0 to 1 of the segments' lengths (Q, K - 1).
+        Distances (Q, K) and shares 0 to 1 of the segments' lengths (Q, K).
     """
-    step_K2 = np.diff(line_K2, axis=0)
     length_2 = (step_K2 * step_K2).sum(axis=-1)
-    away_QK2 = point_Q2[:, None] - line_K2[:-1]
-    dot_QK = away_QK2[..., 0] * step_K2[:, 0] + away_QK2[..., 1] * step_K2[:, 1]
+    away_x = point_Q2[:, None, 0] - start_K2[:, 0]
+    away_y = point_Q2[:, None, 1] - start_K2[:, 1]
+    dot_QK = away_x * step_K2[:, 0] + away_y * step_K2[:, 1]
     share_QK = np.clip(dot_QK / np.where(length_2 > 0.0, length_2, 1.0), 0.0, 1.0)
-    rest_x = away_QK2[..., 0] - share_QK * step_K2[:, 0]
-    rest_y = away_QK2[..., 1] - share_QK * step_K2[:, 1]
-    return np.hypot(rest_x, rest_y), np.asarray(share_QK)
+    distance_QK = np.hypot(away_x - share_QK * step_K2[:, 0], away_y - share_QK * step_K2[:, 1])
+    return distance_QK, np.asarray(share_QK)
 
 
 def position_along(line_K2: FloatArray, point_Q2: FloatArray) -> FloatArray:
     """Metres along the line (Q,) of its points nearest to the given ones; the first of equals."""
-    distance_QK, share_QK = distances_to_line(line_K2, point_Q2)
-    length_K = np.hypot(*np.diff(line_K2, axis=0).T)
+    step_K2 = np.diff(line_K2, axis=0)
+    distance_QK, share_QK = distances_to_segments(line_K2[:-1], step_K2, point_Q2)
+    length_K = np.hypot(step_K2[:, 0], step_K2[:, 1])
     before_K = np.cumsum(length_K) - length_K
     best_Q = distance_QK.argmin(axis=1)
     return np.asarray(before_K[best_Q] + share_QK[np.arange(len(point_Q2)), best_Q] * length_K[best_Q])

@@ -1,0 +1,110 @@
+"""PDM-Closed's idea of the future: road users keep speed and heading, objects stand, lights stay as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.scoring.boxes import Boxes, box_corners, ego_boxes
+from transdiffuser_planner.scoring.polygons import pack_polygons, points_inside
+from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene
+from transdiffuser_planner.scoring.scene import STEP_S, AgentKind, RedLight
+from transdiffuser_planner.scoring.simulate import wrap_rad
+from transdiffuser_planner.scoring.traffic_lights import boxes_touch_ring
+
+FloatArray = NDArray[np.float64]
+
+NUM_FORECAST_STEPS = 52
+UPDATE_STEPS = 2
+"""The forecast moves every 0.2 s."""
+
+RADIUS_M = 100.0
+NEAREST: Final = {AgentKind.VEHICLE: 50, AgentKind.PEDESTRIAN: 25, AgentKind.BICYCLE: 10}
+NEAREST_OBJECTS = 50
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What the reference planner plans and scores with.
+
+    Attributes:
+        ready: The scene with the lights of time 0 for all times.
+        agents: Everyone considered, without those that touch the ego at time 0.
+        velocity_N2: How they are moved, map frame.
+        heading_N: Their headings.
+        lights: Red lights to stop at: all but those whose lane connector the ego stands in entirely.
+    """
+
+    ready: PreparedScene
+    agents: PreparedAgents
+    velocity_N2: FloatArray
+    heading_N: FloatArray
+    lights: tuple[RedLight, ...]
+
+
+def _considered(ready: PreparedScene, center_2: FloatArray) -> list[int]:
+    """Agents within 100 m: objects first, then road users, of each kind the nearest."""
+    agents = ready.scene.agents
+    distance_N = np.hypot(*(agents.pose_NS3[:, 0, :2] - center_2).T)
+    use_N = agents.valid_NS[:, 0] & (distance_N <= RADIUS_M) & ~ready.overlaps_N
+    order = [int(index) for index in np.argsort(distance_N, kind="stable") if use_N[index]]
+    chosen = [index for index in order if not agents.kind_N[index].moves][:NEAREST_OBJECTS]
+    for kind, limit in NEAREST.items():
+        chosen += [index for index in order if agents.kind_N[index] is kind][:limit]
+    return chosen
+
+
+def forecast(ready: PreparedScene) -> Forecast:
+    """Forecast a scene from what is known at time 0."""
+    scene = ready.scene
+    ego = ego_boxes(scene.ego.pose_3[None])
+    index = np.asarray(_considered(ready, ego.center_X2[0]), dtype=np.int64)
+    agents = scene.agents
+    pose_N3, velocity_N2 = agents.pose_NS3[index, 0], agents.velocity_NS2[index, 0]
+    half_N2 = agents.size_N2[index] / 2.0
+    moves_N = ready.agents.moves_N[index]
+    speed_N = np.hypot(velocity_N2[:, 0], velocity_N2[:, 1])
+    turn_N = wrap_rad(pose_N3[:, 2] - np.arctan2(velocity_N2[:, 1], velocity_N2[:, 0]))
+    forward_N = np.where(np.abs(turn_N) < np.pi / 2.0, pose_N3[:, 2], pose_N3[:, 2] + np.pi)
+    moved_N2 = np.stack([np.cos(forward_N), np.sin(forward_N)], axis=-1) * np.where(moves_N, speed_N, 0.0)[:, None]
+
+    times_S = (np.arange(NUM_FORECAST_STEPS) // UPDATE_STEPS) * UPDATE_STEPS * STEP_S
+    shift_NS2 = times_S[:, None] * moved_N2[:, None]
+    corner_N42 = box_corners(pose_N3[:, :2], pose_N3[:, 2], half_N2)
+    axis_N2 = np.stack([np.cos(pose_N3[:, 2]), np.sin(pose_N3[:, 2])], axis=-1)
+    boxes = Boxes(
+        center_X2=pose_N3[:, None, :2] + shift_NS2,
+        axis_X2=np.broadcast_to(axis_N2[:, None], shift_NS2.shape),
+        half_X2=half_N2[:, None],
+        corner_X42=corner_N42[:, None] + shift_NS2[:, :, None],
+    )
+    red = tuple(
+        RedLight(token=light.token, ring_C2=light.ring_C2, red_S=np.ones(1, dtype=bool))
+        for light in scene.red_lights
+        if light.red_S[0]
+    )
+    red_P = np.asarray([bool(light.red_S[0]) for light in scene.red_lights], dtype=bool)
+    return Forecast(
+        ready=dataclasses.replace(ready, lights=red, light_areas=ready.light_areas.of(red_P)),
+        agents=PreparedAgents(
+            token_N=tuple(agents.token_N[i] for i in index),
+            moves_N=moves_N,
+            speed_N=speed_N,
+            boxes=boxes,
+            radius_N=np.hypot(half_N2[:, 0], half_N2[:, 1]),
+            valid_NS=np.ones(shift_NS2.shape[:2], dtype=bool),
+        ),
+        velocity_N2=velocity_N2,
+        heading_N=pose_N3[:, 2],
+        lights=tuple(light for light in red if not _holds(light.ring_C2, ego)),
+    )
+
+
+def _holds(ring_C2: FloatArray, ego: Boxes) -> bool:
+    """True if the ring holds the whole box."""
+    if boxes_touch_ring(ego.center_X2, ego.axis_X2, ego.half_X2, ego.corner_X42, ring_C2)[0]:
+        return False
+    return bool(points_inside(pack_polygons([ring_C2]), ego.center_X2)[1].any())
