@@ -61,10 +61,10 @@ class PlannerConfig:
     weight_off_road: float = _number(6.0, "", 0.0, 1e3, "Selection: footprint outside the predicted road.")
     weight_route: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: lateral distance from the route.")
     weight_signal: float = _number(10.0, "", 0.0, 1e3, "Selection: passing a stop line whose signal is known red.")
-    weight_consensus: float = _number(0.6, "1/m", 0.0, 1e3, "Selection: distance from the mean of all candidates.")
+    weight_consensus: float = _number(0.6, "1/m", 0.0, 1e3, "Selection: distance from the nearest other candidates.")
     weight_comfort: float = _number(0.3, "", 0.0, 1e3, "Selection: acceleration beyond comfort.")
-    weight_progress: float = _number(0.05, "1/m", 0.0, 1e3, "Selection: reward per metre along the route.")
-    weight_consistency: float = _number(0.3, "1/m", 0.0, 1e3, "Selection: distance from the previous plan.")
+    weight_progress: float = _number(0.1, "1/m", 0.0, 1e3, "Selection: reward per metre along the route.")
+    weight_consistency: float = _number(0.3, "1/m", 0.0, 1e3, "Selection: distance across the previous plan's path.")
 
     detection_threshold: float = _number(0.3, "", 0.01, 0.99, "Heat-map score from which a cell is an agent.")
     comfort_decel_mps2: float = _number(2.5, "m/s2", 0.5, 6.0, "Deceleration of the comfort-stop fallback.")

@@ -22,6 +22,8 @@ from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import ContractError
 
 CONTRACT_VERSION = 1
+CANDIDATE_AXIS = "candidates"
+"""Name of the denoise graph's one free axis."""
 
 
 class BevClass(IntEnum):

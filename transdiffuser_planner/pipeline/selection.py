@@ -2,7 +2,7 @@
 
 The cost of a plan is a weighted sum of terms (lower is better): predicted collisions, leaving the predicted road,
 distance
-from the route, passing a red stop line, discomfort, distance from the candidates' mean and from the previous plan,
+from the route, passing a red stop line, discomfort, distance from like candidates and across the previous path,
 minus progress. Probabilities are the softmax of the negative cost over the feasible candidates.
 """
 
@@ -24,7 +24,10 @@ FloatArray = NDArray[np.float64]
 
 _NEAR_M = 0.5
 _LATERAL_FREE_M = 0.3
+_NEIGHBOUR_SHARE = 0.2
+_BESIDE_ROUTE_M, _ROUTE_DOUBT = 1.0, 0.2
 _COLLISION_DECAY_S = 2.0
+_MIN_STEP_M, _MIN_PATH_M, _STRAIGHT_ON_M = 0.02, 2.0, 60.0
 _DRIVABLE = (BevClass.ROAD, BevClass.CENTER_LINE, BevClass.VEHICLE)
 
 
@@ -67,7 +70,7 @@ def rank(
     """Order the candidates; infeasible ones come last and get probability 0."""
     terms = {
         "collision": _collision_term(plans, inputs),
-        "off_road": _off_road_term(plans, inputs.bev_probability_KLL, contract),
+        "off_road": _off_road_term(plans, inputs.bev_probability_KLL, inputs.route_R2, contract),
         "route": np.zeros(len(feasible_M)),
         "signal": _signal_term(plans, inputs.signal),
         "consensus": _consensus_term(plans, feasible_M),
@@ -96,9 +99,15 @@ def _collision_term(plans: SmoothPlans, inputs: SelectionInputs) -> FloatArray:
 
 
 def _off_road_term(
-    plans: SmoothPlans, bev_probability_KLL: NDArray[np.float32] | None, contract: ModelContract
+    plans: SmoothPlans,
+    bev_probability_KLL: NDArray[np.float32] | None,
+    route_R2: FloatArray | None,
+    contract: ModelContract,
 ) -> FloatArray:
-    """Mean over time of the worst corner's probability of not being road; outside the grid nothing is charged."""
+    """Mean over time of the worst corner's probability of not being road; outside the grid nothing is charged.
+
+    Where a route is given it is on the road: what the picture says counts the more, the farther a pose is beside it.
+    """
     if bev_probability_KLL is None:
         return np.zeros(len(plans.pose_MF3))
     drivable = bev_probability_KLL[list(_DRIVABLE)].sum(axis=0)
@@ -112,7 +121,11 @@ def _off_road_term(
     last = contract.bev_cells - 1
     inside = (row >= 0) & (row <= last) & (column >= 0) & (column <= last)
     chance = np.where(inside, drivable[np.clip(row, 0, last), np.clip(column, 0, last)], 1.0).min(axis=-1)
-    return np.asarray(np.clip(1.0 - 2.0 * chance, 0.0, 1.0).mean(axis=1), dtype=np.float64)
+    off = np.clip(1.0 - 2.0 * chance, 0.0, 1.0)
+    if route_R2 is not None:
+        _, lateral = project_onto_polyline(route_R2, pose[..., :2].reshape(-1, 2))
+        off = off * np.clip(np.abs(lateral).reshape(off.shape) / _BESIDE_ROUTE_M, _ROUTE_DOUBT, 1.0)
+    return np.asarray(off.mean(axis=1), dtype=np.float64)
 
 
 def _route_terms(plans: SmoothPlans, route_R2: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -132,10 +145,15 @@ def _signal_term(plans: SmoothPlans, signal: TrafficSignal | None) -> FloatArray
 
 
 def _consensus_term(plans: SmoothPlans, feasible_M: NDArray[np.bool_]) -> FloatArray:
-    """Mean distance (m) from the mean of the feasible candidates."""
+    """Mean distance (m) from the nearest fifth of the other feasible candidates.
+
+    Not from the mean of all: between those that wait and those that go lies a plan that nobody wants.
+    """
     xy = plans.pose_MF3[:, 4::5, :2]
-    mean = xy[feasible_M].mean(axis=0) if feasible_M.any() else xy.mean(axis=0)
-    return np.asarray(np.hypot(*(xy - mean).transpose(2, 0, 1)).mean(axis=1))
+    others = xy[feasible_M] if feasible_M.any() else xy
+    gap_MO = np.hypot(*(xy[:, None] - others[None]).transpose(3, 0, 1, 2)).mean(axis=2)
+    nearest = np.sort(gap_MO, axis=1)[:, : 1 + max(round(_NEIGHBOUR_SHARE * len(others)), 1)]
+    return np.asarray(nearest.mean(axis=1))
 
 
 def _comfort_term(plans: SmoothPlans) -> FloatArray:
@@ -145,8 +163,18 @@ def _comfort_term(plans: SmoothPlans) -> FloatArray:
 
 
 def _consistency_term(plans: SmoothPlans, previous_F3: FloatArray | None) -> FloatArray:
-    """Mean distance (m) from the previous plan."""
+    """Mean distance (m) across the previous plan's path.
+
+    Along it nothing is charged: a vehicle that stands has a previous plan that stands, and would never move off again.
+    """
     if previous_F3 is None:
         return np.zeros(len(plans.pose_MF3))
-    gap = plans.pose_MF3[:, 4::5, :2] - previous_F3[4::5, :2]
-    return np.asarray(np.hypot(gap[..., 0], gap[..., 1]).mean(axis=1))
+    path = np.concatenate([np.zeros((1, 2)), previous_F3[:, :2]])
+    path = path[np.append(True, np.hypot(*np.diff(path, axis=0).T) > _MIN_STEP_M)]
+    if len(path) < 2 or np.hypot(*path[-1]) < _MIN_PATH_M:
+        return np.zeros(len(plans.pose_MF3))
+    heading = float(previous_F3[-1, 2])
+    path = np.concatenate([path, path[-1:] + _STRAIGHT_ON_M * np.asarray([[np.cos(heading), np.sin(heading)]])])
+    pose = plans.pose_MF3[:, 4::5]
+    _, lateral = project_onto_polyline(path, pose[..., :2].reshape(-1, 2))
+    return np.asarray(np.abs(lateral).reshape(pose.shape[:2]).mean(axis=1))

@@ -81,6 +81,8 @@ class PlanSmoother:
 def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Positions made drivable: no steps backwards or sideways at standstill, heading along the motion.
 
+    Steps below a centimetre go straight on: too short to tell a direction, but a vehicle that moves off starts with them.
+
     Returns:
         Poses (M, F, 3) and step lengths (M, F) in metres.
     """
@@ -94,9 +96,10 @@ def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatA
     for f in range(num_steps):
         length = np.hypot(dx[:, f], dy[:, f])
         forward = dx[:, f] * np.cos(heading) + dy[:, f] * np.sin(heading)
-        moves = (length > _MIN_STEP_M) & (forward > 0.5 * length)
-        length = np.where(moves, length, 0.0)
-        direction = np.where(moves, np.arctan2(dy[:, f], dx[:, f]), heading)
+        ahead = forward > 0.5 * length
+        turns = ahead & (length > _MIN_STEP_M)
+        length = np.where(turns, length, np.where(ahead, forward, 0.0))
+        direction = np.where(turns, np.arctan2(dy[:, f], dx[:, f]), heading)
         direction = heading + (direction - heading + np.pi) % (2.0 * np.pi) - np.pi
         x, y = x + length * np.cos(direction), y + length * np.sin(direction)
         heading = direction

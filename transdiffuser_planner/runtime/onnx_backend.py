@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import CONDITION_INPUTS, ENCODER_INPUTS
+from transdiffuser_planner.core.contract import CANDIDATE_AXIS, CONDITION_INPUTS, ENCODER_INPUTS
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.runtime.manifest import ModelManifest
 
@@ -23,13 +23,16 @@ PROVIDERS = {
 }
 
 
-def make_session(path: Path, provider: str, num_threads: int) -> onnxruntime.InferenceSession:
+def make_session(
+    path: Path, provider: str, num_threads: int, sizes: dict[str, int] | None = None
+) -> onnxruntime.InferenceSession:
     """An inference session that runs on the wanted provider and on no other.
 
     Args:
         path: The graph.
         provider: "cpu", "cuda" or "tensorrt".
         num_threads: Threads within an operator; operators run one after the other, so results do not depend on timing.
+        sizes: Named free axis -> its length; all shapes are then worked out once, while loading.
 
     Raises:
         ModelError: The provider is not available here, or the graph cannot be loaded.
@@ -46,6 +49,8 @@ def make_session(path: Path, provider: str, num_threads: int) -> onnxruntime.Inf
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     # Spinning worker threads would fight the other processes of a vehicle computer for its cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for name, size in (sizes or {}).items():
+        options.add_free_dimension_override_by_name(name, size)
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[wanted])
@@ -57,17 +62,16 @@ def make_session(path: Path, provider: str, num_threads: int) -> onnxruntime.Inf
 
 
 class OnnxBackend:
-    """The three graphs of one model, loaded and warmed up."""
+    """The graphs of one model; the denoise graph is loaded once per number of candidates that is asked for."""
 
     def __init__(self, manifest: ModelManifest, provider: str = "cpu", num_threads: int = 2) -> None:
         self.manifest = manifest
         self.provider = provider
+        self._num_threads = num_threads
         self._sessions = {
-            name: make_session(manifest.graphs[name], provider, num_threads)
-            for name in ("encoder", "condition", "denoise")
+            name: make_session(manifest.graphs[name], provider, num_threads) for name in ("encoder", "condition")
         }
-        self._inputs = {name: {i.name for i in s.get_inputs()} for name, s in self._sessions.items()}
-        self._outputs = {name: [o.name for o in s.get_outputs()] for name, s in self._sessions.items()}
+        self._denoise: dict[int, onnxruntime.InferenceSession] = {}
 
     def encode(self, observation: Tensors) -> Tensors:
         """Scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
@@ -95,13 +99,22 @@ class OnnxBackend:
         """
         feeds: dict[str, Any] = {name: condition[name] for name in self.manifest.condition_outputs}
         feeds |= {"x": sample_MKP, "k": np.asarray([step], dtype=np.int64)}
-        return self._run("denoise", feeds)["eps"]
+        return self._run("denoise", feeds, self._denoise_session(len(sample_MKP)))["eps"]
 
-    def _run(self, graph: str, feeds: Tensors) -> Tensors:
-        names = self._outputs[graph]
-        used = {name: value for name, value in feeds.items() if name in self._inputs[graph]}
+    def _denoise_session(self, num_candidates: int) -> onnxruntime.InferenceSession:
+        if num_candidates not in self._denoise:
+            path = self.manifest.graphs["denoise"]
+            self._denoise[num_candidates] = make_session(
+                path, self.provider, self._num_threads, {CANDIDATE_AXIS: num_candidates}
+            )
+        return self._denoise[num_candidates]
+
+    def _run(self, graph: str, feeds: Tensors, session: onnxruntime.InferenceSession | None = None) -> Tensors:
+        session = self._sessions[graph] if session is None else session
+        wanted = {item.name for item in session.get_inputs()}
+        names = [item.name for item in session.get_outputs()]
         try:
-            values = self._sessions[graph].run(names, used)
+            values = session.run(names, {name: value for name, value in feeds.items() if name in wanted})
         except Exception as error:  # the binding raises types that are not exported
             raise ModelError(f"{graph} graph of {self.manifest.name} failed: {_first_line(error)}") from None
         return dict(zip(names, values, strict=True))

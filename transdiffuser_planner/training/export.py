@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import (
+    CANDIDATE_AXIS,
     CONDITION_INPUTS,
     CONTRACT_VERSION,
     ENCODER_INPUTS,
@@ -175,7 +176,7 @@ def _write_graphs(network: PlannerNetwork, folder: Path, values: Tensors) -> dic
     prepared = condition(*condition_in)
     x = torch.zeros(PARITY_CANDIDATES, *plan_spec(network.contract).shape)
     step = torch.ones(1, dtype=torch.int64)
-    dynamic = {"x": {0: "candidates"}, "eps": {0: "candidates"}}
+    dynamic = {"x": {0: CANDIDATE_AXIS}, "eps": {0: CANDIDATE_AXIS}}
     _trace(denoise, (x, step, *prepared), folder / "denoise.onnx", ("x", "k", *names), ("eps",), dynamic)
     return {name: f"{name}.onnx" for name in ("encoder", "condition", "denoise")}
 
