@@ -1,0 +1,100 @@
+"""Selection among candidates whose right order is plain."""
+
+import numpy as np
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.contract import TINY, BevClass
+from transdiffuser_planner.core.types import SignalState, TrafficSignal
+from transdiffuser_planner.pipeline.clearance import FAR_M
+from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
+from transdiffuser_planner.pipeline.smoothing import PlanSmoother, SmoothPlans
+
+SMOOTHER = PlanSmoother(TINY)
+CONFIG = PlannerConfig()
+TIMES = TINY.plan_times_s
+ROUTE = np.stack([np.arange(0.0, 60.0, 3.0), np.zeros(20)], axis=-1)
+
+
+def ahead(distance_m: float, side_m: float = 0.0) -> np.ndarray:
+    """A plan that covers a distance in 4 s with constant acceleration, ending beside the axis."""
+    share = (TIMES / TIMES[-1]) ** 2
+    return np.stack([distance_m * share, side_m * share, np.zeros(8)], axis=-1)
+
+
+def ranked(plans: SmoothPlans, **given: object) -> Ranking:
+    far = np.full(plans.speed_MF.shape, FAR_M)
+    inputs = {"obstacle_clearance_MF": far, "agent_clearance_MF": far, "bev_probability_KLL": None}
+    inputs |= {"route_R2": None, "signal": None, "previous_F3": None, **given}
+    return rank(plans, np.ones(len(far), dtype=bool), SelectionInputs(**inputs), TINY, CONFIG)  # type: ignore[arg-type]
+
+
+def test_a_standing_vehicle_whose_candidates_partly_go_goes() -> None:
+    rng = np.random.default_rng(0)
+    distances = [*rng.normal(0.05, 0.03, 18), *rng.normal(6.0, 0.5, 12)]
+    plans = SMOOTHER.smooth(np.stack([ahead(d) for d in distances]), 0.0)
+    standing = np.zeros((len(SMOOTHER.time_s_F), 3))
+    for previous in (None, standing):
+        best = ranked(plans, route_R2=ROUTE, previous_F3=previous).order_M[0]
+        assert distances[best] > 4.5
+
+
+def test_one_lone_candidate_that_goes_is_not_followed() -> None:
+    plans = SMOOTHER.smooth(np.stack([*[ahead(0.05 + 0.001 * i) for i in range(29)], ahead(6.0)]), 0.0)
+    assert ranked(plans, route_R2=ROUTE).order_M[0] != 29
+
+
+def test_the_first_centimetres_of_moving_off_are_driven() -> None:
+    speed = SMOOTHER.smooth(ahead(6.0)[None], 0.0).speed_MF[0]
+    assert (speed[:5] > 0.0).all() and (np.diff(speed[:20]) > -1e-3).all()
+
+
+def test_among_equals_the_one_across_the_previous_path_loses() -> None:
+    plans = SMOOTHER.smooth(np.stack([ahead(20.0, side_m=2.0), ahead(20.0, side_m=-2.0)]), 5.0)
+    previous = SMOOTHER.smooth(ahead(20.0, side_m=2.0)[None], 5.0).pose_MF3[0]
+    ranking = ranked(plans, previous_F3=previous)
+    assert ranking.order_M[0] == 0
+    assert ranking.cost_terms["consistency"][0] < 0.05 < ranking.cost_terms["consistency"][1]
+
+
+def test_going_farther_on_the_previous_path_costs_nothing() -> None:
+    plans = SMOOTHER.smooth(np.stack([ahead(10.0), ahead(24.0)]), 4.0)
+    previous = SMOOTHER.smooth(ahead(10.0)[None], 4.0).pose_MF3[0]
+    assert np.abs(ranked(plans, previous_F3=previous).cost_terms["consistency"]).max() < 1e-6
+
+
+def test_a_predicted_collision_outweighs_progress() -> None:
+    plans = SMOOTHER.smooth(np.stack([ahead(30.0), ahead(8.0)]), 5.0)
+    clearance = np.full(plans.speed_MF.shape, FAR_M)
+    clearance[0, 15:] = 0.0
+    assert ranked(plans, obstacle_clearance_MF=clearance, route_R2=ROUTE).order_M[0] == 1
+
+
+def test_passing_a_red_stop_line_is_the_last_choice_and_stopping_before_it_costs_nothing() -> None:
+    plans = SMOOTHER.smooth(np.stack([ahead(20.0), ahead(5.0)]), 3.0)
+    signal = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=8.0)
+    ranking = ranked(plans, signal=signal, route_R2=ROUTE)
+    assert ranking.order_M[0] == 1 and list(ranking.cost_terms["signal"]) == [1.0, 0.0]
+    green = TrafficSignal(stamp_ns=0, state=SignalState.GREEN, distance_m=8.0)
+    assert not ranked(plans, signal=green, route_R2=ROUTE).cost_terms["signal"].any()
+
+
+def test_what_looks_like_grass_counts_less_on_the_route_than_beside_it() -> None:
+    grass = np.zeros((len(BevClass), TINY.bev_cells, TINY.bev_cells), dtype=np.float32)
+    grass[BevClass.BACKGROUND] = 1.0
+    plans = SMOOTHER.smooth(np.stack([ahead(20.0), ahead(20.0, side_m=3.0)]), 5.0)
+    without = ranked(plans, bev_probability_KLL=grass).cost_terms["off_road"]
+    along = ranked(plans, bev_probability_KLL=grass, route_R2=ROUTE).cost_terms["off_road"]
+    assert without[0] > 0.95 and without[1] > 0.95
+    assert along[0] < 0.3 < along[1]
+
+
+def test_probabilities_sum_to_one_over_the_feasible_candidates() -> None:
+    plans = SMOOTHER.smooth(np.stack([ahead(d) for d in (5.0, 10.0, 15.0)]), 4.0)
+    far = np.full(plans.speed_MF.shape, FAR_M)
+    inputs = SelectionInputs(
+        obstacle_clearance_MF=far, agent_clearance_MF=far, bev_probability_KLL=None, route_R2=None, signal=None,
+        previous_F3=None,
+    )  # fmt: skip
+    feasible = np.asarray([True, False, True])
+    ranking = rank(plans, feasible, inputs, TINY, CONFIG)
+    assert ranking.probability_M.sum() == 1.0 and ranking.probability_M[1] == 0.0 and ranking.order_M[-1] == 1
