@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -118,9 +119,15 @@ def gap_m(
     return np.asarray(np.maximum(np.maximum(gaps[0], gaps[1]), np.maximum(gaps[2], gaps[3])))
 
 
-def settle(gap_K: FloatArray, corner_K42: FloatArray, other_corner_K42: FloatArray) -> BoolArray:
-    """Which of K pairs touch: by the sign of the gap where it is clear, by exact arithmetic where it is not."""
+def settle(gap_K: FloatArray, corners: Callable[[int], tuple[FloatArray, FloatArray]]) -> BoolArray:
+    """Which of K pairs touch: by the sign of the gap where it is clear, by exact arithmetic where it is not.
+
+    Args:
+        gap_K: Gap of each pair, metres.
+        corners: Gives the corners (4, 2) of both boxes of a pair.
+    """
     touch_K: BoolArray = gap_K < 0.0
     for k in np.flatnonzero(np.abs(gap_K) < UNSURE_M):
-        touch_K[k] = convex_touch(corner_K42[k].tolist(), other_corner_K42[k].tolist())
+        one_42, other_42 = corners(int(k))
+        touch_K[k] = convex_touch(one_42.tolist(), other_42.tolist())
     return touch_K

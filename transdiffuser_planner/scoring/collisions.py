@@ -76,7 +76,7 @@ def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: Prepared
     score_M, first_step_M = np.ones(num_plans), np.full(num_plans, np.inf)
     found: list[tuple[int, Reason]] = []
     everywhere = np.ones((num_plans, num_steps), dtype=bool)
-    touches = first_touches(ego, agents, np.arange(num_steps), everywhere)
+    touches = first_touches(ego, None, agents, np.arange(num_steps), everywhere)
     if len(touches.plan_K) == 0:
         return Collisions(score_M=score_M, first_step_M=first_step_M, reasons=gather(num_plans, found))
 

@@ -24,8 +24,11 @@ def score_direction(center_MS2: FloatArray, against_MS: NDArray[np.bool_]) -> tu
         against_MS: Steps that count: off the route's lanes, for EPDMS also outside of intersections.
     """
     num_plans = len(center_MS2)
+    if not against_MS.any():
+        return np.ones(num_plans), gather(num_plans, [])
     driven_MS = np.zeros(against_MS.shape)
-    driven_MS[:, 1:] = np.linalg.norm(np.diff(center_MS2, axis=1), axis=-1)
+    step_MS2 = np.diff(center_MS2, axis=1)
+    driven_MS[:, 1:] = np.sqrt(step_MS2[..., 0] ** 2 + step_MS2[..., 1] ** 2)
     driven_MS[~against_MS] = 0.0
     padded = np.concatenate([np.zeros((num_plans, WINDOW_STEPS - 1)), driven_MS], axis=1)
     window_MS = sliding_window_view(padded, WINDOW_STEPS, axis=1).sum(axis=-1)

@@ -13,6 +13,7 @@ from transdiffuser_planner.scoring.distances import between_boxes, boxes_to_ring
 from transdiffuser_planner.scoring.forecast import NUM_FORECAST_STEPS, UPDATE_STEPS, Forecast
 from transdiffuser_planner.scoring.progress import position_along
 from transdiffuser_planner.scoring.scene import STEP_S
+from transdiffuser_planner.scoring.simulate import start_pose
 from transdiffuser_planner.scoring.touching import centroid
 
 FloatArray = NDArray[np.float64]
@@ -169,7 +170,7 @@ def propose(view: Forecast, num_steps: int = NUM_PLAN_STEPS) -> FloatArray:
     proposals = []
     for offset in OFFSETS_M:
         path = make_path(scene.center_line_K3, offset)
-        start = float(position_along(path.point_K3[:, :2], scene.ego.pose_3[None, :2])[0])
+        start = float(position_along(path.point_K3[:, :2], start_pose(scene.ego)[None, :2])[0])
         obstacles = find_obstacles(path, start, length_m, view)
         along_B = np.full(len(target_B), start)
         speed_B = np.full(len(target_B), float(scene.ego.velocity_2[0]))

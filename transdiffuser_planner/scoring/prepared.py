@@ -115,8 +115,8 @@ def touches_at_start(pose_3: FloatArray, agents: PreparedAgents) -> BoolArray:
     boxes = agents.boxes
     between_N2 = boxes.center_X2[:, 0] - ego.center_X2
     gap_N = gap_m(between_N2, ego.axis_X2, ego.half_X2, boxes.axis_X2[:, 0], boxes.half_X2[:, 0])
-    corners = np.broadcast_to(ego.corner_X42, (len(agents), 4, 2))
-    return settle(np.where(agents.valid_NS[:, 0], gap_N, np.inf), corners, boxes.corner_X42[:, 0])
+    gap_N = np.where(agents.valid_NS[:, 0], gap_N, np.inf)
+    return settle(gap_N, lambda n: (ego.corner_X42[0], boxes.corner_X42[n, 0]))
 
 
 def prepare(scene: Scene) -> PreparedScene:

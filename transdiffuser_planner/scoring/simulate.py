@@ -22,11 +22,14 @@ FloatArray = NDArray[np.float64]
 
 LOOK_AHEAD = 10
 JERK_PENALTY, CURVATURE_RATE_PENALTY, CURVATURE_PENALTY = 1e-4, 1e-2, 1e-10
-SPEED_GAIN = 10.0 / 11.0  # LQR over one second: q / (q + r) with q = 10, r = 1
+SPEED_GAIN = 1.0 / 11.0 * 10.0  # LQR over one second: q / (q + r) with q = 10, r = 1
 STOP_GAIN, STOP_SPEED_MPS = 0.5, 0.2
 OFFSET_WEIGHT, HEADING_WEIGHT, STEERING_RATE_WEIGHT = 1.0, 10.0, 1.0
 ACCELERATION_LAG_S, STEERING_LAG_S = 0.2, 0.05
 MAX_STEERING_RAD = math.pi / 3.0
+DRIVE_S = 100_000 * 1e-6
+"""A step of the bicycle: in floats a digit less than 0.1, which decides for corners exactly on a border."""
+
 FLOATS_ARE_FASTER_UP_TO = 6
 """Plans; with more, one array operation for all plans is faster than Python numbers plan by plan."""
 
@@ -74,9 +77,20 @@ def sample_stamps_us(start_us: int) -> NDArray[np.int64]:
     return (times_s * 1e6).astype(np.int64)
 
 
+def through_center(pose_X3: FloatArray) -> FloatArray:
+    """The poses after a way to the box's centre and back: at most a bit different, but the devkit's states make it too."""
+    shift_X2 = PACIFICA.center_offset_m * np.stack([np.cos(pose_X3[..., 2]), np.sin(pose_X3[..., 2])], axis=-1)
+    return np.concatenate([(pose_X3[..., :2] + shift_X2) - shift_X2, pose_X3[..., 2:]], axis=-1)
+
+
+def start_pose(ego: EgoState) -> FloatArray:
+    """Where the ego's rear axle is."""
+    return through_center(ego.pose_3)
+
+
 def absolute_poses(ego: EgoState, plans_MT3: FloatArray) -> FloatArray:
     """Poses in the map frame of poses relative to the ego's rear axle."""
-    x, y, heading = ego.pose_3
+    x, y, heading = start_pose(ego)
     cos, sin = np.cos(heading), np.sin(heading)
     cos_MT, sin_MT = np.cos(plans_MT3[..., 2]), np.sin(plans_MT3[..., 2])
     return np.stack(
@@ -93,7 +107,7 @@ def interpolate_poses(stamp_us_K: NDArray[np.int64], pose_MK3: FloatArray, at_us
     """Poses between poses, straight in position and in unwrapped heading; times outside are clamped."""
     at_us_S = np.clip(at_us_S, stamp_us_K[0], stamp_us_K[-1])
     upper_S = np.clip(np.searchsorted(stamp_us_K, at_us_S), 1, len(stamp_us_K) - 1)
-    pose_MK3 = np.concatenate([pose_MK3[..., :2], np.unwrap(pose_MK3[..., 2:], axis=-2)], axis=-1)
+    pose_MK3 = np.concatenate([pose_MK3[..., :2], np.unwrap(pose_MK3[..., 2])[..., None]], axis=-1)
     low, high = pose_MK3[:, upper_S - 1], pose_MK3[:, upper_S]
     slope = (high - low) / (stamp_us_K[upper_S] - stamp_us_K[upper_S - 1]).astype(np.float64)[:, None]
     pose_MS3 = slope * (at_us_S - stamp_us_K[upper_S - 1]).astype(np.float64)[:, None] + low
@@ -101,18 +115,12 @@ def interpolate_poses(stamp_us_K: NDArray[np.int64], pose_MK3: FloatArray, at_us
     return np.asarray(pose_MS3)
 
 
-def through_center(pose_X3: FloatArray) -> FloatArray:
-    """The poses after a way to the box's centre and back: at most a bit different, but the devkit's states make it too."""
-    shift_X2 = PACIFICA.center_offset_m * np.stack([np.cos(pose_X3[..., 2]), np.sin(pose_X3[..., 2])], axis=-1)
-    return np.concatenate([(pose_X3[..., :2] + shift_X2) - shift_X2, pose_X3[..., 2:]], axis=-1)
-
-
 def plan_poses(ego: EgoState, plans_MT3: FloatArray, interval_s: float) -> FloatArray:
     """Poses (M, 41, 3) in the map frame at 10 Hz; plans start where the ego is."""
     num_plans, num_steps = plans_MT3.shape[:2]
     times_s = np.arange(num_steps) * interval_s + interval_s + ego.stamp_us * 1e-6
     stamp_us = np.concatenate([[ego.stamp_us], (times_s * 1e6).astype(np.int64)])
-    start_M13 = np.broadcast_to(ego.pose_3, (num_plans, 1, 3))
+    start_M13 = np.broadcast_to(start_pose(ego), (num_plans, 1, 3))
     pose_MK3 = np.concatenate([start_M13, through_center(absolute_poses(ego, plans_MT3))], axis=1)
     return through_center(interpolate_poses(stamp_us, pose_MK3, sample_stamps_us(ego.stamp_us)))
 
@@ -210,13 +218,13 @@ def _step(maths: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, 
     effort = OFFSET_WEIGHT * offset_per_rate**2 + HEADING_WEIGHT * error_per_rate**2 + STEERING_RATE_WEIGHT
     rate = maths.choose(stop, 0.0, -push / effort)
 
-    acceleration = acceleration + STEP_S / (STEP_S + ACCELERATION_LAG_S) * (wanted - acceleration)
-    turned = steering + STEP_S / (STEP_S + STEERING_LAG_S) * (STEP_S * rate)
+    acceleration = acceleration + DRIVE_S / (DRIVE_S + ACCELERATION_LAG_S) * (wanted - acceleration)
+    turned = steering + DRIVE_S / (DRIVE_S + STEERING_LAG_S) * (DRIVE_S * rate)
     return (
-        x + speed * maths.cos(heading) * STEP_S,
-        y + speed * maths.sin(heading) * STEP_S,
-        wrap_rad(heading + speed * maths.tan(steering) / base * STEP_S),
-        speed + acceleration * STEP_S,
+        x + speed * maths.cos(heading) * DRIVE_S,
+        y + speed * maths.sin(heading) * DRIVE_S,
+        wrap_rad(heading + speed * maths.tan(steering) / base * DRIVE_S),
+        speed + acceleration * DRIVE_S,
         acceleration,
         maths.least(maths.most(turned, -MAX_STEERING_RAD), MAX_STEERING_RAD),
     )
@@ -255,7 +263,7 @@ def simulate(ego: EgoState, pose_MS3: FloatArray, *, floats_up_to: int = FLOATS_
     """
     num_plans = len(pose_MS3)
     references = _references(pose_MS3)
-    start = (*ego.pose_3.tolist(), float(ego.velocity_2[0]), float(ego.acceleration_2[0]), float(ego.steering_rad))
+    start = (*start_pose(ego).tolist(), float(ego.velocity_2[0]), float(ego.acceleration_2[0]), float(ego.steering_rad))
     if num_plans <= floats_up_to:
         driven = [_drive(_FLOATS, start, references[..., m].tolist()) for m in range(num_plans)]
         state_MS6 = np.asarray(driven)
@@ -270,7 +278,7 @@ def simulate(ego: EgoState, pose_MS3: FloatArray, *, floats_up_to: int = FLOATS_
     yaw_rate_MS[:, 0] = ego.yaw_rate_radps
     yaw_acceleration_MS = np.empty_like(yaw_rate_MS)
     yaw_acceleration_MS[:, 0] = ego.yaw_acceleration_radps2
-    yaw_acceleration_MS[:, 1:] = np.diff(yaw_rate_MS, axis=1) / STEP_S
+    yaw_acceleration_MS[:, 1:] = np.diff(yaw_rate_MS, axis=1) / DRIVE_S
     return Motion(
         pose_MS3=state_MS6[..., :3],
         velocity_MS2=velocity_MS2,

@@ -44,19 +44,10 @@ class TimeToCollision:
     reasons: Reasons
 
 
-def _projected(motion: Motion, ego: Boxes, num_moments: int) -> Boxes:
-    """Boxes (M, moments * 4) of the ego going straight on from each moment."""
-    heading_MS = motion.pose_MS3[:, :num_moments, 2]
-    speed_MS = motion.speed_MS[:, :num_moments]
-    velocity_MS2 = np.stack([np.cos(heading_MS) * speed_MS, np.sin(heading_MS) * speed_MS], axis=-1)
-    shift = velocity_MS2[:, :, None] * (LOOK_AHEAD_STEPS * STEP_S)[:, None]
-    num_plans, num_rows = len(heading_MS), num_moments * len(LOOK_AHEAD_STEPS)
-    return Boxes(
-        center_X2=(ego.center_X2[:, :num_moments, None] + shift).reshape(num_plans, num_rows, 2),
-        axis_X2=np.repeat(ego.axis_X2[:, :num_moments], len(LOOK_AHEAD_STEPS), axis=1),
-        half_X2=ego.half_X2,
-        corner_X42=(ego.corner_X42[:, :num_moments, None] + shift[..., None, :]).reshape(num_plans, num_rows, 4, 2),
-    )
+def _ahead(motion: Motion, step_R: NDArray[np.int64], ahead_s_R: FloatArray) -> FloatArray:
+    """How far (M, R, 2) the ego gets from step to step + ahead, going straight on."""
+    heading_MR, speed_MR = motion.pose_MS3[:, step_R, 2], motion.speed_MS[:, step_R]
+    return np.stack([np.cos(heading_MR) * speed_MR, np.sin(heading_MR) * speed_MR], axis=-1) * ahead_s_R[:, None]
 
 
 def score_time_to_collision(
@@ -79,9 +70,16 @@ def score_time_to_collision(
         moment_R, ahead_R = np.divmod(np.arange(num_moments * len(LOOK_AHEAD_STEPS)), len(LOOK_AHEAD_STEPS))
         agent_step_R = moment_R + LOOK_AHEAD_STEPS[ahead_R]
         known_R = agent_step_R < agents.num_steps
-        moving_MR = (motion.speed_MS[:, moment_R] >= STANDING_MPS) & known_R
+        moving_MR = (motion.speed_MS >= STANDING_MPS)[:, moment_R] & known_R
         rows = np.where(known_R, agent_step_R, 0)
-        touches = first_touches(_projected(motion, ego, num_moments), agents, rows, moving_MR)
+        boxes = Boxes(
+            center_X2=ego.center_X2[:, moment_R],
+            axis_X2=ego.axis_X2[:, moment_R],
+            half_X2=ego.half_X2,
+            corner_X42=ego.corner_X42[:, moment_R],
+        )
+        shift_MR2 = _ahead(motion, moment_R, LOOK_AHEAD_STEPS[ahead_R] * STEP_S)
+        touches = first_touches(boxes, shift_MR2, agents, rows, moving_MR)
         if len(touches.plan_K):
             step_K = moment_R[touches.moment_K]
             pose_K3 = motion.pose_MS3[touches.plan_K, step_K]

@@ -32,43 +32,52 @@ class FirstTouches:
     agent_K: IntArray
 
 
-def first_touches(ego: Boxes, agents: PreparedAgents, agent_step_S: IntArray, allowed_MS: BoolArray) -> FirstTouches:
+def first_touches(
+    ego: Boxes, shift_MS2: FloatArray | None, agents: PreparedAgents, agent_step_S: IntArray, allowed_MS: BoolArray
+) -> FirstTouches:
     """Find them.
 
     Args:
         ego: Boxes (M, S) of the ego at S moments in the order they are looked at.
+        shift_MS2: How far the boxes are to be moved first, None for not at all.
         agents: The agents.
         agent_step_S: Step of the agents' boxes at each moment.
         allowed_MS: Moments that count.
     """
     nobody = np.zeros(0, dtype=np.int64)
-    radius = float(np.hypot(*ego.half_X2[..., :].reshape(-1, 2)[0]))
-    low, high = ego.center_X2.min(axis=(0, 1)) - radius, ego.center_X2.max(axis=(0, 1)) + radius
-    center_NS2 = agents.boxes.center_X2[:, agent_step_S]
-    reach_N11 = agents.radius_N[:, None, None]
-    near_NS = ((center_NS2 >= low - reach_N11) & (center_NS2 <= high + reach_N11)).all(axis=-1)
-    near_NS &= agents.valid_NS[:, agent_step_S]
+    center_MS2 = ego.center_X2 if shift_MS2 is None else ego.center_X2 + shift_MS2
+    radius = float(np.hypot(*ego.half_X2))
+    low, high = center_MS2.min(axis=(0, 1)) - radius, center_MS2.max(axis=(0, 1)) + radius
+    all_NS2, reach_N11 = agents.boxes.center_X2, agents.radius_N[:, None, None]
+    near_NS = ((all_NS2 >= low - reach_N11) & (all_NS2 <= high + reach_N11)).all(axis=-1) & agents.valid_NS
     near_N = np.flatnonzero(near_NS.any(axis=1))
     if len(near_N) == 0:
         return FirstTouches(plan_K=nobody, moment_K=nobody, agent_K=nobody)
 
     reach_N = (agents.radius_N[near_N] + radius + 1e-3) ** 2
-    x_MNS = ego.center_X2[:, None, :, 0] - center_NS2[near_N, :, 0]
-    y_MNS = ego.center_X2[:, None, :, 1] - center_NS2[near_N, :, 1]
-    close_MNS = (x_MNS * x_MNS + y_MNS * y_MNS <= reach_N[:, None]) & near_NS[near_N] & allowed_MS[:, None]
+    agent_NS2, present_NS = all_NS2[near_N][:, agent_step_S], near_NS[near_N][:, agent_step_S]
+    x_MNS = center_MS2[:, None, :, 0] - agent_NS2[..., 0]
+    y_MNS = center_MS2[:, None, :, 1] - agent_NS2[..., 1]
+    close_MNS = (x_MNS * x_MNS + y_MNS * y_MNS <= reach_N[:, None]) & present_NS & allowed_MS[:, None]
     plan_K, place_K, moment_K = np.nonzero(close_MNS)
+    if len(plan_K) == 0:
+        return FirstTouches(plan_K=nobody, moment_K=nobody, agent_K=nobody)
     agent_K = near_N[place_K]
     step_K = agent_step_S[moment_K]
 
+    def corners(k: int) -> tuple[FloatArray, FloatArray]:
+        moved = 0.0 if shift_MS2 is None else shift_MS2[plan_K[k], moment_K[k]]
+        return ego.corner_X42[plan_K[k], moment_K[k]] + moved, boxes.corner_X42[agent_K[k], step_K[k]]
+
     boxes = agents.boxes
     gap_K = gap_m(
-        boxes.center_X2[agent_K, step_K] - ego.center_X2[plan_K, moment_K],
+        boxes.center_X2[agent_K, step_K] - center_MS2[plan_K, moment_K],
         ego.axis_X2[plan_K, moment_K],
         ego.half_X2,
         boxes.axis_X2[agent_K, step_K],
         boxes.half_X2[agent_K, 0],
     )
-    touch_K = settle(gap_K, ego.corner_X42[plan_K, moment_K], boxes.corner_X42[agent_K, step_K])
+    touch_K = settle(gap_K, corners)
     plan_K, agent_K, moment_K = plan_K[touch_K], agent_K[touch_K], moment_K[touch_K]
     # Moments of one pair follow each other, earliest first.
     new_K = np.ones(len(plan_K), dtype=bool)
