@@ -118,3 +118,12 @@ def test_simulation_drives_and_ends_by_itself(prefix, launched):
     launched[0].wait_for("following the trajectory", "end_reason duration", "process has finished cleanly")
     launched[0].assert_ended_cleanly()
     assert launched[0].text().count("process has finished cleanly") == 3
+
+
+def test_ctrl_c_in_the_middle_of_a_drive_ends_everything_cleanly(prefix, launched):
+    pytest.importorskip("libsumo", reason="the simulator is not installed")
+    launched.append(Launched(prefix, "simulation.launch.py", "duration:=60"))
+    launched[0].wait_for("following the trajectory")
+    launched[0].interrupt()
+    launched[0].assert_ended_cleanly()
+    assert "end_reason interrupted" in launched[0].text()

@@ -18,12 +18,10 @@ class RosError(PlannerError):
 _LOOK_UP_S = 0.2
 
 
-def init(ros_args: Sequence[str], *, own_signals: bool = False) -> None:
-    """rclpy.init with the part of the command line from ``--ros-args`` on.
+def init(ros_args: Sequence[str]) -> None:
+    """rclpy.init with the part of the command line from ``--ros-args`` on; SIGINT and SIGTERM raise KeyboardInterrupt.
 
-    Args:
-        ros_args: From ``--ros-args`` on.
-        own_signals: rclpy leaves SIGINT and SIGTERM to the caller.
+    Not by rclpy's handlers: they end the context at once, also below a thread that still publishes a plan.
 
     Raises:
         RosError: rclpy or the interfaces are not installed, or an argument is malformed.
@@ -36,11 +34,22 @@ def init(ros_args: Sequence[str], *, own_signals: bool = False) -> None:
     assert transdiffuser_msgs.msg is not None
     from rclpy.signals import SignalHandlerOptions
 
-    options = SignalHandlerOptions.NO if own_signals else None
     try:
-        rclpy.init(args=["transdiffuser", *ros_args], signal_handler_options=options)
+        rclpy.init(args=["transdiffuser", *ros_args], signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl reports malformed arguments in several types
         raise RosError(f"bad --ros-args ({str(error).splitlines()[0]})") from None
+    _on_stop_signals(_interrupt_once)
+
+
+def _on_stop_signals(handler: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _interrupt_once(number: int, frame: Any) -> None:
+    """Launch systems send a signal twice; the second must not disturb cleaning up."""
+    _on_stop_signals(signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run_node(
@@ -58,10 +67,8 @@ def run_node(
         end: Called with the node after spinning, before it is destroyed.
     """
     told_to_stop = threading.Event()
-    init(ros_args, own_signals=True)
-    # Not rclpy's handlers: they would end the context below a thread that still publishes a plan.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told_to_stop.set())
+    init(ros_args)
+    _on_stop_signals(lambda *_: told_to_stop.set())
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
