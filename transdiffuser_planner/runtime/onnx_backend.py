@@ -61,6 +61,20 @@ def make_session(
     return session
 
 
+class _Graph:
+    """A session with the names of its inputs and outputs, asked for once."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._inputs = frozenset(item.name for item in session.get_inputs())
+        self._outputs = [item.name for item in session.get_outputs()]
+
+    def run(self, feeds: Tensors) -> Tensors:
+        """Outputs by name; feeds that the graph does not read are left out."""
+        used = {name: value for name, value in feeds.items() if name in self._inputs}
+        return dict(zip(self._outputs, self._session.run(self._outputs, used), strict=True))
+
+
 class OnnxBackend:
     """The graphs of one model; the denoise graph is loaded once per number of candidates that is asked for."""
 
@@ -68,10 +82,11 @@ class OnnxBackend:
         self.manifest = manifest
         self.provider = provider
         self._num_threads = num_threads
-        self._sessions = {
-            name: make_session(manifest.graphs[name], provider, num_threads) for name in ("encoder", "condition")
+        self._graphs = {
+            name: _Graph(make_session(manifest.graphs[name], provider, num_threads))
+            for name in ("encoder", "condition")
         }
-        self._denoise: dict[int, onnxruntime.InferenceSession] = {}
+        self._denoise: dict[int, _Graph] = {}
 
     def encode(self, observation: Tensors) -> Tensors:
         """Scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
@@ -99,25 +114,17 @@ class OnnxBackend:
         """
         feeds: dict[str, Any] = {name: condition[name] for name in self.manifest.condition_outputs}
         feeds |= {"x": sample_MKP, "k": np.asarray([step], dtype=np.int64)}
-        return self._run("denoise", feeds, self._denoise_session(len(sample_MKP)))["eps"]
+        count = len(sample_MKP)
+        if count not in self._denoise:
+            path, sizes = self.manifest.graphs["denoise"], {CANDIDATE_AXIS: count}
+            self._denoise[count] = _Graph(make_session(path, self.provider, self._num_threads, sizes))
+        return self._run("denoise", feeds, self._denoise[count])["eps"]
 
-    def _denoise_session(self, num_candidates: int) -> onnxruntime.InferenceSession:
-        if num_candidates not in self._denoise:
-            path = self.manifest.graphs["denoise"]
-            self._denoise[num_candidates] = make_session(
-                path, self.provider, self._num_threads, {CANDIDATE_AXIS: num_candidates}
-            )
-        return self._denoise[num_candidates]
-
-    def _run(self, graph: str, feeds: Tensors, session: onnxruntime.InferenceSession | None = None) -> Tensors:
-        session = self._sessions[graph] if session is None else session
-        wanted = {item.name for item in session.get_inputs()}
-        names = [item.name for item in session.get_outputs()]
+    def _run(self, name: str, feeds: Tensors, graph: _Graph | None = None) -> Tensors:
         try:
-            values = session.run(names, {name: value for name, value in feeds.items() if name in wanted})
+            return (graph or self._graphs[name]).run(feeds)
         except Exception as error:  # the binding raises types that are not exported
-            raise ModelError(f"{graph} graph of {self.manifest.name} failed: {_first_line(error)}") from None
-        return dict(zip(names, values, strict=True))
+            raise ModelError(f"{name} graph of {self.manifest.name} failed: {_first_line(error)}") from None
 
 
 def _first_line(error: Exception) -> str:
