@@ -65,7 +65,17 @@ def rings_near_line(ring_NC2: FloatArray, line_K2: FloatArray, reach_m: float) -
     for cap_42 in caps:
         near_N |= _edges_cross(ring_NC2, next_NC2, cap_42, np.roll(cap_42, -1, axis=0))
         near_N |= _corners_in(ring_NC2, cap_42)
-    return np.asarray(near_N)
+    return np.asarray(near_N | _holds_point(ring_NC2, next_NC2, line_K2[0]))
+
+
+def _holds_point(start_NC2: FloatArray, end_NC2: FloatArray, point_2: FloatArray) -> NDArray[np.bool_]:
+    """Which rings, given by their edges, hold the point: an odd number of edges lies to its right."""
+    x, y = point_2
+    spans_NC = (start_NC2[..., 1] > y) != (end_NC2[..., 1] > y)
+    rise_NC = np.where(spans_NC, end_NC2[..., 1] - start_NC2[..., 1], 1.0)
+    share_NC = (y - start_NC2[..., 1]) / rise_NC
+    crossing_NC = start_NC2[..., 0] + share_NC * (end_NC2[..., 0] - start_NC2[..., 0])
+    return np.asarray((spans_NC & (crossing_NC > x)).sum(axis=1) % 2 == 1)
 
 
 def _edges_cross(

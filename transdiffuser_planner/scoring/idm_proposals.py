@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.scoring.boxes import PACIFICA, Boxes, ego_boxes
 from transdiffuser_planner.scoring.distances import between_boxes, boxes_to_ring, rings_near_line
-from transdiffuser_planner.scoring.forecast import NUM_FORECAST_STEPS, UPDATE_STEPS, Forecast
+from transdiffuser_planner.scoring.forecast import UPDATE_STEPS, Forecast
 from transdiffuser_planner.scoring.progress import position_along
-from transdiffuser_planner.scoring.scene import STEP_S
+from transdiffuser_planner.scoring.scene import NUM_STEPS, STEP_S
 from transdiffuser_planner.scoring.simulate import start_pose
 from transdiffuser_planner.scoring.touching import centroid
+from transdiffuser_planner.scoring.tree_order import tree_order
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 OFFSETS_M: Final = (0.0, -1.0, 1.0)
 SPEED_SHARES_B: Final = np.asarray([0.2, 0.4, 0.6, 0.8, 1.0])
 FALLBACK_SPEED_MPS = 15.0
 MIN_GAP_M, HEADWAY_S, MAX_ACCELERATION_MPS2, MAX_BRAKING_MPS2, EXPONENT = 1.0, 1.5, 1.5, 3.0, 10
-NUM_PLAN_STEPS = 50
+CORRIDOR_S = 5.0
+"""Obstacles are looked for as far as the fastest proposal could get in this time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +152,8 @@ def _leaders(path: Path, obstacles: Obstacles, view: Forecast, step: int, along_
     for row, along in enumerate(along_B):
         ahead = np.flatnonzero(place_Q > along)
         if len(ahead):
-            nearest = ahead[distance_BQ[row, ahead].argmin()]
+            tied = ahead[distance_BQ[row, ahead] == distance_BQ[row, ahead].min()]
+            nearest = int(tied[0]) if len(tied) == 1 else _first_listed(view, step, agents, lights, tied)
             lead[0] = along + distance_BQ[row, nearest]
             if nearest < len(agents):
                 agent = agents[nearest]
@@ -161,12 +165,21 @@ def _leaders(path: Path, obstacles: Obstacles, view: Forecast, step: int, along_
     return rows
 
 
-def propose(view: Forecast, num_steps: int = NUM_PLAN_STEPS) -> FloatArray:
-    """All proposals (15, num_steps + 1, 3): for each offset each speed; poses every 0.1 s in the map frame."""
+def _first_listed(view: Forecast, step: int, agents: IntArray, lights: IntArray, tied: IntArray) -> int:
+    """Of equally near obstacles the one the devkit's tree lists first."""
+    corner = np.concatenate([view.agents.boxes.corner_X42[:, step], view.ignored_AS42[:, step]])
+    bounds = np.concatenate([corner.min(axis=1), corner.max(axis=1)], axis=1)
+    place = {leaf: at for at, leaf in enumerate(tree_order(np.concatenate([bounds, view.light_bounds_L4])))}
+    leaves = np.concatenate([agents, len(corner) + lights])
+    return int(min(tied, key=lambda index: place[int(leaves[index])]))
+
+
+def propose(view: Forecast) -> FloatArray:
+    """All proposals (15, 41, 3): for each offset each speed; poses every 0.1 s in the map frame."""
     scene = view.ready.scene
     limit = FALLBACK_SPEED_MPS if scene.speed_limit_mps is None else scene.speed_limit_mps
     target_B = SPEED_SHARES_B * limit
-    length_m = float(np.abs(target_B).max()) * NUM_PLAN_STEPS * STEP_S
+    length_m = float(np.abs(target_B).max()) * CORRIDOR_S
     proposals = []
     for offset in OFFSETS_M:
         path = make_path(scene.center_line_K3, offset)
@@ -176,7 +189,7 @@ def propose(view: Forecast, num_steps: int = NUM_PLAN_STEPS) -> FloatArray:
         speed_B = np.full(len(target_B), float(scene.ego.velocity_2[0]))
         lead_B3 = np.zeros((len(target_B), 3))
         along_SB = [along_B]
-        for step in range(1, min(num_steps, NUM_FORECAST_STEPS - 1) + 1):
+        for step in range(1, NUM_STEPS + 1):
             if step % UPDATE_STEPS == 0:
                 lead_B3 = _leaders(path, obstacles, view, step, along_B)
             along_B, speed_B = intelligent_driver(along_B, speed_B, lead_B3, target_B)

@@ -17,7 +17,7 @@ from transdiffuser_planner.scoring.idm_proposals import propose
 from transdiffuser_planner.scoring.pdms import score_rollout_v1
 from transdiffuser_planner.scoring.prepared import PreparedScene, prepared
 from transdiffuser_planner.scoring.rollout import roll_out
-from transdiffuser_planner.scoring.scene import NUM_STEPS, Scene
+from transdiffuser_planner.scoring.scene import Scene
 from transdiffuser_planner.scoring.simulate import through_center
 
 FloatArray = NDArray[np.float64]
@@ -33,7 +33,7 @@ class ScoreVersion(Enum):
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ReferencePlan:
     """Attributes:
-    pose_S3: Poses (51, 3) of the chosen proposal every 0.1 s, map frame: what Scene.reference_S3 wants.
+    pose_S3: Poses (41, 3) of the chosen proposal every 0.1 s, map frame: what Scene.reference_S3 wants.
     proposals_QS3: All of them, offsets 0, -1 and 1 m, at each five speeds.
     score_Q: Their scores on the forecast.
     chosen: Index of the best.
@@ -46,10 +46,10 @@ class ReferencePlan:
 
 
 def plan_reference(scene: Scene | PreparedScene, version: ScoreVersion = ScoreVersion.EPDMS) -> ReferencePlan:
-    """Plan as PDM-Closed does; uses of the agents and lights only what is so at time 0."""
+    """Plan as PDM-Closed does; of the agents and lights only what is so at time 0 is used."""
     view = forecast(prepared(scene))
     proposals = propose(view)
-    rolled = roll_out(view.ready, proposals[:, : NUM_STEPS + 1], view.agents)
+    rolled = roll_out(view.ready, proposals, view.agents)
     if version is ScoreVersion.PDMS:
         product = rolled.collisions.score_M * rolled.drivable_M
         best = np.full(len(proposals), (rolled.raw_progress_M * product).max())
