@@ -20,6 +20,7 @@ from transdiffuser_planner.scoring.scene import NUM_STEPS, STEP_S, EgoState
 
 FloatArray = NDArray[np.float64]
 
+PI, TURN = math.pi, 2.0 * math.pi
 LOOK_AHEAD = 10
 JERK_PENALTY, CURVATURE_RATE_PENALTY, CURVATURE_PENALTY = 1e-4, 1e-2, 1e-10
 SPEED_GAIN = 1.0 / 11.0 * 10.0  # LQR over one second: q / (q + r) with q = 10, r = 1
@@ -68,7 +69,7 @@ class Motion:
 
 def wrap_rad(angle: Any) -> Any:
     """The same angle in [-pi, pi)."""
-    return (angle + math.pi) % (2.0 * math.pi) - math.pi
+    return (angle + PI) % TURN - PI
 
 
 def sample_stamps_us(start_us: int) -> NDArray[np.int64]:
@@ -205,7 +206,7 @@ def _step(maths: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, 
     speed_2, speed_gain, gain_2 = speed * speed, speed * gain, gain * gain
     distance = 10.0 * speed + 45.0 * gain
     offset = (y - y_ref) * cos_ref - (x - x_ref) * sin_ref
-    error = wrap_rad(heading - heading_ref)
+    error = (heading - heading_ref + PI) % TURN - PI
     error_ahead = error + STEP_S * (steering * distance / base - (speed * k0 + gain * k1))
     offset_ahead = offset + STEP_S * error * distance
     offset_ahead += STEP_S**2 * (
@@ -214,7 +215,9 @@ def _step(maths: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, 
     )
     error_per_rate = STEP_S**2 / base * (45.0 * speed + 285.0 * gain)
     offset_per_rate = STEP_S**3 / base * (RATE_1 * speed_2 + RATE_2 * speed_gain + RATE_3 * gain_2)
-    push = OFFSET_WEIGHT * offset_per_rate * offset_ahead + HEADING_WEIGHT * error_per_rate * wrap_rad(error_ahead)
+    push = OFFSET_WEIGHT * offset_per_rate * offset_ahead + HEADING_WEIGHT * error_per_rate * (
+        (error_ahead + PI) % TURN - PI
+    )
     effort = OFFSET_WEIGHT * offset_per_rate**2 + HEADING_WEIGHT * error_per_rate**2 + STEERING_RATE_WEIGHT
     rate = maths.choose(stop, 0.0, -push / effort)
 
@@ -223,7 +226,7 @@ def _step(maths: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, 
     return (
         x + speed * maths.cos(heading) * DRIVE_S,
         y + speed * maths.sin(heading) * DRIVE_S,
-        wrap_rad(heading + speed * maths.tan(steering) / base * DRIVE_S),
+        (heading + speed * maths.tan(steering) / base * DRIVE_S + PI) % TURN - PI,
         speed + acceleration * DRIVE_S,
         acceleration,
         maths.least(maths.most(turned, -MAX_STEERING_RAD), MAX_STEERING_RAD),
