@@ -45,11 +45,16 @@ def orientations(start_K2: FloatArray, end_K2: FloatArray, point_K2: FloatArray)
     return sign
 
 
-def _separates(polygon: Sequence[Point], other: Sequence[Point]) -> bool:
-    """True if the line through one edge of the counter-clockwise polygon has all of the other strictly outside."""
+def _separates(polygon: Sequence[Point], other: Sequence[Point], limit: int) -> bool:
+    """True if the line through one edge of the counter-clockwise polygon has all of the other outside.
+
+    Args:
+        polygon, other: Corners.
+        limit: 0 if being on the line is not outside, 1 if it is.
+    """
     for index, start in enumerate(polygon):
         end = polygon[(index + 1) % len(polygon)]
-        if all(orientation(start, end, point) < 0 for point in other):
+        if all(orientation(start, end, point) < limit for point in other):
             return True
     return False
 
@@ -60,4 +65,9 @@ def convex_touch(one: Sequence[Point], other: Sequence[Point]) -> bool:
     Args:
         one, other: Corners counter-clockwise; two corners are a line segment.
     """
-    return not _separates(one, other) and not _separates(other, one)
+    return not _separates(one, other, 0) and not _separates(other, one, 0)
+
+
+def convex_cross(one: Sequence[Point], other: Sequence[Point]) -> bool:
+    """True if two convex shapes have more than their borders in common."""
+    return not _separates(one, other, 1) and not _separates(other, one, 1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.scoring.boxes import Boxes, box_corners, ego_boxes
+from transdiffuser_planner.scoring.exact import convex_cross
 from transdiffuser_planner.scoring.polygons import pack_polygons, points_inside
 from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene
 from transdiffuser_planner.scoring.scene import STEP_S, AgentKind, RedLight
@@ -117,7 +118,6 @@ def _moving_boxes(ready: PreparedScene, index: NDArray[np.int64]) -> Boxes:
 
 
 def _holds(ring_C2: FloatArray, ego: Boxes) -> bool:
-    """True if the ring holds the whole box."""
-    if boxes_touch_ring(ego.center_X2, ego.axis_X2, ego.half_X2, ego.corner_X42, ring_C2)[0]:
-        return False
-    return bool(points_inside(pack_polygons([ring_C2]), ego.center_X2)[1].any())
+    """True if no part of the box is outside of the ring; it may touch it from inside."""
+    crossing_1 = boxes_touch_ring(ego.center_X2, ego.axis_X2, ego.half_X2, ego.corner_X42, ring_C2, meet=convex_cross)
+    return not crossing_1[0] and bool(points_inside(pack_polygons([ring_C2]), ego.center_X2)[1].any())

@@ -104,7 +104,7 @@ def score_rollout_v1(
         time_to_collision_M=ttc.score_M,
         comfort_M=comfort_M,
         driving_direction_M=direction_M,
-        score_M=product_M * weighted / sum(WEIGHTS.values()),
+        score_M=product_M * (weighted / sum(WEIGHTS.values())),
         progress_m_M=raw_M,
         motion=motion,
         reasons=join(

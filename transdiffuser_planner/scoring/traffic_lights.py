@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +20,21 @@ METRIC = "traffic_light"
 
 
 def boxes_touch_ring(
-    center_K2: FloatArray, axis_K2: FloatArray, half_2: FloatArray, corner_K42: FloatArray, ring_C2: FloatArray
+    center_K2: FloatArray,
+    axis_K2: FloatArray,
+    half_2: FloatArray,
+    corner_K42: FloatArray,
+    ring_C2: FloatArray,
+    *,
+    meet: Callable[[Sequence[Sequence[float]], Sequence[Sequence[float]]], bool] = convex_touch,
 ) -> BoolArray:
-    """Which of K boxes touch an edge of the ring, borders included. A box wholly inside the ring touches none."""
+    """Which of K boxes meet an edge of the ring. A box wholly inside the ring meets none.
+
+    Args:
+        center_K2, axis_K2, half_2, corner_K42: The boxes.
+        ring_C2: The ring.
+        meet: What decides close calls: `convex_touch` with borders, `convex_cross` without.
+    """
     away_KC2 = ring_C2 - center_K2[:, None]
     start_KC2 = np.stack(
         [
@@ -42,7 +56,7 @@ def boxes_touch_ring(
     touch_KC = gap_KC < 0.0
     for box, edge in np.argwhere(np.abs(gap_KC) < UNSURE_M):
         ends = [ring_C2[edge].tolist(), ring_C2[(edge + 1) % len(ring_C2)].tolist()]
-        touch_KC[box, edge] = convex_touch(corner_K42[box].tolist(), ends)
+        touch_KC[box, edge] = meet(corner_K42[box].tolist(), ends)
     return np.asarray(touch_KC.any(axis=1))
 
 

@@ -48,6 +48,14 @@ def test_it_stops_before_a_red_light() -> None:
     assert plan_reference(scene(ego=ego(8.0), red_lights=(green,))).pose_S3[-1, 0] > 27.0
 
 
+def test_it_leaves_a_red_lane_it_already_stands_in() -> None:
+    # Its end may even be flush with the rear bumper; a hair further on, and the ego is not inside.
+    for start, leaves in ((-REAR_M, True), (-REAR_M + 1e-3, False)):
+        red = RedLight(token="light", ring_C2=rectangle(start, 60.0, -1.75, 1.75), red_S=np.ones(1, dtype=bool))
+        end = plan_reference(scene(ego=ego(0.0), red_lights=(red,), speed_limit_mps=12.0)).proposals_QS3[4, -1, 0]
+        assert bool(end > 5.0) is leaves
+
+
 def test_with_reference_fills_the_scene() -> None:
     bare = scene(reference_S3=None)
     assert with_reference(bare).reference_S3.shape == (41, 3)
