@@ -16,7 +16,7 @@ from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.scoring.scene_checks import (
     check_array,
     check_increasing,
-    check_ring,
+    check_rings,
     check_shape,
     complain,
 )
@@ -210,10 +210,10 @@ class Scene:
         _check_agents(name, self.agents)
         if not self.areas:
             raise complain(name, "areas", "at least one polygon", "an empty map")
-        for area in self.areas:
-            check_ring(name, f"areas[{area.token}].ring_C2", area.ring_C2)
+        rings = [(f"areas[{area.token}].ring_C2", area.ring_C2) for area in self.areas]
+        rings += [(f"red_lights[{light.token}].ring_C2", light.ring_C2) for light in self.red_lights]
+        check_rings(name, *zip(*rings, strict=True))
         for light in self.red_lights:
-            check_ring(name, f"red_lights[{light.token}].ring_C2", light.ring_C2)
             if light.red_S.ndim != 1 or len(light.red_S) not in (1, *range(NUM_STEPS + 1, 10_000)):
                 raise complain(
                     name, f"red_lights[{light.token}].red_S", "1 or at least 41 values", str(light.red_S.shape)

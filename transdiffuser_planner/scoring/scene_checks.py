@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import EvaluationError
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+DEPTH_M: Final = 1e-6
+"""Edges that cross by less merely touch."""
 
 
 def complain(scene: str, field: str, expected: str, got: str) -> EvaluationError:
@@ -36,27 +43,66 @@ def check_increasing(scene: str, field: str, values: NDArray[np.int64]) -> None:
         raise complain(scene, field, "times in increasing order", "unsorted or repeated times")
 
 
-def check_ring(scene: str, field: str, ring_C2: FloatArray) -> None:
-    """Raise unless the ring is a polygon: three or more finite corners and no two edges that cross."""
-    if ring_C2.ndim != 2 or ring_C2.shape[1] != 2 or len(ring_C2) < 3:
-        raise complain(scene, field, "three or more corners (C, 2)", str(ring_C2.shape))
-    check_array(scene, field, ring_C2)
-    crossing = crossing_edges(ring_C2)
+def check_rings(scene: str, fields: Sequence[str], rings: Sequence[FloatArray]) -> None:
+    """Raise unless every ring is a polygon: three or more finite corners and no two edges that cross."""
+    for field, ring_C2 in zip(fields, rings, strict=True):
+        if ring_C2.ndim != 2 or ring_C2.shape[1] != 2 or len(ring_C2) < 3:
+            raise complain(scene, field, "three or more corners (C, 2)", str(ring_C2.shape))
+    if rings and not np.isfinite(np.concatenate(rings)).all():
+        for field, ring_C2 in zip(fields, rings, strict=True):
+            check_array(scene, field, ring_C2)
+    crossing = first_crossing(rings)
     if crossing is not None:
-        raise complain(
-            scene, field, "a polygon that does not cross itself", f"edges {crossing[0]} and {crossing[1]} cross"
-        )
+        ring, one, other = crossing
+        got = f"edges {min(one, other)} and {max(one, other)} cross"
+        raise complain(scene, fields[ring], "a polygon that does not cross itself", got)
 
 
-def crossing_edges(ring_C2: FloatArray) -> tuple[int, int] | None:
-    """Two edges whose insides cross each other, or None. Edges that merely touch are no crossing."""
-    local_C2 = ring_C2 - ring_C2[0]
-    step_C2 = np.roll(local_C2, -1, axis=0) - local_C2
-    # side[e, c]: on which side of edge e corner c lies.
-    side = step_C2[:, None, 0] * (local_C2[None, :, 1] - local_C2[:, None, 1])
-    side -= step_C2[:, None, 1] * (local_C2[None, :, 0] - local_C2[:, None, 0])
-    scale = np.abs(step_C2).sum(axis=1)[:, None] * np.abs(local_C2).max()
-    side[np.abs(side) < 1e-12 * scale] = 0.0
-    splits = side * np.roll(side, -1, axis=1) < 0.0
-    crossing = np.argwhere(splits & splits.T)
-    return (int(crossing[0, 0]), int(crossing[0, 1])) if len(crossing) else None
+def first_crossing(rings: Sequence[FloatArray]) -> tuple[int, int, int] | None:
+    """Ring and two of its edges that cross each other by more than a micrometre, or None. Touching is no crossing.
+
+    Edges are sorted along the longer side of their ring, all rings one behind the other, so that only edges that lie side
+    by side are compared.
+    """
+    if not rings:
+        return None
+    count_R = np.asarray([len(ring) for ring in rings])
+    first_R = np.cumsum(count_R) - count_R
+    owner_E = np.repeat(np.arange(len(rings)), count_R)
+    corner_E2 = np.concatenate(rings)
+    low_R2 = np.minimum.reduceat(corner_E2, first_R, axis=0)
+    size_R2 = np.maximum.reduceat(corner_E2, first_R, axis=0) - low_R2
+    start_E2 = corner_E2 - low_R2[owner_E]
+    next_E = np.arange(1, len(start_E2) + 1)
+    next_E[first_R + count_R - 1] = first_R
+    end_E2 = start_E2[next_E]
+
+    axis_E = (size_R2[:, 1] > size_R2[:, 0]).astype(np.int64)[owner_E]
+    edges = np.arange(len(start_E2))
+    behind_E = owner_E * (size_R2.max() + 1.0)
+    low_E = np.minimum(start_E2[edges, axis_E], end_E2[edges, axis_E]) + behind_E
+    high_E = np.maximum(start_E2[edges, axis_E], end_E2[edges, axis_E]) + behind_E
+    order = np.argsort(low_E)
+    overlap_E = np.searchsorted(low_E[order], high_E[order], side="right") - edges - 1
+    place = np.repeat(edges, overlap_E)
+    one_P = order[place]
+    other_P = order[place + 1 + np.arange(len(place)) - np.repeat(np.cumsum(overlap_E) - overlap_E, overlap_E)]
+
+    def sides(edge_P: IntArray, point_P: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Metres by which the ends of one edge lie beside the line of the other."""
+        step = end_E2[edge_P] - start_E2[edge_P]
+        length = np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-12)
+        ends = (points[point_P] - start_E2[edge_P] for points in (start_E2, end_E2))
+        at_start, at_end = ((step[:, 0] * to[:, 1] - step[:, 1] * to[:, 0]) / length for to in ends)
+        return at_start, at_end
+
+    def splits(edge_P: IntArray, point_P: IntArray) -> NDArray[np.bool_]:
+        at_start, at_end = sides(edge_P, point_P)
+        return (np.minimum(at_start, at_end) < -DEPTH_M) & (np.maximum(at_start, at_end) > DEPTH_M)
+
+    crossing = np.flatnonzero(splits(one_P, other_P) & splits(other_P, one_P))
+    if len(crossing) == 0:
+        return None
+    one, other = int(one_P[crossing[0]]), int(other_P[crossing[0]])
+    ring = int(owner_E[one])
+    return ring, one - int(first_R[ring]), other - int(first_R[ring])

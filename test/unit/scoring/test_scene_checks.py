@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scoring_scenes import agent, area, center_line, ego, rectangle, reference, scene, straight_plan
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.scoring.pdms import score_pdms
 from transdiffuser_planner.scoring.scene import Area, AreaKind, PastMotion, RedLight
-from transdiffuser_planner.scoring.scene_checks import crossing_edges
+from transdiffuser_planner.scoring.scene_checks import first_crossing
 
 BOW_TIE = np.asarray([[0.0, 0.0], [2.0, 2.0], [2.0, 0.0], [0.0, 2.0]])
 
@@ -111,6 +113,31 @@ def test_two_agents_of_one_name_are_refused() -> None:
 
 def test_rings_that_merely_touch_themselves_are_accepted() -> None:
     pinched = np.asarray([[0.0, 0.0], [2.0, 0.0], [1.0, 1.0], [2.0, 2.0], [0.0, 2.0], [1.0, 1.0]])
-    assert crossing_edges(pinched) is None
-    assert crossing_edges(area("a", AreaKind.LANE, 1e6, 1e6 + 1.0, 0.0, 3.0).ring_C2) is None
-    assert crossing_edges(BOW_TIE + 1e6) == (0, 2)
+    far = area("a", AreaKind.LANE, 1e6, 1e6 + 1.0, 0.0, 3.0).ring_C2
+    assert first_crossing([pinched, far, pinched + 1e6]) is None
+    assert first_crossing([]) is None
+
+
+def test_the_crossing_ring_and_its_edges_are_found_among_others() -> None:
+    square = rectangle(0.0, 2.0, 0.0, 2.0)
+    assert first_crossing([square, square, BOW_TIE + 1e6]) == (2, 0, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_crossings_are_found_as_by_comparing_every_pair(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ring = rng.uniform(0.0, 10.0, (int(rng.integers(4, 9)), 2))
+    ends = np.roll(ring, -1, axis=0)
+
+    def left(a: np.ndarray, b: np.ndarray, p: np.ndarray) -> bool:
+        return bool((b[0] - a[0]) * (p[1] - a[1]) > (b[1] - a[1]) * (p[0] - a[0]))
+
+    crosses = any(
+        left(ring[i], ends[i], ring[j]) != left(ring[i], ends[i], ends[j])
+        and left(ring[j], ends[j], ring[i]) != left(ring[j], ends[j], ends[i])
+        for i in range(len(ring))
+        for j in range(i)
+        if (i - j) % len(ring) not in (1, len(ring) - 1)
+    )
+    assert (first_crossing([ring]) is not None) is crosses
