@@ -7,19 +7,23 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import yaml
 
 from transdiffuser_planner.apps.processes import ProcessGroup, private_ros_environment
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
-from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.evaluation.report.page import write_report
-from transdiffuser_planner.recording.topics import TopicMap, preset_files
+from transdiffuser_planner.recording.bag_reader import BagReader
+from transdiffuser_planner.recording.topics import preset_files
+from transdiffuser_planner.replay.inspection import inspect, lines
+from transdiffuser_planner.replay.mapping import Choice, choose, preset_names
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
 EXIT_FAULTS = 1
@@ -28,8 +32,10 @@ EXIT_FAULTS = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
+    parser.add_argument("--inspect", action="store_true", help="only say what is in the bags and what the planner would use")
+    parser.add_argument("--one-drive", action="store_true", help="all bags are parts of one drive")
     parser.add_argument(
-        "--preset", default="carla", help="topics and rig of a known source: carla, kitti (default: %(default)s)"
+        "--preset", help=f"topics and rig of a known source: {', '.join(preset_names())} (default: the one that fits)"
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, help="sensor rig YAML instead of the preset's")
@@ -42,38 +48,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay all bags; returns 1 when a published plan had a fault or the node missed a frame."""
+    """Replay all drives; returns 1 when a published plan had a fault or the node missed a frame."""
+    if args.preset is not None:
+        preset_files(args.preset)
+    drives = [tuple(args.bags)] if args.one_drive else [(bag,) for bag in args.bags]
+    if args.inspect:
+        return _inspect(args, drives)
     from transdiffuser_planner.runtime.planner import Planner
 
-    files = tuple(given or preset for given, preset in zip((args.topics, args.rig), preset_files(args.preset), strict=True))
-    topics, rig = TopicMap.load(files[0]), Rig.load(files[1])
-    names = [bag.stem for bag in args.bags]
+    names = [drive[0].stem for drive in drives]
     if args.out is not None and len(set(names)) < len(names):
         raise ConfigError("--out: two bags have the same name; replay them one by one")
-    planner = Planner.load(model_folder(args.model), rig, PlannerConfig.from_dict({"run_seed": args.run_seed}))
-    num_faults = 0
-    for bag in args.bags:
-        job = ReplayJob(bag=bag, topics=topics, rig=rig, out=None if args.out is None else args.out / bag.stem)
-        with _node(bag, topics, [*_node_arguments(args, files)]) if args.ros else nullcontext() as player:
+    planner, loaded_rig, num_faults = None, None, 0
+    for drive in drives:
+        with BagReader(*drive) as bag:
+            choice = choose(
+                bag.topics(), f"bag {drive[0]}", preset=args.preset, topics_file=args.topics, rig_file=args.rig
+            )
+        if planner is None or choice.rig != loaded_rig:
+            config = PlannerConfig.from_dict({"run_seed": args.run_seed})
+            planner, loaded_rig = Planner.load(model_folder(args.model), choice.rig, config), choice.rig
+        out = None if args.out is None else args.out / drive[0].stem
+        job = ReplayJob(bag=drive[0], more=drive[1:], topics=choice.topics, rig=choice.rig, out=out)
+        print(f"source {choice.name}: {choice.why}")
+        with _node(job, args, choice) if args.ros else nullcontext() as player:
             result = _replay(job, planner, player)
         _print(result)
         num_faults += sum(result.faults.values())
         if player is not None:
             num_faults += _print_node(player.result)
         if job.out is not None:
-            print(f"report {write_report(job.out, job.out / 'report.html', topics=topics, rig=rig)}")
+            page = write_report(job.out, job.out / "report.html", topics=choice.topics, rig=choice.rig)
+            print(f"report {page}")
     return EXIT_FAULTS if num_faults else 0
 
 
-def _node_arguments(args: argparse.Namespace, files: tuple[Path, Path]) -> Iterator[str]:
+def _inspect(args: argparse.Namespace, drives: list[tuple[Path, ...]]) -> int:
+    """Say what is in the bags; returns 1 when one of them cannot be replayed as it is."""
+    num_unusable = 0
+    for drive in drives:
+        with BagReader(*drive) as bag:
+            found = inspect(bag, preset=args.preset, topics_file=args.topics, rig_file=args.rig)
+        for line in lines(found):
+            print(line)
+        num_unusable += bool(found.why_not)
+    return EXIT_FAULTS if num_unusable else 0
+
+
+def _node_arguments(args: argparse.Namespace, choice: Choice, topics_file: Path) -> Iterator[str]:
     """The command line of a planner node that plans as this replay does."""
-    yield from ("plan", "--model", str(model_folder(args.model)), "--topics", str(files[0]), "--rig", str(files[1]))
+    yield from ("plan", "--model", str(model_folder(args.model)))
+    yield from ("--topics", str(topics_file), "--rig", str(choice.rig_file))
     # Played frame by frame, a bag may take longer than its own time; the age of a frame says nothing then.
     yield from ("--ros-args", "-p", "use_sim_time:=true", "-p", f"run_seed:={args.run_seed}")
 
 
 @contextmanager
-def _node(bag: Path, topics: TopicMap, arguments: list[str]) -> Iterator[Any]:
+def _node(job: ReplayJob, args: argparse.Namespace, choice: Choice) -> Iterator[Any]:
     """A planner node in a process of its own on a private domain, and the player that feeds it."""
     environment = private_ros_environment()
     os.environ.update(environment)
@@ -82,15 +113,16 @@ def _node(bag: Path, topics: TopicMap, arguments: list[str]) -> Iterator[Any]:
     session.init([])
     import rclpy
 
-    from transdiffuser_planner.recording.bag_reader import BagReader
     from transdiffuser_planner.ros.bag_player import BagPlayer
 
     with TemporaryDirectory(prefix="transdiffuser_replay_") as folder:
         group = ProcessGroup({**os.environ, **environment}, Path(folder))
         try:
-            group.start("planner", arguments)
-            player = BagPlayer(topics)
-            with BagReader(bag) as reader:
+            topics_file = Path(folder) / "topics.yaml"
+            topics_file.write_text(yaml.safe_dump(asdict(choice.topics)), encoding="utf-8")
+            group.start("planner", list(_node_arguments(args, choice, topics_file)))
+            player = BagPlayer(choice.topics)
+            with BagReader(job.bag, *job.more) as reader:
                 player.wait_for_planner(reader.topics())
             yield player
             player.destroy_node()

@@ -36,11 +36,21 @@ class BagWriter:
         """Append a message of rosbags' classes at a log time in nanoseconds."""
         self.write_raw(topic, type_name, stamp_ns, typestore().serialize_cdr(message, type_name))
 
-    def write_raw(self, topic: str, type_name: str, stamp_ns: int, cdr: bytes | memoryview) -> None:
-        """Append a serialised message."""
+    def write_raw(
+        self,
+        topic: str,
+        type_name: str,
+        stamp_ns: int,
+        cdr: bytes | memoryview,
+        definition: tuple[str, str] | None = None,
+    ) -> None:
+        """Append a serialised message; definition is (ros2msg text, type hash) of a type that this project lacks."""
         connection = self._connections.get(topic)
         if connection is None:
-            connection = self._writer.add_connection(topic, type_name, typestore=typestore())
+            known: dict[str, Any] = {"typestore": typestore()}
+            if definition is not None:
+                known = {"msgdef": definition[0], "rihs01": definition[1]}
+            connection = self._writer.add_connection(topic, type_name, **known)
             self._connections[topic] = connection
         self._writer.write(connection, stamp_ns, cdr)
 

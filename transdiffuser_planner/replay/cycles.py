@@ -16,20 +16,10 @@ from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.recording.feed import MessageFeeder
 from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.replay.input_types import INPUT_TYPES, PICTURES
 from transdiffuser_planner.runtime.frame_trigger import FrameTrigger
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
-
-_PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-_TYPES = {
-    "lidar": ("sensor_msgs/msg/PointCloud2",),
-    "odometry": ("nav_msgs/msg/Odometry",),
-    "acceleration": ("geometry_msgs/msg/AccelWithCovarianceStamped",),
-    "route": ("nav_msgs/msg/Path",),
-    "command": ("transdiffuser_msgs/msg/DrivingCommand",),
-    "speed_limit": ("std_msgs/msg/Float32",),
-    "traffic_signal": ("transdiffuser_msgs/msg/TrafficSignal",),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +64,8 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
         InputError: No odometry, none of the rig's sensors, or a topic of another type.
     """
     held = bag.topics()
-    wanted = {f"camera '{name}'": (topics.images.get(name, ""), _PICTURES) for name in camera_names}
-    wanted |= {name: (str(getattr(topics, name)), kinds) for name, kinds in _TYPES.items()}
+    wanted = {f"camera '{name}'": (topics.images.get(name, ""), PICTURES) for name in camera_names}
+    wanted |= {name: (str(getattr(topics, name)), kinds) for name, kinds in INPUT_TYPES.items()}
     absent = []
     for name, (topic, kinds) in wanted.items():
         if not topic or topic not in held:

@@ -9,25 +9,14 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.recording import encode_plan
 from transdiffuser_planner.recording.bag_reader import BagMessage
 from transdiffuser_planner.recording.bag_writer import BagWriter
-from transdiffuser_planner.recording.definitions import make_message, typestore
+from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.replay.cycles import Cycle
 
-COPIED_TYPES = frozenset(
-    {
-        "sensor_msgs/msg/Image",
-        "sensor_msgs/msg/CompressedImage",
-        "sensor_msgs/msg/CameraInfo",
-        "sensor_msgs/msg/PointCloud2",
-        "nav_msgs/msg/Odometry",
-        "nav_msgs/msg/Path",
-        "derived_object_msgs/msg/ObjectArray",
-        "carla_msgs/msg/CarlaTrafficLightStatusList",
-        "carla_msgs/msg/CarlaTrafficLightInfoList",
-        "carla_msgs/msg/CarlaCollisionEvent",
-        "transdiffuser_msgs/msg/MapPolygons",
-    }
-)
-"""Message types that reports look at, besides the planner's inputs and outputs."""
+LEFT_OUT_TYPES = frozenset({"rosgraph_msgs/msg/Clock"})
+"""Not copied: whoever plays the bag publishes a clock of their own."""
+
+REFERENCE_PREFIX = "/reference"
+"""What goes before the topics of plans that the source held already."""
 
 
 class OutputBag:
@@ -42,10 +31,13 @@ class OutputBag:
         self._writer = BagWriter(path)
         self._config = config
 
-    def copy(self, item: BagMessage) -> None:
-        """An input, as it was; the source's own planner outputs are left behind."""
-        if not item.topic.startswith(encode_plan.OUTPUT_NAMESPACE) and item.type_name in typestore().types:
-            self._writer.write(item.topic, item.type_name, item.log_time_ns, item.message)
+    def copy(self, item: BagMessage, definition: tuple[str, str] | None) -> None:
+        """A recorded message as it was, with its type's definition; the source's own plans become the reference."""
+        if item.type_name in LEFT_OUT_TYPES or definition is None:
+            return
+        recorded_plan = item.topic.startswith(encode_plan.OUTPUT_NAMESPACE)
+        topic = REFERENCE_PREFIX + item.topic if recorded_plan else item.topic
+        self._writer.write_raw(topic, item.type_name, item.log_time_ns, item.raw, definition)
 
     def write(self, cycle: Cycle) -> None:
         """Everything that the node would have published in a cycle."""

@@ -19,7 +19,7 @@ from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.replay.checks import trajectory_faults
 from transdiffuser_planner.replay.cycles import BagPlanner, Cycle, check_inputs
 from transdiffuser_planner.replay.metrics import DisplacementErrors, DisplacementScore, RecordedDrive
-from transdiffuser_planner.replay.output_bag import COPIED_TYPES, OutputBag
+from transdiffuser_planner.replay.output_bag import OutputBag
 from transdiffuser_planner.runtime.planner import Planner
 
 GROUND_TRUTH_MAP = "transdiffuser_msgs/msg/MapPolygons"
@@ -27,12 +27,19 @@ GROUND_TRUTH_MAP = "transdiffuser_msgs/msg/MapPolygons"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplayJob:
-    """One bag to run over; ``out`` is the bag to write, or None."""
+    """One drive to run over.
+
+    Attributes:
+        bag, more: The bag, and further bags of the same drive.
+        topics, rig: What its topics mean, and the sensors.
+        out: The bag to write, or None.
+    """
 
     bag: Path
     topics: TopicMap
     rig: Rig
     out: Path | None = None
+    more: tuple[Path, ...] = ()
 
 
 class ReplayWatcher(Protocol):
@@ -91,7 +98,7 @@ def replay(job: ReplayJob, planner: Planner, watch: ReplayWatcher | None = None)
         InputError: The bag lacks odometry or every sensor of the rig, or nothing could be planned from it.
     """
     planner.reset()
-    with BagReader(job.bag) as bag:
+    with BagReader(job.bag, *job.more) as bag:
         names = tuple(camera.name for camera in job.rig.cameras)
         absent = check_inputs(bag, job.topics, names, has_lidar=job.rig.lidar is not None)
         result = ReplayResult(
@@ -123,23 +130,25 @@ class _Run:
 
     def over(self, bag: BagReader) -> None:
         """Every message once, in order of time."""
-        copied = {topic for topic, kind in bag.topics().items() if kind in COPIED_TYPES}
-        wanted = self._job.topics.all_topics() | copied
         if self._job.out is None:
-            self._read(bag, wanted)
+            self._read(bag)
         else:
             with OutputBag(self._job.out, self._config) as self._output:
-                self._read(bag, wanted)
+                self._read(bag)
             _copy_scenario(self._job.bag, self._job.out)
         self._result.errors = self._score.errors(RecordedDrive(self._bag_planner.log.ego))
-        self._result.refused = self._bag_planner.log.refused
+        self._result.refused = self._bag_planner.log.refused + bag.unreadable
         self._result.plan_hash = self._hash.hexdigest()
 
-    def _read(self, bag: BagReader, wanted: set[str]) -> None:
+    def _read(self, bag: BagReader) -> None:
         item: BagMessage | None = None
-        for item in bag.messages(wanted):
+        wanted, topics = self._job.topics.all_topics(), bag.topics()
+        definitions = {topic: bag.definition(topic) for topic in topics} if self._output is not None else {}
+        for item in bag.messages(None if self._output is not None else wanted, decoded=wanted):
             if self._output is not None:
-                self._output.copy(item)
+                self._output.copy(item, definitions[item.topic])
+            if item.topic not in wanted:
+                continue
             if self._watch is not None:
                 self._watch.message(item)
             for cycle in self._bag_planner.take(item):

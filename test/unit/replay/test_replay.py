@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from replay_bags import RIG, TOPICS
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import InputError, RecordingError
@@ -19,24 +20,6 @@ from transdiffuser_planner.recording.topics import TopicMap, preset_files
 from transdiffuser_planner.replay.checks import trajectory_faults
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 from transdiffuser_planner.runtime.planner import Planner
-
-TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_files("carla"), strict=True))
-
-
-@pytest.fixture(scope="module")
-def planner():
-    return Planner.load(model_folder("tiny"), RIG, PlannerConfig(num_threads=1))
-
-
-@pytest.fixture(scope="module")
-def bag(tmp_path_factory):
-    """A simulated drive of 12 s with five sensor frames a second."""
-    recorder = pytest.importorskip("transdiffuser_planner.simulation.recorder", reason="the simulator is not installed")
-    from transdiffuser_planner.simulation.scenario import draw_scenario
-
-    folder = tmp_path_factory.mktemp("bags")
-    plan = recorder.RecordingPlan(scenario=draw_scenario(8101, duration_s=12.0), rig=RIG, out=folder, sensor_every=2, variants=(0,))
-    return recorder.record(plan)[0]
 
 
 def test_every_frame_gives_a_plan_without_faults_and_the_bag_holds_them(bag, planner, tmp_path):
