@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,25 +62,35 @@ class Boxes:
 
     Attributes:
         center_X2: Centres, metres.
-        axis_X2: Unit vectors along the length.
-        half_X2: Half length and half width, metres; broadcasts.
-        corner_X42: The corners.
+        heading_X: Directions of the length.
+        axis_X2: The same as unit vectors.
+        half_X2: Half length and half width, metres: (2,) if all are of one size, else broadcasts.
     """
 
     center_X2: FloatArray
+    heading_X: FloatArray
     axis_X2: FloatArray
     half_X2: FloatArray
-    corner_X42: FloatArray
+
+    def at(self, *index: Any) -> Boxes:
+        """Some of the boxes, by any NumPy indices of the leading axes."""
+        one_size = self.half_X2.ndim == 1
+        return Boxes(
+            center_X2=self.center_X2[index],
+            heading_X=self.heading_X[index],
+            axis_X2=self.axis_X2[index],
+            half_X2=self.half_X2 if one_size else np.broadcast_to(self.half_X2, self.center_X2.shape)[index],
+        )
+
+    def corners(self) -> FloatArray:
+        """The corners (..., 4, 2) of all."""
+        return box_corners(self.center_X2, self.heading_X, self.half_X2)
 
 
 def make_boxes(center_X2: FloatArray, heading_X: FloatArray, half_X2: FloatArray) -> Boxes:
     """Boxes from centre (..., 2), heading (...) and half length and width (..., 2)."""
-    return Boxes(
-        center_X2=center_X2,
-        axis_X2=np.stack([np.cos(heading_X), np.sin(heading_X)], axis=-1),
-        half_X2=half_X2,
-        corner_X42=box_corners(center_X2, heading_X, half_X2),
-    )
+    axis_X2 = np.stack([np.cos(heading_X), np.sin(heading_X)], axis=-1)
+    return Boxes(center_X2=center_X2, heading_X=heading_X, axis_X2=axis_X2, half_X2=half_X2)
 
 
 def ego_boxes(pose_X3: FloatArray, vehicle: ScoredVehicle = PACIFICA) -> Boxes:

@@ -81,14 +81,16 @@ def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: Prepared
         return Collisions(score_M=score_M, first_step_M=first_step_M, reasons=gather(num_plans, found))
 
     speed_MS, blamed_MS = motion.speed_MS, area.blamed_MS
-    for plan, step, agent in zip(touches.plan_K, touches.moment_K, touches.agent_K, strict=True):
+    ego_corner_K42 = ego.at(touches.plan_K, touches.moment_K).corners()
+    agent_corner_K42 = agents.boxes.at(touches.agent_K, touches.moment_K).corners()
+    for k, (plan, step, agent) in enumerate(zip(touches.plan_K, touches.moment_K, touches.agent_K, strict=True)):
         moves = agents.moves_N[agent]
         kind = collision_kind(
             motion.pose_MS3[plan, step],
             float(speed_MS[plan, step]),
-            ego.corner_X42[plan, step],
+            ego_corner_K42[k],
             float(agents.speed_N[agent]) if moves else 0.0,
-            agents.boxes.corner_X42[agent, step],
+            agent_corner_K42[k],
         )
         to_blame = kind in (CollisionKind.STOPPED_AGENT, CollisionKind.FRONT)
         if to_blame or (kind is CollisionKind.SIDE and blamed_MS[plan, step]):

@@ -37,16 +37,16 @@ def between_boxes(ego: Boxes, others: Boxes) -> FloatArray:
     gap_K = gap_m(
         others.center_X2[n] - ego.center_X2[m], ego.axis_X2[m], ego.half_X2, others.axis_X2[n], others.half_X2[n]
     )
-    outline_MN = _outlines(ego.corner_X42, others.corner_X42)
+    outline_MN = _outlines(ego.corners(), others.corners())
     return np.where(gap_K.reshape(num, count) <= 0.0, 0.0, outline_MN)
 
 
 def boxes_to_ring(ego: Boxes, ring_C2: FloatArray) -> FloatArray:
     """Distances (M,) between boxes and a polygon; 0 where they touch or one holds the other."""
-    touch_M = boxes_touch_ring(ego.center_X2, ego.axis_X2, ego.half_X2, ego.corner_X42, ring_C2)
+    touch_M = boxes_touch_ring(ego, ring_C2)
     _, inside_RM = points_inside(pack_polygons([ring_C2]), ego.center_X2)
     touch_M |= inside_RM.any(axis=0)
-    return np.where(touch_M, 0.0, _outlines(ego.corner_X42, ring_C2[None])[:, 0])
+    return np.where(touch_M, 0.0, _outlines(ego.corners(), ring_C2[None])[:, 0])
 
 
 def rings_near_line(ring_NC2: FloatArray, line_K2: FloatArray, reach_m: float) -> NDArray[np.bool_]:

@@ -54,7 +54,7 @@ def _in_none(inside: BoolArray) -> BoolArray:
 
 def locate(prepared: PreparedScene, ego: Boxes) -> EgoArea:
     """Find the areas of M plans' boxes (M, S)."""
-    point_MS52 = np.concatenate([ego.corner_X42, ego.center_X2[..., None, :]], axis=-2)
+    point_MS52 = np.concatenate([ego.corners(), ego.center_X2[..., None, :]], axis=-2)
     near_R, inside_RK = points_inside(prepared.areas, point_MS52.reshape(-1, 2))
     inside = inside_RK.reshape(len(near_R), *point_MS52.shape[:-1])
     corner, center = inside[..., :4], inside[..., 4]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.scoring.boxes import Boxes, box_corners, ego_boxes
+from transdiffuser_planner.scoring.boxes import Boxes, ego_boxes, make_boxes
 from transdiffuser_planner.scoring.exact import convex_cross
 from transdiffuser_planner.scoring.polygons import pack_polygons, points_inside
 from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene
@@ -36,7 +36,7 @@ class Forecast:
         agents: Everyone considered, without those that touch the ego at time 0.
         heading_N: Their headings.
         lights: Red lights to stop at: all but those whose lane connector the ego stands in entirely.
-        ignored_AS42: Corners of the agents left out because they touch the ego.
+        ignored: Boxes of the agents left out because they touch the ego.
         light_bounds_L4: Bounds of all red lights, those left out last.
     """
 
@@ -44,7 +44,7 @@ class Forecast:
     agents: PreparedAgents
     heading_N: FloatArray
     lights: tuple[RedLight, ...]
-    ignored_AS42: FloatArray
+    ignored: Boxes
     light_bounds_L4: FloatArray
 
 
@@ -91,7 +91,7 @@ def forecast(ready: PreparedScene) -> Forecast:
         ),
         heading_N=agents.pose_NS3[index, 0, 2],
         lights=tuple(light for light, held in zip(red, held_L, strict=True) if not held),
-        ignored_AS42=ignored.corner_X42,
+        ignored=ignored,
         light_bounds_L4=np.concatenate([red_areas.bounds_P4[~held_L], red_areas.bounds_P4[held_L]]),
     )
 
@@ -107,17 +107,11 @@ def _moving_boxes(ready: PreparedScene, index: NDArray[np.int64]) -> Boxes:
     moved_N2 = np.stack([np.cos(forward_N), np.sin(forward_N)], axis=-1) * speed_N[:, None]
     times_S = (np.arange(NUM_FORECAST_STEPS) // UPDATE_STEPS) * UPDATE_STEPS * STEP_S
     shift_NS2 = times_S[:, None] * moved_N2[:, None]
-    axis_N2 = np.stack([np.cos(pose_N3[:, 2]), np.sin(pose_N3[:, 2])], axis=-1)
-    corner_N42 = box_corners(pose_N3[:, :2], pose_N3[:, 2], half_N2)
-    return Boxes(
-        center_X2=pose_N3[:, None, :2] + shift_NS2,
-        axis_X2=np.broadcast_to(axis_N2[:, None], shift_NS2.shape),
-        half_X2=half_N2[:, None],
-        corner_X42=corner_N42[:, None] + shift_NS2[:, :, None],
-    )
+    heading_NS = np.broadcast_to(pose_N3[:, None, 2], shift_NS2.shape[:2])
+    return make_boxes(pose_N3[:, None, :2] + shift_NS2, heading_NS, half_N2[:, None])
 
 
 def _holds(ring_C2: FloatArray, ego: Boxes) -> bool:
     """True if no part of the box is outside of the ring; it may touch it from inside."""
-    crossing_1 = boxes_touch_ring(ego.center_X2, ego.axis_X2, ego.half_X2, ego.corner_X42, ring_C2, meet=convex_cross)
+    crossing_1 = boxes_touch_ring(ego, ring_C2, meet=convex_cross)
     return not crossing_1[0] and bool(points_inside(pack_polygons([ring_C2]), ego.center_X2)[1].any())

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.scoring.boxes import PACIFICA, Boxes, ego_boxes
+from transdiffuser_planner.scoring.boxes import PACIFICA, ego_boxes
 from transdiffuser_planner.scoring.distances import between_boxes, boxes_to_ring, rings_near_line
 from transdiffuser_planner.scoring.forecast import UPDATE_STEPS, Forecast
 from transdiffuser_planner.scoring.progress import position_along
@@ -90,7 +90,7 @@ def find_obstacles(path: Path, start_m: float, length_m: float, view: Forecast) 
     """Find agents and red lights that touch the corridor ahead."""
     line_K2 = corridor_line(path, start_m, length_m)
     reach = PACIFICA.width_m / 2.0
-    corner_NU42 = view.agents.boxes.corner_X42[:, ::UPDATE_STEPS]
+    corner_NU42 = view.agents.boxes.at(slice(None), slice(None, None, UPDATE_STEPS)).corners()
     count, updates = corner_NU42.shape[:2]
     near = np.zeros(count * updates, dtype=bool)
     along = np.zeros(count * updates)
@@ -137,13 +137,8 @@ def _leaders(path: Path, obstacles: Obstacles, view: Forecast, step: int, along_
     lead, rows = np.zeros(3), np.zeros((len(along_B), 3))
     if len(place_Q) and (place_Q[None] > along_B[:, None]).any():
         pose_B3 = path.poses_at(along_B)
-        ego, boxes = ego_boxes(pose_B3), view.agents.boxes
-        others = Boxes(
-            center_X2=boxes.center_X2[agents, step],
-            axis_X2=boxes.axis_X2[agents, step],
-            half_X2=boxes.half_X2[agents, 0],
-            corner_X42=boxes.corner_X42[agents, step],
-        )
+        ego = ego_boxes(pose_B3)
+        others = view.agents.boxes.at(agents, step)
         distance_BQ = np.concatenate(
             [between_boxes(ego, others)]
             + [boxes_to_ring(ego, view.lights[light].ring_C2)[:, None] for light in lights],
@@ -167,7 +162,7 @@ def _leaders(path: Path, obstacles: Obstacles, view: Forecast, step: int, along_
 
 def _first_listed(view: Forecast, step: int, agents: IntArray, lights: IntArray, tied: IntArray) -> int:
     """Of equally near obstacles the one the devkit's tree lists first."""
-    corner = np.concatenate([view.agents.boxes.corner_X42[:, step], view.ignored_AS42[:, step]])
+    corner = np.concatenate([boxes.at(slice(None), step).corners() for boxes in (view.agents.boxes, view.ignored)])
     bounds = np.concatenate([corner.min(axis=1), corner.max(axis=1)], axis=1)
     place = {leaf: at for at, leaf in enumerate(tree_order(np.concatenate([bounds, view.light_bounds_L4])))}
     leaves = np.concatenate([agents, len(corner) + lights])

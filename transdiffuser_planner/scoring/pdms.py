@@ -19,7 +19,6 @@ from transdiffuser_planner.scoring.rollout import (
     candidate_poses,
     reference_poses,
     roll_out,
-    some_boxes,
 )
 from transdiffuser_planner.scoring.scene import Scene
 from transdiffuser_planner.scoring.simulate import Motion
@@ -84,7 +83,7 @@ def score_rollout_v1(
     ready: PreparedScene, rolled: Rollout, best_M: FloatArray, plans: slice, agents: PreparedAgents
 ) -> PdmScores:
     """PDMS of some of the simulated plans, given the best progress each is compared with."""
-    motion, ego, area = rolled.motion.of(plans), some_boxes(rolled.ego, plans), rolled.area.of(plans)
+    motion, ego, area = rolled.motion.of(plans), rolled.ego.at(plans), rolled.area.of(plans)
     nc_M, dac_M, raw_M = rolled.collisions.score_M[plans], rolled.drivable_M[plans], rolled.raw_progress_M[plans]
     product_M = nc_M * dac_M
     progress_M = share_of_best_v1(raw_M, product_M, best_M)

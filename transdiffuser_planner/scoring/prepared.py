@@ -93,17 +93,11 @@ def without(agents: PreparedAgents, drop_N: BoolArray) -> PreparedAgents:
     if not drop_N.any():
         return agents
     keep_N = ~drop_N
-    boxes = agents.boxes
     return PreparedAgents(
         token_N=tuple(token for token, keep in zip(agents.token_N, keep_N, strict=True) if keep),
         moves_N=agents.moves_N[keep_N],
         speed_N=agents.speed_N[keep_N],
-        boxes=Boxes(
-            center_X2=boxes.center_X2[keep_N],
-            axis_X2=boxes.axis_X2[keep_N],
-            half_X2=boxes.half_X2[keep_N],
-            corner_X42=boxes.corner_X42[keep_N],
-        ),
+        boxes=agents.boxes.at(keep_N),
         radius_N=agents.radius_N[keep_N],
         valid_NS=agents.valid_NS[keep_N],
     )
@@ -116,7 +110,7 @@ def touches_at_start(pose_3: FloatArray, agents: PreparedAgents) -> BoolArray:
     between_N2 = boxes.center_X2[:, 0] - ego.center_X2
     gap_N = gap_m(between_N2, ego.axis_X2, ego.half_X2, boxes.axis_X2[:, 0], boxes.half_X2[:, 0])
     gap_N = np.where(agents.valid_NS[:, 0], gap_N, np.inf)
-    return settle(gap_N, lambda n: (ego.corner_X42[0], boxes.corner_X42[n, 0]))
+    return settle(gap_N, lambda n: (ego.at(0).corners(), boxes.at(n, 0).corners()))
 
 
 def prepare(scene: Scene) -> PreparedScene:

@@ -15,8 +15,14 @@ from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene
 from transdiffuser_planner.scoring.progress import raw_progress_m
 from transdiffuser_planner.scoring.reasons import Reasons
 from transdiffuser_planner.scoring.scene import check_plans
-from transdiffuser_planner.scoring.simulate import Motion, interpolate_poses, plan_poses, sample_stamps_us, simulate
-from transdiffuser_planner.scoring.simulate import through_center as _through_center
+from transdiffuser_planner.scoring.simulate import (
+    Motion,
+    interpolate_poses,
+    plan_poses,
+    sample_stamps_us,
+    simulate,
+    through_center,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -50,7 +56,7 @@ def reference_poses(prepared: PreparedScene) -> FloatArray | None:
         return None
     start_us = prepared.scene.ego.stamp_us
     stamps = start_us + 100_000 * np.arange(len(reference_S3), dtype=np.int64)
-    return _through_center(interpolate_poses(stamps, reference_S3[None], sample_stamps_us(start_us)))
+    return through_center(interpolate_poses(stamps, reference_S3[None], sample_stamps_us(start_us)))
 
 
 def candidate_poses(prepared: PreparedScene, plans_MT3: FloatArray, interval_s: float) -> FloatArray:
@@ -74,16 +80,6 @@ def roll_out(prepared: PreparedScene, pose_MS3: FloatArray, agents: PreparedAgen
         drivable_M=drivable_M,
         drivable_reasons=drivable_reasons,
         raw_progress_M=raw_progress_m(prepared.center_line_K2, ego.center_X2),
-    )
-
-
-def some_boxes(boxes: Boxes, plans: slice) -> Boxes:
-    """Boxes of some of the plans."""
-    return Boxes(
-        center_X2=boxes.center_X2[plans],
-        axis_X2=boxes.axis_X2[plans],
-        half_X2=boxes.half_X2,
-        corner_X42=boxes.corner_X42[plans],
     )
 
 

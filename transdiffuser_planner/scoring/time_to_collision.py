@@ -72,21 +72,16 @@ def score_time_to_collision(
         known_R = agent_step_R < agents.num_steps
         moving_MR = (motion.speed_MS >= STANDING_MPS)[:, moment_R] & known_R
         rows = np.where(known_R, agent_step_R, 0)
-        boxes = Boxes(
-            center_X2=ego.center_X2[:, moment_R],
-            axis_X2=ego.axis_X2[:, moment_R],
-            half_X2=ego.half_X2,
-            corner_X42=ego.corner_X42[:, moment_R],
-        )
         shift_MR2 = _ahead(motion, moment_R, LOOK_AHEAD_STEPS[ahead_R] * STEP_S)
-        touches = first_touches(boxes, shift_MR2, agents, rows, moving_MR)
+        touches = first_touches(ego.at(slice(None), moment_R), shift_MR2, agents, rows, moving_MR)
         if len(touches.plan_K):
             step_K = moment_R[touches.moment_K]
             pose_K3 = motion.pose_MS3[touches.plan_K, step_K]
+            agent_corner_K42 = agents.boxes.at(touches.agent_K, agent_step_R[touches.moment_K]).corners()
             in_intersection_K = _in_intersection(prepared, pose_K3[:, :2])
             blamed_K = area.blamed_MS[touches.plan_K, step_K] | in_intersection_K
             for k, (plan, row, agent) in enumerate(zip(touches.plan_K, touches.moment_K, touches.agent_K, strict=True)):
-                angle = relative_angle_rad(pose_K3[k], centroid(agents.boxes.corner_X42[agent, agent_step_R[row]]))
+                angle = relative_angle_rad(pose_K3[k], centroid(agent_corner_K42[k]))
                 if angle < AHEAD_RAD or (blamed_K[k] and not angle > BEHIND_RAD):
                     score_M[plan] = 0.0
                     first_step_M[plan] = min(first_step_M[plan], step_K[k])

@@ -67,7 +67,7 @@ def first_touches(
 
     def corners(k: int) -> tuple[FloatArray, FloatArray]:
         moved = 0.0 if shift_MS2 is None else shift_MS2[plan_K[k], moment_K[k]]
-        return ego.corner_X42[plan_K[k], moment_K[k]] + moved, boxes.corner_X42[agent_K[k], step_K[k]]
+        return ego.at(plan_K[k], moment_K[k]).corners() + moved, boxes.at(agent_K[k], step_K[k]).corners()
 
     boxes = agents.boxes
     gap_K = gap_m(

@@ -20,21 +20,19 @@ METRIC = "traffic_light"
 
 
 def boxes_touch_ring(
-    center_K2: FloatArray,
-    axis_K2: FloatArray,
-    half_2: FloatArray,
-    corner_K42: FloatArray,
+    boxes: Boxes,
     ring_C2: FloatArray,
     *,
     meet: Callable[[Sequence[Sequence[float]], Sequence[Sequence[float]]], bool] = convex_touch,
 ) -> BoolArray:
-    """Which of K boxes meet an edge of the ring. A box wholly inside the ring meets none.
+    """Which of K boxes of one size meet an edge of the ring. A box wholly inside the ring meets none.
 
     Args:
-        center_K2, axis_K2, half_2, corner_K42: The boxes.
+        boxes: Boxes (K,).
         ring_C2: The ring.
         meet: What decides close calls: `convex_touch` with borders, `convex_cross` without.
     """
+    center_K2, axis_K2, half_2 = boxes.center_X2, boxes.axis_X2, boxes.half_X2
     away_KC2 = ring_C2 - center_K2[:, None]
     start_KC2 = np.stack(
         [
@@ -56,7 +54,7 @@ def boxes_touch_ring(
     touch_KC = gap_KC < 0.0
     for box, edge in np.argwhere(np.abs(gap_KC) < UNSURE_M):
         ends = [ring_C2[edge].tolist(), ring_C2[(edge + 1) % len(ring_C2)].tolist()]
-        touch_KC[box, edge] = meet(corner_K42[box].tolist(), ends)
+        touch_KC[box, edge] = meet(boxes.at(box).corners().tolist(), ends)
     return np.asarray(touch_KC.any(axis=1))
 
 
@@ -74,11 +72,9 @@ def score_traffic_lights(prepared: PreparedScene, ego: Boxes) -> tuple[FloatArra
         plan_K, step_K = np.nonzero(near_MS)
         if len(plan_K) == 0:
             continue
-        center_K2 = ego.center_X2[plan_K, step_K]
-        touch_K = boxes_touch_ring(
-            center_K2, ego.axis_X2[plan_K, step_K], ego.half_X2, ego.corner_X42[plan_K, step_K], light.ring_C2
-        )
-        near_R, inside_RK = points_inside(prepared.light_areas, center_K2)
+        boxes = ego.at(plan_K, step_K)
+        touch_K = boxes_touch_ring(boxes, light.ring_C2)
+        near_R, inside_RK = points_inside(prepared.light_areas, boxes.center_X2)
         touch_K |= inside_RK[near_R == index].any(axis=0)
         touched, first = np.unique(plan_K[touch_K], return_index=True)
         ran_M[touched] = True
