@@ -46,7 +46,7 @@ def test_a_short_demo_drives_and_leaves_bag_and_report(tmp_path):
     assert run.returncode == 0, run.stderr[-2000:]
     folder = next(tmp_path.iterdir())
     result = json.loads((folder / "result.json").read_text())
-    assert result["end_reason"] == "duration" and result["plans"] >= 40
+    assert result["end_reason"] == "duration" and result["plans"] >= 20
     assert (folder / "report.html").stat().st_size > 100_000
     assert list((folder / "bag").glob("*.mcap"))
     assert str(folder / "report.html") in run.stdout

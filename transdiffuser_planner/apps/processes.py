@@ -26,6 +26,8 @@ def private_ros_environment() -> dict[str, str]:
     return {
         "ROS_DOMAIN_ID": str(random.randint(1, 99)),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        # Clouds of megabytes lose fragments over plain UDP on a busy machine; other middlewares ignore this.
+        "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
