@@ -5,7 +5,6 @@ Only the first touch of each agent matters: if the ego is to blame the score fal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -36,19 +35,6 @@ class CollisionKind(Enum):
     SIDE = "side"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Collisions:
-    """Attributes:
-    score_M: 0, 0.5 or 1.
-    first_step_M: Step of the first collision the ego is to blame for; infinite if there is none.
-    reasons: Each of them.
-    """
-
-    score_M: FloatArray
-    first_step_M: FloatArray
-    reasons: Reasons
-
-
 def collision_kind(
     pose_3: FloatArray, speed_mps: float, ego_corner_42: FloatArray, agent_speed_mps: float, agent_corner_42: FloatArray
 ) -> CollisionKind:
@@ -63,8 +49,8 @@ def collision_kind(
     return CollisionKind.FRONT if convex_touch(bumper, agent_corner_42.tolist()) else CollisionKind.SIDE
 
 
-def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: PreparedAgents) -> Collisions:
-    """Score M simulated plans.
+def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: PreparedAgents) -> tuple[FloatArray, Reasons]:
+    """Score M simulated plans: 0, 0.5 or 1, and each collision the ego is to blame for.
 
     Args:
         motion: The simulated plans.
@@ -73,12 +59,12 @@ def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: Prepared
         agents: The others.
     """
     num_plans, num_steps = motion.pose_MS3.shape[:2]
-    score_M, first_step_M = np.ones(num_plans), np.full(num_plans, np.inf)
+    score_M = np.ones(num_plans)
     found: list[tuple[int, Reason]] = []
     everywhere = np.ones((num_plans, num_steps), dtype=bool)
     touches = first_touches(ego, None, agents, np.arange(num_steps), everywhere)
     if len(touches.plan_K) == 0:
-        return Collisions(score_M=score_M, first_step_M=first_step_M, reasons=gather(num_plans, found))
+        return score_M, gather(num_plans, found)
 
     speed_MS, blamed_MS = motion.speed_MS, area.blamed_MS
     ego_corner_K42 = ego.at(touches.plan_K, touches.moment_K).corners()
@@ -95,7 +81,6 @@ def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: Prepared
         to_blame = kind in (CollisionKind.STOPPED_AGENT, CollisionKind.FRONT)
         if to_blame or (kind is CollisionKind.SIDE and blamed_MS[plan, step]):
             score_M[plan] = min(score_M[plan], ROAD_USER_SCORE if moves else OBJECT_SCORE)
-            first_step_M[plan] = min(first_step_M[plan], step)
             reason = Reason(metric=METRIC, step=int(step), agent=agents.token_N[agent], detail=kind.value)
             found.append((int(plan), reason))
-    return Collisions(score_M=score_M, first_step_M=first_step_M, reasons=gather(num_plans, found))
+    return score_M, gather(num_plans, found)

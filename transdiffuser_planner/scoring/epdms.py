@@ -169,8 +169,8 @@ def _hard_scores(ready: PreparedScene, rolled: Rollout) -> tuple[dict[str, Float
         rolled.ego.center_X2, rolled.area.off_route_MS & ~rolled.area.in_intersection_MS
     )
     lights_M, light_reasons = score_traffic_lights(ready, rolled.ego)
-    scores = (rolled.collisions.score_M, rolled.drivable_M, direction_M, lights_M)
-    reasons = [rolled.collisions.reasons, rolled.drivable_reasons, direction_reasons, light_reasons]
+    scores = (rolled.collision_M, rolled.drivable_M, direction_M, lights_M)
+    reasons = [rolled.collision_reasons, rolled.drivable_reasons, direction_reasons, light_reasons]
     return dict(zip(HARD, scores, strict=True)), reasons
 
 
@@ -178,11 +178,11 @@ def _soft_scores(
     ready: PreparedScene, rolled: Rollout, agents: PreparedAgents
 ) -> tuple[dict[str, FloatArray], list[Reasons]]:
     """TTC and LK of everyone."""
-    ttc = score_time_to_collision(ready, rolled.motion, rolled.ego, rolled.area, agents, NUM_MOMENTS_V2)
+    ttc_M, ttc_reasons = score_time_to_collision(ready, rolled.motion, rolled.ego, rolled.area, agents, NUM_MOMENTS_V2)
     keeping_M, keeping_reasons = score_lane_keeping(
         ready.center_line_K2, rolled.ego.center_X2, rolled.area.in_intersection_MS
     )
-    return {"time_to_collision": ttc.score_M, "lane_keeping": keeping_M}, [ttc.reasons, keeping_reasons]
+    return {"time_to_collision": ttc_M, "lane_keeping": keeping_M}, [ttc_reasons, keeping_reasons]
 
 
 def _extended_comfort(

@@ -51,7 +51,7 @@ def plan_reference(scene: Scene | PreparedScene, version: ScoreVersion = ScoreVe
     proposals = propose(view)
     rolled = roll_out(view.ready, proposals, view.agents)
     if version is ScoreVersion.PDMS:
-        product = rolled.collisions.score_M * rolled.drivable_M
+        product = rolled.collision_M * rolled.drivable_M
         best = np.full(len(proposals), (rolled.raw_progress_M * product).max())
         score_Q = score_rollout_v1(view.ready, rolled, best, slice(None), view.agents).score_M
     else:

@@ -74,7 +74,7 @@ def score_pdms(scene: Scene | PreparedScene, plans_MT3: FloatArray, *, interval_
     reference = reference_poses(ready)
     both = poses if reference is None else np.concatenate([reference, poses])
     rolled = roll_out(ready, both, ready.agents)
-    product = rolled.collisions.score_M * rolled.drivable_M
+    product = rolled.collision_M * rolled.drivable_M
     best_M = best_progress_m(rolled.raw_progress_M * product, reference is not None)
     return score_rollout_v1(ready, rolled, best_M, slice(len(both) - len(poses), None), ready.agents)
 
@@ -84,15 +84,15 @@ def score_rollout_v1(
 ) -> PdmScores:
     """PDMS of some of the simulated plans, given the best progress each is compared with."""
     motion, ego, area = rolled.motion.of(plans), rolled.ego.at(plans), rolled.area.of(plans)
-    nc_M, dac_M, raw_M = rolled.collisions.score_M[plans], rolled.drivable_M[plans], rolled.raw_progress_M[plans]
+    nc_M, dac_M, raw_M = rolled.collision_M[plans], rolled.drivable_M[plans], rolled.raw_progress_M[plans]
     product_M = nc_M * dac_M
     progress_M = share_of_best_v1(raw_M, product_M, best_M)
-    ttc = score_time_to_collision(ready, motion, ego, area, agents, NUM_MOMENTS_V1)
+    ttc_M, ttc_reasons = score_time_to_collision(ready, motion, ego, area, agents, NUM_MOMENTS_V1)
     comfort_M, comfort_reasons = score_comfort(motion)
     direction_M, direction_reasons = score_direction(ego.center_X2, area.off_route_MS)
     weighted = (
         WEIGHTS["ego_progress"] * progress_M
-        + WEIGHTS["time_to_collision"] * ttc.score_M
+        + WEIGHTS["time_to_collision"] * ttc_M
         + WEIGHTS["comfort"] * comfort_M
         + WEIGHTS["driving_direction"] * direction_M
     )
@@ -100,16 +100,16 @@ def score_rollout_v1(
         no_at_fault_collision_M=nc_M,
         drivable_area_M=dac_M,
         ego_progress_M=progress_M,
-        time_to_collision_M=ttc.score_M,
+        time_to_collision_M=ttc_M,
         comfort_M=comfort_M,
         driving_direction_M=direction_M,
         score_M=product_M * (weighted / sum(WEIGHTS.values())),
         progress_m_M=raw_M,
         motion=motion,
         reasons=join(
-            rolled.collisions.reasons[plans],
+            rolled.collision_reasons[plans],
             rolled.drivable_reasons[plans],
-            ttc.reasons,
+            ttc_reasons,
             comfort_reasons,
             direction_reasons,
         ),

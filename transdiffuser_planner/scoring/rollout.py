@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.scoring.boxes import Boxes, ego_boxes
-from transdiffuser_planner.scoring.collisions import Collisions, score_collisions
+from transdiffuser_planner.scoring.collisions import score_collisions
 from transdiffuser_planner.scoring.drivable_area import score_drivable_area
 from transdiffuser_planner.scoring.ego_area import EgoArea, locate
 from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene
@@ -35,7 +35,7 @@ class Rollout:
         motion: What the cars do.
         ego: Their boxes (M, S).
         area: Where they are.
-        collisions: NC.
+        collision_M, collision_reasons: NC.
         drivable_M, drivable_reasons: DAC.
         raw_progress_M: Metres along the centre line.
     """
@@ -43,7 +43,8 @@ class Rollout:
     motion: Motion
     ego: Boxes
     area: EgoArea
-    collisions: Collisions
+    collision_M: FloatArray
+    collision_reasons: Reasons
     drivable_M: FloatArray
     drivable_reasons: Reasons
     raw_progress_M: FloatArray
@@ -71,12 +72,14 @@ def roll_out(prepared: PreparedScene, pose_MS3: FloatArray, agents: PreparedAgen
     motion = simulate(prepared.scene.ego, pose_MS3)
     ego = ego_boxes(motion.pose_MS3)
     area = locate(prepared, ego)
+    collision_M, collision_reasons = score_collisions(motion, ego, area, agents)
     drivable_M, drivable_reasons = score_drivable_area(area)
     return Rollout(
         motion=motion,
         ego=ego,
         area=area,
-        collisions=score_collisions(motion, ego, area, agents),
+        collision_M=collision_M,
+        collision_reasons=collision_reasons,
         drivable_M=drivable_M,
         drivable_reasons=drivable_reasons,
         raw_progress_M=raw_progress_m(prepared.center_line_K2, ego.center_X2),

@@ -221,6 +221,9 @@ class Scene:
         if self.center_line_K3.ndim != 2 or self.center_line_K3.shape[-1] != 3 or len(self.center_line_K3) < 2:
             raise complain(name, "center_line_K3", "two or more points (K, 3)", str(self.center_line_K3.shape))
         check_array(name, "center_line_K3", self.center_line_K3)
+        limit = self.speed_limit_mps
+        if limit is not None and not (np.isfinite(limit) and limit > 0.0):
+            raise complain(name, "speed_limit_mps", "a speed above 0 or None", str(limit))
         if self.reference_S3 is not None:
             reference = self.reference_S3
             if reference.ndim != 2 or reference.shape[1] != 3 or len(reference) <= NUM_STEPS:

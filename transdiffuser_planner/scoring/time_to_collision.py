@@ -5,7 +5,6 @@ The agents are where they will be. As with collisions, only the first such touch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -31,19 +30,6 @@ NUM_MOMENTS_V2 = NUM_STEPS + 1 - int(LOOK_AHEAD_STEPS.max())
 """PDMS looks ahead from every step and needs the agents for 4.9 s; EPDMS stops 0.9 s before the end."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TimeToCollision:
-    """Attributes:
-    score_M: 0 or 1.
-    first_step_M: Step of the first violation; infinite if there is none.
-    reasons: Each of them.
-    """
-
-    score_M: FloatArray
-    first_step_M: FloatArray
-    reasons: Reasons
-
-
 def _ahead(motion: Motion, step_R: NDArray[np.int64], ahead_s_R: FloatArray) -> FloatArray:
     """How far (M, R, 2) the ego gets from step to step + ahead, going straight on."""
     heading_MR, speed_MR = motion.pose_MS3[:, step_R, 2], motion.speed_MS[:, step_R]
@@ -52,8 +38,8 @@ def _ahead(motion: Motion, step_R: NDArray[np.int64], ahead_s_R: FloatArray) -> 
 
 def score_time_to_collision(
     prepared: PreparedScene, motion: Motion, ego: Boxes, area: EgoArea, agents: PreparedAgents, num_moments: int
-) -> TimeToCollision:
-    """Score M simulated plans.
+) -> tuple[FloatArray, Reasons]:
+    """Score M simulated plans: 0 or 1, and each violation.
 
     Args:
         prepared: For its intersections.
@@ -64,7 +50,7 @@ def score_time_to_collision(
         num_moments: Steps from which to look ahead; fewer where the agents' boxes end.
     """
     num_plans = len(motion.pose_MS3)
-    score_M, first_step_M = np.ones(num_plans), np.full(num_plans, np.inf)
+    score_M = np.ones(num_plans)
     found: list[tuple[int, Reason]] = []
     if len(agents):
         moment_R, ahead_R = np.divmod(np.arange(num_moments * len(LOOK_AHEAD_STEPS)), len(LOOK_AHEAD_STEPS))
@@ -84,11 +70,10 @@ def score_time_to_collision(
                 angle = relative_angle_rad(pose_K3[k], centroid(agent_corner_K42[k]))
                 if angle < AHEAD_RAD or (blamed_K[k] and not angle > BEHIND_RAD):
                     score_M[plan] = 0.0
-                    first_step_M[plan] = min(first_step_M[plan], step_K[k])
                     detail = f"would touch in {LOOK_AHEAD_STEPS[ahead_R[row]] * STEP_S:.1f} s"
                     reason = Reason(metric=METRIC, step=int(step_K[k]), agent=agents.token_N[agent], detail=detail)
                     found.append((int(plan), reason))
-    return TimeToCollision(score_M=score_M, first_step_M=first_step_M, reasons=gather(num_plans, found))
+    return score_M, gather(num_plans, found)
 
 
 def _in_intersection(prepared: PreparedScene, point_K2: FloatArray) -> NDArray[np.bool_]:

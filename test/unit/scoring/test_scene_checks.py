@@ -69,6 +69,10 @@ BAD = {
         lambda: scene(red_lights=(RedLight(token="l", ring_C2=rectangle(0, 1, 0, 1), red_S=np.ones(7, dtype=bool)),)),
         "red_lights[l].red_S: expected 1 or at least 41 values, got (7,)",
     ),
+    "a speed limit of nothing": (
+        lambda: scene(speed_limit_mps=0.0),
+        "speed_limit_mps: expected a speed above 0 or None, got 0.0",
+    ),
     "a short human plan": (
         lambda: scene(human_plan_T3=straight_plan(9.0)[0, :5]),
         "human_plan_T3: expected poses (M, 8 or more, 3) every 0.5 s, got (1, 5, 3)",
