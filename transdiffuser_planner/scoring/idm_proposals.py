@@ -83,7 +83,8 @@ def corridor_line(path: Path, start_m: float, length_m: float) -> FloatArray:
     if inside.sum() > 1:
         return path.point_K3[inside, :2]
     ends = [[np.interp(at, path.along_K, path.point_K3[:, axis]) for axis in (0, 1)] for at in (low, high)]
-    return np.concatenate([ends[:1], path.point_K3[inside, :2], ends[1:]])
+    between = inside & (path.along_K > low) & (path.along_K < high)
+    return np.concatenate([ends[:1], path.point_K3[between, :2], ends[1:]])
 
 
 def find_obstacles(path: Path, start_m: float, length_m: float, view: Forecast) -> Obstacles:

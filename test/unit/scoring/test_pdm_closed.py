@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from scoring_scenes import FRONT_M, REAR_M, agent, ego, rectangle, scene
+from scoring_scenes import FRONT_M, REAR_M, agent, ego, rectangle, scene, together
 
 from transdiffuser_planner.scoring.distances import rings_near_line
 from transdiffuser_planner.scoring.forecast import forecast
-from transdiffuser_planner.scoring.idm_proposals import intelligent_driver, make_path
+from transdiffuser_planner.scoring.idm_proposals import corridor_line, intelligent_driver, make_path
 from transdiffuser_planner.scoring.pdm_closed import ScoreVersion, plan_reference, with_reference
 from transdiffuser_planner.scoring.pdms import score_pdms
 from transdiffuser_planner.scoring.prepared import prepare
@@ -98,6 +98,18 @@ def test_the_corridor_has_square_ends() -> None:
     around = rectangle(-5.0, 15.0, -5.0, 5.0)
     near = rings_near_line(np.stack([corner, beyond, beside, off, around]), line, 1.0)
     np.testing.assert_array_equal(near, [True, False, True, False, True])
+
+
+def test_the_corridor_at_the_end_of_the_path_is_what_is_left_of_it() -> None:
+    path = make_path(np.asarray([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0], [20.0, 0.0, 0.0]]), 0.0)
+    np.testing.assert_allclose(corridor_line(path, 2.0, 50.0), [[10.0, 0.0], [20.0, 0.0]])
+    np.testing.assert_allclose(corridor_line(path, 12.0, 5.0), [[12.0, 0.0], [17.0, 0.0]])
+    np.testing.assert_allclose(corridor_line(path, 15.0, 50.0), [[15.0, 0.0], [20.0, 0.0]])
+
+
+def test_it_stops_behind_two_equally_near_obstacles() -> None:
+    pair = [agent(FRONT_M + 27.0, y, token=token) for y, token in ((0.9, "left"), (-0.9, "right"))]
+    assert plan_reference(scene(agents=together(*pair), ego=ego(8.0))).pose_S3[-1, 0] < 24.0
 
 
 def test_paths_run_beside_the_line_and_end_with_it() -> None:

@@ -69,6 +69,36 @@ BAD = {
         lambda: scene(red_lights=(RedLight(token="l", ring_C2=rectangle(0, 1, 0, 1), red_S=np.ones(7, dtype=bool)),)),
         "red_lights[l].red_S: expected 1 or at least 41 values, got (7,)",
     ),
+    "fewer kinds than agents": (
+        lambda: scene(agents=dataclasses.replace(agent(9.0), kind_N=())),
+        "agents.kind_N: expected 1 kinds, got 0",
+    ),
+    "validity that is no mask": (
+        lambda: scene(agents=dataclasses.replace(agent(9.0), valid_NS=np.ones((1, 51)))),
+        "agents.valid_NS: expected bool (1, 51), got float64 (1, 51)",
+    ),
+    "velocities of the wrong shape": (
+        lambda: scene(agents=dataclasses.replace(agent(9.0), velocity_NS2=np.zeros((1, 51, 3)))),
+        "agents.velocity_NS2: expected (1, 51, 2), got (1, 51, 3)",
+    ),
+    "an ego pose of two numbers": (
+        lambda: scene(ego=dataclasses.replace(ego(), pose_3=np.zeros(2))),
+        "ego.pose_3: expected shape (3,), got (2,)",
+    ),
+    "a polygon with NaN": (
+        lambda: scene(areas=(Area(token="hole", kind=AreaKind.LANE, ring_C2=BOW_TIE * np.nan),)),
+        "areas[hole].ring_C2: expected finite values, got NaN or inf",
+    ),
+    "a past of one moment": (
+        lambda: scene(
+            past=PastMotion(stamp_us_H=np.asarray([0]), heading_H=np.zeros(1), acceleration_H2=np.zeros((1, 2)))
+        ),
+        "past.stamp_us_H: expected two or more times, got (1,)",
+    ),
+    "a human plan without an interval": (
+        lambda: scene(human_plan_T3=straight_plan(9.0)[0], human_interval_s=0.0),
+        "human_plan_T3: expected a positive interval between poses, got 0.0 s",
+    ),
     "a speed limit of nothing": (
         lambda: scene(speed_limit_mps=0.0),
         "speed_limit_mps: expected a speed above 0 or None, got 0.0",
