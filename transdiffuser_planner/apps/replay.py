@@ -12,21 +12,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import yaml
 
 from transdiffuser_planner.apps.processes import ProcessGroup, private_ros_environment
 from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.errors import ConfigError, PlannerError
 from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
 from transdiffuser_planner.evaluation.report.page import write_report
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.topics import preset_files
+from transdiffuser_planner.replay.drive_test import DriveTester, DriveVerdict, Expectations, Setup, drive_name
 from transdiffuser_planner.replay.inspection import inspect, lines
-from transdiffuser_planner.replay.mapping import Choice, choose, preset_names
-from transdiffuser_planner.replay.runner import ReplayJob, replay
+from transdiffuser_planner.replay.mapping import Choice, preset_names
+from transdiffuser_planner.replay.node_parameters import node_parameters
+from transdiffuser_planner.replay.printing import drive_lines
+from transdiffuser_planner.replay.result_files import write_jsonl, write_junit
 
-EXIT_FAULTS = 1
+EXIT_FAILED, EXIT_COULD_NOT_RUN = 1, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,48 +41,110 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, help="sensor rig YAML instead of the preset's")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="model folder or name (default: %(default)s)")
-    parser.add_argument("--run-seed", type=int, default=0, help="seed of the sampling noise (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="folder for a bag with the plans and a report per input bag")
+    parser.add_argument("--model", help=f"model folder or name (default: {DEFAULT_MODEL})")
+    parser.add_argument("--params", type=Path, help="parameter file of the node (ros__parameters): planner parameters, model, rig")
+    parser.add_argument("--run-seed", type=int, help="seed of the sampling noise (default: 0)")
+    parser.add_argument("--out", type=Path, help="folder for a bag with the plans, a report and result.jsonl per drive")
+    parser.add_argument("--conditions", type=Path, metavar="FILE", help="YAML of thresholds that the drive must keep")
+    parser.add_argument("--baseline", type=Path, metavar="FILE", help="numbers as they were, with tolerances")
+    parser.add_argument("--golden", type=Path, metavar="FILE", help="plans as they were, with tolerances")
+    parser.add_argument("--update", action="store_true", help="write --baseline and --golden instead of comparing")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="write the checks as JUnit XML")
+    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write every cycle's figures and the result as JSON lines")
+    parser.add_argument("--realtime", action="store_true", help="feed messages at the speed they were recorded, to test deadlines")
     parser.add_argument(
         "--ros", action="store_true", help="also play each bag to a planner node over DDS and compare its plans"
     )
+    parser.epilog = "Exit status: 0 all checks passed, 1 one failed, 2 could not run. See docs/replay.md."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay all drives; returns 1 when a published plan had a fault or the node missed a frame."""
+    """Replay all drives and judge them."""
     if args.preset is not None:
         preset_files(args.preset)
     drives = [tuple(args.bags)] if args.one_drive else [(bag,) for bag in args.bags]
     if args.inspect:
         return _inspect(args, drives)
-    from transdiffuser_planner.runtime.planner import Planner
+    if args.realtime and args.ros:
+        raise ConfigError("--ros feeds frame by frame; it cannot be combined with --realtime")
+    names = [drive_name(drive[0]) for drive in drives]
+    if len(set(names)) < len(names):
+        raise ConfigError("two bags have the same name; replay them one by one, or --one-drive if they are one")
+    args.parameters = _parameters(args)
+    tester = DriveTester(_setup(args), _expectations(args))
+    verdicts: list[DriveVerdict] = []
+    errors: dict[str, PlannerError] = {}
+    num_missed = 0
+    for name, drive in zip(names, drives, strict=True):
+        try:
+            verdict, missed = _one_drive(args, tester, drive, None if args.out is None else args.out / name)
+        except PlannerError as error:
+            if len(drives) == 1 and args.junit is None:
+                raise
+            print(f"transdiffuser replay: {error}", file=sys.stderr)
+            errors[name] = error
+            continue
+        verdicts.append(verdict)
+        num_missed += missed
+    if args.jsonl is not None:
+        write_jsonl(args.jsonl, verdicts)
+    if args.junit is not None:
+        write_junit(args.junit, verdicts, errors)
+    if errors:
+        return EXIT_COULD_NOT_RUN
+    return EXIT_FAILED if num_missed or not all(verdict.has_passed for verdict in verdicts) else 0
 
-    names = [drive[0].stem for drive in drives]
-    if args.out is not None and len(set(names)) < len(names):
-        raise ConfigError("--out: two bags have the same name; replay them one by one")
-    planner, loaded_rig, num_faults = None, None, 0
-    for drive in drives:
-        with BagReader(*drive) as bag:
-            choice = choose(
-                bag.topics(), f"bag {drive[0]}", preset=args.preset, topics_file=args.topics, rig_file=args.rig
-            )
-        if planner is None or choice.rig != loaded_rig:
-            config = PlannerConfig.from_dict({"run_seed": args.run_seed})
-            planner, loaded_rig = Planner.load(model_folder(args.model), choice.rig, config), choice.rig
-        out = None if args.out is None else args.out / drive[0].stem
-        job = ReplayJob(bag=drive[0], more=drive[1:], topics=choice.topics, rig=choice.rig, out=out)
-        print(f"source {choice.name}: {choice.why}")
-        with _node(job, args, choice) if args.ros else nullcontext() as player:
-            result = _replay(job, planner, player)
-        _print(result)
-        num_faults += sum(result.faults.values())
-        if player is not None:
-            num_faults += _print_node(player.result)
-        if job.out is not None:
-            page = write_report(job.out, job.out / "report.html", topics=choice.topics, rig=choice.rig)
-            print(f"report {page}")
-    return EXIT_FAULTS if num_faults else 0
+
+def _one_drive(
+    args: argparse.Namespace, tester: DriveTester, drive: tuple[Path, ...], out: Path | None
+) -> tuple[DriveVerdict, int]:
+    """Replay, print and write one drive; also returns how many frames a node missed."""
+    choice = tester.choose(drive)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with _node(drive, args, choice) if args.ros else nullcontext() as player:
+        from tqdm import tqdm
+
+        with tqdm(unit="cycle", desc=drive[0].stem, file=sys.stderr, disable=None) as bar:
+            verdict = tester.run(drive, choice, out, _Watch(bar, player))
+    for line in drive_lines(verdict):
+        print(line)
+    num_missed = _print_node(player.result) if player is not None else 0
+    if args.update:
+        written = [str(path) for path in (args.baseline, args.golden) if path is not None]
+        print(f"wrote  {', '.join(written)}" if verdict.has_passed else "nothing written: the drive failed")
+    if out is not None:
+        write_jsonl(out / "result.jsonl", [verdict])
+        print(f"report {write_report(out, out / 'report.html', topics=choice.topics, rig=choice.rig)}")
+    return verdict, num_missed
+
+
+def _parameters(args: argparse.Namespace) -> dict[str, Any]:
+    """Planner parameters from a file, the seed from the command line; the file's model and rig count where none is given."""
+    values = {} if args.params is None else node_parameters(args.params)
+    model, rig = values.pop("model", None), values.pop("rig", None)
+    args.model = args.model or model or DEFAULT_MODEL
+    args.rig = args.rig or (Path(rig) if rig else None)
+    if args.run_seed is not None:
+        values["run_seed"] = args.run_seed
+    return values
+
+
+def _setup(args: argparse.Namespace) -> Setup:
+    return Setup(
+        model=args.model,
+        preset=args.preset,
+        topics_file=args.topics,
+        rig_file=args.rig,
+        config=PlannerConfig.from_dict(args.parameters),
+        is_realtime=args.realtime,
+    )
+
+
+def _expectations(args: argparse.Namespace) -> Expectations:
+    return Expectations(
+        conditions=args.conditions, baseline=args.baseline, golden=args.golden, is_update=args.update
+    )
 
 
 def _inspect(args: argparse.Namespace, drives: list[tuple[Path, ...]]) -> int:
@@ -92,7 +156,7 @@ def _inspect(args: argparse.Namespace, drives: list[tuple[Path, ...]]) -> int:
         for line in lines(found):
             print(line)
         num_unusable += bool(found.why_not)
-    return EXIT_FAULTS if num_unusable else 0
+    return EXIT_FAILED if num_unusable else 0
 
 
 def _node_arguments(args: argparse.Namespace, choice: Choice, topics_file: Path) -> Iterator[str]:
@@ -100,11 +164,13 @@ def _node_arguments(args: argparse.Namespace, choice: Choice, topics_file: Path)
     yield from ("plan", "--model", str(model_folder(args.model)))
     yield from ("--topics", str(topics_file), "--rig", str(choice.rig_file))
     # Played frame by frame, a bag may take longer than its own time; the age of a frame says nothing then.
-    yield from ("--ros-args", "-p", "use_sim_time:=true", "-p", f"run_seed:={args.run_seed}")
+    yield from ("--ros-args", "-p", "use_sim_time:=true")
+    for name, value in args.parameters.items():
+        yield from ("-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}")
 
 
 @contextmanager
-def _node(job: ReplayJob, args: argparse.Namespace, choice: Choice) -> Iterator[Any]:
+def _node(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice) -> Iterator[Any]:
     """A planner node in a process of its own on a private domain, and the player that feeds it."""
     environment = private_ros_environment()
     os.environ.update(environment)
@@ -122,7 +188,7 @@ def _node(job: ReplayJob, args: argparse.Namespace, choice: Choice) -> Iterator[
             topics_file.write_text(yaml.safe_dump(asdict(choice.topics)), encoding="utf-8")
             group.start("planner", list(_node_arguments(args, choice, topics_file)))
             player = BagPlayer(choice.topics)
-            with BagReader(job.bag, *job.more) as reader:
+            with BagReader(*drive) as reader:
                 player.wait_for_planner(reader.topics())
             yield player
             player.destroy_node()
@@ -147,15 +213,6 @@ class _Watch:
             self._player.compare(cycle)
 
 
-def _replay(job: ReplayJob, planner: Any, player: Any) -> Any:
-    from tqdm import tqdm
-
-    if job.out is not None:
-        job.out.parent.mkdir(parents=True, exist_ok=True)
-    with tqdm(unit="cycle", desc=job.bag.stem, file=sys.stderr) as bar:
-        return replay(job, planner, _Watch(bar, player))
-
-
 def _print_node(result: Any) -> int:
     """What the node did; returns the number of frames it missed."""
     print(
@@ -163,34 +220,3 @@ def _print_node(result: Any) -> int:
         f"{result.num_identical} of them exactly as replayed here"
     )
     return int(result.num_plans - result.num_received)
-
-
-def _print(result: Any) -> None:
-    """What happened, as lines for people."""
-    latency = np.asarray(result.latency_ms)
-    print(f"bag    {result.bag}")
-    if result.damage:
-        print(f"damage {result.damage}")
-    if result.masked:
-        print(f"masked {', '.join(result.masked)} (not in the bag)")
-    for counts, what in ((result.refused, "refused"), (result.not_ready, "not ready")):
-        for reason, count in counts.items():
-            print(f"{what} {count} x {reason}")
-    rungs = ", ".join(f"{count} {rung.name.lower().replace('_', ' ')}" for rung, count in result.rungs.items() if rung)
-    print(f"plans  {result.num_plans}, median {np.median(latency):.1f} ms, p99 {np.percentile(latency, 99):.1f} ms")
-    print(f"       fallbacks: {rungs or 'none'}; SHA-256 of all plans {result.plan_hash[:16]}")
-    print(f"checks {dict(result.faults) or 'every plan finite, continuous and within the limits'}")
-    errors = result.errors
-    if errors.num_cycles:
-        print(f"against the recorded future of {errors.num_cycles} cycles (ADE / FDE in metres):")
-        print(f"       published plan    {errors.plan_ade_m:6.2f} / {errors.plan_fde_m:6.2f}")
-        print(
-            f"       best candidate    {errors.best_ade_m:6.2f} / {errors.best_fde_m:6.2f}   (chosen with knowledge of the future)"
-        )
-        print(f"       constant velocity {errors.constant_ade_m:6.2f} / {errors.constant_fde_m:6.2f}")
-    else:
-        print("no cycle has a recorded future of the whole horizon; nothing to compare with")
-    if not result.is_simulated:
-        print(
-            "note: the shipped models never saw a real picture; on real drives these numbers show the plumbing, not skill"
-        )

@@ -43,10 +43,19 @@ class Cycle:
 
 @dataclass(kw_only=True, slots=True)
 class InputLog:
-    """What reading the bag brought to light: refused messages by reason, and all odometry in base_link."""
+    """What reading the bag brought to light.
+
+    Attributes:
+        refused: Messages that were not used, by reason.
+        ego: All odometry in base_link.
+        num_frames: Messages of the sensor that frames are counted by.
+        num_skipped_busy: Frames that passed while the planner was at work.
+    """
 
     refused: Counter[str] = field(default_factory=Counter)
     ego: list[EgoState] = field(default_factory=list)
+    num_frames: int = 0
+    num_skipped_busy: int = 0
 
 
 def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...], *, has_lidar: bool) -> list[str]:
@@ -104,21 +113,44 @@ class BagPlanner:
         self._feeder = MessageFeeder(topics, self._assembler)
         self._trigger = FrameTrigger(self._assembler)
         self._now_ns = 0
+        self._held: tuple[int | None, float] | None = None
+        sensors = [topics.lidar] if rig.lidar is not None and "lidar" not in absent else []
+        sensors += [topics.images[camera.name] for camera in present]
+        self._frame_topic = sensors[0] if sensors else ""
         self.log = InputLog()
 
-    def take(self, item: BagMessage) -> Iterator[Cycle]:
-        """Take in one message; yields the cycle that it completes, if any. Odometry is the clock."""
-        begin, resets = time.perf_counter(), self._assembler.num_resets
+    def take(self, item: BagMessage, begin: float | None = None, *, hold: bool = False) -> Iterator[Cycle]:
+        """Take in one message; yields the cycle that it completes, if any. Odometry is the clock.
+
+        Args:
+            item: The message.
+            begin: When it arrived, on perf_counter's clock; now by default.
+            hold: Do not plan yet: in real time, more messages have arrived while the last plan was computed.
+        """
+        begin = time.perf_counter() if begin is None else begin
+        resets = self._assembler.num_resets
         reason = self._feeder.feed(item.topic, item.log_time_ns, item.message)
         if reason:
             self.log.refused[reason] += 1
         elif item.topic == self._topics.odometry:
             self.log.ego.append(_in_base(decode.odometry(item.message), self._offset_m))
             self._now_ns = self.log.ego[-1].stamp_ns
+        self.log.num_frames += not reason and item.topic == self._frame_topic
         if self._assembler.num_resets != resets:
             self._planner.reset()
         if self._trigger.poll(self._now_ns):
-            yield self._plan(item.log_time_ns, begin)
+            begin = self._arrival(begin)
+            if not hold:
+                self._held = None
+                yield self._plan(item.log_time_ns, begin)
+
+    def _arrival(self, begin: float) -> float:
+        """When the frame that is due became complete; one that a newer frame has replaced was skipped."""
+        stamp_ns = self._assembler.latest_stamp_ns()
+        if self._held is None or self._held[0] != stamp_ns:
+            self.log.num_skipped_busy += self._held is not None
+            self._held = (stamp_ns, begin)
+        return self._held[1]
 
     def finish(self, log_time_ns: int) -> Iterator[Cycle]:
         """The cycle of a last frame that never became complete, if any."""

@@ -1,111 +1,133 @@
-"""Plans against what the driver did, beside a car that keeps its speed and turn. T plan steps, M candidates."""
+"""A replayed drive in numbers: each cycle's figures, what they come to, and what was left out and why."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from transdiffuser_planner.core.geometry import global_from_local
-from transdiffuser_planner.core.types import Candidates, EgoState, Trajectory
-from transdiffuser_planner.pipeline.ego_history import interpolate, is_discontinuity
-from transdiffuser_planner.scoring.displacement import (
-    average_displacement_m,
-    constant_velocity_plan,
-    final_displacement_m,
+from transdiffuser_planner.replay.agent_figures import agent_figures
+from transdiffuser_planner.replay.figures import (
+    comfort_figures,
+    displacement_figures,
+    jitter_figures,
+    state_figures,
 )
+from transdiffuser_planner.replay.records import DriveRecord, PlanRecord
+from transdiffuser_planner.replay.truth import RecordedDrive, RecordedTracks
 
-FloatArray = NDArray[np.float64]
+STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
+    "mean": lambda values: float(values.mean()),
+    "median": lambda values: float(np.median(values)),
+    "p95": lambda values: float(np.percentile(values, 95)),
+    "p99": lambda values: float(np.percentile(values, 99)),
+    "min": lambda values: float(values.min()),
+    "max": lambda values: float(values.max()),
+    "sum": lambda values: float(values.sum()),
+    "count": lambda values: float(len(values)),
+}
+NO_FUTURE = "plan not evaluated: the recording ends or breaks within the next second"
+SHORT_FUTURE = "plan evaluated in part: the recording ends or breaks within the next 4 s"
+PASSED_BY = "frame not planned from: it came sooner than planning_rate_hz allows, or was never complete"
+BUSY = "frame not planned from: the planner was still at work"
+
+PlanScorer = Callable[[PlanRecord], Mapping[str, float]]
+"""Further figures of a plan, such as PDM sub-scores."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DisplacementErrors:
-    """Mean errors in metres over the cycles that have a recorded future of the whole horizon.
+class CycleFigures:
+    """One cycle: its time since the start, and its numbers; values is empty and reason set when it has no plan."""
+
+    time_s: float
+    stamp_ns: int
+    values: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class DriveFigures:
+    """A drive.
 
     Attributes:
-        num_cycles: How many those are; with 0 all errors are None.
-        plan_ade_m, plan_fde_m: Of the published trajectory.
-        best_ade_m, best_fde_m: Of each cycle's nearest candidate (by ADE): what the samples contain.
-        constant_ade_m, constant_fde_m: With speed and yaw rate kept.
+        cycles: In order.
+        totals: Numbers of the whole drive.
+        left_out: Frames, cycles and plans that do not count, by reason.
     """
 
-    num_cycles: int
-    plan_ade_m: float | None = None
-    plan_fde_m: float | None = None
-    best_ade_m: float | None = None
-    best_fde_m: float | None = None
-    constant_ade_m: float | None = None
-    constant_fde_m: float | None = None
+    cycles: list[CycleFigures]
+    totals: dict[str, float]
+    left_out: Counter[str]
+
+    def values(self, metric: str, from_s: float = -np.inf, to_s: float = np.inf) -> np.ndarray:
+        """All values of a metric within a time window."""
+        found = [c.values[metric] for c in self.cycles if metric in c.values and from_s <= c.time_s <= to_s]
+        return np.asarray(found, dtype=np.float64)
+
+    def statistic(self, metric: str, name: str, from_s: float = -np.inf, to_s: float = np.inf) -> float | None:
+        """One number of a metric; None when there is no value."""
+        values = self.values(metric, from_s, to_s)
+        if name == "count":
+            return float(len(values))
+        return STATISTICS[name](values) if len(values) else None
+
+    def names(self) -> list[str]:
+        """Metrics that have a value, in the order in which they first came."""
+        return list(dict.fromkeys(name for cycle in self.cycles for name in cycle.values))
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Metric -> statistic -> value."""
+        found = {}
+        for name in self.names():
+            values = self.values(name)
+            found[name] = {statistic: compute(values) for statistic, compute in STATISTICS.items() if statistic != "sum"}
+        return found
 
 
-class RecordedDrive:
-    """The whole recorded odometry in base_link, cut where no car can have driven on."""
+def drive_figures(
+    drive: DriveRecord, tracks: RecordedTracks, num_refused: int, scorers: tuple[PlanScorer, ...] = ()
+) -> DriveFigures:
+    """All numbers of a drive, once all of it is known.
 
-    def __init__(self, states: Sequence[EgoState]) -> None:
-        self._states = list(states)
-        self._stamps = np.asarray([state.stamp_ns for state in states], dtype=np.int64)
-        self._breaks = [i + 1 for i in range(len(states) - 1) if is_discontinuity(states[i], states[i + 1])]
-
-    def future(self, stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
-        """Positions (T, 2) at times after a stamp, or None when the recording ends or breaks before."""
-        start = int(np.searchsorted(self._stamps, stamp_ns, side="right")) - 1
-        stop = next((i for i in self._breaks if i > start), len(self._states))
-        end_ns = stamp_ns + round(float(time_s_T[-1]) * 1e9)
-        last = min(int(np.searchsorted(self._stamps, end_ns)) + 1, stop)
-        segment = self._states[max(start, 0) : last]
-        poses = []
-        for time_s in time_s_T:
-            state = interpolate(segment, stamp_ns + round(float(time_s) * 1e9))
-            if state is None:
-                return None
-            poses.append([state.x_m, state.y_m])
-        return np.asarray(poses)
-
-
-class DisplacementScore:
-    """Collects cycles; ``errors`` compares them with the drive once all of it is known."""
-
-    def __init__(self) -> None:
-        self._cycles: list[tuple[EgoState, FloatArray, FloatArray, FloatArray]] = []
-
-    def add(self, ego: EgoState, trajectory: Trajectory, candidates: Candidates) -> None:
-        """Take in one cycle's plan."""
-        times = candidates.time_s_T
-        plan = [np.interp(times, trajectory.time_s_T, column) for column in (trajectory.x_m_T, trajectory.y_m_T)]
-        self._cycles.append((ego, np.stack(plan, axis=-1), candidates.pose_MT3[..., :2], times))
-
-    def errors(self, drive: RecordedDrive) -> DisplacementErrors:
-        """Mean errors over all cycles with a future."""
-        rows = []
-        for ego, plan_T2, candidate_MT2, times in self._cycles:
-            truth = drive.future(ego.stamp_ns, times)
-            if truth is None:
-                continue
-            constant = _constant_velocity(ego, times)
-            best = candidate_MT2[average_displacement_m(candidate_MT2, truth).argmin()]
-            rows.append(
-                [
-                    error(path, truth)
-                    for path in (plan_T2, best, constant)
-                    for error in (average_displacement_m, final_displacement_m)
-                ]
-            )
-        if not rows:
-            return DisplacementErrors(num_cycles=0)
-        mean = [float(value) for value in np.mean(rows, axis=0)]
-        return DisplacementErrors(
-            num_cycles=len(rows),
-            plan_ade_m=mean[0],
-            plan_fde_m=mean[1],
-            best_ade_m=mean[2],
-            best_fde_m=mean[3],
-            constant_ade_m=mean[4],
-            constant_fde_m=mean[5],
-        )
-
-
-def _constant_velocity(ego: EgoState, time_s_T: FloatArray) -> FloatArray:
-    local = constant_velocity_plan(np.asarray([ego.vx_mps]), np.asarray([ego.yaw_rate_radps]), time_s_T)[0]
-    return global_from_local(np.asarray([ego.x_m, ego.y_m, ego.heading_rad]), local)[:, :2]
+    Args:
+        drive, tracks: What was planned and what was recorded.
+        num_refused: Messages that could not be used.
+        scorers: Further figures of each plan.
+    """
+    recorded, before = RecordedDrive(drive.ego), None
+    cycles, left_out = [], Counter[str]()
+    num_evaluated = 0
+    for cycle in drive.cycles:
+        time_s, plan = drive.time_s(cycle.stamp_ns), cycle.plan
+        if plan is None:
+            left_out[f"no plan: {cycle.reason}"] += 1
+            cycles.append(CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, reason=cycle.reason))
+            before = None
+            continue
+        values = displacement_figures(plan, recorded)
+        if "ade_1s_m" not in values:
+            left_out[NO_FUTURE] += 1
+        elif "ade_4s_m" not in values:
+            left_out[SHORT_FUTURE] += 1
+        num_evaluated += "ade_1s_m" in values
+        values |= agent_figures(plan, tracks)
+        for scorer in scorers:
+            values |= scorer(plan)
+        values |= comfort_figures(plan.trajectory) | jitter_figures(plan, before)
+        values |= state_figures(plan, drive.deadline_ms)
+        cycles.append(CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, values=values))
+        before = plan
+    passed_by = drive.num_frames - len(drive.cycles) - drive.num_skipped_busy
+    left_out += Counter({PASSED_BY: max(passed_by, 0), BUSY: drive.num_skipped_busy})
+    num_plans = sum(cycle.plan is not None for cycle in drive.cycles)
+    totals = {
+        "num_frames": float(drive.num_frames),
+        "num_plans": float(num_plans),
+        "num_evaluated": float(num_evaluated),
+        "num_not_ready": float(len(drive.cycles) - num_plans),
+        "num_refused": float(num_refused),
+        "share_planned": num_plans / len(drive.cycles) if drive.cycles else 0.0,
+    }
+    return DriveFigures(cycles=cycles, totals=totals, left_out=+left_out)

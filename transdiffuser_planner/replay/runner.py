@@ -1,10 +1,12 @@
-"""Runs the planner over a recorded drive, headless and without ROS, and says what came out."""
+"""One drive, replayed and measured: every cycle is checked, compared, and its outputs written beside the inputs."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,16 +15,19 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import FallbackRung, NotReady, PlanResult, Trajectory
+from transdiffuser_planner.core.types import FallbackRung, PlanResult, Trajectory
+from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.replay.checks import trajectory_faults
 from transdiffuser_planner.replay.cycles import BagPlanner, Cycle, check_inputs
-from transdiffuser_planner.replay.metrics import DisplacementErrors, DisplacementScore, RecordedDrive
+from transdiffuser_planner.replay.input_types import TRUTH_TYPES
+from transdiffuser_planner.replay.metrics import DriveFigures, drive_figures
 from transdiffuser_planner.replay.output_bag import OutputBag
+from transdiffuser_planner.replay.pace import Pace
+from transdiffuser_planner.replay.records import CycleRecord, DriveRecord, record
+from transdiffuser_planner.replay.truth import RecordedTracks
 from transdiffuser_planner.runtime.planner import Planner
-
-GROUND_TRUTH_MAP = "transdiffuser_msgs/msg/MapPolygons"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +38,8 @@ class ReplayJob:
         bag, more: The bag, and further bags of the same drive.
         topics, rig: What its topics mean, and the sensors.
         out: The bag to write, or None.
+        is_realtime: Wait for each message as long as it took when it was recorded, and leave out frames that pass while
+            the planner is at work.
     """
 
     bag: Path
@@ -40,6 +47,7 @@ class ReplayJob:
     rig: Rig
     out: Path | None = None
     more: tuple[Path, ...] = ()
+    is_realtime: bool = False
 
 
 class ReplayWatcher(Protocol):
@@ -57,32 +65,52 @@ class ReplayResult:
     """What happened.
 
     Attributes:
-        num_plans, not_ready: Cycles with a plan, and those without by reason.
-        refused: Messages that were not used, by reason.
+        bag, out: Read and written.
+        model_name, model_hash: Of the model.
         masked: Inputs that the bag does not hold.
+        drive, figures: Every cycle, and all numbers.
+        refused: Messages that were not used, by reason.
         faults: Plans that a check found wrong, by fault; must stay empty.
-        rungs: Plans per fallback rung.
-        latency_ms: Per plan.
-        errors: Against the recorded future.
         plan_hash: SHA-256 over all published trajectories: the same bag, model and seed give the same.
         damage: Why the bag could not be read to its end, or "".
         is_simulated: Whether the bag carries a simulator's ground truth.
+        wall_s: How long it took.
     """
 
     bag: Path
     out: Path | None
     model_name: str
+    model_hash: str
     masked: tuple[str, ...]
-    num_plans: int = 0
-    not_ready: Counter[str] = field(default_factory=Counter)
+    drive: DriveRecord
+    figures: DriveFigures
     refused: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    rungs: Counter[FallbackRung] = field(default_factory=Counter)
-    latency_ms: list[float] = field(default_factory=list)
-    errors: DisplacementErrors = field(default_factory=lambda: DisplacementErrors(num_cycles=0))
     plan_hash: str = ""
     damage: str = ""
     is_simulated: bool = False
+    wall_s: float = 0.0
+
+    @property
+    def num_plans(self) -> int:
+        """Cycles with a plan."""
+        return int(self.figures.totals["num_plans"])
+
+    @property
+    def not_ready(self) -> Counter[str]:
+        """Cycles without a plan, by reason."""
+        return Counter(cycle.reason for cycle in self.drive.cycles if cycle.plan is None)
+
+    @property
+    def rungs(self) -> Counter[FallbackRung]:
+        """Plans per fallback rung."""
+        return Counter(cycle.plan.rung for cycle in self.drive.cycles if cycle.plan is not None)
+
+    @property
+    def duration_s(self) -> float:
+        """Of the drive, in its own time."""
+        cycles = self.drive.cycles
+        return (cycles[-1].log_time_ns - cycles[0].log_time_ns) * 1e-9 if cycles else 0.0
 
 
 def replay(job: ReplayJob, planner: Planner, watch: ReplayWatcher | None = None) -> ReplayResult:
@@ -95,87 +123,121 @@ def replay(job: ReplayJob, planner: Planner, watch: ReplayWatcher | None = None)
 
     Raises:
         RecordingError: The bag cannot be opened, or the output exists already.
-        InputError: The bag lacks odometry or every sensor of the rig, or nothing could be planned from it.
+        InputError: The bag lacks odometry or every sensor of the rig.
     """
     planner.reset()
     with BagReader(job.bag, *job.more) as bag:
         names = tuple(camera.name for camera in job.rig.cameras)
         absent = check_inputs(bag, job.topics, names, has_lidar=job.rig.lidar is not None)
-        result = ReplayResult(
-            bag=job.bag,
-            out=job.out,
-            model_name=planner.backend.manifest.name,
-            masked=tuple(absent),
-            is_simulated=GROUND_TRUTH_MAP in bag.topics().values(),
-        )
-        _Run(job, planner, result, watch, absent).over(bag)
-        result.damage = bag.damage
-    if not result.num_plans:
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in (result.not_ready or result.refused).items())
-        raise InputError(f"bag {job.bag}: not one plan could be made ({reasons or 'no sensor frame'})")
-    return result
+        return _Run(job, planner, watch, absent).over(bag)
 
 
 class _Run:
     """The state of one replay."""
 
-    def __init__(
-        self, job: ReplayJob, planner: Planner, result: ReplayResult, watch: ReplayWatcher | None, absent: list[str]
-    ) -> None:
-        self._job, self._result, self._watch, self._config = job, result, watch, planner.config
+    def __init__(self, job: ReplayJob, planner: Planner, watch: ReplayWatcher | None, absent: list[str]) -> None:
+        self._job, self._watch, self._config, self._absent = job, watch, planner.config, absent
+        self._manifest = planner.backend.manifest
         self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent)
-        self._score = DisplacementScore()
+        self._tracks = RecordedTracks()
+        self._truth_refused: Counter[str] = Counter()
         self._hash = hashlib.sha256()
+        self._faults: Counter[str] = Counter()
+        self._cycles: list[CycleRecord] = []
         self._output: OutputBag | None = None
 
-    def over(self, bag: BagReader) -> None:
+    def over(self, bag: BagReader) -> ReplayResult:
         """Every message once, in order of time."""
+        begin = time.perf_counter()
         if self._job.out is None:
             self._read(bag)
         else:
             with OutputBag(self._job.out, self._config) as self._output:
                 self._read(bag)
             _copy_scenario(self._job.bag, self._job.out)
-        self._result.errors = self._score.errors(RecordedDrive(self._bag_planner.log.ego))
-        self._result.refused = self._bag_planner.log.refused + bag.unreadable
-        self._result.plan_hash = self._hash.hexdigest()
+        log = self._bag_planner.log
+        refused = log.refused + bag.unreadable + self._truth_refused
+        drive = DriveRecord(
+            deadline_ms=self._config.deadline_ms,
+            cycles=self._cycles,
+            ego=log.ego,
+            num_frames=log.num_frames,
+            num_skipped_busy=log.num_skipped_busy,
+        )
+        return ReplayResult(
+            bag=self._job.bag,
+            out=self._job.out,
+            model_name=self._manifest.name,
+            model_hash=self._manifest.model_hash,
+            masked=tuple(self._absent),
+            drive=drive,
+            figures=drive_figures(drive, self._tracks, sum(refused.values())),
+            refused=refused,
+            faults=self._faults,
+            plan_hash=self._hash.hexdigest(),
+            damage=bag.damage,
+            is_simulated=TRUTH_TYPES["map"][0] in bag.topics().values(),
+            wall_s=time.perf_counter() - begin,
+        )
 
     def _read(self, bag: BagReader) -> None:
         item: BagMessage | None = None
-        wanted, topics = self._job.topics.all_topics(), bag.topics()
-        definitions = {topic: bag.definition(topic) for topic in topics} if self._output is not None else {}
-        for item in bag.messages(None if self._output is not None else wanted, decoded=wanted):
+        pace: Pace | None = None
+        wanted = self._job.topics.all_topics()
+        definitions = {topic: bag.definition(topic) for topic in bag.topics()} if self._output is not None else {}
+        messages = bag.messages(None if self._output is not None else wanted, decoded=wanted)
+        for item, following in _with_next(messages):
+            if self._job.is_realtime:
+                pace = pace or Pace(item.log_time_ns)
+                pace.wait(item.log_time_ns)
             if self._output is not None:
                 self._output.copy(item, definitions[item.topic])
             if item.topic not in wanted:
                 continue
+            if item.topic == self._job.topics.objects:
+                self._take_objects(item)
             if self._watch is not None:
                 self._watch.message(item)
-            for cycle in self._bag_planner.take(item):
+            begin = None if pace is None else pace.due(item.log_time_ns)
+            hold = pace is not None and following is not None and pace.is_due(following.log_time_ns)
+            for cycle in self._bag_planner.take(item, begin, hold=hold):
                 self._account(cycle)
         if item is not None:
             for cycle in self._bag_planner.finish(item.log_time_ns):
                 self._account(cycle)
 
+    def _take_objects(self, item: BagMessage) -> None:
+        if item.type_name not in TRUTH_TYPES["objects"]:
+            return
+        try:
+            self._tracks.add(decode.stamp_ns(item.message), decode.object_array(item.message))
+        except InputError as error:
+            self._truth_refused[str(error)] += 1
+
     def _account(self, cycle: Cycle) -> None:
-        outcome, result = cycle.outcome, self._result
-        if isinstance(outcome, NotReady):
-            result.not_ready[outcome.reason] += 1
-        else:
-            self._judge(cycle, outcome)
+        faults: tuple[str, ...] = ()
+        if isinstance(cycle.outcome, PlanResult):
+            assert cycle.ego is not None
+            trajectory = cycle.outcome.trajectory
+            faults = trajectory_faults(trajectory, cycle.ego, self._config)
+            self._faults.update(faults)
+            self._hash.update(trajectory_bytes(trajectory))
+        self._cycles.append(record(cycle, faults))
         if self._output is not None:
             self._output.write(cycle)
         if self._watch is not None:
             self._watch.cycle(cycle)
 
-    def _judge(self, cycle: Cycle, plan: PlanResult) -> None:
-        assert cycle.ego is not None
-        self._result.num_plans += 1
-        self._result.latency_ms.append(cycle.latency_ms)
-        self._result.rungs[plan.rung] += 1
-        self._result.faults.update(trajectory_faults(plan.trajectory, cycle.ego, self._config))
-        self._hash.update(trajectory_bytes(plan.trajectory))
-        self._score.add(cycle.ego, plan.trajectory, plan.candidates)
+
+def _with_next(items: Iterable[BagMessage]) -> Iterator[tuple[BagMessage, BagMessage | None]]:
+    """Every message with the one after it."""
+    before: BagMessage | None = None
+    for item in items:
+        if before is not None:
+            yield before, item
+        before = item
+    if before is not None:
+        yield before, None
 
 
 def trajectory_bytes(trajectory: Trajectory) -> bytes:

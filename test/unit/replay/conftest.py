@@ -1,10 +1,11 @@
 """What the tests of replays share: one simulated drive and one loaded planner."""
 
 import pytest
-from replay_bags import RIG
+from replay_bags import RIG, TOPICS, as_it_is, rewritten
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.replay.runner import ReplayJob, replay
 from transdiffuser_planner.runtime.planner import Planner
 
 
@@ -23,3 +24,16 @@ def bag(tmp_path_factory):
     scenario = draw_scenario(8101, duration_s=12.0)
     plan = recorder.RecordingPlan(scenario=scenario, rig=RIG, out=folder, sensor_every=2, variants=(0,))
     return recorder.record(plan)[0]
+
+
+@pytest.fixture(scope="session")
+def short_bag(bag, tmp_path_factory):
+    """Its first five seconds."""
+    folder = tmp_path_factory.mktemp("short")
+    return rewritten(bag, folder / "short", lambda item, since_s: as_it_is(item) if since_s <= 5.0 else [])
+
+
+@pytest.fixture(scope="session")
+def replayed(short_bag, planner):
+    """The result of replaying it."""
+    return replay(ReplayJob(bag=short_bag, topics=TOPICS, rig=RIG), planner)

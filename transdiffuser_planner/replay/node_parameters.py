@@ -1,0 +1,33 @@
+"""Reads the parameter file that the node takes, so that a replay plans with the vehicle's own settings."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.replay.yaml_file import load_mapping
+
+NODE = "transdiffuser_planner"
+_KEY = "ros__parameters"
+_ROS_ONLY = ("use_sim_time",)
+
+
+def node_parameters(path: Path) -> dict[str, Any]:
+    """Planner parameters, "model" and "rig" of a ROS 2 parameter file.
+
+    Raises:
+        ConfigError: The file is wrong, has no section for the node, or an unknown parameter.
+    """
+    data = load_mapping(path, "parameter file")
+    section = next((data[name] for name in (NODE, f"/{NODE}", "/**") if name in data), None)
+    values = section.get(_KEY) if isinstance(section, dict) else None
+    if not isinstance(values, dict):
+        raise ConfigError(f"parameter file {path}: expected {NODE}: {_KEY}: with the node's parameters")
+    known = {item.name for item in fields(PlannerConfig)} | {"model", "rig", *_ROS_ONLY}
+    unknown = sorted(map(str, set(values) - known))
+    if unknown:
+        raise ConfigError(f"parameter file {path}: unknown parameters {unknown}; see docs/parameters.md")
+    return {name: value for name, value in values.items() if name not in _ROS_ONLY}

@@ -1,0 +1,66 @@
+"""The pytest fixture ``replay``: a vehicle team writes ``def test_drive(replay): replay("bag", conditions="limits.yaml")``.
+
+Registered as a pytest plugin when the package is installed; heavy modules are imported when the fixture is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Replays a drive and fails the test when a check fails.
+
+    Call it as ``replay(*bags, model=..., preset=..., topics=..., rig=..., conditions=..., baseline=..., golden=...,
+    out=..., realtime=False, must_pass=True, **parameters)``; several bags are parts of one drive, relative paths count
+    from pytest's root folder, further keywords are planner parameters. It returns the verdict, whose ``figures`` hold
+    every metric: ``drive.figures.statistic("ade_4s_m", "mean")``.
+    """
+    testers: dict[str, Any] = {}
+    root = Path(request.config.rootpath)
+
+    def run(*bags: str | Path, out: str | Path | None = None, must_pass: bool = True, **options: Any) -> Any:
+        from transdiffuser_planner.core.errors import PlannerError
+
+        if not bags:
+            raise pytest.UsageError("replay: give at least one bag")
+        paths = [root / bag for bag in bags]
+        try:
+            key = repr(sorted(options.items()))
+            if key not in testers:
+                testers[key] = _tester(root, options)
+            tester = testers[key]
+            verdict = tester.run(paths, tester.choose(paths), None if out is None else root / out)
+        except PlannerError as error:
+            pytest.fail(f"replay of {bags[0]} could not run: {error}", pytrace=False)
+        if must_pass and not verdict.has_passed:
+            pytest.fail(f"replay of {bags[0]} failed:\n" + "\n".join(f"- {line}" for line in verdict.failures), pytrace=False)
+        return verdict
+
+    return run
+
+
+def _tester(root: Path, options: dict[str, Any]) -> Any:
+    """A tester for some options."""
+    from transdiffuser_planner.core.config import PlannerConfig
+    from transdiffuser_planner.core.paths import DEFAULT_MODEL
+    from transdiffuser_planner.replay.drive_test import DriveTester, Expectations, Setup
+
+    left = dict(options)
+
+    def path(name: str) -> Path | None:
+        value = left.pop(name, None)
+        return None if value is None else root / value
+
+    model = left.pop("model", DEFAULT_MODEL)
+    setup = {"preset": left.pop("preset", None), "topics_file": path("topics"), "rig_file": path("rig")}
+    setup["is_realtime"] = bool(left.pop("realtime", False))
+    expectations = Expectations(conditions=path("conditions"), baseline=path("baseline"), golden=path("golden"))
+    in_root = root / str(model)
+    model = in_root if in_root.is_dir() else model
+    return DriveTester(Setup(model=model, config=PlannerConfig.from_dict(left), **setup), expectations)

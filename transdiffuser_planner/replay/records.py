@@ -1,0 +1,118 @@
+"""What is kept of each planning cycle, small enough for hours of driving. T plan steps, M candidates, A agents, F fine steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.types import EgoState, FallbackRung, NotReady, PlanResult, Trajectory
+from transdiffuser_planner.replay.cycles import Cycle
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentForecast:
+    """Agents of one cycle in the odometry's frame.
+
+    Attributes:
+        existence_A: Probability that it is there.
+        pose_A3: Now.
+        path_AT3: In the future drawn with the published candidate (the likeliest where a fallback was published).
+    """
+
+    existence_A: FloatArray
+    pose_A3: FloatArray
+    path_AT3: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRecord:
+    """A cycle that gave a plan.
+
+    Attributes:
+        ego, trajectory: What it was planned from and what was published.
+        time_s_T, candidate_MT2: All candidates' positions.
+        agents: The predicted ones.
+        rung, latency_ms: As in the planner's status.
+        ages_s: Per input.
+        faults: What the checks found wrong.
+    """
+
+    ego: EgoState
+    trajectory: Trajectory
+    time_s_T: FloatArray
+    candidate_MT2: FloatArray
+    agents: AgentForecast
+    rung: FallbackRung
+    latency_ms: float
+    ages_s: dict[str, float]
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CycleRecord:
+    """One cycle: plan is None when there is none, and reason says why."""
+
+    stamp_ns: int
+    log_time_ns: int
+    plan: PlanRecord | None = None
+    reason: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class DriveRecord:
+    """A whole drive.
+
+    Attributes:
+        cycles: In order.
+        ego: All odometry in base_link.
+        num_frames: Frames of the sensor that frames are counted by, used or not.
+        num_skipped_busy: Frames that passed while the planner was at work (only with ``--realtime``).
+        deadline_ms: A plan that takes longer is late.
+    """
+
+    deadline_ms: float
+    cycles: list[CycleRecord] = field(default_factory=list)
+    ego: list[EgoState] = field(default_factory=list)
+    num_frames: int = 0
+    num_skipped_busy: int = 0
+
+    @property
+    def start_ns(self) -> int:
+        """The first odometry's stamp: where times of figures and of the report begin."""
+        return self.ego[0].stamp_ns if self.ego else 0
+
+    def time_s(self, stamp_ns: int) -> float:
+        """Seconds since the start."""
+        return (stamp_ns - self.start_ns) * 1e-9
+
+
+def record(cycle: Cycle, faults: tuple[str, ...]) -> CycleRecord:
+    """What is kept of a cycle."""
+    outcome = cycle.outcome
+    if isinstance(outcome, NotReady):
+        return CycleRecord(stamp_ns=cycle.stamp_ns, log_time_ns=cycle.log_time_ns, reason=outcome.reason)
+    assert cycle.ego is not None
+    plan = PlanRecord(
+        ego=cycle.ego,
+        trajectory=outcome.trajectory,
+        time_s_T=outcome.candidates.time_s_T,
+        candidate_MT2=np.array(outcome.candidates.pose_MT3[..., :2]),
+        agents=_forecast(outcome),
+        rung=outcome.rung,
+        latency_ms=cycle.latency_ms,
+        ages_s={name: age * 1e-9 for name, age in outcome.provenance.ages_ns.items()},
+        faults=faults,
+    )
+    return CycleRecord(stamp_ns=cycle.stamp_ns, log_time_ns=cycle.log_time_ns, plan=plan)
+
+
+def _forecast(result: PlanResult) -> AgentForecast:
+    best = result.chosen if result.chosen >= 0 else int(result.candidates.probability_M.argmax())
+    agents = result.agents
+    return AgentForecast(
+        existence_A=agents.existence_A, pose_A3=agents.pose_A3, path_AT3=np.asarray(agents.path_MAT3[best])
+    )

@@ -1,0 +1,56 @@
+"""Whether a replayed drive passed: one check per expectation, each with a sentence that says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transdiffuser_planner.replay.runner import ReplayResult
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One expectation.
+
+    Attributes:
+        group: replay, condition, baseline or golden.
+        name: Short and stable, for CI.
+        has_passed: Whether it holds.
+        message: What was expected and what was found.
+    """
+
+    group: str
+    name: str
+    has_passed: bool
+    message: str
+
+
+def basic_checks(result: ReplayResult) -> list[Check]:
+    """What must hold without being asked for: something was planned and evaluated, and every plan is sound."""
+    totals, left_out = result.figures.totals, result.figures.left_out
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in left_out.most_common(3)) or "no sensor frame"
+    refused = "; ".join(f"{count} x {reason}" for reason, count in result.refused.most_common(2))
+    reasons += f"; refused: {refused}" if refused else ""
+    faults = "; ".join(f"{count} x {fault}" for fault, count in result.faults.items())
+    num_plans, num_evaluated = int(totals["num_plans"]), int(totals["num_evaluated"])
+    return [
+        Check(
+            group="replay",
+            name="something_was_planned",
+            has_passed=num_plans > 0,
+            message=f"{num_plans} plans" if num_plans else f"not one plan could be made ({reasons})",
+        ),
+        Check(
+            group="replay",
+            name="something_was_evaluated",
+            has_passed=num_evaluated > 0,
+            message=f"{num_evaluated} plans have a recorded future"
+            if num_evaluated
+            else f"no plan has a recorded future of 1 s to compare with ({reasons})",
+        ),
+        Check(
+            group="replay",
+            name="every_plan_is_sound",
+            has_passed=not result.faults,
+            message=f"plans with faults: {faults}" if faults else "every plan is finite, continuous and within the limits",
+        ),
+    ]
