@@ -15,7 +15,7 @@ from transdiffuser_planner.evaluation.tables import DRIVE_COLUMNS, ERROR_COLUMNS
 from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
 
 MEASURED = "measured"
-PARTS = ("closed_loop", "open_loop", "planner", "simulator")
+PARTS = ("closed_loop", "closed_loop_test", "open_loop", "planner", "simulator")
 
 SUMMARY_TITLES = {
     "scenarios": "scenarios",
@@ -26,6 +26,10 @@ SUMMARY_TITLES = {
     "mean_progress_share": "progress relative to the expert, mean",
     "mean_fallback_share": "cycles driven by a fallback, mean",
 }
+
+
+VALIDATION_NOTE = "Never trained on; the rules of selection were set while looking at some of these drives."
+TEST_NOTE = "Never trained on, and nothing was tuned on them."
 
 
 def write_card(folder: Path) -> Path:
@@ -40,7 +44,8 @@ def write_card(folder: Path) -> Path:
     sections = [
         _head(manifest),
         _recipe(manifest),
-        _closed_loop(measured["closed_loop"]),
+        _closed_loop(measured["closed_loop"], "validation scenarios", VALIDATION_NOTE),
+        _closed_loop(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
         _open_loop(measured["open_loop"]),
         _speed(measured["planner"], measured["simulator"]),
         _limits(),
@@ -118,18 +123,18 @@ transdiffuser export runs/{manifest.name} --samples data/samples/validation --tr
 Seed {recipe["seed"]}; everything else of the recipe is in `manifest.json` under `training.recipe`."""
 
 
-def _closed_loop(data: dict[str, Any] | None) -> str:
+def _closed_loop(data: dict[str, Any] | None, which: str, note: str) -> str:
     if data is None:
-        return "## Closed loop\n\nNot measured for this model."
+        return f"## Closed loop, {which}\n\nNot measured for this model."
     totals = data["summary"]
     lines = "\n".join(f"| {title} | {totals[name]:g} |" for name, title in SUMMARY_TITLES.items())
     columns = {name: title for name, title in DRIVE_COLUMNS.items() if not name.startswith("plan_ms")}
     seeds = [row["seed"] for row in data["scenarios"]]
     return f"""
-## Closed loop, unseen scenarios
+## Closed loop, {which}
 
-Live SUMO traffic that reacts, planned at 10 Hz from rendered pictures and LiDAR, {data["duration_s"]:g} s each. The route, the
-speed limit and the next signal's state come as topics, as in the demo. {_when(data)}
+{note} Live SUMO traffic that reacts, planned at 10 Hz from rendered pictures and LiDAR, {data["duration_s"]:g} s each. The
+route, the speed limit and the next signal's state come as topics, as in the demo. {_when(data)}
 
 ```
 transdiffuser evaluate closed-loop --seeds {min(seeds)}:{max(seeds) + 1} --duration {data["duration_s"]:g}

@@ -40,6 +40,7 @@ def test_the_card_holds_the_measured_numbers_and_the_recipe(model: Path) -> None
     assert "| progress relative to the expert, mean | 0.75 |" in text
     assert "| 8001 | town-041 | no | 1 |" in text
     assert f"{load_manifest(model).training['data']['samples']} samples" in text
+    assert "## Closed loop, test scenarios\n\nNot measured for this model." in text
     assert "## Open loop\n\nNot measured for this model." in text
 
 
