@@ -15,7 +15,7 @@ from transdiffuser_planner.scoring.comfort import score_history_comfort
 from transdiffuser_planner.scoring.direction import score_direction
 from transdiffuser_planner.scoring.extended_comfort import PreviousFrame, score_extended_comfort
 from transdiffuser_planner.scoring.lane_keeping import score_lane_keeping
-from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene, prepared, without
+from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene, prepared, touching_at_start, without
 from transdiffuser_planner.scoring.progress import share_of_best_v2
 from transdiffuser_planner.scoring.reasons import Reasons, join
 from transdiffuser_planner.scoring.rollout import (
@@ -102,7 +102,7 @@ def score_epdms(
         EvaluationError: Plans of a wrong shape or with NaN.
     """
     ready = prepared(scene)
-    agents = without(ready.agents, ready.overlaps_N) if drop_agents_touching_at_start else ready.agents
+    agents = without(ready.agents, touching_at_start(ready)) if drop_agents_touching_at_start else ready.agents
     poses = candidate_poses(ready, plans_MT3, interval_s)
     reference, human_plan = reference_poses(ready), ready.scene.human_plan_T3
     human = None if human_plan is None else plan_poses(ready.scene.ego, human_plan[None], ready.scene.human_interval_s)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.scoring.boxes import Boxes, ego_boxes, make_boxes
 from transdiffuser_planner.scoring.exact import convex_cross
 from transdiffuser_planner.scoring.polygons import pack_polygons, points_inside
-from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene
+from transdiffuser_planner.scoring.prepared import PreparedAgents, PreparedScene, touching_at_start
 from transdiffuser_planner.scoring.scene import STEP_S, AgentKind, RedLight
 from transdiffuser_planner.scoring.simulate import wrap_rad
 from transdiffuser_planner.scoring.traffic_lights import boxes_touch_ring
@@ -65,7 +65,7 @@ def forecast(ready: PreparedScene) -> Forecast:
     scene, agents = ready.scene, ready.scene.agents
     ego = ego_boxes(scene.ego.pose_3[None])
     every = np.asarray(_considered(ready, ego.center_X2[0]), dtype=np.int64)
-    touching = ready.overlaps_N[every]
+    touching = touching_at_start(ready)[every]
     index = every[~touching]
     half_N2 = agents.size_N2[index] / 2.0
     boxes, ignored = _moving_boxes(ready, index), _moving_boxes(ready, every[touching])

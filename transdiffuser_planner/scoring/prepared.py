@@ -51,7 +51,6 @@ class PreparedScene:
     Attributes:
         scene: As given.
         agents: Boxes of all agents.
-        overlaps_N: Agents whose box touches the ego's at time 0.
         areas: All polygons of the map, P.
         lane_P, route_P, drivable_P, intersection_P: Which polygons are lanes or connectors, on the route, drivable,
             intersections.
@@ -61,7 +60,6 @@ class PreparedScene:
 
     scene: Scene
     agents: PreparedAgents
-    overlaps_N: BoolArray
     areas: PolygonSet
     lane_P: BoolArray
     route_P: BoolArray
@@ -103,9 +101,9 @@ def without(agents: PreparedAgents, drop_N: BoolArray) -> PreparedAgents:
     )
 
 
-def touches_at_start(pose_3: FloatArray, agents: PreparedAgents) -> BoolArray:
+def touching_at_start(prepared: PreparedScene) -> BoolArray:
     """Which agents' boxes touch the ego's box at time 0."""
-    ego = ego_boxes(pose_3[None])
+    agents, ego = prepared.agents, ego_boxes(prepared.scene.ego.pose_3[None])
     boxes = agents.boxes
     between_N2 = boxes.center_X2[:, 0] - ego.center_X2
     gap_N = gap_m(between_N2, ego.axis_X2, ego.half_X2, boxes.axis_X2[:, 0], boxes.half_X2[:, 0])
@@ -121,7 +119,6 @@ def prepare(scene: Scene) -> PreparedScene:
     return PreparedScene(
         scene=scene,
         agents=agents,
-        overlaps_N=touches_at_start(scene.ego.pose_3, agents),
         areas=pack_polygons([area.ring_C2 for area in scene.areas]),
         lane_P=lane_P,
         route_P=lane_P & np.asarray([area.token in scene.route for area in scene.areas]),
