@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,8 @@ from transdiffuser_planner.replay.figures import (
     jitter_figures,
     state_figures,
 )
-from transdiffuser_planner.replay.records import DriveRecord, PlanRecord
+from transdiffuser_planner.replay.pdm_figures import MapTruth, PdmScorer
+from transdiffuser_planner.replay.records import DriveRecord
 from transdiffuser_planner.replay.truth import RecordedDrive, RecordedTracks
 
 STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
@@ -32,9 +33,6 @@ NO_FUTURE = "plan not evaluated: the recording ends or breaks within the next se
 SHORT_FUTURE = "plan evaluated in part: the recording ends or breaks within the next 4 s"
 PASSED_BY = "frame not planned from: it came sooner than planning_rate_hz allows, or was never complete"
 BUSY = "frame not planned from: the planner was still at work"
-
-PlanScorer = Callable[[PlanRecord], Mapping[str, float]]
-"""Further figures of a plan, such as PDM sub-scores."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,17 +84,16 @@ class DriveFigures:
         return found
 
 
-def drive_figures(
-    drive: DriveRecord, tracks: RecordedTracks, num_refused: int, scorers: tuple[PlanScorer, ...] = ()
-) -> DriveFigures:
+def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, num_refused: int) -> DriveFigures:
     """All numbers of a drive, once all of it is known.
 
     Args:
-        drive, tracks: What was planned and what was recorded.
+        drive: What was planned.
+        tracks, road: What was recorded.
         num_refused: Messages that could not be used.
-        scorers: Further figures of each plan.
     """
     recorded, before = RecordedDrive(drive.ego), None
+    pdm = PdmScorer(road, tracks, recorded)
     cycles, left_out = [], Counter[str]()
     num_evaluated = 0
     for cycle in drive.cycles:
@@ -113,12 +110,13 @@ def drive_figures(
             left_out[SHORT_FUTURE] += 1
         num_evaluated += "ade_1s_m" in values
         values |= agent_figures(plan, tracks)
-        for scorer in scorers:
-            values |= scorer(plan)
+        values |= pdm(plan)
         values |= comfort_figures(plan.trajectory) | jitter_figures(plan, before)
         values |= state_figures(plan, drive.deadline_ms)
         cycles.append(CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, values=values))
         before = plan
+    if pdm.problem:
+        left_out[f"plan without PDM score: {pdm.problem}"] += 1
     passed_by = drive.num_frames - len(drive.cycles) - drive.num_skipped_busy
     left_out += Counter({PASSED_BY: max(passed_by, 0), BUSY: drive.num_skipped_busy})
     num_plans = sum(cycle.plan is not None for cycle in drive.cycles)

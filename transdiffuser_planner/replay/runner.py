@@ -25,6 +25,7 @@ from transdiffuser_planner.replay.input_types import TRUTH_TYPES
 from transdiffuser_planner.replay.metrics import DriveFigures, drive_figures
 from transdiffuser_planner.replay.output_bag import OutputBag
 from transdiffuser_planner.replay.pace import Pace
+from transdiffuser_planner.replay.pdm_figures import MapTruth
 from transdiffuser_planner.replay.records import CycleRecord, DriveRecord, record
 from transdiffuser_planner.replay.truth import RecordedTracks
 from transdiffuser_planner.runtime.planner import Planner
@@ -139,7 +140,7 @@ class _Run:
         self._job, self._watch, self._config, self._absent = job, watch, planner.config, absent
         self._manifest = planner.backend.manifest
         self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent)
-        self._tracks = RecordedTracks()
+        self._tracks, self._road = RecordedTracks(), MapTruth()
         self._truth_refused: Counter[str] = Counter()
         self._hash = hashlib.sha256()
         self._faults: Counter[str] = Counter()
@@ -171,7 +172,7 @@ class _Run:
             model_hash=self._manifest.model_hash,
             masked=tuple(self._absent),
             drive=drive,
-            figures=drive_figures(drive, self._tracks, sum(refused.values())),
+            figures=drive_figures(drive, self._tracks, self._road, sum(refused.values())),
             refused=refused,
             faults=self._faults,
             plan_hash=self._hash.hexdigest(),
@@ -194,8 +195,7 @@ class _Run:
                 self._output.copy(item, definitions[item.topic])
             if item.topic not in wanted:
                 continue
-            if item.topic == self._job.topics.objects:
-                self._take_objects(item)
+            self._take_truth(item)
             if self._watch is not None:
                 self._watch.message(item)
             begin = None if pace is None else pace.due(item.log_time_ns)
@@ -206,13 +206,19 @@ class _Run:
             for cycle in self._bag_planner.finish(item.log_time_ns):
                 self._account(cycle)
 
-    def _take_objects(self, item: BagMessage) -> None:
-        if item.type_name not in TRUTH_TYPES["objects"]:
-            return
+    def _take_truth(self, item: BagMessage) -> None:
+        """What really happened, for metrics; the planner does not see it."""
+        topics, message = self._job.topics, item.message
         try:
-            self._tracks.add(decode.stamp_ns(item.message), decode.object_array(item.message))
+            if item.topic == topics.objects and item.type_name in TRUTH_TYPES["objects"]:
+                self._tracks.add(decode.stamp_ns(message), decode.object_array(message))
+            elif item.topic == topics.map and item.type_name in TRUTH_TYPES["map"]:
+                self._road.pieces = decode.map_polygons(message)
+            elif item.topic == topics.route:
+                self._road.routes.append((decode.stamp_ns(message), decode.route(message).xy_N2))
         except InputError as error:
-            self._truth_refused[str(error)] += 1
+            if item.topic != topics.route:  # the planner's own refusal is counted already
+                self._truth_refused[str(error)] += 1
 
     def _account(self, cycle: Cycle) -> None:
         faults: tuple[str, ...] = ()
