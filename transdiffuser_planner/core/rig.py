@@ -73,9 +73,20 @@ class CameraMount(Mount):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LidarMount(Mount):
-    """A LiDAR; its cloud arrives in this frame (x forward, z up)."""
+    """A LiDAR; its cloud arrives in this frame (x forward, z up).
+
+    Attributes:
+        name: Topic part.
+        own_margin_m: Points this far around the vehicle's box still count as its own: mirrors, roof bars, antennas.
+            Nothing nearer is seen as an obstacle.
+    """
 
     name: str = "lidar"
+    own_margin_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.own_margin_m <= 1.0:
+            raise ConfigError(f"rig lidar: own_margin_m must lie in 0 .. 1 m, got {self.own_margin_m}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,13 +23,15 @@ class FeatureBuilder:
     def __init__(self, contract: ModelContract, rig: Rig) -> None:
         self.contract = contract
         self._view = ImageView(contract, rig.cameras)
+        self._lidar = rig.lidar
         self._base_from_lidar = None if rig.lidar is None else rig.lidar.base_from_sensor()
 
     def points(self, snapshot: SensorSnapshot) -> NDArray[np.float32]:
         """The snapshot's cloud (N, 3) in base_link without returns from the ego; (0, 3) when there is none."""
-        if snapshot.cloud is None or self._base_from_lidar is None:
+        if snapshot.cloud is None or self._lidar is None or self._base_from_lidar is None:
             return np.zeros((0, 3), dtype=np.float32)
-        return without_ego(points_in_base(snapshot.cloud.xyz_N3, self._base_from_lidar))
+        points = points_in_base(snapshot.cloud.xyz_N3, self._base_from_lidar)
+        return without_ego(points, self._lidar.own_margin_m)
 
     def build(
         self, snapshot: SensorSnapshot, points_N3: NDArray[np.float32] | None = None

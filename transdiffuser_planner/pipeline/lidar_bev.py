@@ -21,10 +21,19 @@ def points_in_base(xyz_N3: NDArray[np.float32], base_from_lidar_44: NDArray[np.f
     return np.asarray(xyz_N3 @ rotation.T + base_from_lidar_44[:3, 3].astype(np.float32))
 
 
-def without_ego(xyz_N3: NDArray[np.float32], vehicle: VehicleModel = EGO_VEHICLE) -> NDArray[np.float32]:
-    """The points (base_link) that do not lie on the ego vehicle itself."""
+def without_ego(
+    xyz_N3: NDArray[np.float32], margin_m: float = 0.0, vehicle: VehicleModel = EGO_VEHICLE
+) -> NDArray[np.float32]:
+    """The points (base_link) that do not lie on the ego vehicle itself.
+
+    Args:
+        xyz_N3: Metres.
+        margin_m: How far around its box the vehicle's own parts may reach.
+        vehicle: Its box.
+    """
     x, y = xyz_N3[:, 0], xyz_N3[:, 1]
-    on_ego = (x > -vehicle.rear_overhang_m) & (x < vehicle.front_offset_m) & (np.abs(y) < vehicle.width_m / 2.0)
+    on_ego = (x > -vehicle.rear_overhang_m - margin_m) & (x < vehicle.front_offset_m + margin_m)
+    on_ego &= np.abs(y) < vehicle.width_m / 2.0 + margin_m
     return np.asarray(xyz_N3[~on_ego])
 
 

@@ -19,7 +19,7 @@ from transdiffuser_planner.core.types import (
     TrafficSignal,
 )
 from transdiffuser_planner.pipeline.features import FeatureBuilder
-from transdiffuser_planner.pipeline.lidar_bev import histogram
+from transdiffuser_planner.pipeline.lidar_bev import histogram, without_ego
 
 RIG = Rig.load(Path(__file__).parents[3] / "transdiffuser_planner" / "params" / "rig_carla.yaml")
 
@@ -157,3 +157,10 @@ def test_signal_is_one_hot_with_scaled_distance_and_masked_out_of_range(signal, 
     tensors = FeatureBuilder(TINY, RIG).build(replace(_snapshot(RIG), signal=signal))
     assert tensors["signal_valid"][0, 0] == valid
     assert tensors["signal"][0] == pytest.approx(values)
+
+
+def test_own_mirrors_within_the_margin_are_no_obstacles_and_neighbours_beyond_it_are() -> None:
+    mirror, neighbour, inside = (2.2, -1.0, 1.05), (2.2, -1.4, 1.05), (1.0, 0.3, 0.8)
+    points = np.asarray([mirror, neighbour, inside], dtype=np.float32)
+    assert without_ego(points).tolist() == points[:2].tolist()
+    assert without_ego(points, 0.25).tolist() == points[1:2].tolist()
