@@ -24,8 +24,8 @@ OFFSETS_M: Final = (0.0, -1.0, 1.0)
 SPEED_SHARES_B: Final = np.asarray([0.2, 0.4, 0.6, 0.8, 1.0])
 FALLBACK_SPEED_MPS = 15.0
 MIN_GAP_M, HEADWAY_S, MAX_ACCELERATION_MPS2, MAX_BRAKING_MPS2, EXPONENT = 1.0, 1.5, 1.5, 3.0, 10
-CORRIDOR_S = 5.0
-"""Obstacles are looked for as far as the fastest proposal could get in this time."""
+CORRIDOR_STEPS = 50
+"""Obstacles are looked for as far as the fastest proposal could get in so many steps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ def make_path(center_line_K3: FloatArray, offset_m: float) -> Path:
     step_K2 = np.diff(point_K2, axis=0)
     return Path(
         point_K3=np.concatenate([point_K2, np.unwrap(center_line_K3[:, 2])[:, None]], axis=-1),
-        along_K=np.concatenate([[0.0], np.cumsum(np.hypot(step_K2[:, 0], step_K2[:, 1]))]),
+        along_K=np.concatenate([[0.0], np.cumsum(np.sqrt(step_K2[:, 0] ** 2 + step_K2[:, 1] ** 2))]),
     )
 
 
@@ -175,7 +175,7 @@ def propose(view: Forecast) -> FloatArray:
     scene = view.ready.scene
     limit = FALLBACK_SPEED_MPS if scene.speed_limit_mps is None else scene.speed_limit_mps
     target_B = SPEED_SHARES_B * limit
-    length_m = float(np.abs(target_B).max()) * CORRIDOR_S
+    length_m = float(np.abs(target_B).max()) * CORRIDOR_STEPS * STEP_S
     proposals = []
     for offset in OFFSETS_M:
         path = make_path(scene.center_line_K3, offset)

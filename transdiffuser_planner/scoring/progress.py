@@ -19,21 +19,28 @@ def distances_to_segments(
     Returns:
         Distances (Q, K) and shares 0 to 1 of the segments' lengths (Q, K).
     """
-    length_2 = (step_K2 * step_K2).sum(axis=-1)
+    step_x, step_y = step_K2[:, 0], step_K2[:, 1]
+    length_2 = step_x * step_x + step_y * step_y
+    safe_2 = np.where(length_2 > 0.0, length_2, 1.0)
     away_x = point_Q2[:, None, 0] - start_K2[:, 0]
     away_y = point_Q2[:, None, 1] - start_K2[:, 1]
-    dot_QK = away_x * step_K2[:, 0] + away_y * step_K2[:, 1]
-    share_QK = np.clip(dot_QK / np.where(length_2 > 0.0, length_2, 1.0), 0.0, 1.0)
-    distance_QK = np.hypot(away_x - share_QK * step_K2[:, 0], away_y - share_QK * step_K2[:, 1])
-    return distance_QK, np.asarray(share_QK)
+    share_QK = (away_x * step_x + away_y * step_y) / safe_2
+    # As GEOS has it: exact at the ends, so that two segments are equally near to a point beyond their common corner.
+    end_x = point_Q2[:, None, 0] - (start_K2[:, 0] + step_x)
+    end_y = point_Q2[:, None, 1] - (start_K2[:, 1] + step_y)
+    beside_QK = np.abs(away_x * step_y - away_y * step_x) / safe_2 * np.sqrt(length_2)
+    to_start_QK = np.sqrt(away_x * away_x + away_y * away_y)
+    to_end_QK = np.sqrt(end_x * end_x + end_y * end_y)
+    distance_QK = np.where(share_QK <= 0.0, to_start_QK, np.where(share_QK >= 1.0, to_end_QK, beside_QK))
+    return distance_QK, np.asarray(np.clip(share_QK, 0.0, 1.0))
 
 
 def position_along(line_K2: FloatArray, point_Q2: FloatArray) -> FloatArray:
     """Metres along the line (Q,) of its points nearest to the given ones; the first of equals."""
     step_K2 = np.diff(line_K2, axis=0)
     distance_QK, share_QK = distances_to_segments(line_K2[:-1], step_K2, point_Q2)
-    length_K = np.hypot(step_K2[:, 0], step_K2[:, 1])
-    before_K = np.cumsum(length_K) - length_K
+    length_K = np.sqrt(step_K2[:, 0] ** 2 + step_K2[:, 1] ** 2)
+    before_K = np.concatenate([[0.0], np.cumsum(length_K)[:-1]])
     best_Q = distance_QK.argmin(axis=1)
     return np.asarray(before_K[best_Q] + share_QK[np.arange(len(point_Q2)), best_Q] * length_K[best_Q])
 
