@@ -29,13 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train the wanted stages."""
-    import torch
-
     from transdiffuser_planner.training.config import TrainingConfig
-    from transdiffuser_planner.training.run import Run, describe_data
+    from transdiffuser_planner.training.run import Run, describe_data, use_threads
     from transdiffuser_planner.training.samples import SampleSet
 
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     if args.model is not None and args.stage not in ("decoder", "baselines"):
         raise ConfigError("--model goes with --stage decoder or --stage baselines; stage encoder trains an own encoder")
     training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model)

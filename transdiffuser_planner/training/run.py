@@ -184,6 +184,11 @@ class Run:
         return network.eval()
 
 
+def use_threads(count: int) -> None:
+    """Threads of torch within an operator."""
+    torch.set_num_threads(count)
+
+
 def describe_data(samples: SampleSet) -> dict[str, Any]:
     """What a set of samples holds, for the manifest: counts and seeds."""
     seeds = [folder.meta.get("seed") for folder in samples.folders if folder.meta.get("seed") is not None]
