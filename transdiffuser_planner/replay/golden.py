@@ -63,7 +63,7 @@ def check_golden(path: Path, result: ReplayResult, drive: str) -> list[Check]:
         message = f"all {num_plans} plans are as they were"
     else:
         fields = {field: max(d.largest.get(field, 0.0) for d in differences) for field in FIELDS}
-        largest = ", ".join(f"{name} by {value:.3f}" for name, value in fields.items() if value > tolerances[name])
+        largest = ", ".join(f"{name} by {value:.3g}" for name, value in fields.items() if value > tolerances[name])
         message = (
             f"{len(differences)} of {num_plans} plans differ from {path.name} (allowed {allowed:.0%}): first at "
             f"{differences[0].time_s:.1f} s ({differences[0].text})" + (f"; largest {largest}" if largest else "")
@@ -103,7 +103,7 @@ def _differences(
             continue
         now, was = _plan(planned[stamp]), golden[stamp]
         largest = {field: _largest(now[field], was[field], field) for field in FIELDS}
-        beyond = [f"{field} {value:.3f}" for field, value in largest.items() if not value <= tolerances[field]]
+        beyond = [f"{field} {value:.3g}" for field, value in largest.items() if not value <= tolerances[field]]
         if now["rung"] != was["rung"]:
             beyond.append(f"{was['rung']} became {now['rung']}")
         if beyond:

@@ -19,24 +19,33 @@ class RecordedDrive:
     """The whole recorded odometry in base_link, cut where no car can have driven on."""
 
     def __init__(self, states: Sequence[EgoState]) -> None:
-        self._states = list(states)
-        self._stamps = np.asarray([state.stamp_ns for state in states], dtype=np.int64)
-        self._breaks = [i + 1 for i in range(len(states) - 1) if is_discontinuity(states[i], states[i + 1])]
+        self._segments: list[list[EgoState]] = []
+        for state in states:
+            last = self._segments[-1][-1] if self._segments else None
+            if last is None or state.stamp_ns <= last.stamp_ns or is_discontinuity(last, state):
+                self._segments.append([])
+            self._segments[-1].append(state)
+        self._stamps = [np.asarray([state.stamp_ns for state in part], dtype=np.int64) for part in self._segments]
 
     def future(self, stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
         """Poses (T, 3) at times after a stamp, or None when the recording ends or breaks before."""
-        start = int(np.searchsorted(self._stamps, stamp_ns, side="right")) - 1
-        stop = next((i for i in self._breaks if i > start), len(self._states))
         end_ns = stamp_ns + round(float(time_s_T[-1]) * 1e9)
-        last = min(int(np.searchsorted(self._stamps, end_ns)) + 1, stop)
-        segment = self._states[max(start, 0) : last]
-        poses = []
-        for time_s in time_s_T:
-            state = interpolate(segment, stamp_ns + round(float(time_s) * 1e9))
-            if state is None:
-                return None
-            poses.append([state.x_m, state.y_m, state.heading_rad])
-        return np.asarray(poses)
+        for part, stamps in zip(self._segments, self._stamps, strict=True):
+            if stamps[0] <= stamp_ns <= stamps[-1]:
+                first = int(np.searchsorted(stamps, stamp_ns, side="right")) - 1
+                near = part[first : int(np.searchsorted(stamps, end_ns)) + 1]
+                return _poses(near, stamp_ns, time_s_T)
+        return None
+
+
+def _poses(states: list[EgoState], stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
+    poses = []
+    for time_s in time_s_T:
+        state = interpolate(states, stamp_ns + round(float(time_s) * 1e9))
+        if state is None:
+            return None
+        poses.append([state.x_m, state.y_m, state.heading_rad])
+    return np.asarray(poses)
 
 
 class RecordedTracks:

@@ -42,7 +42,7 @@ def rewritten(
         for item in reader.messages():
             start_ns = item.log_time_ns if start_ns is None else start_ns
             rows += change(item, (item.log_time_ns - start_ns) * 1e-9)
-    share = -(-len(rows) // num_files)
+    share = max(-(-len(rows) // num_files), 1)
     parts = [rows[i : i + share] for i in range(0, len(rows), share)] or [[]]
     folders = [out] if num_files == 1 else [out.with_name(f"{out.name}_part{i}") for i in range(len(parts))]
     for folder, part in zip(folders, parts, strict=True):

@@ -1,0 +1,233 @@
+"""Bags as they come from real vehicles: every container, and everything that can be wrong with one."""
+
+import copy
+import itertools
+import re
+import shutil
+
+import pytest
+import yaml
+from replay_bags import CAMERAS, RIG, TOPICS, as_it_is, encoded, rewritten
+
+from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.core.errors import RecordingError
+from transdiffuser_planner.recording.bag_reader import BagReader
+from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
+from transdiffuser_planner.replay.runner import ReplayJob, replay
+
+CONTAINERS = [
+    ("mcap", "none", 1), ("mcap", "file", 1), ("mcap", "message", 1), ("mcap", "storage", 1), ("mcap", "storage", 3),
+    ("sqlite3", "none", 1), ("sqlite3", "file", 1), ("sqlite3", "message", 1), ("sqlite3", "file", 3),
+]  # fmt: skip
+
+
+def content(path):
+    with BagReader(path) as reader:
+        return [(item.topic, item.log_time_ns, bytes(item.raw)) for item in reader.messages(decoded=set())], reader.damage
+
+
+def one_line(error):
+    text = str(error.value)
+    assert "\n" not in text and "Traceback" not in text
+    return text
+
+
+def replayed_as(planner, path, **options):
+    return replay(ReplayJob(bag=path, topics=TOPICS, rig=RIG, **options), planner)
+
+
+@pytest.fixture(scope="module")
+def brief(short_bag, tmp_path_factory):
+    """One second: small, for tests of containers."""
+    out = tmp_path_factory.mktemp("brief") / "brief"
+    return rewritten(short_bag, out, lambda item, s: as_it_is(item) if s <= 1.0 else [])
+
+
+@pytest.mark.parametrize(("storage", "compression", "num_files"), CONTAINERS)
+def test_every_container_gives_the_same_messages(storage, compression, num_files, brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag", storage=storage, compression=compression, num_files=num_files)
+    assert content(out) == content(brief)
+
+
+@pytest.mark.parametrize(("storage", "pattern"), [("mcap", "*.mcap"), ("sqlite3", "*.db3")])
+def test_a_single_file_and_a_folder_without_metadata_are_read(storage, pattern, brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag", storage=storage, num_files=2)
+    (out / "metadata.yaml").unlink()
+    found, damage = content(out)
+    assert found == content(brief)[0] and "metadata.yaml is missing" in damage
+    first = sorted(out.glob(pattern))[0]
+    assert content(first)[0] == found[: len(content(first)[0])]
+
+
+def test_a_single_compressed_file_is_read(brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag", compression="file")
+    assert content(next(out.glob("*.mcap.zstd")))[0] == content(brief)[0]
+
+
+def test_an_sqlite3_bag_gives_the_same_plans_as_an_mcap_bag(brief, planner, tmp_path):
+    out = rewritten(brief, tmp_path / "bag", storage="sqlite3", compression="message")
+    assert replayed_as(planner, out).plan_hash == replayed_as(planner, brief).plan_hash
+
+
+def test_a_split_bag_whose_last_file_was_cut_off_is_read_up_to_there(brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag", compression="storage", num_files=3)
+    last = sorted(out.glob("*.mcap"))[-1]
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
+    found, damage = content(out)
+    assert len(content(brief)[0]) // 2 < len(found) < len(content(brief)[0])
+    assert f"{last.name} ends in the middle" in damage
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0005, 0.3, 0.97])
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_truncated_file_is_read_as_far_as_possible_or_refused_in_one_line(storage, share, brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag", storage=storage, compression="storage" if storage == "mcap" else "none")
+    file = next(file for file in out.iterdir() if file.suffix in (".mcap", ".db3"))
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+    try:
+        found, damage = content(out)
+    except RecordingError as error:
+        assert "\n" not in str(error)
+        assert share > 0.0 or "is empty (0 bytes)" in str(error)
+    else:
+        assert len(found) < len(content(brief)[0]) and damage
+
+
+def test_empty_things_are_refused_in_one_line(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file.mcap").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("hello")
+    for name, said in (("folder", "is no rosbag2 folder"), ("file.mcap", "0 bytes"), ("notes.txt", "give a rosbag2 folder")):
+        with pytest.raises(RecordingError, match=re.escape(said)) as error:
+            BagReader(tmp_path / name)
+        one_line(error)
+
+
+def test_a_bag_without_messages_fails_with_a_reason(brief, tmp_path, capsys):
+    out = rewritten(brief, tmp_path / "bag", lambda item, s: [])
+    assert main(["replay", str(out)]) == 2
+    assert "holds no nav_msgs/Odometry" in capsys.readouterr().err
+    assert main(["replay", "--inspect", str(out)]) == 1
+    assert "the bag holds no message" in capsys.readouterr().out
+
+
+def test_an_unknown_compression_is_one_line_that_says_what_to_do(brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag", compression="message")
+    path = out / "metadata.yaml"
+    data = yaml.safe_load(path.read_text())
+    data["rosbag2_bagfile_information"]["compression_format"] = "fake_comp"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(RecordingError, match=r"'fake_comp' is not supported.*ros2 bag convert") as error:
+        BagReader(out)
+    one_line(error)
+
+
+def test_an_unknown_compression_of_chunks_ends_reading_with_a_reason(brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag", compression="storage")
+    file = next(out.glob("*.mcap"))
+    file.write_bytes(file.read_bytes().replace(b"\x04\x00\x00\x00zstd", b"\x04\x00\x00\x00zzzz"))
+    found, damage = content(out)
+    assert not found and "Unsupported chunk compression 'zzzz'" in damage
+
+
+def test_messages_that_do_not_fit_their_definition_are_counted_and_the_others_used(short_bag, planner, tmp_path):
+    def change(item, since_s):
+        row = as_it_is(item)[0]
+        broken = item.topic == TOPICS.images["rgb_left"] and since_s > 2.5
+        return [(*row[:3], row[3][:30])] if broken else [row]
+
+    result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
+    assert result.num_plans >= 25 and not result.faults
+    (reason,) = result.refused
+    assert "does not fit its definition of sensor_msgs/msg/Image" in reason and result.refused[reason] >= 12
+
+
+def test_a_bag_with_a_wrong_definition_is_refused_in_one_line(brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag")
+    file = next(out.glob("*.mcap"))
+    # Same length, another meaning: the type's hash in the metadata tells.
+    data = file.read_bytes().replace(b"float64 x\nfloat64 y", b"float32 x\nfloat64 y")
+    file.write_bytes(data)
+    with pytest.raises(RecordingError, match="message definition in it is wrong") as error:
+        BagReader(out)
+    one_line(error)
+
+
+def test_types_of_others_are_taken_from_the_bag_and_copied_into_the_output(brief, planner, tmp_path):
+    from rosbags.typesys import get_types_from_msg
+
+    from transdiffuser_planner.recording.definitions import typestore
+
+    name, topic = "vendor_msgs/msg/Oddity", "/vendor/oddity"
+    store = typestore()
+    if name not in store.fielddefs:
+        store.register(get_types_from_msg("uint8[3] a\nstring b\n", name))
+    import numpy as np
+
+    oddity = store.types[name](a=np.asarray([1, 2, 3], dtype=np.uint8), b="text")
+
+    def change(item, _):
+        extra = [encoded(item, oddity, topic, name)] if item.topic == TOPICS.odometry else []
+        return [*as_it_is(item), *extra]
+
+    source = rewritten(brief, tmp_path / "bag", change)
+    del store.types[name], store.fielddefs[name]
+    replayed_as(planner, source, out=tmp_path / "out")
+    with BagReader(tmp_path / "out") as reader:
+        values = [item.message.b for item in reader.messages({topic})]
+        assert values and set(values) == {"text"}
+        assert "/clock" not in reader.topics()
+
+
+def test_recorded_plans_become_the_reference(brief, planner, tmp_path):
+    replayed_as(planner, brief, out=tmp_path / "first")
+    replayed_as(planner, tmp_path / "first", out=tmp_path / "second")
+    with BagReader(tmp_path / "second") as reader:
+        topics = reader.topics()
+    assert f"{OUTPUT_NAMESPACE}/trajectory" in topics and f"/reference{OUTPUT_NAMESPACE}/trajectory" in topics
+
+
+def test_gaps_leave_out_frames_with_a_reason_and_planning_goes_on(short_bag, planner, tmp_path):
+    def change(item, since_s):
+        gone = (item.topic == TOPICS.odometry and 1.5 < since_s < 2.6) or (item.topic in CAMERAS and 3.5 < since_s < 4.1)
+        return [] if gone else as_it_is(item)
+
+    result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
+    assert 15 <= result.num_plans < 26 and not result.faults
+    assert any("cameras, need 1" in reason for reason in result.not_ready)
+    assert result.drive.cycles[-1].plan is not None
+    assert result.num_plans + sum(n for r, n in result.figures.left_out.items() if r.startswith(("no plan", "frame"))) >= 26
+
+
+def test_a_camera_that_drops_out_is_masked_and_said(short_bag, planner, tmp_path):
+    dropped = TOPICS.images["rgb_right"]
+    change = lambda item, s: [] if item.topic == dropped and s > 2.0 else as_it_is(item)  # noqa: E731
+    result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
+    assert result.num_plans >= 25 and not result.faults
+    with_it = [cycle for cycle in result.drive.cycles if "rgb_right" in cycle.plan.ages_s]
+    assert 10 <= len(with_it) <= 12
+
+
+@pytest.mark.parametrize("jump_s", [-30, 30])
+def test_stamps_that_jump_start_over_without_a_wrong_plan(jump_s, short_bag, planner, tmp_path):
+    def change(item, since_s):
+        if since_s < 2.5 or not hasattr(item.message, "header"):
+            return as_it_is(item)
+        message = copy.deepcopy(item.message)
+        message.header.stamp.sec += jump_s
+        return [encoded(item, message)]
+
+    result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
+    assert result.num_plans >= 20 and not result.faults
+    stamps = [cycle.stamp_ns for cycle in result.drive.cycles]
+    assert result.figures.statistic("fde_1s_m", "max") < 3.0, "plans are compared across the jump"
+    assert max(abs(b - a) for a, b in itertools.pairwise(stamps)) > 25 * 10**9
+
+
+def test_every_wrong_bag_is_one_line_and_status_2_on_the_command_line(brief, tmp_path, capsys):
+    wrong = tmp_path / "wrong"
+    shutil.copytree(brief, wrong)
+    next(wrong.glob("*.mcap")).write_bytes(b"no bag at all, but long enough to be looked at twice")
+    for path in (tmp_path / "nothing", wrong):
+        assert main(["replay", str(path)]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
