@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,12 +21,13 @@ from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
 from transdiffuser_planner.evaluation.report.page import write_report
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.topics import preset_files
+from transdiffuser_planner.replay.compare import compare, comparison_lines
 from transdiffuser_planner.replay.drive_test import DriveTester, DriveVerdict, Expectations, Setup, drive_name
 from transdiffuser_planner.replay.inspection import inspect, lines
 from transdiffuser_planner.replay.mapping import Choice, preset_names
 from transdiffuser_planner.replay.node_parameters import node_parameters
 from transdiffuser_planner.replay.printing import drive_lines
-from transdiffuser_planner.replay.result_files import write_jsonl, write_junit
+from transdiffuser_planner.replay.result_files import write_json, write_jsonl, write_junit
 
 EXIT_FAILED, EXIT_COULD_NOT_RUN = 1, 2
 
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--update", action="store_true", help="write --baseline and --golden instead of comparing")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the checks as JUnit XML")
     parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write every cycle's figures and the result as JSON lines")
+    parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="two models on the same drives, side by side; B is judged")
     parser.add_argument("--realtime", action="store_true", help="feed messages at the speed they were recorded, to test deadlines")
     parser.add_argument(
         "--ros", action="store_true", help="also play each bag to a planner node over DDS and compare its plans"
@@ -71,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     if len(set(names)) < len(names):
         raise ConfigError("two bags have the same name; replay them one by one, or --one-drive if they are one")
     args.parameters = _parameters(args)
+    if args.compare is not None:
+        return _compare(args, dict(zip(names, drives, strict=True)))
     tester = DriveTester(_setup(args), _expectations(args))
     verdicts: list[DriveVerdict] = []
     errors: dict[str, PlannerError] = {}
@@ -117,6 +121,31 @@ def _one_drive(
         write_jsonl(out / "result.jsonl", [verdict])
         print(f"report {write_report(out, out / 'report.html', topics=choice.topics, rig=choice.rig)}")
     return verdict, num_missed
+
+
+def _compare(args: argparse.Namespace, drives: dict[str, tuple[Path, ...]]) -> int:
+    """Replay every drive with two models; with --out, B's plans lie beside A's (below /reference) in one bag."""
+    if args.update or args.ros or args.junit is not None:
+        raise ConfigError("--compare: cannot be combined with --update, --ros or --junit")
+    setups = [replace(_setup(args), model=model) for model in args.compare]
+    testers = [DriveTester(setups[0], Expectations()), DriveTester(setups[1], _expectations(args))]
+    verdicts = []
+    for name, drive in drives.items():
+        choice = testers[0].choose(drive)
+        outs: list[Path | None] = [None, None]
+        if args.out is not None:
+            args.out.mkdir(parents=True, exist_ok=True)
+            outs = [args.out / f"{name}_a", args.out / name]
+        first = testers[0].run(drive, choice, outs[0])
+        second = testers[1].run(drive if outs[0] is None else (outs[0],), choice, outs[1], name=name)
+        found = compare(first, second)
+        for line in (*drive_lines(second), *comparison_lines(found)):
+            print(line)
+        verdicts.append(second)
+        if outs[1] is not None:
+            write_json(outs[1] / "comparison.json", asdict(found))
+            print(f"report {write_report(outs[1], outs[1] / 'report.html', topics=choice.topics, rig=choice.rig)}")
+    return 0 if all(verdict.has_passed for verdict in verdicts) else EXIT_FAILED
 
 
 def _parameters(args: argparse.Namespace) -> dict[str, Any]:
@@ -179,14 +208,15 @@ def _node(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice) -> 
     session.init([])
     import rclpy
 
-    from transdiffuser_planner.ros.bag_player import BagPlayer
+    from transdiffuser_planner.ros.bag_player import BagPlayer, write_reliable_inputs
 
     with TemporaryDirectory(prefix="transdiffuser_replay_") as folder:
         group = ProcessGroup({**os.environ, **environment}, Path(folder))
         try:
             topics_file = Path(folder) / "topics.yaml"
             topics_file.write_text(yaml.safe_dump(asdict(choice.topics)), encoding="utf-8")
-            group.start("planner", list(_node_arguments(args, choice, topics_file)))
+            reliable = write_reliable_inputs(choice.topics, Path(folder) / "reliable.yaml")
+            group.start("planner", [*_node_arguments(args, choice, topics_file), "--params-file", str(reliable)])
             player = BagPlayer(choice.topics)
             with BagReader(*drive) as reader:
                 player.wait_for_planner(reader.topics())

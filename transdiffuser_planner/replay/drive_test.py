@@ -119,7 +119,12 @@ class DriveTester:
             )
 
     def run(
-        self, bags: Sequence[Path], choice: Choice, out: Path | None = None, watch: ReplayWatcher | None = None
+        self,
+        bags: Sequence[Path],
+        choice: Choice,
+        out: Path | None = None,
+        watch: ReplayWatcher | None = None,
+        name: str = "",
     ) -> DriveVerdict:
         """Replay a drive and judge it; with is_update its numbers and plans are written instead.
 
@@ -128,6 +133,7 @@ class DriveTester:
             choice: Its mapping.
             out: Bag to write.
             watch: Told of every message and cycle.
+            name: The drive's; that of its first bag by default.
         """
         if self._loaded is None or self._loaded[0] != choice.rig:
             self._loaded = (choice.rig, Planner.load(self._folder, choice.rig, self._setup.config))
@@ -140,7 +146,7 @@ class DriveTester:
             is_realtime=self._setup.is_realtime,
         )
         result = replay(job, self._loaded[1], watch)
-        name = drive_name(bags[0])
+        name = name or drive_name(bags[0])
         return DriveVerdict(name=name, choice=choice, result=result, checks=tuple(self._judge(result, name)))
 
     def _judge(self, result: ReplayResult, name: str) -> list[Check]:

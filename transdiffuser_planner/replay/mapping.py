@@ -69,6 +69,10 @@ def choose(
         )
     if rig_file is not None:
         rig = Rig.load(rig_file)
+        names = {camera.name for camera in rig.cameras}
+        same = [choice for choice, _ in _fitting_presets(held) if set(choice.topics.images) == names]
+        if len(_different(same, held)) == 1:
+            return replace(same[0], rig=rig, rig_file=rig_file, why=f"topics of preset {same[0].name}, rig as told by --rig")
         topics = by_names_and_types(held, rig, where)
         return Choice(
             name="given", topics=topics, rig=rig, topics_file=None, rig_file=rig_file, why="topics found by type and name"

@@ -28,6 +28,15 @@ def write_jsonl(path: Path, verdicts: Iterable[DriveVerdict]) -> None:
     _write(path, "\n".join(lines) + "\n")
 
 
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """One JSON object.
+
+    Raises:
+        RecordingError: The file cannot be written.
+    """
+    _write(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
 def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
     result = verdict.result
     for cycle in result.figures.cycles:
