@@ -6,6 +6,7 @@ the network. Whatever goes wrong with data or model is a status and a diagnostic
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import PlannerError
@@ -176,12 +178,21 @@ class PlannerNode(LifecycleNode):
             self._subscribe(type_name, f"~/input/{name}", f"~/input/{name}", SENSOR_INPUT)
 
     def _subscribe(self, type_name: str, topic: str, key: str, qos: Any) -> None:
-        """Subscribe; key is the name under which the feeder knows the topic."""
+        """Subscribe; key is the name under which the feeder knows the topic.
+
+        The user may override the QoS as for every ROS 2 node: parameters ``qos_overrides.<topic>.subscription.*``.
+        """
 
         def receive(message: Any) -> None:
             self._receive(key, message)
 
-        subscription = self.create_subscription(message_class(type_name), topic, self._guarded(topic, receive), qos)
+        subscription = self.create_subscription(
+            message_class(type_name),
+            topic,
+            self._guarded(topic, receive),
+            copy.copy(qos),  # overriding changes it
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
         self._owned.append(lambda: self.destroy_subscription(subscription))
 
     def _guarded(self, source: str, call: Callable[..., None]) -> Callable[..., None]:
