@@ -26,7 +26,7 @@ def replay_over_ros(bag: Path, preset: str) -> tuple[int, int, int]:
     found = re.search(r"node +(\d+) of (\d+) frames planned over DDS, (\d+) of them exactly", run.stdout)
     assert found is not None, run.stdout
     received, planned, same = (int(number) for number in found.groups())
-    assert run.returncode == (0 if received == planned else 1)
+    assert run.returncode == 0, run.stdout[-2000:]
     return planned, received, same
 
 
@@ -39,14 +39,12 @@ def test_the_node_gives_the_plans_of_the_replay(tmp_path: Path) -> None:
         variants=(0,),
     )
     planned, received, same = replay_over_ros(record(plan)[0], "carla")
-    # A busy machine may lose a frame on the way, and what the planner remembers of the agents then differs for a while.
-    assert planned >= 50 and received >= 0.9 * planned
-    assert same >= 0.3 * planned
+    assert planned >= 50 and same == received == planned
 
 
 def test_a_real_drive_is_planned_over_dds_with_one_camera() -> None:
     path = os.environ.get("TRANSDIFFUSER_KITTI_BAG", "")
     if not path or not Path(path).is_dir():
         pytest.skip("TRANSDIFFUSER_KITTI_BAG does not name a bag of a real drive")
-    planned, received, _ = replay_over_ros(Path(path), "kitti")
-    assert planned >= 70 and received >= 0.9 * planned
+    planned, received, same = replay_over_ros(Path(path), "kitti")
+    assert planned >= 70 and same == received == planned
