@@ -277,6 +277,38 @@ def test_cameras_stand_left_to_right_and_change_with_time(page):
     until(page, "[...document.querySelectorAll('#cameras img')].every(i => i.complete && i.naturalWidth > 0)")
 
 
+def test_worst_moments_come_first_and_can_be_sought(page):
+    worst = page.evaluate("window.report.worstMoments()")
+    assert worst[0]["kind"] == "collision"
+    far = [float(moment["text"].split()[1]) for moment in worst if moment["kind"] == "error"]
+    assert far and far == sorted(far, reverse=True)
+    rows = page.locator("#worst .event")
+    assert rows.count() == len(worst)
+    top, below = rows.nth(0).bounding_box(), page.locator("#events .event").nth(0).bounding_box()
+    assert top["y"] < below["y"]
+    rows.nth(len(worst) - 1).click()
+    assert page.evaluate("window.report.time()") == pytest.approx(worst[-1]["time_s"], abs=0.01)
+
+
+def test_the_plan_is_drawn_into_the_camera_pictures_and_goes_with_its_layer(page):
+    drawn = """() => [...document.querySelectorAll('.camera-plan')].map(canvas => {
+      const copy = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height });
+      const context = copy.getContext('2d', { willReadFrequently: true });
+      context.drawImage(canvas, 0, 0);
+      const pixels = context.getImageData(0, 0, copy.width, copy.height).data;
+      let count = 0;
+      for (let i = 3; i < pixels.length; i += 4) count += pixels[i] > 0;
+      return count / (pixels.length / 4);
+    })"""
+    page.evaluate("window.report.seek(8)")
+    shares = page.evaluate(drawn)
+    assert len(shares) == 3 and 0.005 < max(shares) < 0.5
+    sizes = page.evaluate("[...document.querySelectorAll('#cameras img, .camera-plan')].map(e => Math.round(e.clientHeight))")
+    assert len(set(sizes)) == 1
+    page.click("[data-layer=plan]")
+    assert max(page.evaluate(drawn)) == 0
+
+
 @pytest.mark.parametrize("width", [1400, 1100, 700])
 def test_nothing_is_wider_than_the_window_in_light_and_dark(opened, report, width):
     pictures = set()

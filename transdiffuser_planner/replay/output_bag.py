@@ -11,6 +11,7 @@ from transdiffuser_planner.recording.bag_reader import BagMessage
 from transdiffuser_planner.recording.bag_writer import BagWriter
 from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.replay.cycles import Cycle
+from transdiffuser_planner.replay.output_frames import TF_TYPE, FrameWriter
 
 LEFT_OUT_TYPES = frozenset({"rosgraph_msgs/msg/Clock"})
 """Not copied: whoever plays the bag publishes a clock of their own."""
@@ -22,14 +23,14 @@ REFERENCE_PREFIX = "/reference"
 class OutputBag:
     """A bag being written. Use as a context manager."""
 
-    def __init__(self, path: Path, config: PlannerConfig) -> None:
-        """Create the bag.
+    def __init__(self, path: Path, config: PlannerConfig, frames: FrameWriter) -> None:
+        """Create the bag; frames gives the transforms that the source lacks.
 
         Raises:
             RecordingError: The path exists or cannot be created.
         """
         self._writer = BagWriter(path)
-        self._config = config
+        self._config, self._frames = config, frames
 
     def copy(self, item: BagMessage, definition: tuple[str, str] | None) -> None:
         """A recorded message as it was, with its type's definition; the source's own plans become the reference."""
@@ -38,6 +39,9 @@ class OutputBag:
         recorded_plan = item.topic.startswith(encode_plan.OUTPUT_NAMESPACE)
         topic = REFERENCE_PREFIX + item.topic if recorded_plan else item.topic
         self._writer.write_raw(topic, item.type_name, item.log_time_ns, item.raw, definition)
+        if item.message is not None:
+            for tf_topic, message in self._frames.messages(item.topic, item.message):
+                self._writer.write(tf_topic, TF_TYPE, item.log_time_ns, message)
 
     def write(self, cycle: Cycle) -> None:
         """Everything that the node would have published in a cycle."""

@@ -24,6 +24,7 @@ from transdiffuser_planner.replay.cycles import BagPlanner, Cycle, check_inputs
 from transdiffuser_planner.replay.input_types import TRUTH_TYPES
 from transdiffuser_planner.replay.metrics import DriveFigures, drive_figures
 from transdiffuser_planner.replay.output_bag import OutputBag
+from transdiffuser_planner.replay.output_frames import FrameWriter
 from transdiffuser_planner.replay.pace import Pace
 from transdiffuser_planner.replay.pdm_figures import MapTruth
 from transdiffuser_planner.replay.records import CycleRecord, DriveRecord, record
@@ -153,7 +154,8 @@ class _Run:
         if self._job.out is None:
             self._read(bag)
         else:
-            with OutputBag(self._job.out, self._config) as self._output:
+            frames = FrameWriter(bag.topics(), self._job.topics, self._job.rig)
+            with OutputBag(self._job.out, self._config, frames) as self._output:
                 self._read(bag)
             _copy_scenario(self._job.bag, self._job.out)
         log = self._bag_planner.log

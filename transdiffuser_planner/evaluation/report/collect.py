@@ -10,7 +10,8 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError, InputError
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.evaluation.report.drive import Drive, PlanCycle, TrafficLight
+from transdiffuser_planner.core.types import CameraIntrinsics
+from transdiffuser_planner.evaluation.report.drive import CameraView, Drive, PlanCycle, TrafficLight
 from transdiffuser_planner.evaluation.report.thinning import Pace, thin_cloud, thumbnail
 from transdiffuser_planner.recording import decode, decode_plan
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
@@ -82,6 +83,7 @@ class _Collector:
         self._rig = rig
         self._ego: list[tuple[int, float, float, float, float]] = []
         self._newest_ns: int | None = None
+        self._intrinsics: dict[str, CameraIntrinsics] = {}
         self._last_contact_ns: dict[int, int] = {}
         self._odometry_pace, self._object_pace, self._cloud_pace = (Pace(FRAME_INTERVAL_S) for _ in range(3))
         self.takers = self._find_takers(topics, held)
@@ -98,6 +100,7 @@ class _Collector:
             topics.traffic_signal: self._signal,
         }
         takers |= {topic: self._picture_taker(name) for name, topic in topics.images.items()}
+        takers |= {topic: self._info_taker(name) for name, topic in topics.camera_infos.items()}
         by_type = {_LIGHT_STATUS: self._light_states, _LIGHT_INFO: self._light_info, _COLLISION: self._collision}
         by_type |= {_MAP: self._map, _OBJECTS: self._objects}
         takers |= {topic: by_type[kind] for topic, kind in held.items() if kind in by_type}
@@ -128,6 +131,7 @@ class _Collector:
         drive.pose_F3[:, 2] = np.unwrap(drive.pose_F3[:, 2])
         drive.speed_F = np.asarray([row[4] for row in self._ego], dtype=np.float64)
         drive.sort()
+        drive.views = self._views()
         drive.pictures = {name: drive.pictures[name] for name in self._camera_order() if drive.pictures.get(name)}
         return drive
 
@@ -165,6 +169,27 @@ class _Collector:
                 kept.append((stamp_ns, thumbnail(decode.image(message, name).rgb_HW3)))
 
         return take
+
+    def _info_taker(self, name: str) -> Taker:
+        def take(message: Any, stamp_ns: int) -> None:
+            self._intrinsics[name] = decode.intrinsics(message)
+
+        return take
+
+    def _views(self) -> dict[str, CameraView]:
+        """Cameras of the rig, with the recorded intrinsics where there are any that make sense."""
+        found = {}
+        for mount in self._rig.cameras if self._rig is not None else ():
+            own = CameraIntrinsics(
+                width=mount.width, height=mount.height, fx=mount.fx, fy=mount.fy, cx=mount.cx, cy=mount.cy
+            )
+            recorded = self._intrinsics.get(mount.name, own)
+            is_usable = recorded.fx > 0.0 and recorded.fy > 0.0 and recorded.width > 0 and recorded.height > 0
+            found[mount.name] = CameraView(
+                intrinsics=recorded if is_usable else own,
+                camera_from_base_34=np.linalg.inv(mount.base_from_sensor())[:3],
+            )
+        return found
 
     def _plan_taker(self, name: str) -> Taker:
         read: Callable[[Any], Any] = getattr(decode_plan, name)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentStates
-from transdiffuser_planner.core.types import Command, SignalState, Trajectory
+from transdiffuser_planner.core.types import CameraIntrinsics, Command, SignalState, Trajectory
 from transdiffuser_planner.evaluation.report.thinning import Picture, ThinCloud
 from transdiffuser_planner.recording.decode_plan import RecordedAgents, RecordedCandidates, RecordedStatus
 
@@ -38,6 +38,19 @@ class TrafficLight:
     facing_rad: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CameraView:
+    """A rectified camera on the vehicle.
+
+    Attributes:
+        intrinsics: Pinhole; the picture may be shown in another size.
+        camera_from_base_34: From base_link to the camera's frame (x ahead, y left, z up).
+    """
+
+    intrinsics: CameraIntrinsics
+    camera_from_base_34: FloatArray
+
+
 @dataclass(kw_only=True, slots=True)
 class Drive:
     """Lists of pairs are (stamp_ns, value), in order of stamps; positions are in the odometry's frame.
@@ -50,6 +63,7 @@ class Drive:
         routes, objects, light_states, signals, limits_mps, commands: Inputs and ground truth over time.
         lights: Signal heads.
         clouds, pictures: Thinned sensor data; pictures by camera, left to right.
+        views: What each camera looks through, where the rig knows it.
         cycles: Planner output by stamp.
         collisions: Contacts as (stamp_ns, other one's id).
         can_report_collisions: Whether collisions would be in the bag.
@@ -73,6 +87,7 @@ class Drive:
     commands: list[tuple[int, Command]] = field(default_factory=list)
     clouds: list[tuple[int, ThinCloud]] = field(default_factory=list)
     pictures: dict[str, list[tuple[int, Picture]]] = field(default_factory=dict)
+    views: dict[str, CameraView] = field(default_factory=dict)
     cycles: dict[int, PlanCycle] = field(default_factory=dict)
     collisions: list[tuple[int, int]] = field(default_factory=list)
     can_report_collisions: bool = False

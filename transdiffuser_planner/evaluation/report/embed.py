@@ -16,6 +16,7 @@ from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.report.drive import Drive, PlanCycle
 from transdiffuser_planner.evaluation.report.summary import RUNG_NAMES, cards, events, notes, table
 from transdiffuser_planner.evaluation.report.thinning import within_budget
+from transdiffuser_planner.evaluation.report.worst import worst_moments
 from transdiffuser_planner.recording.decode_plan import RecordedAgent
 
 PICTURE_BUDGET_BYTES = 7_000_000
@@ -58,6 +59,7 @@ class _Embedder:
                 asdict(event) | {"time_s": round(event.time_s, 3), "end_s": round(event.end_s, 3)}
                 for event in events(drive)
             ],
+            "worst": [asdict(event) | {"time_s": round(event.time_s, 3)} for event in worst_moments(drive)],
             "rungs": [RUNG_NAMES[rung] for rung in FallbackRung],
             "vehicle": {
                 "length": EGO_VEHICLE.length_m,
@@ -155,6 +157,7 @@ class _Embedder:
                 "name": name,
                 "width": frames[0][1].width,
                 "height": frames[0][1].height,
+                "view": self._view(name),
                 "frames": [
                     [self._time(stamp), base64.b64encode(picture.jpeg).decode()]
                     for stamp, picture in within_budget(frames, [len(p.jpeg) for _, p in frames], share)
@@ -162,6 +165,15 @@ class _Embedder:
             }
             for name, frames in pictures.items()
         ]
+
+    def _view(self, name: str) -> list[float] | None:
+        """fx, fy, cx, cy as shares of the picture's size, then the rows of camera_from_base."""
+        view = self._drive.views.get(name)
+        if view is None:
+            return None
+        inner = view.intrinsics
+        shares = [inner.fx / inner.width, inner.fy / inner.height, inner.cx / inner.width, inner.cy / inner.height]
+        return _rounded([*shares, *view.camera_from_base_34.reshape(-1)], 6)
 
     def _plans(self) -> list[dict[str, Any]]:
         plans = [self._plan(stamp, cycle) for stamp, cycle in self._drive.plans()]

@@ -55,12 +55,13 @@ const cameras = new CameraStrip(drive);
 const player = new Player(drive.duration, show);
 const seek = (t) => player.seek(t);
 const events = new EventList(data.events, seek);
+fillWorst(data.worst, seek);
 const curves = [speedCurve(drive, byId("speed-curve"), seek, tip), timeCurve(drive, byId("time-curve"), seek, tip)].filter(Boolean);
 
 function show() {
   const { time, isPlaying } = player;
   birdEye.draw(time);
-  cameras.show(time);
+  cameras.show(time, birdEye.shown.has("plan"));
   now.show(time);
   events.mark(time);
   for (const curve of curves) curve.draw(time);
@@ -198,6 +199,7 @@ window.report = {
   playing: () => player.isPlaying,
   play: () => player.play(),
   pause: () => player.pause(),
+  worstMoments: () => data.worst,
   visibleEvents: () => events.visible(),
   shownLayers: () => [...birdEye.shown],
 };

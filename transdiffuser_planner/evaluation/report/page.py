@@ -14,7 +14,7 @@ from transdiffuser_planner.evaluation.report.embed import page_data
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap, preset_files
 
 _HERE = Path(__file__).resolve().parent
-_SCRIPTS = ("drive.js", "viewpoint.js", "bird_eye.js", "curves.js", "panels.js", "main.js")
+_SCRIPTS = ("drive.js", "viewpoint.js", "bird_eye.js", "curves.js", "camera_plan.js", "panels.js", "main.js")
 
 
 def write_report(

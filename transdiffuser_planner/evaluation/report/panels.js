@@ -1,7 +1,7 @@
 // The parts of the page that are words: cards, notes, facts, events, and the state at the current time.
 
 const EVENT_NAMES = { collision: "Collision", fallback: "Fallback", waiting: "No plan" };
-const EVENT_COLORS = { collision: "rejected", fallback: "rung-1", waiting: "waiting" };
+const EVENT_COLORS = { collision: "rejected", fallback: "rung-1", waiting: "waiting", error: "driven" };
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -53,30 +53,36 @@ function toggleButton(mark, color, label, onToggle) {
   return button;
 }
 
+// One row of a list of moments: a click goes there.
+function eventItem({ time_s, end_s, kind, text }, onSeek) {
+  const item = element("li");
+  const button = element("button", "event");
+  button.type = "button";
+  const dot = element("i", "swatch disc");
+  dot.style.setProperty("--swatch", `var(--${EVENT_COLORS[kind]})`);
+  const lasts = end_s - time_s >= 0.05 ? `${(end_s - time_s).toFixed(1)} s long` : "";
+  button.append(element("span", "when", `${time_s.toFixed(1)} s`), dot, element("span", "what", text), element("span", "lasts", lasts));
+  button.addEventListener("click", () => onSeek(Math.max(0, time_s)));
+  item.append(button);
+  return item;
+}
+
+function fillWorst(moments, onSeek) {
+  byId("worst-title").hidden = !moments.length;
+  byId("worst").append(...moments.map((moment) => eventItem(moment, onSeek)));
+}
+
 class EventList {
   constructor(events, onSeek) {
     this.events = events;
     this.hidden = new Set();
-    this.items = events.map((event) => this.item(event, onSeek));
+    this.items = events.map((event) => eventItem(event, onSeek));
     byId("events").append(...this.items);
     for (const kind of Object.keys(EVENT_NAMES)) {
       const count = events.filter((event) => event.kind === kind).length;
       if (count) byId("filters").append(this.filter(kind, count));
     }
     if (!events.length) byId("events").append(element("li", "nothing", "No events in this recording."));
-  }
-
-  item({ time_s, end_s, kind, text }, onSeek) {
-    const item = element("li");
-    const button = element("button", "event");
-    button.type = "button";
-    const dot = element("i", "swatch disc");
-    dot.style.setProperty("--swatch", `var(--${EVENT_COLORS[kind]})`);
-    const lasts = end_s - time_s >= 0.05 ? `${(end_s - time_s).toFixed(1)} s long` : "";
-    button.append(element("span", "when", `${time_s.toFixed(1)} s`), dot, element("span", "what", text), element("span", "lasts", lasts));
-    button.addEventListener("click", () => onSeek(Math.max(0, time_s)));
-    item.append(button);
-    return item;
   }
 
   filter(kind, count) {
@@ -146,6 +152,7 @@ class CameraStrip {
   constructor(drive) {
     this.drive = drive;
     this.shown = [];
+    this.plans = [];
     this.images = drive.data.cameras.map((camera) => {
       const figure = element("figure");
       figure.style.flexGrow = String(camera.width / camera.height);
@@ -154,14 +161,16 @@ class CameraStrip {
       image.style.aspectRatio = `${camera.width} / ${camera.height}`;
       figure.append(image, element("figcaption", "", camera.name.replaceAll("_", " ")));
       byId("cameras").append(figure);
+      this.plans.push(camera.view ? new CameraPlan(drive, camera, figure) : null);
       return image;
     });
     if (!this.images.length) byId("cameras").append(element("p", "nothing", "No camera in this recording."));
   }
 
-  show(t) {
+  show(t, isPlanShown) {
     this.drive.cameras.forEach((frames, i) => {
       const frame = frames.at(t) || frames.rows[0];
+      if (this.plans[i]) this.plans[i].draw(frame[0], isPlanShown);
       if (frame === this.shown[i]) return;
       this.shown[i] = frame;
       this.images[i].src = `data:image/jpeg;base64,${frame[1]}`;
