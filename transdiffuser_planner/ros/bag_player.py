@@ -29,6 +29,7 @@ from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
 
 READY_TIMEOUT_S = 30.0
 PLAN_TIMEOUT_S = 10.0
+HEAD_START_S = 0.03
 
 
 def write_reliable_inputs(topics: TopicMap, path: Path) -> Path:
@@ -65,6 +66,8 @@ class BagPlayer(Node):  # type: ignore[misc]
         self._topics = topics
         self._wanted = topics.all_topics() - {topics.objects, topics.map}
         self._makers: dict[str, Any] = {}
+        self._sensors = {*topics.images.values(), *topics.camera_infos.values(), topics.lidar}
+        self._sensors_follow = False
         self._plans: dict[int, Trajectory] = {}
         self.result = PlayResult()
         self._clock = self.create_publisher(message_class("rosgraph_msgs/msg/Clock"), "/clock", RELIABLE)
@@ -92,6 +95,10 @@ class BagPlayer(Node):  # type: ignore[misc]
         maker = self._makers.get(item.topic)
         if maker is None:
             return
+        if item.topic in self._sensors and not self._sensors_follow:
+            # What belongs to the frame but does not complete it must not come after it.
+            self._spin_for(HEAD_START_S)
+        self._sensors_follow = item.topic in self._sensors
         if item.topic == self._topics.odometry:
             self._clock.publish(encode.clock(make_ros_message, stamp_ns(item.message)))
         maker.publish(bytes(item.raw))
@@ -102,15 +109,19 @@ class BagPlayer(Node):  # type: ignore[misc]
         if not isinstance(cycle.outcome, PlanResult):
             return
         self.result.num_plans += 1
-        deadline = time.monotonic() + PLAN_TIMEOUT_S
-        while cycle.stamp_ns not in self._plans and time.monotonic() < deadline:
-            rclpy.spin_once(self, timeout_sec=0.02)
+        self._spin_for(PLAN_TIMEOUT_S, until=cycle.stamp_ns)
         theirs = self._plans.pop(cycle.stamp_ns, None)
         if theirs is None:
             return
         self.result.num_received += 1
         ours = encode_plan.trajectory(make_ros_message, cycle.outcome.trajectory)
         self.result.num_identical += _same(decode_plan.trajectory(ours), theirs)
+
+    def _spin_for(self, seconds: float, until: int | None = None) -> None:
+        """Spin for a time, or until the node's plan of a stamp has come."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0.0 and until not in self._plans:
+            rclpy.spin_once(self, timeout_sec=min(left, 0.02))
 
     def _on_plan(self, message: Any) -> None:
         plan = decode_plan.trajectory(message)
