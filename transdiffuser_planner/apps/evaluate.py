@@ -95,11 +95,14 @@ def _open_loop(args: argparse.Namespace) -> int:
     samples = SampleSet.open(args.samples, contract)
     index = chosen_samples(samples, args.limit)
     plans = model_plans(backend, samples, index, args.candidates)
+    content = {"model_hash": backend.manifest.model_hash, "candidates": args.candidates}
     if args.baselines is not None:
-        plans |= baseline_plans(Run.open(args.baselines, args.model), samples, index)
+        run = Run.open(args.baselines, args.model)
+        content["baseline_data"] = run.baseline_data()
+        plans |= baseline_plans(run, samples, index)
     rows = error_table(plans, contract.plan_times_s)
     print(markdown_table(rows, ERROR_COLUMNS))
     print(f"\nmodel {backend.manifest.name} {backend.manifest.model_hash[:12]}; {machine()}")
     if args.out is not None:
-        save_json(args.out, {"model_hash": backend.manifest.model_hash, "candidates": args.candidates, "rows": rows})
+        save_json(args.out, {**content, "rows": rows})
     return 0

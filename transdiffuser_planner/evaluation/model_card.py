@@ -158,7 +158,7 @@ def _open_loop(data: dict[str, Any] | None) -> str:
 
 Distance of the planned from the driven rear axle over 4 s (mean) and at 4 s, {data["candidates"]} candidates. "Eventful":
 samples in which constant velocity ends more than 4 m off. The oracle knows the future: a bound, not a planner.
-{_when(data)}
+{_trained_on(data)}{_when(data)}
 
 ```
 transdiffuser train --stage baselines --model models/tiny --samples data/samples/train \\
@@ -167,6 +167,11 @@ transdiffuser evaluate open-loop --baselines runs/baselines --samples data/sampl
 ```
 
 {markdown_table(data["rows"], ERROR_COLUMNS)}"""
+
+
+def _trained_on(data: dict[str, Any]) -> str:
+    known = data.get("baseline_data")
+    return "" if known is None else f"The MLPs and the regression head were trained on {known['samples']} samples. "
 
 
 def _speed(planner: dict[str, Any] | None, simulator: dict[str, Any] | None) -> str:

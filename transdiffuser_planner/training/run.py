@@ -35,6 +35,7 @@ from transdiffuser_planner.training.trainer import Trainer, finished_weights
 
 CONTRACTS = {"tiny": TINY, "base": BASE}
 VALIDATION_LIMIT = 1024
+BASELINE_DATA = "baselines.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,7 @@ class Run:
         return StatusMlp(self.network, self.contract, with_route=name == baselines.MLP_ROUTE)
 
     def train_baselines(self, samples: SampleSet) -> None:
-        """All baselines, one after the other."""
+        """All baselines, one after the other; ``baselines.json`` says on what."""
         config, contract, normalizer = self.config, self.contract, self.normalizer()
         motion = decoder_stage.MotionSet(samples)
         for name in baselines.BASELINES:
@@ -169,6 +170,19 @@ class Run:
             make = partial(decoder_stage.make_batch, motion, cache, contract, normalizer, config)
             batches = ShuffledBatches(len(samples), config.baselines.batch_size, config.seed + 2, make)
             Trainer(self.folder, name, network, config.baselines, batches).fit(baselines.losses)
+        text = json.dumps(describe_data(samples)) + "\n"
+        (self.folder / BASELINE_DATA).write_text(text, encoding="utf-8")
+
+    def baseline_data(self) -> dict[str, Any]:
+        """What the baselines were trained on.
+
+        Raises:
+            TrainingError: They were not.
+        """
+        path = self.folder / BASELINE_DATA
+        if not path.is_file():
+            raise TrainingError(f"run {self.folder}: no {BASELINE_DATA}; finish 'transdiffuser train --stage baselines'")
+        return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def planner_network(self) -> PlannerNetwork:
         """The whole trained network."""
