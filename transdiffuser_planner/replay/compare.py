@@ -94,7 +94,7 @@ def _pairs(a: DriveVerdict, b: DriveVerdict) -> Iterator[MetricPair]:
         facts, change = metric(name, "comparison"), second - first
         worse = {"lower": change, "higher": -change}.get(facts.better, 0.0)
         is_same = abs(change) <= max(1e-3 * max(abs(first), abs(second)), 1e-9)
-        word = "" if is_same or not facts.better else "worse" if worse > 0.0 else "better"
+        word = "" if is_same or facts.is_machine or not facts.better else "worse" if worse > 0.0 else "better"
         yield MetricPair(name=name, unit=facts.unit, a=first, b=second, word=word)
 
 

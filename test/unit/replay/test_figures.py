@@ -1,15 +1,20 @@
 """The numbers of a replay, on plans whose errors are known."""
 
+import argparse
+import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from transdiffuser_planner.apps.replay import add_arguments
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.types import EgoState, FallbackRung, Trajectory
 from transdiffuser_planner.replay.agent_figures import agent_figures
 from transdiffuser_planner.replay.figures import comfort_figures, displacement_figures, jitter_figures, state_figures
-from transdiffuser_planner.replay.metric_names import METRICS, metric
+from transdiffuser_planner.replay.mapping import preset_names
+from transdiffuser_planner.replay.metric_names import METRICS, metric, metric_table
 from transdiffuser_planner.replay.metrics import BUSY, PASSED_BY, drive_figures
 from transdiffuser_planner.replay.pdm_figures import MapTruth, PdmScorer
 from transdiffuser_planner.replay.records import AgentForecast, CycleRecord, DriveRecord, PlanRecord
@@ -146,3 +151,13 @@ def test_every_metric_that_is_computed_is_in_the_table():
     for name in found:
         assert metric(name, "here") is not None
     assert set(found) - {"age_lidar_s"} <= set(METRICS)
+
+
+def test_the_page_on_replay_holds_the_table_of_metrics_and_only_options_that_exist():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "replay.md").read_text()
+    assert metric_table() in page
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    known = set(parser._option_string_actions)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page)) <= known
+    assert all(f"`{name}`" in page for name in preset_names())

@@ -130,6 +130,15 @@ def test_an_unknown_compression_of_chunks_ends_reading_with_a_reason(brief, tmp_
     assert not found and "Unsupported chunk compression 'zzzz'" in damage
 
 
+def test_an_mcap_file_of_another_profile_says_what_to_do(brief, tmp_path):
+    out = rewritten(brief, tmp_path / "bag")
+    file = next(out.glob("*.mcap"))
+    file.write_bytes(file.read_bytes().replace(b"\x04\x00\x00\x00ros2", b"\x04\x00\x00\x00ros1", 1))
+    with pytest.raises(RecordingError, match="holds no ROS 2 messages .* convert it") as error:
+        BagReader(out)
+    one_line(error)
+
+
 def test_messages_that_do_not_fit_their_definition_are_counted_and_the_others_used(short_bag, planner, tmp_path):
     def change(item, since_s):
         row = as_it_is(item)[0]

@@ -14,8 +14,9 @@ function throughCamera(view, x, y) {
   return [cx - (fx * left) / ahead, cy - (fy * up) / ahead];
 }
 
-// The plan's left and right edges in base_link at a pose: pairs of points, evenly spread along the plan.
-function planEdges(plan, pose, width) {
+// The plan's left and right edges in base_link at a pose: pairs of points, evenly spread along the plan. Plans are of the rear
+// axle; the front bumper goes farther, so the ground covered ends that much later.
+function planEdges(plan, pose, vehicle) {
   const cos = Math.cos(pose.heading);
   const sin = Math.sin(pose.heading);
   const local = [];
@@ -24,6 +25,11 @@ function planEdges(plan, pose, width) {
     const dy = plan.xy[i + 1] - pose.y;
     local.push([cos * dx + sin * dy, -sin * dx + cos * dy]);
   }
+  const [end, before] = [local[local.length - 1], local[Math.max(0, local.length - 4)]];
+  const moved = Math.hypot(end[0] - before[0], end[1] - before[1]);
+  const [ux, uy] = moved > 0.05 ? [(end[0] - before[0]) / moved, (end[1] - before[1]) / moved] : [1, 0];
+  const front = vehicle.center + vehicle.length / 2;
+  for (const share of [0.25, 0.5, 0.75, 1]) local.push([end[0] + ux * front * share, end[1] + uy * front * share]);
   const edges = [];
   const last = local.length - 1;
   for (let k = 0; k <= PLAN_POINTS; k++) {
@@ -33,7 +39,7 @@ function planEdges(plan, pose, width) {
     const length = Math.hypot(b[0] - a[0], b[1] - a[1]);
     if (length < 1e-6) continue;
     const [x, y] = [between(a[0], b[0], at - i), between(a[1], b[1], at - i)];
-    const [ox, oy] = [(-(b[1] - a[1]) / length) * (width / 2), ((b[0] - a[0]) / length) * (width / 2)];
+    const [ox, oy] = [(-(b[1] - a[1]) / length) * (vehicle.width / 2), ((b[0] - a[0]) / length) * (vehicle.width / 2)];
     edges.push([[x + ox, y + oy], [x - ox, y - oy]]);
   }
   return edges;
@@ -54,7 +60,7 @@ class CameraPlan {
     context.clearRect(0, 0, width, height);
     const plan = isShown ? this.drive.plan(time) : null;
     if (!plan) return;
-    const edges = planEdges(plan, this.drive.pose(time), this.drive.data.vehicle.width);
+    const edges = planEdges(plan, this.drive.pose(time), this.drive.data.vehicle);
     const seen = edges.map((pair) => pair.map(([x, y]) => throughCamera(this.view, x, y))).filter(([a, b]) => a && b);
     if (seen.length < 2) return;
     const outline = [...seen.map(([a]) => a), ...seen.map(([, b]) => b).reverse()];
