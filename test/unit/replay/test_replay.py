@@ -18,6 +18,7 @@ from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
 from transdiffuser_planner.recording.topics import TopicMap, preset_files
 from transdiffuser_planner.replay.checks import trajectory_faults
+from transdiffuser_planner.replay.drive_test import DriveTester, Expectations, Setup
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 from transdiffuser_planner.runtime.planner import Planner
 
@@ -80,13 +81,14 @@ def test_checks_find_a_plan_that_jumps_and_one_that_starts_elsewhere():
     assert trajectory_faults(straight(np.full(41, np.nan)), ego, PlannerConfig()) == ("not finite",)
 
 
-def test_a_real_drive_gives_finite_and_feasible_plans_with_one_camera():
+def test_a_real_drive_is_recognised_and_gives_finite_and_feasible_plans_with_one_camera():
     path = os.environ.get("TRANSDIFFUSER_KITTI_BAG", "")
     if not Path(path).is_dir() or not path:
         pytest.skip("TRANSDIFFUSER_KITTI_BAG does not name a bag of a real drive")
-    topics_file, rig_file = preset_files("kitti")
-    rig = Rig.load(rig_file)
-    planner = Planner.load(model_folder("tiny"), rig, PlannerConfig(num_threads=1))
-    result = replay(ReplayJob(bag=Path(path), topics=TopicMap.load(topics_file), rig=rig), planner)
-    assert result.num_plans >= 70 and not result.faults and not result.not_ready
-    assert set(result.masked) >= {"route", "command"}
+    tester = DriveTester(Setup(config=PlannerConfig(num_threads=1)), Expectations())
+    choice = tester.choose([Path(path)])
+    assert choice.name == "kitti" and choice.rig == Rig.load(preset_files("kitti")[1])
+    verdict = tester.run([Path(path)], choice)
+    assert verdict.has_passed, verdict.failures
+    assert verdict.result.num_plans >= 70 and not verdict.result.not_ready
+    assert set(verdict.result.masked) >= {"route", "command"}

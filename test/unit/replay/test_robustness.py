@@ -134,7 +134,7 @@ def test_an_mcap_file_of_another_profile_says_what_to_do(brief, tmp_path):
     out = rewritten(brief, tmp_path / "bag")
     file = next(out.glob("*.mcap"))
     file.write_bytes(file.read_bytes().replace(b"\x04\x00\x00\x00ros2", b"\x04\x00\x00\x00ros1", 1))
-    with pytest.raises(RecordingError, match="holds no ROS 2 messages .* convert it") as error:
+    with pytest.raises(RecordingError, match=r"holds no ROS 2 messages .* convert it") as error:
         BagReader(out)
     one_line(error)
 
