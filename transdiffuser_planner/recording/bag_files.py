@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transdiffuser_planner.core.errors import RecordingError
+from transdiffuser_planner.recording.reorder import in_order
 from transdiffuser_planner.recording.salvage import is_cut_off, salvage
 
 METADATA = "metadata.yaml"
@@ -78,6 +79,7 @@ def _repaired(path: Path, files: list[Path], cut: list[Path], *, has_metadata: b
             readable = Path(found.scratch.name) / file.name.removesuffix(_COMPRESSED)
             if file in cut:
                 lost = salvage(file, readable)
+                readable = in_order(readable)
                 notes.append(f"{file.name} ends in the middle; the last {lost} bytes are lost, read up to there")
             else:
                 _unpack(path, file, readable)

@@ -78,6 +78,25 @@ def test_a_split_bag_whose_last_file_was_cut_off_is_read_up_to_there(brief, tmp_
     assert f"{last.name} ends in the middle" in damage
 
 
+@pytest.mark.parametrize("compression", ["none", "storage"])
+def test_a_cut_off_file_whose_messages_lie_a_little_out_of_order_loses_only_its_end(compression, brief, tmp_path):
+    count = itertools.count()
+
+    def change(item, _):
+        topic, kind, log_ns, data = as_it_is(item)[0]
+        return [(topic, kind, log_ns + (0 if next(count) % 7 else 500_000), data)]
+
+    out = rewritten(brief, tmp_path / "bag", change, compression=compression)
+    whole = content(out)[0]
+    file = next(out.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * 0.8)])
+    found, damage = content(out)
+    assert len(found) > 0.5 * len(whole) and "ends in the middle" in damage
+    assert set(found) <= set(whole)
+    stamps = [log_ns for _, log_ns, _ in found]
+    assert stamps == sorted(stamps)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.0005, 0.3, 0.97])
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_a_truncated_file_is_read_as_far_as_possible_or_refused_in_one_line(storage, share, brief, tmp_path):
