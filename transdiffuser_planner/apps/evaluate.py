@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from transdiffuser_planner.apps.simulate import seed_range
 from transdiffuser_planner.recording.topics import PARAMS
@@ -19,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     closed.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
     closed.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
     closed.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
-    closed.add_argument("--bags", type=Path, metavar="DIR", help="record each drive as a bag for 'transdiffuser report'")
+    closed.add_argument(
+        "--bags", type=Path, metavar="DIR", help="record each drive as a bag for 'transdiffuser report'"
+    )
     closed.add_argument("--out", type=Path, help="write the results as JSON")
     opened = kinds.add_parser("open-loop", help="errors of a model's plans and of baselines against what was driven")
     opened.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
@@ -28,13 +32,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     opened.add_argument("--limit", type=int, default=2000, help="largest number of samples (default: %(default)s)")
     opened.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     opened.add_argument("--out", type=Path, help="write the results as JSON")
+    _add_scene_arguments(kinds)
     card = kinds.add_parser("card", help="write a model's README.md from its manifest and its measured results")
     card.add_argument("model", type=Path, help="model folder; results are read from its folder 'measured'")
 
 
+def _add_scene_arguments(kinds: Any) -> None:
+    scenes = kinds.add_parser("scenes", help="PDM score of plans in scene files (docs/scoring.md)")
+    scenes.add_argument("files", type=Path, nargs="+", metavar="FILE", help="scenes, JSON or YAML")
+    scenes.add_argument("--plans", type=Path, metavar="FILE", help="plans made elsewhere, by name of scene")
+    scenes.add_argument("--version", choices=("pdms", "epdms"), default="epdms", help="score (default: %(default)s)")
+    scenes.add_argument(
+        "--reference",
+        choices=("given", "pdm-closed"),
+        default="given",
+        help="pdm-closed: plan it where a scene has none",
+    )
+    scenes.add_argument("--reasons", action="store_true", help="list what plans lost points for")
+    scenes.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    scenes.add_argument("--out", type=Path, help="write every sub-score and reason as JSON")
+    scenes.add_argument("--markdown", type=Path, metavar="FILE", help="write what is printed")
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure and print a Markdown table, or write the model card."""
-    return {"closed-loop": _closed_loop, "open-loop": _open_loop, "card": _card}[args.kind](args)
+    kinds = {"closed-loop": _closed_loop, "open-loop": _open_loop, "scenes": _scenes, "card": _card}
+    return kinds[args.kind](args)
+
+
+def _scenes(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from transdiffuser_planner.core.errors import EvaluationError
+    from transdiffuser_planner.evaluation.scene_files import read_jobs
+    from transdiffuser_planner.evaluation.scene_scores import score_jobs
+    from transdiffuser_planner.evaluation.scene_tables import as_mapping, as_markdown
+    from transdiffuser_planner.evaluation.tables import save_json
+    from transdiffuser_planner.scoring.pdm_closed import ScoreVersion
+
+    version = ScoreVersion[args.version.upper()]
+    read = read_jobs(args.files, args.plans)
+    scored = score_jobs(read.jobs, version, pdm_closed=args.reference == "pdm-closed", workers=args.workers)
+    outcomes = list(tqdm(scored, total=len(read.jobs), unit="scene", file=sys.stderr, disable=not read.jobs))
+    scores = [outcome for outcome in outcomes if not isinstance(outcome, str)]
+    problems = [*read.problems, *(outcome for outcome in outcomes if isinstance(outcome, str))]
+    plan_problems = [line for outcome in scores for line in outcome.problems]
+    for line in problems + plan_problems:
+        print(f"left out: {line}", file=sys.stderr)
+    if not scores:
+        raise EvaluationError(f"no scene could be scored, {len(problems)} left out")
+    text = as_markdown(scores, version, reasons=args.reasons)
+    print(text)
+    if problems or plan_problems:
+        print(
+            f"\n{len(scores)} scenes scored; left out: {len(problems)}, and {len(plan_problems)} plans of scored scenes"
+        )
+    if args.markdown is not None:
+        args.markdown.parent.mkdir(parents=True, exist_ok=True)
+        args.markdown.write_text(text + "\n", encoding="utf-8")
+    if args.out is not None:
+        save_json(args.out, as_mapping(scores, version, problems + plan_problems))
+    return 0
 
 
 def _card(args: argparse.Namespace) -> int:

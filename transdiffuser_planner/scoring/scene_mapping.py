@@ -75,7 +75,7 @@ def scene_from_mapping(data: Mapping[str, Any]) -> Scene:
             steering_rad=ego.number("steering_rad", 0.0),
             yaw_rate_radps=ego.number("yaw_rate_radps", 0.0),
             yaw_acceleration_radps2=ego.number("yaw_acceleration_radps2", 0.0),
-            stamp_us=int(ego.number("stamp_us", 0.0)),
+            stamp_us=ego.whole("stamp_us", 0),
         ),
         agents=_agents(reader),
         areas=tuple(
@@ -88,7 +88,7 @@ def scene_from_mapping(data: Mapping[str, Any]) -> Scene:
             RedLight(
                 token=light.text("token"),
                 ring_C2=_open_ring(light.array("ring", 2)),
-                red_S=np.atleast_1d(np.asarray(light.value("red"), dtype=bool)),
+                red_S=light.flags("red"),
             )
             for light in (reader.parts("red_lights") if data.get("red_lights") else [])
         ),
@@ -156,6 +156,20 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise complain(self.scene, self.path + key, "a number", repr(value))
         return float(value)
+
+    def whole(self, key: str, default: int) -> int:
+        value = self.number(key, float(default))
+        if not np.isfinite(value):
+            raise complain(self.scene, self.path + key, "a finite number", repr(value))
+        return int(self.data.get(key, default))
+
+    def flags(self, key: str) -> NDArray[np.bool_]:
+        """true or false, once or for each step."""
+        value = self.value(key)
+        flags = value if isinstance(value, list | tuple) else [value]
+        if not all(isinstance(flag, bool) for flag in flags):
+            raise complain(self.scene, self.path + key, "true or false, or a list of them", "something else")
+        return np.asarray(flags, dtype=bool)
 
     def array(self, key: str, ndim: int, default: list[float] | None = None) -> FloatArray:
         value = default if key not in self.data and default is not None else self.value(key)
