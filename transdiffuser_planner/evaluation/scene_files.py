@@ -85,7 +85,7 @@ def read_jobs(files: Iterable[Path], plan_file: Path | None = None) -> ReadJobs:
     found = _Found()
     for path in files:
         try:
-            _add_scenes(found, path, _scene_list(path))
+            _add_scenes(found, path, scene_list(path))
         except EvaluationError as error:
             found.problems.append(str(error))
     if plan_file is not None:
@@ -132,8 +132,12 @@ def read_content(path: Path) -> Any:
         raise EvaluationError(f"file {path}: expected JSON (.json) or YAML, got something else ({first})") from None
 
 
-def _scene_list(path: Path) -> list[Any]:
-    """The scenes of a file: a list, a mapping with the key scenes, or a single scene."""
+def scene_list(path: Path) -> list[Any]:
+    """The scenes of a file: a list, a mapping with the key scenes, or a single scene.
+
+    Raises:
+        EvaluationError: It cannot be read or holds none.
+    """
     content = read_content(path)
     if isinstance(content, Mapping):
         content = content.get("scenes", [content])

@@ -14,6 +14,7 @@ import yaml
 from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.evaluation.scene_files import read_jobs
 from transdiffuser_planner.evaluation.scene_scores import score_jobs
+from transdiffuser_planner.evaluation.scene_speed import bend_scene
 from transdiffuser_planner.scoring.epdms import score_epdms
 from transdiffuser_planner.scoring.extended_comfort import PreviousFrame
 from transdiffuser_planner.scoring.pdm_closed import ScoreVersion, with_reference
@@ -55,7 +56,9 @@ def scene(name="straight", car_at_m=None, **changes):
 
 
 def write(path: Path, content) -> str:
-    path.write_text(json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    path.write_text(
+        json.dumps(content) if path.suffix == ".json" else yaml.safe_dump(content, sort_keys=False), encoding="utf-8"
+    )
     return str(path)
 
 
@@ -222,3 +225,23 @@ def test_a_bad_plan_is_left_out_and_the_others_of_its_scene_are_scored(
     assert "left out: scene straight: plans[nan][0]: expected finite poses, got NaN or inf" in shown.err
     assert "name: expected a name of its own" in shown.err
     assert "1 scenes scored; left out: 1, and 1 plans of scored scenes" in shown.out
+
+
+def test_the_benchmark_states_scenes_per_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "speed.json"
+    assert main(["benchmark", "scoring", "--cycles", "2", "--out", str(out)]) == 0
+    result = json.loads(out.read_text())["scoring"]
+    assert result["scenes"] == result["with_reference"] == 5
+    assert result["epdms_1_scenes_per_s"] > result["epdms_30_scenes_per_s"] > 0
+    path = write(tmp_path / "scenes.json", [scene(), scene("bad", areas=[])])
+    assert main(["benchmark", "scoring", "--cycles", "2", "--scenes", path]) == 0
+    shown = capsys.readouterr()
+    assert "polygons_mean: 3.0" in shown.out and "left out: scene bad: areas" in shown.err
+
+
+def test_the_scene_of_the_benchmark_is_one_that_can_be_driven_well() -> None:
+    bend = bend_scene()
+    plan_3 = np.asarray(bend.reference_S3)[5:41:5]
+    away = plan_3[:, :2] - bend.ego.pose_3[:2]
+    relative = np.stack([away[:, 1], -away[:, 0], plan_3[:, 2] - np.pi / 2.0], axis=-1)
+    assert score_epdms(bend, relative[None]).score_M[0] > 0.8
