@@ -208,18 +208,22 @@ def _node(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice) -> 
     session.init([])
     import rclpy
 
-    from transdiffuser_planner.ros.bag_player import BagPlayer, write_reliable_inputs
+    from transdiffuser_planner.ros.bag_player import BagPlayer, live_names, write_reliable_inputs
 
     with TemporaryDirectory(prefix="transdiffuser_replay_") as folder:
         group = ProcessGroup({**os.environ, **environment}, Path(folder))
         try:
             topics_file = Path(folder) / "topics.yaml"
-            topics_file.write_text(yaml.safe_dump(asdict(choice.topics)), encoding="utf-8")
-            reliable = write_reliable_inputs(choice.topics, Path(folder) / "reliable.yaml")
-            group.start("planner", [*_node_arguments(args, choice, topics_file), "--params-file", str(reliable)])
-            player = BagPlayer(choice.topics)
             with BagReader(*drive) as reader:
-                player.wait_for_planner(reader.topics())
+                held = reader.topics()
+            renamed = live_names(choice.topics, held)
+            images = {name: renamed.get(topic, topic) for name, topic in choice.topics.images.items()}
+            live = replace(choice.topics, images=images)
+            topics_file.write_text(yaml.safe_dump(asdict(live)), encoding="utf-8")
+            reliable = write_reliable_inputs(live, Path(folder) / "reliable.yaml")
+            group.start("planner", [*_node_arguments(args, choice, topics_file), "--params-file", str(reliable)])
+            player = BagPlayer(choice.topics, renamed)
+            player.wait_for_planner(held)
             yield player
             player.destroy_node()
         finally:

@@ -7,6 +7,7 @@ waited for before the next message is published. So a slow machine delays the dr
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from transdiffuser_planner.ros.message_factory import make_ros_message, message_
 from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
 
 READY_TIMEOUT_S = 30.0
+_COMPRESSED = "sensor_msgs/msg/CompressedImage"
 PLAN_TIMEOUT_S = 10.0
 HEAD_START_S = 0.03
 
@@ -58,12 +60,23 @@ class PlayResult:
     num_identical: int = 0
 
 
+def live_names(topics: TopicMap, bag_topics: Mapping[str, str]) -> dict[str, str]:
+    """Topic of the bag -> topic on DDS for pictures: the node tells compressed ones by their topic's name."""
+    renamed = {}
+    for topic in topics.images.values():
+        is_compressed, is_named_so = bag_topics.get(topic) == _COMPRESSED, topic.endswith("/compressed")
+        if topic in bag_topics and is_compressed != is_named_so:
+            renamed[topic] = f"{topic}/compressed" if is_compressed else f"{topic}/raw"
+    return renamed
+
+
 class BagPlayer(Node):  # type: ignore[misc]
     """Publishes the planner's inputs of one bag; the newest odometry's stamp is the time on /clock."""
 
-    def __init__(self, topics: TopicMap) -> None:
+    def __init__(self, topics: TopicMap, renamed: Mapping[str, str]) -> None:
+        """Play the inputs of a map; renamed is topic of the bag -> topic on DDS where they differ."""
         super().__init__("transdiffuser_bag_player")
-        self._topics = topics
+        self._topics, self._renamed = topics, renamed
         self._wanted = topics.all_topics() - {topics.objects, topics.map}
         self._makers: dict[str, Any] = {}
         self._sensors = {*topics.images.values(), *topics.camera_infos.values(), topics.lidar}
@@ -82,7 +95,9 @@ class BagPlayer(Node):  # type: ignore[misc]
         """
         for topic in sorted(self._wanted & set(bag_topics)):
             qos = LATCHED if topic == self._topics.route else RELIABLE
-            self._makers[topic] = self.create_publisher(message_class(bag_topics[topic]), topic, qos)
+            self._makers[topic] = self.create_publisher(
+                message_class(bag_topics[topic]), self._renamed.get(topic, topic), qos
+            )
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not all(maker.get_subscription_count() for maker in self._makers.values()):
             if time.monotonic() > deadline:
