@@ -23,6 +23,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         *shared("launch", "*.launch.py"),
         *shared("launch", "*.yaml"),
+        *(entry for kind in ("rviz", "foxglove.json", "plotjuggler.xml") for entry in shared("launch", f"*.{kind}")),
         *shared("models", "*.*"),
     ],
 )
