@@ -20,6 +20,7 @@ from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
 from transdiffuser_planner.training.augmentation import blur_agents, withhold_conditions
 from transdiffuser_planner.training.config import TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache
+from transdiffuser_planner.training.precision import autocast
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.targets import agent_origins, joint_plan, visible_agents
 
@@ -88,7 +89,7 @@ def losses(
     clean = batch["plan"][:, None]
     noise = torch.randn(size, samples, *batch["plan"].shape[1:])
     noisy = level.sqrt() * clean + (1.0 - level).sqrt() * noise
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         prepared = network.prepare(
             {name: batch[name] for name in FEATURE_NAMES},
             {name: batch[name] for name in CONDITION_INPUTS},

@@ -26,6 +26,7 @@ from transdiffuser_planner.training.augmentation import (
     withhold_sensors,
 )
 from transdiffuser_planner.training.config import TrainingConfig
+from transdiffuser_planner.training.precision import autocast
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.targets import agent_origins, detection_targets, joint_plan, visible_agents
 
@@ -122,7 +123,7 @@ def perceive(
 def losses(config: TrainingConfig, contract: ModelContract, network: EncoderStage, batch: Batch) -> dict[str, Tensor]:
     """All losses of a batch, weighted into "total"."""
     weights = config.loss
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         features, heads = perceive(network.perception, batch, contract)
         conditions = {name: batch[name] for name in CONDITION_INPUTS}
         plan, _ = network.regression(features.tokens, conditions, batch["agents"], batch["agents_valid"])
@@ -152,7 +153,7 @@ def validate(
     inside, union = np.zeros(len(BevClass)), np.zeros(len(BevClass))
     for part in np.array_split(index, max(len(index) // 64, 1)):
         batch = make_batch(samples, contract, normalizer, None, part, np.random.default_rng(0))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             features, heads = perceive(network.perception, batch, contract)
             conditions = {name: batch[name] for name in CONDITION_INPUTS}
             plan, _ = network.regression(features.tokens, conditions, batch["agents"], batch["agents_valid"])

@@ -22,6 +22,7 @@ from transdiffuser_planner.networks.planner_network import PerceptionNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.encoder_stage import perceive
+from transdiffuser_planner.training.precision import autocast
 from transdiffuser_planner.training.samples import SampleSet, observation_of
 
 BATCH = 64
@@ -37,7 +38,7 @@ def network_encoder(network: PerceptionNetwork, contract: ModelContract) -> Enco
 
     @torch.no_grad()
     def encode(raw: Arrays) -> Arrays:
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             features, _ = perceive(network, {name: torch.from_numpy(value) for name, value in raw.items()}, contract)
         return {name: tokens.float().numpy() for name, tokens in features.tokens.items()}
 
