@@ -52,12 +52,32 @@ def _add_scene_arguments(kinds: Any) -> None:
     scenes.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     scenes.add_argument("--out", type=Path, help="write every sub-score and reason as JSON")
     scenes.add_argument("--markdown", type=Path, metavar="FILE", help="write what is printed")
+    bag = kinds.add_parser("scenes-from-bag", help="make scene files from a bag that carries ground truth")
+    bag.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
+    bag.add_argument("--out", type=Path, required=True, metavar="FILE", help="scenes to write, .json or .yaml")
+    bag.add_argument("--every", type=float, default=2.0, metavar="S", help="from scene to scene (default: %(default)s)")
+    bag.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
+    bag.add_argument("--topics", type=Path, metavar="FILE", help="topic map YAML instead of the preset's")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print a Markdown table, or write the model card."""
     kinds = {"closed-loop": _closed_loop, "open-loop": _open_loop, "scenes": _scenes, "card": _card}
-    return kinds[args.kind](args)
+    return (kinds | {"scenes-from-bag": _scenes_from_bag})[args.kind](args)
+
+
+def _scenes_from_bag(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.evaluation.scene_files import write_scenes
+    from transdiffuser_planner.evaluation.scenes_from_bag import scenes_from_bag
+    from transdiffuser_planner.recording.topics import TopicMap, preset_files
+
+    topics = TopicMap.load(args.topics or preset_files(args.preset)[0])
+    items, problems = scenes_from_bag(args.bag, topics, args.every)
+    for line in problems:
+        print(f"left out: {line}", file=sys.stderr)
+    write_scenes(args.out, items)
+    print(f"{len(items)} scenes in {args.out} ({args.out.stat().st_size / 1e6:.1f} MB)")
+    return 0
 
 
 def _scenes(args: argparse.Namespace) -> int:

@@ -147,6 +147,26 @@ def scene_list(path: Path) -> list[Any]:
     return content
 
 
+def write_scenes(path: Path, items: list[dict[str, Any]]) -> None:
+    """Write scenes as JSON or YAML, by the file's ending; numbers to a hundredth of a millimetre or milliradian."""
+    content = {"scenes": _rounded(items)}
+    text = (
+        json.dumps(content)
+        if path.suffix == ".json"
+        else yaml.safe_dump(content, sort_keys=False, default_flow_style=None)
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, 5) if isinstance(value, float) else value
+
+
 def _add_scenes(found: _Found, path: Path, items: list[Any]) -> None:
     for index, item in enumerate(items):
         name = str(item.get("name", f"{path.stem}#{index}")) if isinstance(item, Mapping) else f"{path.stem}#{index}"
