@@ -22,6 +22,7 @@ from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
 
 START_TIMEOUT_S = 60.0
 SILENCE_TIMEOUT_S = 20.0
+STAND_BACK = 5
 _MEMORY_EVERY_S = 2.0
 
 
@@ -63,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
             str(START_TIMEOUT_S),
         ]
         simulate += ["--result", str(out / "result.json")] + (["--map", args.map] if args.map else [])
-        group.start("simulator", simulate)
+        # On a vehicle the world costs no computing time: here it stands back behind the planner.
+        group.start("simulator", simulate, niceness=STAND_BACK)
         watch = _Watch(out / "bag", args.duration)
         try:
             watch.until_done(group)

@@ -15,12 +15,12 @@ COMMANDS = {
     "track": "run the tracker node: follow the planned trajectory",
     "simulate": "drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags",
     "replay": "run the planner over a recorded drive and compare with what the driver did",
-    "evaluate": "measure a model in closed loop and open loop on unseen scenarios",
+    "evaluate": "measure a model in closed loop and open loop on unseen scenarios, and score plans in scenes",
     "report": "make the HTML report of a recorded drive",
     "dataset": "turn bags into training samples",
     "train": "train a model from samples",
     "export": "export a trained model as ONNX graphs with a manifest",
-    "benchmark": "measure the planning cycle and the simulator on this machine",
+    "benchmark": "measure the planning cycle, the simulator and the scorer on this machine",
 }
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

@@ -42,8 +42,19 @@ class ProcessGroup:
         self._log_dir = log_dir
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, arguments: Sequence[str]) -> None:
-        """Run ``transdiffuser`` with arguments; its output goes to <log_dir>/<name>.log."""
+    def start(self, name: str, arguments: Sequence[str], niceness: int = 0) -> None:
+        """Run ``transdiffuser`` with arguments; its output goes to <log_dir>/<name>.log.
+
+        Args:
+            name: For the log and for asking about it.
+            arguments: Behind ``transdiffuser``.
+            niceness: How far it stands back behind the others when cores are short.
+        """
+
+        def prepare() -> None:
+            _die_with_parent()
+            os.nice(niceness)
+
         with open(self.log(name), "wb") as log:
             self._children[name] = subprocess.Popen(
                 [sys.executable, "-m", "transdiffuser_planner.apps.main", *arguments],
@@ -52,7 +63,7 @@ class ProcessGroup:
                 stderr=subprocess.STDOUT,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=prepare,
             )
 
     def log(self, name: str) -> Path:

@@ -69,6 +69,14 @@ class _Job:
     forget: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Told:
+    """A published plan and how long it took, for the outputs beside the trajectory."""
+
+    result: PlanResult
+    latency_ms: float
+
+
 class PlannerNode(LifecycleNode):
     """See the module; topics and parameters are in docs/interfaces.md."""
 
@@ -85,6 +93,7 @@ class PlannerNode(LifecycleNode):
         self.health = Health()
         self._planner: Planner | None = None
         self._worker: LatestWorker[_Job] | None = None
+        self._teller: LatestWorker[_Told] | None = None
         self._active = False
         self._logged: dict[str, float] = {}
         self._owned: list[Callable[[], None]] = []
@@ -120,6 +129,7 @@ class PlannerNode(LifecycleNode):
         self._resets_seen = self._assembler.num_resets
         self._subscribe_all()
         self._worker = LatestWorker(self._work)
+        self._teller = LatestWorker(self._tell, name="teller")
         poll = self.create_timer(
             _POLL_S, self._guarded("poll", self._poll), clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -156,9 +166,10 @@ class PlannerNode(LifecycleNode):
 
     def _release(self) -> None:
         self._active = False
-        if self._worker is not None:
-            self._worker.stop()
-        self._worker = self._planner = None
+        for worker in (self._worker, self._teller):
+            if worker is not None:
+                worker.stop()
+        self._worker = self._teller = self._planner = None
         for release in self._owned:
             release()
         self._owned.clear()
@@ -249,14 +260,29 @@ class PlannerNode(LifecycleNode):
             self._say_not_ready(NotReady(reason=f"planning failed: {error}"), job.snapshot.stamp_ns)
 
     def _publish(self, result: PlanResult, arrived: float) -> None:
-        """The trajectory first; what nobody listens to is not made."""
+        """The trajectory first, then its status; the rest is told beside the next cycle and never delays a plan."""
         self._outputs["trajectory"].publish(encode_plan.trajectory(make_ros_message, result.trajectory))
         latency_ms = (time.perf_counter() - arrived) * 1e3
         self.health.plan(result, latency_ms, self._config.deadline_ms)
         if latency_ms > self._config.deadline_ms:
             self._log("deadline", f"plan took {latency_ms:.0f} ms, deadline {self._config.deadline_ms:.0f} ms")
-        wanted = {name for name, publisher in self._outputs.items() if publisher.get_subscription_count()}
-        for name, message in encode_plan.extras(make_ros_message, result, latency_ms, self._config, wanted):
+        told = _Told(result=result, latency_ms=latency_ms)
+        self._publish_extras(told, {"status"})
+        if self._teller is not None:
+            self._teller.submit(told)
+
+    def _tell(self, told: _Told) -> None:
+        """In the teller's thread: what the plan was chosen from. Overtaken by a newer plan, it is left out."""
+        try:
+            self._publish_extras(told, set(self._outputs) - {"trajectory", "status"})
+        except Exception as error:  # the outer edge of the teller's thread
+            self.health.refuse("teller", f"publishing candidates and markers failed: {error}")
+            self._log("teller", f"publishing candidates and markers failed: {error}")
+
+    def _publish_extras(self, told: _Told, names: set[str]) -> None:
+        """Those of the named outputs that somebody listens to."""
+        wanted = {name for name in names if self._outputs[name].get_subscription_count()}
+        for name, message in encode_plan.extras(make_ros_message, told.result, told.latency_ms, self._config, wanted):
             self._outputs[name].publish(message)
 
     def _say_not_ready(self, value: NotReady, stamp_ns: int) -> None:
