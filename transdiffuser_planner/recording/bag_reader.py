@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ class BagReader:
         """
         connections = [c for c in self._reader.connections if topics is None or c.topic in topics]
         count = 0
-        iterator = self._reader.messages(connections=connections) if connections else iter(())
+        iterator = self._merged(connections)
         while True:
             try:
                 connection, log_time_ns, raw = next(iterator)
@@ -136,6 +137,15 @@ class BagReader:
                 message=message,
                 raw=raw,
             )
+
+    def _merged(self, connections: Sequence[Any]) -> Iterator[tuple[Any, int, bytes]]:
+        """In order of log time; at equal times in the order of the files. The library breaks such ties by chance."""
+        parts = []
+        for part in self._reader.readers:
+            own = [connection for connection in connections if connection.owner is part]
+            if own:
+                parts.append(part.messages(connections=own))
+        return heapq.merge(*parts, key=lambda row: row[1])
 
     def close(self) -> None:
         """Release the files."""
