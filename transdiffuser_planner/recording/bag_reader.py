@@ -140,11 +140,10 @@ class BagReader:
 
     def _merged(self, connections: Sequence[Any]) -> Iterator[tuple[Any, int, bytes]]:
         """In order of log time; at equal times in the order of the files. The library breaks such ties by chance."""
-        parts = []
-        for part in self._reader.readers:
-            own = [connection for connection in connections if connection.owner is part]
-            if own:
-                parts.append(part.messages(connections=own))
+        owned: dict[int, list[Any]] = {}
+        for connection in connections:
+            owned.setdefault(id(connection.owner), []).append(connection)
+        parts = [own[0].owner.messages(connections=own) for own in owned.values()]
         return heapq.merge(*parts, key=lambda row: row[1])
 
     def close(self) -> None:
