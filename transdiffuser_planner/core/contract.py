@@ -23,7 +23,13 @@ from transdiffuser_planner.core.errors import ContractError
 
 CONTRACT_VERSION = 1
 CANDIDATE_AXIS = "candidates"
-"""Name of the denoise graph's one free axis."""
+"""Name of the denoise graph's free axis of M samples."""
+TOKEN_AXIS = "road_users"
+"""Name of the free axis of N = 1 + A tokens, the ego first, of the denoise graph."""
+AGENT_AXIS = "other_road_users"
+"""Name of the free axis of A agents of the condition graph."""
+PRECISIONS = ("fp32", "int8")
+"""What the graphs of a model may calculate in."""
 
 
 class BevClass(IntEnum):

@@ -1,7 +1,8 @@
 """A model folder: its manifest and the check of everything in it before the first inference.
 
 ``models/<name>/manifest.json`` names every file with its SHA-256, the contract, the graphs and how the model was made.
-A folder with one byte changed, a file missing or another contract version is refused.
+A folder with one byte changed, a file missing or another contract version is refused. int8 graphs are optional: they are
+listed apart and checked where they lie.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.core.contract import CONTRACT_VERSION, ModelContract
+from transdiffuser_planner.core.contract import CONTRACT_VERSION, PRECISIONS, ModelContract
 from transdiffuser_planner.core.errors import ContractError, ModelError
 
 MANIFEST_NAME = "manifest.json"
@@ -39,7 +40,8 @@ class ModelManifest:
         name: For example "tiny".
         model_hash: SHA-256 of the manifest file: stands for every byte of the model.
         contract: Sizes of all tensors.
-        graphs: Graph name -> file.
+        graphs: Graph name -> fp32 file.
+        int8_graphs: Graph name -> int8 file; without those that stay fp32, empty when the model has none.
         encoder_features: The encoder's outputs that the conditioner reads.
         condition_outputs: The conditioner's outputs that every denoise step reads.
         training, metrics: How it was made and what it measured, as written by the export.
@@ -50,10 +52,30 @@ class ModelManifest:
     model_hash: str
     contract: ModelContract
     graphs: dict[str, Path]
+    int8_graphs: dict[str, Path]
     encoder_features: tuple[str, ...]
     condition_outputs: tuple[str, ...]
     training: dict[str, Any]
     metrics: dict[str, Any]
+
+    def graphs_of(self, precision: str) -> dict[str, Path]:
+        """Graph name -> file for a precision of ``core.contract.PRECISIONS``.
+
+        Raises:
+            ModelError: The precision is unknown, or the folder lacks the int8 graphs.
+        """
+        if precision not in PRECISIONS:
+            raise ModelError(f"precision '{precision}' is unknown; known are {', '.join(PRECISIONS)}")
+        if precision == "fp32":
+            return dict(self.graphs)
+        missing = [path.name for path in self.int8_graphs.values() if not path.is_file()]
+        if missing or not self.int8_graphs:
+            what = f"{', '.join(missing)} missing" if missing else "no int8 graphs"
+            raise ModelError(
+                f"model folder {self.folder}: {what}; make them with 'transdiffuser quantize {self.folder} --samples "
+                "SAMPLES', or use precision fp32"
+            )
+        return {**self.graphs, **self.int8_graphs}
 
     def read_json(self, filename: str) -> Any:
         """A JSON file of the folder, for example the normaliser."""
@@ -101,6 +123,8 @@ def load_manifest(folder: str | Path) -> ModelManifest:
                 f"model folder {folder}: {key} is {data[key]}, this version reads {supported}; export the model again"
             )
     _check_files(folder, data["files"])
+    int8 = data.get("int8", {"files": {}, "graphs": {}})
+    _check_files(folder, {name: digest for name, digest in int8["files"].items() if (folder / name).is_file()})
     absent = [name for name in REQUIRED_GRAPHS if data["graphs"].get(name) not in data["files"]]
     if absent:
         raise ModelError(
@@ -116,6 +140,7 @@ def load_manifest(folder: str | Path) -> ModelManifest:
         model_hash=hashlib.sha256(raw).hexdigest(),
         contract=contract,
         graphs={name: folder / file for name, file in data["graphs"].items()},
+        int8_graphs={name: folder / file for name, file in int8["graphs"].items()},
         encoder_features=tuple(data["encoder_features"]),
         condition_outputs=tuple(data["condition_outputs"]),
         training=data.get("training", {}),

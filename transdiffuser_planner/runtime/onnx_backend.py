@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import CANDIDATE_AXIS, CONDITION_INPUTS, ENCODER_INPUTS
+from transdiffuser_planner.core.contract import CANDIDATE_AXIS, CONDITION_INPUTS, ENCODER_INPUTS, TOKEN_AXIS
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.runtime.manifest import ModelManifest
 
@@ -76,21 +77,47 @@ class _Graph:
 
 
 class OnnxBackend:
-    """The graphs of one model; the denoise graph is loaded once per number of candidates that is asked for."""
+    """The graphs of one model. The denoise graph is loaded once per number of samples and tokens that is asked for.
 
-    def __init__(self, manifest: ModelManifest, provider: str = "cpu", num_threads: int = 2) -> None:
+    ``predict_noise`` may be called from several threads at once; on "cpu" each call stays on its caller's thread.
+    """
+
+    def __init__(
+        self, manifest: ModelManifest, provider: str = "cpu", num_threads: int = 2, precision: str = "fp32"
+    ) -> None:
+        """Load the graphs.
+
+        Args:
+            manifest: A checked model folder.
+            provider: "cpu", "cuda" or "tensorrt".
+            num_threads: Threads within an operator of the encoder and the conditioner.
+            precision: "fp32" or "int8".
+
+        Raises:
+            ModelError: A graph cannot be loaded, or the model has no graphs of this precision.
+        """
         self.manifest = manifest
         self.provider = provider
-        self._num_threads = num_threads
+        self.precision = precision
+        self._paths = manifest.graphs_of(precision)
+        self._denoise_threads = 1 if provider == "cpu" else num_threads
         self._graphs = {
-            name: _Graph(make_session(manifest.graphs[name], provider, num_threads))
-            for name in ("encoder", "condition")
+            name: _Graph(make_session(self._paths[name], provider, num_threads)) for name in ("encoder", "condition")
         }
-        self._denoise: dict[int, _Graph] = {}
+        self._denoise: dict[tuple[int, int], _Graph] = {}
+        self._denoise_lock = threading.Lock()
+
+    def load_denoise(self, num_samples: int, num_tokens: int) -> None:
+        """Load the denoise graph for M samples of N = 1 + A tokens, so that the first step is as fast as later ones.
+
+        Raises:
+            ModelError: The graph cannot be loaded.
+        """
+        self._denoise_graph(num_samples, num_tokens)
 
     def encode(self, observation: Tensors) -> Tensors:
         """Scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
-        return self._run("encoder", {name: observation[name] for name in ENCODER_INPUTS})
+        return self._run("encoder", {name: observation[name] for name in ENCODER_INPUTS}, self._graphs["encoder"])
 
     def condition(self, features: Tensors, observation: Tensors, agents: Tensors) -> Tensors:
         """Everything the denoiser attends to, computed once per cycle.
@@ -99,30 +126,43 @@ class OnnxBackend:
             features: Result of ``encode``.
             observation: The conditions (history, status, route, signal, speed limit with masks).
             agents: "agents" (1, A, F) and "agents_valid" (1, A).
+
+        Raises:
+            ModelError: The graph failed.
         """
         feeds = {name: features[name] for name in self.manifest.encoder_features}
         feeds |= {name: observation[name] for name in CONDITION_INPUTS} | agents
-        return self._run("condition", feeds)
+        return self._run("condition", feeds, self._graphs["condition"])
 
-    def predict_noise(self, sample_MKP: Array, step: int, condition: Tensors) -> Array:
-        """The noise in M joint samples at a denoise step.
+    def predict_noise(self, sample_MNP: Array, step: int, condition: Tensors) -> Array:
+        """The noise in M joint samples at a denoise step; thread-safe.
 
         Args:
-            sample_MKP: Samples (M, 1 + A, P) in model space.
+            sample_MNP: Samples (M, N, P) in model space; N = 1 + A with the agents given to ``condition``.
             step: Denoise step k, 1..T.
             condition: Result of ``condition``.
+
+        Raises:
+            ModelError: The graph failed or cannot be loaded for this M and N.
         """
         feeds: dict[str, Any] = {name: condition[name] for name in self.manifest.condition_outputs}
-        feeds |= {"x": sample_MKP, "k": np.asarray([step], dtype=np.int64)}
-        count = len(sample_MKP)
-        if count not in self._denoise:
-            path, sizes = self.manifest.graphs["denoise"], {CANDIDATE_AXIS: count}
-            self._denoise[count] = _Graph(make_session(path, self.provider, self._num_threads, sizes))
-        return self._run("denoise", feeds, self._denoise[count])["eps"]
+        feeds |= {"x": sample_MNP, "k": np.asarray([step], dtype=np.int64)}
+        graph = self._denoise_graph(sample_MNP.shape[0], sample_MNP.shape[1])
+        return self._run("denoise", feeds, graph)["eps"]
 
-    def _run(self, name: str, feeds: Tensors, graph: _Graph | None = None) -> Tensors:
+    def _denoise_graph(self, num_samples: int, num_tokens: int) -> _Graph:
+        """The denoise graph of these sizes, loaded when it is asked for the first time."""
+        size = (num_samples, num_tokens)
+        with self._denoise_lock:
+            if size not in self._denoise:
+                axes = {CANDIDATE_AXIS: num_samples, TOKEN_AXIS: num_tokens}
+                session = make_session(self._paths["denoise"], self.provider, self._denoise_threads, axes)
+                self._denoise[size] = _Graph(session)
+            return self._denoise[size]
+
+    def _run(self, name: str, feeds: Tensors, graph: _Graph) -> Tensors:
         try:
-            return (graph or self._graphs[name]).run(feeds)
+            return graph.run(feeds)
         except Exception as error:  # the binding raises types that are not exported
             raise ModelError(f"{name} graph of {self.manifest.name} failed: {_first_line(error)}") from None
 
