@@ -142,14 +142,14 @@ class DenoisingDecoder(nn.Module):
         Args:
             features: Encoder tokens by the names of ``scene_encoder.FEATURE_NAMES``, (B, K, D).
             conditions: ``core.contract.CONDITION_INPUTS``.
-            agents, agents_valid: As in ``core.contract.agent_specs``.
+            agents, agents_valid: As in ``core.contract.agent_specs``, with any number of agents.
         """
         motion = self.motion_encoder(conditions, agents)
         memories = {name: features[f"{name}_tokens"] + self.positions[f"{name}_tokens"] for name in GRIDS[:3]}
         memories["route"] = motion.route_tokens
         summary = motion.summary()
         tokens = torch.cat([self.ego_input(summary)[:, None], motion.agents], dim=1)
-        present = torch.cat([torch.ones_like(agents_valid[:, :1]), agents_valid], dim=1)
+        present = torch.cat([torch.ones_like(conditions["status"][:, :1]), agents_valid], dim=1)
         values: list[Tensor] = [tokens, (1.0 - present)[:, None, None] * MASKED, self.scene_vector(summary)[:, None]]
         for layer in self.layers:
             values += layer.prepare(memories, motion)

@@ -21,6 +21,13 @@ ACCELERATION_SCALE_MPS2 = 3.0
 LIMIT_SCALE_MPS = 15.0
 BOX_SCALE_M = 5.0
 FAR_M = 100.0
+AGENT_SCALES = {
+    int(AgentIndex.X_M): 1.0 / POSITION_SCALE_M,
+    int(AgentIndex.Y_M): 1.0 / POSITION_SCALE_M,
+    int(AgentIndex.SPEED_MPS): 1.0 / SPEED_SCALE_MPS,
+    int(AgentIndex.LENGTH_M): 1.0 / BOX_SCALE_M,
+    int(AgentIndex.WIDTH_M): 1.0 / BOX_SCALE_M,
+}
 
 
 def mlp(in_features: int, hidden: int, out_features: int) -> nn.Sequential:
@@ -157,9 +164,6 @@ def _agents(agents_BAF: Tensor, route_BR2: Tensor, route_valid_BR: Tensor, contr
     along = (soft * index).sum(dim=-1, keepdim=True) * contract.route_spacing_m
     near = torch.exp(-nearest / 3.0)
     distance = torch.linalg.vector_norm(xy, dim=-1, keepdim=True)
-    scale = torch.ones(NUM_AGENT_FEATURES, device=gap.device, dtype=gap.dtype)
-    scale[AgentIndex.X_M] = scale[AgentIndex.Y_M] = 1.0 / POSITION_SCALE_M
-    scale[AgentIndex.SPEED_MPS] = 1.0 / SPEED_SCALE_MPS
-    scale[AgentIndex.LENGTH_M] = scale[AgentIndex.WIDTH_M] = 1.0 / BOX_SCALE_M
+    scale = gap.new_tensor([AGENT_SCALES.get(index, 1.0) for index in range(NUM_AGENT_FEATURES)])
     extra = [torch.clamp(nearest, max=10.0) / 5.0, near, near * along / POSITION_SCALE_M, distance / POSITION_SCALE_M]
     return torch.cat([agents_BAF * scale, *extra], dim=-1)
