@@ -53,6 +53,10 @@ check: $(STAMPS)/dev ## ruff, mypy, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+.PHONY: fuzz
+fuzz: build $(STAMPS)/dev ## 10 000 generated messages of every input type through decoder and assembler (15 minutes)
+	@FUZZ_EXAMPLES=10000 $(RUN)python -m pytest -s test/property
+
 .PHONY: build
 build: $(STAMPS)/interfaces ## install what the demo needs and build the ROS interfaces into .venv
 

@@ -6,6 +6,7 @@ Data that must not be planned from raises InputError with one line: what, expect
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,16 @@ from transdiffuser_planner.core.types import (
 
 _CHANNELS = {"rgb8": (3, (0, 1, 2)), "bgr8": (3, (2, 1, 0)), "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0)),
              "mono8": (1, (0, 0, 0)), "8UC1": (1, (0, 0, 0)), "8UC3": (3, (2, 1, 0)), "8UC4": (4, (2, 1, 0))}  # fmt: skip
+# Read from compressed pictures: what image_transport writes, in colours that have one meaning (a 16-bit picture is depth).
+_PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
+_PICTURE_MODES = ("L", "RGB", "RGBA", "P", "LA", "CMYK")
+_MAX_PIXELS = 2**25  # 8K video; a few bytes can claim to be a picture of gigabytes
+# Beyond these a value is a fault, whatever it says: no map is larger, no vehicle faster. Finite, they could still overflow.
+_MAX_POSITION_M = 1e8
+_MAX_SPEED_MPS = 150.0
+_MAX_YAW_RATE_RADPS = 20.0
+_MAX_ACCEL_MPS2 = 200.0
+_MAX_RANGE_M = 1e4
 _POINT_FIELD = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 _OBJECT_CLASS = {4: AgentClass.PEDESTRIAN, 5: AgentClass.BICYCLE, 6: AgentClass.CAR, 7: AgentClass.TRUCK,
                  8: AgentClass.MOTORCYCLE, 9: AgentClass.CAR}  # fmt: skip
@@ -46,11 +57,15 @@ def yaw_of(quaternion: Any) -> float:
     return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
 
 
+def _within(values: Sequence[float], limit: float) -> bool:
+    return all(abs(value) <= limit for value in values)
+
+
 def image(message: Any, name: str) -> CameraImage:
     """A sensor_msgs/Image or CompressedImage as RGB.
 
     Raises:
-        InputError: Unknown encoding, truncated data, zero size, or an undecodable picture.
+        InputError: Unknown encoding, truncated data, zero size, or an undecodable or too large picture.
     """
     rgb = _compressed(message, name) if hasattr(message, "format") else _raw(message, name)
     return CameraImage(stamp_ns=stamp_ns(message), name=name, rgb_HW3=rgb)
@@ -72,38 +87,56 @@ def _raw(message: Any, name: str) -> NDArray[np.uint8]:
 
 def _compressed(message: Any, name: str) -> NDArray[np.uint8]:
     try:
-        with PillowImage.open(io.BytesIO(bytes(message.data))) as picture:
+        with PillowImage.open(io.BytesIO(bytes(message.data)), formats=_PICTURE_FORMATS) as picture:
+            _check_header(picture, name)
             return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # what Pillow's decoders raise on broken files is no closed list
         raise InputError(f"camera '{name}': compressed picture cannot be decoded ({error})") from None
+
+
+def _check_header(picture: PillowImage.Image, name: str) -> None:
+    """Refuse by what the file says of itself, before memory is taken for it."""
+    width, height = picture.size
+    if width * height > _MAX_PIXELS:
+        raise InputError(f"camera '{name}': compressed picture claims {width}x{height}, more than {_MAX_PIXELS} pixels")
+    if picture.mode not in _PICTURE_MODES:
+        kind = f"of kind {picture.mode}, no 8-bit colour or grey picture"
+        raise InputError(f"camera '{name}': compressed picture is {kind}")
 
 
 def intrinsics(message: Any) -> CameraIntrinsics:
     """A sensor_msgs/CameraInfo; the projection matrix of the rectified picture where there is one.
 
     Raises:
-        InputError: Values are not finite.
+        InputError: Values are not finite, or focal length or centre are of no camera of that size.
     """
     p, k = np.asarray(message.p, dtype=np.float64), np.asarray(message.k, dtype=np.float64)
     fx, fy, cx, cy = (p[0], p[5], p[2], p[6]) if p[0] > 0.0 else (k[0], k[4], k[2], k[5])
     if not np.isfinite([fx, fy, cx, cy]).all():
         raise InputError("camera_info: intrinsics are not finite")
-    return CameraIntrinsics(
-        width=int(message.width), height=int(message.height), fx=float(fx), fy=float(fy), cx=float(cx), cy=float(cy)
-    )
+    width, height = int(message.width), int(message.height)
+    # Zeros mean "not calibrated" and are told as such by who takes them.
+    focal_fits = max(abs(fx), abs(fy)) <= 100.0 * width and not 0.0 < min(fx, fy) < 0.01 * width
+    if not focal_fits or abs(cx) + abs(cy) > 10.0 * (width + height):
+        raise InputError(f"camera_info: fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g} fit no picture of {width}x{height}")
+    return CameraIntrinsics(width=width, height=height, fx=float(fx), fy=float(fy), cx=float(cx), cy=float(cy))
 
 
 def point_cloud(message: Any) -> PointCloud:
-    """A sensor_msgs/PointCloud2 of any layout with x, y, z; points with NaN or infinite coordinates are dropped.
+    """A sensor_msgs/PointCloud2 of any layout with x, y, z; points that are NaN, infinite or beyond 10 km are dropped.
 
     Raises:
-        InputError: A coordinate field is missing, the data is truncated, or nothing finite is left.
+        InputError: A coordinate field is missing, the data is truncated, there is no point, or none is left.
     """
     fields = {field.name: field for field in message.fields}
     missing = [name for name in ("x", "y", "z") if name not in fields]
     if missing:
         raise InputError(f"lidar: cloud lacks field {', '.join(missing)}; it has {', '.join(fields) or 'none'}")
     width, height, step, row = (int(v) for v in (message.width, message.height, message.point_step, message.row_step))
+    if width * height == 0:
+        raise InputError("lidar: cloud is empty")
     data = np.frombuffer(message.data, dtype=np.uint8)
     row = row or width * step
     if len(data) < row * height or row < width * step:
@@ -112,10 +145,11 @@ def point_cloud(message: Any) -> PointCloud:
     layout = _layout([fields[name] for name in ("x", "y", "z")], order, step)
     packed = data[: row * height].reshape(height, row)[:, : width * step].reshape(-1)
     xyz = np.ascontiguousarray(packed).view(layout)
-    points = np.stack([xyz[name] for name in ("x", "y", "z")], axis=-1).astype(np.float32, copy=False)
-    finite = np.isfinite(points).all(axis=1)
-    if not finite.all():
-        points = points[finite]
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = np.stack([xyz[name] for name in ("x", "y", "z")], axis=-1).astype(np.float32, copy=False)
+        usable = (np.abs(points) <= _MAX_RANGE_M).all(axis=1)
+    if not usable.all():
+        points = points[usable]
         if len(points) == 0:
             raise InputError("lidar: every point of the cloud is NaN or infinite")
     return PointCloud(stamp_ns=stamp_ns(message), xyz_N3=np.ascontiguousarray(points))
@@ -138,7 +172,7 @@ def odometry(message: Any) -> EgoState:
     """A nav_msgs/Odometry with body-frame twist.
 
     Raises:
-        InputError: A value is not finite, or the quaternion is zero.
+        InputError: A value is not finite or beyond any vehicle, or the quaternion is no rotation.
     """
     position, orientation = message.pose.pose.position, message.pose.pose.orientation
     linear, angular = message.twist.twist.linear, message.twist.twist.angular
@@ -146,6 +180,10 @@ def odometry(message: Any) -> EgoState:
     values += [linear.x, linear.y, angular.z]
     if not np.isfinite(values).all():
         raise InputError("odometry: holds NaN or infinite values")
+    if not _within(values[:3], _MAX_POSITION_M) or not _within(values[7:9], _MAX_SPEED_MPS):
+        raise InputError(f"odometry: position or speed is beyond {_MAX_POSITION_M:g} m or {_MAX_SPEED_MPS:g} m/s")
+    if not _within(values[9:], _MAX_YAW_RATE_RADPS):
+        raise InputError(f"odometry: yaw rate {angular.z:g} rad/s is beyond {_MAX_YAW_RATE_RADPS:g}")
     if abs(sum(v * v for v in values[3:7]) - 1.0) > 0.1:
         raise InputError("odometry: orientation is not a unit quaternion")
     return EgoState(
@@ -165,11 +203,13 @@ def acceleration(message: Any) -> Acceleration:
     """A geometry_msgs/AccelWithCovarianceStamped.
 
     Raises:
-        InputError: A value is not finite.
+        InputError: A value is not finite or beyond any vehicle.
     """
     linear = message.accel.accel.linear
     if not np.isfinite([linear.x, linear.y]).all():
         raise InputError("acceleration: holds NaN or infinite values")
+    if not _within([linear.x, linear.y], _MAX_ACCEL_MPS2):
+        raise InputError(f"acceleration: {linear.x:g}, {linear.y:g} m/s2 is beyond {_MAX_ACCEL_MPS2:g}")
     return Acceleration(stamp_ns=stamp_ns(message), ax_mps2=float(linear.x), ay_mps2=float(linear.y))
 
 
@@ -177,11 +217,13 @@ def route(message: Any) -> Route:
     """A nav_msgs/Path.
 
     Raises:
-        InputError: Fewer than two poses, or a value is not finite.
+        InputError: Fewer than two poses, or a value is not finite or on no map.
     """
     xy = np.asarray([[p.pose.position.x, p.pose.position.y] for p in message.poses], dtype=np.float64).reshape(-1, 2)
     if len(xy) < 2 or not np.isfinite(xy).all():
         raise InputError(f"route: needs at least two finite poses, got {len(xy)}")
+    if np.abs(xy).max() > _MAX_POSITION_M:
+        raise InputError(f"route: a pose lies beyond {_MAX_POSITION_M:g} m")
     return Route(stamp_ns=stamp_ns(message), frame_id=message.header.frame_id, xy_N2=xy)
 
 
@@ -203,11 +245,12 @@ def traffic_signal(message: Any) -> TrafficSignal:
     Raises:
         InputError: The state is unknown to the message or the distance is not finite.
     """
-    if int(message.state) not in range(4) or not np.isfinite(message.distance_m):
-        raise InputError(f"traffic signal: state {message.state} at {message.distance_m} m is not valid")
-    return TrafficSignal(
-        stamp_ns=stamp_ns(message), state=SignalState(int(message.state)), distance_m=float(message.distance_m)
-    )
+    state, distance_m = int(message.state), float(message.distance_m)
+    if state == SignalState.UNKNOWN:
+        distance_m = 0.0  # meaningless then, says the message
+    if state not in range(4) or not np.isfinite(distance_m):
+        raise InputError(f"traffic signal: state {state} at {distance_m} m is not valid")
+    return TrafficSignal(stamp_ns=stamp_ns(message), state=SignalState(state), distance_m=distance_m)
 
 
 def object_array(message: Any) -> AgentStates:

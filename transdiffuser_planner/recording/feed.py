@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from transdiffuser_planner.core.errors import InputError
@@ -17,6 +18,8 @@ from transdiffuser_planner.core.types import (
 )
 from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.topics import TopicMap
+
+_MAX_REASON = 300
 
 
 class SnapshotSink(Protocol):
@@ -37,11 +40,8 @@ class MessageFeeder:
     """Knows which topic is which input."""
 
     def __init__(self, topics: TopicMap, sink: SnapshotSink) -> None:
-        self._sink = sink
-        self._images = {topic: name for name, topic in topics.images.items()}
-        self._infos = {topic: name for name, topic in topics.camera_infos.items()}
-        self._others = {
-            topics.lidar: self._lidar,
+        self._takers: dict[str, Callable[[Any, int], str | None]] = {
+            topics.lidar: lambda m, _: sink.add_cloud(decode.point_cloud(m)),
             topics.odometry: lambda m, _: sink.add_odometry(decode.odometry(m)),
             topics.acceleration: lambda m, _: sink.add_acceleration(decode.acceleration(m)),
             topics.route: lambda m, _: sink.add_route(decode.route(m)),
@@ -49,11 +49,12 @@ class MessageFeeder:
             topics.speed_limit: lambda m, log_time_ns: sink.add_speed_limit(log_time_ns, float(m.data)),
             topics.traffic_signal: lambda m, _: sink.add_signal(decode.traffic_signal(m)),
         }
-        self._others.pop("", None)
-        self.sensor_topics = set(self._images) | ({topics.lidar} - {""})
-
-    def _lidar(self, message: Any, log_time_ns: int) -> str | None:
-        return self._sink.add_cloud(decode.point_cloud(message))
+        for name, topic in topics.camera_infos.items():
+            self._takers[topic] = lambda m, _, name=name: sink.add_intrinsics(name, decode.intrinsics(m))
+        for name, topic in topics.images.items():
+            self._takers[topic] = lambda m, _, name=name: sink.add_image(decode.image(m, name))
+        self._takers.pop("", None)
+        self.sensor_topics = (set(topics.images.values()) | {topics.lidar}) - {""}
 
     def feed(self, topic: str, log_time_ns: int, message: Any) -> str | None:
         """Decode one message and hand it on.
@@ -64,15 +65,34 @@ class MessageFeeder:
             message: rosbags' or rclpy's.
 
         Returns:
-            Why the value was refused, or None.
+            Why the value was refused, in one line, or None.
         """
+        take = self._takers.get(topic)
+        if take is None:
+            return None
         try:
-            if topic in self._images:
-                return self._sink.add_image(decode.image(message, self._images[topic]))
-            if topic in self._infos:
-                return self._sink.add_intrinsics(self._infos[topic], decode.intrinsics(message))
-            if topic in self._others:
-                return self._others[topic](message, log_time_ns)
+            _check_stamp(message, topic)
+            reason = take(message, log_time_ns)
         except InputError as error:
-            return str(error)
-        return None
+            reason = str(error)
+        return reason and _one_line(reason)
+
+
+def _check_stamp(message: Any, topic: str) -> None:
+    """Refuse a header stamp that is no time; messages without a header pass.
+
+    Raises:
+        InputError: Seconds are negative, or nanoseconds are a whole second or more.
+    """
+    header = getattr(message, "header", None)
+    if header is None:
+        return
+    sec, nanosec = int(header.stamp.sec), int(header.stamp.nanosec)
+    if sec < 0 or not 0 <= nanosec < 10**9:
+        raise InputError(f"{topic}: stamp of {sec} s and {nanosec} ns is no time; the publisher's clock is not set")
+
+
+def _one_line(text: str) -> str:
+    """A reason that fits a log line and a diagnostic, whatever text came in the message."""
+    line = text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text[: _MAX_REASON + 1])
+    return line if len(line) <= _MAX_REASON else line[: _MAX_REASON - 3] + "..."

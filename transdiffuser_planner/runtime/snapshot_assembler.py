@@ -32,6 +32,7 @@ _FRAMES_KEPT = 4
 _HISTORY_NS = 2_500_000_000
 _FRAME_WAIT_NS = 150_000_000
 _CLOCK_RESET_NS = 1_000_000_000
+_FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's are of another clock, or of none
 
 
 class SnapshotAssembler:
@@ -53,6 +54,7 @@ class SnapshotAssembler:
             for c in self._rig.cameras
         }
         self._ego: deque[EgoState] = deque()
+        self._stray_ns: int | None = None
         self._acceleration: Acceleration | None = None
         self._route: Route | None = None
         self._command: tuple[int, Command] | None = None
@@ -100,6 +102,8 @@ class SnapshotAssembler:
         return self._add_frame(LIDAR, cloud)
 
     def _add_frame(self, name: str, frame: CameraImage | PointCloud) -> str | None:
+        if self._ego and abs(frame.stamp_ns - self._ego[-1].stamp_ns) > _FOREIGN_NS:
+            return f"{name}: stamp is hours away from the odometry's; all inputs need one clock"
         frames = self._frames[name]
         if frames and frame.stamp_ns <= frames[-1].stamp_ns:
             if frames[-1].stamp_ns - frame.stamp_ns < _CLOCK_RESET_NS:
@@ -115,18 +119,31 @@ class SnapshotAssembler:
         offset = self._rig.base_from_odometry_child_x_m
         if offset:
             ego = _shift_to_base(ego, offset)
+        if self._is_stray(ego.stamp_ns):
+            return "odometry: stamp is hours away from the last; used when the next one agrees"
         if self._ego:
             behind_ns = self._ego[-1].stamp_ns - ego.stamp_ns
             if 0 <= behind_ns < _CLOCK_RESET_NS:
                 return f"odometry: {'repeated' if behind_ns == 0 else 'out-of-order'} stamp"
-            if behind_ns >= _CLOCK_RESET_NS:
+            if behind_ns >= _CLOCK_RESET_NS or behind_ns < -_FOREIGN_NS:
                 self.reset()
             elif is_discontinuity(self._ego[-1], ego):
                 self._ego.clear()
+        elif any(abs(frames[-1].stamp_ns - ego.stamp_ns) > _FOREIGN_NS for frames in self._frames.values() if frames):
+            self.reset()
         self._ego.append(ego)
         while self._ego[-1].stamp_ns - self._ego[0].stamp_ns > _HISTORY_NS:
             self._ego.popleft()
         return None
+
+    def _is_stray(self, stamp_ns: int) -> bool:
+        """Whether odometry's clock seems to have jumped by hours, but one message alone says so."""
+        first_ns, self._stray_ns = self._stray_ns, None
+        near = not self._ego or abs(stamp_ns - self._ego[-1].stamp_ns) <= _FOREIGN_NS
+        if near or (first_ns is not None and 0 < stamp_ns - first_ns <= _CLOCK_RESET_NS):
+            return False
+        self._stray_ns = stamp_ns
+        return True
 
     def add_acceleration(self, acceleration: Acceleration) -> str | None:
         """Take an acceleration; returns why it was refused, or None."""
