@@ -90,7 +90,8 @@ class OnnxBackend:
         Args:
             manifest: A checked model folder.
             provider: "cpu", "cuda" or "tensorrt".
-            num_threads: Threads within an operator of the encoder and the conditioner.
+            num_threads: Threads within an operator; on "cpu" of the encoder only, the operators of the others are too
+                small to be shared.
             precision: "fp32" or "int8".
 
         Raises:
@@ -100,10 +101,9 @@ class OnnxBackend:
         self.provider = provider
         self.precision = precision
         self._paths = manifest.graphs_of(precision)
-        self._denoise_threads = 1 if provider == "cpu" else num_threads
-        self._graphs = {
-            name: _Graph(make_session(self._paths[name], provider, num_threads)) for name in ("encoder", "condition")
-        }
+        self._few_threads = 1 if provider == "cpu" else num_threads
+        self._encoder = _Graph(make_session(self._paths["encoder"], provider, num_threads))
+        self._condition = _Graph(make_session(self._paths["condition"], provider, self._few_threads))
         self._denoise: dict[tuple[int, int], _Graph] = {}
         self._denoise_lock = threading.Lock()
 
@@ -117,7 +117,7 @@ class OnnxBackend:
 
     def encode(self, observation: Tensors) -> Tensors:
         """Scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
-        return self._run("encoder", {name: observation[name] for name in ENCODER_INPUTS}, self._graphs["encoder"])
+        return self._run("encoder", {name: observation[name] for name in ENCODER_INPUTS}, self._encoder)
 
     def condition(self, features: Tensors, observation: Tensors, agents: Tensors) -> Tensors:
         """Everything the denoiser attends to, computed once per cycle.
@@ -125,14 +125,14 @@ class OnnxBackend:
         Args:
             features: Result of ``encode``.
             observation: The conditions (history, status, route, signal, speed limit with masks).
-            agents: "agents" (1, A, F) and "agents_valid" (1, A).
+            agents: "agents" (1, A, F) and "agents_valid" (1, A), any A from 0 on.
 
         Raises:
             ModelError: The graph failed.
         """
         feeds = {name: features[name] for name in self.manifest.encoder_features}
         feeds |= {name: observation[name] for name in CONDITION_INPUTS} | agents
-        return self._run("condition", feeds, self._graphs["condition"])
+        return self._run("condition", feeds, self._condition)
 
     def predict_noise(self, sample_MNP: Array, step: int, condition: Tensors) -> Array:
         """The noise in M joint samples at a denoise step; thread-safe.
@@ -156,7 +156,7 @@ class OnnxBackend:
         with self._denoise_lock:
             if size not in self._denoise:
                 axes = {CANDIDATE_AXIS: num_samples, TOKEN_AXIS: num_tokens}
-                session = make_session(self._paths["denoise"], self.provider, self._denoise_threads, axes)
+                session = make_session(self._paths["denoise"], self.provider, self._few_threads, axes)
                 self._denoise[size] = _Graph(session)
             return self._denoise[size]
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION, ModelContract, agent_specs, observation_specs
 from transdiffuser_planner.core.errors import TrainingError
-from transdiffuser_planner.networks.denoise_step import step_names
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
+from transdiffuser_planner.networks.scene_preparation import step_names
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.manifest import MANIFEST_FORMAT, MANIFEST_NAME, sha256_of

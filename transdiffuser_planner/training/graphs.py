@@ -26,9 +26,10 @@ from transdiffuser_planner.core.contract import (
     observation_specs,
     plan_spec,
 )
-from transdiffuser_planner.networks.denoise_step import DenoiseStep, ScenePreparation, step_names
+from transdiffuser_planner.networks.denoise_step import DenoiseStep
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
+from transdiffuser_planner.networks.scene_preparation import ScenePreparation, step_names
 
 Tensors = dict[str, NDArray[Any]]
 Axes = dict[str, dict[int, str]]
