@@ -1,0 +1,284 @@
+"""The doctor beside a real planner process and a vehicle with one fault at a time, over real DDS."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from conftest import INPUT, RIG, Vehicle
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from transdiffuser_planner.doctor.findings import Level
+from transdiffuser_planner.recording import encode
+from transdiffuser_planner.ros.live_checks import examine
+from transdiffuser_planner.ros.message_factory import make_ros_message as make
+from transdiffuser_planner.ros.message_factory import message_class
+from transdiffuser_planner.ros.qos import OUTPUT, RELIABLE
+
+PLANNER = "/transdiffuser_planner"
+SECONDS = 1.5
+TICK_S = 0.1
+CAMERAS = [f"camera/{camera.name}" for camera in RIG.cameras]
+
+
+class Drive(Vehicle):
+    """The vehicle of the other tests in real time, with all inputs; ``change`` may alter or drop (None) a message."""
+
+    def __init__(self, change=None, every=None, extra=None):
+        super().__init__()
+        self._change = change or (lambda name, message: message)
+        self._every, self._count, self._extra = every or {}, 0, extra
+
+    def put(self, name, type_name, message):
+        # Every n-th instant only, where that is asked for.
+        message = None if self._count % self._every.get(name, 1) else self._change(name, message)
+        if message is not None:
+            super().put(name, type_name, message)
+
+    def instant(self):
+        self.stamp_ns = time.time_ns()
+        self._count += 1
+        self.state()
+        for camera in RIG.cameras:
+            self.image(camera.name)
+            info = encode.camera_info(make, self.stamp_ns, camera.name, camera)
+            self.put(f"camera/{camera.name}/camera_info", "sensor_msgs/msg/CameraInfo", info)
+        self.cloud()
+        route = [[self.ego().x_m + d, 0.0, 0.0] for d in range(0, 100, 10)]
+        self.put("route", "nav_msgs/msg/Path", encode.path(make, self.stamp_ns, "map", route))
+        if self._extra:
+            self._extra(self)
+
+
+class Running:
+    """A node that does something every tick in a thread of its own."""
+
+    def __init__(self, node):
+        self.node, self._told = node, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        executor = SingleThreadedExecutor()
+        executor.add_node(self.node)
+        due = time.monotonic()
+        while not self._told.is_set():
+            if time.monotonic() >= due:
+                due += TICK_S
+                self.node.instant()
+            executor.spin_once(timeout_sec=0.01)
+        executor.shutdown()
+
+    def stop(self):
+        self._told.set()
+        self._thread.join()
+        self.node.destroy_node()
+
+
+def started(*ros_arguments, no_autostart=False, env=None):
+    """A planner process with little to compute."""
+    small = ["num_candidates:=4", "num_denoise_steps:=1", "num_threads:=1", *ros_arguments]
+    command = [sys.executable, "-m", "transdiffuser_planner.apps.main", "plan", *(["--no-autostart"] if no_autostart else [])]
+    command += ["--ros-args", *(word for text in small for word in ("-p", text))]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+
+
+def ended(process):
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(15.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def planner():
+    process = started()
+    deadline = time.monotonic() + 40.0
+    while "active" not in [f.text for f in examine(PLANNER, 0.1) if f.subject == "lifecycle"]:
+        assert time.monotonic() < deadline and process.poll() is None, "the planner did not become active"
+    yield process
+    ended(process)
+
+
+@pytest.fixture
+def seen(planner):
+    """Findings about a vehicle: seen(change=..., every=..., extra=...)."""
+    running = []
+
+    def look(ready=3.0, **faults):
+        running.append(Running(Drive(**faults)))
+        # Both must have found the vehicle before its rates can be judged.
+        time_is_up = threading.Event()
+        time_is_up.wait(ready)
+        return examine(PLANNER, SECONDS)
+
+    yield look
+    for item in running:
+        item.stop()
+
+
+def about(findings, subject, level):
+    """Text and remedy of all findings about a subject of a level."""
+    found = [f for f in findings if f.subject == subject and f.level == level]
+    assert found, [f"{f.level.name} {f.subject}: {f.text}" for f in findings]
+    assert level == Level.OK or all(f.remedy for f in found)
+    return " | ".join(f"{f.text} -> {f.remedy}" for f in found)
+
+
+def errors(findings):
+    return [f"{f.subject}: {f.text}" for f in findings if f.level == Level.ERROR]
+
+
+def test_a_sound_vehicle_has_no_error_and_every_input_is_named(seen):
+    findings = seen()
+    assert errors(findings) == []
+    for subject in ("node", "lifecycle", "odometry", "lidar", "route", "camera rgb_front", "camera_info rgb_left", "view"):
+        about(findings, subject, Level.OK)
+    # On a busy machine some of them are late, which is a warning.
+    assert any(f.subject == "plans" and "masked: traffic_signal" in f.text for f in findings)
+    assert "2400 points with x, y, z, intensity" in about(findings, "lidar", Level.OK)
+    assert "twist fits the motion (6.0 m/s)" in about(findings, "odometry", Level.OK)
+
+
+def test_a_publisher_of_a_wrong_type_is_named_with_the_right_one(seen):
+    def wrong(vehicle):
+        super(Drive, vehicle).put("lidar", "sensor_msgs/msg/Image", vehicle.picture("rgb_left"))
+
+    said = about(seen(change=lambda n, m: None if n == "lidar" else m, extra=wrong), "lidar", Level.ERROR)
+    assert "'vehicle' publishes sensor_msgs/msg/Image, the planner takes sensor_msgs/msg/PointCloud2" in said
+    assert f"remap {INPUT}/lidar" in said
+
+
+def test_a_volatile_route_is_named_as_not_compatible(seen):
+    def volatile(vehicle):
+        if not hasattr(vehicle, "plain"):
+            vehicle.plain = vehicle.create_publisher(message_class("nav_msgs/msg/Path"), f"{INPUT}/route", RELIABLE)
+
+    said = about(seen(change=lambda n, m: None if n == "route" else m, extra=volatile), "route", Level.WARN)
+    assert "QoS of 'vehicle' is not compatible" in said and "olatile" in said and "latched" in said
+
+
+def test_slow_sensors_and_odometry_are_held_against_the_planning_rate(seen):
+    findings = seen(every={"lidar": 3, "odometry": 5})
+    assert "planning_rate_hz is 10" in about(findings, "lidar", Level.WARN)
+    assert "max_odometry_age_s (0.2 s) runs out" in about(findings, "odometry", Level.ERROR)
+
+
+def test_a_picture_of_another_size_than_its_camera_info_is_named_with_both_sizes(seen):
+    def small(name, message):
+        if name == "camera/rgb_front":
+            message.height, message.width, message.step = 64, 120, 360
+            message.data = message.data[: 64 * 360]
+        return message
+
+    said = about(seen(change=small), "camera rgb_front", Level.WARN)
+    assert "picture is 120x64, its camera_info says 240x128" in said and "correct width, height" in said
+
+
+def test_a_missing_topic_is_an_error_and_a_topic_of_that_type_elsewhere_is_offered(seen):
+    def elsewhere(vehicle):
+        if not hasattr(vehicle, "plain"):
+            vehicle.plain = vehicle.create_publisher(message_class("nav_msgs/msg/Odometry"), "/chassis/odom", RELIABLE)
+
+    said = about(seen(change=lambda n, m: None if n == "odometry" else m, extra=elsewhere), "odometry", Level.ERROR)
+    assert "nobody publishes it; nav_msgs/msg/Odometry is published on /chassis/odom" in said
+    assert f"-r {INPUT}/odometry:=/chassis/odom" in said
+
+
+def test_an_uncalibrated_camera_info_is_named(seen):
+    def bare(name, message):
+        if name == "camera/rgb_left/camera_info":
+            message.p, message.k = [0.0] * 12, [0.0] * 9
+        return message
+
+    said = about(seen(change=bare), "camera_info rgb_left", Level.WARN)
+    assert "not calibrated (fx 0" in said and "calibrate the camera" in said
+
+
+def test_stamps_of_another_clock_and_of_none_are_named(seen):
+    def other(name, message):
+        if name == "lidar":
+            message.header.stamp.sec -= 36_000
+        if name == "camera/rgb_right":
+            message.header.stamp = type(message.header.stamp)()
+        return message
+
+    findings = seen(change=other)
+    said = about(findings, "lidar", Level.ERROR)
+    assert "10 hours behind" in said and "use_sim_time alike" in said
+    assert "every stamp is 0" in about(findings, "camera rgb_right", Level.WARN)
+    about(findings, "plans", Level.ERROR)
+
+
+def test_a_publisher_that_is_silent_and_a_cloud_that_cannot_be_read_are_told_apart(seen):
+    def spoilt(name, message):
+        if name == "lidar":
+            message.fields = message.fields[:2]
+        return message
+
+    def silent(vehicle):
+        if not hasattr(vehicle, "plain"):
+            vehicle.plain = vehicle.create_publisher(message_class("sensor_msgs/msg/Image"), f"{INPUT}/camera/rgb_left", RELIABLE)
+
+    findings = seen(change=lambda n, m: None if n == "camera/rgb_left" else spoilt(n, m), extra=silent)
+    assert "nothing arrived in 1.5 s" in about(findings, "camera rgb_left", Level.WARN)
+    assert "cloud lacks field z" in about(findings, "lidar", Level.ERROR)
+
+
+def test_odometry_whose_twist_is_not_in_the_child_frame_is_an_error(seen):
+    def turned(name, message):
+        if name == "odometry":
+            linear = message.twist.twist.linear
+            linear.x, linear.y = 0.0, linear.x
+        return message
+
+    assert "twist.linear.x says 0.0" in about(seen(change=turned), "odometry", Level.ERROR)
+
+
+def test_a_clock_publisher_beside_a_planner_on_system_time_is_a_warning(seen):
+    def clock(vehicle):
+        if not hasattr(vehicle, "plain"):
+            vehicle.plain = vehicle.create_publisher(message_class("rosgraph_msgs/msg/Clock"), "/clock", OUTPUT)
+
+    said = about(seen(extra=clock), "use_sim_time", Level.WARN)
+    assert "'vehicle' publishes /clock" in said and "use_sim_time:=true" in said
+
+
+def test_a_wrong_name_lists_the_nodes_that_are_there_and_another_node_is_no_planner(planner):
+    said = about(examine("/planner", 0.5), "node", Level.ERROR)
+    assert "there are /transdiffuser_planner" in said and "--node" in said
+    other = Node("somebody")
+    other.instant = lambda: None
+    running = Running(other)
+    try:
+        assert "is no planner" in about(examine("/somebody", 0.5), "node", Level.ERROR)
+    finally:
+        running.stop()
+
+
+def test_the_command_prints_remedies_writes_json_and_ends_with_1_on_a_planner_that_is_not_configured(tmp_path):
+    env = {**os.environ, "ROS_DOMAIN_ID": str(int(os.environ["ROS_DOMAIN_ID"]) - 60)}
+    process = started("use_sim_time:=true", no_autostart=True, env=env)
+    try:
+        out = tmp_path / "findings.json"
+        command = [sys.executable, "-m", "transdiffuser_planner.apps.main", "doctor", "--live", "--seconds", "0.5"]
+        deadline = time.monotonic() + 40.0
+        while True:
+            run = subprocess.run([*command, "--json", str(out)], capture_output=True, text=True, timeout=60, env=env)
+            if "lifecycle" in run.stdout or time.monotonic() > deadline:
+                break
+        assert run.returncode == 1 and "Traceback" not in run.stderr
+        assert "ERROR  lifecycle: unconfigured" in run.stdout
+        assert f"-> correct that, then ros2 lifecycle set {PLANNER} configure" in run.stdout
+        assert "the planner's time stands still" in run.stdout
+        rows = json.loads(out.read_text())["findings"]
+        assert {"area", "subject", "level", "text", "remedy"} == set(rows[0])
+    finally:
+        ended(process)

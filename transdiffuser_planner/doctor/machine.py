@@ -1,0 +1,83 @@
+"""The computer: instructions, cores, memory, clock of the processor."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from transdiffuser_planner.doctor.findings import Finding, Findings
+
+_SAY = Findings("machine")
+_PROC, _CPU = Path("/proc"), Path("/sys/devices/system/cpu")
+_WANTED_MB = 350
+
+
+def check(num_threads: int, proc: Path = _PROC, cpu: Path = _CPU) -> Iterator[Finding]:
+    """Look at what decides the planner's speed.
+
+    Args:
+        num_threads: Threads the model will use.
+        proc, cpu: Where Linux tells about itself.
+    """
+    yield from _instructions(proc / "cpuinfo")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores < num_threads:
+        remedy = f"set num_threads to {cores}, or give the process more cores"
+        yield _SAY.warn("cores", f"{cores} for {num_threads} threads of the model", remedy)
+    else:
+        yield _SAY.ok("cores", f"{cores} for {num_threads} threads of the model")
+    yield from _memory(proc / "meminfo")
+    yield from _governor(cpu)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _instructions(path: Path) -> Iterator[Finding]:
+    """What ONNX Runtime's kernels are fast with."""
+    rows = [line.partition(":")[2].split() for line in _text(path).splitlines() if line.startswith("flags")]
+    if not rows:
+        yield _SAY.ok("instructions", f"{platform.machine()}; not told by this system")
+        return
+    flags = set(rows[0])
+    vnni = next((name for name in ("avx512_vnni", "avx_vnni") if name in flags), "")
+    has = [
+        name
+        for name, there in (("AVX2", "avx2" in flags), ("AVX-512", "avx512f" in flags), ("VNNI", bool(vnni)))
+        if there
+    ]
+    if "avx2" not in flags:
+        text = "no AVX2: the model runs several times slower than measured"
+        yield _SAY.warn("instructions", text, "use a processor with AVX2 (2013 or newer), or a GPU provider")
+        return
+    slow = "" if vnni else "; without VNNI int8 graphs gain little over fp32"
+    yield _SAY.ok("instructions", ", ".join(has) + slow)
+
+
+def _memory(path: Path) -> Iterator[Finding]:
+    values = dict(line.split(":", 1) for line in _text(path).splitlines() if ":" in line)
+    if "MemAvailable" not in values:
+        return
+    free_mb = int(values["MemAvailable"].split()[0]) // 1024
+    if free_mb < 2 * _WANTED_MB:
+        text = f"{free_mb} MB free; the planner takes about {_WANTED_MB}"
+        yield _SAY.warn("memory", text, "end other programs, or add memory: swapping misses deadlines")
+    else:
+        yield _SAY.ok("memory", f"{free_mb} MB free")
+
+
+def _governor(cpu: Path) -> Iterator[Finding]:
+    found = {_text(path).strip() for path in cpu.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {""}
+    if not found:
+        yield _SAY.ok("governor", "not told by this system")
+    elif found <= {"performance", "schedutil"}:
+        yield _SAY.ok("governor", ", ".join(sorted(found)))
+    else:
+        text = f"{', '.join(sorted(found))}: the first plans after a pause are slow"
+        yield _SAY.warn("governor", text, "sudo cpupower frequency-set -g performance")

@@ -1,0 +1,130 @@
+"""The model folder: whole, loadable, and how fast a plan is; execution providers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.contract import TINY, ModelContract
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import CameraImage, CameraIntrinsics, EgoState, PointCloud, SensorSnapshot
+from transdiffuser_planner.doctor.findings import Finding, Findings
+from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
+from transdiffuser_planner.runtime.onnx_backend import PROVIDERS, make_session
+from transdiffuser_planner.runtime.planner import Planner
+
+_SAY = Findings("model")
+_WARM_CYCLES = 7
+_EXPORT = "copy the model folder again, or export it again with 'transdiffuser export'"
+
+
+def check(model: str | Path, rig: Rig, config: PlannerConfig) -> Iterator[Finding]:
+    """Check every byte, load every graph, plan on a made-up frame.
+
+    Args:
+        model: Folder, or name of a shipped model.
+        rig: The vehicle's sensors.
+        config: Provider, threads and deadline.
+    """
+    try:
+        manifest = load_manifest(model_folder(model))
+    except PlannerError as error:
+        yield _SAY.error("files", str(error), _EXPORT)
+        return
+    yield _SAY.ok("files", f"'{manifest.name}' {manifest.model_hash[:12]}, every SHA-256 as in its manifest")
+    yield from _providers(manifest, config)
+    yield from _speed(manifest, rig, config)
+
+
+def contract_of(model: str | Path) -> ModelContract:
+    """The model's contract; the shipped model's when the folder is not usable or not on this machine."""
+    try:
+        return load_manifest(model_folder(model)).contract
+    except PlannerError:
+        return TINY
+
+
+def _providers(manifest: ModelManifest, config: PlannerConfig) -> Iterator[Finding]:
+    """Load a graph on each; what is only listed as available may still fail to load."""
+    usable, reason = [], ""
+    for name in PROVIDERS:
+        try:
+            make_session(manifest.graphs["condition"], name, 1)
+            usable.append(name)
+        except PlannerError as error:
+            reason = str(error) if name == config.provider else reason
+    text = f"wanted {config.provider}, usable {', '.join(usable) or 'none'}"
+    if config.provider in usable:
+        yield _SAY.ok("provider", text)
+    else:
+        remedy = f"set provider to {usable[0]}" if usable else _EXPORT
+        extra = "; pip install 'transdiffuser_planner[gpu]' on a machine with CUDA" if config.provider != "cpu" else ""
+        yield _SAY.error("provider", f"{text} ({reason})", remedy + extra)
+
+
+def _speed(manifest: ModelManifest, rig: Rig, config: PlannerConfig) -> Iterator[Finding]:
+    begin = time.perf_counter()
+    try:
+        planner = Planner.load(manifest.folder, rig, config)
+        load_s = time.perf_counter() - begin
+        yield _SAY.ok("graphs", f"loaded in {load_s:.2f} s on {config.provider}")
+        took_ms = warm_plans_ms(planner, rig)
+    except PlannerError as error:
+        yield _SAY.error("graphs", str(error), _EXPORT)
+        return
+    median_ms, slowest_ms = float(np.median(took_ms)), max(took_ms)
+    text = f"{median_ms:.0f} ms warm (slowest {slowest_ms:.0f}) of the deadline's {config.deadline_ms:.0f}"
+    if median_ms > config.deadline_ms:
+        yield _SAY.error(
+            "plan", text, "fewer num_candidates or num_denoise_steps, more num_threads, or a faster machine"
+        )
+    elif slowest_ms > 0.8 * config.deadline_ms:
+        yield _SAY.warn(
+            "plan", text, "end other programs, or lower num_candidates or num_denoise_steps for some reserve"
+        )
+    else:
+        yield _SAY.ok("plan", text)
+
+
+def warm_plans_ms(planner: Planner, rig: Rig) -> list[float]:
+    """How long plans take once everything is loaded, each on a made-up frame, in milliseconds.
+
+    Raises:
+        ModelError: The model fails.
+    """
+    snapshot, took = made_up_frame(rig), []
+    for index in range(1 + _WARM_CYCLES):
+        stamp_ns = snapshot.stamp_ns + index * 100_000_000
+        begin = time.perf_counter()
+        planner.plan(replace(snapshot, stamp_ns=stamp_ns, ego=replace(snapshot.ego, stamp_ns=stamp_ns), history=()))
+        took.append((time.perf_counter() - begin) * 1e3)
+    return took[1:]
+
+
+def made_up_frame(rig: Rig) -> SensorSnapshot:
+    """Grey pictures and flat ground, driving straight."""
+    stamp_ns = 10**9
+    images, intrinsics = {}, {}
+    for camera in rig.cameras:
+        rgb = np.full((camera.height, camera.width, 3), 110, dtype=np.uint8)
+        images[camera.name] = CameraImage(stamp_ns=stamp_ns, name=camera.name, rgb_HW3=rgb)
+        sizes = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
+        intrinsics[camera.name] = CameraIntrinsics(**sizes)
+    x, y = np.meshgrid(np.linspace(4.0, 30.0, 60), np.linspace(-12.0, 12.0, 40))
+    height_m = 0.0 if rig.lidar is None else rig.lidar.z_m
+    ground = np.stack([x.ravel(), y.ravel(), np.full(x.size, -height_m)], axis=-1).astype(np.float32)
+    return SensorSnapshot(
+        stamp_ns=stamp_ns,
+        ego=EgoState(stamp_ns=stamp_ns, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=5.0),
+        history=(),
+        images=images,
+        intrinsics=intrinsics,
+        cloud=None if rig.lidar is None else PointCloud(stamp_ns=stamp_ns, xyz_N3=ground),
+    )

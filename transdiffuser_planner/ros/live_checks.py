@@ -1,0 +1,89 @@
+"""The doctor on a live graph: the planner node, who feeds it, and what arrives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.utilities import get_rmw_implementation_identifier
+
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.doctor import arrival, content, view
+from transdiffuser_planner.doctor.findings import Finding, Findings
+from transdiffuser_planner.doctor.model import contract_of
+from transdiffuser_planner.ros.live_checks_graph import Wiring, wiring
+from transdiffuser_planner.ros.live_checks_listen import listen
+from transdiffuser_planner.ros.live_checks_node import Target, find_target, lifecycle, sim_time, status
+
+NODE_NAME = "transdiffuser_doctor"
+_SAY = Findings("planner node")
+
+
+class LiveDoctor:
+    """Looks at one planner node from a node of its own; rclpy is initialised."""
+
+    def __init__(self) -> None:
+        self._node = Node(NODE_NAME, automatically_declare_parameters_from_overrides=False)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+
+    def examine(self, node_name: str, seconds: float) -> Iterator[Finding]:
+        """Everything about one node, in the order in which faults hide each other.
+
+        Args:
+            node_name: Fully qualified, for example "/transdiffuser_planner".
+            seconds: How long to listen to its inputs.
+        """
+        found = find_target(self._node, self._executor, node_name)
+        if isinstance(found, Finding):
+            yield found
+            return
+        yield _SAY.ok(
+            "node", f"{found.full_name}, planning_rate_hz {found.config.planning_rate_hz:g}, model {found.model}"
+        )
+        state = lifecycle(self._node, self._executor, found)
+        yield state
+        if found.use_sim_time:
+            self._node.set_parameters([Parameter("use_sim_time", value=True)])
+        yield from sim_time(self._node, found)
+        try:
+            rig = Rig.load(found.rig)
+        except PlannerError as error:
+            yield _SAY.error(
+                "rig", str(error), "start the doctor where the planner runs, or correct its parameter 'rig'"
+            )
+            return
+        connected = wiring(self._node, found, rig)
+        yield from connected.findings
+        yield from self._listened(found, rig, connected, seconds)
+
+    def _listened(self, target: Target, rig: Rig, connected: Wiring, seconds: float) -> Iterator[Finding]:
+        statuses = listen(self._node, self._executor, target, connected, seconds)
+        if connected.heard:
+            yield from arrival.check(connected.heard, target.config, seconds, plain_udp=_is_plain_udp())
+            yield from content.check(connected.heard, rig)
+            yield from view.check(rig, contract_of(target.model), content.live_intrinsics(connected.heard))
+        yield status(statuses, target, seconds)
+
+
+def examine(node_name: str, seconds: float) -> list[Finding]:
+    """All findings about a live node; see ``LiveDoctor.examine``."""
+    doctor = LiveDoctor()
+    try:
+        return list(doctor.examine(node_name, seconds))
+    finally:
+        doctor.close()
+
+
+def _is_plain_udp() -> bool:
+    value = os.environ.get("FASTDDS_BUILTIN_TRANSPORTS", "")
+    return "fastrtps" in get_rmw_implementation_identifier() and not value.startswith(("LARGE_DATA", "SHM"))

@@ -1,0 +1,162 @@
+"""Who feeds the planner: its real subscriptions after remapping, their publishers, types and QoS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, qos_check_compatible
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.doctor.findings import Finding, Findings
+from transdiffuser_planner.doctor.heard import AREA, Heard
+from transdiffuser_planner.ros.live_checks_node import Target
+
+_SAY = Findings(AREA)
+_PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_INFO = "sensor_msgs/msg/CameraInfo"
+_SINGLE = {
+    "sensor_msgs/msg/PointCloud2": "lidar",
+    "nav_msgs/msg/Odometry": "odometry",
+    "nav_msgs/msg/Path": "route",
+    "geometry_msgs/msg/AccelWithCovarianceStamped": "acceleration",
+    "transdiffuser_msgs/msg/DrivingCommand": "command",
+    "std_msgs/msg/Float32": "speed_limit",
+    "transdiffuser_msgs/msg/TrafficSignal": "traffic_signal",
+}
+_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wiring:
+    """What is connected, and what is wrong with it.
+
+    Attributes:
+        heard: One entry per input with a publisher that gets through, still empty.
+        findings: About absent publishers, types and QoS.
+    """
+
+    heard: list[Heard]
+    findings: list[Finding]
+
+
+def wiring(node: Node, target: Target, rig: Rig) -> Wiring:
+    """The planner's inputs and their publishers."""
+    pairs = node.get_subscriber_names_and_types_by_node(target.name, target.namespace)
+    topics = [(topic, kind) for topic, kinds in pairs for kind in kinds]
+    inputs = name_inputs(topics, [camera.name for camera in rig.cameras], f"{target.full_name}/input/camera")
+    cameras = [camera.name for camera in rig.cameras]
+    heard: list[Heard] = []
+    findings: list[Finding] = []
+    for name in dict.fromkeys(name for name, _, _ in inputs):
+        places = [(topic, kind) for other, topic, kind in inputs if other == name]
+        needed = is_needed(name, target.config, len(cameras))
+        live = [place for place in places if node.get_publishers_info_by_topic(place[0])]
+        if not live:
+            findings.append(_absent(node, name, places, needed=needed))
+        for topic, kind in live:
+            item = Heard(name=name, topic=topic, type_name=kind, needed=needed)
+            sources = node.get_publishers_info_by_topic(topic)
+            right = [info for info in sources if info.topic_type == kind]
+            findings += _types(item, sources, right)
+            deaf = list(_qos(node, target, item, right))
+            findings += deaf
+            if len(right) > len(deaf):
+                heard.append(item)
+    return Wiring(heard=heard, findings=findings)
+
+
+def name_inputs(topics: Sequence[tuple[str, str]], cameras: Sequence[str], private: str) -> list[tuple[str, str, str]]:
+    """Which input a subscription is, by its type, and for cameras by the rig's names within the topic's words.
+
+    Args:
+        topics: (topic, type) after remapping.
+        cameras: The rig's names.
+        private: Where the node's pictures come without remapping.
+
+    Returns:
+        (input, topic, type), as "camera rgb_left". A camera whose remapped topic does not tell its name is the one
+        that is left, or "camera ?".
+    """
+    found = [(_SINGLE[kind], topic, kind) for topic, kind in topics if kind in _SINGLE]
+    for kinds, word in ((_PICTURES, "camera"), ((_INFO,), "camera_info")):
+        mine = [(topic, kind) for topic, kind in topics if kind in kinds]
+        named = {topic: next((name for name in cameras if name in topic.split("/")), "") for topic, _ in mine}
+        for kind in kinds:
+            same = [topic for topic, other in mine if other == kind]
+            rest = [name for name in cameras if name not in [named[topic] for topic in same]]
+            unknown = [topic for topic in same if not named[topic]]
+            if len(rest) == 1 and len(unknown) == 1:
+                named[unknown[0]] = rest[0]
+        found += [(f"{word} {named[topic] or '?'}", topic, kind) for topic, kind in mine]
+    return sorted(found, key=lambda row: (row[1].startswith(private), row))
+
+
+def is_needed(name: str, config: PlannerConfig, num_cameras: int) -> bool:
+    """Whether there is no plan without an input."""
+    if name.startswith("camera "):
+        return config.min_cameras >= num_cameras
+    return name == "odometry" or (name == "lidar" and config.require_lidar)
+
+
+def _absent(node: Node, name: str, places: Sequence[tuple[str, str]], *, needed: bool) -> Finding:
+    """Nobody publishes; a topic of the same type elsewhere is probably meant."""
+    kinds = {kind for _, kind in places}
+    topic = places[0][0]
+    taken = {place for place, _ in places}
+    candidates = sorted(
+        other
+        for other, types in node.get_topic_names_and_types()
+        if kinds & set(types) and other not in taken and _is_fed(node, other)
+    )
+    text = f"{topic}: nobody publishes it"
+    if candidates and name != "speed_limit":
+        text += f"; {places[0][1]} is published on {', '.join(candidates[:_SHOWN])}"
+        remedy = f"if that is meant, remap: --ros-args -r {topic}:={candidates[0]}, or give a topic map with --topics"
+    else:
+        remedy = "start its source" + ("" if needed else "; without it the input is masked")
+    if name in ("lidar", "odometry") or name.startswith("camera "):
+        return _SAY.fault(name, text, remedy, fatal=needed)
+    return (
+        _SAY.ok(name, f"{text}; optional") if not candidates or name == "speed_limit" else _SAY.warn(name, text, remedy)
+    )
+
+
+def _is_fed(node: Node, topic: str) -> bool:
+    return node.count_publishers(topic) > 0
+
+
+def _types(item: Heard, sources: Sequence[Any], right: Sequence[Any]) -> Iterator[Finding]:
+    """Publishers of another type are not heard; several of the right one mix."""
+    wrong = [info for info in sources if info not in right]
+    if wrong:
+        text = (
+            f"{item.topic}: '{wrong[0].node_name}' publishes {wrong[0].topic_type}, the planner takes {item.type_name}"
+        )
+        remedy = f"publish {item.type_name}, or remap {item.topic} to a topic of that type"
+        yield _SAY.fault(item.name, text, remedy, fatal=item.needed and not right)
+    if len(right) > 1:
+        names = ", ".join(sorted(f"'{info.node_name}'" for info in right))
+        yield _SAY.warn(
+            item.name, f"{item.topic}: {len(right)} publishers, {names}; their stamps mix", "leave one of them"
+        )
+
+
+def _qos(node: Node, target: Target, item: Heard, sources: Sequence[Any]) -> Iterator[Finding]:
+    """One finding for each publisher that the planner's subscription does not match."""
+    own = [
+        info
+        for info in node.get_subscriptions_info_by_topic(item.topic)
+        if (info.node_name, info.node_namespace, info.topic_type) == (target.name, target.namespace, item.type_name)
+    ]
+    for info in sources:
+        answers = [qos_check_compatible(info.qos_profile, mine.qos_profile) for mine in own]
+        if not answers or any(answer != QoSCompatibility.ERROR for answer, _ in answers):
+            continue
+        said = answers[0][1].removeprefix("ERROR: ").strip().rstrip(";")
+        text = f"{item.topic}: QoS of '{info.node_name}' is not compatible with the planner's: {said}"
+        remedy = f"publish reliable, and latched for a route; or set qos_overrides.{item.topic}.subscription.* of the planner"
+        yield _SAY.fault(item.name, text, remedy, fatal=item.needed)
