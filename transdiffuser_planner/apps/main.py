@@ -20,6 +20,7 @@ COMMANDS = {
     "dataset": "turn bags into training samples",
     "train": "train a model from samples",
     "export": "export a trained model as ONNX graphs with a manifest",
+    "quantize": "add int8 graphs to a model and measure what they do to plans",
     "doctor": "check the installation, the model and a running planner; say what to do about each fault",
     "benchmark": "measure the planning cycle, the simulator and the scorer on this machine",
 }
