@@ -1,4 +1,4 @@
-"""Export a trained run as a model folder: ONNX graphs, normaliser, schedule, manifest."""
+"""Export a trained run, or random weights, as a model folder: ONNX graphs, normaliser, schedule, manifest."""
 
 from __future__ import annotations
 
@@ -6,19 +6,39 @@ import argparse
 import subprocess
 from pathlib import Path
 
+from transdiffuser_planner.core.errors import ConfigError
+
 NUM_PARITY_SAMPLES = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("run", type=Path, help="folder of a finished training run")
-    parser.add_argument("--samples", type=Path, required=True, help="samples on which ONNX must equal PyTorch")
+    parser.add_argument("run", type=Path, nargs="?", help="folder of a finished training run")
+    parser.add_argument("--samples", type=Path, help="samples on which ONNX must equal PyTorch")
     parser.add_argument("--trained-on", type=Path, help="training samples, to note their counts in the manifest")
     parser.add_argument("--out", type=Path, help="model folder (default: models/<network>)")
+    parser.add_argument(
+        "--random", choices=("tiny", "base"), help="instead of a run: random weights of this size, to measure speed"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, refused unless parity holds."""
+    if args.random is None:
+        if args.run is None or args.samples is None:
+            raise ConfigError("give the folder of a run and --samples, or --random tiny|base with --out")
+        return _export_run(args)
+    if args.run is not None or args.samples is not None or args.trained_on is not None or args.out is None:
+        raise ConfigError("--random goes with --out, without a run, --samples or --trained-on")
+    from transdiffuser_planner.training.random_model import export_random
+
+    result = export_random(args.random, args.out)
+    print(f"{args.out}: {_megabytes(args.out):.1f} MB of random weights; largest difference: {result.difference}")
+    return 0
+
+
+def _export_run(args: argparse.Namespace) -> int:
+    """A trained run."""
     import numpy as np
 
     from transdiffuser_planner.core.contract import observation_specs
@@ -43,9 +63,15 @@ def run(args: argparse.Namespace) -> int:
     result = export_model(
         training.planner_network(), training.normalizer(), training.schedule, out, samples=inputs, training=info
     )
-    size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    print(f"{out}: {size:.1f} MB; largest difference from PyTorch on {len(inputs)} samples: {result.difference}")
+    print(
+        f"{out}: {_megabytes(out):.1f} MB; largest difference from PyTorch on {len(inputs)} samples: {result.difference}"
+    )
     return 0
+
+
+def _megabytes(folder: Path) -> float:
+    """Size of the files in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
 
 
 def _commit() -> str:

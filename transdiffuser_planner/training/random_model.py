@@ -1,0 +1,59 @@
+"""Models of any size with random weights: for speed measurements and tests, not for driving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
+from transdiffuser_planner.networks.config import NetworkConfig, named_config
+from transdiffuser_planner.networks.planner_network import PlannerNetwork
+from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
+from transdiffuser_planner.pipeline.normalization import PlanNormalizer
+from transdiffuser_planner.training.export import ExportedModel, export_model
+
+CONTRACTS = {"tiny": TINY, "base": BASE}
+SPREAD = 0.05
+
+
+def random_network(config: NetworkConfig, contract: ModelContract, seed: int = 0) -> PlannerNetwork:
+    """A network as it is before training, but without the zeros that make its parts do nothing; in eval mode."""
+    torch.manual_seed(seed)
+    network = PlannerNetwork(config, contract)
+    for parameter in network.parameters():
+        if not parameter.detach().any():
+            nn.init.normal_(parameter, std=SPREAD)
+    return network.eval()
+
+
+def unit_normalizer(contract: ModelContract) -> PlanNormalizer:
+    """Model space is metres and radians."""
+    zeros, ones = np.zeros((contract.num_plan_steps, 3)), np.ones((contract.num_plan_steps, 3))
+    return PlanNormalizer(ego_mean_T3=zeros, ego_std_T3=ones, agent_mean_T3=zeros, agent_std_T3=ones)
+
+
+def num_backbone_weights(network: PlannerNetwork) -> int:
+    """Trained numbers of both branches and their fusion."""
+    encoder = network.perception.encoder
+    parts = (encoder.image_branch, encoder.lidar_branch, encoder.fusions)
+    return sum(parameter.numel() for part in parts for parameter in part.parameters())
+
+
+def export_random(name: str, out: Path) -> ExportedModel:
+    """Write a model folder with random weights.
+
+    Raises:
+        ConfigError: The size is unknown.
+        TrainingError: ONNX Runtime and PyTorch differ.
+    """
+    config, contract = named_config(name), CONTRACTS[name]
+    network = random_network(config, contract)
+    schedule = NoiseSchedule.cosine(contract.num_denoise_steps)
+    facts = {
+        "note": "Random weights: only its speed means anything.",
+        "backbone_weights": num_backbone_weights(network),
+    }
+    return export_model(network, unit_normalizer(contract), schedule, out, training=facts)
