@@ -60,9 +60,10 @@ def probe(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     try:
         return dict(json.loads(run.stdout.strip().splitlines()[-1]))
     except (IndexError, ValueError):
-        return {
-            "rclpy_error": (run.stderr.strip().splitlines() or [f"the interpreter ended with {run.returncode}"])[-1]
-        }
+        said = (run.stderr.strip().splitlines() or [f"the interpreter ended with {run.returncode}"])[-1]
+        said = said.rpartition("]: ")[2].partition(", exiting")[0]
+        # rcl ends the process that imports it when the middleware is not the wanted one.
+        return {"rclpy": "", "rmw_error": said} if "RMW" in said else {"rclpy_error": said}
 
 
 def check(found: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None) -> Iterator[Finding]:
@@ -89,7 +90,7 @@ def _libraries(there: Mapping[str, str], env: Mapping[str, str]) -> Iterator[Fin
     yield _SAY.ok("rclpy", origin)
     if "messages_error" in there:
         yield _SAY.error("transdiffuser_msgs", f"not usable ({_short(there['messages_error'])})", _BUILD)
-    else:
+    elif "messages" in there:
         yield _SAY.ok("transdiffuser_msgs", "built for this Python and loadable")
     if "rmw_error" in there:
         wanted = env.get("RMW_IMPLEMENTATION", "the default")

@@ -1,0 +1,180 @@
+"""What the doctor makes of messages that arrived: rates, stamps and contents, without a graph."""
+
+import numpy as np
+import pytest
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import EgoState
+from transdiffuser_planner.doctor import arrival, content
+from transdiffuser_planner.doctor.findings import Level
+from transdiffuser_planner.doctor.heard import Heard
+from transdiffuser_planner.recording import encode
+from transdiffuser_planner.recording.definitions import make_message as make
+from transdiffuser_planner.recording.topics import PARAMS
+
+RIG = Rig.load(PARAMS / "rig_carla.yaml")
+NOW = 1_700_000_000 * 10**9
+
+
+def heard(name, *, hz=10.0, count=30, age_s=0.02, needed=True, messages=(), num_bytes=100, kind="k"):
+    times = [i / hz for i in range(count)]
+    now = [NOW + round(t * 1e9) for t in times]
+    return Heard(name=name, topic=f"/{name.replace(' ', '/')}", type_name=kind, needed=needed, arrived_s=times, now_ns=now,
+                 stamp_ns=[t - round(age_s * 1e9) for t in now], num_bytes=num_bytes, messages=list(messages))  # fmt: skip
+
+
+def judged(*items, plain_udp=False):
+    found = list(arrival.check(items, PlannerConfig(), 3.0, plain_udp=plain_udp))
+    assert all(bool(f.remedy) == (f.level > Level.OK) for f in found)
+    return found
+
+
+def test_inputs_at_the_planning_rate_are_fine():
+    found = judged(heard("lidar"), heard("odometry", hz=50.0, count=150), heard("camera rgb_left"), heard("route", count=1))
+    assert {f.level for f in found} == {Level.OK} and len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("item", "level", "said"),
+    [
+        (heard("lidar", count=0), Level.ERROR, "nothing arrived in 3 s"),
+        (heard("camera rgb_left", count=0, needed=False), Level.WARN, "nothing arrived in 3 s"),
+        (heard("route", count=0, needed=False), Level.WARN, "nothing arrived"),
+        (heard("lidar", hz=5.0), Level.WARN, "5.0 Hz, planning_rate_hz is 10"),
+        (heard("lidar", hz=1.0, count=3), Level.ERROR, "max_sensor_age_s (0.5 s) runs out"),
+        (heard("lidar", count=1), Level.ERROR, "1 message in 3 s"),
+        (heard("odometry", hz=4.0), Level.ERROR, "max_odometry_age_s (0.2 s) runs out"),
+        (heard("lidar", age_s=0.8), Level.ERROR, "0.80 s old when it arrives"),
+        (heard("lidar", age_s=-0.3), Level.WARN, "0.30 s in the future"),
+        (heard("camera rgb_left", age_s=1.7e9 - 5.0, needed=False), Level.WARN, "hours behind"),
+        (heard("command", age_s=2.0, needed=False), Level.WARN, "limit is 1 s"),
+    ],
+)  # fmt: skip
+def test_what_is_silent_slow_old_or_of_another_time_is_named(item, level, said):
+    found = max(judged(item), key=lambda f: f.level)
+    assert found.level == level and said in found.text
+
+
+def test_a_stamp_of_zero_and_stamps_out_of_order_are_told_apart():
+    unset = heard("lidar")
+    unset.stamp_ns = [0] * 30
+    assert "every stamp is 0" in judged(unset)[0].text
+    mixed = heard("lidar")
+    mixed.stamp_ns[5], mixed.stamp_ns[6] = mixed.stamp_ns[6], mixed.stamp_ns[5]
+    mixed.stamp_ns[9] = mixed.stamp_ns[10]
+    assert "1 stamps run backwards, 1 are repeated" in judged(mixed)[0].text
+
+
+def test_sensors_must_be_on_the_odometrys_clock_and_tai_is_recognised():
+    found = [f for f in judged(heard("odometry", age_s=0.0, hz=20), heard("lidar", age_s=-37.01)) if "odometry's" in f.text]
+    assert found[0].level == Level.ERROR and "37.01 s newer" in found[0].text and "TAI instead of UTC?" in found[0].text
+
+
+def test_big_messages_over_plain_udp_get_the_hint():
+    assert not any("UDP" in f.text for f in judged(heard("lidar", num_bytes=2_000_000)))
+    found = judged(heard("lidar", num_bytes=2_000_000), plain_udp=True)
+    assert any("2.0 MB a message over plain UDP" in f.text and "LARGE_DATA" in f.remedy for f in found)
+
+
+def contents(*items, rig=RIG):
+    found = list(content.check(items, rig))
+    assert all(bool(f.remedy) == (f.level > Level.OK) for f in found)
+    return found
+
+
+def ground(height_m=-1.9, count=3000):
+    rng = np.random.default_rng(1)
+    xy = rng.uniform(-14.0, 14.0, (count, 2))
+    return np.column_stack([xy, np.full(count, height_m), np.ones(count)]).astype(np.float32)
+
+
+def test_a_cloud_is_judged_by_fields_number_and_ground():
+    cloud = encode.point_cloud(make, NOW, "lidar", ground())
+    assert [f.level for f in contents(heard("lidar", messages=[cloud]))] == [Level.OK]
+    low = encode.point_cloud(make, NOW, "lidar", ground(-0.6))
+    assert "lies at +1.3 m" in contents(heard("lidar", messages=[low]))[-1].text
+    few = encode.point_cloud(make, NOW, "lidar", ground(count=40))
+    assert "40 usable points of 40" in contents(heard("lidar", messages=[few]))[0].text
+    flat = encode.point_cloud(make, NOW, "lidar", ground())
+    flat.fields = flat.fields[:2]
+    assert contents(heard("lidar", messages=[flat]))[0].level == Level.ERROR
+
+
+def camera_pair(spoil_info=None, spoil_picture=None):
+    camera = RIG.cameras[1]
+    info = encode.camera_info(make, NOW, camera.name, camera)
+    picture = encode.image(make, NOW, camera.name, np.zeros((camera.height, camera.width, 3), np.uint8))
+    if spoil_info:
+        spoil_info(info)
+    if spoil_picture:
+        spoil_picture(picture)
+    return [heard(f"camera {camera.name}", messages=[picture]), heard(f"camera_info {camera.name}", messages=[info])]
+
+
+def _set(**fields):
+    return lambda message: [setattr(message, name, value) for name, value in fields.items()]
+
+
+def test_a_camera_is_judged_with_its_camera_info_and_the_rig():
+    assert {f.level for f in contents(*camera_pair())} == {Level.OK}
+    no_p = np.zeros(12)
+    cases = {
+        "not calibrated (fx 0": camera_pair(_set(p=no_p, k=np.zeros(9))),
+        "has distortion and no projection matrix": camera_pair(_set(p=no_p, d=np.asarray([0.1, -0.2, 0.0, 0.0, 0.0]))),
+        "fx 400 at width 240, the rig says 198": camera_pair(lambda m: m.p.__setitem__(0, 400.0)),
+        "picture is 240x128, its camera_info says 480x256": camera_pair(_set(width=480, height=256)),
+        "encoding 'yuv422'": camera_pair(None, _set(encoding="yuv422")),
+    }
+    for said, pair in cases.items():
+        assert any(said in f.text and f.level > Level.OK for f in contents(*pair)), said
+    assert "the rig says 240x128" in contents(camera_pair(None, _set(width=120, height=64, step=360))[0])[0].text
+
+
+def odometry(vx=6.0, frame="map", child="base_link", moved_mps=6.0, count=20):
+    states = [
+        EgoState(stamp_ns=NOW + i * 100_000_000, frame_id=frame, x_m=moved_mps * i * 0.1, y_m=0.0, heading_rad=0.0, vx_mps=vx)
+        for i in range(count)
+    ]
+    return heard("odometry", count=count, messages=[encode.odometry(make, state, child) for state in states])
+
+
+def test_odometry_is_judged_by_frames_and_by_its_own_motion():
+    assert "twist fits the motion (6.0 m/s)" in contents(odometry())[0].text
+    assert contents(odometry(vx=0.0))[0].level == Level.ERROR
+    assert contents(odometry(vx=21.6))[0].level == Level.ERROR  # km/h
+    assert contents(odometry(vx=0.0, moved_mps=0.0))[0].level == Level.OK
+    assert "frame_id is empty" in contents(odometry(frame=""))[0].text
+    assert "describes 'gps'" in contents(odometry(child="gps"))[0].text
+    spoilt = odometry()
+    spoilt.messages[3].pose.pose.orientation.w = 0.0
+    assert "unit quaternion" in contents(spoilt)[0].text
+
+
+def test_a_route_in_another_frame_and_bad_optional_inputs_are_named():
+    route = heard("route", needed=False, messages=[encode.path(make, NOW, "odom", np.zeros((3, 3)))])
+    assert any("in frame 'odom', odometry in 'map'" in f.text for f in contents(route, odometry()))
+    limit = heard("speed_limit", needed=False, messages=[encode.float32(make, 0.0)])
+    command = heard("command", needed=False, messages=[encode.driving_command(make, NOW, 9)])
+    assert [f.level for f in contents(limit, command)] == [Level.WARN, Level.WARN]
+
+
+def test_cameras_are_told_apart_by_the_words_of_their_topics():
+    graph = pytest.importorskip("transdiffuser_planner.ros.live_checks_graph", reason="ROS 2 is not installed")
+    image, packed, info = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
+    topics = [("/car/left/raw", image), ("/n/input/camera/left/compressed", packed), ("/car/left/info", info),
+              ("/other/eye", image), ("/n/input/camera/right/compressed", packed),
+              ("/lidar", "sensor_msgs/msg/PointCloud2")]  # fmt: skip
+    found = graph.name_inputs(topics, ["left", "right"], "/n/input/camera")
+    named = {topic: name for name, topic, _ in found}
+    assert named["/car/left/raw"] == "camera left" and named["/other/eye"] == "camera right" and named["/lidar"] == "lidar"
+    assert named["/n/input/camera/right/compressed"] == "camera right" and named["/car/left/info"] == "camera_info left"
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_the_stamp_is_read_from_the_bytes(big_endian):
+    listen = pytest.importorskip("transdiffuser_planner.ros.live_checks_listen", reason="ROS 2 is not installed")
+    import struct
+
+    data = bytes([0, 0 if big_endian else 1, 0, 0]) + struct.pack(">iI" if big_endian else "<iI", 12, 345)
+    assert listen.stamp_of(data) == 12 * 10**9 + 345
