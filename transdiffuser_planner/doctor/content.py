@@ -160,20 +160,19 @@ def _odometry(item: Heard, rig: Rig) -> Iterator[Finding]:
     if not frame:
         text = f"{item.topic}: frame_id is empty; plans leave in a frame without a name"
         yield _SAY.warn(item.name, text, "set header.frame_id to odom or map")
+    about = f"'{child}' in '{frame}'"
     if child != "base_link" and rig.base_from_odometry_child_x_m == 0.0:
-        text = f"{item.topic}: describes '{child}'; the planner takes it for base_link, the rear axle's centre"
-        remedy = "give base_from_odometry_child_x_m in the rig file if that frame lies elsewhere"
-        yield _SAY.warn(item.name, text, remedy)
+        about += ", taken for base_link: the rear axle's centre"
     moved = _motion(states)
     if moved is None:
-        yield _SAY.ok(item.name, f"'{child}' in '{frame}'")
+        yield _SAY.ok(item.name, about)
         return
     driven_mps, said_mps = moved
     if abs(driven_mps - said_mps) > 0.3 * max(abs(driven_mps), abs(said_mps)):
         text = f"{item.topic}: positions move with {driven_mps:.1f} m/s along the heading, twist.linear.x says {said_mps:.1f}"
         yield _SAY.error(item.name, text, "publish the twist in the child frame (x forward), in m/s")
     else:
-        yield _SAY.ok(item.name, f"'{child}' in '{frame}', twist fits the motion ({driven_mps:.1f} m/s)")
+        yield _SAY.ok(item.name, f"{about}; twist fits the motion ({driven_mps:.1f} m/s)")
 
 
 def _motion(states: Sequence[EgoState]) -> tuple[float, float] | None:

@@ -55,10 +55,12 @@ class Heard:
 
     @property
     def rate_hz(self) -> float:
-        """Messages per second; 0 for fewer than two."""
-        if len(self.arrived_s) < 2 or self.arrived_s[-1] <= self.arrived_s[0]:
+        """Messages per second of the planner's time, which may be a simulator's; 0 for fewer than two."""
+        if len(self.arrived_s) < 2:
             return 0.0
-        return (len(self.arrived_s) - 1) / (self.arrived_s[-1] - self.arrived_s[0])
+        span_s = (self.now_ns[-1] - self.now_ns[0]) * 1e-9
+        span_s = span_s if span_s > 0.0 else self.arrived_s[-1] - self.arrived_s[0]
+        return (len(self.arrived_s) - 1) / span_s if span_s > 0.0 else 0.0
 
     def age_s(self) -> float | None:
         """Median of the planner's clock minus the stamp at arrival; None without stamps."""

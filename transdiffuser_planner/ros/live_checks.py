@@ -18,6 +18,7 @@ from transdiffuser_planner.doctor.model import contract_of
 from transdiffuser_planner.ros.live_checks_graph import Wiring, wiring
 from transdiffuser_planner.ros.live_checks_listen import listen
 from transdiffuser_planner.ros.live_checks_node import Target, find_target, lifecycle, sim_time, status
+from transdiffuser_planner.ros.live_checks_tf import StaticTransforms
 
 NODE_NAME = "transdiffuser_doctor"
 _SAY = Findings("planner node")
@@ -67,11 +68,13 @@ class LiveDoctor:
         yield from self._listened(found, rig, connected, seconds)
 
     def _listened(self, target: Target, rig: Rig, connected: Wiring, seconds: float) -> Iterator[Finding]:
+        transforms = StaticTransforms(self._node)
         statuses = listen(self._node, self._executor, target, connected, seconds)
         if connected.heard:
             yield from arrival.check(connected.heard, target.config, seconds, plain_udp=_is_plain_udp())
             yield from content.check(connected.heard, rig)
             yield from view.check(rig, contract_of(target.model), content.live_intrinsics(connected.heard))
+        yield from transforms.check(rig, connected.heard)
         yield status(statuses, target, seconds)
 
 

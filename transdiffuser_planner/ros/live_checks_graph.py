@@ -56,7 +56,7 @@ def wiring(node: Node, target: Target, rig: Rig) -> Wiring:
         needed = is_needed(name, target.config, len(cameras))
         live = [place for place in places if node.get_publishers_info_by_topic(place[0])]
         if not live:
-            findings.append(_absent(node, name, places, needed=needed))
+            findings.append(_absent(node, target, name, places, needed=needed))
         for topic, kind in live:
             item = Heard(name=name, topic=topic, type_name=kind, needed=needed)
             sources = node.get_publishers_info_by_topic(topic)
@@ -66,6 +66,10 @@ def wiring(node: Node, target: Target, rig: Rig) -> Wiring:
             findings += deaf
             if len(right) > len(deaf):
                 heard.append(item)
+    found = len({item.name for item in heard if item.kind == "camera"})
+    if found < target.config.min_cameras:
+        text = f"{found} of {len(cameras)} have a publisher that is heard, min_cameras is {target.config.min_cameras}"
+        findings.append(_SAY.error("cameras", text, "start or remap more cameras, or lower min_cameras"))
     return Wiring(heard=heard, findings=findings)
 
 
@@ -102,7 +106,7 @@ def is_needed(name: str, config: PlannerConfig, num_cameras: int) -> bool:
     return name == "odometry" or (name == "lidar" and config.require_lidar)
 
 
-def _absent(node: Node, name: str, places: Sequence[tuple[str, str]], *, needed: bool) -> Finding:
+def _absent(node: Node, target: Target, name: str, places: Sequence[tuple[str, str]], *, needed: bool) -> Finding:
     """Nobody publishes; a topic of the same type elsewhere is probably meant."""
     kinds = {kind for _, kind in places}
     topic = places[0][0]
@@ -110,7 +114,7 @@ def _absent(node: Node, name: str, places: Sequence[tuple[str, str]], *, needed:
     candidates = sorted(
         other
         for other, types in node.get_topic_names_and_types()
-        if kinds & set(types) and other not in taken and _is_fed(node, other)
+        if kinds & set(types) and other not in taken and _is_fed(node, other, target)
     )
     text = f"{topic}: nobody publishes it"
     if candidates and name != "speed_limit":
@@ -125,8 +129,10 @@ def _absent(node: Node, name: str, places: Sequence[tuple[str, str]], *, needed:
     )
 
 
-def _is_fed(node: Node, topic: str) -> bool:
-    return node.count_publishers(topic) > 0
+def _is_fed(node: Node, topic: str, target: Target) -> bool:
+    """Whether somebody else than the planner publishes a topic."""
+    sources = node.get_publishers_info_by_topic(topic)
+    return any((info.node_name, info.node_namespace) != (target.name, target.namespace) for info in sources)
 
 
 def _types(item: Heard, sources: Sequence[Any], right: Sequence[Any]) -> Iterator[Finding]:

@@ -35,6 +35,14 @@ def test_inputs_at_the_planning_rate_are_fine():
     assert {f.level for f in found} == {Level.OK} and len(found) == 4
 
 
+def test_rates_are_those_of_the_planners_time_also_when_a_simulator_is_slow():
+    item = heard("lidar")
+    item.arrived_s = [2.0 * t for t in item.arrived_s]
+    assert item.rate_hz == pytest.approx(10.0)
+    item.now_ns = [NOW] * 30  # no clock message came
+    assert item.rate_hz == pytest.approx(5.0)
+
+
 @pytest.mark.parametrize(
     ("item", "level", "said"),
     [
@@ -145,7 +153,7 @@ def test_odometry_is_judged_by_frames_and_by_its_own_motion():
     assert contents(odometry(vx=21.6))[0].level == Level.ERROR  # km/h
     assert contents(odometry(vx=0.0, moved_mps=0.0))[0].level == Level.OK
     assert "frame_id is empty" in contents(odometry(frame=""))[0].text
-    assert "describes 'gps'" in contents(odometry(child="gps"))[0].text
+    assert "'gps' in 'map', taken for base_link" in contents(odometry(child="gps"))[0].text
     spoilt = odometry()
     spoilt.messages[3].pose.pose.orientation.w = 0.0
     assert "unit quaternion" in contents(spoilt)[0].text

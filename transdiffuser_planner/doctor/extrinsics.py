@@ -1,0 +1,117 @@
+"""The rig's mounts against what the vehicle's own /tf_static says of the same sensors."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.rig import Mount, Rig
+from transdiffuser_planner.doctor.findings import Finding, Findings
+from transdiffuser_planner.doctor.heard import Heard
+
+_SAY = Findings("rig and model")
+BASE = "base_link"
+_MAX_GAP_M = 0.1
+_MAX_TURN_RAD = math.radians(2.0)
+_OPTICAL_FROM_SENSOR = np.asarray([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """One transform: points of ``child`` in ``parent``.
+
+    Attributes:
+        parent, child: Frames.
+        parent_from_child: 4x4.
+    """
+
+    parent: str
+    child: str
+    parent_from_child: NDArray[np.float64]
+
+
+def link_of(message: Any) -> Link:
+    """A geometry_msgs/TransformStamped."""
+    t, q = message.transform.translation, message.transform.rotation
+    x, y, z, w = np.asarray([q.x, q.y, q.z, q.w]) / max(math.sqrt(q.x**2 + q.y**2 + q.z**2 + q.w**2), 1e-9)
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    matrix[:3, 3] = [t.x, t.y, t.z]
+    return Link(parent=message.header.frame_id, child=message.child_frame_id, parent_from_child=matrix)
+
+
+def base_from(frame: str, links: Sequence[Link], base: str = BASE) -> NDArray[np.float64] | None:
+    """The way from a frame to base_link through any chain of links, or None when there is none."""
+    known, ahead = {base: np.eye(4)}, deque([base])
+    while ahead:
+        here = ahead.popleft()
+        for link in links:
+            for other, step in (
+                (link.child, link.parent_from_child if link.parent == here else None),
+                (link.parent, np.linalg.inv(link.parent_from_child) if link.child == here else None),
+            ):
+                if step is not None and other not in known:
+                    known[other] = known[here] @ step
+                    ahead.append(other)
+    return known.get(frame)
+
+
+def frames_of(heard: Sequence[Heard]) -> dict[str, str]:
+    """Sensor -> frame_id of its messages."""
+    sensors = [item for item in heard if item.kind in ("camera", "lidar") and item.message is not None]
+    return {item.name: item.message.header.frame_id for item in sensors}
+
+
+def check(rig: Rig, frames: Mapping[str, str], links: Sequence[Link]) -> Iterator[Finding]:
+    """Compare every sensor whose frame is connected to base_link.
+
+    Args:
+        rig: The planner's.
+        frames: Result of ``frames_of``.
+        links: Of /tf_static.
+    """
+    mounts: dict[str, Mount] = {f"camera {camera.name}": camera for camera in rig.cameras}
+    if rig.lidar is not None:
+        mounts["lidar"] = rig.lidar
+    for name, mount in mounts.items():
+        found = base_from(frames[name], links) if frames.get(name) else None
+        if found is not None:
+            yield _compare(name, frames[name], mount, found)
+        elif name in frames:
+            yield _SAY.ok(name, f"mount not compared: /tf_static does not connect '{frames[name]}' with {BASE}")
+
+
+def _compare(name: str, frame: str, mount: Mount, base_from_frame: NDArray[np.float64]) -> Finding:
+    wanted = mount.base_from_sensor()
+    ways = [base_from_frame[:3, :3]]
+    if name.startswith("camera"):  # its frame may be an optical one, z ahead
+        ways.append(ways[0] @ _OPTICAL_FROM_SENSOR)
+    turns = [_angle_rad(way.T @ wanted[:3, :3]) for way in ways]
+    gap_m, turn_rad = float(np.linalg.norm(base_from_frame[:3, 3] - wanted[:3, 3])), min(turns)
+    if gap_m <= _MAX_GAP_M and turn_rad <= _MAX_TURN_RAD:
+        return _SAY.ok(name, f"mounted as /tf_static says of '{frame}'")
+    roll, pitch, yaw = _angles_rad(ways[turns.index(turn_rad)])
+    x, y, z = base_from_frame[:3, 3] + 0.0  # no minus zeros
+    text = f"the rig and /tf_static ('{frame}') differ by {gap_m:.2f} m and {math.degrees(turn_rad):.1f} degrees"
+    says = f"x_m: {x:.3f}, y_m: {y:.3f}, z_m: {z:.3f}, roll_rad: {roll:.4f}, pitch_rad: {pitch:.4f}, yaw_rad: {yaw:.4f}"
+    return _SAY.warn(name, text, f"correct the one that is wrong; /tf_static as a rig entry: {says}")
+
+
+def _angle_rad(rotation: NDArray[np.float64]) -> float:
+    return math.acos(max(-1.0, min(1.0, (float(np.trace(rotation)) - 1.0) / 2.0)))
+
+
+def _angles_rad(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Roll, pitch, yaw in the rig's convention."""
+    pitch = math.asin(max(-1.0, min(1.0, 0.0 - rotation[2, 0])))
+    return math.atan2(rotation[2, 1], rotation[2, 2]), pitch, math.atan2(rotation[1, 0], rotation[0, 0])
