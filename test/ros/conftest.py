@@ -135,9 +135,9 @@ class Stage:
 
     def __init__(self, **parameters: Any) -> None:
         self.vehicle = Vehicle()
-        overrides = [Parameter(name, value=value) for name, value in {"num_threads": 1, **parameters}.items()]
-        # A loaded test machine may be slow; how old a frame may get is tested where it matters.
-        overrides += [Parameter("max_sensor_age_s", value=10.0)] if "max_sensor_age_s" not in parameters else []
+        # A loaded test machine may be slow; how old a frame may get and how long a plan may take is tested where it matters.
+        patient = {"num_threads": 1, "max_sensor_age_s": 10.0, "deadline_ms": 1000.0, "model_timeout_s": 10.0}
+        overrides = [Parameter(name, value=value) for name, value in {**patient, **parameters}.items()]
         self.planner = PlannerNode(parameter_overrides=overrides)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.vehicle)

@@ -113,14 +113,14 @@ def test_the_same_frame_and_seed_give_the_same_plan(make_stage):
         stage.vehicle.stamp_ns = 1_700_000_000_000_000_000 // 10**8 * 10**8
         stage.planner.set_parameters([Parameter("max_sensor_age_s", value=10.0)])
         job = _first_snapshot(stage)
-        plans.append(stage.planner._planner.plan(job).trajectory)
+        plans.append(stage.planner.keeper.planner.plan(job).trajectory)
     np.testing.assert_array_equal(plans[0].x_m_T, plans[1].x_m_T)
     np.testing.assert_array_equal(plans[0].speed_mps_T, plans[1].speed_mps_T)
 
 
 def _first_snapshot(stage):
     """The snapshot of one frame as it came over DDS."""
-    vehicle, assembler = stage.vehicle, stage.planner._assembler
+    vehicle, assembler = stage.vehicle, stage.planner._intake.assembler
     vehicle.frame()
 
     def complete() -> bool:

@@ -192,9 +192,11 @@ def _node_arguments(args: argparse.Namespace, choice: Choice, topics_file: Path)
     """The command line of a planner node that plans as this replay does."""
     yield from ("plan", "--model", str(model_folder(args.model)))
     yield from ("--topics", str(topics_file), "--rig", str(choice.rig_file))
-    # Played frame by frame, a bag may take longer than its own time; the age of a frame says nothing then.
+    # Played frame by frame, a bag may take longer than its own time; there is no deadline then.
+    patient = {"anytime": False, "deadline_ms": 1000.0, "fallback_margin_ms": 1.0, "model_timeout_s": 10.0}
+    patient |= {"frame_wait_ms": 150.0}  # messages may overtake each other
     yield from ("--ros-args", "-p", "use_sim_time:=true")
-    for name, value in args.parameters.items():
+    for name, value in {**args.parameters, **patient}.items():
         yield from ("-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}")
 
 

@@ -9,6 +9,7 @@ import typing
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
+from transdiffuser_planner.core.contract import PRECISIONS
 from transdiffuser_planner.core.errors import ConfigError
 
 _OPEN = float("inf")
@@ -22,6 +23,11 @@ def _number(default: float, unit: str, minimum: float, maximum: float, text: str
 def _choice(default: str, options: tuple[str, ...], text: str) -> Any:
     """A text field; an empty tuple of options allows any text."""
     return field(default=default, metadata={"unit": "", "options": options, "text": text})
+
+
+def _switch(default: bool, text: str) -> Any:
+    """A field that is true or false."""
+    return field(default=default, metadata={"unit": "", "text": text})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,16 +45,19 @@ class PlannerConfig:
     num_denoise_steps: int = _number(10, "", 1, 10, "Denoise steps; below the model's T the DDIM sampler is used.")
     noise_scale: float = _number(1.0, "", 0.0, 2.0, "Standard deviation of the start noise; 1 is the training value.")
     provider: str = _choice("cpu", ("cpu", "cuda", "tensorrt"), "ONNX Runtime execution provider.")
-    num_threads: int = _number(2, "", 1, 64, "Threads of the model's sessions.")
+    num_threads: int = _number(2, "", 1, 64, "Threads of the model; the candidates are shared out among them.")
+    precision: str = _choice("fp32", PRECISIONS, "Arithmetic of the model's graphs; int8 needs a model that has them.")
+    anytime: bool = _switch(True, "Whether the node samples fewer steps or candidates when time runs short.")
+    frame_wait_ms: float = _number(50.0, "ms", 0.0, 500.0, "How long a frame waits for sensors that are late or absent.")
+    fallback_margin_ms: float = _number(15.0, "ms", 1.0, 500.0, "Before the deadline: when a fallback replaces the model.")
+    model_timeout_s: float = _number(1.0, "s", 0.2, 60.0, "A model that does not answer for so long is replaced.")
 
     sync_tolerance_s: float = _number(0.05, "s", 0.0, 1.0, "Largest stamp difference of sensors in one snapshot.")
     max_sensor_age_s: float = _number(0.5, "s", 0.05, 10.0, "Older camera and LiDAR frames are not planned from.")
     max_odometry_age_s: float = _number(0.2, "s", 0.02, 5.0, "Odometry must reach this close to the frame's stamp.")
     max_optional_age_s: float = _number(1.0, "s", 0.1, 60.0, "Older command, signal and limit messages are masked.")
     min_cameras: int = _number(1, "", 0, 16, "Cameras that must be present for a plan.")
-    require_lidar: bool = field(
-        default=True, metadata={"unit": "", "text": "Whether a plan needs a LiDAR cloud (the safety check uses it)."}
-    )
+    require_lidar: bool = _switch(True, "Whether a plan needs a LiDAR cloud (the safety check uses it).")
 
     max_accel_mps2: float = _number(4.0, "m/s2", 0.5, 15.0, "Kinematic limit of accepted plans: acceleration.")
     max_decel_mps2: float = _number(8.0, "m/s2", 0.5, 15.0, "Kinematic limit of accepted plans: braking.")
@@ -75,6 +84,10 @@ class PlannerConfig:
         hints = typing.get_type_hints(type(self))
         for item in fields(self):
             _check(item.name, getattr(self, item.name), hints[item.name], dict(item.metadata))
+        if self.fallback_margin_ms >= self.deadline_ms:
+            raise ConfigError(
+                f"fallback_margin_ms {self.fallback_margin_ms} must be smaller than deadline_ms {self.deadline_ms}"
+            )
         if self.comfort_decel_mps2 > self.emergency_decel_mps2:
             raise ConfigError("comfort_decel_mps2 must not exceed emergency_decel_mps2")
         if self.min_cameras == 0 and not self.require_lidar:

@@ -221,7 +221,16 @@ class Candidates:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """What a plan was made from and how; published with every plan."""
+    """What a plan was made from and how; published with every plan.
+
+    Attributes:
+        snapshot_stamp_ns, ages_ns, missing: The inputs.
+        seed: Run seed.
+        model_name, model_hash, provider, precision: What computed it.
+        num_candidates, num_denoise_steps: Made in this cycle; 0 when nothing was sampled.
+        plan_age_s: Age of the plan that a LAST_PLAN fallback continues, else 0.
+        stage_ms: Durations in order.
+    """
 
     snapshot_stamp_ns: int
     ages_ns: dict[str, int]
@@ -230,8 +239,10 @@ class Provenance:
     model_name: str
     model_hash: str
     provider: str
+    precision: str
     num_candidates: int
     num_denoise_steps: int
+    plan_age_s: float
     stage_ms: dict[str, float]
 
 
@@ -244,6 +255,7 @@ class PlanResult:
         chosen: Index of the chosen candidate, or -1 when a fallback was used.
         rung, reason: FallbackRung.NONE and "" when the model's plan was accepted.
         bev_probability_KLL: Encoder's bird's-eye semantics (classes x cells x cells), for markers and reports.
+        estimate_SMT3: The candidates as estimated after each denoise step, in the odometry's frame; kept on request.
     """
 
     trajectory: Trajectory
@@ -254,3 +266,4 @@ class PlanResult:
     reason: str
     provenance: Provenance
     bev_probability_KLL: NDArray[np.float32] | None = None
+    estimate_SMT3: list[FloatArray] = field(default_factory=list)

@@ -10,7 +10,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot, SignalState, TrafficSignal
 from transdiffuser_planner.pipeline.ego_history import history_tensor
 from transdiffuser_planner.pipeline.image_view import ImageView
-from transdiffuser_planner.pipeline.lidar_bev import histogram, points_in_base, without_ego
+from transdiffuser_planner.pipeline.lidar_bev import cloud_in_base, histogram
 from transdiffuser_planner.pipeline.route_ahead import route_tensor
 
 SIGNAL_SCALE_M = 50.0
@@ -24,14 +24,10 @@ class FeatureBuilder:
         self.contract = contract
         self._view = ImageView(contract, rig.cameras)
         self._lidar = rig.lidar
-        self._base_from_lidar = None if rig.lidar is None else rig.lidar.base_from_sensor()
 
     def points(self, snapshot: SensorSnapshot) -> NDArray[np.float32]:
         """The snapshot's cloud (N, 3) in base_link without returns from the ego; (0, 3) when there is none."""
-        if snapshot.cloud is None or self._lidar is None or self._base_from_lidar is None:
-            return np.zeros((0, 3), dtype=np.float32)
-        points = points_in_base(snapshot.cloud.xyz_N3, self._base_from_lidar)
-        return without_ego(points, self._lidar.own_margin_m)
+        return cloud_in_base(snapshot.cloud, self._lidar)
 
     def build(
         self, snapshot: SensorSnapshot, points_N3: NDArray[np.float32] | None = None

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.rig import LidarMount
+from transdiffuser_planner.core.types import PointCloud
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
 
 GROUND_HEIGHT_M = 0.3
@@ -35,6 +37,13 @@ def without_ego(
     on_ego = (x > -vehicle.rear_overhang_m - margin_m) & (x < vehicle.front_offset_m + margin_m)
     on_ego &= np.abs(y) < vehicle.width_m / 2.0 + margin_m
     return np.asarray(xyz_N3[~on_ego])
+
+
+def cloud_in_base(cloud: PointCloud | None, lidar: LidarMount | None) -> NDArray[np.float32]:
+    """A cloud's points (N, 3) in base_link without returns from the ego; (0, 3) without cloud or LiDAR."""
+    if cloud is None or lidar is None:
+        return np.zeros((0, 3), dtype=np.float32)
+    return without_ego(points_in_base(cloud.xyz_N3, lidar.base_from_sensor()), lidar.own_margin_m)
 
 
 def histogram(xyz_N3: NDArray[np.float32], contract: ModelContract) -> NDArray[np.uint8]:

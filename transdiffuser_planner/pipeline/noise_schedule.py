@@ -50,8 +50,7 @@ class NoiseSchedule:
 
     def pairs(self, num_steps: int) -> list[tuple[int, int]]:
         """The (k, k_prev) pairs of a walk with this many steps, from K down to 0, evenly spread."""
-        marks = np.unique(np.rint(np.linspace(0, self.num_steps, num_steps + 1)).astype(int))[::-1]
-        return [(int(k), int(k_prev)) for k, k_prev in itertools.pairwise(marks)]
+        return pairs_between(self.num_steps, num_steps)
 
     def clean(self, x: Array, eps: Array, k: int) -> Array:
         """The estimate of x_0 from a noisy sample and its noise, clipped to the range that normalised plans have."""
@@ -100,3 +99,9 @@ class NoiseSchedule:
             return NoiseSchedule(alpha_bar_K1=tuple(float(v) for v in data["alpha_bar"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"noise schedule: not readable ({error}); export the model again") from None
+
+
+def pairs_between(k_first: int, num_steps: int) -> list[tuple[int, int]]:
+    """The (k, k_prev) pairs of a walk from a denoise step down to 0 in at most this many steps, evenly spread."""
+    marks = np.unique(np.rint(np.linspace(0, k_first, num_steps + 1)).astype(int))[::-1]
+    return [(int(k), int(k_prev)) for k, k_prev in itertools.pairwise(marks)]

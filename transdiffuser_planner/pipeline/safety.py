@@ -20,6 +20,7 @@ _STOP_DECEL_MPS2 = 5.0
 _STOP_MARGIN_M = 1.5
 _SURE_HORIZON_S = 1.0
 _ACCEL_TOLERANCE_MPS2 = 1.0
+_MAX_FIRST_OFFSET_M, _MAX_FIRST_TURN_RAD = 0.3, 0.3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +50,14 @@ def kinematic_faults(plans: SmoothPlans, config: PlannerConfig) -> dict[str, NDA
         "braking above limit": _anywhen(accel < -config.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2),
         "lateral acceleration above limit": _anywhen(lateral > config.max_lateral_accel_mps2),
         "curvature above limit": _anywhen((np.abs(curvature) > config.max_curvature_per_m) & moving),
+        "not continuous with the vehicle's pose": _starts_elsewhere(plans),
     }
+
+
+def _starts_elsewhere(plans: SmoothPlans) -> NDArray[np.bool_]:
+    """Which plans begin beside the vehicle, or in another direction while they move."""
+    first, moves = plans.pose_MF3[:, 0], plans.speed_MF[:, 0] > 1.0
+    return (np.abs(first[:, 1]) > _MAX_FIRST_OFFSET_M) | ((np.abs(first[:, 2]) > _MAX_FIRST_TURN_RAD) & moves)
 
 
 def collision_faults(

@@ -77,7 +77,10 @@ class RecordedAgents:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedStatus:
-    """What the planner said about one cycle; fields as in transdiffuser_msgs/PlannerStatus."""
+    """What the planner said about one cycle; fields as in transdiffuser_msgs/PlannerStatus.
+
+    The last four are missing from messages of version 0.1 and then empty.
+    """
 
     stamp_ns: int
     frame_id: str
@@ -97,6 +100,10 @@ class RecordedStatus:
     deadline_ms: float
     rung: FallbackRung
     fallback_reason: str
+    precision: str
+    plan_age_s: float
+    stop_requested: bool
+    shadow: bool
 
 
 def trajectory(message: Any) -> Trajectory:
@@ -210,6 +217,10 @@ def status(message: Any) -> RecordedStatus:
         deadline_ms=float(message.deadline_ms),
         rung=rung,
         fallback_reason=str(message.fallback_reason),
+        precision=str(getattr(message, "precision", "")),
+        plan_age_s=float(getattr(message, "plan_age_s", 0.0)),
+        stop_requested=bool(getattr(message, "stop_requested", False)),
+        shadow=bool(getattr(message, "shadow", False)),
     )
 
 

@@ -7,11 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.contract import BevClass
+from transdiffuser_planner.core.geometry import global_from_local
 from transdiffuser_planner.core.types import FallbackRung, PlanResult
 from transdiffuser_planner.recording.definitions import MessageFactory
 from transdiffuser_planner.recording.encode import duration, header, point, pose, vector3
 
-_CUBE, _LINE_STRIP, _LINE_LIST, _ADD, _DELETE_ALL = 1, 4, 5, 0, 3
+_CUBE, _LINE_STRIP, _LINE_LIST, _POINTS, _ADD, _DELETE_ALL = 1, 4, 5, 8, 0, 3
+_SEEN_RGBA = {
+    BevClass.ROAD: (0.35, 0.35, 0.40, 0.60),
+    BevClass.CENTER_LINE: (0.90, 0.90, 0.95, 0.60),
+    BevClass.WALKWAY: (0.45, 0.60, 0.45, 0.50),
+    BevClass.VEHICLE: (0.95, 0.75, 0.20, 0.70),
+    BevClass.PERSON: (0.95, 0.25, 0.35, 0.80),
+}
 _PLAN_RGBA = (0.10, 0.75, 0.35, 0.95)
 _FALLBACK_RGBA = (0.95, 0.35, 0.10, 0.95)
 _CANDIDATE_RGBA = (0.35, 0.55, 0.95, 0.35)
@@ -29,16 +38,42 @@ def markers(make: MessageFactory, result: PlanResult) -> Any:
     lines = [np.vstack([start, pose_T3[:, :2]]) for pose_T3 in plan.pose_MT3]
     segments = [np.repeat(line, 2, axis=0)[1:-1] for line in lines]
     draw.clear()
-    draw.line("candidates", 0, _LINE_LIST, np.concatenate(segments), _CANDIDATE_RGBA, 0.08)
+    if segments:
+        draw.line("candidates", 0, _LINE_LIST, np.concatenate(segments), _CANDIDATE_RGBA, 0.08)
     colour = _PLAN_RGBA if result.rung == FallbackRung.NONE else _FALLBACK_RGBA
     driven = np.stack([result.trajectory.x_m_T, result.trajectory.y_m_T], axis=-1)
     draw.line("plan", 0, _LINE_STRIP, driven, colour, 0.35)
-    best = result.chosen if result.chosen >= 0 else int(plan.probability_M.argmax())
+    best = result.chosen if result.chosen >= 0 or not segments else int(plan.probability_M.argmax())
     for i in range(len(agents.id_A)):
         number = int(agents.id_A[i]) % 2**31
         draw.box("agents", number, agents.pose_A3[i], agents.length_m_A[i], agents.width_m_A[i], _AGENT_RGBA)
-        path = np.vstack([agents.pose_A3[i, :2], agents.path_MAT3[best, i, :, :2]])
-        draw.line("agent_paths", number, _LINE_STRIP, path, _AGENT_PATH_RGBA, 0.15)
+        if best < len(agents.path_MAT3):
+            path = np.vstack([agents.pose_A3[i, :2], agents.path_MAT3[best, i, :, :2]])
+            draw.line("agent_paths", number, _LINE_STRIP, path, _AGENT_PATH_RGBA, 0.15)
+    return make("visualization_msgs/msg/MarkerArray", markers=draw.markers)
+
+
+def seen(make: MessageFactory, result: PlanResult, range_m: float) -> Any:
+    """visualization_msgs/MarkerArray: the road, vehicles and persons that the encoder sees, one point per cell.
+
+    Args:
+        make: Makes messages.
+        result: A cycle's result.
+        range_m: Half the edge of the bird's-eye map, as in the model's contract.
+    """
+    trajectory, grid = result.trajectory, result.bev_probability_KLL
+    draw = _Painter(make, trajectory.stamp_ns, trajectory.frame_id)
+    draw.clear()
+    if grid is None:
+        return make("visualization_msgs/msg/MarkerArray", markers=draw.markers)
+    cells = grid.shape[-1]
+    cell_m = 2.0 * range_m / cells
+    start_3 = np.asarray([trajectory.x_m_T[0], trajectory.y_m_T[0], trajectory.heading_rad_T[0]])
+    kind_LL = grid.argmax(axis=0)
+    for kind, rgba in _SEEN_RGBA.items():
+        row, column = np.nonzero(kind_LL == kind)
+        local = np.stack([range_m - (row + 0.5) * cell_m, range_m - (column + 0.5) * cell_m, 0.0 * row], axis=-1)
+        draw.line(f"seen {kind.name.lower()}", 0, _POINTS, global_from_local(start_3, local)[:, :2], rgba, cell_m)
     return make("visualization_msgs/msg/MarkerArray", markers=draw.markers)
 
 
@@ -66,7 +101,7 @@ class _Painter:
     ) -> None:
         """A line 0.1 m above the ground."""
         points = [point(self._make, float(x), float(y), 0.1) for x, y in xy_N2]
-        self._add(namespace, number, kind, _ADD, self._origin, (width_m, 0.0, 0.0), rgba, points)
+        self._add(namespace, number, kind, _ADD, self._origin, (width_m, width_m, 0.0), rgba, points)
 
     def box(
         self,

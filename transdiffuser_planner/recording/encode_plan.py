@@ -7,6 +7,7 @@ M candidates, A agents, T plan steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,18 @@ def candidates(make: MessageFactory, result: PlanResult) -> Any:
     )
 
 
+def denoise_steps(make: MessageFactory, result: PlanResult) -> Iterator[Any]:
+    """One transdiffuser_msgs/CandidateTrajectories per denoise step: the candidates as estimated after it.
+
+    Their only score is ``denoise_step``, counted from 1. Nothing when the estimates were not kept.
+    """
+    plan = result.candidates
+    for step, pose_MT3 in enumerate(result.estimate_SMT3, start=1):
+        terms = {"denoise_step": np.full(len(pose_MT3), float(step))}
+        estimated = replace(plan, pose_MT3=pose_MT3, cost_terms=terms)
+        yield candidates(make, replace(result, candidates=estimated))
+
+
 def predicted_agents(make: MessageFactory, result: PlanResult) -> Any:
     """transdiffuser_msgs/PredictedAgents: paths drawn with the published candidate and the next most probable ones."""
     agents, probability_M = result.agents, result.candidates.probability_M
@@ -130,7 +143,20 @@ def planner_path(make: MessageFactory, value: Trajectory) -> Any:
     return path(make, value.stamp_ns, value.frame_id, poses, stamps)
 
 
-def status(make: MessageFactory, result: PlanResult, latency_ms: float, config: PlannerConfig) -> Any:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mode:
+    """What somebody asked of the planner: to stop, or to plan for nobody."""
+
+    is_stopping: bool = False
+    is_shadow: bool = False
+
+
+_NORMAL = Mode()
+
+
+def status(
+    make: MessageFactory, result: PlanResult, latency_ms: float, config: PlannerConfig, mode: Mode = _NORMAL
+) -> Any:
     """transdiffuser_msgs/PlannerStatus of a cycle with a plan."""
     source = result.provenance
     return make(
@@ -145,6 +171,7 @@ def status(make: MessageFactory, result: PlanResult, latency_ms: float, config: 
         model_name=source.model_name,
         model_hash=source.model_hash,
         provider=source.provider,
+        precision=source.precision,
         num_candidates=int(source.num_candidates),
         num_denoise_steps=int(source.num_denoise_steps),
         chosen_candidate=int(result.chosen),
@@ -154,11 +181,19 @@ def status(make: MessageFactory, result: PlanResult, latency_ms: float, config: 
         deadline_ms=float(config.deadline_ms),
         fallback_rung=int(result.rung),
         fallback_reason=result.reason,
+        plan_age_s=float(source.plan_age_s),
+        stop_requested=mode.is_stopping,
+        shadow=mode.is_shadow,
     )
 
 
 def not_ready_status(
-    make: MessageFactory, stamp_ns: int, value: NotReady, config: PlannerConfig, model: tuple[str, str] = ("", "")
+    make: MessageFactory,
+    stamp_ns: int,
+    value: NotReady,
+    config: PlannerConfig,
+    model: tuple[str, str] = ("", ""),
+    mode: Mode = _NORMAL,
 ) -> Any:
     """transdiffuser_msgs/PlannerStatus of a cycle without a plan; model is (name, hash) when one is loaded."""
     nothing = np.zeros(0, dtype=np.float32)
@@ -174,6 +209,7 @@ def not_ready_status(
         model_name=model[0],
         model_hash=model[1],
         provider=config.provider,
+        precision=config.precision,
         num_candidates=0,
         num_denoise_steps=0,
         chosen_candidate=-1,
@@ -183,6 +219,9 @@ def not_ready_status(
         deadline_ms=float(config.deadline_ms),
         fallback_rung=int(FallbackRung.NONE),
         fallback_reason="",
+        plan_age_s=0.0,
+        stop_requested=mode.is_stopping,
+        shadow=mode.is_shadow,
     )
 
 
@@ -199,11 +238,16 @@ def outputs(
 
 
 def extras(
-    make: MessageFactory, result: PlanResult, latency_ms: float, config: PlannerConfig, wanted: set[str]
+    make: MessageFactory,
+    result: PlanResult,
+    latency_ms: float,
+    config: PlannerConfig,
+    wanted: set[str],
+    mode: Mode = _NORMAL,
 ) -> Iterator[tuple[str, Any]]:
     """What is published beside the trajectory as (name, message), made only where wanted."""
     makers: dict[str, Callable[[], Any]] = {
-        "status": lambda: status(make, result, latency_ms, config),
+        "status": lambda: status(make, result, latency_ms, config, mode),
         "path": lambda: planner_path(make, result.trajectory),
         "predicted_agents": lambda: predicted_agents(make, result),
         "candidates": lambda: candidates(make, result),

@@ -12,7 +12,7 @@ from transdiffuser_planner.replay.yaml_file import load_mapping
 
 NODE = "transdiffuser_planner"
 _KEY = "ros__parameters"
-_ROS_ONLY = ("use_sim_time",)
+_ROS_ONLY = ("use_sim_time", "shadow")
 
 
 def node_parameters(path: Path) -> dict[str, Any]:

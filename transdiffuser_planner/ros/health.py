@@ -1,4 +1,8 @@
-"""What the planner node counts about itself, as diagnostic_msgs/DiagnosticArray."""
+"""What the planner node counts about itself, as diagnostic_msgs/DiagnosticArray.
+
+Levels: ERROR without a plan for a second, or when the node could not be configured; WARN while fallbacks are published,
+inputs refused or absent, or somebody asked for a stop; OK otherwise.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.types import FallbackRung, PlanResult
 from transdiffuser_planner.recording.encode import header
+from transdiffuser_planner.recording.encode_plan import Mode
 from transdiffuser_planner.ros.message_factory import make_ros_message as make
+from transdiffuser_planner.runtime.model_keeper import ModelKeeper
+from transdiffuser_planner.runtime.supervisor import Supervisor
 
 _OK, _WARN, _ERROR = b"\x00", b"\x01", b"\x02"
 _RECENT = 100
@@ -25,7 +33,9 @@ class Health:
         self.fault = ""
         self.not_ready = "no input yet"
         self.refused: Counter[str] = Counter()
-        self.plans = self.fallbacks = self.missed_deadlines = 0
+        self.plans = self.missed_deadlines = self.shortened = 0
+        self.rungs: Counter[FallbackRung] = Counter()
+        self._missing: tuple[str, ...] = ()
         self._latency_ms: deque[float] = deque(maxlen=_RECENT)
         self._last_plan = self._last_refusal = -1e9
         self._last_reason = self._rung_reason = ""
@@ -38,14 +48,17 @@ class Health:
             self.refused[f"{source}: other reasons"] += 1
         self._last_refusal, self._last_reason = time.monotonic(), reason
 
-    def plan(self, result: PlanResult, latency_ms: float, deadline_ms: float) -> None:
+    def plan(self, result: PlanResult, latency_ms: float, config: PlannerConfig) -> None:
         """A plan was published."""
+        source = result.provenance
         self.plans += 1
-        self.fallbacks += result.rung != FallbackRung.NONE
-        self.missed_deadlines += latency_ms > deadline_ms
+        self.rungs[result.rung] += 1
+        self.missed_deadlines += latency_ms > config.deadline_ms
+        full = (config.num_candidates, config.num_denoise_steps)
+        self.shortened += result.rung == FallbackRung.NONE and (source.num_candidates, source.num_denoise_steps) != full
         self._latency_ms.append(latency_ms)
         self._last_plan = time.monotonic()
-        self._rung_reason = result.reason
+        self._rung_reason, self._missing = result.reason, source.missing
         self.not_ready = ""
 
     @property
@@ -53,17 +66,25 @@ class Health:
         """Since the last published plan, by the wall clock."""
         return time.monotonic() - self._last_plan
 
-    def message(self, node_name: str, stamp_ns: int, model: str) -> Any:
-        """diagnostic_msgs/DiagnosticArray of this moment."""
-        level, text = self._judge()
+    def message(
+        self, node_name: str, stamp_ns: int, keeper: ModelKeeper | None, supervisor: Supervisor | None, mode: Mode
+    ) -> Any:
+        """diagnostic_msgs/DiagnosticArray of this moment; keeper and supervisor are None before configuring."""
+        level, text = self._judge(mode)
         recent = np.asarray(self._latency_ms or [0.0])
         values = {
-            "model": model,
+            **_model_values(keeper),
             "plans": self.plans,
-            "fallbacks": self.fallbacks,
+            **{f"rung {rung.name.lower()}": self.rungs[rung] for rung in FallbackRung},
+            "plans_with_fewer_steps": self.shortened,
             "missed_deadlines": self.missed_deadlines,
             "latency_median_ms": f"{np.median(recent):.1f}",
             "latency_max_ms": f"{recent.max():.1f}",
+            "plans_withheld_late": 0 if supervisor is None else supervisor.num_withheld,
+            "sessions_hung": 0 if supervisor is None else supervisor.num_abandoned,
+            "stop_requested": mode.is_stopping,
+            "shadow": mode.is_shadow,
+            "missing_inputs": ", ".join(self._missing),
             "not_ready": self.not_ready,
             "last_fallback": self._rung_reason,
             **{f"refused: {reason}": count for reason, count in self.refused.items()},
@@ -78,13 +99,30 @@ class Health:
         )
         return make("diagnostic_msgs/msg/DiagnosticArray", header=header(make, stamp_ns, ""), status=[status])
 
-    def _judge(self) -> tuple[bytes, str]:
+    def _judge(self, mode: Mode) -> tuple[bytes, str]:
         if self.fault:
             return _ERROR, self.fault
         if self.seconds_without_plan > _STALE_S:
             return _ERROR, f"no plan: {self.not_ready or 'no new sensor frame'}"
-        if time.monotonic() - self._last_refusal < 5.0:
-            return _WARN, f"planning; input refused: {self._last_reason}"
         if self._rung_reason:
             return _WARN, f"planning; fallback: {self._rung_reason}"
-        return _OK, "planning"
+        if mode.is_stopping:
+            return _WARN, "planning; a stop is requested"
+        if time.monotonic() - self._last_refusal < 5.0:
+            return _WARN, f"planning; input refused: {self._last_reason}"
+        return _OK, "planning in shadow mode" if mode.is_shadow else "planning"
+
+
+def _model_values(keeper: ModelKeeper | None) -> dict[str, object]:
+    """What computes the plans."""
+    if keeper is None:
+        return {"model": "", "model_state": "not loaded"}
+    source = keeper.source
+    return {
+        "model": source.model_name,
+        "model_hash": source.model_hash,
+        "provider": source.provider,
+        "precision": source.precision,
+        "model_state": "loading" if keeper.planner is None else "warmed up",
+        "sessions_replaced": keeper.num_renewed,
+    }

@@ -19,6 +19,11 @@ def message_class(type_name: str) -> Any:
     return getattr(importlib.import_module(f"{package}.{folder}"), name)
 
 
+def service_class(type_name: str) -> Any:
+    """The class of "package/srv/Name"."""
+    return message_class(type_name)
+
+
 @cache
 def _array_fields(type_name: str) -> dict[str, str]:
     """Fields that rclpy keeps as array.array, with their type codes."""

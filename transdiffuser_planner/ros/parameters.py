@@ -13,8 +13,8 @@ from rclpy.parameter import Parameter
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import ConfigError
 
-RESTART_FIELDS = ("provider", "num_threads")
-"""Take effect when the node is configured again; everything else with the next cycle."""
+RELOAD_FIELDS = ("provider", "num_threads", "precision")
+"""Take effect when the model is loaded again (service ``~/reload_model``); everything else with the next cycle."""
 
 
 def declare_config(node: Node) -> None:
@@ -40,6 +40,11 @@ def declare_config(node: Node) -> None:
 
 def declare_text(node: Node, name: str, default: str, text: str) -> None:
     """Declare a text parameter that takes effect when the node is configured."""
+    _declare(node, name, default, ParameterDescriptor(description=text))
+
+
+def declare_switch(node: Node, name: str, default: bool, text: str) -> None:
+    """Declare a parameter that is true or false and takes effect when the node is configured."""
     _declare(node, name, default, ParameterDescriptor(description=text))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 
-FRAME_WAIT_NS = 150_000_000
 _EARLY_SHARE = 0.9  # a frame may come this share of the interval after the last
 
 
@@ -31,7 +30,8 @@ class FrameTrigger:
             return False
         if self._waiting_ns is None:
             self._waiting_ns = now_ns  # not the stamp: all sensors may be late alike
-        return self._assembler.is_complete(stamp_ns) or now_ns - self._waiting_ns > FRAME_WAIT_NS
+        wait_ns = self._assembler.config.frame_wait_ms * 1e6
+        return self._assembler.is_complete(stamp_ns) or now_ns - self._waiting_ns > wait_ns
 
     @property
     def earliest_ns(self) -> int | None:

@@ -32,6 +32,7 @@ _FRAMES_KEPT = 4
 _HISTORY_NS = 2_500_000_000
 _FRAME_WAIT_NS = 150_000_000
 _CLOCK_RESET_NS = 1_000_000_000
+_SILENT_NS = 1_000_000_000
 _FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's are of another clock, or of none
 
 
@@ -53,6 +54,7 @@ class SnapshotAssembler:
             c.name: CameraIntrinsics(width=c.width, height=c.height, fx=c.fx, fy=c.fy, cx=c.cx, cy=c.cy)
             for c in self._rig.cameras
         }
+        self._first_ns: int | None = None
         self._ego: deque[EgoState] = deque()
         self._stray_ns: int | None = None
         self._acceleration: Acceleration | None = None
@@ -112,6 +114,8 @@ class SnapshotAssembler:
             self.reset()
             frames = self._frames[name]
         frames.append(frame)
+        if self._first_ns is None:
+            self._first_ns = frame.stamp_ns
         return None
 
     def add_odometry(self, ego: EgoState) -> str | None:
@@ -180,9 +184,18 @@ class SnapshotAssembler:
         return max(stamps) if stamps else None
 
     def is_complete(self, stamp_ns: int) -> bool:
-        """Whether every sensor of the rig and odometry have arrived for a frame stamp."""
+        """Whether odometry and every sensor that is still heard of have arrived for a frame stamp.
+
+        A sensor that has been silent for a second is not waited for; it is again as soon as it speaks.
+        """
         have_ego = bool(self._ego) and self._ego[-1].stamp_ns >= stamp_ns
-        return have_ego and len(self._frames_at(stamp_ns)) == len(self._frames)
+        found = self._frames_at(stamp_ns)
+        return have_ego and all(name in found or self._is_silent(name, stamp_ns) for name in self._frames)
+
+    def _is_silent(self, name: str, stamp_ns: int) -> bool:
+        frames = self._frames[name]
+        since_ns = frames[-1].stamp_ns if frames else self._first_ns
+        return since_ns is not None and stamp_ns - since_ns > _SILENT_NS
 
     def _frames_at(self, stamp_ns: int) -> dict[str, CameraImage | PointCloud]:
         """Per sensor the frame nearest to a stamp, where one lies within the tolerance."""
@@ -228,6 +241,24 @@ class SnapshotAssembler:
         if isinstance(ego, NotReady):
             return ego
         return self._snapshot(stamp_ns, ego, frames)
+
+    def without_plan(self, stamp_ns: int) -> SensorSnapshot | NotReady:
+        """What a fallback can start from at a stamp when the inputs do not suffice for a plan.
+
+        Returns:
+            The ego's state with whatever frames there are; NotReady when odometry is too old.
+        """
+        ego = self._ego_at(stamp_ns)
+        return ego if isinstance(ego, NotReady) else self._snapshot(stamp_ns, ego, self._frames_at(stamp_ns))
+
+    def last_known(self, now_ns: int) -> SensorSnapshot | None:
+        """The last state of the ego, moved on for as long as odometry may be old, as if it were now; None without any."""
+        if not self._ego:
+            return None
+        last = self._ego[-1]
+        until_ns = min(now_ns, last.stamp_ns + round(self.config.max_odometry_age_s * 1e9))
+        ego = replace(extrapolate(last, max(until_ns, last.stamp_ns)), stamp_ns=now_ns)
+        return self._snapshot(now_ns, ego, {})
 
     def _lacking(self, frames: dict[str, CameraImage | PointCloud]) -> str:
         """Why these frames are too few, or the empty string."""

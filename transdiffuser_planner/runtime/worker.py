@@ -47,6 +47,12 @@ class LatestWorker(Generic[Item]):
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def abandon(self) -> None:
+        """Never call ``work`` again and do not wait for a call that is under way."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+
     def _loop(self) -> None:
         while True:
             with self._condition:

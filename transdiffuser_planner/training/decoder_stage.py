@@ -123,7 +123,8 @@ def sample(
         step = torch.full((1, 1), k, dtype=torch.int64)
         return np.asarray(network(torch.from_numpy(x), step, prepared)[0].float().numpy())
 
-    return sample_plans(predict, schedule, draw_noise(seed, 0, shape, schedule.num_steps), num_steps=schedule.num_steps)
+    noise = draw_noise(seed, 0, shape, schedule.num_steps)
+    return sample_plans(predict, schedule, noise, num_steps=schedule.num_steps).clean_MNP
 
 
 @torch.no_grad()

@@ -58,7 +58,7 @@ def model_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.in
             draw_noise(0, int(raw["stamp_ns"][0]), shape, schedule.num_steps),
             num_steps=schedule.num_steps,
         )
-        candidates.append(normalizer.to_poses(drawn[:, :1], _NOBODY)[:, 0])
+        candidates.append(normalizer.to_poses(drawn.clean_MNP[:, :1], _NOBODY)[:, 0])
         raws.append({name: raw[name][0] for name in ("plan", "status")})
     status_B8 = np.stack([raw["status"] for raw in raws])
     return {

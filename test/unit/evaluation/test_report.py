@@ -98,7 +98,8 @@ def plan(time_s, rung=FallbackRung.NONE, reason=""):
         chosen=2 if rung is FallbackRung.NONE else -1, rung=rung, reason=reason,
         provenance=Provenance(
             snapshot_stamp_ns=stamp(time_s), ages_ns={"lidar": 0}, missing=("acceleration",), seed=3, model_name="tiny",
-            model_hash="0123456789abcdef", provider="cpu", num_candidates=3, num_denoise_steps=10, stage_ms={"encode": 20.0},
+            model_hash="0123456789abcdef", provider="cpu", precision="fp32", num_candidates=3,
+            num_denoise_steps=10, plan_age_s=0.0, stage_ms={"encode": 20.0},
         ),
     )  # fmt: skip
 

@@ -239,10 +239,10 @@ def test_a_camera_that_drops_out_is_masked_and_said(short_bag, planner, tmp_path
 @pytest.mark.parametrize("jump_s", [-30, 30])
 def test_stamps_that_jump_start_over_without_a_wrong_plan(jump_s, short_bag, planner, tmp_path):
     def change(item, since_s):
-        if since_s < 2.5 or not hasattr(item.message, "header"):
+        if not hasattr(item.message, "header"):
             return as_it_is(item)
         message = copy.deepcopy(item.message)
-        message.header.stamp.sec += jump_s
+        message.header.stamp.sec += 100 + (jump_s if since_s >= 2.5 else 0)
         return [encoded(item, message)]
 
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))

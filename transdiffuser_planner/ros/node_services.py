@@ -1,0 +1,63 @@
+"""What can be asked of a running planner: to stop, to plan for nobody, to load its model again."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future as Outcome
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from rclpy.task import Future
+
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.types import Provenance
+from transdiffuser_planner.ros.message_factory import service_class
+
+if TYPE_CHECKING:
+    from transdiffuser_planner.ros.planner_node import PlannerNode
+
+
+class NodeServices:
+    """``~/request_stop``, ``~/set_shadow`` (std_srvs/SetBool) and ``~/reload_model`` (std_srvs/Trigger)."""
+
+    def __init__(self, node: PlannerNode) -> None:
+        self._node = node
+        set_bool, trigger = service_class("std_srvs/srv/SetBool"), service_class("std_srvs/srv/Trigger")
+        node.create_service(set_bool, "~/request_stop", self._request_stop)
+        node.create_service(set_bool, "~/set_shadow", self._set_shadow)
+        node.create_service(trigger, "~/reload_model", self._reload_model)
+
+    def _request_stop(self, request: Any, response: Any) -> Any:
+        """True: every plan is a stop from now on; false: drive again."""
+        self._node.set_mode(replace(self._node.mode, is_stopping=bool(request.data)))
+        response.success = True
+        response.message = "stopping" if request.data else "the stop request is withdrawn"
+        return response
+
+    def _set_shadow(self, request: Any, response: Any) -> Any:
+        """True: plans go to ~/shadow; false: to ~/output."""
+        self._node.set_mode(replace(self._node.mode, is_shadow=bool(request.data)))
+        response.success = True
+        response.message = "plans go to ~/shadow" if request.data else "plans go to ~/output"
+        return response
+
+    async def _reload_model(self, request: Any, response: Any) -> Any:
+        """Load what the parameter ``model`` names beside the model at work; answers when that is done."""
+        node = self._node
+        try:
+            if node.keeper is None:
+                raise PlannerError("the node is not configured; configure it to load a model")
+            source = await _done(node.keeper.reload(node.model_loader()), node)
+        except PlannerError as error:
+            response.success, response.message = False, f"the old model goes on: {error}"
+            return response
+        response.success = True
+        response.message = f"model {source.model_name} {source.model_hash[:12]} on {source.provider}, {source.precision}"
+        return response
+
+
+async def _done(outcome: Outcome[Provenance], node: PlannerNode) -> Provenance:
+    """Wait for another thread without holding up the executor."""
+    done: Future = Future(executor=node.executor)
+    outcome.add_done_callback(lambda _: done.set_result(None))
+    await done
+    return outcome.result()

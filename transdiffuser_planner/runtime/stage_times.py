@@ -1,0 +1,19 @@
+"""A stopwatch with names."""
+
+from __future__ import annotations
+
+import time
+
+
+class StageTimes:
+    """Milliseconds per named stage of a cycle."""
+
+    def __init__(self) -> None:
+        self.stage_ms: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """End the stage that has been running since the last lap."""
+        now = time.perf_counter()
+        self.stage_ms[stage] = (now - self._last) * 1e3
+        self._last = now

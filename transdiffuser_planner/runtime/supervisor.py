@@ -1,0 +1,219 @@
+"""Sees to it that every frame is answered in time: by the model's plan, or by a fallback from outside its thread.
+
+The worker's thread plans with the model. The watchdog's thread waits for each frame's expiry: when no plan has come by
+then, it answers with a fallback itself, and it replaces a session that hangs. A frame is answered exactly once: who
+answers must claim it first, and with it all older ones.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import PlanResult, SensorSnapshot
+from transdiffuser_planner.runtime.budget import CycleBudget
+from transdiffuser_planner.runtime.fallback_planner import FallbackPlanner
+from transdiffuser_planner.runtime.model_keeper import ModelKeeper, Report
+from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.worker import LatestWorker
+
+Publish = Callable[[PlanResult, float], None]
+
+_PUBLISH_MS = 2.0
+_FAILURES_BEFORE_RENEWAL = 2
+_LONG_S = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CycleJob:
+    """A frame to be answered.
+
+    Attributes:
+        snapshot: Aligned inputs.
+        arrived_s: When its last sensor message arrived, by ``time.perf_counter``.
+        forget: Whether the planner must forget what it knew, as after a clock jump.
+        keep_estimates: Whether somebody wants to see every denoise step.
+    """
+
+    snapshot: SensorSnapshot
+    arrived_s: float
+    forget: bool = False
+    keep_estimates: bool = False
+
+
+class Supervisor:
+    """Answers every frame of one vehicle. Public methods are thread-safe."""
+
+    def __init__(self, keeper: ModelKeeper, rig: Rig, publish: Publish, report: Report) -> None:
+        """Start worker and watchdog.
+
+        Args:
+            keeper: The model.
+            rig: The vehicle's sensors.
+            publish: Called with every answer and its frame's ``arrived_s``, from several threads but never at once.
+            report: Called with (source, text) when something went wrong.
+        """
+        self._keeper, self._publish, self._report = keeper, publish, report
+        self._fallback = FallbackPlanner(keeper.contract, rig, keeper.memory)
+        self._changed = threading.Condition()
+        self._publishing = threading.Lock()
+        self._open: list[CycleJob] = []
+        self._at_work: tuple[CycleJob, float] | None = None
+        self._failures = 0
+        self._is_ended = False
+        self.is_stopping = False
+        self.num_withheld = self.num_abandoned = 0
+        self._worker = LatestWorker(self._work)
+        self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._watchdog.start()
+
+    @property
+    def _config(self) -> PlannerConfig:
+        return self._keeper.config
+
+    def submit(self, job: CycleJob) -> None:
+        """Answer a frame: by the model if it is in time, else by a fallback at its expiry."""
+        with self._changed:
+            self._open.append(job)
+            self._changed.notify_all()
+        if self._keeper.planner is None:
+            self._answer(job, "the model is being loaded")
+        else:
+            self._worker.submit(job)
+
+    def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool = False) -> None:
+        """Answer with a fallback at once, as when the inputs do not suffice for a plan.
+
+        Args:
+            snapshot: What is known.
+            reason: Why there is no plan.
+            must_stop: Do not continue the last plan.
+        """
+        job = CycleJob(snapshot=snapshot, arrived_s=time.perf_counter())
+        with self._changed:
+            self._open.append(job)
+        self._answer(job, reason, must_stop=must_stop)
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """End the threads; returns whether all of them ended in time: those of hung sessions do not."""
+        with self._changed:
+            self._is_ended = True
+            self._open.clear()
+            self._changed.notify_all()
+        self._watchdog.join(timeout_s)
+        return self._worker.stop(timeout_s) and not self._watchdog.is_alive() and self.num_abandoned == 0
+
+    # The worker's thread.
+
+    def _work(self, job: CycleJob) -> None:
+        planner = self._keeper.planner
+        if planner is None:
+            return
+        with self._changed:
+            self._at_work = (job, time.perf_counter())
+            self._changed.notify_all()
+        try:
+            result = self._plan(planner, job)
+        except Exception as error:  # outermost edge of the thread: whatever a session raises
+            if planner is self._keeper.planner:
+                self._failed(job, error)
+            return
+        finally:
+            with self._changed:
+                if self._at_work is not None and self._at_work[0] is job:
+                    self._at_work = None
+        if planner is not self._keeper.planner:
+            return  # abandoned or replaced meanwhile
+        self._failures = 0
+        if self._claim(job):
+            self._send(result, job)
+        elif not self._is_ended:
+            self.num_withheld += 1
+            late_ms = (time.perf_counter() - self._expiry_s(job)) * 1e3
+            self._report("deadline", f"the model's plan came {late_ms:.0f} ms after the fallback and was withheld")
+
+    def _plan(self, planner: Planner, job: CycleJob) -> PlanResult:
+        if job.forget:
+            planner.reset()
+        end_s = self._expiry_s(job) - _PUBLISH_MS * 1e-3
+        return planner.plan(
+            job.snapshot,
+            CycleBudget(end_s=end_s) if self._config.anytime else None,
+            is_stopping=self.is_stopping,
+            keep_estimates=job.keep_estimates,
+        )
+
+    def _failed(self, job: CycleJob, error: Exception) -> None:
+        self._failures += 1
+        self._report("planner", f"planning failed: {error}")
+        self._answer(job, f"planning failed: {error}")
+        if self._failures >= _FAILURES_BEFORE_RENEWAL:
+            self._failures = 0
+            self._keeper.renew("planning failed repeatedly")
+
+    # The watchdog's thread.
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                if self._is_ended:
+                    return
+                now = time.perf_counter()
+                due = [job for job in self._open if self._expiry_s(job) <= now]
+                is_hung = self._at_work is not None and now - self._at_work[1] >= self._config.model_timeout_s
+                if not due and not is_hung:
+                    self._changed.wait(self._seconds_to_next(now))
+                    continue
+            for job in due[-1:]:
+                self._answer(job, "no plan of the model in time")
+            if is_hung:
+                self._abandon()
+
+    def _seconds_to_next(self, now: float) -> float:
+        moments = [self._expiry_s(job) for job in self._open]
+        if self._at_work is not None:
+            moments.append(self._at_work[1] + self._config.model_timeout_s)
+        return max(min(moments, default=now + _LONG_S) - now, 1e-4)
+
+    def _abandon(self) -> None:
+        """Leave a hung session to itself and plan with a new one."""
+        with self._changed:
+            self._at_work = None
+        self.num_abandoned += 1
+        self._report("planner", f"the model did not answer for {self._config.model_timeout_s} s; it is replaced")
+        self._keeper.renew("the model did not answer")
+        self._worker.abandon()
+        self._worker = LatestWorker(self._work)
+
+    # Whoever answers.
+
+    def _expiry_s(self, job: CycleJob) -> float:
+        """When the watchdog answers: early enough to publish before the deadline."""
+        return job.arrived_s + (self._config.deadline_ms - self._config.fallback_margin_ms) * 1e-3
+
+    def _claim(self, job: CycleJob) -> bool:
+        """Whether the caller is the one to answer; true once per job. Older frames are answered with it."""
+        with self._changed:
+            if not any(other is job for other in self._open):
+                return False
+            self._open = [other for other in self._open if other.arrived_s > job.arrived_s]
+            return True
+
+    def _answer(self, job: CycleJob, reason: str, *, must_stop: bool = False) -> None:
+        """A fallback for a frame, unless somebody else has answered it."""
+        if not self._claim(job):
+            return
+        try:
+            source, is_stopping = self._keeper.source, must_stop or self.is_stopping
+            result = self._fallback.plan(job.snapshot, reason, self._config, source, is_stopping=is_stopping)
+            self._send(result, job)
+        except Exception as error:  # outermost edge: a fault here must not end the watchdog
+            self._report("fallback", f"fallback failed: {type(error).__name__}: {error}")
+
+    def _send(self, result: PlanResult, job: CycleJob) -> None:
+        with self._publishing:
+            self._publish(result, job.arrived_s)
