@@ -28,6 +28,7 @@ def check(num_threads: int, proc: Path = _PROC, cpu: Path = _CPU) -> Iterator[Fi
         yield _SAY.warn("cores", f"{cores} for {num_threads} threads of the model", remedy)
     else:
         yield _SAY.ok("cores", f"{cores} for {num_threads} threads of the model")
+    yield from _load(proc / "loadavg", cores)
     yield from _memory(proc / "meminfo")
     yield from _governor(cpu)
 
@@ -58,6 +59,19 @@ def _instructions(path: Path) -> Iterator[Finding]:
         return
     slow = "" if vnni else "; without VNNI int8 graphs gain little over fp32"
     yield _SAY.ok("instructions", ", ".join(has) + slow)
+
+
+def _load(path: Path, cores: int) -> Iterator[Finding]:
+    """Programs that want to run, over the last minute; the doctor itself is one."""
+    words = _text(path).split()
+    if not words:
+        return
+    load = float(words[0])
+    if load > cores + 1.0:
+        text = f"{load:.1f} programs want {cores} cores: times below, and plans, are slower than they could be"
+        yield _SAY.warn("load", text, "end other programs, or give the planner cores of its own (taskset, chrt)")
+    else:
+        yield _SAY.ok("load", f"{load:.1f}")
 
 
 def _memory(path: Path) -> Iterator[Finding]:

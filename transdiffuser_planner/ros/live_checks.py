@@ -15,9 +15,9 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.doctor import arrival, content, view
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.model import contract_of
-from transdiffuser_planner.ros.live_checks_graph import Wiring, wiring
+from transdiffuser_planner.ros.live_checks_graph import wiring
 from transdiffuser_planner.ros.live_checks_listen import listen
-from transdiffuser_planner.ros.live_checks_node import Target, find_target, lifecycle, sim_time, status
+from transdiffuser_planner.ros.live_checks_node import Target, find_target, lifecycle, settle, sim_time, status
 from transdiffuser_planner.ros.live_checks_tf import StaticTransforms
 
 NODE_NAME = "transdiffuser_doctor"
@@ -51,25 +51,29 @@ class LiveDoctor:
         yield _SAY.ok(
             "node", f"{found.full_name}, planning_rate_hz {found.config.planning_rate_hz:g}, model {found.model}"
         )
-        state = lifecycle(self._node, self._executor, found)
-        yield state
+        yield lifecycle(self._node, self._executor, found)
         if found.use_sim_time:
             self._node.set_parameters([Parameter("use_sim_time", value=True)])
-        yield from sim_time(self._node, found)
         try:
             rig = Rig.load(found.rig)
         except PlannerError as error:
-            yield _SAY.error(
-                "rig", str(error), "start the doctor where the planner runs, or correct its parameter 'rig'"
-            )
+            remedy = "start the doctor where the planner runs, or correct its parameter 'rig'"
+            yield _SAY.error("rig", str(error), remedy)
             return
-        connected = wiring(self._node, found, rig)
-        yield from connected.findings
-        yield from self._listened(found, rig, connected, seconds)
+        settle(self._node, self._executor)
+        yield from self._listened(found, rig, seconds)
 
-    def _listened(self, target: Target, rig: Rig, connected: Wiring, seconds: float) -> Iterator[Finding]:
+    def _listened(self, target: Target, rig: Rig, seconds: float) -> Iterator[Finding]:
+        """What is connected and what arrives; once more when somebody was discovered only while listening."""
         transforms = StaticTransforms(self._node)
+        connected = wiring(self._node, target, rig)
         statuses = listen(self._node, self._executor, target, connected, seconds)
+        later = wiring(self._node, target, rig)
+        if len(later.heard) > len(connected.heard):
+            connected = later
+            statuses = listen(self._node, self._executor, target, connected, seconds)
+        yield from sim_time(self._node, target)
+        yield from connected.findings
         if connected.heard:
             yield from arrival.check(connected.heard, target.config, seconds, plain_udp=_is_plain_udp())
             yield from content.check(connected.heard, rig)

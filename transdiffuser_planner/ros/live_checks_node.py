@@ -20,6 +20,7 @@ from transdiffuser_planner.ros.message_factory import message_class
 _SAY = Findings("planner node")
 _FIND_S = 3.0
 _ANSWER_S = 5.0
+_CALM_S, _SETTLE_S = 1.5, 10.0
 _OTHERS_SHOWN = 8
 STATUS_TYPE = "transdiffuser_msgs/msg/PlannerStatus"
 
@@ -56,6 +57,21 @@ def wait_for(executor: Executor, condition: Any, timeout_s: float) -> bool:
             return False
         executor.spin_once(timeout_sec=0.05)
     return True
+
+
+def settle(node: Node, executor: Executor) -> None:
+    """Wait until nothing new is discovered: on a busy machine nodes and topics become known over seconds."""
+    seen, since, begin = _graph(node), time.monotonic(), time.monotonic()
+    while time.monotonic() - since < _CALM_S and time.monotonic() - begin < _SETTLE_S:
+        executor.spin_once(timeout_sec=0.1)
+        now = _graph(node)
+        if now != seen:
+            seen, since = now, time.monotonic()
+
+
+def _graph(node: Node) -> list[Any]:
+    topics = [topic for topic, _ in node.get_topic_names_and_types()]
+    return [sorted(node.get_node_names_and_namespaces()), [(topic, node.count_publishers(topic)) for topic in topics]]
 
 
 def find_target(node: Node, executor: Executor, full_name: str) -> Target | Finding:
@@ -186,7 +202,8 @@ def status(heard: Sequence[Any], target: Target, seconds: float) -> Finding:
     fallbacks = [message for message in ready if message.fallback_rung]
     if len(fallbacks) == len(ready):
         text = f"only fallbacks in {seconds:g} s: {fallbacks[-1].fallback_reason}"
-        return _SAY.error("plans", text, "see the findings above and docs/bad_input.md")
+        remedy = "see the findings above; where time is short, end other programs or lower num_candidates"
+        return _SAY.error("plans", text, remedy)
     latencies = sorted(message.latency_ms for message in ready)
     masked = ", ".join(ready[-1].missing_inputs) or "nothing"
     text = f"{len(ready)} in {seconds:g} s, latency {latencies[len(latencies) // 2]:.0f} ms, masked: {masked}"

@@ -103,12 +103,13 @@ def test_ros_settings_are_judged(found, environment, subject, level, said):
     assert finding.level == level and said in finding.text
 
 
-def machine_of(tmp_path, flags="fma avx2 avx512f avx512_vnni", free_kb=8_000_000, governor="performance"):
+def machine_of(tmp_path, flags="fma avx2 avx512f avx512_vnni", free_kb=8_000_000, governor="performance", load=0.3):
     proc, cpu = tmp_path / "proc", tmp_path / "cpu"
     (cpu / "cpu0" / "cpufreq").mkdir(parents=True)
     proc.mkdir()
     (proc / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
     (proc / "meminfo").write_text(f"MemTotal: 9000000 kB\nMemAvailable: {free_kb} kB\n")
+    (proc / "loadavg").write_text(f"{load} 0.20 0.10 1/200 4000\n")
     (cpu / "cpu0" / "cpufreq" / "scaling_governor").write_text(governor + "\n")
     return lambda threads=1: list(machine.check(threads, proc, cpu))
 
@@ -125,6 +126,7 @@ def test_a_fast_machine_is_fine_and_this_one_can_be_read(tmp_path):
     [
         ({"flags": "sse4_2"}, "instructions", "no AVX2"),
         ({"free_kb": 300_000}, "memory", "292 MB free"),
+        ({"load": 900.5}, "load", "900.5 programs want"),
         ({"governor": "powersave"}, "governor", "powersave"),
     ],
 )
