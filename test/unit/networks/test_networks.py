@@ -16,9 +16,12 @@ from transdiffuser_planner.core.contract import (  # noqa: E402
     plan_spec,
 )
 from transdiffuser_planner.core.errors import ConfigError  # noqa: E402
+from transdiffuser_planner.networks import scene_preparation  # noqa: E402
 from transdiffuser_planner.networks.config import base_config, named_config, tiny_config  # noqa: E402
+from transdiffuser_planner.networks.denoise_step import DenoiseStep  # noqa: E402
 from transdiffuser_planner.networks.losses import decorrelation_loss, diffusion_loss  # noqa: E402
 from transdiffuser_planner.networks.planner_network import PlannerNetwork  # noqa: E402
+from transdiffuser_planner.networks.scene_preparation import ScenePreparation  # noqa: E402
 
 
 def make_inputs(contract: ModelContract, batch: int = 1) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
@@ -68,14 +71,36 @@ def test_network_builds_and_predicts_noise(config, contract) -> None:  # type: i
     }
 
 
+PUBLISHED_BACKBONE_WEIGHTS = 52.06e6
+
+
 def test_base_has_the_published_backbone_size() -> None:
     with torch.device("meta"):
         network = PlannerNetwork(base_config(), BASE)
     encoder = network.perception.encoder
-    count = sum(
-        p.numel() for part in (encoder.image_branch, encoder.lidar_branch, encoder.fusions) for p in part.parameters()
-    )
-    assert 40e6 < count < 60e6
+    parts = (encoder.image_branch, encoder.lidar_branch, encoder.fusions)
+    count = sum(p.numel() for part in parts for p in part.parameters())
+    print(f"base: {count / 1e6:.2f} M weights in the backbone")
+    assert abs(count / PUBLISHED_BACKBONE_WEIGHTS - 1.0) < 0.02
+
+
+@pytest.mark.parametrize("more_work", [0.0, 1.2, 100.0])
+def test_prepared_steps_equal_the_decoder_as_trained(
+    tiny: PlannerNetwork, more_work: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene_preparation, "MAX_MORE_WORK", more_work)
+    observation, agents, valid = make_inputs(TINY)
+    valid[:, 5:] = 0.0
+    x = torch.randn(3, *plan_spec(TINY).shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        features, _ = tiny.perception(
+            *(observation[name] for name in ("image", "camera_valid", "lidar", "lidar_valid"))
+        )
+        prepared = ScenePreparation(tiny.decoder)(features.tokens, observation, agents, valid)
+        ours = DenoiseStep(tiny.decoder)(x, torch.tensor([7]), prepared)
+        theirs = tiny(observation, agents, valid, x[None], torch.full((1, 3), 7))[0]
+    assert theirs.abs().max() > 0.1
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0.0)
 
 
 @pytest.mark.parametrize(

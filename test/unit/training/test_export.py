@@ -14,43 +14,34 @@ from transdiffuser_planner.core.errors import ModelError, TrainingError  # noqa:
 from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
 from transdiffuser_planner.networks.planner_network import PlannerNetwork  # noqa: E402
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule  # noqa: E402
-from transdiffuser_planner.pipeline.normalization import PlanNormalizer  # noqa: E402
 from transdiffuser_planner.runtime.manifest import load_manifest  # noqa: E402
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend  # noqa: E402
 from transdiffuser_planner.training import export  # noqa: E402
+from transdiffuser_planner.training.random_model import random_network, unit_normalizer  # noqa: E402
 
 
 def make_network() -> PlannerNetwork:
     """Random weights, also in the layers that start at zero."""
-    torch.manual_seed(0)
-    network = PlannerNetwork(tiny_config(), TINY)
-    for parameter in network.decoder.parameters():
-        if not parameter.detach().any():
-            torch.nn.init.normal_(parameter, std=0.05)
-    return network.eval()
-
-
-def unit_normalizer() -> PlanNormalizer:
-    zeros, ones = np.zeros((TINY.num_plan_steps, 3)), np.ones((TINY.num_plan_steps, 3))
-    return PlanNormalizer(ego_mean_T3=zeros, ego_std_T3=ones, agent_mean_T3=zeros, agent_std_T3=ones)
+    return random_network(tiny_config(), TINY)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with random weights."""
     out = tmp_path_factory.mktemp("model") / "tiny"
-    result = export.export_model(make_network(), unit_normalizer(), NoiseSchedule.cosine(10), out)
+    result = export.export_model(make_network(), unit_normalizer(TINY), NoiseSchedule.cosine(10), out)
     assert max(result.difference.values()) < export.MAX_DIFFERENCE
     return out
 
 
-def test_runtime_equals_the_network(model: Path) -> None:
+@pytest.mark.parametrize("num_agents", [0, 2, TINY.num_agents])
+def test_runtime_equals_the_network(model: Path, num_agents: int) -> None:
     network, backend = make_network(), OnnxBackend(load_manifest(model), "cpu", 1)
     values = export.random_observation(TINY, 7)
     observation = {name: values[name] for name in observation_specs(TINY)}
-    agents = {name: values[name] for name in ("agents", "agents_valid")}
+    agents = {name: values[name][:, :num_agents] for name in ("agents", "agents_valid")}
     condition = backend.condition(backend.encode(observation), observation, agents)
-    x = np.random.default_rng(0).standard_normal((5, 1 + TINY.num_agents, 3 * TINY.num_plan_steps)).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((5, 1 + num_agents, 3 * TINY.num_plan_steps)).astype(np.float32)
     ours = backend.predict_noise(x, 4, condition)
     with torch.no_grad():
         theirs = network(
@@ -76,7 +67,7 @@ def test_one_changed_byte_is_noticed(model: Path, tmp_path: Path) -> None:
 def test_export_is_refused_when_onnx_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "MAX_DIFFERENCE", 0.0)
     with pytest.raises(TrainingError, match="export refused"):
-        export.export_model(make_network(), unit_normalizer(), NoiseSchedule.cosine(10), tmp_path / "model")
+        export.export_model(make_network(), unit_normalizer(TINY), NoiseSchedule.cosine(10), tmp_path / "model")
     assert not (tmp_path / "model").exists() and not list(tmp_path.iterdir())
 
 
