@@ -104,6 +104,34 @@ def load_manifest(folder: str | Path) -> ModelManifest:
         another.
     """
     folder = Path(folder)
+    raw, data = _read_manifest(folder)
+    _check_files(folder, data["files"])
+    int8_graphs = _int8_graphs(folder, data)
+    absent = [name for name in REQUIRED_GRAPHS if data["graphs"].get(name) not in data["files"]]
+    if absent:
+        raise ModelError(
+            f"model folder {folder}: graph {', '.join(absent)} is not among the hashed files; export again"
+        )
+    try:
+        contract = ModelContract.from_dict(data["contract"])
+    except ContractError as error:
+        raise ModelError(f"model folder {folder}: {error}") from None
+    return ModelManifest(
+        folder=folder,
+        name=str(data["name"]),
+        model_hash=hashlib.sha256(raw).hexdigest(),
+        contract=contract,
+        graphs={name: folder / file for name, file in data["graphs"].items()},
+        int8_graphs=int8_graphs,
+        encoder_features=tuple(data["encoder_features"]),
+        condition_outputs=tuple(data["condition_outputs"]),
+        training=data.get("training", {}),
+        metrics=data.get("metrics", {}),
+    )
+
+
+def _read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """The manifest's bytes and content, with all keys and of this version."""
     path = folder / MANIFEST_NAME
     try:
         raw = path.read_bytes()
@@ -122,30 +150,17 @@ def load_manifest(folder: str | Path) -> ModelManifest:
             raise ModelError(
                 f"model folder {folder}: {key} is {data[key]}, this version reads {supported}; export the model again"
             )
-    _check_files(folder, data["files"])
-    int8 = data.get("int8", {"files": {}, "graphs": {}})
-    _check_files(folder, {name: digest for name, digest in int8["files"].items() if (folder / name).is_file()})
-    absent = [name for name in REQUIRED_GRAPHS if data["graphs"].get(name) not in data["files"]]
-    if absent:
-        raise ModelError(
-            f"model folder {folder}: graph {', '.join(absent)} is not among the hashed files; export again"
-        )
-    try:
-        contract = ModelContract.from_dict(data["contract"])
-    except ContractError as error:
-        raise ModelError(f"model folder {folder}: {error}") from None
-    return ModelManifest(
-        folder=folder,
-        name=str(data["name"]),
-        model_hash=hashlib.sha256(raw).hexdigest(),
-        contract=contract,
-        graphs={name: folder / file for name, file in data["graphs"].items()},
-        int8_graphs={name: folder / file for name, file in int8["graphs"].items()},
-        encoder_features=tuple(data["encoder_features"]),
-        condition_outputs=tuple(data["condition_outputs"]),
-        training=data.get("training", {}),
-        metrics=data.get("metrics", {}),
-    )
+    return raw, data
+
+
+def _int8_graphs(folder: Path, data: dict[str, Any]) -> dict[str, Path]:
+    """Graph name -> int8 file; those that are there are compared with their hashes."""
+    listed = data.get("int8", {})
+    graphs, files = listed.get("graphs", {}), listed.get("files", {})
+    if not set(graphs.values()) <= set(files) or not set(graphs) <= set(REQUIRED_GRAPHS):
+        raise ModelError(f"model folder {folder}: int8 graphs without a hash or of unknown names; quantize again")
+    _check_files(folder, {name: digest for name, digest in files.items() if (folder / name).is_file()})
+    return {name: folder / file for name, file in graphs.items()}
 
 
 def _check_files(folder: Path, files: dict[str, str]) -> None:

@@ -27,7 +27,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def model(exported: Path, tmp_path: Path) -> Path:
+def model(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(quantize, "TIMING_ROUNDS", 1)
     return Path(shutil.copytree(exported, tmp_path / "tiny"))
 
 
