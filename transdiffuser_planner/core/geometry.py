@@ -58,12 +58,14 @@ def project_onto_polyline(xy_N2: ArrayLike, point_X2: ArrayLike) -> tuple[FloatA
     points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
     start, edge = xy[:-1], np.diff(xy, axis=0)
     length2 = np.maximum((edge**2).sum(axis=1), 1e-12)
-    relative = points[:, None, :] - start[None]
-    fraction = np.clip((relative * edge).sum(axis=-1) / length2, 0.0, 1.0)
-    gap = relative - fraction[..., None] * edge
-    nearest = (gap**2).sum(axis=-1).argmin(axis=1)
-    rows = np.arange(len(points))
-    gap, edge_n, fraction = gap[rows, nearest], edge[nearest], fraction[rows, nearest]
+    # Relative to the first point, so that squares of map coordinates do not eat the digits.
+    point, begin = points - xy[0], start - xy[0]
+    along_XN = point @ edge.T - (begin * edge).sum(axis=1)
+    fraction_XN = np.clip(along_XN / length2, 0.0, 1.0)
+    gap2_XN = (begin**2).sum(axis=1) - 2.0 * (point @ begin.T) + fraction_XN * (fraction_XN * length2 - 2.0 * along_XN)
+    nearest = gap2_XN.argmin(axis=1)
+    fraction, edge_n = fraction_XN[np.arange(len(points)), nearest], edge[nearest]
+    gap = point - begin[nearest] - fraction[:, None] * edge_n
     side = np.sign(edge_n[:, 0] * gap[:, 1] - edge_n[:, 1] * gap[:, 0])
     s = arc_length(xy)[nearest] + fraction * np.sqrt(length2[nearest])
     return s, side * np.hypot(gap[:, 0], gap[:, 1])

@@ -103,5 +103,5 @@ class NoiseSchedule:
 
 def pairs_between(k_first: int, num_steps: int) -> list[tuple[int, int]]:
     """The (k, k_prev) pairs of a walk from a denoise step down to 0 in at most this many steps, evenly spread."""
-    marks = np.unique(np.rint(np.linspace(0, k_first, num_steps + 1)).astype(int))[::-1]
-    return [(int(k), int(k_prev)) for k, k_prev in itertools.pairwise(marks)]
+    marks = sorted({round(k_first * i / num_steps) for i in range(num_steps + 1)}, reverse=True)
+    return list(itertools.pairwise(marks))

@@ -68,9 +68,10 @@ def rank(
     config: PlannerConfig,
 ) -> Ranking:
     """Order the candidates; infeasible ones come last and get probability 0."""
+    beside = None if inputs.route_R2 is None else _along_route(plans, inputs.route_R2)
     terms = {
         "collision": _collision_term(plans, inputs),
-        "off_road": _off_road_term(plans, inputs.bev_probability_KLL, inputs.route_R2, contract),
+        "off_road": _off_road_term(plans, inputs.bev_probability_KLL, beside, contract),
         "route": np.zeros(len(feasible_M)),
         "signal": _signal_term(plans, inputs.signal),
         "consensus": _consensus_term(plans, feasible_M),
@@ -78,8 +79,10 @@ def rank(
         "progress": -np.hypot(plans.pose_MF3[:, -1, 0], plans.pose_MF3[:, -1, 1]),
         "consistency": _consistency_term(plans, inputs.previous_F3),
     }
-    if inputs.route_R2 is not None:
-        terms["route"], terms["progress"] = _route_terms(plans, inputs.route_R2)
+    if beside is not None:
+        s_MF, lateral_MF = beside
+        terms["route"] = np.maximum(np.abs(lateral_MF) - _LATERAL_FREE_M, 0.0).mean(axis=1)
+        terms["progress"] = -s_MF[:, -1]
     cost = sum(getattr(config, f"weight_{name}") * term for name, term in terms.items())
     cost = np.where(feasible_M, cost, np.inf)
     order = np.argsort(cost, kind="stable")
@@ -101,12 +104,13 @@ def _collision_term(plans: SmoothPlans, inputs: SelectionInputs) -> FloatArray:
 def _off_road_term(
     plans: SmoothPlans,
     bev_probability_KLL: NDArray[np.float32] | None,
-    route_R2: FloatArray | None,
+    beside: tuple[FloatArray, FloatArray] | None,
     contract: ModelContract,
 ) -> FloatArray:
     """Mean over time of the worst corner's probability of not being road; outside the grid nothing is charged.
 
     Where a route is given it is on the road: what the picture says counts the more, the farther a pose is beside it.
+    ``beside`` is the result of ``_along_route``.
     """
     if bev_probability_KLL is None:
         return np.zeros(len(plans.pose_MF3))
@@ -122,18 +126,16 @@ def _off_road_term(
     inside = (row >= 0) & (row <= last) & (column >= 0) & (column <= last)
     chance = np.where(inside, drivable[np.clip(row, 0, last), np.clip(column, 0, last)], 1.0).min(axis=-1)
     off = np.clip(1.0 - 2.0 * chance, 0.0, 1.0)
-    if route_R2 is not None:
-        _, lateral = project_onto_polyline(route_R2, pose[..., :2].reshape(-1, 2))
-        off = off * np.clip(np.abs(lateral).reshape(off.shape) / _BESIDE_ROUTE_M, _ROUTE_DOUBT, 1.0)
+    if beside is not None:
+        off = off * np.clip(np.abs(beside[1]) / _BESIDE_ROUTE_M, _ROUTE_DOUBT, 1.0)
     return np.asarray(off.mean(axis=1), dtype=np.float64)
 
 
-def _route_terms(plans: SmoothPlans, route_R2: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean lateral distance beyond 0.3 m (m), and minus the progress along the route (m)."""
+def _along_route(plans: SmoothPlans, route_R2: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Arc length along the route and signed lateral distance from it (m) of every fifth pose."""
     pose = plans.pose_MF3[:, 4::5]
     s, lateral = project_onto_polyline(route_R2, pose[..., :2].reshape(-1, 2))
-    s, lateral = s.reshape(pose.shape[:2]), lateral.reshape(pose.shape[:2])
-    return np.maximum(np.abs(lateral) - _LATERAL_FREE_M, 0.0).mean(axis=1), -s[:, -1]
+    return s.reshape(pose.shape[:2]), lateral.reshape(pose.shape[:2])
 
 
 def _signal_term(plans: SmoothPlans, signal: TrafficSignal | None) -> FloatArray:

@@ -86,22 +86,22 @@ def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatA
     Returns:
         Poses (M, F, 3) and step lengths (M, F) in metres.
     """
-    dx = np.diff(x_MF, axis=1, prepend=0.0)
-    dy = np.diff(y_MF, axis=1, prepend=0.0)
-    num_steps = x_MF.shape[1]
-    heading = np.zeros(len(x_MF))
-    pose_MF3 = np.zeros((*x_MF.shape, 3))
-    step_MF = np.zeros_like(x_MF)
-    x, y = np.zeros(len(x_MF)), np.zeros(len(x_MF))
-    for f in range(num_steps):
-        length = np.hypot(dx[:, f], dy[:, f])
-        forward = dx[:, f] * np.cos(heading) + dy[:, f] * np.sin(heading)
-        ahead = forward > 0.5 * length
-        turns = ahead & (length > _MIN_STEP_M)
-        length = np.where(turns, length, np.where(ahead, forward, 0.0))
-        direction = np.where(turns, np.arctan2(dy[:, f], dx[:, f]), heading)
-        direction = heading + (direction - heading + np.pi) % (2.0 * np.pi) - np.pi
-        x, y = x + length * np.cos(direction), y + length * np.sin(direction)
-        heading = direction
-        pose_MF3[:, f], step_MF[:, f] = np.stack([x, y, heading], axis=-1), length
-    return pose_MF3, step_MF
+    dx_FM = np.diff(x_MF, axis=1, prepend=0.0).T.copy()
+    dy_FM = np.diff(y_MF, axis=1, prepend=0.0).T.copy()
+    length_FM = np.hypot(dx_FM, dy_FM)
+    half_FM, tells_FM = 0.5 * length_FM, length_FM > _MIN_STEP_M
+    unit = np.maximum(length_FM, 1e-9)
+    unit_x_FM, unit_y_FM = dx_FM / unit, dy_FM / unit
+    step_FM = np.zeros_like(length_FM)
+    cos_FM, sin_FM = np.ones_like(length_FM), np.zeros_like(length_FM)
+    cos, sin = np.ones(len(x_MF)), np.zeros(len(x_MF))
+    for f in range(len(length_FM)):
+        forward = dx_FM[f] * cos + dy_FM[f] * sin
+        ahead = forward > half_FM[f]
+        turns = ahead & tells_FM[f]
+        step_FM[f] = np.where(turns, length_FM[f], forward * ahead)
+        cos, sin = np.where(turns, unit_x_FM[f], cos), np.where(turns, unit_y_FM[f], sin)
+        cos_FM[f], sin_FM[f] = cos, sin
+    heading_FM = np.unwrap(np.concatenate([np.zeros((1, len(x_MF))), np.arctan2(sin_FM, cos_FM)]), axis=0)[1:]
+    x_FM, y_FM = np.cumsum(step_FM * cos_FM, axis=0), np.cumsum(step_FM * sin_FM, axis=0)
+    return np.stack([x_FM.T, y_FM.T, heading_FM.T], axis=-1), step_FM.T.copy()

@@ -106,11 +106,12 @@ class CandidateSampler:
         noise = draw_noise(config.run_seed, stamp_ns, shape, self._schedule.num_steps)[:, :num_candidates, : 1 + slots]
         noise[0] *= np.float32(config.noise_scale)
 
-        def walk(part: slice) -> Sample:
-            return self._walk(np.ascontiguousarray(noise[:, part]), condition, num_steps, budget, keep_estimates)
+        def walk(share: Array) -> Sample:
+            return self._walk(share, condition, num_steps, budget, keep_estimates)
 
         started = time.perf_counter()
-        samples = self._in_parallel(walk, _shares(num_candidates, self._num_threads))
+        shares = [np.ascontiguousarray(noise[:, part]) for part in _shares(num_candidates, self._num_threads)]
+        samples = self._in_parallel(walk, shares)
         steps = min(sample.num_steps for sample in samples)
         self._costs.observe(_step_name(num_candidates, slots), (time.perf_counter() - started) * 1e3 / steps)
         clean = np.concatenate([sample.clean_MNP for sample in samples])
@@ -161,7 +162,7 @@ class CandidateSampler:
             keep_estimates=keep_estimates,
         )
 
-    def _in_parallel(self, walk: Callable[[slice], Sample], shares: list[slice]) -> list[Sample]:
+    def _in_parallel(self, walk: Callable[[Array], Sample], shares: list[Array]) -> list[Sample]:
         """Every share in a thread of its own, the first in this one."""
         others = [self._helpers.submit(walk, share) for share in shares[1:]]
         first = walk(shares[0])
@@ -170,7 +171,8 @@ class CandidateSampler:
 
 def agent_slots(contract: ModelContract) -> tuple[int, ...]:
     """Numbers of agents that graphs are loaded for; a scene takes the smallest that has room for its agents."""
-    return (contract.num_agents,)
+    most = contract.num_agents
+    return tuple(sorted({0, most // 4, most // 2, most}))
 
 
 def _step_name(num_candidates: int, num_agents: int) -> str:
