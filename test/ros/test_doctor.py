@@ -112,7 +112,7 @@ def seen(planner):
     """Findings about a vehicle: seen(change=..., every=..., extra=...)."""
     running = []
 
-    def look(ready=3.0, **faults):
+    def look(ready=1.0, **faults):
         running.append(Running(Drive(**faults)))
         # Both must have found the vehicle before its rates can be judged.
         time_is_up = threading.Event()
