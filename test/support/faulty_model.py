@@ -1,0 +1,70 @@
+"""The real model, broken on command: its session raises, hangs, gives NaN, or takes longer."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.runtime.manifest import load_manifest
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.planner import Planner
+
+
+class Faults:
+    """What is wrong with the sessions that are loaded through ``loader``.
+
+    Attributes:
+        mode: "" (nothing), "raise", "hang", "nan" or "slow".
+        slow_s: Extra time of every denoise step when slow.
+        num_loads: How often a model was loaded.
+    """
+
+    def __init__(self) -> None:
+        self.mode = ""
+        self.slow_s = 0.05
+        self.num_loads = 0
+        self._over = threading.Event()
+
+    def end(self) -> None:
+        """Nothing is wrong any more; what hangs goes on."""
+        self.mode = ""
+        self._over.set()
+        self._over = threading.Event()
+
+    def loader(self, model: str, rig: Rig) -> Callable[[PlannerConfig, PlanMemory], Planner]:
+        """Stands in for ``planner_loader`` of the node."""
+
+        def load(config: PlannerConfig, memory: PlanMemory) -> Planner:
+            self.num_loads += 1
+            manifest = load_manifest(model_folder(model))
+            backend = _FaultyBackend(manifest, config.provider, config.num_threads, config.precision)
+            planner = Planner(backend, rig, config, memory)
+            planner.warm_up()
+            backend.faults = self
+            return planner
+
+        return load
+
+    def strike(self, result: Any) -> Any:
+        """A session's result, or what becomes of it."""
+        if self.mode == "raise":
+            raise RuntimeError("the session is broken")
+        if self.mode == "hang":
+            self._over.wait(60.0)
+        if self.mode == "slow":
+            time.sleep(self.slow_s)
+        return np.full_like(result, np.nan) if self.mode == "nan" else result
+
+
+class _FaultyBackend(OnnxBackend):
+    faults: Faults | None = None
+
+    def predict_noise(self, sample_MNP: np.ndarray, step: int, condition: dict[str, np.ndarray]) -> np.ndarray:
+        result = super().predict_noise(sample_MNP, step, condition)
+        return result if self.faults is None else self.faults.strike(result)
