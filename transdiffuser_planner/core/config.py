@@ -74,6 +74,9 @@ class PlannerConfig:
     weight_comfort: float = _number(0.3, "", 0.0, 1e3, "Selection: acceleration beyond comfort.")
     weight_progress: float = _number(0.1, "1/m", 0.0, 1e3, "Selection: reward per metre along the route.")
     weight_consistency: float = _number(0.3, "1/m", 0.0, 1e3, "Selection: distance across the previous plan's path.")
+    continuation_margin: float = _number(
+        0.3, "", 0.0, 1e3, "Selection: by how much another path must be better than the previous one to replace it."
+    )
 
     detection_threshold: float = _number(0.3, "", 0.01, 0.99, "Heat-map score from which a cell is an agent.")
     comfort_decel_mps2: float = _number(2.5, "m/s2", 0.5, 6.0, "Deceleration of the comfort-stop fallback.")

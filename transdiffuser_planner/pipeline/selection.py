@@ -3,7 +3,8 @@
 The cost of a plan is a weighted sum of terms (lower is better): predicted collisions, leaving the predicted road,
 distance
 from the route, passing a red stop line, discomfort, distance from like candidates and across the previous path,
-minus progress. Probabilities are the softmax of the negative cost over the feasible candidates.
+minus progress. Among nearly equal plans the one that continues the previous path is taken. Probabilities are the
+softmax of the negative cost over the feasible candidates.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _LATERAL_FREE_M = 0.3
 _NEIGHBOUR_SHARE = 0.2
 _BESIDE_ROUTE_M, _ROUTE_DOUBT = 1.0, 0.2
 _COLLISION_DECAY_S = 2.0
+_SAME_PATH_M = 0.5
 _MIN_STEP_M, _MIN_PATH_M, _STRAIGHT_ON_M = 0.02, 2.0, 60.0
 _DRIVABLE = (BevClass.ROAD, BevClass.CENTER_LINE, BevClass.VEHICLE)
 
@@ -86,11 +88,24 @@ def rank(
     cost = sum(getattr(config, f"weight_{name}") * term for name, term in terms.items())
     cost = np.where(feasible_M, cost, np.inf)
     order = np.argsort(cost, kind="stable")
+    if inputs.previous_F3 is not None:
+        order = _continuing_first(order, cost, terms["consistency"], config.continuation_margin)
+    best = cost.min()
     probability = np.zeros(len(cost))
     if feasible_M.any():
-        probability = np.exp(-(cost - cost[order[0]]))
+        probability = np.exp(-(cost - best))
         probability /= probability.sum()
     return Ranking(order_M=order, probability_M=probability, cost_terms=terms)
+
+
+def _continuing_first(
+    order_M: NDArray[np.intp], cost_M: FloatArray, consistency_M: FloatArray, margin: float
+) -> NDArray[np.intp]:
+    """The order, but with the best plan that keeps to the previous path in front unless another is better by a margin."""
+    keeps = np.flatnonzero(consistency_M[order_M] <= _SAME_PATH_M)
+    if not len(keeps) or cost_M[order_M[keeps[0]]] - cost_M[order_M[0]] > margin:
+        return order_M
+    return np.concatenate([order_M[keeps[:1]], np.delete(order_M, keeps[0])])
 
 
 def _collision_term(plans: SmoothPlans, inputs: SelectionInputs) -> FloatArray:

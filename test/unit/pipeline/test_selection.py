@@ -98,3 +98,21 @@ def test_probabilities_sum_to_one_over_the_feasible_candidates() -> None:
     feasible = np.asarray([True, False, True])
     ranking = rank(plans, feasible, inputs, TINY, CONFIG)
     assert ranking.probability_M.sum() == 1.0 and ranking.probability_M[1] == 0.0 and ranking.order_M[-1] == 1
+
+
+def _two_sides(gain: float) -> Ranking:
+    """A previous plan to the left; candidates left and right, the right one better by a gain in collision cost."""
+    plans = SMOOTHER.smooth(np.stack([ahead(20.0, side_m=2.0), ahead(20.0, side_m=-2.0)]), 5.0)
+    previous = SMOOTHER.smooth(ahead(20.0, side_m=2.0)[None], 5.0).pose_MF3[0]
+    clearance = np.full(plans.speed_MF.shape, FAR_M)
+    closeness = np.sqrt((gain + 0.3 * 2.0) / CONFIG.weight_collision)  # and what the right one pays for consistency
+    clearance[0, 0] = 0.5 * (1.0 - closeness)
+    return ranked(plans, previous_F3=previous, obstacle_clearance_MF=clearance)
+
+
+def test_another_path_that_is_hardly_better_does_not_replace_the_previous_one() -> None:
+    assert _two_sides(gain=0.0).order_M[0] == 0
+
+
+def test_another_path_that_is_better_by_more_than_the_margin_does() -> None:
+    assert _two_sides(gain=3.0).order_M[0] == 1
