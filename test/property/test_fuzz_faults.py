@@ -81,10 +81,9 @@ def test_a_text_with_line_breaks_or_of_any_length_gives_a_reason_of_one_short_li
     assert "rgb8?rgb8?" in reason and len(reason) == 300 and reason.endswith("...")
 
 
-@pytest.mark.parametrize(("sec", "nanosec"), [(-5, 0), (3, 4_000_000_000)])
-def test_a_stamp_that_is_no_time_is_refused(sec, nanosec):
+def test_a_stamp_that_is_no_time_is_refused():
     wrong = message("odometry")
-    wrong.header.stamp.sec, wrong.header.stamp.nanosec = sec, nanosec
+    wrong.header.stamp.nanosec = 4_000_000_000
     assert "is no time" in Drive().take("odometry", wrong, stamp_of(0))
 
 
