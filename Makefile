@@ -54,7 +54,7 @@ check: $(STAMPS)/dev ## ruff, mypy, import-linter
 	@$(BIN)/lint-imports
 
 .PHONY: fuzz
-fuzz: build $(STAMPS)/dev ## 10 000 generated messages of every input type through decoder and assembler (15 minutes)
+fuzz: build $(STAMPS)/dev ## 10 000 generated messages of every input type through decoder and assembler (20 minutes)
 	@FUZZ_EXAMPLES=10000 $(RUN)python -m pytest -s test/property
 
 .PHONY: build
