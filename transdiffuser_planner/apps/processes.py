@@ -74,6 +74,10 @@ class ProcessGroup:
         """Exit status, or None while it runs."""
         return self._children[name].poll()
 
+    def pid(self, name: str) -> int:
+        """Process number of a child."""
+        return self._children[name].pid
+
     def last_line(self, name: str) -> str:
         """The last line that a child said."""
         lines = self.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -43,7 +43,8 @@ def kinematic_faults(plans: SmoothPlans, config: PlannerConfig) -> dict[str, NDA
     """
     speed, accel, curvature = plans.speed_MF, plans.accel_MF, plans.curvature_MF
     lateral = speed**2 * np.abs(curvature)
-    moving = speed > 1.0
+    before = speed - accel * float(plans.time_s_F[0])
+    moving = np.maximum(speed, before) > 1.0
     return {
         "not finite": _anywhen(~np.isfinite(plans.pose_MF3.sum(axis=2))),
         "acceleration above limit": _anywhen(accel > config.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2),

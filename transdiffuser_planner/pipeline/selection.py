@@ -103,7 +103,7 @@ def _continuing_first(
 ) -> NDArray[np.intp]:
     """The order, but with the best plan that keeps to the previous path in front unless another is better by a margin."""
     keeps = np.flatnonzero(consistency_M[order_M] <= _SAME_PATH_M)
-    if not len(keeps) or cost_M[order_M[keeps[0]]] - cost_M[order_M[0]] > margin:
+    if not len(keeps) or cost_M[order_M[keeps[0]]] > cost_M[order_M[0]] + margin:
         return order_M
     return np.concatenate([order_M[keeps[:1]], np.delete(order_M, keeps[0])])
 

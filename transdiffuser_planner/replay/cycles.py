@@ -17,6 +17,7 @@ from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.recording.feed import MessageFeeder
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.replay.input_types import INPUT_TYPES, PICTURES
+from transdiffuser_planner.runtime.budget import CycleBudget
 from transdiffuser_planner.runtime.frame_trigger import FrameTrigger
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
@@ -95,7 +96,9 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
 class BagPlanner:
     """Feeds one bag's messages and plans once per frame, at most at the configured rate."""
 
-    def __init__(self, planner: Planner, rig: Rig, topics: TopicMap, absent: Sequence[str]) -> None:
+    def __init__(
+        self, planner: Planner, rig: Rig, topics: TopicMap, absent: Sequence[str], budget_ms: float | None = None
+    ) -> None:
         """Plan with a rig.
 
         Args:
@@ -103,7 +106,9 @@ class BagPlanner:
             rig: The vehicle's sensors.
             topics: Where the inputs come from.
             absent: Result of ``check_inputs``: frames are complete without these, and every plan names them as missing.
+            budget_ms: From a frame's last message to its plan; None for no limit.
         """
+        self._budget_ms = budget_ms
         self._planner = planner
         present = tuple(camera for camera in rig.cameras if f"camera '{camera.name}'" not in absent)
         self._absent = tuple(camera.name for camera in rig.cameras if camera not in present)
@@ -166,7 +171,8 @@ class BagPlanner:
             return Cycle(log_time_ns=log_time_ns, stamp_ns=newest_ns, ego=None, outcome=snapshot, latency_ms=0.0)
         self._trigger.done(snapshot.stamp_ns)
         snapshot = replace(snapshot, missing=self._absent + snapshot.missing)
-        result = self._planner.plan(snapshot)
+        budget = None if self._budget_ms is None else CycleBudget(end_s=begin + self._budget_ms * 1e-3)
+        result = self._planner.plan(snapshot, budget)
         return Cycle(
             log_time_ns=log_time_ns,
             stamp_ns=snapshot.stamp_ns,

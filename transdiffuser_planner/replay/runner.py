@@ -41,7 +41,9 @@ class ReplayJob:
         topics, rig: What its topics mean, and the sensors.
         out: The bag to write, or None.
         is_realtime: Wait for each message as long as it took when it was recorded, and leave out frames that pass while
-            the planner is at work.
+            the planner is at work; plans are cut short where the deadline demands it, as in the node.
+        budget_ms: From a frame's last message to the plan; None takes the time it needs, and then plans are
+            deterministic.
     """
 
     bag: Path
@@ -50,6 +52,7 @@ class ReplayJob:
     out: Path | None = None
     more: tuple[Path, ...] = ()
     is_realtime: bool = False
+    budget_ms: float | None = None
 
 
 class ReplayWatcher(Protocol):
@@ -140,7 +143,10 @@ class _Run:
     def __init__(self, job: ReplayJob, planner: Planner, watch: ReplayWatcher | None, absent: list[str]) -> None:
         self._job, self._watch, self._config, self._absent = job, watch, planner.config, absent
         self._manifest = planner.backend.manifest
-        self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent)
+        budget_ms = job.budget_ms
+        if budget_ms is None and job.is_realtime and planner.config.anytime:
+            budget_ms = planner.config.deadline_ms - planner.config.fallback_margin_ms
+        self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent, budget_ms)
         self._tracks, self._road = RecordedTracks(), MapTruth()
         self._truth_refused: Counter[str] = Counter()
         self._hash = hashlib.sha256()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.runtime.steady_process import steady_process
 
 
 class RosError(PlannerError):
@@ -54,19 +53,6 @@ def _interrupt_once(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _quiet_collector() -> None:
-    """What was loaded at start is not searched for garbage again, and what comes and goes with messages seldom is: a
-    collection in the middle of a plan costs tens of milliseconds."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-def _quick_handover() -> None:
-    """Threads that wait for Python's lock get it within a millisecond: the watchdog must not wait for five."""
-    sys.setswitchinterval(1e-3)
-
-
 def run_node(
     make_node: Callable[[], Any],
     ros_args: Sequence[str],
@@ -94,8 +80,7 @@ def run_node(
             begin(node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        _quiet_collector()
-        _quick_handover()
+        steady_process()
         while not told_to_stop.is_set():
             executor.spin_once(timeout_sec=_LOOK_UP_S)
     finally:

@@ -69,7 +69,7 @@ class CandidateSampler:
     def load(self, config: PlannerConfig) -> None:
         """Load the graphs for every size that a configuration can lead to."""
         for num_candidates in {config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)}:
-            for share in {part.stop - part.start for part in _shares(num_candidates, self._num_threads)}:
+            for share in {part.stop - part.start for part in candidate_shares(num_candidates, self._num_threads)}:
                 for num_agents in agent_slots(self._contract):
                     self._backend.load_denoise(share, 1 + num_agents)
 
@@ -110,7 +110,7 @@ class CandidateSampler:
             return self._walk(share, condition, num_steps, budget, keep_estimates)
 
         started = time.perf_counter()
-        shares = [np.ascontiguousarray(noise[:, part]) for part in _shares(num_candidates, self._num_threads)]
+        shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
         samples = self._in_parallel(walk, shares)
         steps = min(sample.num_steps for sample in samples)
         self._costs.observe(_step_name(num_candidates, slots), (time.perf_counter() - started) * 1e3 / steps)
@@ -180,7 +180,7 @@ def _step_name(num_candidates: int, num_agents: int) -> str:
     return f"denoise step {num_candidates}x{1 + num_agents}"
 
 
-def _shares(num_candidates: int, num_threads: int) -> list[slice]:
+def candidate_shares(num_candidates: int, num_threads: int) -> list[slice]:
     """The candidates cut into consecutive shares of nearly equal size, one per thread."""
     edges = np.linspace(0, num_candidates, min(num_threads, num_candidates) + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]

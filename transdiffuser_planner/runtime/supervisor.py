@@ -1,8 +1,8 @@
 """Sees to it that every frame is answered in time: by the model's plan, or by a fallback from outside its thread.
 
-The worker's thread plans with the model. The watchdog's thread waits for each frame's expiry: when no plan has come by
-then, it answers with a fallback itself, and it replaces a session that hangs. A frame is answered exactly once: who
-answers must claim it first, and with it all older ones.
+The worker's thread plans with the model. The watchdog's thread makes a fallback ready some time before a frame expires
+and publishes it when no plan has come by then; it also replaces a session that hangs. A frame is answered exactly once:
+who answers must claim it first, and with it all older ones.
 """
 
 from __future__ import annotations
@@ -21,9 +21,14 @@ from transdiffuser_planner.runtime.model_keeper import ModelKeeper, Report
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.worker import LatestWorker
 
+LATE = "no plan of the model in time"
+"""The reason of a fallback that the watchdog publishes."""
+
 Publish = Callable[[PlanResult, float], None]
 
 _PUBLISH_MS = 2.0
+_READY_BEFORE_EXPIRY_S = 0.03
+"""How long before it may be needed a fallback is made: most plans have come by then, and on a busy machine it takes long."""
 _FAILURES_BEFORE_RENEWAL = 2
 _LONG_S = 3600.0
 
@@ -63,6 +68,7 @@ class Supervisor:
         self._publishing = threading.Lock()
         self._open: list[CycleJob] = []
         self._at_work: tuple[CycleJob, float] | None = None
+        self._ready: tuple[CycleJob, PlanResult] | None = None
         self._failures = 0
         self._is_ended = False
         self.is_stopping = False
@@ -133,8 +139,7 @@ class Supervisor:
             self._send(result, job)
         elif not self._is_ended:
             self.num_withheld += 1
-            late_ms = (time.perf_counter() - self._expiry_s(job)) * 1e3
-            self._report("deadline", f"the model's plan came {late_ms:.0f} ms after the fallback and was withheld")
+            self._report("deadline", "the model's plan came after the fallback and was withheld")
 
     def _plan(self, planner: Planner, job: CycleJob) -> PlanResult:
         if job.forget:
@@ -163,21 +168,38 @@ class Supervisor:
                 if self._is_ended:
                     return
                 now = time.perf_counter()
-                due = [job for job in self._open if self._expiry_s(job) <= now]
+                newest = self._open[-1] if self._open else None
+                is_due = newest is not None and self._expiry_s(newest) <= now
+                is_near = newest is not None and not self._is_ready(newest) and self._make_ready_s(newest) <= now
                 is_hung = self._at_work is not None and now - self._at_work[1] >= self._config.model_timeout_s
-                if not due and not is_hung:
+                if not (is_due or is_near or is_hung):
                     self._changed.wait(self._seconds_to_next(now))
                     continue
-            for job in due[-1:]:
-                self._answer(job, "no plan of the model in time")
+            if newest is not None and is_due:
+                self._answer(newest, LATE)
+            elif newest is not None and is_near:
+                self._make_ready(newest)
             if is_hung:
                 self._abandon()
 
     def _seconds_to_next(self, now: float) -> float:
-        moments = [self._expiry_s(job) for job in self._open]
+        moments = [self._expiry_s(job) if self._is_ready(job) else self._make_ready_s(job) for job in self._open[-1:]]
         if self._at_work is not None:
             moments.append(self._at_work[1] + self._config.model_timeout_s)
         return max(min(moments, default=now + _LONG_S) - now, 1e-4)
+
+    def _is_ready(self, job: CycleJob) -> bool:
+        return self._ready is not None and self._ready[0] is job
+
+    def _make_ready_s(self, job: CycleJob) -> float:
+        return self._expiry_s(job) - _READY_BEFORE_EXPIRY_S
+
+    def _make_ready(self, job: CycleJob) -> None:
+        """Make the fallback that a frame will need if no plan comes."""
+        try:
+            self._ready = job, self._make_fallback(job, LATE)
+        except Exception as error:  # outermost edge: a fault here must not end the watchdog
+            self._report("fallback", f"fallback failed: {type(error).__name__}: {error}")
 
     def _abandon(self) -> None:
         """Leave a hung session to itself and plan with a new one."""
@@ -208,11 +230,16 @@ class Supervisor:
         if not self._claim(job):
             return
         try:
-            source, is_stopping = self._keeper.source, must_stop or self.is_stopping
-            result = self._fallback.plan(job.snapshot, reason, self._config, source, is_stopping=is_stopping)
+            ready = self._ready
+            is_usable = ready is not None and ready[0] is job and reason == LATE
+            result = ready[1] if ready is not None and is_usable else self._make_fallback(job, reason, must_stop=must_stop)
             self._send(result, job)
         except Exception as error:  # outermost edge: a fault here must not end the watchdog
             self._report("fallback", f"fallback failed: {type(error).__name__}: {error}")
+
+    def _make_fallback(self, job: CycleJob, reason: str, *, must_stop: bool = False) -> PlanResult:
+        is_stopping = must_stop or self.is_stopping
+        return self._fallback.plan(job.snapshot, reason, self._config, self._keeper.source, is_stopping=is_stopping)
 
     def _send(self, result: PlanResult, job: CycleJob) -> None:
         with self._publishing:

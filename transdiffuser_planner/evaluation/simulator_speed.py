@@ -1,4 +1,4 @@
-"""How fast planner and simulator are on this machine."""
+"""How fast the simulator is on this machine, and snapshots from it to measure planners with."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import PlanResult, Route, SensorSnapshot
+from transdiffuser_planner.core.types import Route, SensorSnapshot
 from transdiffuser_planner.evaluation.closed_loop import feed_assembler
-from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME
@@ -22,8 +21,6 @@ from transdiffuser_planner.simulation.networks import network_file
 from transdiffuser_planner.simulation.road_map import RoadMap
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.sensor_suite import SensorSuite
-
-WARM_UP_CYCLES = 10
 
 
 def simulator_speed(scenario: Scenario, rig: Rig, num_steps: int) -> dict[str, Any]:
@@ -82,37 +79,3 @@ def snapshots(scenario: Scenario, rig: Rig, count: int) -> list[SensorSnapshot]:
                 raise EvaluationError(f"scenario seed {scenario.seed}: {snapshot.reason}")
             step = episode.step(0.0, 0.0)
     return found
-
-
-def planner_speed(
-    model: Path, rig: Rig, config: PlannerConfig, inputs: list[SensorSnapshot], cycles: int
-) -> dict[str, Any]:
-    """Percentiles of the planning cycle and medians of its stages, in milliseconds.
-
-    Args:
-        inputs: Snapshots, used again and again; the planner is reset before each pass.
-        cycles: Measured cycles.
-    """
-    begin = time.perf_counter()
-    planner = Planner.load(model, rig, config)
-    load_s = time.perf_counter() - begin
-    total_ms, stages = [], []
-    for index in range(cycles + WARM_UP_CYCLES):
-        snapshot = inputs[index % len(inputs)]
-        if index % len(inputs) == 0:
-            planner.reset()
-        start = time.perf_counter()
-        result: PlanResult = planner.plan(snapshot)
-        if index >= WARM_UP_CYCLES:
-            total_ms.append((time.perf_counter() - start) * 1e3)
-            stages.append(result.provenance.stage_ms)
-    return {
-        "cycles": cycles,
-        "threads": config.num_threads,
-        "load_s": round(load_s, 2),
-        "median_ms": round(float(np.median(total_ms)), 2),
-        "p99_ms": round(float(np.percentile(total_ms, 99)), 2),
-        "worst_ms": round(max(total_ms), 2),
-        "over_deadline": int(sum(value > config.deadline_ms for value in total_ms)),
-        "stage_median_ms": {name: round(float(np.median([s[name] for s in stages])), 2) for name in stages[0]},
-    }

@@ -1,0 +1,150 @@
+"""Thousands of cycles of closed-loop driving at 10 Hz through the node's own supervisor: is a plan ever late?
+
+The simulator waits for each answer and then moves on 100 ms, so cycles have the rate of the data, while the latency of
+every answer is taken by the wall clock. The budget, the watchdog and the fallbacks are the node's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import FallbackRung, PlanResult, Route, SensorSnapshot
+from transdiffuser_planner.evaluation.busy import busy_cores, cpu_s, resident_mb
+from transdiffuser_planner.evaluation.closed_loop import ego_state, feed_assembler
+from transdiffuser_planner.evaluation.percentiles import percentiles
+from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
+from transdiffuser_planner.replay.checks import trajectory_faults
+from transdiffuser_planner.runtime.model_keeper import ModelKeeper
+from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
+from transdiffuser_planner.runtime.steady_process import steady_process
+from transdiffuser_planner.runtime.supervisor import CycleJob, Supervisor
+from transdiffuser_planner.simulation.episode import ClosedLoopEpisode
+from transdiffuser_planner.simulation.message_stream import MAP_FRAME
+from transdiffuser_planner.simulation.networks import network_file
+from transdiffuser_planner.simulation.road_map import RoadMap
+from transdiffuser_planner.simulation.scenario import Scenario
+from transdiffuser_planner.simulation.sensor_suite import SensorSuite
+
+_GIVE_UP_S = 30.0
+
+
+@dataclass(kw_only=True, slots=True)
+class _Answers:
+    """Collects answers from the supervisor's threads and hands them to the simulation's."""
+
+    latest: PlanResult | None = None
+    came: threading.Event = field(default_factory=threading.Event)
+    latency_ms: list[float] = field(default_factory=list)
+    rungs: Counter[str] = field(default_factory=Counter)
+    work: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def publish(self, result: PlanResult, arrived_s: float) -> None:
+        """Take an answer."""
+        self.latency_ms.append((time.perf_counter() - arrived_s) * 1e3)
+        source = result.provenance
+        self.rungs[result.rung.name] += 1
+        self.work[f"{source.num_candidates} x {source.num_denoise_steps}"] += 1
+        if result.rung != FallbackRung.NONE:
+            self.reasons[result.reason.split(";")[0]] += 1
+        self.latest = result
+        self.came.set()
+
+    def wait(self) -> PlanResult:
+        """The answer to the frame just submitted."""
+        if not self.came.wait(_GIVE_UP_S) or self.latest is None:
+            raise EvaluationError(f"a frame was not answered within {_GIVE_UP_S:.0f} s")
+        self.came.clear()
+        return self.latest
+
+
+def deadline_run(
+    model: Path,
+    rig: Rig,
+    config: PlannerConfig,
+    scenarios: Iterator[Scenario],
+    cycles: int,
+    load: int,
+    progress: Callable[[int], object] = lambda _: None,
+) -> dict[str, Any]:
+    """Drive until so many cycles have been answered.
+
+    Args:
+        model: Model folder.
+        rig: The vehicle's sensors.
+        config: Its deadline is what latencies are held against.
+        scenarios: Driven one after the other, as many as it takes.
+        cycles: How many answers.
+        load: Other processes that each want a core.
+        progress: Called with 1 after every cycle.
+    """
+    answers, problems = _Answers(), Counter[str]()
+    keeper = ModelKeeper(
+        lambda current, memory: Planner.load(model, rig, current, memory), config, lambda source, text: None
+    )
+    supervisor = Supervisor(keeper, rig, answers.publish, lambda source, text: problems.update([source]))
+    steady_process()
+    begin_mb, faults, driven = resident_mb(), Counter[str](), 0
+    begin_s, begin_cpu_s = time.perf_counter(), cpu_s()
+    try:
+        with busy_cores(load):
+            while len(answers.latency_ms) < cycles:
+                for fault in _drive(next(scenarios), rig, config, supervisor, answers, cycles):
+                    faults.update(fault)
+                    progress(1)
+                driven += 1
+    finally:
+        supervisor.stop()
+        keeper.end()
+    return {
+        "cycles": len(answers.latency_ms),
+        "scenarios": driven,
+        "busy_processes": load,
+        "deadline_ms": config.deadline_ms,
+        "missed": sum(value > config.deadline_ms for value in answers.latency_ms),
+        "latency_ms": percentiles(answers.latency_ms),
+        "rungs": dict(answers.rungs.most_common()),
+        "candidates_x_steps": dict(answers.work.most_common()),
+        "fallback_reasons": dict(answers.reasons.most_common(6)),
+        "withheld_late": supervisor.num_withheld,
+        "faults_in_plans": dict(faults),
+        "problems": dict(problems),
+        "resident_mb": [round(begin_mb), round(resident_mb())],
+        "wall_s": round(time.perf_counter() - begin_s, 1),
+        "cpu_s": round(cpu_s() - begin_cpu_s, 1),
+    }
+
+
+def _drive(
+    scenario: Scenario, rig: Rig, config: PlannerConfig, supervisor: Supervisor, answers: _Answers, cycles: int
+) -> Iterator[tuple[str, ...]]:
+    """One scenario to its end, or until enough cycles were answered; yields the faults found in every plan."""
+    tracker, assembler = TrajectoryTracker(), SnapshotAssembler(rig, config)
+    with ClosedLoopEpisode(scenario) as episode:
+        step, trajectory = episode.start(), None
+        suite = SensorSuite(
+            RoadMap.load(network_file(scenario.map_name), episode.route.xy_N2), rig, scenario.weather, scenario.seed
+        )
+        assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=episode.route.xy_N2))
+        forget = True
+        while not step.end_reason and len(answers.latency_ms) < cycles:
+            feed_assembler(assembler, step, suite.render(step.world))
+            arrived_s = time.perf_counter()
+            snapshot = assembler.assemble(step.world.stamp_ns)
+            if isinstance(snapshot, SensorSnapshot):
+                supervisor.submit(CycleJob(snapshot=snapshot, arrived_s=arrived_s, forget=forget))
+                trajectory, forget = answers.wait().trajectory, False
+                yield trajectory_faults(trajectory, snapshot.ego, config)
+            ego = ego_state(step.world.ego, step.world.stamp_ns)
+            command = tracker.command(trajectory, ego, step.world.stamp_ns)
+            step = episode.step(command.acceleration_mps2, command.steering_rad)
