@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_model(deadline)
     deadline.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
     deadline.add_argument("--load", type=int, default=0, help="busy processes beside it (default: %(default)s)")
+    deadline.add_argument(
+        "--priority", choices=("normal", "high", "realtime"), default="high", help="of the process (default: %(default)s)"
+    )
     deadline.add_argument("--cycles", type=int, default=10_000, help="cycles (default: %(default)s)")
     deadline.add_argument("--seed", type=int, default=8000, help="first scenario seed (default: %(default)s)")
     budget = parts.add_parser("budget", help="quality of plans against the time they are given, from recorded drives")
@@ -132,7 +136,7 @@ def _deadline(args: argparse.Namespace) -> dict[str, Any]:
 
     scenarios = (draw_scenario(seed) for seed in itertools.count(args.seed))
     with tqdm(total=args.cycles, unit="cycle", file=sys.stderr, mininterval=1.0) as bar:
-        config = _config(args, args.precision)
+        config = replace(_config(args, args.precision), priority=args.priority)
         return deadline_run(args.model, _rig(), config, scenarios, args.cycles, args.load, bar.update)
 
 

@@ -47,9 +47,12 @@ class PlannerConfig:
     provider: str = _choice("cpu", ("cpu", "cuda", "tensorrt"), "ONNX Runtime execution provider.")
     num_threads: int = _number(2, "", 1, 64, "Threads of the model; the candidates are shared out among them.")
     precision: str = _choice("fp32", PRECISIONS, "Arithmetic of the model's graphs; int8 needs a model that has them.")
+    priority: str = _choice(
+        "high", ("normal", "high", "realtime"), "Of the node's threads among other processes, where the system permits it."
+    )
     anytime: bool = _switch(True, "Whether the node samples fewer steps or candidates when time runs short.")
     frame_wait_ms: float = _number(50.0, "ms", 0.0, 500.0, "How long a frame waits for sensors that are late or absent.")
-    fallback_margin_ms: float = _number(15.0, "ms", 1.0, 500.0, "Before the deadline: when a fallback replaces the model.")
+    fallback_margin_ms: float = _number(20.0, "ms", 1.0, 500.0, "Before the deadline: when a fallback replaces the model.")
     model_timeout_s: float = _number(1.0, "s", 0.2, 60.0, "A model that does not answer for so long is replaced.")
 
     sync_tolerance_s: float = _number(0.05, "s", 0.0, 1.0, "Largest stamp difference of sensors in one snapshot.")

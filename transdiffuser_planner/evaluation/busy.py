@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from transdiffuser_planner.runtime.steady_process import normal_priority
+
 
 def _spin() -> None:
+    normal_priority()  # whoever started it may have raised its own
     value = 1.0
     while True:
         value = value * 1.000001 % 1e6

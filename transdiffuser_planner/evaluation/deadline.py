@@ -26,7 +26,7 @@ from transdiffuser_planner.replay.checks import trajectory_faults
 from transdiffuser_planner.runtime.model_keeper import ModelKeeper
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
-from transdiffuser_planner.runtime.steady_process import steady_process
+from transdiffuser_planner.runtime.steady_process import raise_priority, steady_process
 from transdiffuser_planner.runtime.supervisor import CycleJob, Supervisor
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME
@@ -94,6 +94,7 @@ def deadline_run(
     )
     supervisor = Supervisor(keeper, rig, answers.publish, lambda source, text: problems.update([source]))
     steady_process()
+    priority = raise_priority(config.priority)
     begin_mb, faults, driven = resident_mb(), Counter[str](), 0
     begin_s, begin_cpu_s = time.perf_counter(), cpu_s()
     try:
@@ -110,6 +111,8 @@ def deadline_run(
         "cycles": len(answers.latency_ms),
         "scenarios": driven,
         "busy_processes": load,
+        "priority": priority,
+        "precision": config.precision,
         "deadline_ms": config.deadline_ms,
         "missed": sum(value > config.deadline_ms for value in answers.latency_ms),
         "latency_ms": percentiles(answers.latency_ms),

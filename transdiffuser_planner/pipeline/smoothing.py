@@ -89,19 +89,33 @@ def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatA
     dx_FM = np.diff(x_MF, axis=1, prepend=0.0).T.copy()
     dy_FM = np.diff(y_MF, axis=1, prepend=0.0).T.copy()
     length_FM = np.hypot(dx_FM, dy_FM)
-    half_FM, tells_FM = 0.5 * length_FM, length_FM > _MIN_STEP_M
+    tells_FM = length_FM > _MIN_STEP_M
     unit = np.maximum(length_FM, 1e-9)
     unit_x_FM, unit_y_FM = dx_FM / unit, dy_FM / unit
-    step_FM = np.zeros_like(length_FM)
-    cos_FM, sin_FM = np.ones_like(length_FM), np.zeros_like(length_FM)
-    cos, sin = np.ones(len(x_MF)), np.zeros(len(x_MF))
-    for f in range(len(length_FM)):
-        forward = dx_FM[f] * cos + dy_FM[f] * sin
-        ahead = forward > half_FM[f]
-        turns = ahead & tells_FM[f]
-        step_FM[f] = np.where(turns, length_FM[f], forward * ahead)
-        cos, sin = np.where(turns, unit_x_FM[f], cos), np.where(turns, unit_y_FM[f], sin)
-        cos_FM[f], sin_FM[f] = cos, sin
+    # Where every step tells a direction and none turns back there is nothing to hold: all steps at once.
+    ahead_FM = np.empty_like(tells_FM)
+    ahead_FM[0] = unit_x_FM[0] > 0.5
+    ahead_FM[1:] = unit_x_FM[1:] * unit_x_FM[:-1] + unit_y_FM[1:] * unit_y_FM[:-1] > 0.5
+    step_FM, cos_FM, sin_FM = length_FM.copy(), unit_x_FM.copy(), unit_y_FM.copy()
+    odd = ~(tells_FM & ahead_FM).all(axis=0)
+    if odd.any():
+        held = _held(dx_FM[:, odd], dy_FM[:, odd], length_FM[:, odd])
+        step_FM[:, odd], cos_FM[:, odd], sin_FM[:, odd] = held
     heading_FM = np.unwrap(np.concatenate([np.zeros((1, len(x_MF))), np.arctan2(sin_FM, cos_FM)]), axis=0)[1:]
     x_FM, y_FM = np.cumsum(step_FM * cos_FM, axis=0), np.cumsum(step_FM * sin_FM, axis=0)
     return np.stack([x_FM.T, y_FM.T, heading_FM.T], axis=-1), step_FM.T.copy()
+
+
+def _held(dx_FM: FloatArray, dy_FM: FloatArray, length_FM: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Step lengths and directions (cosine, sine), each (F, M), of plans that stand or turn back somewhere."""
+    unit = np.maximum(length_FM, 1e-9)
+    step_FM, cos_FM, sin_FM = np.zeros_like(length_FM), np.zeros_like(length_FM), np.zeros_like(length_FM)
+    cos, sin = np.ones(length_FM.shape[1]), np.zeros(length_FM.shape[1])
+    for f in range(len(length_FM)):
+        forward = dx_FM[f] * cos + dy_FM[f] * sin
+        ahead = forward > 0.5 * length_FM[f]
+        turns = ahead & (length_FM[f] > _MIN_STEP_M)
+        step_FM[f] = np.where(turns, length_FM[f], forward * ahead)
+        cos, sin = np.where(turns, dx_FM[f] / unit[f], cos), np.where(turns, dy_FM[f] / unit[f], sin)
+        cos_FM[f], sin_FM[f] = cos, sin
+    return step_FM, cos_FM, sin_FM

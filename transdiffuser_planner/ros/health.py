@@ -1,11 +1,12 @@
 """What the planner node counts about itself, as diagnostic_msgs/DiagnosticArray.
 
 Levels: ERROR without a plan for a second, or when the node could not be configured; WARN while fallbacks are published,
-inputs refused or absent, or somebody asked for a stop; OK otherwise.
+somebody asked for a stop, or something was refused or noticed in the last seconds; OK otherwise.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, deque
 from typing import Any
@@ -24,29 +25,44 @@ _OK, _WARN, _ERROR = b"\x00", b"\x01", b"\x02"
 _RECENT = 100
 _STALE_S = 1.0
 _REASONS_KEPT = 20
+_RECENTLY_S = 5.0
+_OTHERS = "other reasons"
 
 
 class Health:
-    """Counts refused messages, plans, fallbacks and missed deadlines. Reads and writes from two threads are harmless."""
+    """Counts refused messages, plans, fallbacks and missed deadlines. Reads and writes from several threads are harmless."""
 
     def __init__(self) -> None:
         self.fault = ""
+        self.priority = ""
         self.not_ready = "no input yet"
         self.refused: Counter[str] = Counter()
+        self.noted: Counter[str] = Counter()
+        self.input_hz: dict[str, float] = {}
         self.plans = self.missed_deadlines = self.shortened = 0
         self.rungs: Counter[FallbackRung] = Counter()
         self._missing: tuple[str, ...] = ()
         self._latency_ms: deque[float] = deque(maxlen=_RECENT)
-        self._last_plan = self._last_refusal = -1e9
-        self._last_reason = self._rung_reason = ""
+        self._last_plan = self._last_said = -1e9
+        self._said = self._rung_reason = ""
+        self._counting = threading.Lock()
 
-    def refuse(self, source: str, reason: str) -> None:
+    def refuse(self, reason: str) -> None:
         """A message was not used."""
-        if reason in self.refused or len(self.refused) < _REASONS_KEPT:
-            self.refused[reason] += 1
-        else:
-            self.refused[f"{source}: other reasons"] += 1
-        self._last_refusal, self._last_reason = time.monotonic(), reason
+        self._count(self.refused, reason, f"input refused: {reason}")
+
+    def note(self, text: str) -> None:
+        """Something else went wrong, or is unusual."""
+        self._count(self.noted, text, text)
+
+    def _count(self, counter: Counter[str], reason: str, said: str) -> None:
+        """Count a reason; of many different ones the latest are kept apart."""
+        with self._counting:
+            counter[reason] = counter.pop(reason, 0) + 1
+            if len(counter) > _REASONS_KEPT:
+                oldest = next(kept for kept in counter if kept != _OTHERS)
+                counter[_OTHERS] += counter.pop(oldest)
+            self._last_said, self._said = time.monotonic(), said
 
     def plan(self, result: PlanResult, latency_ms: float, config: PlannerConfig) -> None:
         """A plan was published."""
@@ -71,9 +87,13 @@ class Health:
     ) -> Any:
         """diagnostic_msgs/DiagnosticArray of this moment; keeper and supervisor are None before configuring."""
         level, text = self._judge(mode)
+        with self._counting:
+            counted = {f"refused: {reason}": count for reason, count in self.refused.items()}
+            counted |= {f"noticed: {text}": count for text, count in self.noted.items()}
         recent = np.asarray(self._latency_ms or [0.0])
         values = {
             **_model_values(keeper),
+            "priority": self.priority,
             "plans": self.plans,
             **{f"rung {rung.name.lower()}": self.rungs[rung] for rung in FallbackRung},
             "plans_with_fewer_steps": self.shortened,
@@ -87,7 +107,8 @@ class Health:
             "missing_inputs": ", ".join(self._missing),
             "not_ready": self.not_ready,
             "last_fallback": self._rung_reason,
-            **{f"refused: {reason}": count for reason, count in self.refused.items()},
+            "input_hz": ", ".join(f"{name} {hz:.1f}" for name, hz in self.input_hz.items()),
+            **counted,
         }
         status = make(
             "diagnostic_msgs/msg/DiagnosticStatus",
@@ -108,8 +129,8 @@ class Health:
             return _WARN, f"planning; fallback: {self._rung_reason}"
         if mode.is_stopping:
             return _WARN, "planning; a stop is requested"
-        if time.monotonic() - self._last_refusal < 5.0:
-            return _WARN, f"planning; input refused: {self._last_reason}"
+        if time.monotonic() - self._last_said < _RECENTLY_S:
+            return _WARN, f"planning; {self._said}"
         return _OK, "planning in shadow mode" if mode.is_shadow else "planning"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from rclpy.node import Node
@@ -12,10 +13,12 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.recording.decode import stamp_ns
 from transdiffuser_planner.recording.feed import MessageFeeder
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import LATCHED, SENSOR_INPUT
+from transdiffuser_planner.runtime.input_rates import InputRates
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 
 _OPTIONAL_INPUTS = {
@@ -38,6 +41,11 @@ def input_topics(rig: Rig) -> TopicMap:
     )
 
 
+def input_name(topic: str) -> str:
+    """How an input is called in words: the sensor's name in the rig, or the topic's last part."""
+    return topic.removeprefix("~/input/").removeprefix("camera/")
+
+
 class Received(Protocol):
     """Told of every message."""
 
@@ -48,7 +56,9 @@ class Received(Protocol):
 class NodeInputs:
     """Subscriptions of one configured node."""
 
-    def __init__(self, node: Node, rig: Rig, assembler: SnapshotAssembler, received: Received) -> None:
+    def __init__(
+        self, node: Node, rig: Rig, assembler: SnapshotAssembler, received: Received, noted: Callable[[str, str], None]
+    ) -> None:
         """Subscribe to everything the rig has.
 
         Args:
@@ -56,10 +66,13 @@ class NodeInputs:
             rig: The vehicle's sensors.
             assembler: Takes the values.
             received: Told afterwards.
+            noted: Called with (key, text) for what is unusual about messages that were taken.
         """
-        self._node, self._received = node, received
+        self._node, self._received, self._noted = node, received, noted
+        self._assembler, self.rates = assembler, InputRates()
         topics = input_topics(rig)
         self._feeder = MessageFeeder(topics, assembler)
+        self._watched = self._feeder.sensor_topics | {topics.odometry}
         self._subscriptions: list[Subscription] = []
         for name, topic in topics.images.items():
             self._subscribe("sensor_msgs/msg/Image", topic, topic, SENSOR_INPUT)
@@ -103,6 +116,17 @@ class NodeInputs:
         arrived_s = time.perf_counter()
         try:
             reason = self._feeder.feed(key, int(self._node.get_clock().now().nanoseconds), message)
+            if not reason:
+                self._watch(key, message)
         except Exception as error:
             reason = f"{key}: {type(error).__name__}: {error}"
         self._received(key, arrived_s, reason, is_sensor=key in self._feeder.sensor_topics)
+
+    def _watch(self, key: str, message: Any) -> None:
+        """Tell what is unusual about a message that was taken."""
+        for remark in self._assembler.take_remarks():
+            self._noted(key, remark)
+        if key in self._watched:
+            remark = self.rates.took(input_name(key), stamp_ns(message))
+            if remark:
+                self._noted(key, remark)

@@ -32,6 +32,7 @@ from transdiffuser_planner.ros.qos import OUTPUT
 from transdiffuser_planner.runtime.frame_intake import FrameIntake
 from transdiffuser_planner.runtime.model_keeper import LoadPlanner, ModelKeeper
 from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.steady_process import raise_priority
 from transdiffuser_planner.runtime.supervisor import Supervisor
 
 NODE_NAME = "transdiffuser_planner"
@@ -73,6 +74,7 @@ class PlannerNode(LifecycleNode):
         self._keeper: ModelKeeper | None = None
         self._supervisor: Supervisor | None = None
         self._intake: FrameIntake | None = None
+        self._inputs: NodeInputs | None = None
         self._active = False
         self.mode = Mode()
         self._logged: dict[str, float] = {}
@@ -100,12 +102,13 @@ class PlannerNode(LifecycleNode):
         self._intake = FrameIntake(rig, self._config)
         self._supervisor = Supervisor(self._keeper, rig, self._publish, self._fault)
         self._outputs.start(self._keeper.contract)
-        self._inputs = NodeInputs(self, rig, self._intake.assembler, self._received)
+        self._inputs = NodeInputs(self, rig, self._intake.assembler, self._received, self._fault)
         poll = self.create_timer(_POLL_S, self._poll, clock=_STEADY)
-        self._owned += [lambda: self.destroy_timer(poll), self._inputs.close]
-        source = self._keeper.source
+        self._owned.append(lambda: self.destroy_timer(poll))
+        source, self.health.priority = self._keeper.source, raise_priority(self._config.priority)
         self.get_logger().info(
-            f"model {source.model_name} {source.model_hash[:12]} warmed up on {source.provider}, {source.precision}"
+            f"model {source.model_name} {source.model_hash[:12]} warmed up on {source.provider}, {source.precision}; "
+            f"priority {self.health.priority}"
         )
         return TransitionCallbackReturn.SUCCESS
 
@@ -142,7 +145,9 @@ class PlannerNode(LifecycleNode):
         if self._keeper is not None:
             self._keeper.end()
         self._outputs.stop()
-        self._supervisor = self._keeper = self._intake = None
+        if self._inputs is not None:
+            self._inputs.close()
+        self._supervisor = self._keeper = self._intake = self._inputs = None
         for release in self._owned:
             release()
         self._owned.clear()
@@ -179,7 +184,7 @@ class PlannerNode(LifecycleNode):
     def _received(self, key: str, arrived_s: float, reason: str | None, *, is_sensor: bool) -> None:
         """A message was taken in, or refused for a reason; plan when it completes a frame."""
         if reason:
-            self.health.refuse(key, reason)
+            self.health.refuse(reason)
             self._log(key, f"input refused: {reason}")
         elif is_sensor and self._intake is not None:
             self._intake.arrived(arrived_s)
@@ -225,7 +230,10 @@ class PlannerNode(LifecycleNode):
             self._log("not ready", f"no plan: {reason}")
         elif not self._active:
             self._say_not_ready(NotReady(reason=self.health.fault or "node is not active"), now_ns)
-        message = self.health.message(self.get_name(), now_ns, self._keeper, self._supervisor, self.mode)
+        if self._inputs is not None:
+            self.health.input_hz = self._inputs.rates.hz()
+        name = self.get_fully_qualified_name().lstrip("/")
+        message = self.health.message(name, now_ns, self._keeper, self._supervisor, self.mode)
         self._diagnostics.publish(message)
 
     def _on_parameters(self, changes: list[Parameter]) -> Any:
@@ -242,7 +250,7 @@ class PlannerNode(LifecycleNode):
 
     def _fault(self, source: str, text: str) -> None:
         """Something went wrong; from any thread."""
-        self.health.refuse(source, text)
+        self.health.note(text)
         self._log(source, text)
 
     def _log(self, source: str, text: str) -> None:

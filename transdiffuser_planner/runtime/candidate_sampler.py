@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,10 +73,15 @@ class CandidateSampler:
                 for num_agents in agent_slots(self._contract):
                     self._backend.load_denoise(share, 1 + num_agents)
 
+    def draw(self, stamp_ns: int, config: PlannerConfig) -> Future[Array]:
+        """Start to draw the noise of a frame, beside whatever comes before sampling."""
+        shape = (config.num_candidates, *plan_spec(self._contract).shape)
+        return self._helpers.submit(draw_noise, config.run_seed, stamp_ns, shape, self._schedule.num_steps)
+
     def sample(
         self,
         scene: Scene,
-        stamp_ns: int,
+        drawn: Future[Array],
         config: PlannerConfig,
         budget: CycleBudget | None = None,
         *,
@@ -86,7 +91,7 @@ class CandidateSampler:
 
         Args:
             scene: What was perceived.
-            stamp_ns: The frame's stamp, which seeds the noise together with the configured seed.
+            drawn: Result of ``draw`` for the frame, with the same configuration.
             config: Numbers of candidates and steps, threads, seed.
             budget: When the plan must be ready; None takes all the time it needs.
             keep_estimates: Whether to return the clean estimates of all steps.
@@ -101,9 +106,7 @@ class CandidateSampler:
         num_candidates, num_steps = self._affordable(config, slots, budget)
         if num_steps < 1:
             return None
-        tokens, numbers = plan_spec(self._contract).shape
-        shape = (config.num_candidates, tokens, numbers)
-        noise = draw_noise(config.run_seed, stamp_ns, shape, self._schedule.num_steps)[:, :num_candidates, : 1 + slots]
+        noise = drawn.result()[:, :num_candidates, : 1 + slots]
         noise[0] *= np.float32(config.noise_scale)
 
         def walk(share: Array) -> Sample:

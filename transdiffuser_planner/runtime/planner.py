@@ -86,7 +86,7 @@ class Planner:
             agent_pose_A3=np.zeros((0, 3)),
             obstacles=ObstacleField.from_points(np.zeros((0, 3), dtype=np.float32), np.zeros((0, 5))),
         )
-        self._sampler.sample(scene, 0, self.config)
+        self._sampler.sample(scene, self._sampler.draw(0, self.config), self.config)
 
     def plan(
         self,
@@ -114,8 +114,9 @@ class Planner:
         if self._last_stamp_ns is not None and snapshot.stamp_ns < self._last_stamp_ns:
             self.reset()
         self._last_stamp_ns = snapshot.stamp_ns
+        drawn = self._sampler.draw(snapshot.stamp_ns, config)
         scene = self._perception.perceive(snapshot, config.detection_threshold, times)
-        futures = self._sampler.sample(scene, snapshot.stamp_ns, config, budget, keep_estimates=keep_estimates)
+        futures = self._sampler.sample(scene, drawn, config, budget, keep_estimates=keep_estimates)
         times.lap("denoise")
         if futures is None:
             return self._without_samples(scene, snapshot, times)

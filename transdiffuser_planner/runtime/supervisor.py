@@ -68,7 +68,7 @@ class Supervisor:
         self._publishing = threading.Lock()
         self._open: list[CycleJob] = []
         self._at_work: tuple[CycleJob, float] | None = None
-        self._ready: tuple[CycleJob, PlanResult] | None = None
+        self._ready: tuple[CycleJob, PlanResult | None] | None = None
         self._failures = 0
         self._is_ended = False
         self.is_stopping = False
@@ -196,6 +196,7 @@ class Supervisor:
 
     def _make_ready(self, job: CycleJob) -> None:
         """Make the fallback that a frame will need if no plan comes."""
+        self._ready = job, None  # tried once, even if it fails
         try:
             self._ready = job, self._make_fallback(job, LATE)
         except Exception as error:  # outermost edge: a fault here must not end the watchdog
@@ -207,7 +208,7 @@ class Supervisor:
             self._at_work = None
         self.num_abandoned += 1
         self._report("planner", f"the model did not answer for {self._config.model_timeout_s} s; it is replaced")
-        self._keeper.renew("the model did not answer")
+        self._keeper.replace("the model did not answer")
         self._worker.abandon()
         self._worker = LatestWorker(self._work)
 
@@ -230,10 +231,8 @@ class Supervisor:
         if not self._claim(job):
             return
         try:
-            ready = self._ready
-            is_usable = ready is not None and ready[0] is job and reason == LATE
-            result = ready[1] if ready is not None and is_usable else self._make_fallback(job, reason, must_stop=must_stop)
-            self._send(result, job)
+            made = self._ready[1] if self._ready is not None and self._ready[0] is job and reason == LATE else None
+            self._send(made or self._make_fallback(job, reason, must_stop=must_stop), job)
         except Exception as error:  # outermost edge: a fault here must not end the watchdog
             self._report("fallback", f"fallback failed: {type(error).__name__}: {error}")
 
