@@ -214,15 +214,15 @@ def acceleration(message: Any) -> Acceleration:
 
 
 def route(message: Any) -> Route:
-    """A nav_msgs/Path.
+    """A nav_msgs/Path; without poses there is no route any more.
 
     Raises:
-        InputError: Fewer than two poses, or a value is not finite or on no map.
+        InputError: A single pose, or a value is not finite or on no map.
     """
     xy = np.asarray([[p.pose.position.x, p.pose.position.y] for p in message.poses], dtype=np.float64).reshape(-1, 2)
-    if len(xy) < 2 or not np.isfinite(xy).all():
+    if len(xy) == 1 or not np.isfinite(xy).all():
         raise InputError(f"route: needs at least two finite poses, got {len(xy)}")
-    if np.abs(xy).max() > _MAX_POSITION_M:
+    if np.abs(xy).max(initial=0.0) > _MAX_POSITION_M:
         raise InputError(f"route: a pose lies beyond {_MAX_POSITION_M:g} m")
     return Route(stamp_ns=stamp_ns(message), frame_id=message.header.frame_id, xy_N2=xy)
 

@@ -87,9 +87,8 @@ def _check_stamp(message: Any, topic: str) -> None:
     header = getattr(message, "header", None)
     if header is None:
         return
-    nanosec = int(header.stamp.nanosec)
-    if nanosec >= 10**9:
-        raise InputError(f"{topic}: stamp with {nanosec} ns behind the seconds is no time")
+    if int(header.stamp.nanosec) >= 10**9:
+        raise InputError(f"{topic}: stamp is no time: its nanoseconds are a whole second or more")
 
 
 def _one_line(text: str) -> str:

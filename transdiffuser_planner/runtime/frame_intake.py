@@ -44,10 +44,10 @@ class FrameIntake:
     def __init__(self, rig: Rig, config: PlannerConfig) -> None:
         self.assembler = SnapshotAssembler(rig, config)
         self._trigger = FrameTrigger(self.assembler)
-        self._resets_seen = self.assembler.num_resets
+        self._resets_seen, self._forget = self.assembler.num_resets, False
         self._arrived_s = 0.0
         self._since_ns: int | None = None
-        self._answered_ns = 0
+        self._answered_ns = self._told_ns = 0
 
     def configure(self, config: PlannerConfig) -> None:
         """Use another configuration from now on."""
@@ -64,8 +64,15 @@ class FrameIntake:
             now_ns: Current time on the data's clock.
             keep_estimates: Passed on with a job.
         """
-        if self._since_ns is None or now_ns < self._since_ns:
+        if self._since_ns is None or now_ns < self._answered_ns:  # the clock may jump back
             self._since_ns = self._answered_ns = now_ns
+            self._told_ns = 0
+        due = self._due(now_ns, keep_estimates=keep_estimates)
+        if due is not None:
+            self._told_ns = due.stamp_ns
+        return due
+
+    def _due(self, now_ns: int, *, keep_estimates: bool) -> Due | None:
         if self._trigger.poll(now_ns):
             return self._frame(now_ns, keep_estimates=keep_estimates)
         silent_s = self._silent_s(now_ns)
@@ -80,16 +87,19 @@ class FrameIntake:
 
     def _frame(self, now_ns: int, *, keep_estimates: bool) -> Due:
         newest_ns = self.assembler.latest_stamp_ns() or 0
+        if self.assembler.num_resets != self._resets_seen:
+            self._resets_seen, self._forget, self._told_ns = self.assembler.num_resets, True, 0
         # A frame may arrive before the clock message of its time.
         snapshot = self.assembler.assemble(max(now_ns, newest_ns), self._trigger.earliest_ns)
         self._answered_ns = now_ns
         if isinstance(snapshot, NotReady):
             self._trigger.done(None)
             is_fresh = (now_ns - newest_ns) * 1e-9 <= self.assembler.config.max_sensor_age_s
-            return self._without_plan(snapshot.reason, newest_ns if is_fresh else now_ns)
+            return self._without_plan(snapshot.reason, newest_ns if is_fresh and newest_ns > self._told_ns else now_ns)
         self._trigger.done(snapshot.stamp_ns)
-        forget = self.assembler.num_resets != self._resets_seen
-        self._resets_seen = self.assembler.num_resets
+        if snapshot.stamp_ns <= self._told_ns:
+            return self._without_plan("the frame came after a fallback for its time", now_ns)
+        forget, self._forget = self._forget, False
         job = CycleJob(
             snapshot=snapshot, arrived_s=self._arrived_s, forget=forget, keep_estimates=keep_estimates
         )

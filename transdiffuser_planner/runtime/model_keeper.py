@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -19,7 +20,7 @@ _RETRY_S = 2.0
 
 
 class ModelKeeper:
-    """The planner in use (None while a broken one is replaced) and the thread that loads the next. Thread-safe."""
+    """The planner in use (None while one that hangs is replaced) and the thread that loads the next. Thread-safe."""
 
     def __init__(self, load: LoadPlanner, config: PlannerConfig, report: Report) -> None:
         """Load the model.
@@ -42,6 +43,7 @@ class ModelKeeper:
         self.source: Provenance = planner.source()
         self.planner: Planner | None = planner
         self.num_renewed = 0
+        self._renewed_s = -1e9
 
     @property
     def config(self) -> PlannerConfig:
@@ -60,10 +62,19 @@ class ModelKeeper:
         if planner is not None:
             planner.config = config
 
-    def renew(self, why: str) -> None:
-        """Take the broken planner out of use and load another until that succeeds; returns at once."""
+    def replace(self, why: str) -> None:
+        """Take the planner out of use and load another until that succeeds; returns at once."""
         with self._lock:
             self.planner = None
+        self._begin_loading(why)
+
+    def renew(self, why: str) -> None:
+        """Load another planner beside one that fails but answers, and may recover by itself; returns at once."""
+        if time.monotonic() - self._renewed_s >= _RETRY_S:
+            self._begin_loading(why)
+
+    def _begin_loading(self, why: str) -> None:
+        with self._lock:
             if self._is_loading or self._ended.is_set():
                 return
             self._is_loading = True
@@ -102,6 +113,7 @@ class ModelKeeper:
                 self._ended.wait(_RETRY_S)
                 continue
             self.num_renewed += 1
+            self._renewed_s = time.monotonic()
             self._report("planner", f"{why}; the model was loaded again")
             return
 

@@ -25,7 +25,7 @@ from transdiffuser_planner.core.types import (
     SensorSnapshot,
     TrafficSignal,
 )
-from transdiffuser_planner.pipeline.ego_history import extrapolate, interpolate, is_discontinuity
+from transdiffuser_planner.pipeline.ego_history import MAX_GAP_NS, extrapolate, interpolate, is_discontinuity
 
 LIDAR = "lidar"
 _FRAMES_KEPT = 4
@@ -33,6 +33,7 @@ _HISTORY_NS = 2_500_000_000
 _FRAME_WAIT_NS = 150_000_000
 _CLOCK_RESET_NS = 1_000_000_000
 _SILENT_NS = 1_000_000_000
+_REMARKS_KEPT = 20
 _FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's are of another clock, or of none
 
 
@@ -44,6 +45,7 @@ class SnapshotAssembler:
         self.config = config
         self._cameras = {camera.name: camera for camera in rig.cameras}
         self.num_resets = 0
+        self._remarks: deque[str] = deque(maxlen=_REMARKS_KEPT)
         self._clear()
 
     def _clear(self) -> None:
@@ -72,6 +74,13 @@ class SnapshotAssembler:
         self._clear()
         self._route, self._intrinsics = route, intrinsics
         self.num_resets += 1
+        self._remarks.append("the clock jumped; all inputs start over")
+
+    def take_remarks(self) -> list[str]:
+        """What was noticed in messages that were taken, since this was last asked."""
+        remarks = list(self._remarks)
+        self._remarks.clear()
+        return remarks
 
     def add_image(self, image: CameraImage) -> str | None:
         """Take a picture; returns why it was refused, or None."""
@@ -132,6 +141,7 @@ class SnapshotAssembler:
             if behind_ns >= _CLOCK_RESET_NS or behind_ns < -_FOREIGN_NS:
                 self.reset()
             elif is_discontinuity(self._ego[-1], ego):
+                self._remarks.append(_jump_text(self._ego[-1], ego))
                 self._ego.clear()
         elif any(abs(frames[-1].stamp_ns - ego.stamp_ns) > _FOREIGN_NS for frames in self._frames.values() if frames):
             self.reset()
@@ -155,10 +165,10 @@ class SnapshotAssembler:
         return None
 
     def add_route(self, route: Route) -> str | None:
-        """Take a route; returns why it was refused, or None."""
-        if len(route.xy_N2) < 2:
-            return f"route: needs at least 2 poses, got {len(route.xy_N2)}"
-        self._route = route
+        """Take a route, or withdraw it when it has no pose; returns why it was refused, or None."""
+        if len(route.xy_N2) == 1:
+            return "route: needs at least 2 poses, or none to withdraw it, got 1"
+        self._route = route if len(route.xy_N2) else None
         return None
 
     def add_command(self, stamp_ns: int, command: Command) -> str | None:
@@ -319,6 +329,15 @@ class SnapshotAssembler:
             missing=tuple(missing),
             ages_ns=ages,
         )
+
+
+def _jump_text(previous: EgoState, current: EgoState) -> str:
+    """What a discontinuity of odometry looks like."""
+    if current.frame_id != previous.frame_id:
+        return "odometry: its frame changed; its history starts over"
+    if current.stamp_ns - previous.stamp_ns > MAX_GAP_NS:
+        return "odometry: its stamps jumped ahead; its history starts over"
+    return "odometry jumped farther than a vehicle can move; its history starts over"
 
 
 def _shift_to_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:

@@ -1,0 +1,46 @@
+"""Every sensor dropped, delayed, frozen, reordered, duplicated, corrupted, at half and double rate, over DDS in real time."""
+
+from collections.abc import Iterator
+
+import pytest
+from fault_stage import FaultStage
+from live_vehicle import CAMERAS
+from sensor_faults import STREAM_FAULTS
+
+STREAMS = {"one camera": ("rgb_left",), "all cameras": CAMERAS, "lidar": ("lidar",), "odometry": ("odometry",)}
+ABSENT = {
+    "one camera": ("missing: rgb_left",),
+    "all cameras": ("0 cameras, need 1; missing rgb_left, rgb_front, rgb_right",),
+    "lidar": ("lidar is missing",),
+    "odometry": ("odometry is 0.",),
+}
+"""What is said when a stream is absent or late."""
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[FaultStage]:
+    with FaultStage() as stage:
+        yield stage
+
+
+def said_of(stream: str, fault: str) -> tuple[str, ...]:
+    """Phrases that must be said."""
+    names = STREAMS[stream]
+    if fault == "corrupted":
+        return ("finite",) if stream == "odometry" else (*names, "truncated")
+    if fault in ("frozen", "duplicated", "reordered"):
+        word = "out-of-order" if fault == "reordered" else "repeated"
+        return tuple(f"{name}: {word} stamp" for name in names) + (ABSENT[stream] if fault == "frozen" else ())
+    if fault in ("half_rate", "double_rate"):
+        word = "less often" if fault == "half_rate" else "more often"
+        return tuple(f"{name} comes {word} than before" for name in names)
+    return ABSENT[stream]
+
+
+@pytest.mark.parametrize("fault", STREAM_FAULTS)
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_faulty_sensor_is_named_and_leaves_no_late_or_unchecked_plan(stage: FaultStage, stream: str, fault: str) -> None:
+    def on() -> None:
+        stage.vehicle.faults = {name: STREAM_FAULTS[fault]() for name in STREAMS[stream]}
+
+    stage.endure(on, stage.vehicle.heal, said_of(stream, fault))

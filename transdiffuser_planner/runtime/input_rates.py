@@ -1,0 +1,51 @@
+"""Notices when an input begins to come more or less often than it used to, by its stamps: the machine's load is no matter."""
+
+from __future__ import annotations
+
+from collections import deque
+
+_RECENT = 4
+_USUAL = 40
+_ENOUGH = 10
+_CHANGED = 1.4
+_PAUSE_NS = 2_000_000_000
+
+
+class InputRates:
+    """Watches any number of inputs. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._last_ns: dict[str, int] = {}
+        self._intervals_ns: dict[str, deque[int]] = {}
+
+    def took(self, name: str, stamp_ns: int) -> str:
+        """A message was taken in.
+
+        Returns:
+            What is unusual by now, in words; mostly the empty string.
+        """
+        intervals = self._intervals_ns.setdefault(name, deque(maxlen=_USUAL))
+        interval_ns = stamp_ns - self._last_ns.get(name, stamp_ns)
+        self._last_ns[name] = stamp_ns
+        if not 0 < interval_ns < _PAUSE_NS:  # the first one, or the clock jumped
+            intervals.clear()
+            return ""
+        intervals.append(interval_ns)
+        remark = _judge(intervals)
+        return f"{name} {remark}" if remark else ""
+
+    def hz(self) -> dict[str, float]:
+        """Rate of every input that comes, over its last messages."""
+        recent = {name: list(intervals)[-_ENOUGH:] for name, intervals in list(self._intervals_ns.items())}
+        return {name: 1e9 * len(values) / sum(values) for name, values in recent.items() if values}
+
+
+def _judge(intervals_ns: deque[int]) -> str:
+    """The last few intervals against the median of many."""
+    if len(intervals_ns) < _ENOUGH:
+        return ""
+    values = list(intervals_ns)
+    usual_ns, recent_ns = sorted(values)[len(values) // 2], sum(values[-_RECENT:]) / _RECENT
+    if recent_ns > _CHANGED * usual_ns:
+        return "comes less often than before"
+    return "comes more often than before" if recent_ns < usual_ns / _CHANGED else ""
