@@ -21,6 +21,7 @@ def generate_launch_description():
             description="topic map: which topic is which input",
         ),
         DeclareLaunchArgument("use_sim_time", default_value="false", description="take time from /clock"),
+        DeclareLaunchArgument("respawn", default_value="true", description="start the node again when its process ends"),
     ]
     planner = Node(
         package="transdiffuser_planner",
@@ -28,5 +29,7 @@ def generate_launch_description():
         arguments=["plan", "--topics", LaunchConfiguration("topics")],
         parameters=[LaunchConfiguration("params"), {"use_sim_time": LaunchConfiguration("use_sim_time")}],
         output="screen",
+        respawn=LaunchConfiguration("respawn"),
+        respawn_delay=1.0,
     )
     return LaunchDescription([*arguments, planner])
