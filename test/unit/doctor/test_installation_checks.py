@@ -177,7 +177,7 @@ def test_a_provider_that_is_not_there_is_an_error_with_the_one_to_take():
 
 
 def test_a_deadline_that_this_machine_cannot_keep_is_an_error():
-    found = worst(model.check("tiny", RIG, PlannerConfig(deadline_ms=16.0, num_candidates=128)), "plan")
+    found = worst(model.check("tiny", RIG, PlannerConfig(deadline_ms=5.0, fallback_margin_ms=1.0)), "plan")
     assert found.level == Level.ERROR and "fewer num_candidates" in found.remedy
 
 
