@@ -6,6 +6,7 @@ from concurrent.futures import Future as Outcome
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
 
 from transdiffuser_planner.core.errors import PlannerError
@@ -22,9 +23,11 @@ class NodeServices:
     def __init__(self, node: PlannerNode) -> None:
         self._node = node
         set_bool, trigger = service_class("std_srvs/srv/SetBool"), service_class("std_srvs/srv/Trigger")
-        node.create_service(set_bool, "~/request_stop", self._request_stop)
-        node.create_service(set_bool, "~/set_shadow", self._set_shadow)
-        node.create_service(trigger, "~/reload_model", self._reload_model)
+        # A group of their own: while a model is loaded, messages, timers and stop requests must not wait for the answer.
+        group = ReentrantCallbackGroup()
+        node.create_service(set_bool, "~/request_stop", self._request_stop, callback_group=group)
+        node.create_service(set_bool, "~/set_shadow", self._set_shadow, callback_group=group)
+        node.create_service(trigger, "~/reload_model", self._reload_model, callback_group=group)
 
     def _request_stop(self, request: Any, response: Any) -> Any:
         """True: every plan is a stop from now on; false: drive again."""
@@ -56,8 +59,9 @@ class NodeServices:
 
 
 async def _done(outcome: Outcome[Provenance], node: PlannerNode) -> Provenance:
-    """Wait for another thread without holding up the executor."""
-    done: Future = Future(executor=node.executor)
-    outcome.add_done_callback(lambda _: done.set_result(None))
+    """Wait for another thread without holding up the executor, which a new task wakes."""
+    executor = node.executor
+    done: Future = Future(executor=executor)
+    outcome.add_done_callback(lambda _: executor.create_task(done.set_result, None))
     await done
     return outcome.result()
