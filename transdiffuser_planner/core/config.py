@@ -45,6 +45,7 @@ class PlannerConfig:
     num_denoise_steps: int = _number(10, "", 1, 10, "Denoise steps; below the model's T the DDIM sampler is used.")
     noise_scale: float = _number(1.0, "", 0.0, 2.0, "Standard deviation of the start noise; 1 is the training value.")
     provider: str = _choice("cpu", ("cpu", "cuda", "tensorrt"), "ONNX Runtime execution provider.")
+    strict_provider: bool = _switch(True, "Refuse a model that does not run on the provider instead of using the CPU.")
     num_threads: int = _number(2, "", 1, 64, "Threads of the model; the candidates are shared out among them.")
     precision: str = _choice("fp32", PRECISIONS, "Arithmetic of the model's graphs; int8 needs a model that has them.")
     priority: str = _choice(

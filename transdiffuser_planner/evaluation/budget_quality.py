@@ -19,7 +19,7 @@ from transdiffuser_planner.replay.runner import ReplayJob, ReplayResult, replay
 from transdiffuser_planner.runtime.planner import Planner
 
 BUDGETS_MS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
-WORK = ((8, 1), (8, 2), (8, 3), (8, 5), (8, 10), (30, 1), (30, 2), (30, 3), (30, 4), (30, 5), (30, 7), (30, 10))
+WORK = ((8, 1), (8, 2), (8, 3), (8, 5), (8, 10), (30, 1), (30, 2), (30, 3), (30, 5), (30, 10))
 """(candidates, denoise steps) that are tried without a clock."""
 
 _QUALITY = ("pdm_score", "pdm_no_collision", "pdm_drivable_area", "pdm_progress", "ade_4s_m", "best_ade_m", "jitter_m")

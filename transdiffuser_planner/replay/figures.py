@@ -48,16 +48,17 @@ def displacement_figures(plan: PlanRecord, drive: RecordedDrive) -> dict[str, fl
 
 
 def _beside(plan: PlanRecord, truth: FloatArray, times: FloatArray) -> dict[str, float]:
-    """The nearest candidate, chosen with knowledge of the future, and a car that keeps its speed and turn."""
-    errors_M = average_displacement_m(plan.candidate_MT2, truth)
-    best = plan.candidate_MT2[int(errors_M.argmin())]
+    """The nearest candidate, if any, chosen with knowledge of the future, and a car that keeps its speed and turn."""
     constant = _constant_velocity(plan.ego, times)
-    return {
-        "best_ade_m": float(errors_M.min()),
-        "best_fde_m": float(final_displacement_m(best, truth)),
+    found = {
         "constant_ade_m": float(average_displacement_m(constant, truth)),
         "constant_fde_m": float(final_displacement_m(constant, truth)),
     }
+    if len(plan.candidate_MT2):
+        errors_M = average_displacement_m(plan.candidate_MT2, truth)
+        best = plan.candidate_MT2[int(errors_M.argmin())]
+        found |= {"best_ade_m": float(errors_M.min()), "best_fde_m": float(final_displacement_m(best, truth))}
+    return found
 
 
 def comfort_figures(trajectory: Trajectory) -> dict[str, float]:

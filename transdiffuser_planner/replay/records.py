@@ -111,6 +111,10 @@ def record(cycle: Cycle, faults: tuple[str, ...]) -> CycleRecord:
 
 
 def _forecast(result: PlanResult) -> AgentForecast:
+    """The agents with their paths in the published or likeliest candidate; without paths when nothing was sampled."""
+    if not len(result.candidates.probability_M):
+        nothing = np.zeros((0, len(result.agents.time_s_T), 3))
+        return AgentForecast(existence_A=np.zeros(0), pose_A3=np.zeros((0, 3)), path_AT3=nothing)
     best = result.chosen if result.chosen >= 0 else int(result.candidates.probability_M.argmax())
     agents = result.agents
     return AgentForecast(

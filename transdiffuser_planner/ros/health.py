@@ -86,7 +86,7 @@ class Health:
         self, node_name: str, stamp_ns: int, keeper: ModelKeeper | None, supervisor: Supervisor | None, mode: Mode
     ) -> Any:
         """diagnostic_msgs/DiagnosticArray of this moment; keeper and supervisor are None before configuring."""
-        level, text = self._judge(mode)
+        level, text = self._judge(mode, keeper)
         with self._counting:
             counted = {f"refused: {reason}": count for reason, count in self.refused.items()}
             counted |= {f"noticed: {text}": count for text, count in self.noted.items()}
@@ -120,7 +120,7 @@ class Health:
         )
         return make("diagnostic_msgs/msg/DiagnosticArray", header=header(make, stamp_ns, ""), status=[status])
 
-    def _judge(self, mode: Mode) -> tuple[bytes, str]:
+    def _judge(self, mode: Mode, keeper: ModelKeeper | None) -> tuple[bytes, str]:
         if self.fault:
             return _ERROR, self.fault
         if self.seconds_without_plan > _STALE_S:
@@ -129,6 +129,8 @@ class Health:
             return _WARN, f"planning; fallback: {self._rung_reason}"
         if mode.is_stopping:
             return _WARN, "planning; a stop is requested"
+        if keeper is not None and keeper.source.provider != keeper.config.provider:
+            return _WARN, f"planning on {keeper.source.provider}; the wanted {keeper.config.provider} does not work here"
         if time.monotonic() - self._last_said < _RECENTLY_S:
             return _WARN, f"planning; {self._said}"
         return _OK, "planning in shadow mode" if mode.is_shadow else "planning"
@@ -143,6 +145,7 @@ def _model_values(keeper: ModelKeeper | None) -> dict[str, object]:
         "model": source.model_name,
         "model_hash": source.model_hash,
         "provider": source.provider,
+        "provider_wanted": keeper.config.provider,
         "precision": source.precision,
         "model_state": "loading" if keeper.planner is None else "warmed up",
         "sessions_replaced": keeper.num_renewed,

@@ -174,8 +174,7 @@ class CandidateSampler:
 
 def agent_slots(contract: ModelContract) -> tuple[int, ...]:
     """Numbers of agents that graphs are loaded for; a scene takes the smallest that has room for its agents."""
-    most = contract.num_agents
-    return tuple(sorted({0, most // 4, most // 2, most}))
+    return tuple(range(contract.num_agents + 1))
 
 
 def _step_name(num_candidates: int, num_agents: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import CANDIDATE_AXIS, CONDITION_INPUTS, ENCODER_INPUTS, TOKEN_AXIS
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.runtime.manifest import ModelManifest
@@ -24,8 +26,18 @@ PROVIDERS = {
 }
 
 
+def engine_cache(manifest: ModelManifest) -> Path:
+    """Where TensorRT keeps the engines it builds for a model, so that only the first start is slow."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return base / "transdiffuser_planner" / "engines" / manifest.model_hash[:16]
+
+
 def make_session(
-    path: Path, provider: str, num_threads: int, sizes: dict[str, int] | None = None
+    path: Path,
+    provider: str,
+    num_threads: int,
+    sizes: dict[str, int] | None = None,
+    engines: Path | None = None,
 ) -> onnxruntime.InferenceSession:
     """An inference session that runs on the wanted provider and on no other.
 
@@ -34,6 +46,7 @@ def make_session(
         provider: "cpu", "cuda" or "tensorrt".
         num_threads: Threads within an operator; operators run one after the other, so results do not depend on timing.
         sizes: Named free axis -> its length; all shapes are then worked out once, while loading.
+        engines: Folder for TensorRT's engines; None keeps none.
 
     Raises:
         ModelError: The provider is not available here, or the graph cannot be loaded.
@@ -54,12 +67,24 @@ def make_session(
         options.add_free_dimension_override_by_name(name, size)
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[wanted])
+        session = onnxruntime.InferenceSession(str(path), options, providers=[(wanted, _provider_options(provider, engines))])
     except Exception as error:  # onnxruntime raises plain RuntimeError subclasses of its own binding
         raise ModelError(f"graph {path}: cannot be loaded ({_first_line(error)}); export the model again") from None
     if session.get_providers()[0] != wanted:
         raise ModelError(f"graph {path}: fell back to {session.get_providers()[0]}, wanted {wanted}")
     return session
+
+
+def _provider_options(provider: str, engines: Path | None) -> dict[str, str]:
+    if provider != "tensorrt" or engines is None:
+        return {}
+    engines.mkdir(parents=True, exist_ok=True)
+    return {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(engines),
+    }
 
 
 class _Graph:
@@ -101,11 +126,26 @@ class OnnxBackend:
         self.provider = provider
         self.precision = precision
         self._paths = manifest.graphs_of(precision)
+        self._engines = engine_cache(manifest) if provider == "tensorrt" else None
         self._few_threads = 1 if provider == "cpu" else num_threads
-        self._encoder = _Graph(make_session(self._paths["encoder"], provider, num_threads))
-        self._condition = _Graph(make_session(self._paths["condition"], provider, self._few_threads))
+        self._encoder = _Graph(make_session(self._paths["encoder"], provider, num_threads, None, self._engines))
+        self._condition = _Graph(make_session(self._paths["condition"], provider, self._few_threads, None, self._engines))
         self._denoise: dict[tuple[int, int], _Graph] = {}
         self._denoise_lock = threading.Lock()
+
+    @staticmethod
+    def for_config(manifest: ModelManifest, config: PlannerConfig) -> OnnxBackend:
+        """A backend on the wanted execution provider, or on the CPU where the configuration allows that.
+
+        Raises:
+            ModelError: As the constructor; also when the provider does not work and ``strict_provider`` is set.
+        """
+        try:
+            return OnnxBackend(manifest, config.provider, config.num_threads, config.precision)
+        except ModelError:
+            if config.strict_provider or config.provider == "cpu":
+                raise
+        return OnnxBackend(manifest, "cpu", config.num_threads, config.precision)
 
     def load_denoise(self, num_samples: int, num_tokens: int) -> None:
         """Load the denoise graph for M samples of N = 1 + A tokens, so that the first step is as fast as later ones.
@@ -156,7 +196,7 @@ class OnnxBackend:
         with self._denoise_lock:
             if size not in self._denoise:
                 axes = {CANDIDATE_AXIS: num_samples, TOKEN_AXIS: num_tokens}
-                session = make_session(self._paths["denoise"], self.provider, self._few_threads, axes)
+                session = make_session(self._paths["denoise"], self.provider, self._few_threads, axes, self._engines)
                 self._denoise[size] = _Graph(session)
             return self._denoise[size]
 

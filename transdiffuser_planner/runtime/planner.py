@@ -61,7 +61,7 @@ class Planner:
             ModelError: The folder is incomplete or altered, or the execution provider is not available.
         """
         manifest = load_manifest(model_dir)
-        planner = Planner(OnnxBackend(manifest, config.provider, config.num_threads, config.precision), rig, config, memory)
+        planner = Planner(OnnxBackend.for_config(manifest, config), rig, config, memory)
         planner.warm_up()
         return planner
 

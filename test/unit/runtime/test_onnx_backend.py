@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
+from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import agent_specs, observation_specs, plan_spec
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.paths import model_folder
@@ -79,9 +81,9 @@ def test_a_size_loaded_ahead_is_not_loaded_again(scene: dict[str, np.ndarray], m
     loaded: list[tuple[str, int, dict[str, int] | None]] = []
     original = onnx_backend.make_session
 
-    def watched(path, provider, num_threads, sizes=None):  # type: ignore[no-untyped-def]
+    def watched(path, provider, num_threads, sizes=None, engines=None):  # type: ignore[no-untyped-def]
         loaded.append((path.name, num_threads, sizes))
-        return original(path, provider, num_threads, sizes)
+        return original(path, provider, num_threads, sizes, engines)
 
     monkeypatch.setattr(onnx_backend, "make_session", watched)
     backend = OnnxBackend(load_manifest(TINY), "cpu", 2)
@@ -139,3 +141,13 @@ def test_a_changed_int8_file_is_noticed(tmp_path: Path) -> None:
 def test_unknown_precision_lists_the_known_ones(backend: OnnxBackend) -> None:
     with pytest.raises(ModelError, match="'fp16' is unknown; known are fp32, int8"):
         OnnxBackend(backend.manifest, "cpu", 1, "fp16")
+
+
+def test_a_provider_that_does_not_work_is_refused_or_replaced_by_the_cpu_as_configured() -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("CUDA may work here")
+    manifest = load_manifest(TINY)
+    with pytest.raises(ModelError, match="execution provider 'cuda' is not available"):
+        OnnxBackend.for_config(manifest, PlannerConfig(provider="cuda"))
+    lenient = OnnxBackend.for_config(manifest, PlannerConfig(provider="cuda", strict_provider=False))
+    assert lenient.provider == "cpu"
