@@ -11,11 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.model_card_speed import (
+    budget_section,
+    cycle_section,
+    deadline_section,
+    node_section,
+    precision_section,
+    simulator_section,
+    when,
+)
 from transdiffuser_planner.evaluation.tables import DRIVE_COLUMNS, ERROR_COLUMNS, markdown_table
 from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
 
 MEASURED = "measured"
-PARTS = ("closed_loop", "closed_loop_test", "open_loop", "planner", "simulator")
+PARTS = (
+    "closed_loop",
+    "closed_loop_test",
+    "open_loop",
+    "planner",
+    "deadline_idle",
+    "deadline_loaded",
+    "node",
+    "budget",
+    "precision",
+    "simulator",
+)
 
 SUMMARY_TITLES = {
     "scenarios": "scenarios",
@@ -47,7 +67,12 @@ def write_card(folder: Path) -> Path:
         _closed_loop(measured["closed_loop"], "validation scenarios", VALIDATION_NOTE),
         _closed_loop(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
         _open_loop(measured["open_loop"]),
-        _speed(measured["planner"], measured["simulator"]),
+        cycle_section(measured["planner"]),
+        deadline_section([measured["deadline_idle"], measured["deadline_loaded"]]),
+        node_section(measured["node"]),
+        budget_section(measured["budget"]),
+        precision_section(measured["precision"]),
+        simulator_section(measured["simulator"]),
         _limits(),
     ]
     path = folder / "README.md"
@@ -69,10 +94,6 @@ def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
             f"result {path}: measured model {measured[:12]}, the folder holds {manifest.model_hash[:12]}; measure again"
         )
     return data
-
-
-def _when(data: dict[str, Any]) -> str:
-    return f"Measured {data['date']} on {data['machine']}."
 
 
 def _head(manifest: ModelManifest) -> str:
@@ -134,7 +155,7 @@ def _closed_loop(data: dict[str, Any] | None, which: str, note: str) -> str:
 ## Closed loop, {which}
 
 {note} Live SUMO traffic that reacts, planned at 10 Hz from rendered pictures and LiDAR, {data["duration_s"]:g} s each. The
-route, the speed limit and the next signal's state come as topics, as in the demo. {_when(data)}
+route, the speed limit and the next signal's state come as topics, as in the demo. {when(data)}
 
 ```
 transdiffuser evaluate closed-loop --seeds {min(seeds)}:{max(seeds) + 1} --duration {data["duration_s"]:g}
@@ -158,7 +179,7 @@ def _open_loop(data: dict[str, Any] | None) -> str:
 
 Distance of the planned from the driven rear axle over 4 s (mean) and at 4 s, {data["candidates"]} candidates. "Eventful":
 samples in which constant velocity ends more than 4 m off. The oracle knows the future: a bound, not a planner.
-{_trained_on(data)}{_when(data)}
+{_trained_on(data)}{when(data)}
 
 ```
 transdiffuser train --stage baselines --model models/tiny --samples data/samples/train \\
@@ -172,28 +193,6 @@ transdiffuser evaluate open-loop --baselines runs/baselines --samples data/sampl
 def _trained_on(data: dict[str, Any]) -> str:
     known = data.get("baseline_data")
     return "" if known is None else f"The MLPs and the regression head were trained on {known['samples']} samples. "
-
-
-def _speed(planner: dict[str, Any] | None, simulator: dict[str, Any] | None) -> str:
-    parts = ["## Speed"]
-    if planner is None and simulator is None:
-        return "## Speed\n\nNot measured for this model."
-    if planner is not None:
-        result = planner["planner"]
-        stages = ", ".join(f"{name} {value:g}" for name, value in result["stage_median_ms"].items())
-        parts.append(
-            f"Planning cycle, {result['threads']} threads, {result['cycles']} cycles on simulated frames "
-            f"(`transdiffuser benchmark planner`): median {result['median_ms']:g} ms, p99 {result['p99_ms']:g} ms, "
-            f"worst {result['worst_ms']:g} ms; loading {result['load_s']:g} s. Stages, median ms: {stages}. {_when(planner)}"
-        )
-    if simulator is not None:
-        result = simulator["simulator"]
-        parts.append(
-            f"Simulator at this model's rig, one core, {result['agents_mean']:g} agents around the vehicle "
-            f"(`transdiffuser benchmark simulator`): {result['times_real_time']:g} times real time at 10 Hz, "
-            f"{result['ms_per_step']:g} ms a step. {_when(simulator)}"
-        )
-    return "\n\n".join(parts)
 
 
 def _limits() -> str:
