@@ -6,8 +6,6 @@ is made from every 10 Hz frame and drives the following 0.1 s; latency is measur
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -19,26 +17,19 @@ import numpy as np
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import (
-    CameraImage,
-    EgoState,
-    NotReady,
-    PlanResult,
-    PointCloud,
-    Route,
-    SensorSnapshot,
-)
+from transdiffuser_planner.core.types import NotReady, PlanResult
 from transdiffuser_planner.evaluation.drive_bag import DriveBag
-from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
+from transdiffuser_planner.evaluation.drive_events import EventCounter
+from transdiffuser_planner.evaluation.expert_drives import expert_drive
+from transdiffuser_planner.evaluation.live_drive import STEP_S, LiveDrive, feed_assembler
+from transdiffuser_planner.evaluation.suite.model_planner import ModelPlanner
 from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
-from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep, LoggedEpisode
-from transdiffuser_planner.simulation.message_stream import MAP_FRAME, MessageStream, ego_acceleration, ego_state
-from transdiffuser_planner.simulation.networks import network_file
-from transdiffuser_planner.simulation.road_map import RoadMap
+from transdiffuser_planner.simulation.episode import EpisodeStep
+from transdiffuser_planner.simulation.message_stream import MessageStream, ego_state
 from transdiffuser_planner.simulation.scenario import Scenario
-from transdiffuser_planner.simulation.sensor_suite import SensorFrame, SensorSuite
+
+__all__ = ["DriveJob", "DriveResult", "as_rows", "drive", "drive_all", "ego_state", "feed_assembler", "summary"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,109 +83,44 @@ class DriveResult:
         return min(self.progress_m / max(self.expert_progress_m, 1.0), 1.0)
 
 
-def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: SensorFrame) -> None:
-    """Give one instant of the simulation to the assembler, as the messages of its topics would."""
-    stamp_ns, ego = step.world.stamp_ns, step.world.ego
-    assembler.add_odometry(ego_state(ego, stamp_ns))
-    assembler.add_acceleration(ego_acceleration(ego, stamp_ns))
-    assembler.add_command(stamp_ns, step.command)
-    assembler.add_speed_limit(stamp_ns, step.speed_limit_mps)
-    if step.signal is not None:
-        assembler.add_signal(step.signal)
-    for name, rgb in frame.images.items():
-        assembler.add_image(CameraImage(stamp_ns=stamp_ns, name=name, rgb_HW3=rgb))
-    if frame.lidar_N4 is not None:
-        assembler.add_cloud(PointCloud(stamp_ns=stamp_ns, xyz_N3=np.ascontiguousarray(frame.lidar_N4[:, :3])))
-
-
-class _Score:
-    """Counts along a drive."""
-
-    def __init__(self) -> None:
-        self.kinds: Counter[str] = Counter()
-        self.at_fault = self.others = self.off_road_steps = self.red_lights = 0
-        self.fallbacks = self.cycles = 0
-        self.plan_ms: list[float] = []
-        self._signal: tuple[str, float] | None = None
-
-    def see(self, step: EpisodeStep) -> None:
-        """Take in one instant."""
-        for collision in step.new_collisions:
-            self.kinds[f"{collision.kind.value} {collision.agent_class.name.lower()}"] += 1
-            self.at_fault += collision.at_fault
-            self.others += not collision.at_fault
-        self.off_road_steps += not step.on_road
-        signal = None if step.signal is None else (step.signal.state.name, step.signal.distance_m)
-        if self._signal is not None and self._signal[0] == "RED" and 0.0 < self._signal[1] < 1.5:
-            passed = signal is None or signal[1] < 0.0 or signal[1] > self._signal[1] + 5.0
-            self.red_lights += passed and step.world.ego.speed_mps > 0.5
-        self._signal = signal
-
-    def plan(self, result: PlanResult | NotReady, elapsed_ms: float) -> None:
-        """Take in one cycle."""
-        self.cycles += 1
-        self.plan_ms.append(elapsed_ms)
-        self.fallbacks += isinstance(result, NotReady) or result.rung != 0
-
-
 def drive(job: DriveJob) -> DriveResult:
     """Drive one scenario to its end.
 
     Raises:
         PlannerError: The scenario or the model cannot be used, or the bag cannot be made.
     """
-    scenario = job.scenario
-    expert_m = LoggedEpisode(scenario).progress_m()
-    planner = Planner.load(job.model, job.rig, job.config)
-    tracker, score = TrajectoryTracker(), _Score()
-    assembler = SnapshotAssembler(job.rig, job.config)
-    with ClosedLoopEpisode(scenario) as episode, ExitStack() as stack:
-        step = episode.start()
-        road_map = RoadMap.load(network_file(scenario.map_name), episode.route.xy_N2)
-        suite = SensorSuite(road_map, job.rig, scenario.weather, scenario.seed)
+    expert_m = expert_drive(job.scenario).progress_m
+    planner = ModelPlanner(Planner.load(job.model, job.rig, job.config))
+    counter = EventCounter()
+    with LiveDrive(job.scenario, planner, job.rig, job.config) as live, ExitStack() as stack:
         bag = None
         if job.bag is not None:
-            stream = MessageStream(make_message, job.rig, episode.route, road_map)
+            stream = MessageStream(make_message, job.rig, live.route, live.road_map)
             bag = stack.enter_context(DriveBag(job.bag, stream, job.config))
-        assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=episode.route.xy_N2))
-        trajectory = None
-        while True:
-            score.see(step)
-            if step.end_reason:
-                break
-            frame = suite.render(step.world)
-            feed_assembler(assembler, step, frame)
-            begin = time.perf_counter()
-            snapshot = assembler.assemble(step.world.stamp_ns)
-            result = planner.plan(snapshot) if isinstance(snapshot, SensorSnapshot) else snapshot
-            elapsed_ms = (time.perf_counter() - begin) * 1e3
-            score.plan(result, elapsed_ms)
-            if isinstance(result, PlanResult):
-                trajectory = result.trajectory
-            if bag is not None:
-                bag.write(step, frame, result, elapsed_ms)
-            ego: EgoState = ego_state(step.world.ego, step.world.stamp_ns)
-            command = tracker.command(trajectory, ego, step.world.stamp_ns)
-            step = episode.step(command.acceleration_mps2, command.steering_rad)
-    return _result(scenario, step, score, expert_m)
+        for cycle in live.cycles():
+            counter.see(cycle)
+            if bag is not None and cycle.frame is not None:
+                assert isinstance(cycle.outcome, (PlanResult, NotReady))
+                bag.write(cycle.step, cycle.frame, cycle.outcome, cycle.elapsed_ms)
+    return _result(job.scenario, cycle.step, counter, expert_m)
 
 
-def _result(scenario: Scenario, step: EpisodeStep, score: _Score, expert_m: float) -> DriveResult:
+def _result(scenario: Scenario, step: EpisodeStep, counter: EventCounter, expert_m: float) -> DriveResult:
     return DriveResult(
         map_name=Path(scenario.map_name).name,
         seed=scenario.seed,
-        at_fault=score.at_fault,
-        other_collisions=score.others,
-        kinds=tuple(sorted(score.kinds)),
-        off_road_s=round(0.1 * score.off_road_steps, 1),
-        red_lights=score.red_lights,
+        at_fault=counter.num_at_fault,
+        other_collisions=len(counter.contacts) - counter.num_at_fault,
+        kinds=tuple(sorted({f"{c.kind.value} {c.agent_class.name.lower()}" for c in counter.contacts})),
+        off_road_s=round(STEP_S * len(counter.off_road_ns), 1),
+        red_lights=len(counter.red_light_ns),
         progress_m=round(step.progress_m, 1),
         expert_progress_m=round(expert_m, 1),
         end_reason=step.end_reason,
         duration_s=round(step.world.stamp_ns * 1e-9, 1),
-        fallback_share=round(score.fallbacks / max(score.cycles, 1), 4),
-        plan_ms_median=round(float(np.median(score.plan_ms)), 1),
-        plan_ms_p99=round(float(np.percentile(score.plan_ms, 99)), 1),
+        fallback_share=round(counter.fallback_share, 4),
+        plan_ms_median=round(float(np.median(counter.plan_ms)), 1),
+        plan_ms_p99=round(float(np.percentile(counter.plan_ms, 99)), 1),
     )
 
 

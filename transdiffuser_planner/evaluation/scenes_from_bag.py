@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.core.geometry import arc_length, local_from_global, project_onto_polyline, resample_polyline
+from transdiffuser_planner.core.geometry import local_from_global, project_onto_polyline
 from transdiffuser_planner.core.types import SignalState
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
-from transdiffuser_planner.evaluation.scene_map import DriveMap, make_map, strip
+from transdiffuser_planner.evaluation.scene_map import DriveMap, make_map
 from transdiffuser_planner.evaluation.scene_recording import Recording, read_recording
+from transdiffuser_planner.evaluation.scene_route import center_line, distinct, red_light
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.scoring.boxes import PACIFICA
 from transdiffuser_planner.scoring.extended_comfort import LONGEST_S
@@ -32,9 +33,7 @@ PLAN_TIMES_S: FloatArray = np.arange(1.0, 9.0) / 2.0
 PAST_TIMES_S: FloatArray = np.arange(-3.0, 1.0) / 2.0
 TOLERANCE_S: Final = 0.06
 """Messages this far from a step are of that step."""
-BEHIND_M, AHEAD_M = 30.0, 150.0
 AGENT_REACH_M: Final = 100.0
-RED_LENGTH_M, RED_HALF_M = 10.0, 1.5
 KINDS: Final = {AgentClass.PEDESTRIAN: AgentKind.PEDESTRIAN, AgentClass.BICYCLE: AgentKind.BICYCLE}
 STATIONARY_MPS: Final = 0.5
 """Below this the steering angle does not follow from the yaw rate."""
@@ -84,7 +83,7 @@ class _Drive:
         accelerations = sorted((a.stamp_ns, a.ax_mps2, a.ay_mps2) for a in recording.acceleration)
         self.acceleration_A3 = np.asarray(accelerations, dtype=np.float64).reshape(-1, 3)
         assert recording.route is not None
-        self.route_N2 = _distinct(recording.route.xy_N2)
+        self.route_N2 = _route(recording.route.xy_N2)
         self.map: DriveMap = make_map(recording.pieces, self.route_N2)
         self.object_stamp_ns_O = np.asarray([stamp for stamp, _ in recording.objects], dtype=np.int64)
         self.stops = self._stops()
@@ -130,7 +129,7 @@ class _Drive:
             agents=self._agents(stamp_ns, state_6),
             areas=self.map.near(state_6[:2]),
             route=self.map.route,
-            center_line_K3=self._center_line(state_6[:2]),
+            center_line_K3=center_line(self.route_N2, state_6[:2]),
             red_lights=tuple(self._red_lights(stamp_ns)),
             human_plan_T3=local_from_global(state_6[:3], human),
             past=PastMotion(
@@ -211,16 +210,6 @@ class _Drive:
         tracks.pop(-1 if ego_id is None else ego_id, None)
         return _as_agents(tracks)
 
-    def _center_line(self, point_2: FloatArray) -> FloatArray:
-        s_m, _ = project_onto_polyline(self.route_N2, point_2)
-        length_m = arc_length(self.route_N2)[-1]
-        wanted = np.arange(max(s_m[0] - BEHIND_M, 0.0), min(s_m[0] + AHEAD_M, length_m), 1.0)
-        if len(wanted) < 2:
-            wanted = np.asarray([max(length_m - 2.0, 0.0), length_m])
-        line_K2 = resample_polyline(self.route_N2, wanted)
-        heading_K = np.unwrap(np.arctan2(*np.gradient(line_K2, axis=0).T[::-1]))
-        return np.concatenate([line_K2, heading_K[:, None]], axis=-1)
-
     def _limit(self, stamp_ns: int) -> float | None:
         """The last speed limit said before a stamp."""
         said = [limit for at_ns, limit in self.recording.limits if at_ns <= stamp_ns + 1e8 and 0.0 < limit < 1e3]
@@ -248,17 +237,17 @@ class _Drive:
                 place = next((known for known in steps if abs(known - s_m) < 5.0), round(s_m))
                 steps.setdefault(place, np.zeros(NUM_STEPS, dtype=bool))[step] = True
         for place, red_S in steps.items():
-            line_K2 = resample_polyline(self.route_N2, place + np.arange(0.0, RED_LENGTH_M + 0.5))
-            if arc_length(line_K2)[-1] > 1.0:
-                yield RedLight(token=f"light at {place} m", ring_C2=strip(_distinct(line_K2), RED_HALF_M), red_S=red_S)
+            light = red_light(self.route_N2, float(place), red_S)
+            if light is not None:
+                yield light
 
 
-def _distinct(line_K2: FloatArray) -> FloatArray:
-    """A line without points that repeat the one before."""
-    keep_K = np.concatenate([[True], np.hypot(*np.diff(line_K2, axis=0).T) > 1e-3])
-    if keep_K.sum() < 2:
+def _route(line_N2: FloatArray) -> FloatArray:
+    """The route without repeated points."""
+    route_N2 = distinct(line_N2)
+    if len(route_N2) < 2:
         raise EvaluationError("route: expected two different points, got one")
-    return np.asarray(line_K2[keep_K])
+    return route_N2
 
 
 def _as_agents(tracks: dict[int, dict[str, Any]]) -> Agents:
