@@ -1,0 +1,42 @@
+"""The expert's drive, followed: how far the vehicle and its tracker alone get away from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from transdiffuser_planner.core.types import NotReady, Trajectory
+from transdiffuser_planner.evaluation.expert_drives import expert_drive
+from transdiffuser_planner.evaluation.live_drive import STEP_S, Instant, Needs, Start
+from transdiffuser_planner.evaluation.suite.trajectories import trajectory
+
+HORIZON_STEPS = 40
+
+
+class ExpertPlanner:
+    """Plans what SUMO's driver did in this scenario. Traffic reacts to the vehicle, and may do otherwise than it did then."""
+
+    needs = Needs.WORLD
+
+    def __init__(self, plan_every: int = 1) -> None:
+        self.plan_every = plan_every
+
+    def reset(self, start: Start) -> None:
+        """Take the scenario's expert drive.
+
+        Raises:
+            SimulationError: There is none.
+        """
+        poses = expert_drive(start.scenario).poses
+        self._pose_K3 = np.asarray([(p.x_m, p.y_m, p.heading_rad) for p in poses])
+        self._pose_K3[:, 2] = np.unwrap(self._pose_K3[:, 2])
+        self._speed_K = np.asarray([p.speed_mps for p in poses])
+
+    def plan(self, instant: Instant) -> Trajectory | NotReady:
+        """The next 4 s of the drive, or what is left of it."""
+        first = round(instant.ego.stamp_ns * 1e-9 / STEP_S)
+        pose_T3 = self._pose_K3[first : first + HORIZON_STEPS + 1]
+        if len(pose_T3) < 2:
+            return NotReady(reason="the expert's drive ends here")
+        return trajectory(
+            instant.ego, STEP_S * np.arange(len(pose_T3)), pose_T3, self._speed_K[first : first + len(pose_T3)]
+        )
