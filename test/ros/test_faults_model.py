@@ -53,22 +53,35 @@ def rungs_since(stage: FaultStage, at_s: float) -> set[int]:
     ],
 )
 def test_a_broken_session_is_answered_for_and_replaced(stage: BrokenStage, mode: str, said: tuple[str, ...]) -> None:
-    def fell_back(began_s: float) -> None:
-        assert rungs_since(stage, began_s + 0.4) <= {1, 2, 3}, "a plan came of a broken model"
+    loads = stage.faults.num_loads
 
-    stage.endure(lambda: stage.break_model(mode), stage.faults.end, said, for_s=1.6, watch=fell_back)
+    def replaced(began_s: float) -> bool:
+        assert rungs_since(stage, began_s + 0.4) <= {1, 2, 3}, "a plan came of a broken model"
+        keeper = stage.planner.keeper
+        return stage.faults.num_loads > loads and keeper is not None and not keeper.is_loading
+
+    stage.endure(lambda: stage.break_model(mode), stage.faults.end, said, until=replaced)
+
+
+def test_a_model_that_fails_for_a_moment_is_used_again_at_once(stage: BrokenStage) -> None:
+    said = ("planning failed: the session is broken",)
+    stage.endure(lambda: stage.break_model("raise"), stage.faults.end, said, for_s=0.4)
 
 
 def test_a_slow_model_makes_fewer_steps_and_says_so(stage: BrokenStage) -> None:
-    def fewer(began_s: float) -> None:
+    def fewer(began_s: float) -> bool:
         plans = [heard.message for heard in stage.ears.plans(began_s) if not heard.message.fallback_rung]
-        assert plans and min(plan.num_denoise_steps for plan in plans) < 10
+        return any(plan.num_denoise_steps < 10 for plan in plans)
 
-    stage.endure(lambda: stage.break_model("slow", 0.02), stage.faults.end, ("plans_with_fewer_steps=",), watch=fewer)
+    stage.endure(lambda: stage.break_model("slow", 0.02), stage.faults.end, ("plans_with_fewer_steps=",), until=fewer)
 
 
 def test_a_model_too_slow_for_any_plan_is_answered_for(stage: BrokenStage) -> None:
-    stage.endure(lambda: stage.break_model("slow", 0.3), stage.faults.end, ("in time",))
+    def answered(began_s: float) -> bool:
+        assert rungs_since(stage, began_s + 0.4) <= {1, 2, 3}, "a plan came of a model that is too slow"
+        return len(stage.ears.plans(began_s)) >= 5
+
+    stage.endure(lambda: stage.break_model("slow", 0.3), stage.faults.end, ("of the model in time",), until=answered)
 
 
 def test_a_truncated_file_is_refused_at_reload_by_name_and_the_old_model_goes_on(stage: BrokenStage) -> None:
@@ -83,7 +96,6 @@ def test_a_truncated_file_is_refused_at_reload_by_name_and_the_old_model_goes_on
     assert "the old model goes on" in answer.message and "denoise.onnx" in answer.message
     stage.wait(lambda: stage.recovered(time.monotonic() - 0.3), 1.0, "the old model plans")
     stage.wait(lambda: "denoise.onnx" in stage.ears.said(began), 2.0, "diagnostics name the file")
-    assert rungs_since(stage, began) <= {0, 1}
     stage.check(began)
 
 
@@ -95,8 +107,9 @@ def test_a_good_model_is_loaded_under_load_without_a_gap(stage: BrokenStage) -> 
     assert answer.success and answer.message.startswith("model tiny "), answer.message
     assert stage.faults.num_loads == loads + 1
     stage.wait(lambda: stage.recovered(ended), 1.0, "the new model plans")
-    plans = stage.ears.plans(began)
-    assert max(b.at_s - a.at_s for a, b in itertools.pairwise(plans)) < 0.4
+    times_s = [heard.at_s for heard in stage.ears.plans(began)]
+    gaps_s = [later - earlier - stage.starvation.between(earlier, later) for earlier, later in itertools.pairwise(times_s)]
+    assert max(gaps_s) < 0.3
     stage.check(began)
 
 
@@ -110,18 +123,18 @@ def test_a_reload_during_another_is_refused(stage: BrokenStage) -> None:
 
 
 def test_a_stop_request_makes_every_plan_a_stop_until_it_is_withdrawn(stage: BrokenStage) -> None:
-    def stops(began_s: float) -> None:
-        plans = [heard for heard in stage.ears.plans(began_s) if heard.message.stop_requested]
-        assert plans and all(heard.message.fallback_reason == "stop requested" for heard in plans)
-        stamps = {heard.stamp_ns for heard in plans}
+    def stops(began_s: float) -> bool:
+        """From the second plan that says so: the first may have been under way."""
+        stamps = [heard.stamp_ns for heard in stage.ears.plans(began_s) if heard.message.stop_requested][1:]
         stopping = [heard.message for heard in stage.ears.trajectories(began_s) if heard.stamp_ns in stamps]
-        assert stopping and all(message.points[-1].longitudinal_velocity_mps < 0.01 for message in stopping)
+        assert all(message.points[-1].longitudinal_velocity_mps < 0.01 for message in stopping)
+        return len(stopping) >= 5
 
     stage.endure(
         lambda: stage.ears.ask("request_stop", SET_BOOL, data=True),
         lambda: stage.ears.ask("request_stop", SET_BOOL, data=False),
         ("stop requested", "stop_requested=True"),
-        watch=stops,
+        until=stops,
     )
 
 
@@ -134,10 +147,11 @@ def test_a_stop_request_holds_while_sensors_fail(stage: BrokenStage) -> None:
         stage.vehicle.heal()
         stage.ears.ask("request_stop", SET_BOOL, data=False)
 
-    def stops(began_s: float) -> None:
+    def stops(began_s: float) -> bool:
         assert rungs_since(stage, began_s + 0.3) <= {2, 3}
+        return len(stage.ears.plans(began_s + 0.3)) >= 5
 
-    stage.endure(on, off, ("0 cameras, need 1",), watch=stops)
+    stage.endure(on, off, ("0 cameras, need 1",), until=stops)
 
 
 def test_in_shadow_mode_nothing_is_for_control_and_the_status_says_so(stage: BrokenStage) -> None:
@@ -145,16 +159,15 @@ def test_in_shadow_mode_nothing_is_for_control_and_the_status_says_so(stage: Bro
 
     def on() -> None:
         assert "~/shadow" in stage.ears.ask("set_shadow", SET_BOOL, data=True).message
-        asked.append(time.monotonic() + 0.15)  # a plan may be on its way
+        asked.append(time.monotonic() + 0.25)  # a plan may be on its way
 
-    def in_shadow(began_s: float) -> None:
-        assert len(stage.ears.since("shadow/trajectory", asked[0])) >= 4
+    def in_shadow(began_s: float) -> bool:
         assert not stage.ears.since("output/trajectory", asked[0])
         assert all(heard.message.shadow for heard in stage.ears.plans(asked[0]))
-        assert len(stage.ears.since("shadow/status", asked[0])) >= 4
+        return min(len(stage.ears.since(f"shadow/{name}", asked[0])) for name in ("trajectory", "status")) >= 5
 
     def off() -> None:
         assert "~/output" in stage.ears.ask("set_shadow", SET_BOOL, data=False).message
 
-    stage.endure(on, off, ("planning in shadow mode", "shadow=True"), for_s=1.2, watch=in_shadow)
+    stage.endure(on, off, ("shadow=True",), until=in_shadow)
     stage.wait(lambda: stage.ears.since("output/trajectory", time.monotonic() - 0.3), 1.0, "plans for control again")

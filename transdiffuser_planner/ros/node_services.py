@@ -52,6 +52,7 @@ class NodeServices:
             source = await _done(node.keeper.reload(node.model_loader()), node)
         except PlannerError as error:
             response.success, response.message = False, f"the old model goes on: {error}"
+            node.health.note(f"reload refused; {response.message}")
             return response
         response.success = True
         response.message = f"model {source.model_name} {source.model_hash[:12]} on {source.provider}, {source.precision}"

@@ -12,6 +12,7 @@ from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 from transdiffuser_planner.runtime.supervisor import CycleJob
 
 _MOVING_MPS = 0.5
+_CLOCK_JUMP_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -66,7 +67,6 @@ class FrameIntake:
         """
         if self._since_ns is None or now_ns < self._answered_ns:  # the clock may jump back
             self._since_ns = self._answered_ns = now_ns
-            self._told_ns = 0
         due = self._due(now_ns, keep_estimates=keep_estimates)
         if due is not None:
             self._told_ns = due.stamp_ns
@@ -85,19 +85,25 @@ class FrameIntake:
         outcome = self.assembler.assemble(max(now_ns, self.assembler.latest_stamp_ns() or 0))
         return outcome.reason if isinstance(outcome, NotReady) else "no new sensor frame"
 
-    def _frame(self, now_ns: int, *, keep_estimates: bool) -> Due:
+    def _is_new(self, stamp_ns: int) -> bool:
+        """Whether a stamp is later than that of the last answer, or of another time after a clock jump."""
+        return not 0 <= self._told_ns - stamp_ns < _CLOCK_JUMP_NS
+
+    def _frame(self, now_ns: int, *, keep_estimates: bool) -> Due | None:
         newest_ns = self.assembler.latest_stamp_ns() or 0
         if self.assembler.num_resets != self._resets_seen:
-            self._resets_seen, self._forget, self._told_ns = self.assembler.num_resets, True, 0
+            self._resets_seen, self._forget = self.assembler.num_resets, True
         # A frame may arrive before the clock message of its time.
         snapshot = self.assembler.assemble(max(now_ns, newest_ns), self._trigger.earliest_ns)
-        self._answered_ns = now_ns
+        since_answer_s, self._answered_ns = (now_ns - self._answered_ns) * 1e-9, now_ns
         if isinstance(snapshot, NotReady):
             self._trigger.done(None)
             is_fresh = (now_ns - newest_ns) * 1e-9 <= self.assembler.config.max_sensor_age_s
-            return self._without_plan(snapshot.reason, newest_ns if is_fresh and newest_ns > self._told_ns else now_ns)
+            return self._without_plan(snapshot.reason, newest_ns if is_fresh and self._is_new(newest_ns) else now_ns)
         self._trigger.done(snapshot.stamp_ns)
-        if snapshot.stamp_ns <= self._told_ns:
+        if not self._is_new(snapshot.stamp_ns):
+            if since_answer_s < 1.0 / self.assembler.config.planning_rate_hz:
+                return None
             return self._without_plan("the frame came after a fallback for its time", now_ns)
         forget, self._forget = self._forget, False
         job = CycleJob(
