@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -34,8 +33,11 @@ FEWER_CANDIDATES = 8
 """What is sampled instead of all candidates when hardly any time is left."""
 _MIN_STEPS_WITH_ALL = 3
 _UNKNOWN_STEP_MS = 5.0
+_WARM_STEPS = 3
+DENOISE = "denoise"
+"""Group under which StageCosts knows the denoise steps of all sizes."""
 AFTER_SAMPLING = "after sampling"
-"""Stage under which the rest of the cycle, from the last denoise step to the plan, is known to StageCosts."""
+"""Group and stage of the rest of the cycle, from the last denoise step to the plan."""
 _UNKNOWN_AFTER_MS = 15.0
 
 
@@ -66,12 +68,21 @@ class CandidateSampler:
         # The calling thread walks one of the shares itself.
         self._helpers = ThreadPoolExecutor(max_workers=max(num_threads - 1, 1), thread_name_prefix="denoise")
 
-    def load(self, config: PlannerConfig) -> None:
-        """Load the graphs for every size that a configuration can lead to."""
-        for num_candidates in {config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)}:
-            for share in {part.stop - part.start for part in candidate_shares(num_candidates, self._num_threads)}:
-                for num_agents in agent_slots(self._contract):
-                    self._backend.load_denoise(share, 1 + num_agents)
+    def warm_up(self, features: Tensors, observation: Tensors, config: PlannerConfig) -> None:
+        """Load the graphs for every size that a configuration can lead to, run each and learn what it costs.
+
+        Args:
+            features, observation: Of any scene, for example zeros.
+            config: Numbers of candidates.
+        """
+        _, numbers = plan_spec(self._contract).shape
+        for num_agents in agent_slots(self._contract):
+            nobody = agent_tensors([], np.zeros((0, 3)), num_agents)
+            condition = self._backend.condition(features, observation, nobody)
+            for num_candidates in sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)}):
+                noise = np.zeros((_WARM_STEPS + 1, num_candidates, 1 + num_agents, numbers), dtype=np.float32)
+                for _ in range(2):
+                    self._sample_shares(noise, condition, min(_WARM_STEPS, config.num_denoise_steps), None)
 
     def draw(self, stamp_ns: int, config: PlannerConfig) -> Future[Array]:
         """Start to draw the noise of a frame, beside whatever comes before sampling."""
@@ -109,14 +120,7 @@ class CandidateSampler:
         noise = drawn.result()[:, :num_candidates, : 1 + slots]
         noise[0] *= np.float32(config.noise_scale)
 
-        def walk(share: Array) -> Sample:
-            return self._walk(share, condition, num_steps, budget, keep_estimates)
-
-        started = time.perf_counter()
-        shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
-        samples = self._in_parallel(walk, shares)
-        steps = min(sample.num_steps for sample in samples)
-        self._costs.observe(_step_name(num_candidates, slots), (time.perf_counter() - started) * 1e3 / steps)
+        samples = self._sample_shares(noise, condition, num_steps, budget, keep_estimates=keep_estimates)
         clean = np.concatenate([sample.clean_MNP for sample in samples])
         if not np.isfinite(clean).all():
             raise ModelError(f"model {self._backend.manifest.name}: denoising gave NaN or infinite values")
@@ -125,25 +129,52 @@ class CandidateSampler:
         estimates = zip(*(sample.estimate_KMNP for sample in samples), strict=False)
         return Futures(
             pose_MKT3=self._normalizer.to_poses(clean, origin_A3)[:, : 1 + num_agents],
-            num_steps=steps,
+            num_steps=min(sample.num_steps for sample in samples),
             estimate_SMT3=[
                 self._normalizer.to_poses(np.concatenate(parts), origin_A3)[:, 0] for parts in estimates
             ],
         )
 
+    def _sample_shares(
+        self,
+        noise: Array,
+        condition: Tensors,
+        num_steps: int,
+        budget: CycleBudget | None,
+        *,
+        keep_estimates: bool = False,
+    ) -> list[Sample]:
+        """Every thread's share of the candidates through the denoise steps; learns what a step costs."""
+        num_candidates, tokens = noise.shape[1:3]
+        shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
+        started = time.perf_counter()
+        others = [
+            self._helpers.submit(self._walk, share, condition, num_steps, budget, keep_estimates) for share in shares[1:]
+        ]
+        first = self._walk(shares[0], condition, num_steps, budget, keep_estimates)
+        samples = [first, *(other.result() for other in others)]
+        step_ms = (time.perf_counter() - started) * 1e3 / min(sample.num_steps for sample in samples)
+        self._costs.observe(DENOISE, _step_name(num_candidates, tokens - 1), step_ms)
+        return samples
+
     def _affordable(self, config: PlannerConfig, slots: int, budget: CycleBudget | None) -> tuple[int, int]:
         """(candidates, denoise steps) that fit: all candidates if they get a few steps, else a few candidates."""
         if budget is None:
             return config.num_candidates, config.num_denoise_steps
-        left_ms = budget.left_ms(self._costs.upper_ms(AFTER_SAMPLING, _UNKNOWN_AFTER_MS))
+        left_ms = budget.left_ms(self._after_ms())
         fewer = min(FEWER_CANDIDATES, config.num_candidates)
         steps = 0
         for count in (config.num_candidates, fewer):
-            step_ms = self._costs.upper_ms(_step_name(count, slots), _UNKNOWN_STEP_MS)
+            # The usual cost, not the upper: the walk looks at the clock after every step.
+            step_ms = self._costs.usual_ms(DENOISE, _step_name(count, slots), _UNKNOWN_STEP_MS)
             steps = min(int(left_ms // step_ms), config.num_denoise_steps)
             if steps >= min(_MIN_STEPS_WITH_ALL, config.num_denoise_steps):
                 return count, steps
         return fewer, max(steps, 0)
+
+    def _after_ms(self) -> float:
+        """What to leave for the rest of the cycle."""
+        return self._costs.upper_ms(AFTER_SAMPLING, AFTER_SAMPLING, _UNKNOWN_AFTER_MS)
 
     def _walk(
         self, noise: Array, condition: Tensors, num_steps: int, budget: CycleBudget | None, keep_estimates: bool
@@ -154,7 +185,7 @@ class CandidateSampler:
         def steps_that_fit() -> int:
             assert budget is not None
             step_ms = (time.perf_counter() - started) * 1e3 / next(made)
-            return int(budget.left_ms(self._costs.upper_ms(AFTER_SAMPLING, _UNKNOWN_AFTER_MS)) // step_ms)
+            return int(budget.left_ms(self._after_ms()) // step_ms)
 
         return sample_plans(
             lambda x, k: self._backend.predict_noise(x, k, condition),
@@ -164,12 +195,6 @@ class CandidateSampler:
             steps_that_fit=None if budget is None else steps_that_fit,
             keep_estimates=keep_estimates,
         )
-
-    def _in_parallel(self, walk: Callable[[Array], Sample], shares: list[Array]) -> list[Sample]:
-        """Every share in a thread of its own, the first in this one."""
-        others = [self._helpers.submit(walk, share) for share in shares[1:]]
-        first = walk(shares[0])
-        return [first, *(other.result() for other in others)]
 
 
 def agent_slots(contract: ModelContract) -> tuple[int, ...]:

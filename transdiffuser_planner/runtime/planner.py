@@ -12,7 +12,6 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import ModelContract, observation_specs
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, FallbackRung, PlanResult, Provenance, SensorSnapshot
-from transdiffuser_planner.pipeline.clearance import ObstacleField
 from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, stop, young_plan
 from transdiffuser_planner.pipeline.postprocess import poses_to_frame, to_trajectory
 from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
@@ -72,21 +71,12 @@ class Planner:
         self._last_stamp_ns = None
 
     def warm_up(self) -> None:
-        """Load every graph and run each once on zeros, so that the first real plan is as fast as later ones."""
-        self._sampler.load(self.config)
+        """Load every graph and run each on zeros, so that the first real plan is as fast as later ones."""
         observation = {
             name: np.zeros((1, *spec.shape), dtype=np.float32)
             for name, spec in observation_specs(self.contract).items()
         }
-        scene = Scene(
-            observation=observation,
-            features=self.backend.encode(observation),
-            bev_probability_KLL=np.zeros((0, 0, 0), dtype=np.float32),
-            tracks=[],
-            agent_pose_A3=np.zeros((0, 3)),
-            obstacles=ObstacleField.from_points(np.zeros((0, 3), dtype=np.float32), np.zeros((0, 5))),
-        )
-        self._sampler.sample(scene, self._sampler.draw(0, self.config), self.config)
+        self._sampler.warm_up(self.backend.encode(observation), observation, self.config)
 
     def plan(
         self,
@@ -119,7 +109,7 @@ class Planner:
         futures = self._sampler.sample(scene, drawn, config, budget, keep_estimates=keep_estimates)
         times.lap("denoise")
         if futures is None:
-            return self._without_samples(scene, snapshot, times)
+            return self._without_samples(scene, snapshot, times, is_stopping)
         around = self._around(scene, futures.pose_MKT3[:, 1:])
         judged = judge(self._smoother.smooth(futures.pose_MKT3[:, 0], max(ego.vx_mps, 0.0)), around, ego, config)
         last_F3 = young_plan(self.memory.accepted, ego, self._smoother.time_s_F, config)
@@ -128,7 +118,7 @@ class Planner:
         plans, index, rung, reason = self._choose(judged, ranking, scene, ego, last_F3, is_stopping)
         trajectory = to_trajectory(plans, index, ego)
         times.lap("safety")
-        self.costs.observe(AFTER_SAMPLING, times.stage_ms["select"] + times.stage_ms["safety"])
+        self.costs.observe(AFTER_SAMPLING, AFTER_SAMPLING, times.stage_ms["select"] + times.stage_ms["safety"])
         result = PlanResult(
             trajectory=trajectory,
             candidates=candidates_of(judged, ranking, ego, self.contract),
@@ -198,12 +188,18 @@ class Planner:
         plans, rung = descend(last_F3, path_F3, ego, around, time_s_F, self.config)
         return plans, 0, rung, f"all {len(ranking.order_M)} candidates rejected; the best for: {judged.reason_M[first]}"
 
-    def _without_samples(self, scene: Scene, snapshot: SensorSnapshot, times: StageTimes) -> PlanResult:
+    def _without_samples(
+        self, scene: Scene, snapshot: SensorSnapshot, times: StageTimes, is_stopping: bool
+    ) -> PlanResult:
         """A fallback when the budget has no room for a single denoise step."""
+        self.costs.fade()
         ego = snapshot.ego
         last_F3 = young_plan(self.memory.accepted, ego, self._smoother.time_s_F, self.config)
-        around = self._around_standing(scene)
-        plans, rung = descend(last_F3, None, ego, around, self._smoother.time_s_F, self.config)
+        around, time_s_F = self._around_standing(scene), self._smoother.time_s_F
+        if is_stopping:
+            plans, rung = stop(last_F3, ego, around, time_s_F, self.config)
+        else:
+            plans, rung = descend(last_F3, None, ego, around, time_s_F, self.config)
         times.lap("safety")
         nobody = np.zeros((0, len(scene.tracks), self.contract.num_plan_steps, 3))
         return PlanResult(

@@ -18,18 +18,38 @@ def _knows_the_answer(x: np.ndarray, k: int) -> np.ndarray:
 
 
 def test_an_unknown_stage_costs_what_is_assumed() -> None:
-    assert StageCosts().upper_ms("denoise", 7.0) == 7.0
+    costs = StageCosts()
+    assert costs.usual_ms("denoise", "step", 7.0) == 7.0 and costs.upper_ms("denoise", "step", 7.0) >= 7.0
 
 
 def test_upper_estimate_covers_what_is_usual_and_follows_a_slower_machine() -> None:
     costs, rng = StageCosts(), np.random.default_rng(0)
     durations = 10.0 + rng.uniform(-1.0, 1.0, 200)
     for duration in durations:
-        costs.observe("encode", float(duration))
-    assert durations.max() <= costs.upper_ms("encode") <= 13.0
+        costs.observe("rest", "rest", float(duration))
+    assert durations.max() <= costs.upper_ms("rest", "rest") <= 13.0
     for duration in 3.0 * durations[:30]:
-        costs.observe("encode", float(duration))
-    assert costs.upper_ms("encode") >= 30.0
+        costs.observe("rest", "rest", float(duration))
+    assert costs.upper_ms("rest", "rest") >= 30.0
+
+
+def test_slowness_seen_in_one_size_is_expected_of_all() -> None:
+    costs = StageCosts()
+    costs.learn_quiet("small", 1.0)
+    costs.learn_quiet("large", 3.0)
+    for _ in range(40):
+        costs.observe("denoise", "small", 2.0)
+    assert costs.usual_ms("denoise", "large") == pytest.approx(6.0, rel=0.05)
+
+
+def test_without_news_costs_fade_back_to_quiet() -> None:
+    costs = StageCosts()
+    costs.learn_quiet("step", 1.0)
+    for _ in range(20):
+        costs.observe("denoise", "step", 50.0)
+    for _ in range(20):
+        costs.fade()
+    assert costs.upper_ms("denoise", "step") == pytest.approx(1.0, abs=0.1)
 
 
 def test_what_is_left_counts_down_with_the_clock_and_leaves_a_reserve() -> None:
