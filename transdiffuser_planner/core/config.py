@@ -13,6 +13,7 @@ from transdiffuser_planner.core.contract import PRECISIONS
 from transdiffuser_planner.core.errors import ConfigError
 
 _OPEN = float("inf")
+_LARGEST_WHOLE = 2**63
 
 
 def _number(default: float, unit: str, minimum: float, maximum: float, text: str) -> Any:
@@ -108,13 +109,14 @@ class PlannerConfig:
             ConfigError: A name is unknown or a value is refused.
         """
         known = {item.name: item for item in fields(PlannerConfig)}
-        unknown = sorted(set(values) - set(known))
+        unknown = sorted(set(values) - set(known), key=str)
         if unknown:
             raise ConfigError(f"unknown parameters {unknown}; known are {sorted(known)}")
         given: dict[str, Any] = {}
         for name, value in values.items():
             whole = isinstance(value, int) and not isinstance(value, bool)
-            given[name] = float(value) if whole and isinstance(known[name].default, float) else value
+            is_real = whole and isinstance(known[name].default, float)
+            given[name] = float(value) if is_real and abs(value) < _LARGEST_WHOLE else value
         return PlannerConfig(**given)
 
 
