@@ -148,12 +148,14 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
     from transdiffuser_planner.recording.bag_reader import BagReader
     from transdiffuser_planner.replay.mapping import choose
     from transdiffuser_planner.runtime.planner import Planner
+    from transdiffuser_planner.runtime.steady_process import steady_process
 
     drives = []
     for bag in args.bags:
         with BagReader(bag) as reader:
             drives.append((bag, choose(reader.topics(), f"bag {bag}", preset=args.preset)))
     planner = Planner.load(args.model, drives[0][1].rig, _config(args))
+    steady_process()
     with tqdm(total=len(BUDGETS_MS) + len(WORK), unit="row", file=sys.stderr) as bar:
         work, budgets = [], []
         for rows, source in ((work, by_work(drives, planner, WORK)), (budgets, by_budget(drives, planner, BUDGETS_MS))):

@@ -19,6 +19,7 @@ from transdiffuser_planner.replay.metrics import DriveFigures
 from transdiffuser_planner.replay.runner import ReplayJob, ReplayResult, ReplayWatcher, replay
 from transdiffuser_planner.replay.verdict import Check, basic_checks
 from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.steady_process import steady_process
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +138,7 @@ class DriveTester:
         """
         if self._loaded is None or self._loaded[0] != choice.rig:
             self._loaded = (choice.rig, Planner.load(self._folder, choice.rig, self._setup.config))
+            steady_process()
         job = ReplayJob(
             bag=bags[0],
             more=tuple(bags[1:]),
