@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from transdiffuser_planner.core.config import PlannerConfig
@@ -13,6 +14,7 @@ from transdiffuser_planner.runtime.supervisor import CycleJob
 
 _MOVING_MPS = 0.5
 _CLOCK_JUMP_NS = 1_000_000_000
+_TOLD_KEPT = 20  # messages from before and after a jump may come mixed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,7 +50,8 @@ class FrameIntake:
         self._resets_seen, self._forget = self.assembler.num_resets, False
         self._arrived_s = 0.0
         self._since_ns: int | None = None
-        self._answered_ns = self._told_ns = 0
+        self._answered_ns = 0
+        self._told_ns: deque[int] = deque(maxlen=_TOLD_KEPT)
 
     def configure(self, config: PlannerConfig) -> None:
         """Use another configuration from now on."""
@@ -69,7 +72,7 @@ class FrameIntake:
             self._since_ns = self._answered_ns = now_ns
         due = self._due(now_ns, keep_estimates=keep_estimates)
         if due is not None:
-            self._told_ns = due.stamp_ns
+            self._told_ns.append(due.stamp_ns)
         return due
 
     def _due(self, now_ns: int, *, keep_estimates: bool) -> Due | None:
@@ -87,7 +90,9 @@ class FrameIntake:
 
     def _is_new(self, stamp_ns: int) -> bool:
         """Whether a stamp is later than that of the last answer, or of another time after a clock jump."""
-        return not 0 <= self._told_ns - stamp_ns < _CLOCK_JUMP_NS
+        if not self._told_ns:
+            return True
+        return stamp_ns not in self._told_ns and not 0 <= self._told_ns[-1] - stamp_ns < _CLOCK_JUMP_NS
 
     def _frame(self, now_ns: int, *, keep_estimates: bool) -> Due | None:
         newest_ns = self.assembler.latest_stamp_ns() or 0
@@ -95,15 +100,18 @@ class FrameIntake:
             self._resets_seen, self._forget = self.assembler.num_resets, True
         # A frame may arrive before the clock message of its time.
         snapshot = self.assembler.assemble(max(now_ns, newest_ns), self._trigger.earliest_ns)
-        since_answer_s, self._answered_ns = (now_ns - self._answered_ns) * 1e-9, now_ns
         if isinstance(snapshot, NotReady):
             self._trigger.done(None)
+            self._answered_ns = now_ns
             is_fresh = (now_ns - newest_ns) * 1e-9 <= self.assembler.config.max_sensor_age_s
             return self._without_plan(snapshot.reason, newest_ns if is_fresh and self._is_new(newest_ns) else now_ns)
         self._trigger.done(snapshot.stamp_ns)
-        if not self._is_new(snapshot.stamp_ns):
-            if since_answer_s < 1.0 / self.assembler.config.planning_rate_hz:
-                return None
+        period_s = 1.0 / self.assembler.config.planning_rate_hz
+        is_new, was_answered = self._is_new(snapshot.stamp_ns), (now_ns - self._answered_ns) * 1e-9 < period_s
+        if not is_new and was_answered:
+            return None
+        self._answered_ns = now_ns
+        if not is_new:
             return self._without_plan("the frame came after a fallback for its time", now_ns)
         forget, self._forget = self._forget, False
         job = CycleJob(

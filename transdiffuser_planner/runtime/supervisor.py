@@ -168,22 +168,23 @@ class Supervisor:
                 if self._is_ended:
                     return
                 now = time.perf_counter()
-                newest = self._open[-1] if self._open else None
-                is_due = newest is not None and self._expiry_s(newest) <= now
-                is_near = newest is not None and not self._is_ready(newest) and self._make_ready_s(newest) <= now
+                # The newest that is due; frames may come faster than they expire, so the newest of all may never be.
+                due = next((job for job in reversed(self._open) if self._expiry_s(job) <= now), None)
+                near = next((job for job in self._open[:1] if not self._is_ready(job)), None)
+                is_near = near is not None and self._make_ready_s(near) <= now
                 is_hung = self._at_work is not None and now - self._at_work[1] >= self._config.model_timeout_s
-                if not (is_due or is_near or is_hung):
+                if not (due is not None or is_near or is_hung):
                     self._changed.wait(self._seconds_to_next(now))
                     continue
-            if newest is not None and is_due:
-                self._answer(newest, LATE)
-            elif newest is not None and is_near:
-                self._make_ready(newest)
+            if due is not None:
+                self._answer(due, LATE)
+            elif near is not None and is_near:
+                self._make_ready(near)
             if is_hung:
                 self._abandon()
 
     def _seconds_to_next(self, now: float) -> float:
-        moments = [self._expiry_s(job) if self._is_ready(job) else self._make_ready_s(job) for job in self._open[-1:]]
+        moments = [self._expiry_s(job) if self._is_ready(job) else self._make_ready_s(job) for job in self._open[:1]]
         if self._at_work is not None:
             moments.append(self._at_work[1] + self._config.model_timeout_s)
         return max(min(moments, default=now + _LONG_S) - now, 1e-4)

@@ -51,11 +51,13 @@ def test_a_frame_that_comes_after_a_fallback_for_its_time_is_not_planned_from() 
     drive(intake, 0, 5)
     last = silence(intake, 5, 12)[-1]
     feed(intake, 10)
-    late = intake.poll(last.stamp_ns + TICK_NS // 2)
+    assert intake.poll(last.stamp_ns + TICK_NS // 2) is None
+    feed(intake, 11)
+    late = intake.poll(last.stamp_ns + TICK_NS)
     assert late is not None and late.job is None and "after a fallback for its time" in late.reason
     assert late.stamp_ns > last.stamp_ns
-    feed(intake, 12)
-    due = intake.poll(START_NS + 12 * TICK_NS)
+    feed(intake, 14)
+    due = intake.poll(START_NS + 14 * TICK_NS)
     assert due is not None and due.job is not None and due.stamp_ns > late.stamp_ns
 
 

@@ -102,6 +102,17 @@ def test_a_session_that_hangs_is_answered_for_by_the_watchdog_and_replaced(run: 
     assert run.supervisor.num_abandoned == 1 and any("did not answer" in text for text in run.reports)
 
 
+def test_frames_that_come_faster_than_they_expire_are_answered_while_the_model_hangs(run: Run) -> None:
+    run.answer_of_next_frame()
+    run.faults.mode = "hang"
+    for index in range(10, 20):
+        run.supervisor.submit(CycleJob(snapshot=snapshot(index), arrived_s=time.perf_counter()))
+        time.sleep(0.1)
+    late = [result for result, _ in run.answers if result.reason == "no plan of the model in time"]
+    assert len(late) >= 4
+    assert max(latency_ms for _, latency_ms in run.answers) <= DEADLINE_MS
+
+
 def test_a_model_that_is_too_slow_samples_less_and_stays_in_time(run: Run) -> None:
     run.answer_of_next_frame()
     run.faults.mode, run.faults.slow_s = "slow", 0.06
