@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from transdiffuser_planner.recording.topics import TopicMap, preset_files
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
         assert isinstance(node, PlannerNode)
         node.on_shutdown(State(label="active", state_id=3))
+        if node.has_hung_threads:
+            os._exit(0)  # a session that never came back cannot be waited for
 
     return session.run_node(make_node, ros_args, begin, end)
 

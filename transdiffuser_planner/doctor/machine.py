@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +33,7 @@ def check(num_threads: int, proc: Path = _PROC, cpu: Path = _CPU) -> Iterator[Fi
     yield from _load(proc / "loadavg", cores)
     yield from _memory(proc / "meminfo")
     yield from _governor(cpu)
+    yield from _priority()
 
 
 def _text(path: Path) -> str:
@@ -95,3 +98,14 @@ def _governor(cpu: Path) -> Iterator[Finding]:
     else:
         text = f"{', '.join(sorted(found))}: the first plans after a pause are slow"
         yield _SAY.warn("governor", text, "sudo cpupower frequency-set -g performance")
+
+
+def _priority() -> Iterator[Finding]:
+    """Whether the node will be let go first where cores are short; tried in a child that ends at once."""
+    program = "import os; os.setpriority(os.PRIO_PROCESS, 0, -10)"
+    is_permitted = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True).returncode == 0
+    if is_permitted:
+        yield _SAY.ok("priority", "may be raised")
+    else:
+        remedy = "give it CAP_SYS_NICE or a limit for nice (docs/deadline.md), or set the parameter priority to normal"
+        yield _SAY.warn("priority", "may not be raised: other programs can make plans late or short of steps", remedy)

@@ -81,10 +81,12 @@ def _speed(manifest: ModelManifest, rig: Rig, config: PlannerConfig) -> Iterator
         return
     median_ms, slowest_ms = float(np.median(took_ms)), max(took_ms)
     text = f"{median_ms:.0f} ms warm (slowest {slowest_ms:.0f}) of the deadline's {config.deadline_ms:.0f}"
-    if median_ms > config.deadline_ms:
-        yield _SAY.error(
-            "plan", text, "fewer num_candidates or num_denoise_steps, more num_threads, or a faster machine"
-        )
+    if median_ms > config.deadline_ms and not config.anytime:
+        remedy = "set anytime, or fewer num_candidates or num_denoise_steps, more num_threads, or a faster machine"
+        yield _SAY.error("plan", text, remedy)
+    elif median_ms > config.deadline_ms - config.fallback_margin_ms:
+        text = f"{text}: plans will be made of fewer denoise steps or candidates"
+        yield _SAY.warn("plan", text, "end other programs, more num_threads, precision int8, or a faster machine")
     elif slowest_ms > 0.8 * config.deadline_ms:
         yield _SAY.warn(
             "plan", text, "end other programs, or lower num_candidates or num_denoise_steps for some reserve"
