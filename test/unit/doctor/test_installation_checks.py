@@ -1,5 +1,6 @@
 """Installation, machine, clock and model: what is fine is said to be, what is wrong is named with what to do."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -176,9 +177,12 @@ def test_a_provider_that_is_not_there_is_an_error_with_the_one_to_take():
         assert "wanted tensorrt, usable cpu" in found.text and "set provider to cpu" in found.remedy
 
 
-def test_a_deadline_that_this_machine_cannot_keep_is_an_error():
-    found = worst(model.check("tiny", RIG, PlannerConfig(deadline_ms=5.0, fallback_margin_ms=1.0)), "plan")
+def test_a_deadline_that_this_machine_cannot_keep_is_an_error_unless_fewer_steps_may_be_made():
+    strict = PlannerConfig(deadline_ms=5.0, fallback_margin_ms=1.0, anytime=False)
+    found = worst(model.check("tiny", RIG, strict), "plan")
     assert found.level == Level.ERROR and "fewer num_candidates" in found.remedy
+    found = worst(model.check("tiny", RIG, dataclasses.replace(strict, anytime=True)), "plan")
+    assert found.level == Level.WARN and "fewer denoise steps" in found.text
 
 
 def changed_rig(tmp_path, old, new) -> Rig:
