@@ -12,7 +12,9 @@ from lifecycle_msgs.msg import State as LifecycleState
 from lifecycle_msgs.msg import Transition
 from rclpy.lifecycle import State
 
-CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE, SHUTDOWN = 1, 2, 3, 4, 5
+CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
+ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
+SHUTDOWN = Transition.TRANSITION_ACTIVE_SHUTDOWN
 SLACK_MS = 15.0
 
 
@@ -97,4 +99,5 @@ def test_the_first_plan_after_activation_is_as_fast_as_later_ones(stage: FaultSt
         lambda: len(stage.recovered(active)) >= 20 and stage.recovered(active), 6.0, "twenty plans", active
     )
     cost_ms = [sum(heard.message.stage_times_ms) for heard in plans]
-    assert cost_ms[0] <= 1.5 * statistics.median(cost_ms[1:]) + SLACK_MS, cost_ms
+    denied_ms = 1e3 * stage.starvation.between(plans[0].at_s - 1e-3 * cost_ms[0] - 0.05, plans[0].at_s)
+    assert cost_ms[0] - denied_ms <= 1.5 * statistics.median(cost_ms[1:]) + SLACK_MS, (cost_ms, denied_ms)
