@@ -43,6 +43,15 @@ def is_discontinuity(previous: EgoState, current: EgoState) -> bool:
     return bool(np.hypot(gap_x, gap_y) > POSITION_JUMP_M + 0.1 * abs(speed) * dt)
 
 
+def jump_text(previous: EgoState, current: EgoState) -> str:
+    """What a discontinuity of odometry looks like."""
+    if current.frame_id != previous.frame_id:
+        return "odometry: its frame changed; its history starts over"
+    if current.stamp_ns - previous.stamp_ns > MAX_GAP_NS:
+        return "odometry: its stamps jumped ahead; its history starts over"
+    return "odometry jumped farther than a vehicle can move; its history starts over"
+
+
 def interpolate(states: Sequence[EgoState], stamp_ns: int) -> EgoState | None:
     """The state at a stamp, linear between neighbours; shortly (50 ms) beyond the ends it is moved with its velocity.
 

@@ -14,18 +14,15 @@ from dataclasses import replace
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
-    Acceleration,
     CameraImage,
     CameraIntrinsics,
-    Command,
     EgoState,
     NotReady,
     PointCloud,
-    Route,
     SensorSnapshot,
-    TrafficSignal,
 )
-from transdiffuser_planner.pipeline.ego_history import MAX_GAP_NS, extrapolate, interpolate, is_discontinuity
+from transdiffuser_planner.pipeline.ego_history import extrapolate, interpolate, is_discontinuity, jump_text
+from transdiffuser_planner.runtime.optional_inputs import OptionalInputs
 
 LIDAR = "lidar"
 _FRAMES_KEPT = 4
@@ -37,10 +34,11 @@ _REMARKS_KEPT = 20
 _FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's are of another clock, or of none
 
 
-class SnapshotAssembler:
+class SnapshotAssembler(OptionalInputs):
     """Not thread-safe: one owner feeds it and asks it."""
 
     def __init__(self, rig: Rig, config: PlannerConfig) -> None:
+        super().__init__()
         self._rig = rig
         self.config = config
         self._cameras = {camera.name: camera for camera in rig.cameras}
@@ -59,20 +57,16 @@ class SnapshotAssembler:
         self._first_ns: int | None = None
         self._ego: deque[EgoState] = deque()
         self._stray_ns: int | None = None
-        self._acceleration: Acceleration | None = None
-        self._route: Route | None = None
-        self._command: tuple[int, Command] | None = None
-        self._signal: TrafficSignal | None = None
-        self._speed_limit: tuple[int, float] | None = None
 
     def _sensor_names(self) -> list[str]:
         return list(self._cameras) + ([LIDAR] if self._rig.lidar is not None else [])
 
     def reset(self) -> None:
         """Forget everything but the route and intrinsics, as after a clock jump."""
-        route, intrinsics = self._route, self._intrinsics
+        intrinsics = self._intrinsics
         self._clear()
-        self._route, self._intrinsics = route, intrinsics
+        self.forget_optional()
+        self._intrinsics = intrinsics
         self.num_resets += 1
         self._remarks.append("the clock jumped; all inputs start over")
 
@@ -141,7 +135,7 @@ class SnapshotAssembler:
             if behind_ns >= _CLOCK_RESET_NS or behind_ns < -_FOREIGN_NS:
                 self.reset()
             elif is_discontinuity(self._ego[-1], ego):
-                self._remarks.append(_jump_text(self._ego[-1], ego))
+                self._remarks.append(jump_text(self._ego[-1], ego))
                 self._ego.clear()
         elif any(abs(frames[-1].stamp_ns - ego.stamp_ns) > _FOREIGN_NS for frames in self._frames.values() if frames):
             self.reset()
@@ -158,35 +152,6 @@ class SnapshotAssembler:
             return False
         self._stray_ns = stamp_ns
         return True
-
-    def add_acceleration(self, acceleration: Acceleration) -> str | None:
-        """Take an acceleration; returns why it was refused, or None."""
-        self._acceleration = acceleration
-        return None
-
-    def add_route(self, route: Route) -> str | None:
-        """Take a route, or withdraw it when it has no pose; returns why it was refused, or None."""
-        if len(route.xy_N2) == 1:
-            return "route: needs at least 2 poses, or none to withdraw it, got 1"
-        self._route = route if len(route.xy_N2) else None
-        return None
-
-    def add_command(self, stamp_ns: int, command: Command) -> str | None:
-        """Take a driving command; never refused."""
-        self._command = (stamp_ns, command)
-        return None
-
-    def add_signal(self, signal: TrafficSignal) -> str | None:
-        """Take the next signal's state; never refused."""
-        self._signal = signal
-        return None
-
-    def add_speed_limit(self, stamp_ns: int, speed_limit_mps: float) -> str | None:
-        """Take a speed limit; returns why it was refused, or None."""
-        if not 0.0 < speed_limit_mps < 70.0:
-            return f"speed limit: {speed_limit_mps} m/s is out of range (0 .. 70)"
-        self._speed_limit = (stamp_ns, speed_limit_mps)
-        return None
 
     def latest_stamp_ns(self) -> int | None:
         """Newest stamp of any camera or LiDAR frame."""
@@ -294,24 +259,10 @@ class SnapshotAssembler:
         return NotReady(reason="odometry begins after the frame")
 
     def _snapshot(self, stamp_ns: int, ego: EgoState, frames: dict[str, CameraImage | PointCloud]) -> SensorSnapshot:
-        limit_ns = self.config.max_optional_age_s * 1e9
-
-        def fresh(stamp: int) -> bool:
-            return abs(stamp_ns - stamp) <= limit_ns
-
-        acceleration, signal = self._acceleration, self._signal
-        command, speed_limit = self._command, self._speed_limit
+        optional = self.optional_at(stamp_ns, ego.frame_id, self.config.max_optional_age_s)
         ages = {name: stamp_ns - frame.stamp_ns for name, frame in frames.items()}
         ages["odometry"] = max(0, stamp_ns - self._ego[-1].stamp_ns)
-        optional = {
-            "acceleration": acceleration is not None and fresh(acceleration.stamp_ns),
-            "route": self._route is not None and self._route.frame_id == ego.frame_id,
-            "command": command is not None and fresh(command[0]),
-            "traffic_signal": signal is not None and fresh(signal.stamp_ns),
-            "speed_limit": speed_limit is not None and fresh(speed_limit[0]),
-        }
         missing = [name for name in self._sensor_names() if name not in frames]
-        missing += [name for name, present in optional.items() if not present]
         images = {name: frame for name, frame in frames.items() if isinstance(frame, CameraImage)}
         cloud = frames.get(LIDAR)
         return SensorSnapshot(
@@ -321,23 +272,14 @@ class SnapshotAssembler:
             images=images,
             intrinsics={name: self._intrinsics[name] for name in images},
             cloud=cloud if isinstance(cloud, PointCloud) else None,
-            acceleration=acceleration if optional["acceleration"] else None,
-            route=self._route if optional["route"] else None,
-            command=command[1] if command is not None and optional["command"] else Command.UNKNOWN,
-            signal=signal if optional["traffic_signal"] else None,
-            speed_limit_mps=speed_limit[1] if speed_limit is not None and optional["speed_limit"] else None,
-            missing=tuple(missing),
+            acceleration=optional.acceleration,
+            route=optional.route,
+            command=optional.command,
+            signal=optional.signal,
+            speed_limit_mps=optional.speed_limit_mps,
+            missing=(*missing, *optional.missing),
             ages_ns=ages,
         )
-
-
-def _jump_text(previous: EgoState, current: EgoState) -> str:
-    """What a discontinuity of odometry looks like."""
-    if current.frame_id != previous.frame_id:
-        return "odometry: its frame changed; its history starts over"
-    if current.stamp_ns - previous.stamp_ns > MAX_GAP_NS:
-        return "odometry: its stamps jumped ahead; its history starts over"
-    return "odometry jumped farther than a vehicle can move; its history starts over"
 
 
 def _shift_to_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
