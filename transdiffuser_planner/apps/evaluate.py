@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.apps.simulate import seed_range
+from transdiffuser_planner.apps.suite import add_suite_arguments, run_compare, run_suite
 from transdiffuser_planner.recording.topics import PARAMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    closed = kinds.add_parser("closed-loop", help="drive scenarios with a model")
+    add_suite_arguments(kinds)
+    closed = kinds.add_parser("closed-loop", help="drive scenarios with one model, for its card; --bags to look at them")
     closed.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     closed.add_argument("--seeds", default="8000:8020", help="A:B, seeds A to B-1 (default: %(default)s)")
     closed.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
@@ -62,8 +64,8 @@ def _add_scene_arguments(kinds: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print a Markdown table, or write the model card."""
-    kinds = {"closed-loop": _closed_loop, "open-loop": _open_loop, "scenes": _scenes, "card": _card}
-    return (kinds | {"scenes-from-bag": _scenes_from_bag})[args.kind](args)
+    kinds = {"suite": run_suite, "compare": run_compare, "closed-loop": _closed_loop, "open-loop": _open_loop, "scenes": _scenes}
+    return (kinds | {"scenes-from-bag": _scenes_from_bag, "card": _card})[args.kind](args)
 
 
 def _scenes_from_bag(args: argparse.Namespace) -> int:

@@ -1,0 +1,88 @@
+"""Writes what a finished suite leaves behind: JSON, Markdown and the page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.suite.job import VERSION
+from transdiffuser_planner.evaluation.suite.page import write_page
+from transdiffuser_planner.evaluation.suite.registry import PlannerSpec
+from transdiffuser_planner.evaluation.suite.run import Store
+from transdiffuser_planner.evaluation.suite.suite_tables import suite_markdown
+from transdiffuser_planner.evaluation.suite.summary import summarize
+from transdiffuser_planner.evaluation.tables import machine, save_json
+
+SUMMARY, MARKDOWN, PAGE = "summary.json", "report.md", "report.html"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuiteSetting:
+    """What a suite was run with, for people."""
+
+    name: str
+    seeds: str
+    duration_s: float
+    workers: str
+
+
+def suite_content(
+    entries: list[dict[str, Any]], specs: list[PlannerSpec], setting: SuiteSetting, skipped: list[str]
+) -> dict[str, Any]:
+    """Everything that is known about a run.
+
+    Args:
+        entries: Lines of the results.
+        specs: Planners, in the order of tables.
+        setting: How it was run.
+        skipped: Lines about planners that could not be used.
+
+    Raises:
+        EvaluationError: Nothing could be driven.
+    """
+    lost = {(entry["seed"], entry["reason"]) for entry in entries if entry["row"] is None}
+    left_out = [*skipped, *(f"seed {seed}: {reason}" for seed, reason in sorted(lost))]
+    rows = [{**entry["row"], "key": entry["key"]} for entry in entries if entry["row"] is not None]
+    if not rows:
+        raise EvaluationError(f"suite {setting.name}: nothing could be driven ({'; '.join(left_out[:3])})")
+    return {
+        "suite": setting.name,
+        "version": VERSION,
+        "seeds": setting.seeds,
+        "duration_s": setting.duration_s,
+        "num_scenarios": len({(row["map"], row["seed"]) for row in rows}),
+        "workers": setting.workers,
+        "machine": machine(),
+        "planners": summarize(entries, specs),
+        "identities": {spec.label: spec.identity() for spec in specs},
+        "left_out": left_out,
+        "rows": rows,
+    }
+
+
+def write_results(store: Store, content: dict[str, Any], num_played: int) -> Path:
+    """Write all files into the folder of the run; returns the page."""
+    save_json(store.folder / SUMMARY, content)
+    (store.folder / MARKDOWN).write_text(suite_markdown(content), encoding="utf-8")
+    return write_page(store.folder / PAGE, content, store, num_played)
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """What a finished run left behind.
+
+    Raises:
+        EvaluationError: It is no such folder.
+    """
+    path = folder / SUMMARY
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise EvaluationError(f"run {folder}: no {SUMMARY}; give the --out folder of 'evaluate suite'") from None
+    except ValueError as error:
+        raise EvaluationError(f"run {path}: is not JSON ({error}); run the suite again") from None
+    if not isinstance(content, dict) or "rows" not in content or content.get("version") != VERSION:
+        raise EvaluationError(f"run {path}: expected results of version {VERSION}, got others; run the suite again")
+    return content

@@ -1,0 +1,86 @@
+"""Results of a suite as Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transdiffuser_planner.evaluation.suite.summary import COLUMNS, Column
+
+
+def number(found: float | None, column: Column) -> str:
+    """One value as it is shown."""
+    if found is None:
+        return "-"
+    return f"{100.0 * found if column.unit == '%' else found:.{column.digits}f}"
+
+
+def heading(column: Column) -> str:
+    """Title and unit."""
+    return f"{column.title} {column.unit}".strip()
+
+
+def interval_text(interval: dict[str, float] | None, column: Column) -> str:
+    """Mean and interval."""
+    if interval is None:
+        return "-"
+    mean, low, high = (number(interval[name], column) for name in ("mean", "low", "high"))
+    return mean if low == high == mean else f"{mean} ({low} to {high})"
+
+
+def planner_table(planners: list[dict[str, Any]], names: list[str] | None = None) -> str:
+    """A row for each planner, privileged ones marked; a column for each measure."""
+    names = list(COLUMNS) if names is None else names
+    head = ["planner", "drives", "clean", *(heading(COLUMNS[name]) for name in names)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for planner in planners:
+        title = planner["title"] + ("*" if planner["privileged"] else "")
+        cells = [title, str(planner["scenarios"]), str(planner["clean"])]
+        cells += [interval_text(planner["columns"][name], COLUMNS[name]) for name in names]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def suite_markdown(content: dict[str, Any]) -> str:
+    """The whole report as text.
+
+    Args:
+        content: As ``finish.suite_content`` makes it.
+    """
+    parts = [
+        f"# Suite {content['suite']}",
+        f"{content['num_scenarios']} scenarios of {content['duration_s']:g} s, seeds {content['seeds']}. Means over "
+        "scenarios with 95 % intervals (bootstrap). * privileged: sees the true world.",
+        planner_table(content["planners"]),
+        "\n".join(f"* {heading(column)}: {column.text}" for column in COLUMNS.values())
+        + "\n* clean: drives without contact at fault, red light, off the road or off the route",
+        "## Cost",
+        _cost_table(content["planners"]),
+        f"{content['machine']}; {content['workers']}.",
+        "## Worst drives",
+        _worst_table(content["rows"]),
+    ]
+    if content["left_out"]:
+        parts += ["## Left out", "\n".join(f"* {line}" for line in content["left_out"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cost_table(planners: list[dict[str, Any]]) -> str:
+    head = ("planner", "CPU s per drive", "wall s per drive", "plan ms, median", "plan ms, worst p99")
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    keys = ("cpu_s_mean", "wall_s_mean", "plan_ms_median", "plan_ms_p99_worst")
+    for planner in planners:
+        cost = planner["cost"]
+        lines.append("| " + " | ".join([planner["title"], *(f"{cost[key]:g}" for key in keys if key in cost)]) + " |")
+    return "\n".join(lines)
+
+
+def _worst_table(rows: list[dict[str, Any]], most: int = 20) -> str:
+    lines = ["| score | planner | map | seed | what went wrong |", "|" + " --- |" * 5]
+    for row in sorted(rows, key=lambda row: (row["driving_score"], row["planner"], row["seed"]))[:most]:
+        told = [f"{event['kind']} at {event['time_s']:g} s" for event in row["events"] if event["kind"] != "close"]
+        told += [] if row["progress"] > 0.9 else [f"{100.0 * row['progress']:.0f} % of the expert's way"]
+        shown = ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
+        lines.append(
+            f"| {row['driving_score']:.1f} | {row['planner']} | {row['map']} | {row['seed']} | {shown or '-'} |"
+        )
+    return "\n".join(lines)
