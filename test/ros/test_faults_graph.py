@@ -112,7 +112,8 @@ def test_two_planners_on_one_domain_plan_and_do_not_disturb_each_other(stage: Fa
         firsts = stage.ears.plans(both)
         assert of_the_model(stage.ears, both) and not any(heard.message.stop_requested for heard in firsts)
         assert second.spinners[0].is_alive and second.spinners[0].escaped is None
-        stage.wait(lambda: second.ears.diagnostics(stopped), 2.0, "the second planner's own diagnostics")
+        for ears in (stage.ears, second.ears):
+            stage.wait(lambda ears=ears: ears.diagnostics(stopped), 2.0, "each planner's own diagnostics")
         assert second.ears.diagnostics(stopped)["stop_requested"] == "True"
         assert stage.ears.diagnostics(stopped)["stop_requested"] == "False"
         late = [heard.message for heard in second.ears.plans(began) if stage.is_late(heard)]

@@ -69,7 +69,7 @@ class Supervisor:
         self._open: list[CycleJob] = []
         self._at_work: tuple[CycleJob, float] | None = None
         self._ready: tuple[CycleJob, PlanResult | None] | None = None
-        self._failures = 0
+        self._failures = self._num_claimed = self._last_sent = 0
         self._is_ended = False
         self.is_stopping = False
         self.num_withheld = self.num_abandoned = 0
@@ -135,8 +135,9 @@ class Supervisor:
         if planner is not self._keeper.planner:
             return  # abandoned or replaced meanwhile
         self._failures = 0
-        if self._claim(job):
-            self._send(result, job)
+        claim = self._claim(job)
+        if claim is not None:
+            self._send(result, job, claim)
         elif not self._is_ended:
             self.num_withheld += 1
             self._report("deadline", "the model's plan came after the fallback and was withheld")
@@ -219,21 +220,27 @@ class Supervisor:
         """When the watchdog answers: early enough to publish before the deadline."""
         return job.arrived_s + (self._config.deadline_ms - self._config.fallback_margin_ms) * 1e-3
 
-    def _claim(self, job: CycleJob) -> bool:
-        """Whether the caller is the one to answer; true once per job. Older frames are answered with it."""
+    def _claim(self, job: CycleJob) -> int | None:
+        """A number, later frames' being larger, when the caller is the one to answer; once per job, else None.
+
+        Older frames are answered with it.
+        """
         with self._changed:
-            if not any(other is job for other in self._open):
-                return False
-            self._open = [other for other in self._open if other.arrived_s > job.arrived_s]
-            return True
+            place = next((index for index, other in enumerate(self._open) if other is job), None)
+            if place is None:
+                return None
+            self._open = self._open[place + 1 :]
+            self._num_claimed += 1
+            return self._num_claimed
 
     def _answer(self, job: CycleJob, reason: str, *, must_stop: bool = False) -> None:
         """A fallback for a frame, unless somebody else has answered it."""
-        if not self._claim(job):
+        claim = self._claim(job)
+        if claim is None:
             return
         try:
             made = self._ready[1] if self._ready is not None and self._ready[0] is job and reason == LATE else None
-            self._send(made or self._make_fallback(job, reason, must_stop=must_stop), job)
+            self._send(made or self._make_fallback(job, reason, must_stop=must_stop), job, claim)
         except Exception as error:  # outermost edge: a fault here must not end the watchdog
             self._report("fallback", f"fallback failed: {type(error).__name__}: {error}")
 
@@ -241,6 +248,9 @@ class Supervisor:
         is_stopping = must_stop or self.is_stopping
         return self._fallback.plan(job.snapshot, reason, self._config, self._keeper.source, is_stopping=is_stopping)
 
-    def _send(self, result: PlanResult, job: CycleJob) -> None:
+    def _send(self, result: PlanResult, job: CycleJob, claim: int) -> None:
+        """Publish, unless another thread was faster with a later frame's answer."""
         with self._publishing:
-            self._publish(result, job.arrived_s)
+            if claim > self._last_sent:
+                self._last_sent = claim
+                self._publish(result, job.arrived_s)

@@ -1,5 +1,6 @@
 """Every frame is answered once and in time, whatever the model does."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -111,6 +112,23 @@ def test_frames_that_come_faster_than_they_expire_are_answered_while_the_model_h
     late = [result for result, _ in run.answers if result.reason == "no plan of the model in time"]
     assert len(late) >= 4
     assert max(latency_ms for _, latency_ms in run.answers) <= DEADLINE_MS
+
+
+def test_a_fallback_that_is_overtaken_by_a_later_frames_answer_is_not_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, late_ns = run.supervisor._make_fallback, snapshot(1).stamp_ns
+
+    def slow_for_the_first(job: CycleJob, reason: str, **options: bool) -> PlanResult:
+        if job.snapshot.stamp_ns == late_ns:
+            run.wait(lambda: run.answers)
+        return make(job, reason, **options)
+
+    monkeypatch.setattr(run.supervisor, "_make_fallback", slow_for_the_first)
+    first = threading.Thread(target=run.supervisor.fall_back, args=(snapshot(1), "too little"))
+    first.start()
+    run.wait(lambda: run.supervisor._num_claimed == 1)
+    run.supervisor.fall_back(snapshot(2), "too little")
+    first.join(20.0)
+    assert [result.provenance.snapshot_stamp_ns for result, _ in run.answers] == [snapshot(2).stamp_ns]
 
 
 def test_a_model_that_is_too_slow_samples_less_and_stays_in_time(run: Run) -> None:
