@@ -61,7 +61,7 @@ function drawPairs(place, runs, drives, onPick) {
   const size = 420;
   const edge = 50;
   const at = (score) => edge + (score / 100) * (size - 2 * edge);
-  const svg = mark("svg", { viewBox: `0 0 ${size * 2} ${size}`, role: "img", "aria-label": "Driving score of both runs" });
+  const svg = mark("svg", { class: "square", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": "Driving score of both runs" });
   for (const tick of [0, 20, 40, 60, 80, 100]) {
     svg.append(mark("line", { class: "axis", x1: at(tick), x2: at(tick), y1: edge, y2: size - edge }));
     svg.append(mark("line", { class: "axis", x1: edge, x2: size - edge, y1: size - at(tick), y2: size - at(tick) }));

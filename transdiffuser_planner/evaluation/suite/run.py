@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -43,8 +44,12 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(outcome.recording)
         entry = {name: value for name, value in asdict(outcome).items() if name != "recording"}
-        with (self.folder / RESULTS).open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(entry) + "\n")
+        with (self.folder / RESULTS).open("a+b") as lines:
+            if lines.tell() > 0:
+                lines.seek(-1, os.SEEK_END)
+                if lines.read(1) != b"\n":  # an interruption cut the last line short
+                    lines.write(b"\n")
+            lines.write(json.dumps(entry).encode() + b"\n")
 
     def recording(self, key: str) -> Path:
         """Where a job's recording is."""

@@ -17,7 +17,7 @@ function comparedDrives() {
   return data.comparisons.flatMap((item) => item.drives.map((drive) => ({
     id: `${item.first} ${item.second} ${drive.map} ${drive.seed}`, map: drive.map, seed: drive.seed, keys: drive.keys,
     planner: item.first === item.second ? item.first : `${item.second} − ${item.first}`, events: drive.events.flat(),
-    first: drive.first, second: drive.second, change: drive.change, eventsOf: drive.events,
+    first: drive.first, second: drive.second, change: drive.change, eventsOf: drive.events, eventsShown: drive.events[1],
     cells: [drive.change, drive.first, drive.second].map((score) => score.toFixed(1)),
   }))).sort((a, b) => a.change - b.change || a.seed - b.seed);
 }
@@ -94,6 +94,9 @@ function fillHead() {
   if (isComparison) {
     byId("facts").textContent = `${data.runs[1]} minus ${data.runs[0]}, scenario by scenario`;
     byId("plot-title").firstChild.textContent = "Driving score of both runs ";
+    byId("plot-title").lastElementChild.textContent = "a dot for each scenario, click it; above the line the second run is better";
+    byId("summary-title").firstChild.textContent = "Differences ";
+    byId("summary-title").lastElementChild.textContent = "mean over scenarios in both and 95 % interval; coloured where it leaves out zero";
     byId("measure").parentElement.hidden = true;
   } else {
     byId("facts").textContent = `${data.num_scenarios} scenarios of ${data.duration_s} s, seeds ${data.seeds}; ${data.machine}`;

@@ -11,7 +11,8 @@ def number(found: float | None, column: Column) -> str:
     """One value as it is shown."""
     if found is None:
         return "-"
-    return f"{100.0 * found if column.unit == '%' else found:.{column.digits}f}"
+    rounded = round(100.0 * found if column.unit == "%" else found, column.digits)
+    return f"{rounded + 0.0:.{column.digits}f}"  # plus 0: no minus before a zero
 
 
 def heading(column: Column) -> str:

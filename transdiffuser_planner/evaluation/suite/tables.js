@@ -7,7 +7,8 @@ const KIND_COLORS = {
 
 function shown(column, value) {
   if (value === null || value === undefined) return "–";
-  return (column.unit === "%" ? 100 * value : value).toFixed(column.digits);
+  const text = (column.unit === "%" ? 100 * value : value).toFixed(column.digits);
+  return Number(text) === 0 ? text.replace("-", "") : text;
 }
 
 function valueOf(row, column) {
@@ -105,7 +106,9 @@ class DriveTable {
   fill() {
     const found = this.visible();
     const head = element("tr");
-    for (const text of ["", ...this.headings, "planner", "map", "seed", "what happened"]) head.append(element("th", text === "what happened" ? "words" : "", text));
+    for (const text of ["", ...this.headings]) head.append(element("th", "", text));
+    for (const text of ["planner", "map", "seed"]) head.append(element("th", "text", text));
+    head.append(element("th", "words", "what happened"));
     const top = element("thead");
     top.append(head);
     const body = element("tbody");
@@ -120,9 +123,9 @@ class DriveTable {
     const canPlay = drive.keys.some((key) => hasRecording(key));
     line.append(element("td", "", canPlay ? "▶" : ""));
     for (const text of drive.cells) line.append(element("td", "", text));
-    line.append(element("td", "", drive.planner), element("td", "", drive.map), element("td", "", String(drive.seed)));
+    for (const text of [drive.planner, drive.map, String(drive.seed)]) line.append(element("td", "text", text));
     const what = element("td", "words");
-    what.append(...eventWords(drive.events));
+    what.append(...eventWords(drive.eventsShown || drive.events));
     line.append(what);
     line.classList.toggle("current", this.chosen === drive.id);
     if (canPlay) {

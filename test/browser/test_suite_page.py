@@ -1,0 +1,181 @@
+"""A suite's page in a real Chromium: it opens without a complaint, its filters work, drives play, two runs lie side by side."""
+
+import shutil
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed; run 'make dev'")
+pytest.importorskip("libsumo", reason="the simulator is not installed")
+
+from playwright import sync_api
+
+from transdiffuser_planner.apps.main import main
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+if CHROMIUM is None:
+    pytest.skip("no Chromium found; install one, for example with 'apt-get install chromium'", allow_module_level=True)
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+DEADLINE_MS = 20_000
+SUITE = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two small runs and their comparison."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert main([*SUITE, "--planner", "constant-velocity", "idm", "--out", str(folder / "first")]) == 0
+    assert main([*SUITE, "--planner", "expert", "--out", str(folder / "second")]) == 0
+    chosen = ["--planners", "constant-velocity", "expert", "--out", str(folder / "both")]
+    assert main(["evaluate", "compare", str(folder / "first"), str(folder / "second"), *chosen]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a page of a folder; at the end nobody may have complained or asked the network for anything."""
+    complaints, pages = [], []
+
+    def open_page(path, **options):
+        page = browser.new_page(**({"viewport": {"width": 1400, "height": 900}} | options))
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
+        page.goto(path.as_uri())
+        until(page, "window.suite && window.suite.ready")
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert complaints == []
+
+
+def until(page, condition):
+    """Waits within the page; playwright's own waiting needs eval, which the page's security policy forbids."""
+    came = page.evaluate(
+        f"""() => new Promise((resolve) => {{
+          const end = performance.now() + {DEADLINE_MS};
+          const look = () => {{
+            if ({condition}) resolve(true);
+            else if (performance.now() > end) resolve(false);
+            else requestAnimationFrame(look);
+          }};
+          look();
+        }})"""
+    )
+    assert came, f"did not happen within {DEADLINE_MS} ms: {condition}"
+
+
+def visible(page):
+    return [(drive["planner"], drive["seed"]) for drive in page.evaluate("window.suite.visible()")]
+
+
+def test_the_worst_drive_comes_first_and_is_ready_to_play(runs, opened):
+    page = opened(runs / "first" / "report.html")
+    assert visible(page)[0] == ("constant-velocity", 8004) and len(visible(page)) == 4
+    assert page.locator("#drives tbody tr").nth(0).get_attribute("class").split() == ["current", "can-play"]
+    assert page.locator("#playback-title").inner_text().endswith("seed 8004")
+    assert page.locator("#stages .event").count() > 0
+    assert page.locator("#summary tbody tr").count() == 2
+    assert page.locator("#summary tbody tr").nth(1).inner_text().startswith("IDM lane follower*")
+
+
+def test_playback_moves_and_stops_and_events_can_be_sought(runs, opened):
+    page = opened(runs / "first" / "report.html")
+    before = page.evaluate("window.suite.picture(0)")
+    page.click("#play")
+    until(page, "window.suite.time() > 0.5")
+    page.click("#play")
+    assert page.evaluate("window.suite.playing()") is False
+    assert page.evaluate("window.suite.picture(0)") != before
+    page.locator("#stages .event").nth(0).click()
+    at = page.evaluate("window.suite.time()")
+    page.locator("#slider").fill("0")
+    assert page.evaluate("window.suite.time()") == 0 and at >= 0
+
+
+def test_the_filters_leave_what_fits(runs, opened):
+    page = opened(runs / "first" / "report.html")
+    page.fill("#filter", "idm 8003")
+    assert visible(page) == [("idm", 8003)]
+    assert page.locator("#drives tbody tr").count() == 1 and "1 of 4" in page.locator("#drives-count").inner_text()
+    page.fill("#filter", "nothing like it")
+    assert page.locator("#drives tbody tr").count() == 0
+    page.fill("#filter", "")
+    page.select_option("#filter-planner", "constant-velocity")
+    assert {planner for planner, _ in visible(page)} == {"constant-velocity"}
+    page.select_option("#filter-planner", "")
+    page.select_option("#filter-map", "town-045")
+    assert {seed for _, seed in visible(page)} == {8003}
+    page.select_option("#filter-map", "")
+    page.select_option("#filter-event", "collision")
+    assert visible(page) == [("constant-velocity", 8004)]
+
+
+def test_another_drive_is_opened_by_its_row_or_its_dot_and_another_planner_beside_it(runs, opened):
+    page = opened(runs / "first" / "report.html")
+    page.locator("#drives tbody tr").nth(3).click()
+    until(page, "document.getElementById('stages').innerText.startsWith('idm')")
+    page.select_option("#beside", label="constant-velocity")
+    until(page, "window.suite.numStages() === 2")
+    page.evaluate("window.suite.seek(3)")
+    assert page.evaluate("window.suite.picture(0)") != page.evaluate("window.suite.picture(1)")
+    page.locator("#plot .dot").nth(0).click()
+    until(page, "window.suite.numStages() === 1")
+    assert page.locator("#plot .dot.current").count() == 1
+
+
+def test_a_heading_chooses_the_measure_of_the_distribution(runs, opened):
+    page = opened(runs / "first" / "report.html")
+    shown = page.locator("#plot").inner_html()
+    page.click("#summary [data-measure=comfort]")
+    assert page.evaluate("window.suite.measure()") == "comfort"
+    assert page.locator("#plot").inner_html() != shown
+    assert "nuPlan" in page.locator("#column-text").inner_text()
+
+
+def test_layers_go_and_come_back(runs, opened):
+    page = opened(runs / "first" / "report.html")
+    page.evaluate("window.suite.seek(2)")
+    before = page.evaluate("window.suite.picture(0)")
+    page.click("#layers [data-layer=traffic]")
+    assert page.evaluate("window.suite.picture(0)") != before
+    page.click("#layers [data-layer=traffic]")
+    assert page.evaluate("window.suite.picture(0)") == before
+
+
+def test_two_runs_lie_side_by_side_and_play_together(runs, opened):
+    page = opened(runs / "both" / "compare.html")
+    assert page.evaluate("window.suite.numStages()") == 2
+    assert page.locator("#summary tbody tr").inner_text().startswith("expert − constant-velocity")
+    titles = page.locator("#stages h3").all_inner_texts()
+    assert titles[0].startswith("first:") and titles[1].startswith("second:")
+    before = [page.evaluate(f"window.suite.picture({index})") for index in (0, 1)]
+    page.evaluate("window.suite.play()")
+    until(page, "window.suite.time() > 0.5")
+    page.evaluate("window.suite.pause()")
+    assert all(page.evaluate(f"window.suite.picture({index})") != before[index] for index in (0, 1))
+    page.fill("#filter", "8003")
+    assert [seed for _, seed in visible(page)] == [8003]
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+def test_nothing_is_wider_than_the_window_in_light_and_dark(runs, opened, width):
+    pictures = set()
+    for scheme in ("light", "dark"):
+        page = opened(runs / "first" / "report.html", color_scheme=scheme, viewport={"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        pictures.add(page.evaluate("window.suite.picture(0)"))
+    assert len(pictures) == 2

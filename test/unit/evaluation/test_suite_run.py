@@ -1,0 +1,161 @@
+"""A suite gives the same results however it is run, goes on where it was interrupted, and says what it left out."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("libsumo")
+pytest.importorskip("tqdm")
+
+from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.suite import run
+from transdiffuser_planner.evaluation.suite.drive_recording import unpacked
+from transdiffuser_planner.evaluation.suite.finish import read_summary
+from transdiffuser_planner.evaluation.suite.job import make_job
+from transdiffuser_planner.evaluation.suite.registry import make_specs
+from transdiffuser_planner.evaluation.suite.run import Store, run_jobs
+from transdiffuser_planner.simulation.scenario import draw_scenario
+
+COMMAND = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--planner", "constant-velocity", "idm"]
+
+
+def jobs(seeds: tuple[int, ...] = (8003, 8004)):
+    (spec,), _ = make_specs(["constant-velocity"])
+    return [make_job(draw_scenario(seed, duration_s=10.0), spec, spec.identity()) for seed in seeds]
+
+
+def without_cost(entries):
+    return [{name: value for name, value in entry.items() if name != "cost"} for entry in entries]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    """Two drives of a planner, driven one after the other in this process."""
+    found = Store(folder=tmp_path_factory.mktemp("suite"))
+    run_jobs(jobs(), found, workers=1)
+    return found
+
+
+def test_results_do_not_depend_on_the_number_of_workers(store: Store, tmp_path: Path) -> None:
+    other = Store(folder=tmp_path)
+    found = run_jobs(jobs(), other, workers=2)
+    assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
+    for job in jobs():
+        assert other.recording(job.key).read_bytes() == store.recording(job.key).read_bytes()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+def test_results_are_the_same_over_ray(store: Store, tmp_path: Path) -> None:
+    found = run_jobs(jobs(), Store(folder=tmp_path), workers=1, ray_address="local")
+    assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
+
+
+def test_without_ray_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(EvaluationError, match="Ray is not installed; install the ray extra"):
+        run_jobs(jobs(), Store(folder=tmp_path), workers=1, ray_address="local")
+
+
+def test_an_interrupted_run_goes_on_with_what_is_missing(store: Store, tmp_path: Path, monkeypatch) -> None:
+    driven = []
+    real = run.run_job
+
+    def interrupted(job):
+        if driven:
+            raise KeyboardInterrupt
+        driven.append(job.scenario.seed)
+        return real(job)
+
+    monkeypatch.setattr(run, "run_job", interrupted)
+    part = Store(folder=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(jobs(), part, workers=1)
+    with (tmp_path / run.RESULTS).open("a", encoding="utf-8") as lines:
+        lines.write('{"key": "cut sho')
+    assert len(part.finished()) == 1
+    again = []
+    monkeypatch.setattr(run, "run_job", lambda job: again.append(job.scenario.seed) or real(job))
+    found = run_jobs(jobs(), part, workers=1)
+    assert (driven, again) == ([8003], [8004])
+    assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
+
+
+def test_another_planner_scenario_or_duration_is_another_job() -> None:
+    (first,), (second,) = jobs((8003,)), jobs((8004,))
+    assert first.key != second.key and first.key == jobs((8003,))[0].key
+    (spec,), _ = make_specs(["idm"])
+    assert make_job(first.scenario, spec, spec.identity()).key != first.key
+    assert make_job(draw_scenario(8003, duration_s=11.0), first.planner, first.planner.identity()).key != first.key
+
+
+def test_a_recording_holds_the_drive_its_plans_and_its_traffic(store: Store) -> None:
+    (job, *_), (entry, *_) = jobs(), run_jobs(jobs(), store, workers=1)
+    held = unpacked(store.recording(job.key).read_bytes())
+    assert held["duration"] == pytest.approx(entry["row"]["duration_s"])
+    assert len(held["ego"]["t"]) == round(10 * entry["row"]["duration_s"]) + 1
+    assert held["map"] and held["routes"] and held["plans"] and held["objects"] and held["cameras"] == []
+
+
+def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(tmp_path: Path, capsys) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main([*COMMAND, "--out", str(first), "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "| constant velocity | 2 |" in said and "| IDM lane follower* | 2 |" in said
+    content = read_summary(first)
+    assert [planner["planner"] for planner in content["planners"]] == ["constant-velocity", "idm"]
+    assert len(content["rows"]) == 4 and content["num_scenarios"] == 2
+    assert (first / "report.html").stat().st_size > 50_000
+    markdown = (first / "report.md").read_text(encoding="utf-8")
+    assert "## Worst drives" in markdown and "bootstrap" in markdown
+    # Run again into the same folder: nothing is driven, everything is written again.
+    assert main([*COMMAND, "--out", str(first), "--workers", "1"]) == 0
+    assert len((first / run.RESULTS).read_text(encoding="utf-8").splitlines()) == 4
+    second.mkdir()
+    (second / "summary.json").write_text(json.dumps(content), encoding="utf-8")
+    capsys.readouterr()
+    out = tmp_path / "compared"
+    assert main(["evaluate", "compare", str(first), str(second), "--out", str(out)]) == 0
+    assert "better in 0, worse in 0, equal in 2" in capsys.readouterr().out
+    assert main(["evaluate", "compare", str(first), str(second), "--planners", "constant-velocity", "idm"]) == 0
+    said = capsys.readouterr().out
+    assert "# second compared with first" in said and "## idm - constant-velocity" in said
+    assert json.loads((out / "compare.json").read_text(encoding="utf-8"))["comparisons"][0]["scenarios"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["suite", "--out", "x"], "give either one of val"),
+        (["suite", "val", "--seeds", "8000:8001", "--out", "x"], "give either one of val"),
+        (["suite", "val20", "--out", "x", "--duration", "5"], "--duration 5: expected 10"),
+        (["suite", "val20", "--out", "x", "--workers", "0"], "--workers 0"),
+        (["suite", "val20", "--out", "x", "--plan-every", "11"], "--plan-every 11"),
+        (["suite", "val20", "--out", "x", "--planner", "nobody"], "planners are constant-velocity"),
+        (["compare", "nowhere", "nowhere"], "run nowhere: no summary.json"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_scenarios_that_cannot_be_driven_are_named_and_the_others_go_on(tmp_path: Path, capsys, monkeypatch) -> None:
+    from transdiffuser_planner.core.errors import SimulationError
+    from transdiffuser_planner.evaluation.suite import job
+
+    real = job.expert_drive
+
+    def failing(scenario):
+        if scenario.seed == 8004:
+            raise SimulationError("made to fail")
+        return real(scenario)
+
+    monkeypatch.setattr(job, "expert_drive", failing)
+    assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 0
+    captured = capsys.readouterr()
+    assert "left out: seed 8004: made to fail" in captured.err and "| constant velocity | 1 |" in captured.out
