@@ -89,6 +89,7 @@ def _scenes(args: argparse.Namespace) -> int:
     from transdiffuser_planner.evaluation.scene_files import read_jobs
     from transdiffuser_planner.evaluation.scene_scores import score_jobs
     from transdiffuser_planner.evaluation.scene_tables import as_mapping, as_markdown
+    from transdiffuser_planner.evaluation.scene_two_stage import two_stage_markdown, two_stage_rows
     from transdiffuser_planner.evaluation.tables import save_json
     from transdiffuser_planner.scoring.pdm_closed import ScoreVersion
 
@@ -98,12 +99,14 @@ def _scenes(args: argparse.Namespace) -> int:
     outcomes = list(tqdm(scored, total=len(read.jobs), unit="scene", file=sys.stderr, disable=not read.jobs))
     scores = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     problems = [*read.problems, *(outcome for outcome in outcomes if isinstance(outcome, str))]
-    plan_problems = [line for outcome in scores for line in outcome.problems]
+    stages, stage_problems = two_stage_rows(read.jobs, scores)
+    plan_problems = [*(line for outcome in scores for line in outcome.problems), *stage_problems]
     for line in problems + plan_problems:
         print(f"left out: {line}", file=sys.stderr)
     if not scores:
         raise EvaluationError(f"no scene could be scored, {len(problems)} left out")
     text = as_markdown(scores, version, reasons=args.reasons)
+    text += f"\n\n{two_stage_markdown(stages)}" if stages else ""
     print(text)
     if problems or plan_problems:
         print(
@@ -113,7 +116,8 @@ def _scenes(args: argparse.Namespace) -> int:
         args.markdown.parent.mkdir(parents=True, exist_ok=True)
         args.markdown.write_text(text + "\n", encoding="utf-8")
     if args.out is not None:
-        save_json(args.out, as_mapping(scores, version, problems + plan_problems))
+        content = as_mapping(scores, version, problems + plan_problems)
+        save_json(args.out, content | ({"two_stage": stages} if stages else {}))
     return 0
 
 
@@ -162,8 +166,14 @@ def _closed_loop(args: argparse.Namespace) -> int:
 
 
 def _open_loop(args: argparse.Namespace) -> int:
-    from transdiffuser_planner.evaluation.open_loop import error_table
-    from transdiffuser_planner.evaluation.tables import ERROR_COLUMNS, machine, markdown_table, save_json
+    from transdiffuser_planner.evaluation.open_loop import diversity_row, error_table, moment_table
+    from transdiffuser_planner.evaluation.tables import (
+        ERROR_COLUMNS,
+        MOMENT_COLUMNS,
+        machine,
+        markdown_table,
+        save_json,
+    )
     from transdiffuser_planner.runtime.manifest import load_manifest
     from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
     from transdiffuser_planner.training.predictions import baseline_plans, chosen_samples, model_plans
@@ -181,8 +191,13 @@ def _open_loop(args: argparse.Namespace) -> int:
         content["baseline_data"] = run.baseline_data()
         plans |= baseline_plans(run, samples, index)
     rows = error_table(plans, contract.plan_times_s)
-    print(markdown_table(rows, ERROR_COLUMNS))
+    moments, spread = moment_table(plans, contract.plan_times_s), diversity_row(plans)
+    print(f"{markdown_table(rows, ERROR_COLUMNS)}\n\n{markdown_table(moments, MOMENT_COLUMNS)}")
+    print(
+        f"\ndiversity D of {spread['num_plans']} candidates: {spread['mean']:.3f}, at most "
+        f"{spread['largest_possible']:.3f}; mean of {spread['samples']} samples"
+    )
     print(f"\nmodel {backend.manifest.name} {backend.manifest.model_hash[:12]}; {machine()}")
     if args.out is not None:
-        save_json(args.out, {**content, "rows": rows})
+        save_json(args.out, {**content, "rows": rows, "moments": moments, "diversity": spread})
     return 0

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from transdiffuser_planner.scoring.displacement import (
     average_displacement_m,
     constant_velocity_plan,
+    displacement_table,
     final_displacement_m,
 )
+from transdiffuser_planner.scoring.diversity import diversity
 
 FloatArray = NDArray[np.float64]
 
@@ -45,14 +47,8 @@ def error_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[
     """
     truth, candidates = predictions["truth"], predictions["candidates"]
     nearest = average_displacement_m(candidates, truth[:, None]).argmin(axis=1)
-    constant = constant_velocity_plan(predictions["speed"], predictions["yaw_rate"], time_s_T)
-    plans = {
-        "constant_velocity": constant,
-        **{name: predictions[name] for name in ("mlp", "mlp_route", "regression") if name in predictions},
-        "one": candidates[:, 0],
-        "medoid": medoid(candidates),
-        "oracle": candidates[np.arange(len(truth)), nearest],
-    }
+    plans = _plans(predictions, time_s_T) | {"oracle": candidates[np.arange(len(truth)), nearest]}
+    constant = plans["constant_velocity"]
     eventful = final_displacement_m(constant, truth) > 4.0
     rows = []
     for name, plan in plans.items():
@@ -68,3 +64,57 @@ def error_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[
             }
         )
     return rows
+
+
+def _plans(predictions: dict[str, Any], time_s_T: FloatArray) -> dict[str, FloatArray]:
+    """One plan (B, T, 3) per sample of everyone who does not know the future."""
+    candidates = predictions["candidates"]
+    return {
+        "constant_velocity": constant_velocity_plan(predictions["speed"], predictions["yaw_rate"], time_s_T),
+        **{name: predictions[name] for name in ("mlp", "mlp_route", "regression") if name in predictions},
+        "one": candidates[:, 0],
+        "medoid": medoid(candidates),
+    }
+
+
+def moment_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[str, Any]]:
+    """ADE, FDE and miss rate of the ego until 1, 2, 3 and 4 s, for each planner; the oracle is the best of all candidates.
+
+    Args:
+        predictions: As ``training.predictions`` gives them.
+        time_s_T: Times of the plan steps.
+    """
+    truth = predictions["truth"]
+    plans = {name: plan[:, None] for name, plan in _plans(predictions, time_s_T).items()}
+    known_BT = np.ones(truth.shape[:2], dtype=bool)
+    return [
+        {
+            "planner": name,
+            "title": ROW_TITLES[name],
+            "at_s": row.at_s,
+            "ade_m": round(row.ade_m, 3),
+            "fde_m": round(row.fde_m, 3),
+            "miss_rate": round(row.miss_rate, 4),
+            "samples": row.num_samples,
+        }
+        for name, plan in (plans | {"oracle": predictions["candidates"]}).items()
+        for row in displacement_table(plan, truth, known_BT, time_s_T)
+    ]
+
+
+def diversity_row(predictions: dict[str, Any], most: int = 200) -> dict[str, Any]:
+    """DiffusionDrive's D of the candidates, mean over evenly chosen samples.
+
+    Args:
+        predictions: As ``training.predictions`` gives them.
+        most: Largest number of samples; areas are counted, which takes time.
+    """
+    candidates = predictions["candidates"]
+    index = np.linspace(0, len(candidates) - 1, min(most, len(candidates))).astype(np.int64)
+    found = [diversity(candidates[i]) for i in index]
+    return {
+        "mean": round(float(np.mean([item.value for item in found])), 4),
+        "num_plans": found[0].num_plans,
+        "largest_possible": round(found[0].largest_possible, 4),
+        "samples": len(found),
+    }

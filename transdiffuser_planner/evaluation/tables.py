@@ -32,6 +32,15 @@ ERROR_COLUMNS = {
     "samples": "samples",
 }
 
+MOMENT_COLUMNS = {
+    "title": "planner",
+    "at_s": "until s",
+    "ade_m": "ADE m",
+    "fde_m": "FDE m",
+    "miss_rate": "missed by 2 m",
+    "samples": "samples",
+}
+
 
 def markdown_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
     """A table.

@@ -245,3 +245,31 @@ def test_the_scene_of_the_benchmark_is_one_that_can_be_driven_well() -> None:
     away = plan_3[:, :2] - bend.ego.pose_3[:2]
     relative = np.stack([away[:, 1], -away[:, 0], plan_3[:, 2] - np.pi / 2.0], axis=-1)
     assert score_epdms(bend, relative[None]).score_M[0] > 0.8
+
+
+def test_scenes_with_follow_ups_have_a_table_of_both_stages(tmp_path: Path, capsys) -> None:
+    near = scene("near", ego={"pose": [40.0, 0.0, 0.0], "velocity": [10.0, 0.0]}, reference=None)
+    hit = scene("hit", car_at_m=52.0, ego={"pose": [40.0, 0.4, 0.0], "velocity": [10.0, 0.0]}, reference=None)
+    first = scene("first", follow_ups=["near", "hit"], reference=None)
+    for item in (near, hit, first):
+        item["center_line"] = [[float(x), 0.0, 0.0] for x in range(-50, 151, 2)]
+        item["plans"] = {"on": straight()}
+    path, out = tmp_path / "scenes.json", tmp_path / "scores.json"
+    write(path, {"scenes": [near, hit, first]})
+    assert main(["evaluate", "scenes", str(path), "--workers", "1", "--out", str(out)]) == 0
+    assert "| scene | plan | first stage | second stage | both | with the scene before |" in capsys.readouterr().out
+    content = json.loads(out.read_text(encoding="utf-8"))
+    row, mean = content["two_stage"]
+    score = {item["scene"]: item["plans"][0]["score"] for item in content["scenes"]}
+    # The plan ends at x = 40 m: 0 m from one follow-up, 0.4 m from the other.
+    weight = np.exp(-(0.4**2) / 0.2)
+    second = (score["near"] + weight * score["hit"]) / (1.0 + weight)
+    assert row["second"] == pytest.approx(second) and row["two_stage"] == pytest.approx(score["first"] * second)
+    assert mean["scene"] == "mean of 1" and row["pair"] is None and score["hit"] < score["near"]
+
+
+def test_follow_ups_that_do_not_exist_are_named(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "scenes.json"
+    write(path, {"scenes": [scene("first", follow_ups=["nowhere"])]})
+    assert main(["evaluate", "scenes", str(path), "--workers", "1"]) == 0
+    assert "scene first: follow_ups: expected names of scenes, got ['nowhere']" in capsys.readouterr().err
