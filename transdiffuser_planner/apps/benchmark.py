@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_model(budget)
     budget.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="drives with ground truth")
     budget.add_argument("--preset", help="topics and rig of a known source (default: the one that fits)")
+    budget.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
+    budget.add_argument("--no-clock", action="store_true", help="only by candidates and steps: the same on every machine")
     budget.add_argument("--plot", type=Path, metavar="PNG", help="draw the results")
     node = parts.add_parser("node", help="a planner node over DDS: start-up, latency, memory and CPU over a long time")
     _add_model(node)
@@ -154,11 +156,12 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
     for bag in args.bags:
         with BagReader(bag) as reader:
             drives.append((bag, choose(reader.topics(), f"bag {bag}", preset=args.preset)))
-    planner = Planner.load(args.model, drives[0][1].rig, _config(args))
+    planner = Planner.load(args.model, drives[0][1].rig, _config(args, args.precision))
     steady_process()
-    with tqdm(total=len(BUDGETS_MS) + len(WORK), unit="row", file=sys.stderr) as bar:
+    times_ms = () if args.no_clock else BUDGETS_MS
+    with tqdm(total=len(times_ms) + len(WORK), unit="row", file=sys.stderr) as bar:
         work, budgets = [], []
-        for rows, source in ((work, by_work(drives, planner, WORK)), (budgets, by_budget(drives, planner, BUDGETS_MS))):
+        for rows, source in ((work, by_work(drives, planner, WORK)), (budgets, by_budget(drives, planner, times_ms))):
             for row in source:
                 rows.append(row)
                 bar.update()

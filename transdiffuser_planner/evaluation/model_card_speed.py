@@ -56,8 +56,9 @@ _WORK_COLUMNS = {
 
 
 def when(data: dict[str, Any]) -> str:
-    """Date and machine of a result."""
-    return f"Measured {data['date']} on {data['machine']}."
+    """Date and machine of a result, and what else must be said of it."""
+    note = data.get("measured_note", "")
+    return f"Measured {data['date']} on {data['machine']}." + (f" {note[0].upper()}{note[1:].rstrip('.')}." if note else "")
 
 
 def cycle_section(data: Measured) -> str:
@@ -153,7 +154,8 @@ def budget_section(data: Measured) -> str:
 
 The same {len(result["drives"])} unseen drives of the expert, planned with less and less time for a cycle on this machine, and
 with less and less work without a clock (`transdiffuser benchmark budget`). The score is NAVSIM's PDM score against the
-recorded traffic, 0 to 1. {when(data)}
+recorded traffic, 0 to 1; a vehicle that brakes to a stop scores high there, so compare rows in which the model's plans are
+driven. {when(data)}
 
 ![PDM score against budget](../../docs/images/budget.png)
 
@@ -181,7 +183,7 @@ def precision_section(data: Measured) -> str:
     shift, error, graphs = data["shift_m"], data["mean_error_m"], data["graphs_ms"]
     score = data.get("pdm_score_of_100")
     scored = "" if score is None else (
-        f" PDM score over {score['plans']} plans of {score['drives']} unseen drives (`replay --params`), of 100: fp32 "
+        f" PDM score over {score['plans']} plans of {score['drives']} unseen drives (`benchmark budget --no-clock --precision`), of 100: fp32 "
         f"{score['fp32']:g}, int8 {score['int8']:g}."
     )
     return f"""
@@ -190,5 +192,5 @@ def precision_section(data: Measured) -> str:
 `precision: int8` runs {" and ".join(data["int8_graphs"])} in static int8 (QDQ, per channel, calibrated on training samples, made
 by `transdiffuser quantize`); the other graphs got no faster and stay fp32. On {data["scenes"]} unseen samples with the same
 noise, sampled plans move by {shift["mean"]:g} m on average, {shift["p95"]:g} m at the 95th percentile, {shift["worst"]:g} m at
-worst (one candidate of 30 that turned to another manoeuvre). Error of the mean plan: fp32 {error["fp32"]:g} m, int8
+worst. Error of the mean plan: fp32 {error["fp32"]:g} m, int8
 {error["int8"]:g} m. Graphs of a cycle on one thread: {graphs["fp32"]:g} ms, {graphs["int8"]:g} ms.{scored} {when(data)}"""
