@@ -183,8 +183,8 @@ def precision_section(data: Measured) -> str:
     shift, error, graphs = data["shift_m"], data["mean_error_m"], data["graphs_ms"]
     score = data.get("pdm_score_of_100")
     scored = "" if score is None else (
-        f" PDM score over {score['plans']} plans of {score['drives']} unseen drives (`benchmark budget --no-clock --precision`), of 100: fp32 "
-        f"{score['fp32']:g}, int8 {score['int8']:g}."
+        f" PDM score over {score['plans']} plans of {score['drives']} unseen drives (`benchmark budget --no-clock "
+        f"--precision`), of 100: fp32 {score['fp32']:g}, int8 {score['int8']:g}."
     )
     return f"""
 ### int8
