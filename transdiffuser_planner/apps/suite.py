@@ -45,6 +45,18 @@ def add_suite_arguments(kinds: Any) -> None:
     suite.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of results; an interrupted run goes on"
     )
+    _add_run_arguments(suite)
+    compare = kinds.add_parser("compare", help="paired differences of two runs of 'evaluate suite'")
+    compare.add_argument("first", type=Path, metavar="DIR_A", help="folder of a run")
+    compare.add_argument("second", type=Path, metavar="DIR_B", help="folder of another")
+    compare.add_argument(
+        "--planners", nargs=2, metavar=("A", "B"), help="which of each (default: those of the same name)"
+    )
+    compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.html, .md and .json")
+    compare.add_argument("--worst", type=int, default=10, metavar="N", help="pairs to play back (default: %(default)s)")
+
+
+def _add_run_arguments(suite: argparse.ArgumentParser) -> None:
     suite.add_argument("--fresh", action="store_true", help="forget what is in the folder")
     suite.add_argument("--workers", type=int, default=_num_cores(), help="processes (default: all cores, %(default)s)")
     suite.add_argument(
@@ -60,14 +72,6 @@ def add_suite_arguments(kinds: Any) -> None:
         default=1.0,
         help="with --ros: simulated seconds per second (default: %(default)s)",
     )
-    compare = kinds.add_parser("compare", help="paired differences of two runs of 'evaluate suite'")
-    compare.add_argument("first", type=Path, metavar="DIR_A", help="folder of a run")
-    compare.add_argument("second", type=Path, metavar="DIR_B", help="folder of another")
-    compare.add_argument(
-        "--planners", nargs=2, metavar=("A", "B"), help="which of each (default: those of the same name)"
-    )
-    compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.html, .md and .json")
-    compare.add_argument("--worst", type=int, default=10, metavar="N", help="pairs to play back (default: %(default)s)")
 
 
 def _num_cores() -> int:
@@ -94,11 +98,10 @@ def run_suite(args: argparse.Namespace) -> int:
     """Drive, print the table, write the report."""
     from tqdm import tqdm
 
-    from transdiffuser_planner.evaluation.suite.finish import SuiteSetting, suite_content, write_results
+    from transdiffuser_planner.evaluation.suite.finish import SuiteSetting, suite_content
     from transdiffuser_planner.evaluation.suite.job import make_job
     from transdiffuser_planner.evaluation.suite.registry import make_specs
     from transdiffuser_planner.evaluation.suite.run import Store, run_jobs
-    from transdiffuser_planner.evaluation.suite.suite_tables import planner_table
     from transdiffuser_planner.evaluation.suite.summary import check_labels
 
     _check(args)
@@ -124,15 +127,20 @@ def run_suite(args: argparse.Namespace) -> int:
             return 130
     workers = f"Ray ({args.ray})" if args.ray else f"{args.workers} processes at once"
     setting = SuiteSetting(name=name, seeds=seeds, duration_s=args.duration, workers=workers)
-    content = suite_content(entries, specs, setting, skipped)
-    page = write_results(store, content, args.worst)
+    _report(store, suite_content(entries, specs, setting, skipped), args.worst)
+    return _over_ros(args, drawn, specs, entries) if args.ros else 0
+
+
+def _report(store: Any, content: dict[str, Any], num_played: int) -> None:
+    """Write all files, print the table and where they are."""
+    from transdiffuser_planner.evaluation.suite.finish import write_results
+    from transdiffuser_planner.evaluation.suite.suite_tables import planner_table
+
+    page = write_results(store, content, num_played)
     for line in content["left_out"]:
         print(f"left out: {line}", file=sys.stderr)
     print(planner_table(content["planners"], list(SHOWN)))
     print(f"\nreport {page} ({page.stat().st_size / 1e6:.1f} MB); report.md, summary.json and results.jsonl beside it")
-    if args.ros:
-        return _over_ros(args, drawn, specs, entries)
-    return 0
 
 
 SHOWN = (
@@ -153,7 +161,9 @@ def _check(args: argparse.Namespace) -> None:
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers}: expected 1 or more")
     if not 10.0 <= args.duration <= 3600.0:
-        raise ConfigError(f"--duration {args.duration:g}: expected 10 .. 3600 s; the expert needs 10 s to be measured against")
+        raise ConfigError(
+            f"--duration {args.duration:g}: expected 10 .. 3600 s; the expert needs 10 s to be measured against"
+        )
     if not 1 <= args.plan_every <= 10:
         raise ConfigError(
             f"--plan-every {args.plan_every}: expected 1 .. 10; the tracker brakes without a plan for 1 s"
@@ -181,9 +191,8 @@ def run_compare(args: argparse.Namespace) -> int:
     from transdiffuser_planner.evaluation.tables import save_json
 
     folders = (args.first, args.second)
-    found = compare(
-        *(read_summary(folder) for folder in folders), None if args.planners is None else tuple(args.planners)
-    )
+    wanted = None if args.planners is None else (args.planners[0], args.planners[1])
+    found = compare(read_summary(folders[0]), read_summary(folders[1]), wanted)
     names = (folders[0].resolve().name, folders[1].resolve().name)
     if names[0] == names[1]:
         names = (str(folders[0]), str(folders[1]))

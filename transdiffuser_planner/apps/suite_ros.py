@@ -89,8 +89,7 @@ def drive_over_ros(
 
     Args:
         folder: For logs and the result.
-        spec: The model.
-        scenario: Drawn from its seed.
+        spec, scenario: The model, and where it drives.
         map_name: Instead of the seed's own.
         realtime_factor: Simulated seconds per second.
 
@@ -114,26 +113,33 @@ def drive_over_ros(
     simulate += ["--wait", f"{START_TIMEOUT_S:g}", "--realtime-factor", f"{realtime_factor:g}"]
     simulate += [] if map_name is None else ["--map", map_name]
     try:
-        group.start(
-            "planner",
-            ["plan", "--preset", "carla", "--model", str(spec.model), *timed, "-p", f"precision:={spec.precision}"],
-        )
+        plan = ["plan", "--preset", "carla", "--model", str(spec.model), *timed, "-p", f"precision:={spec.precision}"]
+        group.start("planner", plan)
         group.start("tracker", ["track", "--preset", "carla", *timed])
         group.start("simulator", simulate, niceness=STAND_BACK)
-        # A machine that cannot keep up drives slower than asked for; ten times slower is another problem.
-        deadline = time.monotonic() + 2.0 * START_TIMEOUT_S + 10.0 * scenario.duration_s / realtime_factor
-        while group.exit_status("simulator") is None:
-            for name in ("planner", "tracker"):
-                if group.exit_status(name) is not None:
-                    raise EvaluationError(f"the {name} ended early: {group.last_line(name)}; see {group.log(name)}")
-            if time.monotonic() > deadline:
-                raise EvaluationError(f"seed {scenario.seed} over ROS 2 does not come to an end; see {folder}")
-            time.sleep(0.2)
-        if group.exit_status("simulator") != 0 or not result.is_file():
-            raise EvaluationError(f"the simulator failed: {group.last_line('simulator')}; see {group.log('simulator')}")
+        _wait(group, folder, 2.0 * START_TIMEOUT_S + 10.0 * scenario.duration_s / realtime_factor)
     finally:
         group.stop()
     return RosDrive.read(result)
+
+
+def _wait(group: ProcessGroup, folder: Path, patience_s: float) -> None:
+    """Until the simulator has ended.
+
+    Raises:
+        EvaluationError: A process ended early or the drive took far too long.
+    """
+    # A machine that cannot keep up drives slower than asked for; ten times slower is another problem.
+    deadline = time.monotonic() + patience_s
+    while group.exit_status("simulator") is None:
+        for name in ("planner", "tracker"):
+            if group.exit_status(name) is not None:
+                raise EvaluationError(f"the {name} ended early: {group.last_line(name)}; see {group.log(name)}")
+        if time.monotonic() > deadline:
+            raise EvaluationError(f"a drive over ROS 2 does not come to an end; see {folder}")
+        time.sleep(0.2)
+    if group.exit_status("simulator") != 0 or not (folder / "result.json").is_file():
+        raise EvaluationError(f"the simulator failed: {group.last_line('simulator')}; see {group.log('simulator')}")
 
 
 def compare_over_ros(

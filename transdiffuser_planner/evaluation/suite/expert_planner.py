@@ -37,6 +37,5 @@ class ExpertPlanner:
         pose_T3 = self._pose_K3[first : first + HORIZON_STEPS + 1]
         if len(pose_T3) < 2:
             return NotReady(reason="the expert's drive ends here")
-        return trajectory(
-            instant.ego, STEP_S * np.arange(len(pose_T3)), pose_T3, self._speed_K[first : first + len(pose_T3)]
-        )
+        time_s_T = np.asarray(STEP_S * np.arange(len(pose_T3)), dtype=np.float64)
+        return trajectory(instant.ego, time_s_T, pose_T3, self._speed_K[first : first + len(pose_T3)])

@@ -131,4 +131,5 @@ class IdmPlanner:
         pose_T3 = np.stack(
             [np.interp(travelled, route.s_N, column) for column in (*route.xy_N2.T, self._heading_N)], axis=-1
         )
-        return trajectory(instant.ego, STEP_S * np.arange(NUM_STEPS + 1), pose_T3, np.asarray(speeds))
+        time_s_T = np.asarray(STEP_S * np.arange(NUM_STEPS + 1), dtype=np.float64)
+        return trajectory(instant.ego, time_s_T, pose_T3, np.asarray(speeds))

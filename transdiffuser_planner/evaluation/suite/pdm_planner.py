@@ -53,7 +53,8 @@ class PdmClosedPlanner:
             return NotReady(reason=str(error))
         speed_S = np.hypot(*np.gradient(pose_S3[:, :2], STEP_S, axis=0).T)
         speed_S[0] = instant.ego.vx_mps
-        return trajectory(instant.ego, STEP_S * np.arange(len(pose_S3)), pose_S3, speed_S)
+        time_s_S = np.asarray(STEP_S * np.arange(len(pose_S3)), dtype=np.float64)
+        return trajectory(instant.ego, time_s_S, pose_S3, speed_S)
 
     def _scene(self, instant: Instant) -> Scene:
         ego, step = instant.ego, instant.step
