@@ -2,6 +2,10 @@
 
 import importlib.util
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -81,6 +85,34 @@ def test_an_interrupted_run_goes_on_with_what_is_missing(store: Store, tmp_path:
     found = run_jobs(jobs(), part, workers=1)
     assert (driven, again) == ([8003], [8004])
     assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
+
+
+def test_ctrl_c_ends_a_run_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "transdiffuser_planner.apps.main",
+        *COMMAND,
+        "--out",
+        str(tmp_path),
+        "--workers",
+        "2",
+    ]
+    results = tmp_path / run.RESULTS
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120.0
+        while not (results.is_file() and results.stat().st_size) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        begin = time.monotonic()
+        _, said = process.communicate(timeout=60.0)
+    assert process.returncode == 130 and time.monotonic() - begin < 30.0
+    assert "goes on from" in said and "Traceback" not in said
+    before = len(results.read_text(encoding="utf-8").splitlines())
+    assert 1 <= before <= 4
+    assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 0
+    assert len(results.read_text(encoding="utf-8").splitlines()) == 4
 
 
 def test_another_planner_scenario_or_duration_is_another_job() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -106,16 +107,27 @@ def _outcomes(jobs: list[SuiteJob], workers: int, ray_address: str | None) -> It
 
 def _in_processes(jobs: list[SuiteJob], workers: int) -> Iterator[JobOutcome]:
     # Fresh interpreters: threads that a library has started here would not survive a fork.
-    pool = ProcessPoolExecutor(max_workers=min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    count = min(workers, len(jobs))
+    pool = ProcessPoolExecutor(max_workers=count, mp_context=context, initializer=_leave_interrupts_to_parent)
+    is_done = False
     try:
         for future in as_completed([pool.submit(run_job, job) for job in jobs]):
             yield future.result()
+        is_done = True
     except BrokenProcessPool:
         raise EvaluationError(
             "a worker was ended from outside; is there enough memory? Run again to go on, with --workers 1 if need be"
         ) from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=is_done, cancel_futures=True)
+        if not is_done:
+            for child in multiprocessing.active_children():
+                child.terminate()
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _on_ray(jobs: list[SuiteJob], address: str) -> Iterator[JobOutcome]:
