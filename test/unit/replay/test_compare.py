@@ -71,9 +71,9 @@ def test_a_planner_that_is_too_slow_skips_frames_in_real_time_and_its_plans_are_
 
     real = planner.plan
 
-    def slow(snapshot):
+    def slow(snapshot, budget=None):
         end = time.perf_counter() + 0.5
-        result = real(snapshot)
+        result = real(snapshot, budget)
         while time.perf_counter() < end:
             pass
         return result
