@@ -88,11 +88,13 @@ def test_an_interrupted_run_goes_on_with_what_is_missing(store: Store, tmp_path:
 
 
 def test_ctrl_c_ends_a_run_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    # So many drives that the first is never the last, however slow the machine.
+    longer = [word if word != "8003:8005" else "8003:8007" for word in COMMAND]
     command = [
         sys.executable,
         "-m",
         "transdiffuser_planner.apps.main",
-        *COMMAND,
+        *longer,
         "--out",
         str(tmp_path),
         "--workers",
@@ -110,9 +112,9 @@ def test_ctrl_c_ends_a_run_at_once_and_the_same_command_goes_on(tmp_path: Path) 
     assert process.returncode == 130 and time.monotonic() - begin < 30.0
     assert "goes on from" in said and "Traceback" not in said
     before = len(results.read_text(encoding="utf-8").splitlines())
-    assert 1 <= before <= 4
-    assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 0
-    assert len(results.read_text(encoding="utf-8").splitlines()) == 4
+    assert 1 <= before < 8
+    assert main([*longer, "--out", str(tmp_path), "--workers", "1"]) == 0
+    assert len(results.read_text(encoding="utf-8").splitlines()) == 8
 
 
 def test_another_planner_scenario_or_duration_is_another_job() -> None:
