@@ -1,6 +1,7 @@
 """A planner node, a vehicle in real time, and what must hold whatever goes wrong between them."""
 
 import contextlib
+import gc
 import itertools
 import re
 import sys
@@ -54,6 +55,7 @@ class FaultStage:
         self._hook, threading.excepthook = threading.excepthook, self._escaped
         self._interval_s = sys.getswitchinterval()
         sys.setswitchinterval(1e-3)  # as the node's process does
+        gc.disable()  # nor is that one searched for garbage; this process is large
         self.spinners = [Spinner(self.planner), Spinner(self.ears, self.vehicle)]
 
     def __enter__(self) -> "FaultStage":
@@ -82,6 +84,7 @@ class FaultStage:
         self.starvation.end()
         threading.excepthook = self._hook
         sys.setswitchinterval(self._interval_s)
+        gc.enable()
 
     def wait(self, condition: Callable[[], Any], timeout_s: float, what: str, since_s: float = 0.0) -> Any:
         """Until something holds; fails the test when it does not in time, without the time that cores were denied."""
