@@ -11,7 +11,7 @@ from rclpy.node import Node
 from transdiffuser_planner.recording import decode_plan
 from transdiffuser_planner.recording.decode import stamp_ns
 from transdiffuser_planner.recording.encode_plan import OUTPUT_TYPES
-from transdiffuser_planner.ros.message_factory import message_class, service_class
+from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import RELIABLE
 
 Trajectory = decode_plan.Trajectory
@@ -107,7 +107,7 @@ class PlannerEars(Node):
 
     def ask(self, service: str, type_name: str, timeout_s: float = 15.0, **fields: Any) -> Any:
         """Call a service below the planner's name from another thread than the one that spins this node."""
-        kind = service_class(type_name)
+        kind = message_class(type_name)
         client = self.create_client(kind, f"{self.planner}/{service}")
         assert client.wait_for_service(timeout_s), f"no service {service}"
         answered = threading.Event()

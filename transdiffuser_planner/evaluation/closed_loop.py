@@ -21,15 +21,13 @@ from transdiffuser_planner.core.types import NotReady, PlanResult
 from transdiffuser_planner.evaluation.drive_bag import DriveBag
 from transdiffuser_planner.evaluation.drive_events import EventCounter
 from transdiffuser_planner.evaluation.expert_drives import expert_drive
-from transdiffuser_planner.evaluation.live_drive import STEP_S, LiveDrive, feed_assembler
+from transdiffuser_planner.evaluation.live_drive import STEP_S, LiveDrive
 from transdiffuser_planner.evaluation.suite.model_planner import ModelPlanner
 from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.simulation.episode import EpisodeStep
-from transdiffuser_planner.simulation.message_stream import MessageStream, ego_state
+from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.scenario import Scenario
-
-__all__ = ["DriveJob", "DriveResult", "as_rows", "drive", "drive_all", "ego_state", "feed_assembler", "summary"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,23 +17,17 @@ from typing import Any
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import FallbackRung, PlanResult, Route, SensorSnapshot
+from transdiffuser_planner.core.types import FallbackRung, PlanResult, SensorSnapshot
 from transdiffuser_planner.evaluation.busy import busy_cores, cpu_s, resident_mb
-from transdiffuser_planner.evaluation.closed_loop import ego_state, feed_assembler
+from transdiffuser_planner.evaluation.live_drive import Instant, LiveDrive, Needs, Start
 from transdiffuser_planner.evaluation.percentiles import percentiles
-from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
 from transdiffuser_planner.replay.checks import trajectory_faults
 from transdiffuser_planner.runtime.model_keeper import ModelKeeper
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 from transdiffuser_planner.runtime.steady_process import raise_priority, steady_process
 from transdiffuser_planner.runtime.supervisor import CycleJob, Supervisor
-from transdiffuser_planner.simulation.episode import ClosedLoopEpisode
-from transdiffuser_planner.simulation.message_stream import MAP_FRAME
-from transdiffuser_planner.simulation.networks import network_file
-from transdiffuser_planner.simulation.road_map import RoadMap
+from transdiffuser_planner.simulation.message_stream import ego_state
 from transdiffuser_planner.simulation.scenario import Scenario
-from transdiffuser_planner.simulation.sensor_suite import SensorSuite
 
 _GIVE_UP_S = 30.0
 
@@ -68,6 +62,29 @@ class _Answers:
         return self.latest
 
 
+class _Supervised:
+    """The node's supervisor at the wheel."""
+
+    needs = Needs.SENSORS
+    plan_every = 1
+
+    def __init__(self, supervisor: Supervisor, answers: _Answers) -> None:
+        self._supervisor, self._answers = supervisor, answers
+        self._is_new = True
+
+    def reset(self, start: Start) -> None:
+        """Forget the last scenario with the next frame."""
+        self._is_new = True
+
+    def plan(self, instant: Instant) -> PlanResult:
+        """What the supervisor publishes for this frame."""
+        assert isinstance(instant.snapshot, SensorSnapshot)
+        job = CycleJob(snapshot=instant.snapshot, arrived_s=time.perf_counter(), forget=self._is_new)
+        self._is_new = False
+        self._supervisor.submit(job)
+        return self._answers.wait()
+
+
 def deadline_run(
     model: Path,
     rig: Rig,
@@ -100,9 +117,14 @@ def deadline_run(
     try:
         with busy_cores(load):
             while len(answers.latency_ms) < cycles:
-                for fault in _drive(next(scenarios), rig, config, supervisor, answers, cycles):
-                    faults.update(fault)
-                    progress(1)
+                with LiveDrive(next(scenarios), _Supervised(supervisor, answers), rig, config) as drive:
+                    for cycle in drive.cycles():
+                        if isinstance(cycle.outcome, PlanResult):
+                            ego = ego_state(cycle.step.world.ego, cycle.step.world.stamp_ns)
+                            faults.update(trajectory_faults(cycle.outcome.trajectory, ego, config))
+                            progress(1)
+                        if len(answers.latency_ms) >= cycles:
+                            break
                 driven += 1
     finally:
         supervisor.stop()
@@ -126,28 +148,3 @@ def deadline_run(
         "wall_s": round(time.perf_counter() - begin_s, 1),
         "cpu_s": round(cpu_s() - begin_cpu_s, 1),
     }
-
-
-def _drive(
-    scenario: Scenario, rig: Rig, config: PlannerConfig, supervisor: Supervisor, answers: _Answers, cycles: int
-) -> Iterator[tuple[str, ...]]:
-    """One scenario to its end, or until enough cycles were answered; yields the faults found in every plan."""
-    tracker, assembler = TrajectoryTracker(), SnapshotAssembler(rig, config)
-    with ClosedLoopEpisode(scenario) as episode:
-        step, trajectory = episode.start(), None
-        suite = SensorSuite(
-            RoadMap.load(network_file(scenario.map_name), episode.route.xy_N2), rig, scenario.weather, scenario.seed
-        )
-        assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=episode.route.xy_N2))
-        forget = True
-        while not step.end_reason and len(answers.latency_ms) < cycles:
-            feed_assembler(assembler, step, suite.render(step.world))
-            arrived_s = time.perf_counter()
-            snapshot = assembler.assemble(step.world.stamp_ns)
-            if isinstance(snapshot, SensorSnapshot):
-                supervisor.submit(CycleJob(snapshot=snapshot, arrived_s=arrived_s, forget=forget))
-                trajectory, forget = answers.wait().trajectory, False
-                yield trajectory_faults(trajectory, snapshot.ego, config)
-            ego = ego_state(step.world.ego, step.world.stamp_ns)
-            command = tracker.command(trajectory, ego, step.world.stamp_ns)
-            step = episode.step(command.acceleration_mps2, command.steering_rad)

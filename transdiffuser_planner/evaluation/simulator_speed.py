@@ -13,7 +13,7 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import Route, SensorSnapshot
-from transdiffuser_planner.evaluation.closed_loop import feed_assembler
+from transdiffuser_planner.evaluation.live_drive import feed_assembler
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME

@@ -42,7 +42,7 @@ def descend(
     """The highest rung that holds.
 
     Args:
-        last_F3: Result of ``young_plan``.
+        last_F3: Result of ``young_plan``; None when it must not be continued, as when the vehicle was asked to stop.
         path_F3: Another path to stop along when there is no last plan; None goes straight on.
         ego: State to plan from.
         around: What to keep clear of.
@@ -56,10 +56,10 @@ def descend(
         going_on = motion_along(last_F3, time_s_F, max(ego.vx_mps, 0.0))
         if judge(going_on, around, ego, config).accepted_M[0]:
             return going_on, FallbackRung.LAST_PLAN
-    return stop(last_F3 if last_F3 is not None else path_F3, ego, around, time_s_F, config)
+    return _stop(last_F3 if last_F3 is not None else path_F3, ego, around, time_s_F, config)
 
 
-def stop(
+def _stop(
     path_F3: FloatArray | None, ego: EgoState, around: Surroundings, time_s_F: FloatArray, config: PlannerConfig
 ) -> tuple[SmoothPlans, FallbackRung]:
     """A comfortable stop along a path where that is free of collisions, else an emergency stop."""

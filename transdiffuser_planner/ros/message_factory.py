@@ -14,14 +14,9 @@ _ARRAY_CODES = {"uint8": "B", "float": "f", "double": "d", "int32": "i", "uint32
 
 @cache
 def message_class(type_name: str) -> Any:
-    """The class of "package/msg/Name"."""
+    """The class of "package/msg/Name" or "package/srv/Name"."""
     package, folder, name = type_name.split("/")
     return getattr(importlib.import_module(f"{package}.{folder}"), name)
-
-
-def service_class(type_name: str) -> Any:
-    """The class of "package/srv/Name"."""
-    return message_class(type_name)
 
 
 @cache

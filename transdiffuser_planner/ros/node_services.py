@@ -11,7 +11,7 @@ from rclpy.task import Future
 
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.types import Provenance
-from transdiffuser_planner.ros.message_factory import service_class
+from transdiffuser_planner.ros.message_factory import message_class
 
 if TYPE_CHECKING:
     from transdiffuser_planner.ros.planner_node import PlannerNode
@@ -22,7 +22,7 @@ class NodeServices:
 
     def __init__(self, node: PlannerNode) -> None:
         self._node = node
-        set_bool, trigger = service_class("std_srvs/srv/SetBool"), service_class("std_srvs/srv/Trigger")
+        set_bool, trigger = message_class("std_srvs/srv/SetBool"), message_class("std_srvs/srv/Trigger")
         # A group of their own: while a model is loaded, messages, timers and stop requests must not wait for the answer.
         group = ReentrantCallbackGroup()
         node.create_service(set_bool, "~/request_stop", self._request_stop, callback_group=group)

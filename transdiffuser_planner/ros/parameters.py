@@ -71,6 +71,9 @@ def changed_config(config: PlannerConfig, parameters: Iterable[Parameter]) -> tu
     names = {item.name for item in fields(PlannerConfig)}
     changes = {parameter.name: parameter.value for parameter in parameters if parameter.name in names}
     try:
-        return replace(config, **changes), SetParametersResult(successful=True)
+        changed = replace(config, **changes)
     except ConfigError as error:
         return config, SetParametersResult(successful=False, reason=str(error))
+    waiting = [name for name in RELOAD_FIELDS if name in changes]
+    reason = f"{', '.join(waiting)}: in use after ~/reload_model" if waiting else ""
+    return changed, SetParametersResult(successful=True, reason=reason)

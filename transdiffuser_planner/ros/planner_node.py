@@ -41,6 +41,7 @@ _HEARTBEAT_S = 1.0
 _LOG_EVERY_S = 5.0
 _STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
+
 def planner_loader(model: str, rig: Rig) -> LoadPlanner:
     """What loads a model, by folder or shipped name, as often as it is asked to."""
     folder = model_folder(model)
@@ -77,6 +78,8 @@ class PlannerNode(LifecycleNode):
         self._inputs: NodeInputs | None = None
         self._active = False
         self.mode = Mode()
+        self.has_hung_threads = False
+        """After a release: whether a session never came back, so that the process must be ended the hard way."""
         self._logged: dict[str, float] = {}
         self._owned: list[Callable[[], None]] = []
         array = message_class("diagnostic_msgs/msg/DiagnosticArray")
@@ -152,9 +155,6 @@ class PlannerNode(LifecycleNode):
             release()
         self._owned.clear()
 
-    has_hung_threads = False
-    """After a release: whether a session never came back, so that the process must be ended the hard way."""
-
     @property
     def keeper(self) -> ModelKeeper | None:
         """The model, while configured."""
@@ -207,6 +207,8 @@ class PlannerNode(LifecycleNode):
 
     def _publish(self, result: PlanResult, arrived_s: float) -> None:
         """Called by the supervisor from the thread that has the answer."""
+        if not self._active:
+            return  # deactivated while it was made
         config = self._config
         latency_ms = self._outputs.plan(result, arrived_s, config, self.mode)
         self.health.plan(result, latency_ms, config)

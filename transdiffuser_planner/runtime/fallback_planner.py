@@ -24,7 +24,7 @@ from transdiffuser_planner.core.types import (
     SensorSnapshot,
 )
 from transdiffuser_planner.pipeline.clearance import ObstacleField
-from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, stop, young_plan
+from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, young_plan
 from transdiffuser_planner.pipeline.lidar_bev import cloud_in_base
 from transdiffuser_planner.pipeline.postprocess import poses_to_frame, to_trajectory
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother
@@ -62,10 +62,7 @@ class FallbackPlanner:
         pose_A3 = _poses_now(agents, ego, self._memory.result)
         around = self._around(snapshot.cloud, agents, pose_A3)
         last_F3 = young_plan(self._memory.accepted, ego, self._time_s_F, config)
-        if is_stopping:
-            plans, rung = stop(last_F3, ego, around, self._time_s_F, config)
-        else:
-            plans, rung = descend(last_F3, None, ego, around, self._time_s_F, config)
+        plans, rung = descend(None if is_stopping else last_F3, last_F3, ego, around, self._time_s_F, config)
         times.lap("fallback")
         last = self._memory.accepted
         return PlanResult(

@@ -65,6 +65,8 @@ class ModelKeeper:
     def replace(self, why: str) -> None:
         """Take the planner out of use and load another until that succeeds; returns at once."""
         with self._lock:
+            if self.planner is not None:
+                self.planner.memory = PlanMemory()  # a hung one that wakes up must not overwrite what others remember
             self.planner = None
         self._begin_loading(why)
 

@@ -12,7 +12,7 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import ModelContract, observation_specs
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, FallbackRung, PlanResult, Provenance, SensorSnapshot
-from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, stop, young_plan
+from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, young_plan
 from transdiffuser_planner.pipeline.postprocess import poses_to_frame, to_trajectory
 from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother, SmoothPlans
@@ -182,10 +182,9 @@ class Planner:
         first = int(ranking.order_M[0])
         path_F3 = judged.plans.pose_MF3[first if best is None else best]
         around, time_s_F = self._around_standing(scene), self._smoother.time_s_F
+        plans, rung = descend(None if is_stopping else last_F3, path_F3, ego, around, time_s_F, self.config)
         if is_stopping:
-            plans, rung = stop(path_F3, ego, around, time_s_F, self.config)
             return plans, 0, rung, STOP_REQUESTED
-        plans, rung = descend(last_F3, path_F3, ego, around, time_s_F, self.config)
         return plans, 0, rung, f"all {len(ranking.order_M)} candidates rejected; the best for: {judged.reason_M[first]}"
 
     def _without_samples(
@@ -196,10 +195,7 @@ class Planner:
         ego = snapshot.ego
         last_F3 = young_plan(self.memory.accepted, ego, self._smoother.time_s_F, self.config)
         around, time_s_F = self._around_standing(scene), self._smoother.time_s_F
-        if is_stopping:
-            plans, rung = stop(last_F3, ego, around, time_s_F, self.config)
-        else:
-            plans, rung = descend(last_F3, None, ego, around, time_s_F, self.config)
+        plans, rung = descend(None if is_stopping else last_F3, last_F3, ego, around, time_s_F, self.config)
         times.lap("safety")
         nobody = np.zeros((0, len(scene.tracks), self.contract.num_plan_steps, 3))
         return PlanResult(

@@ -132,8 +132,6 @@ class Supervisor:
             with self._changed:
                 if self._at_work is not None and self._at_work[0] is job:
                     self._at_work = None
-        if planner is not self._keeper.planner:
-            return  # abandoned or replaced meanwhile
         self._failures = 0
         claim = self._claim(job)
         if claim is not None:

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class LatestWorker(Generic[Item]):
-    """Calls ``work(item)`` for the newest submitted item; items that were overtaken are counted and dropped.
+    """Calls ``work(item)`` for the newest submitted item; items that were overtaken are dropped.
 
     ``work`` must not raise: it is the caller's outermost edge.
     """
@@ -19,25 +19,15 @@ class LatestWorker(Generic[Item]):
         self._work = work
         self._condition = threading.Condition()
         self._item: Item | None = None
-        self._busy = False
         self._stopping = False
-        self.num_overtaken = 0
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, item: Item) -> None:
         """Make an item the next one; an older one that still waits is dropped."""
         with self._condition:
-            if self._item is not None:
-                self.num_overtaken += 1
             self._item = item
             self._condition.notify()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether an item is being worked on or waits."""
-        with self._condition:
-            return self._busy or self._item is not None
 
     def stop(self, timeout_s: float = 2.0) -> bool:
         """Finish the current item and end the thread; returns whether it ended in time."""
@@ -56,12 +46,10 @@ class LatestWorker(Generic[Item]):
     def _loop(self) -> None:
         while True:
             with self._condition:
-                self._busy = False
                 while self._item is None and not self._stopping:
                     self._condition.wait()
                 if self._stopping:
                     return
                 item, self._item = self._item, None
-                self._busy = True
             if item is not None:
                 self._work(item)

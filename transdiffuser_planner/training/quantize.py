@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,6 @@ from transdiffuser_planner.training.samples import SampleSet, observation_of
 from transdiffuser_planner.training.targets import visible_agents
 
 Tensors = dict[str, NDArray[Any]]
-Scenes = Callable[[], Iterator[Tensors]]
 
 CANDIDATES = 4
 MIN_GAIN = 1.25
