@@ -1,15 +1,11 @@
 """The report's page in a real Chromium: it plays, seeks, filters and draws, and never complains in the console."""
 
 import dataclasses
-import shutil
 
 import pytest
 
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed; run 'make dev'")
 pytest.importorskip("libsumo", reason="the simulator is not installed")
 pytest.importorskip("rosbags", reason="bags cannot be read or written without rosbags")
-
-from playwright import sync_api
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.paths import model_folder
@@ -29,17 +25,10 @@ from transdiffuser_planner.simulation.message_stream import COLLISION_TOPIC
 from transdiffuser_planner.simulation.recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None:
-    pytest.skip("no Chromium found; install one, for example with 'apt-get install chromium'", allow_module_level=True)
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_files("carla"), strict=True))
 CONFIG = PlannerConfig(num_threads=1)
 OUTPUT = encode_plan.OUTPUT_NAMESPACE
 PICTURE = "document.getElementById('bird-eye').toDataURL()"
-DEADLINE_MS = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -91,56 +80,9 @@ def report(bag):
     return write_report(bag, bag / "report.html", "A drive")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens a page; when the test is over, nothing may have been said in its console or asked of any server."""
-    said, contexts = [], []
-
-    def open_page(path, **options):
-        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(DEADLINE_MS)
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or said.append(request.url))
-        page.goto(path.as_uri())
-        until(page, "window.report && window.report.ready")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
-
-
 @pytest.fixture
 def page(opened, report):
     return opened(report)
-
-
-def until(page, condition):
-    """Waits within the page; playwright's own waiting needs eval, which the page's security policy forbids."""
-    came = page.evaluate(
-        f"""() => new Promise((resolve) => {{
-          const end = performance.now() + {DEADLINE_MS};
-          const look = () => {{
-            if ({condition}) resolve(true);
-            else if (performance.now() > end) resolve(false);
-            else requestAnimationFrame(look);
-          }};
-          look();
-        }})"""
-    )
-    assert came, f"did not happen within {DEADLINE_MS} ms: {condition}"
 
 
 def picture_at(page, time_s):
@@ -156,7 +98,7 @@ def test_it_opens_with_title_cards_and_facts(page):
     assert page.evaluate("window.report.time()") == 0 and not page.evaluate("window.report.playing()")
 
 
-def test_playing_moves_time_and_picture_until_paused(page):
+def test_playing_moves_time_and_picture_until_paused(page, until):
     before = page.evaluate(PICTURE)
     page.click("#play")
     until(page, "window.report.time() > 0.5")
@@ -169,7 +111,7 @@ def test_playing_moves_time_and_picture_until_paused(page):
     assert page.evaluate("window.report.time()") == stopped
 
 
-def test_playing_ends_at_the_end_and_starts_over(page):
+def test_playing_ends_at_the_end_and_starts_over(page, until):
     page.select_option("#rate", "4")
     page.evaluate("window.report.seek(window.report.duration - 0.5)")
     page.click("#play")
@@ -264,7 +206,7 @@ def test_the_view_moves_zooms_and_follows_again(page):
     assert page.evaluate(PICTURE) == near and page.get_attribute("#follow", "aria-pressed") == "true"
 
 
-def test_cameras_stand_left_to_right_and_change_with_time(page):
+def test_cameras_stand_left_to_right_and_change_with_time(page, until):
     images = page.locator("#cameras img")
     assert [images.nth(i).get_attribute("alt") for i in range(3)] == [
         "Camera rgb_left",
@@ -303,7 +245,9 @@ def test_the_plan_is_drawn_into_the_camera_pictures_and_goes_with_its_layer(page
     page.evaluate("window.report.seek(8)")
     shares = page.evaluate(drawn)
     assert len(shares) == 3 and 0.005 < max(shares) < 0.5
-    sizes = page.evaluate("[...document.querySelectorAll('#cameras img, .camera-plan')].map(e => Math.round(e.clientHeight))")
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('#cameras img, .camera-plan')].map(e => Math.round(e.clientHeight))"
+    )
     assert len(set(sizes)) == 1
     page.click("[data-layer=plan]")
     assert max(page.evaluate(drawn)) == 0
@@ -330,7 +274,9 @@ def test_nothing_is_wider_than_the_window_in_light_and_dark(opened, report, widt
     ],
     ids=["no map", "no plans", "no cameras", "only trajectories", "only odometry"],
 )
-def test_a_bag_that_lacks_something_plays_with_those_layers_switched_off(bag, opened, tmp_path, absent, disabled):
+def test_a_bag_that_lacks_something_plays_with_those_layers_switched_off(
+    bag, opened, tmp_path, absent, disabled, until
+):
     def without(item, _):
         wanted = item.topic == TOPICS.odometry if absent is None else not item.topic.startswith(absent)
         return [(item.topic, item.type_name, item.message)] if wanted else []

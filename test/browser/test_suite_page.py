@@ -1,22 +1,11 @@
 """A suite's page in a real Chromium: it opens without a complaint, its filters work, drives play, two runs lie side by side."""
 
-import shutil
-
 import pytest
 
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed; run 'make dev'")
 pytest.importorskip("libsumo", reason="the simulator is not installed")
-
-from playwright import sync_api
 
 from transdiffuser_planner.apps.main import main
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None:
-    pytest.skip("no Chromium found; install one, for example with 'apt-get install chromium'", allow_module_level=True)
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-DEADLINE_MS = 20_000
 SUITE = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--workers", "1"]
 
 
@@ -29,53 +18,6 @@ def runs(tmp_path_factory):
     chosen = ["--planners", "constant-velocity", "expert", "--out", str(folder / "both")]
     assert main(["evaluate", "compare", str(folder / "first"), str(folder / "second"), *chosen]) == 0
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens a page of a folder; at the end nobody may have complained or asked the network for anything."""
-    complaints, pages = [], []
-
-    def open_page(path, **options):
-        page = browser.new_page(**({"viewport": {"width": 1400, "height": 900}} | options))
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
-        page.goto(path.as_uri())
-        until(page, "window.suite && window.suite.ready")
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert complaints == []
-
-
-def until(page, condition):
-    """Waits within the page; playwright's own waiting needs eval, which the page's security policy forbids."""
-    came = page.evaluate(
-        f"""() => new Promise((resolve) => {{
-          const end = performance.now() + {DEADLINE_MS};
-          const look = () => {{
-            if ({condition}) resolve(true);
-            else if (performance.now() > end) resolve(false);
-            else requestAnimationFrame(look);
-          }};
-          look();
-        }})"""
-    )
-    assert came, f"did not happen within {DEADLINE_MS} ms: {condition}"
 
 
 def visible(page):
@@ -92,7 +34,7 @@ def test_the_worst_drive_comes_first_and_is_ready_to_play(runs, opened):
     assert page.locator("#summary tbody tr").nth(1).inner_text().startswith("IDM lane follower*")
 
 
-def test_playback_moves_and_stops_and_events_can_be_sought(runs, opened):
+def test_playback_moves_and_stops_and_events_can_be_sought(runs, opened, until):
     page = opened(runs / "first" / "report.html")
     before = page.evaluate("window.suite.picture(0)")
     page.click("#play")
@@ -104,6 +46,26 @@ def test_playback_moves_and_stops_and_events_can_be_sought(runs, opened):
     at = page.evaluate("window.suite.time()")
     page.locator("#slider").fill("0")
     assert page.evaluate("window.suite.time()") == 0 and at >= 0
+
+
+def test_keys_step_and_play_wherever_the_focus_is_but_in_a_field_that_is_typed_into(runs, opened):
+    page = opened(runs / "first" / "report.html")
+    for focus in ("#slider", "#stages canvas", "#layers button"):
+        page.evaluate("window.suite.seek(1)")
+        page.focus(focus)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+ArrowRight")
+        assert page.evaluate("window.suite.time()") == pytest.approx(2.1)
+    page.focus("#slider")
+    page.keyboard.press("Space")
+    assert page.evaluate("window.suite.playing()")
+    page.keyboard.press("Space")
+    page.evaluate("window.suite.seek(1)")
+    page.focus("#filter")
+    page.keyboard.type("idm 8003")
+    page.keyboard.press("ArrowLeft")
+    assert page.input_value("#filter") == "idm 8003" and visible(page) == [("idm", 8003)]
+    assert page.evaluate("window.suite.time()") == 1 and not page.evaluate("window.suite.playing()")
 
 
 def test_the_filters_leave_what_fits(runs, opened):
@@ -124,7 +86,7 @@ def test_the_filters_leave_what_fits(runs, opened):
     assert visible(page) == [("constant-velocity", 8004)]
 
 
-def test_another_drive_is_opened_by_its_row_or_its_dot_and_another_planner_beside_it(runs, opened):
+def test_another_drive_is_opened_by_its_row_or_its_dot_and_another_planner_beside_it(runs, opened, until):
     page = opened(runs / "first" / "report.html")
     page.locator("#drives tbody tr").nth(3).click()
     until(page, "document.getElementById('stages').innerText.startsWith('idm')")
@@ -156,7 +118,7 @@ def test_layers_go_and_come_back(runs, opened):
     assert page.evaluate("window.suite.picture(0)") == before
 
 
-def test_two_runs_lie_side_by_side_and_play_together(runs, opened):
+def test_two_runs_lie_side_by_side_and_play_together(runs, opened, until):
     page = opened(runs / "both" / "compare.html")
     assert page.evaluate("window.suite.numStages()") == 2
     assert page.locator("#summary tbody tr").inner_text().startswith("expert − constant-velocity")

@@ -2,12 +2,6 @@
 
 const MARGIN = { left: 44, right: 16, top: 10, bottom: 24 };
 
-function niceStep(range, most) {
-  const rough = range / most;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= rough);
-}
-
 class Curve {
   // series: {label, color, points: [[t, value or null]], step, dash, fill, bars}; marks: [{t, color}]
   constructor(canvas, { duration, series, marks = [], top, unit, onSeek, tip }) {

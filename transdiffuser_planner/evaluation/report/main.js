@@ -1,50 +1,9 @@
 // Puts the page together: one time, everything shown at it, and all ways to change it.
 
-const STEP_S = 0.1;
-const LONG_STEP_S = 1.0;
 const ZOOM_STEP = 1.25;
 
 const data = JSON.parse(byId("data").textContent);
 const drive = new Drive(data);
-
-class Player {
-  constructor(duration, show) {
-    Object.assign(this, { duration, show, time: 0, rate: 1, isPlaying: false, last: null });
-  }
-
-  seek(t) {
-    this.time = Math.max(0, Math.min(Number(t) || 0, this.duration));
-    this.show();
-  }
-
-  play() {
-    if (this.isPlaying) return;
-    if (this.time >= this.duration) this.time = 0;
-    this.isPlaying = true;
-    this.last = null;
-    requestAnimationFrame((now) => this.tick(now));
-    this.show();
-  }
-
-  pause() {
-    this.isPlaying = false;
-    this.show();
-  }
-
-  toggle() {
-    if (this.isPlaying) this.pause();
-    else this.play();
-  }
-
-  tick(now) {
-    if (!this.isPlaying) return;
-    if (this.last !== null) this.time = Math.min(this.time + ((now - this.last) / 1000) * this.rate, this.duration);
-    this.last = now;
-    if (this.time >= this.duration) this.isPlaying = false;
-    this.show();
-    if (this.isPlaying) requestAnimationFrame((next) => this.tick(next));
-  }
-}
 
 fillHead(data);
 const tip = new Tip(byId("tip"));
@@ -52,24 +11,18 @@ const view = new Viewpoint();
 const birdEye = new BirdEye(byId("bird-eye"), drive, view);
 const now = new NowPanel(drive);
 const cameras = new CameraStrip(drive);
-const player = new Player(drive.duration, show);
+const player = new Player(show);
 const seek = (t) => player.seek(t);
 const events = new EventList(data.events, seek);
 fillWorst(data.worst, seek);
 const curves = [speedCurve(drive, byId("speed-curve"), seek, tip), timeCurve(drive, byId("time-curve"), seek, tip)].filter(Boolean);
 
-function show() {
-  const { time, isPlaying } = player;
+function show(time) {
   birdEye.draw(time);
   cameras.show(time, birdEye.shown.has("plan"));
   now.show(time);
   events.mark(time);
   for (const curve of curves) curve.draw(time);
-  byId("slider").value = String(time);
-  byId("slider").setAttribute("aria-valuetext", `${time.toFixed(1)} of ${drive.duration.toFixed(1)} seconds`);
-  byId("clock").textContent = `${time.toFixed(1)} / ${drive.duration.toFixed(1)} s`;
-  byId("play").classList.toggle("playing", isPlaying);
-  byId("play").setAttribute("aria-label", isPlaying ? "Pause" : "Play");
   byId("follow").setAttribute("aria-pressed", String(view.following));
   byId("heading-up").setAttribute("aria-pressed", String(view.following && view.headingUp));
 }
@@ -78,18 +31,13 @@ function redrawAll() {
   birdEye.resize();
   for (const curve of curves) curve.isStale = true;
   drawStrip(byId("strip"), drive);
-  show();
+  player.show();
 }
 
 function fillLayers() {
-  for (const { name, label, color, mark, has } of LAYERS) {
-    const button = toggleButton(mark, color, label, (shown) => {
-      if (shown) birdEye.shown.add(name);
-      else birdEye.shown.delete(name);
-      show();
-    });
-    button.dataset.layer = name;
-    if (!has(data)) {
+  for (const layer of LAYERS) {
+    const button = layerButton(layer, birdEye.shown, () => player.show());
+    if (!layer.has(data)) {
       button.disabled = true;
       button.title = "Not in this recording";
     }
@@ -114,44 +62,26 @@ function fillCurveKeys() {
 function toggleFollowing() {
   if (view.following) view.following = false;
   else view.follow(view.headingUp);
-  show();
+  player.show();
 }
 
 function turn() {
   view.follow(!(view.following && view.headingUp));
-  show();
+  player.show();
 }
 
 function showWhole() {
   view.fit(data.ego.x, data.ego.y);
-  show();
+  player.show();
 }
 
-function zoom(factor, x = view.width / 2, y = view.height / 2) {
-  view.zoom(factor, x, y);
-  show();
+function zoom(factor) {
+  view.zoom(factor, view.width / 2, view.height / 2);
+  player.show();
 }
 
 function wireView() {
-  const canvas = byId("bird-eye");
-  let from = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    from = [event.offsetX, event.offsetY];
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!from || (event.offsetX === from[0] && event.offsetY === from[1])) return;
-    view.drag(from[0], from[1], event.offsetX, event.offsetY);
-    from = [event.offsetX, event.offsetY];
-    show();
-  });
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { from = null; });
-  // The wheel scrolls the page until the picture was clicked; a pinch (ctrl) always zooms.
-  canvas.addEventListener("wheel", (event) => {
-    if (document.activeElement !== canvas && !event.ctrlKey) return;
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY * 0.0015), event.offsetX, event.offsetY);
-  }, { passive: false });
+  wireCanvas(byId("bird-eye"), view, () => player.show());
   byId("zoom-in").addEventListener("click", () => zoom(ZOOM_STEP));
   byId("zoom-out").addEventListener("click", () => zoom(1 / ZOOM_STEP));
   byId("follow").addEventListener("click", toggleFollowing);
@@ -159,32 +89,14 @@ function wireView() {
   byId("whole").addEventListener("click", showWhole);
 }
 
-function wireTime() {
-  const slider = byId("slider");
-  slider.max = String(drive.duration);
-  slider.addEventListener("input", () => player.seek(slider.value));
-  byId("play").addEventListener("click", () => player.toggle());
-  byId("rate").addEventListener("change", (event) => { player.rate = Number(event.target.value); });
-  const step = (sign) => (event) => player.seek(player.time + sign * (event.shiftKey ? LONG_STEP_S : STEP_S));
-  const keys = {
-    " ": () => player.toggle(), ArrowLeft: step(-1), ArrowRight: step(1),
-    Home: () => player.seek(0), End: () => player.seek(drive.duration),
-    "+": () => zoom(ZOOM_STEP), "-": () => zoom(1 / ZOOM_STEP), f: toggleFollowing, h: turn, a: showWhole,
-  };
-  document.addEventListener("keydown", (event) => {
-    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-    // A focused button keeps its own space key, the list of speeds all of its keys.
-    if (event.target.closest("select") || (event.key === " " && event.target.closest("button"))) return;
-    event.preventDefault();
-    act(event);
-  });
-}
-
 fillLayers();
 fillCurveKeys();
 wireView();
-wireTime();
+wireKeys({
+  ...player.keys(), Home: () => player.seek(0), End: () => player.seek(drive.duration),
+  "+": () => zoom(ZOOM_STEP), "-": () => zoom(1 / ZOOM_STEP), f: toggleFollowing, h: turn, a: showWhole,
+});
+player.begin(drive.duration);
 redrawAll();
 new ResizeObserver(redrawAll).observe(byId("bird-eye"));
 for (const curve of curves) new ResizeObserver(redrawAll).observe(curve.canvas);

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import html
-import json
-import re
 from pathlib import Path
 
-from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.evaluation.report.collect import collect
 from transdiffuser_planner.evaluation.report.embed import page_data
+from transdiffuser_planner.evaluation.report.single_file import fill_page, write_file
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap, preset_files
 
 _HERE = Path(__file__).resolve().parent
-_SCRIPTS = ("drive.js", "viewpoint.js", "bird_eye.js", "curves.js", "camera_plan.js", "panels.js", "main.js")
+PLAYBACK_SCRIPTS = tuple(
+    _HERE / name for name in ("drive.js", "viewpoint.js", "bird_eye.js", "panels.js", "player.js", "ticks.js")
+)
+"""What every page that plays drives is made of."""
+_SCRIPTS = (*PLAYBACK_SCRIPTS, *(_HERE / name for name in ("curves.js", "camera_plan.js", "main.js")))
+STYLE = _HERE / "report.css"
 
 
 def write_report(
@@ -36,31 +38,15 @@ def write_report(
         RecordingError: The bag cannot be opened.
         EvaluationError: The bag is empty or has no odometry, or the page cannot be written.
     """
-    bag, out = Path(bag), Path(out)
+    bag = Path(bag)
     topics = TopicMap.load(preset_files("carla")[0]) if topics is None else topics
     drive = collect(bag, topics, preset_rig(topics) if rig is None else rig)
-    text = render(page_data(drive, title or _heading(bag)))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EvaluationError(f"report {out}: cannot be written ({error.strerror}); give another --out") from None
-    return out
+    return write_file(Path(out), render(page_data(drive, title or _heading(bag))))
 
 
 def render(data: dict[str, object]) -> str:
     """The page with its data, styles and scripts inside."""
-    # A "<" within a string could end the script element early, wherever it comes from.
-    embedded = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    parts = {
-        "TITLE": html.escape(str(data["title"])),
-        "STYLE": (_HERE / "report.css").read_text(encoding="utf-8"),
-        "SCRIPT": "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
-        "DATA": embedded,
-    }
-    # In one pass: what is put in may itself look like a mark.
-    template = (_HERE / "template.html").read_text(encoding="utf-8")
-    return re.sub("%(TITLE|STYLE|SCRIPT|DATA)%", lambda mark: parts[mark[1]], template)
+    return fill_page(_HERE / "template.html", data, [STYLE], _SCRIPTS)
 
 
 def preset_rig(topics: TopicMap) -> Rig | None:

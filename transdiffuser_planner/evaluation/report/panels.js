@@ -53,18 +53,34 @@ function toggleButton(mark, color, label, onToggle) {
   return button;
 }
 
-// One row of a list of moments: a click goes there.
-function eventItem({ time_s, end_s, kind, text }, onSeek) {
+// The button of one of LAYERS; shown: the names of those that are drawn.
+function layerButton({ name, label, color, mark }, shown, onChange) {
+  const button = toggleButton(mark, color, label, (isShown) => {
+    if (isShown) shown.add(name);
+    else shown.delete(name);
+    onChange();
+  });
+  button.dataset.layer = name;
+  button.setAttribute("aria-pressed", String(shown.has(name)));
+  return button;
+}
+
+// One row of a list of moments.
+function momentItem({ time_s, end_s = time_s, text }, color, onClick) {
   const item = element("li");
   const button = element("button", "event");
   button.type = "button";
   const dot = element("i", "swatch disc");
-  dot.style.setProperty("--swatch", `var(--${EVENT_COLORS[kind]})`);
+  dot.style.setProperty("--swatch", `var(--${color})`);
   const lasts = end_s - time_s >= 0.05 ? `${(end_s - time_s).toFixed(1)} s long` : "";
   button.append(element("span", "when", `${time_s.toFixed(1)} s`), dot, element("span", "what", text), element("span", "lasts", lasts));
-  button.addEventListener("click", () => onSeek(Math.max(0, time_s)));
+  button.addEventListener("click", onClick);
   item.append(button);
   return item;
+}
+
+function eventItem(event, onSeek) {
+  return momentItem(event, EVENT_COLORS[event.kind], () => onSeek(event.time_s));
 }
 
 function fillWorst(moments, onSeek) {

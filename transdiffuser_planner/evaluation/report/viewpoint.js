@@ -88,3 +88,25 @@ class Viewpoint {
     this.scale = Math.max(MIN_SCALE, Math.min(scale, MAX_SCALE));
   }
 }
+
+// A drag moves the picture. The wheel scrolls the page until the picture was clicked, then zooms; a pinch (ctrl) always zooms.
+function wireCanvas(canvas, view, onMove) {
+  let from = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    from = [event.offsetX, event.offsetY];
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!from || (event.offsetX === from[0] && event.offsetY === from[1])) return;
+    view.drag(from[0], from[1], event.offsetX, event.offsetY);
+    from = [event.offsetX, event.offsetY];
+    onMove();
+  });
+  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { from = null; });
+  canvas.addEventListener("wheel", (event) => {
+    if (document.activeElement !== canvas && !event.ctrlKey) return;
+    event.preventDefault();
+    view.zoom(Math.exp(-event.deltaY * 0.0015), event.offsetX, event.offsetY);
+    onMove();
+  }, { passive: false });
+}

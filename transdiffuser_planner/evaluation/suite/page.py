@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.report.page import PLAYBACK_SCRIPTS, STYLE
+from transdiffuser_planner.evaluation.report.single_file import fill_page, write_file
 from transdiffuser_planner.evaluation.suite.registry import KINDS
 from transdiffuser_planner.evaluation.suite.run import Store
 from transdiffuser_planner.evaluation.suite.summary import COLUMNS
 
 _HERE = Path(__file__).resolve().parent
-_REPORT = _HERE.parent / "report"
-_SCRIPTS = (
-    _REPORT / "drive.js",
-    _REPORT / "viewpoint.js",
-    _REPORT / "bird_eye.js",
-    _REPORT / "panels.js",
-    _HERE / "tables.js",
-    _HERE / "plots.js",
-    _HERE / "playback.js",
-    _HERE / "suite.js",
-)
+_SCRIPTS = (*PLAYBACK_SCRIPTS, *(_HERE / name for name in ("tables.js", "plots.js", "playback.js", "suite.js")))
 BUDGET_BYTES = 30_000_000
 """Of recordings in one page, as they are embedded."""
 
@@ -98,20 +86,5 @@ def _write(out: Path, data: dict[str, Any], recordings: list[tuple[str, Path]]) 
         if used > BUDGET_BYTES:
             break
         embedded.append(f'<script type="text/plain" id="drive-{key}">{text}</script>')
-    # A "<" within a string could end the script element early, wherever it comes from.
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    parts = {
-        "TITLE": html.escape(str(data["title"])),
-        "STYLE": "\n".join(path.read_text(encoding="utf-8") for path in (_REPORT / "report.css", _HERE / "suite.css")),
-        "SCRIPT": "\n".join(path.read_text(encoding="utf-8") for path in _SCRIPTS),
-        "DATA": text,
-        "DRIVES": "\n".join(embedded),
-    }
-    template = (_HERE / "suite.html").read_text(encoding="utf-8")
-    page = re.sub("%(TITLE|STYLE|SCRIPT|DATA|DRIVES)%", lambda mark: parts[mark[1]], template)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise EvaluationError(f"report {out}: cannot be written ({error.strerror}); give another --out") from None
-    return out
+    page = fill_page(_HERE / "suite.html", data, [STYLE, _HERE / "suite.css"], _SCRIPTS, DRIVES="\n".join(embedded))
+    return write_file(out, page)

@@ -11,9 +11,7 @@ function mark(name, attributes, text) {
 }
 
 function niceTicks(low, high, count) {
-  const rough = (high - low) / count || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const step = niceStep(high - low, count);
   const ticks = [];
   for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + 1e-9; at += step) ticks.push(Number(at.toPrecision(8)));
   return ticks;

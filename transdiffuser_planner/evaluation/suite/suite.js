@@ -116,12 +116,12 @@ const begun = first ? open(first).then(() => window.scrollTo(0, 0)) : Promise.re
 begun.then(() => {
   window.suite = {
     ready: true,
-    time: () => playback.time,
-    duration: () => playback.duration,
-    playing: () => playback.isPlaying,
-    play: () => playback.play(),
-    pause: () => playback.pause(),
-    seek: (time) => playback.seek(time),
+    time: () => playback.player.time,
+    duration: () => playback.player.duration,
+    playing: () => playback.player.isPlaying,
+    play: () => playback.player.play(),
+    pause: () => playback.player.pause(),
+    seek: (time) => playback.player.seek(time),
     numStages: () => playback.stages.length,
     visible: () => table.visible().map(({ planner, map, seed }) => ({ planner, map, seed })),
     picture: (index) => playback.stages[index].canvas.toDataURL(),

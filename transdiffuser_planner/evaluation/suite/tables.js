@@ -5,6 +5,10 @@ const KIND_COLORS = {
   "hit by others": "waiting", close: "waiting",
 };
 
+function colorOfKind(kind) {
+  return KIND_COLORS[kind] || "waiting";
+}
+
 function shown(column, value) {
   if (value === null || value === undefined) return "–";
   const text = (column.unit === "%" ? 100 * value : value).toFixed(column.digits);
@@ -65,7 +69,7 @@ function eventWords(events) {
   for (const { kind } of events) counts.set(kind, (counts.get(kind) || 0) + 1);
   return [...counts].map(([kind, count]) => {
     const word = element("span", "happened", count > 1 ? `${kind} ×${count}` : kind);
-    word.style.setProperty("--swatch", `var(--${KIND_COLORS[kind] || "waiting"})`);
+    word.style.setProperty("--swatch", `var(--${colorOfKind(kind)})`);
     return word;
   });
 }

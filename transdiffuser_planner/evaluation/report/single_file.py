@@ -1,0 +1,52 @@
+"""A page in one HTML file: data, styles and scripts are put into a template, and it needs nothing else."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from transdiffuser_planner.core.errors import EvaluationError
+
+
+def fill_page(
+    template: Path, data: Mapping[str, object], styles: Iterable[Path], scripts: Iterable[Path], **more: str
+) -> str:
+    """The page's text.
+
+    Args:
+        template: HTML with a mark like %DATA% for each part.
+        data: What the scripts read, with the page's "title".
+        styles: CSS files, in order.
+        scripts: JavaScript files, in order; they share one scope.
+        more: Further parts by their marks, put in as they are.
+    """
+    parts = {
+        "TITLE": html.escape(str(data["title"])),
+        "STYLE": "\n".join(path.read_text(encoding="utf-8") for path in styles),
+        "SCRIPT": "\n".join(path.read_text(encoding="utf-8") for path in scripts),
+        # A "<" within a string could end the script element early, wherever it comes from.
+        "DATA": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        **more,
+    }
+    # In one pass: what is put in may itself look like a mark.
+    return re.sub(f"%({'|'.join(parts)})%", lambda mark: parts[mark[1]], template.read_text(encoding="utf-8"))
+
+
+def write_file(out: Path, text: str) -> Path:
+    """Write a page, and its folder.
+
+    Returns:
+        The written file.
+
+    Raises:
+        EvaluationError: It cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EvaluationError(f"report {out}: cannot be written ({error.strerror}); give another --out") from None
+    return out
