@@ -23,7 +23,9 @@ def replay_over_ros(bag: Path, preset: str) -> tuple[int, int, int]:
     run = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert "Traceback" not in run.stderr, run.stderr[-2000:]
     assert "every plan is finite, continuous and within the limits" in run.stdout, run.stdout[-2000:]
-    found = re.search(r"node +(\d+) of (\d+) frames planned over DDS, (\d+) of them exactly", run.stdout)
+    found = re.search(
+        r"every_frame_was_planned: (\d+) of (\d+) frames planned over DDS\n.*those_of_the_replay: (\d+) of", run.stdout
+    )
     assert found is not None, run.stdout
     received, planned, same = (int(number) for number in found.groups())
     assert run.returncode == 0, run.stdout[-2000:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,8 +28,11 @@ from transdiffuser_planner.replay.mapping import Choice, preset_names
 from transdiffuser_planner.replay.node_parameters import node_parameters
 from transdiffuser_planner.replay.printing import drive_lines
 from transdiffuser_planner.replay.result_files import write_json, write_jsonl, write_junit
+from transdiffuser_planner.replay.verdict import node_checks
 
 EXIT_FAILED, EXIT_COULD_NOT_RUN = 1, 2
+ReplayDrive = Callable[[str, tuple[Path, ...]], DriveVerdict]
+"""Replays, prints and writes the drive of a name and its bags."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,79 +76,93 @@ def run(args: argparse.Namespace) -> int:
     if len(set(names)) < len(names):
         raise ConfigError("two bags have the same name; replay them one by one, or --one-drive if they are one")
     args.parameters = _parameters(args)
-    if args.compare is not None:
-        return _compare(args, dict(zip(names, drives, strict=True)))
-    tester = DriveTester(_setup(args), _expectations(args))
+    replay_drive = _single(args) if args.compare is None else _compared(args)
     verdicts: list[DriveVerdict] = []
     errors: dict[str, PlannerError] = {}
-    num_missed = 0
     for name, drive in zip(names, drives, strict=True):
         try:
-            verdict, missed = _one_drive(args, tester, drive, None if args.out is None else args.out / name)
+            verdicts.append(replay_drive(name, drive))
         except PlannerError as error:
             if len(drives) == 1 and args.junit is None:
                 raise
             print(f"transdiffuser replay: {error}", file=sys.stderr)
             errors[name] = error
-            continue
-        verdicts.append(verdict)
-        num_missed += missed
     if args.jsonl is not None:
         write_jsonl(args.jsonl, verdicts)
     if args.junit is not None:
         write_junit(args.junit, verdicts, errors)
     if errors:
         return EXIT_COULD_NOT_RUN
-    return EXIT_FAILED if num_missed or not all(verdict.has_passed for verdict in verdicts) else 0
+    return 0 if all(verdict.has_passed for verdict in verdicts) else EXIT_FAILED
 
 
-def _one_drive(
-    args: argparse.Namespace, tester: DriveTester, drive: tuple[Path, ...], out: Path | None
-) -> tuple[DriveVerdict, int]:
-    """Replay, print and write one drive; also returns how many frames a node missed."""
-    choice = tester.choose(drive)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    with _node(drive, args, choice) if args.ros else nullcontext() as player:
-        from tqdm import tqdm
+def _single(args: argparse.Namespace) -> ReplayDrive:
+    """Replay, print and write one drive."""
+    tester = DriveTester(_setup(args), _expectations(args))
 
-        with tqdm(unit="cycle", desc=drive[0].stem, file=sys.stderr, disable=None) as bar:
+    def replay_drive(name: str, drive: tuple[Path, ...]) -> DriveVerdict:
+        choice = tester.choose(drive)
+        out = None if args.out is None else _made(args.out) / name
+        with _node(drive, args, choice) if args.ros else nullcontext() as player, _progress(name) as bar:
             verdict = tester.run(drive, choice, out, _Watch(bar, player))
-    for line in drive_lines(verdict):
-        print(line)
-    num_missed = _print_node(player.result) if player is not None else 0
-    if args.update:
-        written = [str(path) for path in (args.baseline, args.golden) if path is not None]
-        print(f"wrote  {', '.join(written)}" if verdict.has_passed else "nothing written: the drive failed")
-    if out is not None:
-        write_jsonl(out / "result.jsonl", [verdict])
-        print(f"report {write_report(out, out / 'report.html', topics=choice.topics, rig=choice.rig)}")
-    return verdict, num_missed
+        if player is not None:
+            checks = node_checks(**asdict(player.result))
+            verdict = replace(verdict, checks=(*verdict.checks, *checks))
+        for line in drive_lines(verdict):
+            print(line)
+        if args.update:
+            written = [str(path) for path in (args.baseline, args.golden) if path is not None]
+            print(f"wrote  {', '.join(written)}" if verdict.has_passed else "nothing written: the drive failed")
+        if out is not None:
+            _write_results(out, verdict)
+        return verdict
+
+    return replay_drive
 
 
-def _compare(args: argparse.Namespace, drives: dict[str, tuple[Path, ...]]) -> int:
-    """Replay every drive with two models; with --out, B's plans lie beside A's (below /reference) in one bag."""
-    if args.update or args.ros or args.junit is not None:
-        raise ConfigError("--compare: cannot be combined with --update, --ros or --junit")
+def _compared(args: argparse.Namespace) -> ReplayDrive:
+    """Replay a drive with two models and judge B; with --out, B's plans lie beside A's (below /reference) in one bag."""
+    if args.update or args.ros:
+        raise ConfigError("--compare: cannot be combined with --update or --ros")
     setups = [replace(_setup(args), model=model) for model in args.compare]
     testers = [DriveTester(setups[0], Expectations()), DriveTester(setups[1], _expectations(args))]
-    verdicts = []
-    for name, drive in drives.items():
+
+    def replay_drive(name: str, drive: tuple[Path, ...]) -> DriveVerdict:
         choice = testers[0].choose(drive)
-        outs: list[Path | None] = [None, None]
-        if args.out is not None:
-            args.out.mkdir(parents=True, exist_ok=True)
-            outs = [args.out / f"{name}_a", args.out / name]
-        first = testers[0].run(drive, choice, outs[0])
-        second = testers[1].run(drive if outs[0] is None else (outs[0],), choice, outs[1], name=name)
+        outs = [None, None] if args.out is None else [_made(args.out) / f"{name}_a", args.out / name]
+        with _progress(name) as bar:
+            first = testers[0].run(drive, choice, outs[0], _Watch(bar))
+            second = testers[1].run(drive if outs[0] is None else (outs[0],), choice, outs[1], _Watch(bar), name=name)
         found = compare(first, second)
         for line in (*drive_lines(second), *comparison_lines(found)):
             print(line)
-        verdicts.append(second)
         if outs[1] is not None:
             write_json(outs[1] / "comparison.json", asdict(found))
-            print(f"report {write_report(outs[1], outs[1] / 'report.html', topics=choice.topics, rig=choice.rig)}")
-    return 0 if all(verdict.has_passed for verdict in verdicts) else EXIT_FAILED
+            _write_results(outs[1], second)
+        return second
+
+    return replay_drive
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {folder}: cannot be created ({error.strerror}); give another folder") from None
+    return folder
+
+
+def _progress(name: str) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(unit="cycle", desc=name, file=sys.stderr, disable=None)
+
+
+def _write_results(out: Path, verdict: DriveVerdict) -> None:
+    """What lies beside the bag in a drive's folder."""
+    choice = verdict.choice
+    write_jsonl(out / "result.jsonl", [verdict])
+    print(f"report {write_report(out, out / 'report.html', topics=choice.topics, rig=choice.rig)}")
 
 
 def _parameters(args: argparse.Namespace) -> dict[str, Any]:
@@ -236,7 +253,7 @@ def _node(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice) -> 
 class _Watch:
     """Progress bar, and the node that is played to, if any."""
 
-    def __init__(self, bar: Any, player: Any) -> None:
+    def __init__(self, bar: Any, player: Any = None) -> None:
         self._bar, self._player = bar, player
 
     def message(self, item: Any) -> None:
@@ -247,12 +264,3 @@ class _Watch:
         self._bar.update(1)
         if self._player is not None:
             self._player.compare(cycle)
-
-
-def _print_node(result: Any) -> int:
-    """What the node did; returns the number of frames it missed."""
-    print(
-        f"node   {result.num_received} of {result.num_plans} frames planned over DDS, "
-        f"{result.num_identical} of them exactly as replayed here"
-    )
-    return int(result.num_plans - result.num_received)

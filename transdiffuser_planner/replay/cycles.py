@@ -51,12 +51,15 @@ class InputLog:
         ego: All odometry in base_link.
         num_frames: Messages of the sensor that frames are counted by.
         num_skipped_busy: Frames that passed while the planner was at work.
+        begin_ns, end_ns: Log times of the first and the last odometry.
     """
 
     refused: Counter[str] = field(default_factory=Counter)
     ego: list[EgoState] = field(default_factory=list)
     num_frames: int = 0
     num_skipped_busy: int = 0
+    begin_ns: int = 0
+    end_ns: int = 0
 
 
 def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...], *, has_lidar: bool) -> list[str]:
@@ -113,6 +116,7 @@ class BagPlanner:
         present = tuple(camera for camera in rig.cameras if f"camera '{camera.name}'" not in absent)
         self._absent = tuple(camera.name for camera in rig.cameras if camera not in present)
         self._assembler = SnapshotAssembler(replace(rig, cameras=present), planner.config)
+        self._assembler.codebook = planner.codebook
         self._offset_m = rig.base_from_odometry_child_x_m
         self._topics = topics
         self._feeder = MessageFeeder(topics, self._assembler)
@@ -140,6 +144,8 @@ class BagPlanner:
         elif item.topic == self._topics.odometry:
             self.log.ego.append(_in_base(decode.odometry(item.message), self._offset_m))
             self._now_ns = self.log.ego[-1].stamp_ns
+            self.log.begin_ns = self.log.begin_ns or item.log_time_ns
+            self.log.end_ns = item.log_time_ns
         self.log.num_frames += not reason and item.topic == self._frame_topic
         if self._assembler.num_resets != resets:
             self._planner.reset()

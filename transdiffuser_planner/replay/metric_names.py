@@ -78,6 +78,7 @@ METRICS: dict[str, Metric] = {
     "num_evaluated": Metric(unit="", better="higher", text="plans with a recorded future of 1 s or more", is_total=True),
     "num_not_ready": Metric(unit="", text="cycles without a plan", is_total=True),
     "num_refused": Metric(unit="", text="messages that were refused", is_total=True),
+    "longest_gap_s": Metric(unit="s", text="longest time of the drive without a new plan", floor=0.1, is_total=True),
     "share_planned": Metric(unit="share", better="higher", text="cycles with a plan among all cycles", is_total=True),
 }
 AGE_PREFIX, AGE_SUFFIX = "age_", "_s"

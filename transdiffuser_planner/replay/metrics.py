@@ -126,6 +126,7 @@ def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, nu
         "num_evaluated": float(num_evaluated),
         "num_not_ready": float(len(drive.cycles) - num_plans),
         "num_refused": float(num_refused),
+        "longest_gap_s": drive.longest_gap[0],
         "share_planned": num_plans / len(drive.cycles) if drive.cycles else 0.0,
     }
     return DriveFigures(cycles=cycles, totals=totals, left_out=+left_out)

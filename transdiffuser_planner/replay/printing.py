@@ -56,6 +56,8 @@ def _plan_lines(result: ReplayResult) -> Iterator[str]:
         f"       latency median {latency[0]:.1f}, p99 {latency[1]:.1f}, max {latency[2]:.1f} ms; "
         f"{late} later than {result.drive.deadline_ms:.0f} ms"
     )
+    gap_s, at_s = result.drive.longest_gap
+    yield f"       longest time without a new plan {gap_s:.2f} s, from {at_s:.1f} s on"
     rungs = ", ".join(f"{count} {rung.name.lower().replace('_', ' ')}" for rung, count in result.rungs.items() if rung)
     yield f"       fallbacks: {rungs or 'none'}; SHA-256 of all plans {result.plan_hash[:16]}"
     ages = [name for name in figures.names() if name.startswith("age_")]

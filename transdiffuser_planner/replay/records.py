@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -71,6 +72,7 @@ class DriveRecord:
         ego: All odometry in base_link.
         num_frames: Frames of the sensor that frames are counted by, used or not.
         num_skipped_busy: Frames that passed while the planner was at work (only with ``--realtime``).
+        begin_ns, end_ns: Log times of the first and the last odometry.
         deadline_ms: A plan that takes longer is late.
     """
 
@@ -79,6 +81,16 @@ class DriveRecord:
     ego: list[EgoState] = field(default_factory=list)
     num_frames: int = 0
     num_skipped_busy: int = 0
+    begin_ns: int = 0
+    end_ns: int = 0
+
+    @property
+    def longest_gap(self) -> tuple[float, float]:
+        """The longest time without a plan, and the seconds since the first odometry at which it begins."""
+        planned = [cycle.log_time_ns for cycle in self.cycles if cycle.plan is not None]
+        times = [self.begin_ns, *planned, max(self.end_ns, *planned, self.begin_ns)]
+        length_ns, begin_ns = max((after - before, before) for before, after in itertools.pairwise(times))
+        return length_ns * 1e-9, (begin_ns - self.begin_ns) * 1e-9
 
     @property
     def start_ns(self) -> int:

@@ -172,6 +172,8 @@ class _Run:
             ego=log.ego,
             num_frames=log.num_frames,
             num_skipped_busy=log.num_skipped_busy,
+            begin_ns=log.begin_ns,
+            end_ns=log.end_ns,
         )
         return ReplayResult(
             bag=self._job.bag,

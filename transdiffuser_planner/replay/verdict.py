@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from transdiffuser_planner.replay.runner import ReplayResult
 
+SAME_OVER_DDS = 0.9
+"""Share of a node's plans that must be the replay's: on a busy machine an optional input may come after its frame."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
     """One expectation.
 
     Attributes:
-        group: replay, condition, baseline or golden.
+        group: replay, condition, baseline, golden or node.
         name: Short and stable, for CI.
         has_passed: Whether it holds.
         message: What was expected and what was found.
@@ -52,5 +55,29 @@ def basic_checks(result: ReplayResult) -> list[Check]:
             name="every_plan_is_sound",
             has_passed=not result.faults,
             message=f"plans with faults: {faults}" if faults else "every plan is finite, continuous and within the limits",
+        ),
+    ]
+
+
+def node_checks(num_plans: int, num_received: int, num_identical: int) -> list[Check]:
+    """What must hold for a node that the drive was played to over DDS.
+
+    Args:
+        num_plans: Plans of the replay.
+        num_received: Plans of the node for the same frames.
+        num_identical: Those that say the same in every number.
+    """
+    return [
+        Check(
+            group="node",
+            name="every_frame_was_planned",
+            has_passed=num_received == num_plans,
+            message=f"{num_received} of {num_plans} frames planned over DDS",
+        ),
+        Check(
+            group="node",
+            name="plans_are_those_of_the_replay",
+            has_passed=num_identical >= SAME_OVER_DDS * num_received,
+            message=f"{num_identical} of {num_received} exactly as replayed here, at least {SAME_OVER_DDS:.0%} must be",
         ),
     ]

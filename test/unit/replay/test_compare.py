@@ -47,7 +47,10 @@ def test_a_model_compared_with_itself_has_the_same_plans(brief, capsys):
 
 
 def test_another_model_is_shown_beside_the_first_and_both_plans_are_in_the_bag(brief, other_model, tmp_path, capsys):
-    assert main(["replay", str(brief), "--compare", "tiny", str(other_model), "--out", str(tmp_path)]) == 0
+    words = ["--out", str(tmp_path), "--junit", str(tmp_path / "j.xml"), "--jsonl", str(tmp_path / "r.jsonl")]
+    assert main(["replay", str(brief), "--compare", "tiny", str(other_model), *words]) == 0
+    assert "something_was_planned" in (tmp_path / "j.xml").read_text()
+    assert (tmp_path / "r.jsonl").read_text() == (tmp_path / "brief" / "result.jsonl").read_text()
     out = capsys.readouterr().out
     assert "0 plans are identical" in out and " m on average at " in out
     found = json.loads((tmp_path / "brief" / "comparison.json").read_text())

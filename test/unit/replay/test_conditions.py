@@ -9,6 +9,7 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.baseline import check_baseline, update_baseline
 from transdiffuser_planner.replay.conditions import check_conditions, load_conditions
 from transdiffuser_planner.replay.metrics import CycleFigures, DriveFigures
+from transdiffuser_planner.replay.verdict import node_checks
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def figures():
         for i in range(10)
     ]
     totals = {"num_plans": 10.0, "num_evaluated": 10.0, "num_not_ready": 0.0, "num_refused": 0.0, "share_planned": 1.0}
-    return DriveFigures(cycles=cycles, totals=totals | {"num_frames": 10.0}, left_out=Counter())
+    return DriveFigures(cycles=cycles, totals=totals | {"num_frames": 10.0, "longest_gap_s": 1.0}, left_out=Counter())
 
 
 def conditions(tmp_path, *entries):
@@ -97,3 +98,10 @@ def test_a_drive_that_a_baseline_does_not_know_says_how_to_add_it(figures, tmp_p
     update_baseline(path, figures, "here")
     with pytest.raises(ConfigError, match="does not hold drive 'there'; add it with --baseline"):
         check_baseline(path, figures, "there")
+
+
+@pytest.mark.parametrize(
+    ("counts", "has_passed"), [((10, 10, 10), [True, True]), ((10, 9, 9), [False, True]), ((10, 10, 8), [True, False])]
+)
+def test_a_node_must_plan_every_frame_and_as_the_replay_does(counts, has_passed):
+    assert [check.has_passed for check in node_checks(*counts)] == has_passed

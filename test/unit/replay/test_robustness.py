@@ -227,6 +227,14 @@ def test_gaps_leave_out_frames_with_a_reason_and_planning_goes_on(short_bag, pla
     assert result.num_plans + sum(n for r, n in result.figures.left_out.items() if r.startswith(("no plan", "frame"))) >= 26
 
 
+def test_a_time_without_any_sensor_shows_as_the_longest_gap(short_bag, planner, tmp_path):
+    sensors = {*CAMERAS, TOPICS.lidar}
+    change = lambda item, s: [] if item.topic in sensors and 1.5 < s < 3.5 else as_it_is(item)  # noqa: E731
+    result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
+    assert 2.0 <= result.figures.totals["longest_gap_s"] <= 2.5  # frames are 0.2 s apart
+    assert 1.0 < result.drive.longest_gap[1] < 1.6
+
+
 def test_a_camera_that_drops_out_is_masked_and_said(short_bag, planner, tmp_path):
     dropped = TOPICS.images["rgb_right"]
     change = lambda item, s: [] if item.topic == dropped and s > 2.0 else as_it_is(item)  # noqa: E731
