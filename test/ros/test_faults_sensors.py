@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from fault_stage import FaultStage
+from fault_stage import RECOVERY_S, FaultStage
 from live_vehicle import CAMERAS
 from sensor_faults import STREAM_FAULTS
 
@@ -43,4 +43,5 @@ def test_a_faulty_sensor_is_named_and_leaves_no_late_or_unchecked_plan(stage: Fa
     def on() -> None:
         stage.vehicle.faults = {name: STREAM_FAULTS[fault]() for name in STREAMS[stream]}
 
-    stage.endure(on, stage.vehicle.heal, said_of(stream, fault))
+    began = stage.endure(on, stage.vehicle.heal, said_of(stream, fault))
+    assert stage.longest_silence_s(began) < RECOVERY_S

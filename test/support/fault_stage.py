@@ -131,6 +131,11 @@ class FaultStage:
         self.check(began)
         return began
 
+    def longest_silence_s(self, since_s: float) -> float:
+        """The longest time without a trajectory from a moment until now, without the time that cores were denied."""
+        moments = [since_s, *(heard.at_s for heard in self.ears.trajectories(since_s)), time.monotonic()]
+        return max(end - begin - self.starvation.between(begin, end) for begin, end in itertools.pairwise(moments))
+
     def recovered(self, since_s: float) -> list[Heard]:
         """Plans of the model from all inputs, of frames after a moment."""
         after_ns = self.vehicle.stamp_ns(since_s)

@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--preset", help="topics and rig of a known source (default: the one that fits)")
     budget.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
     budget.add_argument("--no-clock", action="store_true", help="only by candidates and steps: the same on every machine")
+    budget.add_argument(
+        "--work",
+        type=_work,
+        nargs="+",
+        metavar="CxS",
+        help="candidates x denoise steps to try without a clock, as 30x10 (default: ten of them)",
+    )
     budget.add_argument("--plot", type=Path, metavar="PNG", help="draw the results")
     node = parts.add_parser("node", help="a planner node over DDS: start-up, latency, memory and CPU over a long time")
     _add_model(node)
@@ -51,6 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scoring.add_argument("--scenes", type=Path, metavar="FILE", help="scenes to score instead of ones made for it")
     for part in parts.choices.values():
         part.add_argument("--out", type=Path, help="write the results as JSON")
+        part.add_argument("--note", default="", help="what readers of the results must know, as what else ran on the machine")
+
+
+def _work(text: str) -> tuple[int, int]:
+    try:
+        candidates, steps = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected candidates x steps, as 30x10, got '{text}'") from None
+    return candidates, steps
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
     _print(result)
     print(machine())
     if args.out is not None:
-        save_json(args.out, {**_hash(args), args.part: result})
+        note = {"note": args.note} if args.note else {}
+        save_json(args.out, {**_hash(args), **note, args.part: result})
     return 0
 
 
@@ -158,16 +175,16 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
             drives.append((bag, choose(reader.topics(), f"bag {bag}", preset=args.preset)))
     planner = Planner.load(args.model, drives[0][1].rig, _config(args, args.precision))
     steady_process()
-    times_ms = () if args.no_clock else BUDGETS_MS
-    with tqdm(total=len(times_ms) + len(WORK), unit="row", file=sys.stderr) as bar:
+    times_ms, works = () if args.no_clock else BUDGETS_MS, args.work or WORK
+    with tqdm(total=len(times_ms) + len(works), unit="row", file=sys.stderr) as bar:
         work, budgets = [], []
-        for rows, source in ((work, by_work(drives, planner, WORK)), (budgets, by_budget(drives, planner, times_ms))):
+        for rows, source in ((work, by_work(drives, planner, works)), (budgets, by_budget(drives, planner, times_ms))):
             for row in source:
                 rows.append(row)
                 bar.update()
     if args.plot is not None:
         plot(args.plot, budgets, work, f"{len(drives)} drives, {work[0]['plans']} plans, {machine()}")
-    return {"drives": [bag.name for bag in args.bags], "by_work": work, "by_budget": budgets}
+    return {"drives": [bag.name for bag in args.bags], "precision": args.precision, "by_work": work, "by_budget": budgets}
 
 
 def _node(args: argparse.Namespace) -> dict[str, Any]:

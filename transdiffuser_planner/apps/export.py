@@ -41,27 +41,44 @@ def _export_run(args: argparse.Namespace) -> int:
     """A trained run."""
     import numpy as np
 
-    from transdiffuser_planner.core.contract import observation_specs
     from transdiffuser_planner.training.export import export_model
+    from transdiffuser_planner.training.graphs import Tensors
     from transdiffuser_planner.training.run import Run, describe_data
-    from transdiffuser_planner.training.samples import SampleSet, observation_of
+    from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
     from transdiffuser_planner.training.targets import visible_agents
 
     training = Run.open(args.run)
     samples = SampleSet.open(args.samples, training.contract)
-    inputs = []
+    inputs: list[Tensors] = []
+    codebook = training.codebook()
     for index in np.linspace(0, len(samples) - 1, NUM_PARITY_SAMPLES).astype(np.int64):
-        labels = ("gt_agents", "gt_agents_valid", "gt_agents_points", "gt_agents_future", "gt_agents_future_valid")
-        raw = samples.gather(np.asarray([index]), (*observation_specs(training.contract), *labels))
+        labels = (
+            "gt_agents",
+            "gt_agents_valid",
+            "gt_agents_points",
+            "gt_agents_future",
+            "gt_agents_future_valid",
+            "plan",
+        )
+        raw = samples.gather(np.asarray([index]), (*stored_observation(training.contract), *labels))
         agents = visible_agents(raw, training.contract)
         values = observation_of(raw, training.contract)
+        if codebook is not None and len(inputs) % 2:
+            values["action_tokens"] = codebook.segment_C3[codebook.encode(raw["plan"])].astype(np.float32)
+            values["action_tokens_valid"] = np.ones_like(values["action_tokens_valid"])
         inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
     info = {"recipe": training.config.to_dict(), "commit": _commit()}
     if args.trained_on is not None:
         info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
     out = args.out or Path("models") / training.network.name
     result = export_model(
-        training.planner_network(), training.normalizer(), training.schedule, out, samples=inputs, training=info
+        training.planner_network(),
+        training.normalizer(),
+        training.schedule,
+        out,
+        codebook=codebook,
+        samples=inputs,
+        training=info,
     )
     print(
         f"{out}: {_megabytes(out):.1f} MB; largest difference from PyTorch on {len(inputs)} samples: {result.difference}"

@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="exported model whose encoder and normaliser serve the stages decoder and baselines",
     )
+    parser.add_argument(
+        "--start-from", type=Path, metavar="RUN", help="run whose decoder to go on from; conditions it did not know are added"
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
 
 
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if "encoder" in wanted:
         training.train_encoder(samples, validation)
     if "decoder" in wanted:
-        training.train_decoder(samples, validation)
+        training.train_decoder(samples, validation, args.start_from)
     if "baselines" in wanted:
         training.train_baselines(samples)
     if args.model is None:

@@ -61,6 +61,7 @@ class PlannerConfig:
     max_sensor_age_s: float = _number(0.5, "s", 0.05, 10.0, "Older camera and LiDAR frames are not planned from.")
     max_odometry_age_s: float = _number(0.2, "s", 0.02, 5.0, "Odometry must reach this close to the frame's stamp.")
     max_optional_age_s: float = _number(1.0, "s", 0.1, 60.0, "Older command, signal and limit messages are masked.")
+    max_tokens_age_s: float = _number(2.0, "s", 0.1, 2.5, "Older action tokens are refused, and masked once that old.")
     min_cameras: int = _number(1, "", 0, 16, "Cameras that must be present for a plan.")
     require_lidar: bool = _switch(True, "Whether a plan needs a LiDAR cloud (the safety check uses it).")
 

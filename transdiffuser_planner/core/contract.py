@@ -136,6 +136,7 @@ class ModelContract:
     num_agents: int = 8
     num_candidates: int = 30
     num_denoise_steps: int = 10
+    codebook_size: int = 0  # action tokens the model can be told; 0: it takes none
 
     @property
     def plan_times_s(self) -> NDArray[np.float64]:
@@ -175,8 +176,10 @@ class ModelContract:
             raise ContractError(f"model contract: {error}; re-export the model with this version") from None
 
 
-TINY = ModelContract()
-BASE = ModelContract(image_height=256, image_width=1024, focal_px=396.0, horizon_row=160.0, lidar_cells=256)
+TINY = ModelContract(codebook_size=256)
+BASE = ModelContract(
+    image_height=256, image_width=1024, focal_px=396.0, horizon_row=160.0, lidar_cells=256, codebook_size=512
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,6 +193,11 @@ class TensorSpec:
 def observation_specs(contract: ModelContract) -> dict[str, TensorSpec]:
     """The encoder's and conditioner's inputs, in order. Masks are 1.0 where valid, else 0.0; invalid values are 0."""
     c = contract
+    tokens = {
+        # dx m, dy m, dheading rad of each plan step, in the frame of the pose before it
+        "action_tokens": TensorSpec(shape=(c.num_plan_steps, 3)),
+        "action_tokens_valid": TensorSpec(shape=(c.num_plan_steps,)),
+    }
     return {
         "image": TensorSpec(shape=(3, c.image_height, c.image_width)),  # RGB 0..1
         "camera_valid": TensorSpec(shape=(len(c.segments),)),  # share of the segment's columns that a camera covers
@@ -205,6 +213,7 @@ def observation_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         "signal_valid": TensorSpec(shape=(1,)),
         "speed_limit": TensorSpec(shape=(1,)),  # m/s
         "speed_limit_valid": TensorSpec(shape=(1,)),
+        **(tokens if c.codebook_size else {}),
     }
 
 
@@ -221,6 +230,12 @@ CONDITION_INPUTS = (
     "speed_limit",
     "speed_limit_valid",
 )
+TOKEN_INPUTS = ("action_tokens", "action_tokens_valid")
+
+
+def condition_inputs(contract: ModelContract) -> tuple[str, ...]:
+    """The conditioner's inputs besides features and agents, in order."""
+    return CONDITION_INPUTS + (TOKEN_INPUTS if contract.codebook_size else ())
 
 
 def agent_specs(contract: ModelContract) -> dict[str, TensorSpec]:

@@ -113,6 +113,30 @@ class TrafficSignal:
     distance_m: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ActionTokens:
+    """What a vision-language-action model said: token numbers (S,), one per plan interval from stamp_ns on.
+
+    Attributes:
+        codebook_hash: SHA-256 of the codebook they refer to, hexadecimal.
+        horizon_s: How far they reach.
+    """
+
+    stamp_ns: int
+    codebook_hash: str
+    token_S: NDArray[np.int64]
+    horizon_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class InstructedPath:
+    """The path that action tokens stand for: poses (S, 3) in base_link at stamp_ns after each interval."""
+
+    stamp_ns: int
+    pose_S3: FloatArray
+    interval_s: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SensorSnapshot:
     """All inputs of one planning cycle, aligned to stamp_ns. Absent optional inputs are None or missing keys.
@@ -123,6 +147,7 @@ class SensorSnapshot:
         history: Past states in the same frame, oldest first, up to 2 s, not older than the last discontinuity.
         images: By rig camera name.
         intrinsics: By rig camera name, from CameraInfo or the rig.
+        instructed: What action tokens ask for.
         missing: Names of expected inputs that this snapshot lacks.
         ages_ns: Per input, stamp_ns minus the input's stamp.
     """
@@ -138,6 +163,7 @@ class SensorSnapshot:
     command: Command = Command.UNKNOWN
     signal: TrafficSignal | None = None
     speed_limit_mps: float | None = None
+    instructed: InstructedPath | None = None
     missing: tuple[str, ...] = ()
     ages_ns: dict[str, int] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ _FUTURE_S = 0.05
 _TAI_MINUS_UTC_S = 37.0
 _BIG_BYTES = 500_000
 _HOUR_S = 3600.0
-_CLOCKED = (*SENSORS, "odometry", "acceleration", "command", "traffic_signal")
+_CLOCKED = (*SENSORS, "odometry", "acceleration", "command", "traffic_signal", "action_tokens")
 """Inputs whose stamps the planner compares with the frame's."""
 
 

@@ -206,6 +206,7 @@ def _others(heard: Sequence[Heard]) -> Iterator[Finding]:
         "acceleration": decode.acceleration,
         "command": decode.driving_command,
         "traffic_signal": decode.traffic_signal,
+        "action_tokens": decode.action_tokens,
     }
     for item in heard:
         if item.kind in checks and item.message is not None:

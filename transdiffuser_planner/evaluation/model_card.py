@@ -34,6 +34,8 @@ PARTS = (
     "node",
     "budget",
     "precision",
+    "score_fp32",
+    "score_int8",
     "simulator",
 )
 
@@ -71,7 +73,7 @@ def write_card(folder: Path) -> Path:
         deadline_section([measured["deadline_idle"], measured["deadline_loaded"]]),
         node_section(measured["node"]),
         budget_section(measured["budget"]),
-        precision_section(measured["precision"]),
+        precision_section(measured["precision"], [measured["score_fp32"], measured["score_int8"]]),
         simulator_section(measured["simulator"]),
         _limits(),
     ]

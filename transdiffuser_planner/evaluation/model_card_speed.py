@@ -57,7 +57,7 @@ _WORK_COLUMNS = {
 
 def when(data: dict[str, Any]) -> str:
     """Date and machine of a result, and what else must be said of it."""
-    note = data.get("measured_note", "")
+    note = data.get("note", "")
     return f"Measured {data['date']} on {data['machine']}." + (f" {note[0].upper()}{note[1:].rstrip('.')}." if note else "")
 
 
@@ -176,15 +176,16 @@ At this model's rig, one core, {result["agents_mean"]:g} agents around the vehic
 {result["times_real_time"]:g} times real time at 10 Hz, {result["ms_per_step"]:g} ms a step. {when(data)}"""
 
 
-def precision_section(data: Measured) -> str:
-    """What int8 does to plans."""
+def precision_section(data: Measured, scores: list[Measured]) -> str:
+    """What int8 does to plans; scores are results of ``benchmark budget`` in fp32 and int8 over the same drives."""
     if data is None:
         return ""
     shift, error, graphs = data["shift_m"], data["mean_error_m"], data["graphs_ms"]
-    score = data.get("pdm_score_of_100")
-    scored = "" if score is None else (
-        f" PDM score over {score['plans']} plans of {score['drives']} unseen drives (`benchmark budget --no-clock "
-        f"--precision`), of 100: fp32 {score['fp32']:g}, int8 {score['int8']:g}."
+    known = [score["budget"] for score in scores if score is not None]
+    scored = "" if not known else (
+        f" PDM score over {known[0]['by_work'][-1]['plans']} plans of {len(known[0]['drives'])} other unseen drives "
+        "(`benchmark budget --no-clock --work 30x10 --precision`), of 100: "
+        + ", ".join(f"{score['precision']} {100.0 * score['by_work'][-1]['pdm_score']:.2f}" for score in known) + "."
     )
     return f"""
 ### int8

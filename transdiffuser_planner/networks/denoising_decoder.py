@@ -5,8 +5,8 @@ denoise steps; a source of one token needs no query at all (its softmax is 1), s
 ``forward``
 runs once per denoise step k. Each layer: self-attention among the road users of one sample; cross-attention in the
 paper's
-order bird's-eye map, image, LiDAR, own past, ego status, then route, signal, speed limit; feed-forward. Agents read the
-bird's-eye map only: it is where they are, and the rest describes the ego's own task.
+order bird's-eye map, image, LiDAR, own past, ego status, then route, signal, speed limit, action tokens; feed-forward.
+Agents read the bird's-eye map only: it is where they are, and the rest describes the ego's own task.
 
 Letters: B scenes, M samples per scene, N = 1 + A tokens, P = T x 3 numbers of a plan, D width, G heads, K keys.
 """
@@ -27,13 +27,17 @@ from transdiffuser_planner.networks.attention import (
     split_heads,
 )
 from transdiffuser_planner.networks.config import NetworkConfig
-from transdiffuser_planner.networks.motion_encoder import NUM_SUMMARY, MotionEmbeddings, MotionEncoder, mlp
+from transdiffuser_planner.networks.motion_encoder import TOKENS, MotionEmbeddings, MotionEncoder, mlp, sources
 
 GRIDS = ("bev", "image", "lidar", "route")
 SINGLES_BEFORE_ROUTE = ("action", "ego")
-SINGLES_AFTER_ROUTE = ("signal", "limit")
 MASKED = -1e4
 GLOBAL_NAMES = ("token_input", "token_bias", "scene_vector")
+
+
+def singles_after_route(contract: ModelContract) -> tuple[str, ...]:
+    """Sources of one token that are read last, in order."""
+    return ("signal", "limit", TOKENS) if contract.codebook_size else ("signal", "limit")
 
 
 def layer_names(layer: int) -> list[str]:
@@ -50,13 +54,14 @@ def prepared_names(config: NetworkConfig) -> list[str]:
 class DecoderLayer(nn.Module):
     """One layer; modulation by scene and denoise step as in AdaLN-Zero (Peebles and Xie 2023)."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
         width = config.width
+        self.read_last = singles_after_route(contract)
         self.self_attention = SelfAttention(width, config.heads)
         self.grids = nn.ModuleDict({name: CrossAttention(width, config.heads) for name in GRIDS})
         self.singles = nn.ModuleDict(
-            {name: SingleTokenAttention(width) for name in (*SINGLES_BEFORE_ROUTE, *SINGLES_AFTER_ROUTE)}
+            {name: SingleTokenAttention(width) for name in (*SINGLES_BEFORE_ROUTE, *self.read_last)}
         )
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in GRIDS})
         self.norm_self = nn.LayerNorm(width, elementwise_affine=False)
@@ -75,8 +80,8 @@ class DecoderLayer(nn.Module):
         for name in GRIDS:
             key, value = self.grids[name].prepare(memories[name])
             out += [key.transpose(-1, -2).contiguous(), value.contiguous()]
-        for names in (SINGLES_BEFORE_ROUTE, SINGLES_AFTER_ROUTE):
-            added = [self.singles[name](getattr(motion, name)) for name in names]
+        for names in (SINGLES_BEFORE_ROUTE, self.read_last):
+            added = [self.singles[name](motion.single[name]) for name in names]
             out.append(torch.stack(added).sum(dim=0)[:, None])
         return out
 
@@ -120,15 +125,15 @@ class DenoisingDecoder(nn.Module):
         super().__init__()
         self.config, self.contract = config, contract
         width, plan = config.width, contract.num_plan_steps * 3
-        self.motion_encoder = MotionEncoder(config, contract)
+        self.motion_encoder, self.sources = MotionEncoder(config, contract), sources(contract)
         self.positions = nn.ParameterDict(
             {name: nn.Parameter(torch.randn(count, width) * 0.02) for name, count in token_counts.items()}
         )
-        self.ego_input = mlp(NUM_SUMMARY * width, width, width)
-        self.scene_vector = mlp(NUM_SUMMARY * width, width, width)
+        self.ego_input = mlp(len(self.sources) * width, width, width)
+        self.scene_vector = mlp(len(self.sources) * width, width, width)
         self.ego_plan, self.agent_plan = nn.Linear(plan, width), nn.Linear(plan, width)
         self.step_embedding = nn.Embedding(contract.num_denoise_steps + 1, width)
-        self.layers = nn.ModuleList([DecoderLayer(config) for _ in range(config.layers)])
+        self.layers = nn.ModuleList([DecoderLayer(config, contract) for _ in range(config.layers)])
         self.final_norm = nn.LayerNorm(width)
         self.ego_action, self.agent_action = mlp(width, width, plan), mlp(width, width, plan)
         for head in (self.ego_action, self.agent_action):
@@ -141,13 +146,13 @@ class DenoisingDecoder(nn.Module):
 
         Args:
             features: Encoder tokens by the names of ``scene_encoder.FEATURE_NAMES``, (B, K, D).
-            conditions: ``core.contract.CONDITION_INPUTS``.
+            conditions: ``core.contract.condition_inputs``.
             agents, agents_valid: As in ``core.contract.agent_specs``, with any number of agents.
         """
         motion = self.motion_encoder(conditions, agents)
         memories = {name: features[f"{name}_tokens"] + self.positions[f"{name}_tokens"] for name in GRIDS[:3]}
         memories["route"] = motion.route_tokens
-        summary = motion.summary()
+        summary = motion.side_by_side(self.sources)
         tokens = torch.cat([self.ego_input(summary)[:, None], motion.agents], dim=1)
         present = torch.cat([torch.ones_like(conditions["status"][:, :1]), agents_valid], dim=1)
         values: list[Tensor] = [tokens, (1.0 - present)[:, None, None] * MASKED, self.scene_vector(summary)[:, None]]

@@ -1,4 +1,4 @@
-"""Motion encoder: own past, status, route, signal, speed limit and agents as embeddings; each may be missing.
+"""Motion encoder: own past, status, route, signal, speed limit, action tokens and agents as embeddings; each may be missing.
 
 Letters: B batch, D width, S history steps, R route points, A agents, F agent features, E hidden width.
 A source that is absent is replaced by a learned embedding, never by zeros.
@@ -37,34 +37,36 @@ def mlp(in_features: int, hidden: int, out_features: int) -> nn.Sequential:
 
 @dataclass(frozen=True, slots=True)
 class MotionEmbeddings:
-    """Embeddings (B, D) of single-token sources, tokens (B, R, D) of the route and (B, A, D) of the agents.
+    """Embeddings of everything but the sensors.
 
     Attributes:
-        action, ego: The paper's Emb_action (own past) and Emb_ego (status).
-        route: The whole route pooled; route_tokens: its points.
-        signal, limit: Next traffic signal and speed limit.
-        agents: One embedding per agent; meaningless where agents_valid is 0.
+        single: (B, D) by the names of ``sources``.
+        route_tokens: The route's points, (B, R, D).
+        agents: One embedding per agent, (B, A, D); meaningless where agents_valid is 0.
     """
 
-    action: Tensor
-    ego: Tensor
-    route: Tensor
+    single: dict[str, Tensor]
     route_tokens: Tensor
-    signal: Tensor
-    limit: Tensor
     agents: Tensor
 
-    def summary(self) -> Tensor:
-        """All single-token embeddings side by side, (B, 5 D)."""
-        return torch.cat([self.action, self.ego, self.route, self.signal, self.limit], dim=-1)
+    def side_by_side(self, names: tuple[str, ...]) -> Tensor:
+        """Single-token embeddings, (B, number * D)."""
+        return torch.cat([self.single[name] for name in names], dim=-1)
 
 
-NUM_SUMMARY = 5
 SOURCES = ("action", "ego", "route", "signal", "limit")
+"""The paper's Emb_action (own past) and Emb_ego (status), the whole route pooled, next signal, speed limit."""
+TOKENS = "tokens"
+"""The action tokens, of models that take them."""
+
+
+def sources(contract: ModelContract) -> tuple[str, ...]:
+    """Sources that become one embedding each, in order."""
+    return (*SOURCES, TOKENS) if contract.codebook_size else SOURCES
 
 
 class MotionEncoder(nn.Module):
-    """MLPs over ``core.contract.CONDITION_INPUTS`` and the agents."""
+    """MLPs over ``core.contract.condition_inputs`` and the agents."""
 
     def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
@@ -77,13 +79,12 @@ class MotionEncoder(nn.Module):
         self.signal = mlp(4, hidden, width)
         self.limit = mlp(2, hidden, width)
         self.agent = mlp(NUM_AGENT_FEATURES + 4, hidden, width)
-        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in SOURCES})
-        self.missing = nn.ParameterDict(
-            {
-                name: nn.Parameter(torch.randn(width) * 0.02)
-                for name in ("action", "route", "route_point", "signal", "limit")
-            }
-        )
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in sources(contract)})
+        absent = ["action", "route", "route_point", "signal", "limit"]
+        if contract.codebook_size:
+            self.tokens = mlp(contract.num_plan_steps * 7, hidden, width)
+            absent.append(TOKENS)
+        self.missing = nn.ParameterDict({name: nn.Parameter(torch.randn(width) * 0.02) for name in absent})
         index = torch.linspace(0.0, 1.0, contract.num_route_points)
         self.register_buffer("route_index_R1", index[:, None], persistent=False)
 
@@ -91,7 +92,7 @@ class MotionEncoder(nn.Module):
         """Embeddings of a batch.
 
         Args:
-            conditions: ``core.contract.CONDITION_INPUTS`` by name.
+            conditions: ``core.contract.condition_inputs`` by name; without action tokens they count as missing.
             agents_BAF: Features of AgentIndex.
         """
         c = conditions
@@ -99,15 +100,27 @@ class MotionEncoder(nn.Module):
         has_route_B = route_valid_BR.amax(dim=1)
         has_past_B = c["history_valid"][:, :-1].amax(dim=1)
         tokens = mix(self.route_point(self._route_points(c)), route_valid_BR, self.missing["route_point"])
+        single = {
+            "action": self._finish("action", self.action(_history(c)), has_past_B),
+            "ego": self._finish("ego", self.ego(_status(c)), None),
+            "route": self._finish("route", self.route(_flat_route(c)), has_route_B),
+            "signal": self._finish("signal", self.signal(c["signal"]), c["signal_valid"][:, 0]),
+            "limit": self._finish("limit", self.limit(_limit(c)), c["speed_limit_valid"][:, 0]),
+        }
+        if self.contract.codebook_size:
+            single[TOKENS] = self._tokens(c)
         return MotionEmbeddings(
-            action=self._finish("action", self.action(_history(c)), has_past_B),
-            ego=self._finish("ego", self.ego(_status(c)), None),
-            route=self._finish("route", self.route(_flat_route(c)), has_route_B),
+            single=single,
             route_tokens=tokens,
-            signal=self._finish("signal", self.signal(c["signal"]), c["signal_valid"][:, 0]),
-            limit=self._finish("limit", self.limit(_limit(c)), c["speed_limit_valid"][:, 0]),
             agents=self.agent(_agents(agents_BAF, c["route"], route_valid_BR, self.contract)),
         )
+
+    def _tokens(self, c: dict[str, Tensor]) -> Tensor:
+        """The embedding of the action tokens, as many from the first on as there are."""
+        if "action_tokens" not in c:
+            return self.missing[TOKENS].expand(len(c["status"]), -1)
+        embedding = self.tokens(_segments(c["action_tokens"], c["action_tokens_valid"]))
+        return self._finish(TOKENS, embedding, c["action_tokens_valid"].amax(dim=1))
 
     def _finish(self, name: str, embedding_BD: Tensor, valid_B: Tensor | None) -> Tensor:
         """Normalise, then put the learned embedding where the source is missing."""
@@ -144,6 +157,19 @@ def _flat_route(c: dict[str, Tensor]) -> Tensor:
     valid = c["route_valid"][..., None]
     scale = c["route"].new_tensor([1.0 / POSITION_SCALE_M, 1.0 / 5.0])
     return torch.cat([c["route"] * scale * valid, valid], dim=-1).flatten(1)
+
+
+def _segments(segment_BT3: Tensor, valid_BT: Tensor) -> Tensor:
+    """(B, T * 7): scaled segments, the path they make, validity."""
+    valid = valid_BT[..., None]
+    segment = segment_BT3 * valid
+    heading = torch.cumsum(segment[..., 2], dim=1)
+    before = heading - segment[..., 2]
+    cos, sin = torch.cos(before), torch.sin(before)
+    x = torch.cumsum(cos * segment[..., 0] - sin * segment[..., 1], dim=1)
+    y = torch.cumsum(sin * segment[..., 0] + cos * segment[..., 1], dim=1)
+    path = torch.stack([x / POSITION_SCALE_M, y / 5.0, heading], dim=-1) * valid
+    return torch.cat([segment * segment.new_tensor([0.2, 2.0, 3.0]), path, valid], dim=-1).flatten(1)
 
 
 def _limit(c: dict[str, Tensor]) -> Tensor:

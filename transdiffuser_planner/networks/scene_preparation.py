@@ -18,12 +18,11 @@ from transdiffuser_planner.networks.attention import CrossAttention, SingleToken
 from transdiffuser_planner.networks.denoising_decoder import (
     GRIDS,
     MASKED,
-    SINGLES_AFTER_ROUTE,
     SINGLES_BEFORE_ROUTE,
     DecoderLayer,
     DenoisingDecoder,
+    singles_after_route,
 )
-from transdiffuser_planner.networks.motion_encoder import SOURCES, MotionEmbeddings
 
 NUM_MODULATIONS = 6
 MAX_MORE_WORK = 1.2
@@ -103,8 +102,9 @@ class ScenePreparation(nn.Module):
                 for name in GRIDS
             }
         )
+        self.read_last = singles_after_route(decoder.contract)
         self.before_weight, self.before_bias = _merged_singles(layers, SINGLES_BEFORE_ROUTE)
-        self.after_weight, self.after_bias = _merged_singles(layers, SINGLES_AFTER_ROUTE)
+        self.after_weight, self.after_bias = _merged_singles(layers, self.read_last)
         self.modulation_weight = _fixed(torch.cat([layer.modulation.weight for layer in layers]))
         one = torch.zeros(NUM_MODULATIONS, decoder.config.width)
         one[[1, 4]] = 1.0
@@ -121,13 +121,13 @@ class ScenePreparation(nn.Module):
         """
         decoder, width = self.decoder, self.decoder.config.width
         motion = decoder.motion_encoder(conditions, agents)
-        summary = motion.summary()
+        summary = motion.side_by_side(decoder.sources)
         ego = decoder.ego_input(summary) + decoder.ego_plan.bias
         tokens = torch.cat([ego, motion.agents[0] + decoder.agent_plan.bias])
         present = torch.cat([torch.ones_like(conditions["status"][:, :1]), agents_valid], dim=1)
         active = functional.silu(decoder.step_embedding.weight + decoder.scene_vector(summary))
         table = functional.linear(active, self.modulation_weight, self.modulation_bias)
-        before, after = (_pick(motion, names) for names in (SINGLES_BEFORE_ROUTE, SINGLES_AFTER_ROUTE))
+        before, after = (motion.side_by_side(names) for names in (SINGLES_BEFORE_ROUTE, self.read_last))
         added = {
             "lidar": functional.linear(before, self.before_weight, self.before_bias).view(-1, width),
             "route": functional.linear(after, self.after_weight, self.after_bias).view(-1, width),
@@ -143,12 +143,6 @@ class ScenePreparation(nn.Module):
 def _fixed(value: Tensor) -> nn.Parameter:
     """A weight that follows from others and is not trained."""
     return nn.Parameter(value.detach().clone(), requires_grad=False)
-
-
-def _pick(motion: MotionEmbeddings, names: tuple[str, ...]) -> Tensor:
-    """Embeddings side by side, (1, number * D)."""
-    assert set(names) <= set(SOURCES)
-    return torch.cat([getattr(motion, name) for name in names], dim=-1)
 
 
 def _query_rows(grid: CrossAttention, norm: nn.LayerNorm, heads: int) -> Tensor:

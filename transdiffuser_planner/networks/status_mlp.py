@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, ModelContract
 from transdiffuser_planner.networks.config import NetworkConfig
-from transdiffuser_planner.networks.motion_encoder import MotionEncoder
+from transdiffuser_planner.networks.motion_encoder import SOURCES, MotionEncoder
 
 
 class StatusMlp(nn.Module):
@@ -15,11 +15,11 @@ class StatusMlp(nn.Module):
 
     def __init__(self, config: NetworkConfig, contract: ModelContract, *, with_route: bool) -> None:
         super().__init__()
-        self.with_route = with_route
         self.encoder = MotionEncoder(config, contract)
-        sources, hidden = 5 if with_route else 2, 2 * config.width
+        self.sources = SOURCES if with_route else SOURCES[:2]
+        hidden = 2 * config.width
         self.out = nn.Sequential(
-            nn.Linear(sources * config.width, hidden),
+            nn.Linear(len(self.sources) * config.width, hidden),
             nn.SiLU(),
             nn.Dropout(config.dropout),
             nn.Linear(hidden, hidden),
@@ -31,5 +31,4 @@ class StatusMlp(nn.Module):
         """Plan (B, T * 3)."""
         nobody = conditions["status"].new_zeros(len(conditions["status"]), 1, NUM_AGENT_FEATURES)
         motion = self.encoder(conditions, nobody)
-        used = motion.summary() if self.with_route else torch.cat([motion.action, motion.ego], dim=-1)
-        return torch.as_tensor(self.out(used))
+        return torch.as_tensor(self.out(motion.side_by_side(self.sources)))

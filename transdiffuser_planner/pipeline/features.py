@@ -10,6 +10,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot, SignalState, TrafficSignal
 from transdiffuser_planner.pipeline.ego_history import history_tensor
 from transdiffuser_planner.pipeline.image_view import ImageView
+from transdiffuser_planner.pipeline.instructed_path import token_tensors
 from transdiffuser_planner.pipeline.lidar_bev import cloud_in_base, histogram
 from transdiffuser_planner.pipeline.route_ahead import route_tensor
 
@@ -64,6 +65,9 @@ class FeatureBuilder:
             "speed_limit": np.asarray([0.0 if limit is None else limit], dtype=np.float32),
             "speed_limit_valid": np.asarray([limit is not None], dtype=np.float32),
         }
+        if contract.codebook_size:
+            said = token_tensors(snapshot.instructed, snapshot.ego, snapshot.history, contract)
+            tensors["action_tokens"], tensors["action_tokens_valid"] = said
         return {name: tensor[None] for name, tensor in tensors.items()}
 
 

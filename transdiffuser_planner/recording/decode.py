@@ -17,6 +17,7 @@ from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.types import (
     Acceleration,
+    ActionTokens,
     CameraImage,
     CameraIntrinsics,
     Command,
@@ -251,6 +252,22 @@ def traffic_signal(message: Any) -> TrafficSignal:
     if state not in range(4) or not np.isfinite(distance_m):
         raise InputError(f"traffic signal: state {state} at {distance_m} m is not valid")
     return TrafficSignal(stamp_ns=stamp_ns(message), state=SignalState(state), distance_m=distance_m)
+
+
+def action_tokens(message: Any) -> ActionTokens:
+    """A transdiffuser_msgs/ActionTokens.
+
+    Raises:
+        InputError: There is no token, or the horizon is no time.
+    """
+    token_S, horizon_s = np.asarray(message.tokens, dtype=np.int64), float(message.horizon_s)
+    if not len(token_S):
+        raise InputError("action tokens: expected at least one token, got none")
+    if not 0.0 < horizon_s < 60.0:
+        raise InputError(f"action tokens: horizon_s {horizon_s} is out of range (0 .. 60 s)")
+    return ActionTokens(
+        stamp_ns=stamp_ns(message), codebook_hash=str(message.codebook_hash), token_S=token_S, horizon_s=horizon_s
+    )
 
 
 def object_array(message: Any) -> AgentStates:

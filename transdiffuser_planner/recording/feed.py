@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.types import (
     Acceleration,
+    ActionTokens,
     CameraImage,
     CameraIntrinsics,
     Command,
@@ -34,6 +35,7 @@ class SnapshotSink(Protocol):
     def add_command(self, stamp_ns: int, command: Command) -> str | None: ...
     def add_signal(self, signal: TrafficSignal) -> str | None: ...
     def add_speed_limit(self, stamp_ns: int, speed_limit_mps: float) -> str | None: ...
+    def add_action_tokens(self, tokens: ActionTokens) -> str | None: ...
 
 
 class MessageFeeder:
@@ -47,6 +49,7 @@ class MessageFeeder:
             topics.route: lambda m, _: sink.add_route(decode.route(m)),
             topics.command: lambda m, _: sink.add_command(decode.stamp_ns(m), decode.driving_command(m)),
             topics.speed_limit: lambda m, log_time_ns: sink.add_speed_limit(log_time_ns, float(m.data)),
+            topics.action_tokens: lambda m, _: sink.add_action_tokens(decode.action_tokens(m)),
             topics.traffic_signal: lambda m, _: sink.add_signal(decode.traffic_signal(m)),
         }
         for name, topic in topics.camera_infos.items():

@@ -18,7 +18,8 @@ class TopicMap:
 
     Attributes:
         images, camera_infos: Rig camera name -> topic of its pictures and of its CameraInfo.
-        lidar, odometry, acceleration, route, command, speed_limit, traffic_signal: The planner's other inputs.
+        lidar, odometry, acceleration, route, command, speed_limit, traffic_signal, action_tokens: The planner's other
+            inputs.
         objects, map: Ground truth for training labels and scoring.
     """
 
@@ -31,6 +32,7 @@ class TopicMap:
     command: str = ""
     speed_limit: str = ""
     traffic_signal: str = ""
+    action_tokens: str = ""
     objects: str = ""
     map: str = ""
 

@@ -93,7 +93,9 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
         listed = ", ".join(sorted(held)) or "no topic at all"
         sought = ", ".join(f"{name} on '{wanted[name][0]}'" for name in needed)
         raise InputError(f"bag {bag.path}: holds no {sought}; it has {listed}; choose --preset or give --topics")
-    return [name for name in absent if name != "lidar" or has_lidar]
+    # Nobody misses a LiDAR that the vehicle does not have, nor tokens that nobody speaks.
+    unmissed = {"action_tokens"} | (set() if has_lidar else {"lidar"})
+    return [name for name in absent if name not in unmissed]
 
 
 class BagPlanner:

@@ -11,6 +11,7 @@ INPUT_TYPES = {
     "command": ("transdiffuser_msgs/msg/DrivingCommand",),
     "speed_limit": ("std_msgs/msg/Float32",),
     "traffic_signal": ("transdiffuser_msgs/msg/TrafficSignal",),
+    "action_tokens": ("transdiffuser_msgs/msg/ActionTokens",),
 }
 TRUTH_TYPES = {
     "objects": ("derived_object_msgs/msg/ObjectArray",),

@@ -16,6 +16,7 @@ from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.replay.cycles import check_inputs
+from transdiffuser_planner.replay.input_types import INPUT_TYPES, TRUTH_TYPES
 from transdiffuser_planner.replay.mapping import Choice, choose
 
 GAP_FACTOR = 3.0
@@ -200,5 +201,5 @@ def _uses(found: Inspection) -> dict[str, str]:
     topics = found.choice.topics
     used = {topic: f"camera {name}" for name, topic in topics.images.items()}
     used |= {topic: f"camera_info {name}" for name, topic in topics.camera_infos.items()}
-    single = ("lidar", "odometry", "acceleration", "route", "command", "speed_limit", "traffic_signal", "objects", "map")
+    single = (*INPUT_TYPES, *TRUTH_TYPES)
     return used | {getattr(topics, name): name for name in single if getattr(topics, name)}

@@ -26,6 +26,7 @@ _SINGLE = {
     "transdiffuser_msgs/msg/DrivingCommand": "command",
     "std_msgs/msg/Float32": "speed_limit",
     "transdiffuser_msgs/msg/TrafficSignal": "traffic_signal",
+    "transdiffuser_msgs/msg/ActionTokens": "action_tokens",
 }
 _SHOWN = 4
 

@@ -26,6 +26,7 @@ _OPTIONAL_INPUTS = {
     "command": "transdiffuser_msgs/msg/DrivingCommand",
     "speed_limit": "std_msgs/msg/Float32",
     "traffic_signal": "transdiffuser_msgs/msg/TrafficSignal",
+    "action_tokens": "transdiffuser_msgs/msg/ActionTokens",
 }
 
 

@@ -54,6 +54,7 @@ class NodeServices:
             response.success, response.message = False, f"the old model goes on: {error}"
             node.health.note(f"reload refused; {response.message}")
             return response
+        node.use_codebook()
         response.success = True
         response.message = f"model {source.model_name} {source.model_hash[:12]} on {source.provider}, {source.precision}"
         return response

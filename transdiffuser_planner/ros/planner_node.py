@@ -103,6 +103,7 @@ class PlannerNode(LifecycleNode):
         self.health = Health()
         self.mode = Mode(is_shadow=bool(self.get_parameter("shadow").value))
         self._intake = FrameIntake(rig, self._config)
+        self.use_codebook()
         self._supervisor = Supervisor(self._keeper, rig, self._publish, self._fault)
         self._outputs.start(self._keeper.contract)
         self._inputs = NodeInputs(self, rig, self._intake.assembler, self._received, self._fault)
@@ -163,6 +164,11 @@ class PlannerNode(LifecycleNode):
     def model_loader(self) -> LoadPlanner:
         """Loads what the parameter ``model`` names now."""
         return self._loader(self.get_parameter("model").value, self._rig)
+
+    def use_codebook(self) -> None:
+        """Take action tokens of the model in use."""
+        if self._intake is not None and self._keeper is not None:
+            self._intake.assembler.codebook = self._keeper.codebook
 
     def set_mode(self, mode: Mode) -> None:
         """Obey a stop request, or plan for nobody, from the next plan on."""

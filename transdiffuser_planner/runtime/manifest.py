@@ -15,6 +15,7 @@ from typing import Any
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION, PRECISIONS, ModelContract
 from transdiffuser_planner.core.errors import ContractError, ModelError
+from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, ActionCodebook
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_FORMAT = 1
@@ -77,6 +78,21 @@ class ModelManifest:
             )
         return {**self.graphs, **self.int8_graphs}
 
+    def codebook(self) -> ActionCodebook | None:
+        """The action tokens the model understands; None when it takes none.
+
+        Raises:
+            ModelError: The file cannot be read, or disagrees with itself or the contract.
+        """
+        if not self.contract.codebook_size:
+            return None
+        try:
+            codebook = ActionCodebook.from_json(self.read_json(CODEBOOK_NAME))
+            codebook.check(self.contract)
+        except ContractError as error:
+            raise ModelError(f"model folder {self.folder}: {error}") from None
+        return codebook
+
     def read_json(self, filename: str) -> Any:
         """A JSON file of the folder, for example the normaliser."""
         try:
@@ -116,6 +132,8 @@ def load_manifest(folder: str | Path) -> ModelManifest:
         contract = ModelContract.from_dict(data["contract"])
     except ContractError as error:
         raise ModelError(f"model folder {folder}: {error}") from None
+    if contract.codebook_size and CODEBOOK_NAME not in data["files"]:
+        raise ModelError(f"model folder {folder}: {CODEBOOK_NAME} is not among the hashed files; export again")
     return ModelManifest(
         folder=folder,
         name=str(data["name"]),

@@ -40,6 +40,7 @@ class ModelKeeper:
         self.memory = PlanMemory()
         planner = load(config, self.memory)
         self.contract = planner.contract
+        self.codebook = planner.codebook
         self.source: Provenance = planner.source()
         self.planner: Planner | None = planner
         self.num_renewed = 0
@@ -138,4 +139,4 @@ class ModelKeeper:
         with self._lock:
             self._is_loading = False
             if not self._ended.is_set():
-                self.source, self.planner = planner.source(), planner
+                self.source, self.codebook, self.planner = planner.source(), planner.codebook, planner

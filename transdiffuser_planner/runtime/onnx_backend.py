@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.contract import CANDIDATE_AXIS, CONDITION_INPUTS, ENCODER_INPUTS, TOKEN_AXIS
+from transdiffuser_planner.core.contract import CANDIDATE_AXIS, ENCODER_INPUTS, TOKEN_AXIS, condition_inputs
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.runtime.manifest import ModelManifest
 
@@ -123,6 +123,7 @@ class OnnxBackend:
             ModelError: A graph cannot be loaded, or the model has no graphs of this precision.
         """
         self.manifest = manifest
+        self._conditions = condition_inputs(manifest.contract)
         self.provider = provider
         self.precision = precision
         self._paths = manifest.graphs_of(precision)
@@ -164,14 +165,14 @@ class OnnxBackend:
 
         Args:
             features: Result of ``encode``.
-            observation: The conditions (history, status, route, signal, speed limit with masks).
+            observation: The conditions (history, status, route, signal, speed limit, action tokens with masks).
             agents: "agents" (1, A, F) and "agents_valid" (1, A), any A from 0 on.
 
         Raises:
             ModelError: The graph failed.
         """
         feeds = {name: features[name] for name in self.manifest.encoder_features}
-        feeds |= {name: observation[name] for name in CONDITION_INPUTS} | agents
+        feeds |= {name: observation[name] for name in self._conditions} | agents
         return self._run("condition", feeds, self._condition)
 
     def predict_noise(self, sample_MNP: Array, step: int, condition: Tensors) -> Array:

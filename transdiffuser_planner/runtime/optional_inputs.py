@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from transdiffuser_planner.core.types import Acceleration, Command, Route, TrafficSignal
+from transdiffuser_planner.core.errors import ContractError
+from transdiffuser_planner.core.types import Acceleration, ActionTokens, Command, InstructedPath, Route, TrafficSignal
+from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +18,7 @@ class FreshInputs:
     command: Command
     signal: TrafficSignal | None
     speed_limit_mps: float | None
+    instructed: InstructedPath | None
     missing: tuple[str, ...]
 
 
@@ -23,6 +26,8 @@ class OptionalInputs:
     """Not thread-safe: one owner feeds it and asks it."""
 
     def __init__(self) -> None:
+        self.codebook: ActionCodebook | None = None
+        """The model's; action tokens are refused without one."""
         self._route: Route | None = None
         self.forget_optional()
 
@@ -32,6 +37,7 @@ class OptionalInputs:
         self._command: tuple[int, Command] | None = None
         self._signal: TrafficSignal | None = None
         self._speed_limit: tuple[int, float] | None = None
+        self._instructed: InstructedPath | None = None
 
     def add_acceleration(self, acceleration: Acceleration) -> str | None:
         """Take an acceleration; returns why it was refused, or None."""
@@ -62,17 +68,41 @@ class OptionalInputs:
         self._speed_limit = (stamp_ns, speed_limit_mps)
         return None
 
-    def optional_at(self, stamp_ns: int, frame_id: str, max_age_s: float) -> FreshInputs:
+    def add_action_tokens(self, tokens: ActionTokens) -> str | None:
+        """Take action tokens; returns why they were refused, or None."""
+        book = self.codebook
+        if book is None:
+            return "action tokens: the model takes none"
+        if tokens.codebook_hash != book.digest:
+            theirs = tokens.codebook_hash[:12] or "none"
+            return f"action tokens: made with codebook {theirs}, the model's is {book.digest[:12]}"
+        wanted_s = len(tokens.token_S) * book.interval_s
+        if abs(tokens.horizon_s - wanted_s) > 1e-3:
+            return f"action tokens: {len(tokens.token_S)} tokens reach {wanted_s:g} s, horizon_s says {tokens.horizon_s:g} s"
+        try:
+            pose_S3 = book.decode(tokens.token_S)
+        except ContractError as error:
+            return str(error)
+        self._instructed = InstructedPath(stamp_ns=tokens.stamp_ns, pose_S3=pose_S3, interval_s=book.interval_s)
+        return None
+
+    def optional_at(
+        self, stamp_ns: int, frame_id: str, max_age_s: float, max_tokens_age_s: float
+    ) -> FreshInputs:
         """What is young enough at a stamp; a route only in the odometry's frame, at any age."""
 
-        def fresh(stamp: int) -> bool:
-            return abs(stamp_ns - stamp) <= max_age_s * 1e9
+        def fresh(stamp: int, limit_s: float = max_age_s) -> bool:
+            return abs(stamp_ns - stamp) <= limit_s * 1e9
 
         acceleration = self._acceleration if self._acceleration and fresh(self._acceleration.stamp_ns) else None
         route = self._route if self._route is not None and self._route.frame_id == frame_id else None
         command = self._command if self._command is not None and fresh(self._command[0]) else None
         signal = self._signal if self._signal is not None and fresh(self._signal.stamp_ns) else None
         limit = self._speed_limit if self._speed_limit is not None and fresh(self._speed_limit[0]) else None
+        said = self._instructed
+        instructed = said if said is not None and fresh(said.stamp_ns, max_tokens_age_s) else None
+        # Few vehicles have somebody who speaks in tokens: they are missed only once they were heard.
+        silent = ("action_tokens",) if said is not None and instructed is None else ()
         found = {
             "acceleration": acceleration,
             "route": route,
@@ -86,5 +116,6 @@ class OptionalInputs:
             command=Command.UNKNOWN if command is None else command[1],
             signal=signal,
             speed_limit_mps=None if limit is None else limit[1],
-            missing=tuple(name for name, value in found.items() if value is None),
+            instructed=instructed,
+            missing=(*(name for name, value in found.items() if value is None), *silent),
         )

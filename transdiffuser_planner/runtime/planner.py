@@ -39,6 +39,7 @@ class Planner:
         self.backend = backend
         self.config = config
         self.contract: ModelContract = backend.manifest.contract
+        self.codebook = backend.manifest.codebook()
         self.memory = PlanMemory() if memory is None else memory
         self.costs = StageCosts()
         self._perception = Perception(backend, rig, self.contract)

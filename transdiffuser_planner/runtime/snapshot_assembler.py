@@ -14,6 +14,7 @@ from dataclasses import replace
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
+    ActionTokens,
     CameraImage,
     CameraIntrinsics,
     EgoState,
@@ -144,6 +145,15 @@ class SnapshotAssembler(OptionalInputs):
             self._ego.popleft()
         return None
 
+    def add_action_tokens(self, tokens: ActionTokens) -> str | None:
+        """Take action tokens that are young enough; returns why they were refused, or None."""
+        now_ns = self._ego[-1].stamp_ns if self._ego else tokens.stamp_ns
+        age_s, limit_s = (now_ns - tokens.stamp_ns) * 1e-9, self.config.max_tokens_age_s
+        if abs(age_s) > limit_s:
+            word = "old" if age_s > 0.0 else "ahead of the odometry"
+            return f"action tokens: {abs(age_s):.2f} s {word} (limit {limit_s} s)"
+        return super().add_action_tokens(tokens)
+
     def _is_stray(self, stamp_ns: int) -> bool:
         """Whether odometry's clock seems to have jumped by hours, but one message alone says so."""
         first_ns, self._stray_ns = self._stray_ns, None
@@ -259,9 +269,12 @@ class SnapshotAssembler(OptionalInputs):
         return NotReady(reason="odometry begins after the frame")
 
     def _snapshot(self, stamp_ns: int, ego: EgoState, frames: dict[str, CameraImage | PointCloud]) -> SensorSnapshot:
-        optional = self.optional_at(stamp_ns, ego.frame_id, self.config.max_optional_age_s)
+        limits_s = (self.config.max_optional_age_s, self.config.max_tokens_age_s)
+        optional = self.optional_at(stamp_ns, ego.frame_id, *limits_s)
         ages = {name: stamp_ns - frame.stamp_ns for name, frame in frames.items()}
         ages["odometry"] = max(0, stamp_ns - self._ego[-1].stamp_ns)
+        if optional.instructed is not None:
+            ages["action_tokens"] = stamp_ns - optional.instructed.stamp_ns
         missing = [name for name in self._sensor_names() if name not in frames]
         images = {name: frame for name, frame in frames.items() if isinstance(frame, CameraImage)}
         cloud = frames.get(LIDAR)
@@ -277,6 +290,7 @@ class SnapshotAssembler(OptionalInputs):
             command=optional.command,
             signal=optional.signal,
             speed_limit_mps=optional.speed_limit_mps,
+            instructed=optional.instructed,
             missing=(*missing, *optional.missing),
             ages_ns=ages,
         )

@@ -23,6 +23,9 @@ AGENT_HEADING_NOISE_RAD = 0.08
 AGENT_SPEED_NOISE_MPS = 0.5
 AGENT_SIZE_NOISE = 0.06
 ROUTE_NOISE_M = 0.1
+TOKEN_NOISE = np.asarray([0.05, 0.02, 0.01])
+FIRST_TOKEN_NOISE = 5.0
+MOVING_SEGMENT_M = 0.2
 
 _LAST_AXIS = ("image", "lidar", "bev")
 _NEGATED = {
@@ -123,6 +126,25 @@ def withhold_conditions(batch: Batch, rng: np.random.Generator, config: Augmenta
         rows = hit(probability)
         out[name][rows], out[f"{name}_valid"][rows] = 0.0, 0.0
     return out
+
+
+def withhold_tokens(
+    segment_BT3: NDArray[np.float32], rng: np.random.Generator, config: AugmentationConfig
+) -> Batch:
+    """Action tokens as somebody else speaks them: often not at all, often fewer than the plan has steps, a bit off.
+
+    Returns:
+        The model's inputs "action_tokens" and "action_tokens_valid".
+    """
+    size, steps = segment_BT3.shape[:2]
+    count_B = np.where(rng.random(size) < config.cut_tokens, rng.integers(1, steps + 1, size), steps)
+    count_B = np.where(rng.random(size) < config.drop_tokens, 0, count_B)
+    valid = np.arange(steps) < count_B[:, None]
+    noise = rng.normal(0.0, TOKEN_NOISE, segment_BT3.shape)
+    noise[:, 0] *= FIRST_TOKEN_NOISE  # the vehicle is not quite where the tokens have it by now
+    moves = np.abs(segment_BT3[..., :1]) > MOVING_SEGMENT_M
+    said = np.where(valid[..., None], segment_BT3 + moves * noise, 0.0)
+    return {"action_tokens": said.astype(np.float32), "action_tokens_valid": valid.astype(np.float32)}
 
 
 def blur_agents(

@@ -52,7 +52,8 @@ class AugmentationConfig:
         colour: Brightness, contrast and colour of the pictures changed.
         drop_camera: Each camera; drop_lidar: the cloud.
         drop_history, drop_acceleration: The ego's own past, so that it is not simply continued.
-        drop_route, drop_command, drop_signal, drop_speed_limit: Optional conditions.
+        drop_route, drop_command, drop_signal, drop_speed_limit, drop_tokens: Optional conditions.
+        cut_tokens: The action tokens end early.
         drop_agent: Each agent; drop_agent_speed: its speed.
     """
 
@@ -66,6 +67,8 @@ class AugmentationConfig:
     drop_command: float = 0.2
     drop_signal: float = 0.15
     drop_speed_limit: float = 0.2
+    drop_tokens: float = 0.6
+    cut_tokens: float = 0.5
     drop_agent: float = 0.08
     drop_agent_speed: float = 0.15
 

@@ -10,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from transdiffuser_planner.core.contract import CONDITION_INPUTS, ModelContract
+from transdiffuser_planner.core.contract import CONDITION_INPUTS, TOKEN_INPUTS, ModelContract
 from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.losses import decorrelation_loss, diffusion_loss
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
+from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
-from transdiffuser_planner.training.augmentation import blur_agents, withhold_conditions
+from transdiffuser_planner.training.augmentation import blur_agents, withhold_conditions, withhold_tokens
 from transdiffuser_planner.training.config import TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache
 from transdiffuser_planner.training.precision import autocast
@@ -40,10 +41,16 @@ VALIDATION_CANDIDATES = 16
 
 
 class MotionSet:
-    """Everything stage 2 needs of the samples but the features, in memory."""
+    """Everything stage 2 needs of the samples but the features, in memory.
 
-    def __init__(self, samples: SampleSet) -> None:
+    With a codebook also the segments (T, 3) of the action tokens that describe what was driven.
+    """
+
+    def __init__(self, samples: SampleSet, codebook: ActionCodebook | None = None) -> None:
         self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
+        if codebook is not None:
+            tokens = codebook.encode(self.arrays["plan"])
+            self.arrays["said"] = codebook.segment_C3[tokens].astype(np.float32)
 
     def __len__(self) -> int:
         return len(self.arrays["plan"])
@@ -62,7 +69,7 @@ def make_batch(
     index_B: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Batch:
-    """One batch of tensors; without a config nothing is augmented, without a cache there are no features."""
+    """One batch of tensors; without a config nothing is augmented or said, without a cache there are no features."""
     raw = motion.gather(index_B)
     agents = visible_agents(raw, contract)
     if config is not None:
@@ -72,10 +79,18 @@ def make_batch(
         )
     plan, mask = joint_plan(raw["plan"], raw["plan_valid"], agents, normalizer)
     batch: Batch = {name: torch.from_numpy(raw[name]) for name in CONDITION_INPUTS}
+    if config is not None and "said" in raw:
+        said = withhold_tokens(raw["said"], rng, config.augmentation)
+        batch |= {name: torch.from_numpy(value) for name, value in said.items()}
     batch |= {name: torch.from_numpy(agents[name]) for name in ("agents", "agents_valid")}
     batch |= {"plan": torch.from_numpy(plan), "plan_mask": torch.from_numpy(mask)}
     batch["origin"] = torch.from_numpy(agent_origins(agents["agents"]))
     return batch if cache is None else batch | cache.gather(index_B)
+
+
+def conditions_of(batch: Batch) -> dict[str, Tensor]:
+    """The decoder's conditions in a batch; it may lack action tokens."""
+    return {name: batch[name] for name in (*CONDITION_INPUTS, *TOKEN_INPUTS) if name in batch}
 
 
 def losses(
@@ -92,7 +107,7 @@ def losses(
     with autocast():
         prepared = network.prepare(
             {name: batch[name] for name in FEATURE_NAMES},
-            {name: batch[name] for name in CONDITION_INPUTS},
+            conditions_of(batch),
             batch["agents"],
             batch["agents_valid"],
         )
@@ -113,7 +128,7 @@ def sample(
     """Joint samples (B, M, N, P) in model space by the full chain."""
     prepared = network.prepare(
         {name: batch[name] for name in FEATURE_NAMES},
-        {name: batch[name] for name in CONDITION_INPUTS},
+        conditions_of(batch),
         batch["agents"],
         batch["agents_valid"],
     )

@@ -15,6 +15,7 @@ from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.networks.scene_preparation import step_names
+from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, ActionCodebook
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.manifest import MANIFEST_FORMAT, MANIFEST_NAME, sha256_of
@@ -45,6 +46,7 @@ def export_model(
     schedule: NoiseSchedule,
     out: Path,
     *,
+    codebook: ActionCodebook | None = None,
     samples: list[Tensors] | None = None,
     training: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
@@ -53,16 +55,21 @@ def export_model(
 
     Args:
         network: Trained, in eval mode.
-        normalizer, schedule: Saved beside the graphs.
+        normalizer, schedule, codebook: Saved beside the graphs; the codebook for a contract with action tokens.
         out: Folder, replaced when it exists.
         samples: Real inputs (each a batch of one with all observation and agent tensors) on which parity is checked.
         training, metrics: Kept in the manifest.
 
     Raises:
-        TrainingError: ONNX Runtime and PyTorch differ by more than 1e-4.
+        TrainingError: ONNX Runtime and PyTorch differ by more than 1e-4, or the codebook is missing.
+        ContractError: The codebook has another size or interval than the contract.
     """
     network = network.eval()
     contract = network.contract
+    if codebook is not None:
+        codebook.check(contract)
+    elif contract.codebook_size:
+        raise TrainingError(f"export: the contract has {contract.codebook_size} action tokens, but there is no codebook")
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -77,6 +84,8 @@ def export_model(
         )
     (partial / "normalizer.json").write_text(json.dumps(normalizer.to_json()) + "\n", encoding="utf-8")
     (partial / "noise_schedule.json").write_text(json.dumps(schedule.to_json()) + "\n", encoding="utf-8")
+    if codebook is not None:
+        (partial / CODEBOOK_NAME).write_text(json.dumps(codebook.to_json()) + "\n", encoding="utf-8")
     manifest = {
         "format": MANIFEST_FORMAT,
         "name": network.config.name,

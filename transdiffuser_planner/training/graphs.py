@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from transdiffuser_planner.core.contract import (
     AGENT_AXIS,
     CANDIDATE_AXIS,
-    CONDITION_INPUTS,
     ENCODER_INPUTS,
     TOKEN_AXIS,
+    ModelContract,
     auxiliary_specs,
+    condition_inputs,
     observation_specs,
     plan_spec,
 )
@@ -37,7 +38,6 @@ Axes = dict[str, dict[int, str]]
 GRAPHS = ("encoder", "condition", "denoise")
 OPSET = 17
 PARITY_CANDIDATES = 30
-CONDITION_NAMES = (*FEATURE_NAMES, *CONDITION_INPUTS, "agents", "agents_valid")
 CONDITION_AXES: Axes = {
     "agents": {1: AGENT_AXIS},
     "agents_valid": {1: AGENT_AXIS},
@@ -50,6 +50,11 @@ DENOISE_AXES: Axes = {
     "token_bias": {3: TOKEN_AXIS},
     "eps": {0: CANDIDATE_AXIS, 1: TOKEN_AXIS},
 }
+
+
+def condition_names(contract: ModelContract) -> tuple[str, ...]:
+    """Inputs of the condition graph, in order."""
+    return (*FEATURE_NAMES, *condition_inputs(contract), "agents", "agents_valid")
 
 
 class EncoderGraph(nn.Module):
@@ -71,11 +76,12 @@ class ConditionGraph(nn.Module):
     def __init__(self, network: PlannerNetwork) -> None:
         super().__init__()
         self.preparation = ScenePreparation(network.decoder)
+        self.conditions = condition_inputs(network.contract)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """``step_names`` from ``CONDITION_NAMES``."""
+        """``step_names`` from ``condition_names``."""
         features = dict(zip(FEATURE_NAMES, inputs, strict=False))
-        conditions = dict(zip(CONDITION_INPUTS, inputs[len(FEATURE_NAMES) : -2], strict=True))
+        conditions = dict(zip(self.conditions, inputs[len(FEATURE_NAMES) : -2], strict=True))
         return tuple(self.preparation(features, conditions, *inputs[-2:]).values())
 
 
@@ -113,8 +119,9 @@ def write_graphs(network: PlannerNetwork, folder: Path, values: Tensors) -> dict
     heads = tuple(auxiliary_specs(network.contract))
     _trace(encoder, encoder_in, folder / "encoder.onnx", ENCODER_INPUTS, (*FEATURE_NAMES, *heads))
     features = encoder(*encoder_in)[: len(FEATURE_NAMES)]
-    condition_in = (*features, *_tensors(values, CONDITION_NAMES[len(FEATURE_NAMES) :]))
-    _trace(condition, condition_in, folder / "condition.onnx", CONDITION_NAMES, names, CONDITION_AXES)
+    condition_from = condition_names(network.contract)
+    condition_in = (*features, *_tensors(values, condition_from[len(FEATURE_NAMES) :]))
+    _trace(condition, condition_in, folder / "condition.onnx", condition_from, names, CONDITION_AXES)
     x = torch.zeros(PARITY_CANDIDATES, *plan_spec(network.contract).shape)
     denoise_in = (x, torch.ones(1, dtype=torch.int64), *condition(*condition_in))
     _trace(denoise, denoise_in, folder / "denoise.onnx", ("x", "k", *names), ("eps",), DENOISE_AXES)
@@ -181,7 +188,7 @@ def graph_differences(
         worst["encoder"] = max(worst["encoder"], _difference(expected, runner.run("encoder", scene)))
         for count in (0, 3, network.contract.num_agents):
             scene |= {name: torch.from_numpy(values[name][:, :count]) for name in ("agents", "agents_valid")}
-            feeds = {name: {**expected, **scene}[name] for name in CONDITION_NAMES}
+            feeds = {name: {**expected, **scene}[name] for name in condition_names(network.contract)}
             prepared = runner.run("condition", feeds)
             ours = dict(zip(step_names(network.decoder), condition(*feeds.values()), strict=True))
             worst["condition"] = max(worst["condition"], _difference(ours, prepared))

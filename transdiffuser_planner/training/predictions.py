@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from transdiffuser_planner.core.contract import StatusIndex, observation_specs, plan_spec
+from transdiffuser_planner.core.contract import StatusIndex, plan_spec
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training import baselines, decoder_stage
 from transdiffuser_planner.training.run import Run
-from transdiffuser_planner.training.samples import SampleSet, observation_of
+from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
 from transdiffuser_planner.training.targets import visible_agents
 
 FloatArray = NDArray[np.float64]
@@ -43,7 +43,7 @@ def model_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.in
     contract, manifest = backend.manifest.contract, backend.manifest
     normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
     schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
-    names = (*observation_specs(contract), *decoder_stage.LABELS, "stamp_ns")
+    names = (*stored_observation(contract), *decoder_stage.LABELS, "stamp_ns")
     candidates, raws = [], []
     for index in tqdm(index_B, desc="plans", unit="sample", file=sys.stderr, mininterval=1.0):
         raw = samples.gather(np.asarray([index]), names)

@@ -29,7 +29,6 @@ from transdiffuser_planner.core.contract import (
     ENCODER_INPUTS,
     TOKEN_AXIS,
     ModelContract,
-    observation_specs,
     plan_spec,
 )
 from transdiffuser_planner.core.errors import TrainingError
@@ -40,7 +39,7 @@ from transdiffuser_planner.runtime.onnx_backend import OnnxBackend, make_session
 from transdiffuser_planner.training.decoder_stage import LABELS
 from transdiffuser_planner.training.export import random_observation
 from transdiffuser_planner.training.graphs import GRAPHS
-from transdiffuser_planner.training.samples import SampleSet, observation_of
+from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
 from transdiffuser_planner.training.targets import visible_agents
 
 Tensors = dict[str, NDArray[Any]]
@@ -74,7 +73,7 @@ def sample_scenes(samples: SampleSet, contract: ModelContract, count: int) -> li
     chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
     scenes = []
     for index in chosen:
-        raw = samples.gather(np.asarray([index]), (*observation_specs(contract), *LABELS, "stamp_ns"))
+        raw = samples.gather(np.asarray([index]), (*stored_observation(contract), *LABELS, "stamp_ns"))
         agents = visible_agents(raw, contract)
         there = max(int(agents["agents_valid"].sum()), 1)
         observation = observation_of(raw, contract)

@@ -11,6 +11,7 @@ from torch import nn
 from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
 from transdiffuser_planner.networks.config import NetworkConfig, named_config
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
+from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.training.export import ExportedModel, export_model
@@ -35,6 +36,15 @@ def unit_normalizer(contract: ModelContract) -> PlanNormalizer:
     return PlanNormalizer(ego_mean_T3=zeros, ego_std_T3=ones, agent_mean_T3=zeros, agent_std_T3=ones)
 
 
+def random_codebook(contract: ModelContract, seed: int = 0) -> ActionCodebook | None:
+    """Segments of plausible size."""
+    if not contract.codebook_size:
+        return None
+    scale = np.asarray([4.0, 0.5, 0.2])
+    segments = np.random.default_rng(seed).normal(0.0, scale, (contract.codebook_size, 3))
+    return ActionCodebook(segment_C3=segments, interval_s=contract.plan_interval_s)
+
+
 def num_backbone_weights(network: PlannerNetwork) -> int:
     """Trained numbers of both branches and their fusion."""
     encoder = network.perception.encoder
@@ -56,4 +66,5 @@ def export_random(name: str, out: Path) -> ExportedModel:
         "note": "Random weights: only its speed means anything.",
         "backbone_weights": num_backbone_weights(network),
     }
-    return export_model(network, unit_normalizer(contract), schedule, out, training=facts)
+    codebook = random_codebook(contract)
+    return export_model(network, unit_normalizer(contract), schedule, out, codebook=codebook, training=facts)

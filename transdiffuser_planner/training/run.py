@@ -21,17 +21,20 @@ from transdiffuser_planner.networks.planner_network import PerceptionNetwork, Pl
 from transdiffuser_planner.networks.regression_head import RegressionHead
 from transdiffuser_planner.networks.scene_encoder import SceneEncoder
 from transdiffuser_planner.networks.status_mlp import StatusMlp
+from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, ActionCodebook
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage
+from transdiffuser_planner.training.codebook import fit_codebook
 from transdiffuser_planner.training.config import TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
 from transdiffuser_planner.training.loader import ShuffledBatches
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
 from transdiffuser_planner.training.trainer import Trainer, finished_weights
+from transdiffuser_planner.training.warm_start import grow_from
 
 CONTRACTS = {"tiny": TINY, "base": BASE}
 VALIDATION_LIMIT = 1024
@@ -103,6 +106,27 @@ class Run:
         path.write_text(json.dumps(normalizer.to_json()), encoding="utf-8")
         return normalizer
 
+    def codebook(self, samples: SampleSet | None = None) -> ActionCodebook | None:
+        """The model's action tokens if there is a model, else the run's, learnt from the samples the first time.
+
+        Raises:
+            TrainingError: There are none yet and no samples were given.
+        """
+        if self.model is not None:
+            return self.model.manifest.codebook()
+        if not self.contract.codebook_size:
+            return None
+        path = self.folder / CODEBOOK_NAME
+        if path.is_file():
+            codebook = ActionCodebook.from_json(json.loads(path.read_text(encoding="utf-8")))
+            codebook.check(self.contract)
+            return codebook
+        if samples is None:
+            raise TrainingError(f"run {self.folder}: no {CODEBOOK_NAME}; train the decoder stage first")
+        codebook = fit_codebook(samples.whole("plan"), self.contract, self.config.seed)
+        path.write_text(json.dumps(codebook.to_json()), encoding="utf-8")
+        return codebook
+
     def train_encoder(self, samples: SampleSet, validation: SampleSet) -> None:
         """Stage 1."""
         config, contract, normalizer = self.config, self.contract, self.normalizer(samples)
@@ -139,13 +163,17 @@ class Run:
         """Number of scene tokens of each source."""
         return SceneEncoder(self.network, self.contract).token_counts()
 
-    def train_decoder(self, samples: SampleSet, validation: SampleSet) -> None:
-        """Stage 2."""
+    def train_decoder(self, samples: SampleSet, validation: SampleSet, start: Path | None = None) -> None:
+        """Stage 2; start: a run whose decoder to go on from."""
         config, contract, normalizer, schedule = self.config, self.contract, self.normalizer(), self.schedule
         cache, held_out = self.features("train", samples), self.features("validation", validation)
         torch.manual_seed(config.seed + 1)
         network = DenoisingDecoder(self.network, contract, self.token_counts())
-        make = decoder_stage.batch_maker(decoder_stage.MotionSet(samples), cache, contract, normalizer, config)
+        if start is not None:
+            new = grow_from(network, finished_weights(start, decoder_stage.STAGE))
+            print(f"decoder starts from {start}; new: {', '.join(new) or 'nothing'}")
+        motion = decoder_stage.MotionSet(samples, self.codebook(samples))
+        make = decoder_stage.batch_maker(motion, cache, contract, normalizer, config)
         batches = ShuffledBatches(len(samples), config.decoder.batch_size, config.seed + 1, make)
         trainer = Trainer(self.folder, decoder_stage.STAGE, network, config.decoder, batches)
         unseen = decoder_stage.MotionSet(validation)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.contract import (
     CONDITION_INPUTS,
     NUM_AGENT_FEATURES,
+    TOKEN_INPUTS,
     ModelContract,
     TensorSpec,
     observation_specs,
@@ -55,9 +56,20 @@ def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:
     return specs
 
 
+def stored_observation(contract: ModelContract) -> tuple[str, ...]:
+    """The observation tensors that samples hold; action tokens follow from the plan."""
+    return tuple(name for name in observation_specs(contract) if name not in TOKEN_INPUTS)
+
+
 def observation_of(raw: dict[str, NDArray[Any]], contract: ModelContract) -> dict[str, NDArray[np.float32]]:
-    """Observation tensors (B, ...) of stored arrays: bytes become the real numbers that the encoder reads."""
-    values = {name: raw[name] for name in observation_specs(contract) if name in raw}
+    """Observation tensors (B, ...) of stored arrays: bytes become the real numbers that the encoder reads.
+
+    Action tokens that the arrays lack are masked.
+    """
+    specs = observation_specs(contract)
+    values = {name: raw[name] for name in specs if name in raw}
+    for name in set(TOKEN_INPUTS) & (set(specs) - set(raw)):
+        values[name] = np.zeros((len(raw["image"]), *specs[name].shape), dtype=np.float32)
     values["image"] = raw["image"].astype(np.float32) / np.float32(255.0)
     values["lidar"] = raw["lidar"].astype(np.float32) / np.float32(contract.lidar_clip_points)
     return values

@@ -17,7 +17,7 @@ from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule  # noqa:
 from transdiffuser_planner.runtime.manifest import load_manifest  # noqa: E402
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend  # noqa: E402
 from transdiffuser_planner.training import export  # noqa: E402
-from transdiffuser_planner.training.random_model import random_network, unit_normalizer  # noqa: E402
+from transdiffuser_planner.training.random_model import random_codebook, random_network, unit_normalizer  # noqa: E402
 
 
 def make_network() -> PlannerNetwork:
@@ -25,11 +25,17 @@ def make_network() -> PlannerNetwork:
     return random_network(tiny_config(), TINY)
 
 
+def export_random_weights(out: Path) -> export.ExportedModel:
+    """The network with a codebook of plausible segments."""
+    schedule, codebook = NoiseSchedule.cosine(TINY.num_denoise_steps), random_codebook(TINY)
+    return export.export_model(make_network(), unit_normalizer(TINY), schedule, out, codebook=codebook)
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with random weights."""
     out = tmp_path_factory.mktemp("model") / "tiny"
-    result = export.export_model(make_network(), unit_normalizer(TINY), NoiseSchedule.cosine(10), out)
+    result = export_random_weights(out)
     assert max(result.difference.values()) < export.MAX_DIFFERENCE
     return out
 
@@ -67,7 +73,7 @@ def test_one_changed_byte_is_noticed(model: Path, tmp_path: Path) -> None:
 def test_export_is_refused_when_onnx_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "MAX_DIFFERENCE", 0.0)
     with pytest.raises(TrainingError, match="export refused"):
-        export.export_model(make_network(), unit_normalizer(TINY), NoiseSchedule.cosine(10), tmp_path / "model")
+        export_random_weights(tmp_path / "model")
     assert not (tmp_path / "model").exists() and not list(tmp_path.iterdir())
 
 
