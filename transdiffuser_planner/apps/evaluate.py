@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     opened.add_argument("--limit", type=int, default=2000, help="largest number of samples (default: %(default)s)")
     opened.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     opened.add_argument("--out", type=Path, help="write the results as JSON")
+    tokens = kinds.add_parser("tokens", help="how often plans do what action tokens ask for, against no tokens")
+    tokens.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
+    tokens.add_argument("--samples", type=Path, required=True, help="samples that were not trained on")
+    tokens.add_argument("--limit", type=int, default=500, help="largest number of samples (default: %(default)s)")
+    tokens.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
+    tokens.add_argument("--out", type=Path, help="write the results as JSON")
     _add_scene_arguments(kinds)
     card = kinds.add_parser("card", help="write a model's README.md from its manifest and its measured results")
     card.add_argument("model", type=Path, help="model folder; results are read from its folder 'measured'")
@@ -64,8 +70,9 @@ def _add_scene_arguments(kinds: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print a Markdown table, or write the model card."""
-    kinds = {"suite": run_suite, "compare": run_compare, "closed-loop": _closed_loop, "open-loop": _open_loop, "scenes": _scenes}
-    return (kinds | {"scenes-from-bag": _scenes_from_bag, "card": _card})[args.kind](args)
+    kinds = {"suite": run_suite, "compare": run_compare, "closed-loop": _closed_loop, "open-loop": _open_loop}
+    more = {"tokens": _tokens, "scenes": _scenes, "scenes-from-bag": _scenes_from_bag, "card": _card}
+    return (kinds | more)[args.kind](args)
 
 
 def _scenes_from_bag(args: argparse.Namespace) -> int:
@@ -200,4 +207,31 @@ def _open_loop(args: argparse.Namespace) -> int:
     print(f"\nmodel {backend.manifest.name} {backend.manifest.model_hash[:12]}; {machine()}")
     if args.out is not None:
         save_json(args.out, {**content, "rows": rows, "moments": moments, "diversity": spread})
+    return 0
+
+
+def _tokens(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.evaluation.tables import TOKEN_COLUMNS, machine, markdown_table, save_json
+    from transdiffuser_planner.evaluation.token_following import FOLLOWED_M, following_table
+    from transdiffuser_planner.runtime.manifest import load_manifest
+    from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+    from transdiffuser_planner.training.codebook import reconstruction_error_m
+    from transdiffuser_planner.training.predictions import chosen_samples
+    from transdiffuser_planner.training.samples import SampleSet
+    from transdiffuser_planner.training.told_plans import told_plans
+
+    backend = OnnxBackend(load_manifest(args.model))
+    manifest = backend.manifest
+    samples = SampleSet.open(args.samples, manifest.contract)
+    rows = following_table(told_plans(backend, samples, chosen_samples(samples, args.limit), args.candidates))
+    codebook = manifest.codebook()
+    assert codebook is not None
+    error = reconstruction_error_m(codebook, samples.whole("plan"))
+    print(markdown_table(rows, TOKEN_COLUMNS))
+    print(f"\nfollowed: ends within {FOLLOWED_M:g} m of where it was told to; {args.candidates} candidates")
+    print(f"codebook {codebook.digest[:12]}, {len(codebook)} tokens: driven plans come back within {error['ade_mean']} m (ADE)")
+    print(f"model {manifest.name} {manifest.model_hash[:12]}; {machine()}")
+    if args.out is not None:
+        content = {"model_hash": manifest.model_hash, "candidates": args.candidates, "rows": rows}
+        save_json(args.out, content | {"reconstruction_m": error, "plans_encoded": len(samples)})
     return 0

@@ -40,6 +40,16 @@ MOMENT_COLUMNS = {
     "miss_rate": "missed by 2 m",
     "samples": "samples",
 }
+TOKEN_COLUMNS = {
+    "manoeuvre": "asked for",
+    "moments": "moments",
+    "followed_with": "followed",
+    "followed_without": "without tokens",
+    "candidates_with": "candidates that follow",
+    "candidates_without": "without tokens",
+    "ade_with_m": "ADE m from it",
+    "ade_without_m": "without tokens",
+}
 
 
 def markdown_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:

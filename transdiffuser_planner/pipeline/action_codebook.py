@@ -68,11 +68,7 @@ class ActionCodebook:
         token = np.asarray(token_NT)
         if token.size and (token.min() < 0 or token.max() >= len(self)):
             raise ContractError(f"action token {_first_outside(token, len(self))} is out of range (0 .. {len(self) - 1})")
-        pose, poses = np.zeros((*token.shape[:-1], 3)), []
-        for step in range(token.shape[-1]):
-            pose = moved(pose, self.segment_C3[token[..., step]])
-            poses.append(pose)
-        return np.stack(poses, axis=-2) if poses else np.zeros((*token.shape[:-1], 0, 3))
+        return follow(self.segment_C3[token])
 
     def encode(self, plan_NT3: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
         """The tokens (N, T) whose path stays nearest to plans from (0, 0, 0); beam search, so that errors do not add up."""
@@ -119,6 +115,15 @@ class ActionCodebook:
         if codebook.digest != digest:
             raise ContractError(f"action codebook: its digest is {codebook.digest[:12]}, the file says {str(digest)[:12]}")
         return codebook
+
+
+def follow(segment_NT3: NDArray[np.floating[Any]]) -> FloatArray:
+    """The poses (..., T, 3) that segments (..., T, 3) lead to, one after the other, from (0, 0, 0) on; heading continuous."""
+    pose, poses = np.zeros((*segment_NT3.shape[:-2], 3)), []
+    for step in range(segment_NT3.shape[-2]):
+        pose = moved(pose, segment_NT3[..., step, :].astype(np.float64))
+        poses.append(pose)
+    return np.stack(poses, axis=-2) if poses else np.zeros(segment_NT3.shape)
 
 
 def moved(pose: FloatArray, segment: FloatArray) -> FloatArray:

@@ -1,10 +1,10 @@
 """Ranks the sampled plans by what the planner itself perceives; no knowledge of the future is used.
 
 The cost of a plan is a weighted sum of terms (lower is better): predicted collisions, leaving the predicted road,
-distance
-from the route, passing a red stop line, discomfort, distance from like candidates and across the previous path,
-minus progress. Among nearly equal plans the one that continues the previous path is taken. Probabilities are the
-softmax of the negative cost over the feasible candidates.
+distance from the route, passing a red stop line, discomfort, distance from like candidates and across the previous
+path, minus progress. Where action tokens ask for a manoeuvre, distance from it replaces route and progress. Among
+nearly equal plans the one that continues the previous path is taken. Probabilities are the softmax of the negative
+cost over the feasible candidates.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class SelectionInputs:
         route_R2: Route ahead in base_link, at least two points.
         signal: The route's next signal.
         previous_F3: The previously published plan in today's base_link, at the plans' times.
+        instructed_S3: What action tokens ask for: poses in base_link at the first S plan steps.
     """
 
     obstacle_clearance_MF: FloatArray
@@ -51,6 +52,7 @@ class SelectionInputs:
     route_R2: FloatArray | None
     signal: TrafficSignal | None
     previous_F3: FloatArray | None
+    instructed_S3: FloatArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +87,9 @@ def rank(
         s_MF, lateral_MF = beside
         terms["route"] = np.maximum(np.abs(lateral_MF) - _LATERAL_FREE_M, 0.0).mean(axis=1)
         terms["progress"] = -s_MF[:, -1]
+    if inputs.instructed_S3 is not None:
+        nothing = np.zeros(len(feasible_M))
+        terms |= {"tokens": _token_term(plans, inputs.instructed_S3, contract), "route": nothing, "progress": nothing}
     cost = sum(getattr(config, f"weight_{name}") * term for name, term in terms.items())
     cost = np.where(feasible_M, cost, np.inf)
     order = np.argsort(cost, kind="stable")
@@ -151,6 +156,13 @@ def _along_route(plans: SmoothPlans, route_R2: FloatArray) -> tuple[FloatArray, 
     pose = plans.pose_MF3[:, 4::5]
     s, lateral = project_onto_polyline(route_R2, pose[..., :2].reshape(-1, 2))
     return s.reshape(pose.shape[:2]), lateral.reshape(pose.shape[:2])
+
+
+def _token_term(plans: SmoothPlans, instructed_S3: FloatArray, contract: ModelContract) -> FloatArray:
+    """Mean distance (m) from where the action tokens lead, over the plan steps that they reach."""
+    at_S = np.searchsorted(plans.time_s_F, contract.plan_times_s[: len(instructed_S3)] - 1e-6)
+    gap = plans.pose_MF3[:, at_S, :2] - instructed_S3[:, :2]
+    return np.asarray(np.hypot(gap[..., 0], gap[..., 1]).mean(axis=1))
 
 
 def _signal_term(plans: SmoothPlans, signal: TrafficSignal | None) -> FloatArray:

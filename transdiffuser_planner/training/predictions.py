@@ -10,15 +10,12 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from transdiffuser_planner.core.contract import StatusIndex, plan_spec
-from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
-from transdiffuser_planner.pipeline.normalization import PlanNormalizer
-from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
+from transdiffuser_planner.core.contract import StatusIndex
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training import baselines, decoder_stage
+from transdiffuser_planner.training.candidates import CandidateSource
 from transdiffuser_planner.training.run import Run
-from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
-from transdiffuser_planner.training.targets import visible_agents
+from transdiffuser_planner.training.samples import SampleSet
 
 FloatArray = NDArray[np.float64]
 Rows = dict[str, Any]
@@ -35,31 +32,15 @@ def chosen_samples(samples: SampleSet, limit: int) -> NDArray[np.int64]:
 def model_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int) -> Rows:
     """What an exported model samples, and what was driven.
 
-    The agents are the labelled ones that the LiDAR hits; nothing else of the future or of the ground truth is used.
-
     Returns:
         "truth" (B, T, 3), "speed" and "yaw_rate" (B,), "candidates" (B, M, T, 3), metres and radians in base_link.
     """
-    contract, manifest = backend.manifest.contract, backend.manifest
-    normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
-    schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
-    names = (*stored_observation(contract), *decoder_stage.LABELS, "stamp_ns")
+    source = CandidateSource(backend, samples)
     candidates, raws = [], []
     for index in tqdm(index_B, desc="plans", unit="sample", file=sys.stderr, mininterval=1.0):
-        raw = samples.gather(np.asarray([index]), names)
-        agents = visible_agents(raw, contract)
-        observation = observation_of(raw, contract)
-        known = {name: agents[name] for name in ("agents", "agents_valid")}
-        condition = backend.condition(backend.encode(observation), observation, known)
-        shape = (num_candidates, *plan_spec(contract).shape)
-        drawn = sample_plans(
-            lambda x, k, condition=condition: backend.predict_noise(x, k, condition),  # type: ignore[misc]
-            schedule,
-            draw_noise(0, int(raw["stamp_ns"][0]), shape, schedule.num_steps),
-            num_steps=schedule.num_steps,
-        )
-        candidates.append(normalizer.to_poses(drawn.clean_MNP[:, :1], _NOBODY)[:, 0])
-        raws.append({name: raw[name][0] for name in ("plan", "status")})
+        moment = source.moment(int(index))
+        candidates.append(source.sample(moment, num_candidates))
+        raws.append({name: moment.raw[name][0] for name in ("plan", "status")})
     status_B8 = np.stack([raw["status"] for raw in raws])
     return {
         "truth": np.stack([raw["plan"] for raw in raws]).astype(np.float64),

@@ -1,0 +1,80 @@
+"""A codebook learnt from plans, networks grown from ones without tokens, and plans told what to do."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from transdiffuser_planner.core.contract import TINY  # noqa: E402
+from transdiffuser_planner.core.errors import TrainingError  # noqa: E402
+from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
+from transdiffuser_planner.training.codebook import fit_codebook, reconstruction_error_m  # noqa: E402
+from transdiffuser_planner.training.export import random_observation  # noqa: E402
+from transdiffuser_planner.training.random_model import random_network  # noqa: E402
+from transdiffuser_planner.training.warm_start import grow_from  # noqa: E402
+
+WITHOUT = dataclasses.replace(TINY, codebook_size=0)
+
+
+def _driven(count: int, seed: int) -> np.ndarray:
+    """Plans of constant acceleration and curvature."""
+    rng, time = np.random.default_rng(seed), TINY.plan_times_s
+    speed, accel = rng.uniform(0.0, 12.0, (count, 1)), rng.uniform(-2.0, 2.0, (count, 1))
+    stop = np.where(accel < 0.0, speed / np.maximum(-accel, 1e-6), np.inf)
+    until = np.minimum(time, stop)
+    s = speed * until + 0.5 * accel * until**2
+    curve = rng.normal(0.0, 0.03, (count, 1))
+    heading = curve * s
+    x, y = s * np.sinc(heading / np.pi), s * np.sinc(0.5 * heading / np.pi) * np.sin(0.5 * heading)
+    return np.stack([x, y, heading], axis=-1).astype(np.float32)
+
+
+def test_a_learnt_codebook_gives_unseen_plans_back() -> None:
+    codebook = fit_codebook(_driven(2000, 0), TINY)
+    assert len(codebook) == TINY.codebook_size and not codebook.segment_C3[0].any()
+    assert reconstruction_error_m(codebook, _driven(300, 1))["ade_mean"] <= 0.10
+
+
+def test_too_few_plans_are_refused() -> None:
+    with pytest.raises(TrainingError, match="80 segments are too few for 256 tokens"):
+        fit_codebook(_driven(10, 0), TINY)
+
+
+def _predict(network, values: dict[str, np.ndarray], **changes: np.ndarray) -> np.ndarray:
+    tensors = {name: torch.from_numpy(value) for name, value in (values | changes).items()}
+    noise = torch.from_numpy(np.random.default_rng(3).standard_normal((1, 4, 9, 24)).astype(np.float32))
+    with torch.no_grad():
+        return network(tensors, tensors["agents"], tensors["agents_valid"], noise, torch.tensor([[5]])).numpy()
+
+
+def test_a_grown_network_computes_what_the_old_one_did() -> None:
+    old, new = random_network(tiny_config(), WITHOUT), random_network(tiny_config(), TINY, seed=1)
+    added = grow_from(new, old.state_dict())
+    assert added and all("tokens" in name for name in added)
+    values = random_observation(TINY, 5)
+    np.testing.assert_allclose(_predict(new, values), _predict(old, values), atol=1e-5)
+
+
+def test_weights_that_do_not_fit_are_named() -> None:
+    old, new = random_network(tiny_config(), TINY), random_network(tiny_config(), WITHOUT)
+    with pytest.raises(TrainingError, match="tokens"):
+        grow_from(new, old.state_dict())
+
+
+def test_tokens_that_are_masked_cannot_influence_the_output() -> None:
+    network, values = random_network(tiny_config(), TINY), random_observation(TINY, 6)
+    rng, shape = np.random.default_rng(0), values["action_tokens"].shape
+    cut = np.ones_like(values["action_tokens_valid"])
+    cut[:, 3:] = 0.0
+    said = rng.standard_normal(shape).astype(np.float32)
+    other = said.copy()
+    other[:, 3:] += 5.0
+    first = _predict(network, values, action_tokens=said, action_tokens_valid=cut)
+    np.testing.assert_array_equal(first, _predict(network, values, action_tokens=other, action_tokens_valid=cut))
+    other[:, 0] += 5.0
+    assert np.abs(first - _predict(network, values, action_tokens=other, action_tokens_valid=cut)).max() > 1e-4
+    nothing = np.zeros_like(cut)
+    silent = _predict(network, values, action_tokens=said, action_tokens_valid=nothing)
+    np.testing.assert_array_equal(silent, _predict(network, values, action_tokens=other, action_tokens_valid=nothing))

@@ -1,0 +1,55 @@
+"""What an exported model samples when action tokens ask for another manoeuvre than the one that was driven."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from transdiffuser_planner.core.contract import StatusIndex
+from transdiffuser_planner.core.errors import ContractError
+from transdiffuser_planner.evaluation.manoeuvres import other_manoeuvres
+from transdiffuser_planner.evaluation.token_following import DRIVEN, Told
+from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.training.candidates import CandidateSource, Moment
+from transdiffuser_planner.training.samples import SampleSet
+
+
+def told_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int) -> list[Told]:
+    """Sample every moment without tokens, with the driven plan's and with those of every other possible manoeuvre.
+
+    Raises:
+        ContractError: The model takes no action tokens.
+    """
+    codebook = backend.manifest.codebook()
+    if codebook is None:
+        raise ContractError(f"model {backend.manifest.name}: it takes no action tokens")
+    source, told = CandidateSource(backend, samples, ("bev", "bev_valid")), []
+    for index in tqdm(index_B, desc="moments", unit="sample", file=sys.stderr, mininterval=1.0):
+        moment = source.moment(int(index))
+        if not moment.raw["bev_valid"][0]:
+            continue
+        driven_T3 = moment.raw["plan"][0].astype(np.float64)
+        asked = _others(moment, driven_T3, backend) | {DRIVEN: driven_T3}
+        without_MT3 = source.sample(moment, num_candidates)
+        for name, plan_T3 in asked.items():
+            with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3))
+            told.append(Told(manoeuvre=name, asked_T3=plan_T3, with_MT3=with_MT3, without_MT3=without_MT3))
+    return told
+
+
+def _others(moment: Moment, driven_T3: NDArray[np.float64], backend: OnnxBackend) -> dict[str, NDArray[np.float64]]:
+    raw = moment.raw
+    route_R2 = raw["route"][0][raw["route_valid"][0] > 0.0].astype(np.float64)
+    speed_mps = float(raw["status"][0, StatusIndex.VX_MPS])
+    return other_manoeuvres(driven_T3, route_R2, speed_mps, raw["bev"][0], backend.manifest.contract)
+
+
+def _tensors(codebook: ActionCodebook, plan_T3: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
+    """The model's inputs for the tokens that describe a plan."""
+    segment_T3 = codebook.segment_C3[codebook.encode(plan_T3[None])[0]]
+    valid = np.ones((1, len(segment_T3)), dtype=np.float32)
+    return {"action_tokens": segment_T3[None].astype(np.float32), "action_tokens_valid": valid}
