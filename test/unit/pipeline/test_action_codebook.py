@@ -39,7 +39,7 @@ def test_errors_do_not_add_up_along_the_path() -> None:
 
 def test_its_name_follows_from_its_content_alone() -> None:
     again = ActionCodebook.from_json(BOOK.to_json())
-    other = ActionCodebook(segment_C3=BOOK.segment_C3 + [1e-6, 0.0, 0.0], interval_s=0.5)
+    other = ActionCodebook(segment_C3=1.000001 * BOOK.segment_C3, interval_s=0.5)
     assert again.digest == BOOK.digest and other.digest != BOOK.digest
     slower = ActionCodebook(segment_C3=BOOK.segment_C3, interval_s=0.25)
     assert slower.digest != BOOK.digest
