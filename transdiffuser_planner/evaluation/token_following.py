@@ -3,50 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from transdiffuser_planner.evaluation.open_loop import medoid
 from transdiffuser_planner.scoring.displacement import average_displacement_m, final_displacement_m
 
-FloatArray = NDArray[np.float64]
-
 FOLLOWED_M = 2.0
 """A plan follows when it ends no farther from where it was told to; the field's miss threshold at 4 s."""
-DRIVEN = "what was driven"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """One moment: what tokens asked for (T, 3), and the candidates (M, T, 3) with and without them."""
-
-    manoeuvre: str
-    asked_T3: FloatArray
-    with_MT3: FloatArray
-    without_MT3: FloatArray
-
-
-def following_table(told: Sequence[Told]) -> list[dict[str, Any]]:
+def following_table(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per manoeuvre and one over all that were not driven.
+
+    Args:
+        told: As ``training.told_plans`` gives it.
 
     Returns:
         "manoeuvre", "moments", and with and without tokens the share of moments in which the candidate nearest to the
         mean follows, the share of all candidates that do, and that candidate's ADE from what was asked (m).
     """
-    names = sorted({item.manoeuvre for item in told} - {DRIVEN})
-    groups = {name: [item for item in told if item.manoeuvre == name] for name in (*names, DRIVEN)}
-    groups["all others than driven"] = [item for item in told if item.manoeuvre != DRIVEN]
+    names = sorted({item["manoeuvre"] for item in told})
+    groups = {name: [item for item in told if item["manoeuvre"] == name] for name in names}
+    groups["all others than driven"] = [item for item in told if not item["driven"]]
     return [_row(name, items) for name, items in groups.items() if items]
 
 
-def _row(name: str, told: list[Told]) -> dict[str, Any]:
-    asked = np.stack([item.asked_T3 for item in told])
+def _row(name: str, told: list[dict[str, Any]]) -> dict[str, Any]:
+    asked = np.stack([item["asked"] for item in told])
     row: dict[str, Any] = {"manoeuvre": name, "moments": len(told)}
     for key in ("with", "without"):
-        candidates = np.stack([getattr(item, f"{key}_MT3") for item in told])
+        candidates = np.stack([item[key] for item in told])
         plan = medoid(candidates)
         row[f"followed_{key}"] = round(float((final_displacement_m(plan, asked) <= FOLLOWED_M).mean()), 4)
         each = final_displacement_m(candidates, asked[:, None]) <= FOLLOWED_M

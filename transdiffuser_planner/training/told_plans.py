@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +11,23 @@ from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import StatusIndex
 from transdiffuser_planner.core.errors import ContractError
-from transdiffuser_planner.evaluation.manoeuvres import other_manoeuvres
-from transdiffuser_planner.evaluation.token_following import DRIVEN, Told
 from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.candidates import CandidateSource, Moment
+from transdiffuser_planner.training.manoeuvres import other_manoeuvres
 from transdiffuser_planner.training.samples import SampleSet
 
+DRIVEN = "what was driven"
 
-def told_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int) -> list[Told]:
+
+def told_plans(
+    backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int
+) -> list[dict[str, Any]]:
     """Sample every moment without tokens, with the driven plan's and with those of every other possible manoeuvre.
+
+    Returns:
+        One mapping for each moment and manoeuvre: "manoeuvre", "driven" (whether it is what was driven), "asked" (T, 3),
+        "with" and "without" (M, T, 3), the candidates with the tokens and without, metres and radians in base_link.
 
     Raises:
         ContractError: The model takes no action tokens.
@@ -27,7 +35,8 @@ def told_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int
     codebook = backend.manifest.codebook()
     if codebook is None:
         raise ContractError(f"model {backend.manifest.name}: it takes no action tokens")
-    source, told = CandidateSource(backend, samples, ("bev", "bev_valid")), []
+    source = CandidateSource(backend, samples, ("bev", "bev_valid"))
+    told: list[dict[str, Any]] = []
     for index in tqdm(index_B, desc="moments", unit="sample", file=sys.stderr, mininterval=1.0):
         moment = source.moment(int(index))
         if not moment.raw["bev_valid"][0]:
@@ -37,7 +46,8 @@ def told_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int
         without_MT3 = source.sample(moment, num_candidates)
         for name, plan_T3 in asked.items():
             with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3))
-            told.append(Told(manoeuvre=name, asked_T3=plan_T3, with_MT3=with_MT3, without_MT3=without_MT3))
+            row = {"manoeuvre": name, "driven": name == DRIVEN, "asked": plan_T3}
+            told.append({**row, "with": with_MT3, "without": without_MT3})
     return told
 
 
