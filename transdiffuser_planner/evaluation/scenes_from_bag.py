@@ -53,7 +53,7 @@ def scenes_from_bag(bag: Path, topics: TopicMap, every_s: float = 2.0) -> tuple[
     """
     if not every_s > 0.0:
         raise EvaluationError(f"--every: expected seconds above 0, got {every_s}")
-    drive = _Drive(read_recording(bag, topics))
+    drive = SceneDrive(read_recording(bag, topics))
     items: list[dict[str, Any]] = []
     problems = [*drive.recording.problems, *(f"bag {bag}: {line}" for line in drive.map.problems)]
     for stamp_ns in drive.starts(every_s):
@@ -71,7 +71,7 @@ def scenes_from_bag(bag: Path, topics: TopicMap, every_s: float = 2.0) -> tuple[
     return items, problems
 
 
-class _Drive:
+class SceneDrive:
     """A recording with what is worked out once."""
 
     def __init__(self, recording: Recording) -> None:
