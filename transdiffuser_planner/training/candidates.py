@@ -16,11 +16,9 @@ from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.decoder_stage import LABELS
 from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
-from transdiffuser_planner.training.targets import visible_agents
+from transdiffuser_planner.training.targets import agent_origins, visible_agents
 
 Arrays = dict[str, NDArray[Any]]
-
-_NOBODY = np.zeros((0, 3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +52,7 @@ class CandidateSource:
     def sample(
         self, moment: Moment, num_candidates: int, said: Mapping[str, NDArray[np.float32]] | None = None
     ) -> NDArray[np.float64]:
-        """Ego plans (M, T, 3) in base_link; the same noise every time.
+        """Joint futures (M, 1 + A, T, 3) in base_link, the ego first, then all agents' places; the same noise every time.
 
         Args:
             moment: From ``moment``.
@@ -70,4 +68,4 @@ class CandidateSource:
             draw_noise(0, int(moment.raw["stamp_ns"][0]), shape, self._schedule.num_steps),
             num_steps=self._schedule.num_steps,
         )
-        return self._normalizer.to_poses(drawn.clean_MNP[:, :1], _NOBODY)[:, 0]
+        return self._normalizer.to_poses(drawn.clean_MNP, agent_origins(moment.agents["agents"])[0])

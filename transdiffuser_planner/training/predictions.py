@@ -39,7 +39,7 @@ def model_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.in
     candidates, raws = [], []
     for index in tqdm(index_B, desc="plans", unit="sample", file=sys.stderr, mininterval=1.0):
         moment = source.moment(int(index))
-        candidates.append(source.sample(moment, num_candidates))
+        candidates.append(source.sample(moment, num_candidates)[:, 0])
         raws.append({name: moment.raw[name][0] for name in ("plan", "status")})
     status_B8 = np.stack([raw["status"] for raw in raws])
     return {

@@ -43,9 +43,9 @@ def told_plans(
             continue
         driven_T3 = moment.raw["plan"][0].astype(np.float64)
         asked = _others(moment, driven_T3, backend) | {DRIVEN: driven_T3}
-        without_MT3 = source.sample(moment, num_candidates)
+        without_MT3 = source.sample(moment, num_candidates)[:, 0]
         for name, plan_T3 in asked.items():
-            with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3))
+            with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3))[:, 0]
             row = {"manoeuvre": name, "driven": name == DRIVEN, "asked": plan_T3}
             told.append({**row, "with": with_MT3, "without": without_MT3})
     return told
