@@ -40,6 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tokens.add_argument("--limit", type=int, default=500, help="largest number of samples (default: %(default)s)")
     tokens.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     tokens.add_argument("--out", type=Path, help="write the results as JSON")
+    plans = kinds.add_parser("plans", help="PDM sub-scores of a model's candidates in recorded moments, for the scorer")
+    plans.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
+    plans.add_argument("--bags", type=Path, required=True, help="folder of recorded drives with ground truth")
+    plans.add_argument("--samples", type=Path, required=True, help="their samples made by 'dataset'")
+    plans.add_argument("--out", type=Path, required=True, help="folder to write; finished drives are kept")
+    plans.add_argument("--candidates", type=int, default=24, help="sampled per moment (default: %(default)s)")
+    plans.add_argument("--every", type=int, default=3, help="only every so many samples (default: %(default)s)")
+    plans.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
+    plans.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     _add_scene_arguments(kinds)
     card = kinds.add_parser("card", help="write a model's README.md from its manifest and its measured results")
     card.add_argument("model", type=Path, help="model folder; results are read from its folder 'measured'")
@@ -71,7 +80,7 @@ def _add_scene_arguments(kinds: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print a Markdown table, or write the model card."""
     kinds = {"suite": run_suite, "compare": run_compare, "closed-loop": _closed_loop, "open-loop": _open_loop}
-    more = {"tokens": _tokens, "scenes": _scenes, "scenes-from-bag": _scenes_from_bag, "card": _card}
+    more = {"tokens": _tokens, "plans": _plans, "scenes": _scenes, "scenes-from-bag": _scenes_from_bag, "card": _card}
     return (kinds | more)[args.kind](args)
 
 
@@ -235,3 +244,23 @@ def _tokens(args: argparse.Namespace) -> int:
         content = {"model_hash": manifest.model_hash, "candidates": args.candidates, "rows": rows}
         save_json(args.out, content | {"reconstruction_m": error, "plans_encoded": len(samples)})
     return 0
+
+
+def _plans(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from transdiffuser_planner.core.errors import EvaluationError
+    from transdiffuser_planner.evaluation.plan_scores import jobs_of, score_all
+    from transdiffuser_planner.recording.topics import TopicMap, preset_files
+
+    topics = TopicMap.load(preset_files(args.preset)[0])
+    common = {"model": args.model, "topics": topics, "num_candidates": args.candidates, "every": args.every}
+    jobs = jobs_of(args.bags, args.samples, args.out, **common)
+    if not jobs:
+        raise EvaluationError(f"no drive of {args.bags} has samples in {args.samples}; make them with 'dataset'")
+    with tqdm(total=len(jobs), unit="drive", file=sys.stderr) as bar:
+        total, failures = score_all(jobs, args.workers, bar)
+    for line in failures:
+        print(f"left out: {line}", file=sys.stderr)
+    print(f"{total} moments of {len(jobs) - len(failures)} drives in {args.out}")
+    return 0 if total else 2

@@ -1,0 +1,145 @@
+"""PDM sub-scores of a model's candidates in recorded moments, for the scorer to learn from.
+
+Beside the model's own candidates stand worse ones: the same drawn out, drawn in, or bent aside. A model that is good
+makes few mistakes to learn from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.evaluation.scene_recording import read_recording
+from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
+from transdiffuser_planner.networks.plan_scorer import SCENE_INPUTS
+from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.runtime.manifest import load_manifest
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.scoring.pdm_closed import ScoreVersion, with_reference
+from transdiffuser_planner.scoring.pdms import score_pdms
+from transdiffuser_planner.training.candidates import CandidateSource, Moment
+from transdiffuser_planner.training.samples import SampleFolder, SampleSet
+from transdiffuser_planner.training.scored_plans import SCORE_NAMES, SUFFIX, Arrays, save_drive
+
+FloatArray = NDArray[np.float64]
+
+STRETCHES = (0.6, 0.8, 1.2, 1.4)
+BENDS_M = (-2.0, -1.0, 1.0, 2.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanScoreJob:
+    """One recorded drive.
+
+    Attributes:
+        bag, samples, out: The drive, its samples, the file to write.
+        model: Model folder.
+        topics: Which topic carries what.
+        num_candidates: Sampled by the model at every moment.
+        every: Only every so many samples.
+    """
+
+    bag: Path
+    samples: Path
+    out: Path
+    model: Path
+    topics: TopicMap
+    num_candidates: int
+    every: int
+
+
+def score_plans(job: PlanScoreJob) -> int:
+    """Score one drive's candidates; what is there already is kept. Returns the number of moments.
+
+    Raises:
+        PlannerError: Bag, samples or model cannot be used.
+    """
+    if job.out.is_file():
+        with np.load(job.out) as data:
+            return len(data["score"])
+    backend = OnnxBackend(load_manifest(job.model), "cpu", 1)
+    folder = SampleFolder.open(job.samples, backend.manifest.contract)
+    source, drive = CandidateSource(backend, SampleSet([folder])), SceneDrive(read_recording(job.bag, job.topics))
+    last_ns = drive.stamp_ns_E[-1] - 5_000_000_000
+    moments: list[Arrays] = []
+    for index in range(0, len(folder), job.every):
+        stamp_ns = int(folder.arrays["stamp_ns"][index])
+        if stamp_ns > last_ns:
+            break
+        moments.append(_moment(source.moment(index), source, drive, stamp_ns, job.num_candidates))
+    if moments:
+        save_drive(job.out, moments)
+    return len(moments)
+
+
+def _moment(moment: Moment, source: CandidateSource, drive: SceneDrive, stamp_ns: int, num_candidates: int) -> Arrays:
+    joint_MNT3 = with_worse(source.sample(moment, num_candidates))
+    scene = with_reference(drive.scene(stamp_ns), ScoreVersion.PDMS)
+    scores = score_pdms(scene, joint_MNT3[:, 0])
+    tensors = {**moment.features, **moment.observation, **moment.agents}
+    return {
+        "pose": joint_MNT3[:, 0],
+        "agent_pose": joint_MNT3[:, 1:],
+        "score": np.stack([getattr(scores, f"{name}_M") for name in SCORE_NAMES], axis=-1),
+        **{name: tensors[name][0] for name in SCENE_INPUTS},
+    }
+
+
+def with_worse(joint_MNT3: FloatArray) -> FloatArray:
+    """Joint futures and, after them, the first ones again with the ego's plan altered: longer, shorter, bent aside."""
+    steps = joint_MNT3.shape[2]
+    share_T = np.arange(1, steps + 1) / steps
+    altered = []
+    for number, factor in enumerate(STRETCHES):
+        joint = joint_MNT3[number % len(joint_MNT3)].copy()
+        joint[0, :, :2] *= factor
+        altered.append(joint)
+    for number, bend_m in enumerate(BENDS_M):
+        joint = joint_MNT3[(number + len(STRETCHES)) % len(joint_MNT3)].copy()
+        heading = joint[0, :, 2]
+        offset = bend_m * share_T**2
+        joint[0, :, 0] -= offset * np.sin(heading)
+        joint[0, :, 1] += offset * np.cos(heading)
+        travelled = max(float(np.hypot(*joint[0, -1, :2])), 1.0)
+        joint[0, :, 2] += np.arctan2(2.0 * bend_m * share_T, travelled)
+        altered.append(joint)
+    return np.concatenate([joint_MNT3, np.stack(altered)])
+
+
+def _score_or_reason(job: PlanScoreJob) -> tuple[int, str]:
+    try:
+        return score_plans(job), ""
+    except PlannerError as error:
+        return 0, str(error)
+
+
+def jobs_of(bags: Path, samples: Path, out: Path, **common: Any) -> list[PlanScoreJob]:
+    """One job for every drive of a folder that has samples."""
+    names = sorted(path.name for path in bags.iterdir() if (samples / path.name).is_dir())
+    return [PlanScoreJob(bag=bags / n, samples=samples / n, out=out / f"{n}{SUFFIX}", **common) for n in names]
+
+
+def score_all(jobs: Sequence[PlanScoreJob], workers: int, progress: Any = None) -> tuple[int, list[str]]:
+    """Score many drives in parallel: the number of moments, and one line for each drive that failed.
+
+    Args:
+        jobs: The drives.
+        workers: Processes.
+        progress: An object with ``update(1)``, or None.
+    """
+    total, failures = 0, []
+    with ProcessPoolExecutor(max_workers=workers) as pool:
+        for future in as_completed([pool.submit(_score_or_reason, job) for job in jobs]):
+            count, reason = future.result()
+            total += count
+            failures += [reason] if reason else []
+            if progress is not None:
+                progress.update(1)
+    return total, failures

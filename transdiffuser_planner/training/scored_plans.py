@@ -1,0 +1,77 @@
+"""Candidates with their PDM sub-scores on disk: what the scorer learns from. One file per recorded drive.
+
+Letters: S moments, M plans, A agents, T plan steps, K tokens, D width, C classes, L bird's-eye cells, Q sub-scores.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.errors import InputError
+
+Arrays = dict[str, NDArray[Any]]
+
+SCORE_NAMES: Final = ("no_at_fault_collision", "drivable_area", "time_to_collision", "ego_progress", "comfort")
+"""NC, DAC, TTC, EP, C of PDMS v1.1, each 0 to 1."""
+HALF: Final = ("agent_pose", "bev_tokens", "bev_logits")
+"""Kept in half precision."""
+SUFFIX: Final = ".npz"
+
+
+def pdm_score(score_MQ: NDArray[Any]) -> NDArray[Any]:
+    """PDMS (..., M) of sub-scores (..., M, Q) in the order of ``SCORE_NAMES``: NC * DAC * (5 TTC + 5 EP + 2 C) / 12."""
+    nc, dac, ttc, ep, comfort = (score_MQ[..., q] for q in range(len(SCORE_NAMES)))
+    return np.asarray(nc * dac * (5.0 * ttc + 5.0 * ep + 2.0 * comfort) / 12.0)
+
+
+def save_drive(path: Path, moments: list[Arrays]) -> None:
+    """Write one drive's moments.
+
+    Args:
+        path: File to write.
+        moments: Arrays without the leading axis: "pose" (M, T, 3), "agent_pose" (M, A, T, 3), "score" (M, Q), and the
+            scene's tensors by name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stacked = {name: np.stack([moment[name] for moment in moments]) for name in moments[0]}
+    partial = path.with_suffix(".partial.npz")
+    kinds = {name: np.float16 if name in HALF else np.float32 for name in stacked}
+    np.savez(partial, **{name: value.astype(kinds[name]) for name, value in stacked.items()})  # type: ignore[arg-type]
+    partial.rename(path)
+
+
+class ScoredPlans:
+    """All drives of a folder in memory."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays["score"])
+
+    @staticmethod
+    def open(folder: Path) -> ScoredPlans:
+        """Read a folder.
+
+        Raises:
+            InputError: There is none, or a file cannot be read.
+        """
+        paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if ".partial" not in path.name)
+        if not paths:
+            raise InputError(f"scored plans {folder}: no {SUFFIX} file; make them with 'transdiffuser evaluate plans'")
+        parts: list[Arrays] = []
+        for path in paths:
+            try:
+                with np.load(path) as data:
+                    parts.append({name: data[name] for name in data.files})
+            except (OSError, ValueError, KeyError) as error:
+                raise InputError(f"scored plans {path}: cannot be read ({error}); make it again") from None
+        return ScoredPlans({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+    def gather(self, index_B: NDArray[np.int64]) -> Arrays:
+        """Arrays (B, ...), float32."""
+        return {name: value[index_B].astype(np.float32) for name, value in self.arrays.items()}

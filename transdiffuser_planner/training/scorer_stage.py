@@ -1,0 +1,69 @@
+"""The scorer's training: cross-entropy with the sub-scores that candidates earned, and what its choice is worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from transdiffuser_planner.networks.plan_scorer import SCENE_INPUTS, PlanScorer
+from transdiffuser_planner.training.scored_plans import SCORE_NAMES, ScoredPlans, pdm_score
+
+Batch = dict[str, Any]
+
+STAGE = "scorer"
+VALIDATION_BATCH = 64
+POSE_NOISE_M, AGENT_NOISE_M = 0.03, 0.15
+
+
+def make_batch(plans: ScoredPlans, index_B: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+    """One batch of tensors; with a generator mirrored left to right half of the time and slightly blurred."""
+    raw = plans.gather(index_B)
+    if rng is not None:
+        raw["pose"][..., :2] += rng.normal(0.0, POSE_NOISE_M, raw["pose"][..., :2].shape).astype(np.float32)
+        raw["agent_pose"][..., :2] += rng.normal(0.0, AGENT_NOISE_M, raw["agent_pose"][..., :2].shape).astype(np.float32)
+    return {name: torch.from_numpy(value) for name, value in raw.items()}
+
+
+def logits_of(network: nn.Module, batch: Batch) -> Tensor:
+    """Logits (B, M, Q)."""
+    scene = {name: batch[name] for name in SCENE_INPUTS}
+    return torch.as_tensor(network(batch["pose"], batch["agent_pose"], scene))
+
+
+def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """Cross-entropy of every sub-score; "total" is their mean."""
+    logits = logits_of(network, batch)
+    each = functional.binary_cross_entropy_with_logits(logits, batch["score"], reduction="none").mean(dim=(0, 1))
+    return {**dict(zip(SCORE_NAMES, each.unbind(), strict=True)), "total": each.mean()}
+
+
+@torch.no_grad()
+def validate(plans: ScoredPlans, num_candidates: int, network: nn.Module) -> dict[str, float]:
+    """PDMS (percent) of a model's candidate that the scorer chooses, of one at random, and of the best.
+
+    Args:
+        plans: Unseen moments.
+        num_candidates: How many of the plans are the model's; the altered ones come after them.
+        network: The scorer.
+    """
+    chosen, mean, best, loss = [], [], [], []
+    for index in np.array_split(np.arange(len(plans)), max(len(plans) // VALIDATION_BATCH, 1)):
+        batch = make_batch(plans, index, None)
+        loss.append(float(losses(network, batch)["total"]))
+        predicted = pdm_score(logits_of(network, batch).sigmoid().numpy())[:, :num_candidates]
+        truth = pdm_score(batch["score"].numpy())[:, :num_candidates]
+        chosen.append(np.take_along_axis(truth, predicted.argmax(axis=1)[:, None], axis=1)[:, 0])
+        mean.append(truth.mean(axis=1))
+        best.append(truth.max(axis=1))
+    figures = {"chosen": chosen, "one": mean, "oracle": best}
+    return {name: 100.0 * float(np.concatenate(v).mean()) for name, v in figures.items()} | {"loss": float(np.mean(loss))}
+
+
+def make_network(config: Any, contract: Any) -> PlanScorer:
+    """An untrained scorer."""
+    return PlanScorer(config, contract, len(SCORE_NAMES))
