@@ -1,7 +1,8 @@
 """Pinhole cameras by ray casting: surfaces lit by sun and sky, shadows of traffic, haze, sky.
 
 One ray per pixel centre. All cameras of a rig are cast in one batch. Colours are albedo x (ambient + sun x cosine),
-mixed with the haze colour by distance, then gamma-encoded.
+mixed with the haze colour by distance, then gamma-encoded. Colours of rays are kept as three rows (3, R), which is
+several times faster to work on than R rows of three.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.rig import CameraMount
-from transdiffuser_planner.simulation.ray_scene import MISS_M, RayScene
+from transdiffuser_planner.simulation.ray_fan import RayFan, TrafficScene
+from transdiffuser_planner.simulation.ray_scene import MISS_M, RayScene, turned
 from transdiffuser_planner.simulation.scenario import Weather
 
 Array = NDArray[np.float32]
@@ -74,9 +76,10 @@ class Light:
         return np.asarray(albedo_F3 * (self.ambient_3 * sky + self.sun_3 * cosine), dtype=np.float32)
 
     def sky(self, direction_R3: Array) -> Array:
-        """Sky colours (R, 3) of unit directions."""
-        height = np.sqrt(np.clip(direction_R3[:, 2:3], 0.0, 1.0))
-        return np.asarray(self.horizon_3 + height * (self.zenith_3 - self.horizon_3), dtype=np.float32)
+        """Sky colours (3, R) of unit directions."""
+        height_R = np.sqrt(np.clip(direction_R3[:, 2], 0.0, 1.0))
+        horizon_31 = self.horizon_3[:, None]
+        return np.asarray(horizon_31 + height_R * (self.zenith_3[:, None] - horizon_31), dtype=np.float32)
 
 
 class CameraRenderer:
@@ -85,19 +88,20 @@ class CameraRenderer:
     def __init__(self, cameras: tuple[CameraMount, ...], light: Light) -> None:
         self._cameras = cameras
         self._light = light
-        self._direction_R3 = np.concatenate([_directions(camera) for camera in cameras])
-        self._offset_R3 = np.concatenate(
-            [np.tile(camera.base_from_sensor()[:3, 3], (camera.width * camera.height, 1)) for camera in cameras]
-        ).astype(np.float32)
+        directions = [_directions(camera) for camera in cameras]
+        self._direction_R3 = np.concatenate(directions)
+        self._fans = [RayFan(direction) for direction in directions]
+        self._offset_C3 = np.asarray([camera.base_from_sensor()[:3, 3] for camera in cameras], dtype=np.float32)
+        self._num_rays_C = [camera.width * camera.height for camera in cameras]
 
     def render(
-        self, static: RayScene, static_color_F3: Array, agents: RayScene | None, base_pose_3: tuple[float, float, float]
+        self, static: RayScene, static_color_3F: Array, traffic: TrafficScene | None, base_pose_3: tuple[float, float, float]
     ) -> dict[str, NDArray[np.uint8]]:
         """Pictures of all cameras.
 
         Args:
-            static: The world; static_color_F3 are its lit colours, lamps included.
-            agents: Traffic in the same frame, or None.
+            static: The world; static_color_3F are its lit colours, lamps included.
+            traffic: In the same frame, or None.
             base_pose_3: x, y, heading of base_link in that frame.
 
         Returns:
@@ -105,28 +109,40 @@ class CameraRenderer:
         """
         light = self._light
         turn = _rotation_z(base_pose_3[2])
-        direction = np.ascontiguousarray(self._direction_R3 @ turn.T)
-        origin = self._offset_R3 @ turn.T
-        origin[:, :2] += np.asarray(base_pose_3[:2], dtype=np.float32)
+        direction = turned(self._direction_R3, turn)
+        offset_C3 = turned(self._offset_C3, turn)
+        offset_C3[:, :2] += np.asarray(base_pose_3[:2], dtype=np.float32)
+        origin = np.repeat(offset_C3, self._num_rays_C, axis=0)
         hits = static.cast(origin, direction)
         distance, triangle = hits.distance_R, hits.triangle_R
-        color = static_color_F3[triangle]
+        color_3R = np.take(static_color_3F, triangle, axis=1)
         seen = distance < MISS_M
-        if agents is not None:
-            near = agents.cast(origin, direction, np.minimum(distance, AGENT_RANGE_M))
-            on_agent = near.triangle_R >= 0
-            color[on_agent] = light.shade(agents.mesh.albedo_F3, agents.normal_F3)[near.triangle_R[on_agent]]
-            distance = np.where(on_agent, near.distance_R, distance)
-            seen |= on_agent
-            self._cast_shadows(color, agents, static, triangle, distance, origin, direction, seen & ~on_agent)
-        haze = np.exp(-light.haze_per_m * distance)[:, None].astype(np.float32)
-        color = np.where(seen[:, None], light.horizon_3 + haze * (color - light.horizon_3), light.sky(direction))
-        picture = (255.0 * np.clip(color, 0.0, 1.0) ** np.float32(GAMMA) + 0.5).astype(np.uint8)
-        return self._split(picture)
+        if traffic is not None:
+            agents = traffic.rays
+            may_meet = [
+                fan.may_meet(traffic.boxes, offset_3, base_pose_3[2])
+                for fan, offset_3 in zip(self._fans, offset_C3, strict=True)
+            ]
+            index = np.flatnonzero(np.concatenate(may_meet))
+            near = agents.cast(origin[index], direction[index], np.minimum(distance[index], AGENT_RANGE_M))
+            is_hit = near.triangle_R >= 0
+            index = index[is_hit]
+            shade_F3 = light.shade(agents.mesh.albedo_F3, agents.normal_F3)
+            color_3R[:, index] = shade_F3[near.triangle_R[is_hit]].T
+            distance[index] = near.distance_R[is_hit]
+            on_road = seen.copy()
+            on_road[index] = False
+            seen[index] = True
+            self._cast_shadows(color_3R, agents, static, triangle, distance, origin, direction, on_road)
+        haze_R = np.exp(-light.haze_per_m * distance).astype(np.float32)
+        horizon_31 = light.horizon_3[:, None]
+        color_3R = np.where(seen, horizon_31 + haze_R * (color_3R - horizon_31), light.sky(direction))
+        picture_3R = (255.0 * np.clip(color_3R, 0.0, 1.0) ** np.float32(GAMMA) + 0.5).astype(np.uint8)
+        return self._split(np.ascontiguousarray(picture_3R.T))
 
     def _cast_shadows(
         self,
-        color: Array,
+        color_3R: Array,
         agents: RayScene,
         static: RayScene,
         triangle: NDArray[np.int32],
@@ -147,7 +163,7 @@ class CameraRenderer:
         towards = np.ascontiguousarray(np.broadcast_to(light.to_sun_3, point.shape))
         dark = agents.blocked(np.ascontiguousarray(point), towards)
         share = light.sun_3 * light.to_sun_3[2] / (light.ambient_3 + light.sun_3 * light.to_sun_3[2])
-        color[index[dark]] *= np.float32(1.0) - np.float32(light.shadow) * share
+        color_3R[:, index[dark]] *= (np.float32(1.0) - np.float32(light.shadow) * share)[:, None]
 
     def _split(self, picture_R3: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
         images, start = {}, 0

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.rig import LidarMount
-from transdiffuser_planner.simulation.ray_scene import RayScene
+from transdiffuser_planner.simulation.ray_fan import RayFan, TrafficScene
+from transdiffuser_planner.simulation.ray_scene import RayScene, turned
 from transdiffuser_planner.simulation.scenario import Weather
 
 Array = NDArray[np.float32]
@@ -50,18 +51,19 @@ class LidarScanner:
         el, az = np.meshgrid(elevation, azimuth, indexing="ij")
         direction = np.stack([np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)], axis=-1).reshape(-1, 3)
         self._direction_R3 = direction.astype(np.float32)
+        self._fan = RayFan((direction @ self._transform[:3, :3].T).astype(np.float32))
 
     def scan(
         self,
         static: RayScene,
-        agents: RayScene | None,
+        traffic: TrafficScene | None,
         base_pose_3: tuple[float, float, float],
         rng: np.random.Generator,
     ) -> Array:
         """One sweep.
 
         Args:
-            static, agents: The world and its traffic in one frame.
+            static, traffic: The world and its traffic in one frame.
             base_pose_3: x, y, heading of base_link in that frame.
             rng: Noise.
 
@@ -73,19 +75,21 @@ class LidarScanner:
         turn = np.asarray([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
         world = turn @ self._transform[:3, :3]
         position = turn @ self._transform[:3, 3] + [base_pose_3[0], base_pose_3[1], 0.0]
-        direction = np.ascontiguousarray(self._direction_R3 @ world.T.astype(np.float32))
-        origin = np.ascontiguousarray(np.broadcast_to(position.astype(np.float32), direction.shape))
+        direction = turned(self._direction_R3, world.astype(np.float32))
+        origin = np.broadcast_to(position.astype(np.float32), direction.shape)
         limit = np.full(len(direction), model.range_m, dtype=np.float32)
         hits = static.cast(origin, direction, limit)
         distance = np.minimum(hits.distance_R, limit)
         seen = hits.triangle_R >= 0
-        reflectivity = static.mesh.albedo_F3[hits.triangle_R].mean(axis=1)
-        if agents is not None:
-            near = agents.cast(origin, direction, distance)
-            on_agent = near.triangle_R >= 0
-            distance = np.where(on_agent, near.distance_R, distance)
-            reflectivity[on_agent] = np.minimum(agents.mesh.albedo_F3[near.triangle_R[on_agent]].mean(axis=1), 1.0)
-            seen |= on_agent
+        reflectivity = static.reflectivity_F[hits.triangle_R]
+        if traffic is not None:
+            index = np.flatnonzero(self._fan.may_meet(traffic.boxes, origin[0], base_pose_3[2]))
+            near = traffic.rays.cast(origin[index], direction[index], distance[index])
+            is_hit = near.triangle_R >= 0
+            index = index[is_hit]
+            distance[index] = near.distance_R[is_hit]
+            reflectivity[index] = np.minimum(traffic.rays.reflectivity_F[near.triangle_R[is_hit]], 1.0)
+            seen[index] = True
         index = np.flatnonzero(seen)
         far = distance[index] / model.range_m
         lost = model.dropout + 0.25 * far**2 * (1.0 - reflectivity[index]) + 0.1 * self._weather.wetness * far

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from transdiffuser_planner.simulation.agent_meshes import agents_mesh
 from transdiffuser_planner.simulation.camera import AGENT_RANGE_M, CameraRenderer, Light
 from transdiffuser_planner.simulation.lidar import LidarScanner
 from transdiffuser_planner.simulation.mesh import Mesh
+from transdiffuser_planner.simulation.ray_fan import TrafficScene
 from transdiffuser_planner.simulation.ray_scene import RayScene
 from transdiffuser_planner.simulation.road_map import RoadMap
 from transdiffuser_planner.simulation.scenario import Weather
@@ -53,7 +54,8 @@ class SensorSuite:
         self._lamps = world.lamps
         self._light = Light.from_weather(weather)
         self._static = RayScene(mesh)
-        self._color_F3 = self._light.shade(mesh.albedo_F3, self._static.normal_F3)
+        color_F3 = self._light.shade(mesh.albedo_F3, self._static.normal_F3)
+        self._color_3F = np.ascontiguousarray(color_F3.T)
         self._cameras = CameraRenderer(rig.cameras, self._light) if rig.cameras else None
         self._lidar = LidarScanner(rig.lidar, weather) if rig.lidar is not None else None
         self._seed = seed
@@ -62,22 +64,25 @@ class SensorSuite:
         """Pictures and cloud of one instant; noise is seeded from (seed, stamp)."""
         self._light_lamps(world.signals)
         pose = (world.ego.x_m - self._origin[0], world.ego.y_m - self._origin[1], world.ego.heading_rad)
-        agents = self._agent_scene(world)
-        images = self._cameras.render(self._static, self._color_F3, agents, pose) if self._cameras else {}
+        traffic = self._traffic_scene(world)
+        images = self._cameras.render(self._static, self._color_3F, traffic, pose) if self._cameras else {}
         cloud = None
         if self._lidar is not None:
             rng = np.random.default_rng([self._seed, world.stamp_ns & 0xFFFFFFFF, world.stamp_ns >> 32])
-            cloud = self._lidar.scan(self._static, agents, pose, rng)
+            cloud = self._lidar.scan(self._static, traffic, pose, rng)
         return SensorFrame(stamp_ns=world.stamp_ns, images=images, lidar_N4=cloud)
 
-    def _agent_scene(self, world: WorldState) -> RayScene | None:
+    def _traffic_scene(self, world: WorldState) -> TrafficScene | None:
         agents = world.agents
         distance = np.hypot(agents.x_m_N - world.ego.x_m, agents.y_m_N - world.ego.y_m)
-        mesh = agents_mesh(agents.select(distance < AGENT_RANGE_M))
+        near = agents.select(distance < AGENT_RANGE_M)
+        mesh = agents_mesh(near)
         if mesh is None:
             return None
         corners = mesh.corners_F33.astype(np.float64) - [*self._origin, 0.0]
-        return RayScene(Mesh(corners_F33=corners.astype(np.float32), albedo_F3=mesh.albedo_F3))
+        bodies = RayScene(Mesh(corners_F33=corners.astype(np.float32), albedo_F3=mesh.albedo_F3), self._static)
+        boxes = replace(near, x_m_N=near.x_m_N - self._origin[0], y_m_N=near.y_m_N - self._origin[1])
+        return TrafficScene(rays=bodies, boxes=boxes)
 
     def _light_lamps(self, signals: dict[str, str]) -> None:
         """Set the lamps' colours; they shine by themselves, whatever the daylight."""
@@ -86,7 +91,7 @@ class SensorSuite:
             shown = _COLOR_OF_STATE.get(state[lamp.link], -1) if lamp.link < len(state) else -1
             on = shown == lamp.color
             rows = slice(lamp.first_triangle, lamp.first_triangle + lamp.num_triangles)
-            self._color_F3[rows] = LAMP_ON[lamp.color] if on else LAMP_OFF[lamp.color]
+            self._color_3F[:, rows] = (LAMP_ON if on else LAMP_OFF)[lamp.color][:, None]
 
 
 def _weathered(
