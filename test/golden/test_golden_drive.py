@@ -4,6 +4,7 @@ When this fails, its message is the procedure. The bag is made by make_golden_dr
 plans.json, those of the numbers in baseline.yaml.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,31 @@ from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 
 HERE = Path(__file__).resolve().parent
 DRIVE = HERE / "town_drive"
+HORIZONS = [f"{name}_{s}s_m" for name in ("ade", "fde", "lateral", "longitudinal") for s in (1, 2, 3, 4)]
+AGENTS = [f"agent_{name}" for name in ("recall", "precision", "position_m", "ade_m", "fde_m")]
+PDM = ["pdm_score", *(f"pdm_{part}" for part in ("no_collision", "drivable_area", "progress", "time_to_collision", "comfort"))]
+COMFORT = ["max_accel_mps2", "max_decel_mps2", "max_lateral_accel_mps2", "max_jerk_mps3", "comfortable"]
+STATE = ["jitter_m", "jitter_lateral_m", "jitter_speed_mps", "latency_ms", "late", "fallback", "rung"]
+AGES = [f"age_{name}_s" for name in ("rgb_left", "rgb_front", "rgb_right", "lidar", "odometry")]
 WORDS = ["replay", str(DRIVE), "--conditions", str(HERE / "conditions.yaml"), "--golden", str(HERE / "plans.json")]
 
 
-def test_the_golden_drive_gives_the_golden_plans_and_keeps_its_thresholds(capsys):
-    status = main([*WORDS, "--baseline", str(HERE / "baseline.yaml")])
+def test_the_golden_drive_gives_the_golden_plans_and_keeps_its_thresholds(capsys, tmp_path):
+    status = main([*WORDS, "--baseline", str(HERE / "baseline.yaml"), "--jsonl", str(tmp_path / "result.jsonl")])
     out = capsys.readouterr().out
     assert status == 0, "\n".join(line for line in out.splitlines() if line.startswith("FAILED"))
     assert "plans  31 from 31 frames" in out
+    *cycles, drive = [json.loads(line) for line in (tmp_path / "result.jsonl").read_text().splitlines()]
+    check_figures(cycles, drive)
+
+
+def check_figures(cycles, drive):
+    """Every kind of figure that a replay promises is there, for a drive that has all it takes."""
+    wanted = {*HORIZONS, *AGENTS, *PDM, *COMFORT, *STATE, *AGES}
+    assert wanted <= set(drive["metrics"])
+    assert all(drive["metrics"][name]["mean"] is not None for name in wanted)
+    assert drive["rungs"] == {"NONE": 31} and drive["deadline_ms"] > 0.0
+    assert len(cycles) == 31 and wanted <= set(cycles[10]["figures"])
 
 
 def test_changing_the_models_output_on_purpose_fails_and_says_what_to_do(capsys, monkeypatch):

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if len(set(names)) < len(names):
         raise ConfigError("two bags have the same name; replay them one by one, or --one-drive if they are one")
     args.parameters = _parameters(args)
-    replay_drive = _single(args) if args.compare is None else _compared(args)
+    replay_drive = _single(args, names) if args.compare is None else _compared(args, names)
     verdicts: list[DriveVerdict] = []
     errors: dict[str, PlannerError] = {}
     for name, drive in zip(names, drives, strict=True):
@@ -96,9 +96,10 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(verdict.has_passed for verdict in verdicts) else EXIT_FAILED
 
 
-def _single(args: argparse.Namespace) -> ReplayDrive:
+def _single(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
     """Replay, print and write one drive."""
     tester = DriveTester(_setup(args), _expectations(args))
+    tester.expect_drives(names)
 
     def replay_drive(name: str, drive: tuple[Path, ...]) -> DriveVerdict:
         choice = tester.choose(drive)
@@ -120,12 +121,13 @@ def _single(args: argparse.Namespace) -> ReplayDrive:
     return replay_drive
 
 
-def _compared(args: argparse.Namespace) -> ReplayDrive:
+def _compared(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
     """Replay a drive with two models and judge B; with --out, B's plans lie beside A's (below /reference) in one bag."""
     if args.update or args.ros:
         raise ConfigError("--compare: cannot be combined with --update or --ros")
     setups = [replace(_setup(args), model=model) for model in args.compare]
     testers = [DriveTester(setups[0], Expectations()), DriveTester(setups[1], _expectations(args))]
+    testers[1].expect_drives(names)
 
     def replay_drive(name: str, drive: tuple[Path, ...]) -> DriveVerdict:
         choice = testers[0].choose(drive)

@@ -12,7 +12,7 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.recording.bag_files import BagFiles, find_files
-from transdiffuser_planner.recording.definitions import typestore
+from transdiffuser_planner.recording.definitions import fields_of, typestore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +94,10 @@ class BagReader:
         if type_name not in store.fielddefs:
             return None
         return store.generate_msgdef(type_name, ros_version=2)[0], store.hash_rihs01(type_name)
+
+    def fields(self, topic: str) -> dict[str, Any]:
+        """A topic's type and all types it is made of, each with its fields as the bag has them; empty for an unknown type."""
+        return fields_of(self._reader.typestore, self.topics()[topic])
 
     def has_stamp(self, topic: str) -> bool:
         """Whether messages of a topic begin with a header, and so with their stamp."""

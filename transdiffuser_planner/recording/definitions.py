@@ -7,7 +7,7 @@ so their text exists once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,3 +54,27 @@ def typestore() -> Any:
 def make_message(type_name: str, **fields: Any) -> Any:
     """A message of rosbags' classes; the MessageFactory for work without ROS."""
     return typestore().types[type_name](**fields)
+
+
+def fields_of(store: Any, *type_names: str) -> dict[str, Any]:
+    """Type -> its fields, for types of a typestore and everything they are made of; unknown ones are left out.
+
+    Constants do not count: they are neither in the data nor in a type's hash.
+    """
+    found: dict[str, Any] = {}
+    left = [name for name in type_names if name in store.fielddefs]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found[name] = store.fielddefs[name][1]
+            left += [part for _, field in found[name] for part in _named_types(field) if part in store.fielddefs]
+    return found
+
+
+def _named_types(field: Any) -> Iterator[str]:
+    """The message type of a field as rosbags describes it, (kind, what); arrays hold another such pair."""
+    what = field[1]
+    if isinstance(what, str):
+        yield what
+    elif isinstance(what[0], tuple):
+        yield from _named_types(what[0])

@@ -18,6 +18,7 @@ from transdiffuser_planner.core.types import (
     TrafficSignal,
 )
 from transdiffuser_planner.recording import decode
+from transdiffuser_planner.recording.lacking_fields import lacking_fields_refused
 from transdiffuser_planner.recording.topics import TopicMap
 
 _MAX_REASON = 300
@@ -75,7 +76,8 @@ class MessageFeeder:
             return None
         try:
             _check_stamp(message, topic)
-            reason = take(message, log_time_ns)
+            with lacking_fields_refused(topic):
+                reason = take(message, log_time_ns)
         except InputError as error:
             reason = str(error)
         return reason and _one_line(reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +82,20 @@ def _condition(raw: object, where: str) -> Condition:
     if condition.low > condition.high or condition.from_s >= condition.to_s:
         raise ConfigError(f"{where}: range or window is empty (its beginning lies behind its end)")
     return condition
+
+
+def check_drives(conditions: list[Condition], drives: Sequence[str], path: Path) -> None:
+    """Refuse a condition for a drive that is not there: a mistyped name would never be judged, and nobody would notice.
+
+    Raises:
+        ConfigError: Names the condition and the drives there are.
+    """
+    for i, item in enumerate(conditions):
+        if item.drive and item.drive not in drives:
+            raise ConfigError(
+                f"conditions {path}: entry {i + 1} is for drive '{item.drive}', which is not replayed; "
+                f"drives are {', '.join(drives)}"
+            )
 
 
 def check_conditions(conditions: list[Condition], figures: DriveFigures, drive: str) -> list[Check]:

@@ -12,7 +12,7 @@ from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.replay.baseline import check_baseline, update_baseline
-from transdiffuser_planner.replay.conditions import Condition, check_conditions, load_conditions
+from transdiffuser_planner.replay.conditions import Condition, check_conditions, check_drives, load_conditions
 from transdiffuser_planner.replay.golden import check_golden, update_golden
 from transdiffuser_planner.replay.mapping import Choice, choose
 from transdiffuser_planner.replay.metrics import DriveFigures
@@ -106,6 +106,15 @@ class DriveTester:
         if expectations.conditions is not None:
             self._conditions = load_conditions(expectations.conditions)
         self._loaded: tuple[Rig, Planner] | None = None
+
+    def expect_drives(self, names: Sequence[str]) -> None:
+        """Say which drives will be judged, before the first one is replayed.
+
+        Raises:
+            ConfigError: A condition is for none of them.
+        """
+        if self._expectations.conditions is not None:
+            check_drives(self._conditions, names, self._expectations.conditions)
 
     def choose(self, bags: Sequence[Path]) -> Choice:
         """The mapping of a drive's bags."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
 INPUT_TYPES = {
     "lidar": ("sensor_msgs/msg/PointCloud2",),
     "odometry": ("nav_msgs/msg/Odometry",),

@@ -10,7 +10,8 @@ from pathlib import Path
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap, preset_files
-from transdiffuser_planner.replay.input_types import INPUT_TYPES, PICTURES, TRUTH_TYPES
+from transdiffuser_planner.replay.input_types import INFO_TYPES, INPUT_TYPES, PICTURES, TRUTH_TYPES
+from transdiffuser_planner.replay.spellings import spelled_as_held
 
 _ROLE = re.compile(r"^/carla/([^/]+)/odometry$")
 _ANY_ROLE = re.compile(r"^/carla/(ego_vehicle|hero)/")
@@ -59,9 +60,10 @@ def choose(
         files = preset_files(preset) if preset is not None else (topics_file, rig_file)
         topics, rig = topics_file or files[0], rig_file or files[1]
         assert topics is not None and rig is not None
+        named = TopicMap.load(topics)
         return Choice(
             name=preset or "given",
-            topics=TopicMap.load(topics),
+            topics=named if topics_file is not None else spelled_as_held(named, held),
             rig=Rig.load(rig),
             topics_file=topics,
             rig_file=rig,
@@ -98,30 +100,35 @@ def preset_names() -> list[str]:
 
 
 def _fitting_presets(held: Mapping[str, str]) -> list[tuple[Choice, int]]:
-    """Presets whose odometry and at least one of whose sensors the bag has, with how many of their topics it has."""
-    found = []
+    """Presets whose odometry and at least one of whose sensors the bag has, with how many of their topics it has.
+
+    Those with another role's name come last.
+    """
+    found, others = [], []
     for name in preset_names():
         files = preset_files(name)
         original, rig = TopicMap.load(files[0]), Rig.load(files[1])
-        for role, topics in _with_roles(original, held):
+        for role, named in _with_roles(original, held):
+            topics = spelled_as_held(named, held)
             score = _score(topics, held)
             if score:
+                spelled = "" if topics == named else ", some spelled otherwise"
                 choice = Choice(
                     name=name if not role else f"{name} (role {role})",
                     topics=topics,
                     rig=rig,
-                    topics_file=None if role else files[0],
+                    topics_file=files[0] if topics == original else None,
                     rig_file=files[1],
-                    why=f"{score} of the bag's topics are those of preset {name}" + (f", role {role}" if role else ""),
+                    why=f"{score} of the bag's topics are those of preset {name}{f', role {role}' if role else ''}{spelled}",
                 )
-                found.append((choice, score))
-    return found
+                (others if role else found).append((choice, score))
+    return found + others
 
 
 def _different(choices: list[Choice], held: Mapping[str, str]) -> list[Choice]:
-    """Choices that would read different things; of those that read the same the one without another role's name."""
+    """Choices that would read different things; the first of those that read the same."""
     kept: dict[str, Choice] = {}
-    for choice in sorted(choices, key=lambda choice: choice.topics_file is None):
+    for choice in choices:
         read = sorted(choice.topics.all_topics() & set(held))
         kept.setdefault(f"{read} {choice.rig}", choice)
     return list(kept.values())
@@ -160,7 +167,7 @@ def _score(topics: TopicMap, held: Mapping[str, str]) -> int:
         return bool(topic) and held.get(topic) in kinds
 
     cameras = sum(has(topic, PICTURES) for topic in topics.images.values())
-    infos = sum(has(topic, ("sensor_msgs/msg/CameraInfo",)) for topic in topics.camera_infos.values())
+    infos = sum(has(topic, INFO_TYPES) for topic in topics.camera_infos.values())
     kinds = {**INPUT_TYPES, **TRUTH_TYPES}
     others = {name: has(str(getattr(topics, name)), kinds[name]) for name in kinds}
     if not others["odometry"] or not (cameras or others["lidar"]):
@@ -195,7 +202,7 @@ def by_names_and_types(held: Mapping[str, str], rig: Rig, where: str) -> TopicMa
         if mine:
             images[camera.name] = mine[0]
             info = mine[0].rsplit("/image", 1)[0] + "/camera_info"
-            if held.get(info) == "sensor_msgs/msg/CameraInfo":
+            if held.get(info) in INFO_TYPES:
                 infos[camera.name] = info
     return TopicMap(images=images, camera_infos=infos, **single)
 

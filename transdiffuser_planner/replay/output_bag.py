@@ -34,7 +34,7 @@ class OutputBag:
 
     def copy(self, item: BagMessage, definition: tuple[str, str] | None) -> None:
         """A recorded message as it was, with its type's definition; the source's own plans become the reference."""
-        if item.type_name in LEFT_OUT_TYPES or definition is None:
+        if item.type_name in LEFT_OUT_TYPES:
             return
         recorded_plan = item.topic.startswith(encode_plan.OUTPUT_NAMESPACE)
         topic = REFERENCE_PREFIX + item.topic if recorded_plan else item.topic

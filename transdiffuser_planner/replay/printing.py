@@ -27,6 +27,8 @@ def drive_lines(verdict: DriveVerdict) -> Iterator[str]:
         yield f"masked {', '.join(result.masked)} (not in the bag)"
     for reason, count in result.refused.items():
         yield f"refused {count} x {reason}"
+    for reason, count in result.not_copied.items():
+        yield f"not copied {count} x {reason}"
     yield from _plan_lines(result)
     for reason, count in result.figures.left_out.items():
         yield f"left out {count} x {reason}"

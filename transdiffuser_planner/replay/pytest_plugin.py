@@ -26,6 +26,7 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
     def run(*bags: str | Path, out: str | Path | None = None, must_pass: bool = True, **options: Any) -> Any:
         from transdiffuser_planner.core.errors import PlannerError
+        from transdiffuser_planner.replay.drive_test import drive_name
 
         if not bags:
             raise pytest.UsageError("replay: give at least one bag")
@@ -35,6 +36,7 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
             if key not in testers:
                 testers[key] = _tester(root, options)
             tester = testers[key]
+            tester.expect_drives([drive_name(paths[0])])
             verdict = tester.run(paths, tester.choose(paths), None if out is None else root / out)
         except PlannerError as error:
             pytest.fail(f"replay of {bags[0]} could not run: {error}", pytrace=False)

@@ -60,6 +60,8 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
         "totals": _finite(result.figures.totals),
         "left_out": dict(result.figures.left_out),
         "refused": dict(result.refused),
+        "not_copied": dict(result.not_copied),
+        "deadline_ms": result.drive.deadline_ms,
         "rungs": {rung.name: count for rung, count in result.rungs.items()},
         "metrics": {name: _finite(values) for name, values in result.figures.summary().items()},
         "plan_hash": result.plan_hash,

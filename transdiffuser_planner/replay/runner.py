@@ -18,8 +18,10 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import FallbackRung, PlanResult, Trajectory
 from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
+from transdiffuser_planner.recording.lacking_fields import lacking_fields_refused
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.replay.checks import trajectory_faults
+from transdiffuser_planner.replay.copied_topics import uncopied_topics
 from transdiffuser_planner.replay.cycles import BagPlanner, Cycle, check_inputs
 from transdiffuser_planner.replay.input_types import TRUTH_TYPES
 from transdiffuser_planner.replay.metrics import DriveFigures, drive_figures
@@ -75,6 +77,7 @@ class ReplayResult:
         masked: Inputs that the bag does not hold.
         drive, figures: Every cycle, and all numbers.
         refused: Messages that were not used, by reason.
+        not_copied: Messages that are not in the written bag, by reason.
         faults: Plans that a check found wrong, by fault; must stay empty.
         plan_hash: SHA-256 over all published trajectories: the same bag, model and seed give the same.
         damage: Why the bag could not be read to its end, or "".
@@ -90,6 +93,7 @@ class ReplayResult:
     drive: DriveRecord
     figures: DriveFigures
     refused: Counter[str] = field(default_factory=Counter)
+    not_copied: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     plan_hash: str = ""
     damage: str = ""
@@ -149,6 +153,7 @@ class _Run:
         self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent, budget_ms)
         self._tracks, self._road = RecordedTracks(), MapTruth()
         self._truth_refused: Counter[str] = Counter()
+        self._not_copied: Counter[str] = Counter()
         self._hash = hashlib.sha256()
         self._faults: Counter[str] = Counter()
         self._cycles: list[CycleRecord] = []
@@ -184,6 +189,7 @@ class _Run:
             drive=drive,
             figures=drive_figures(drive, self._tracks, self._road, sum(refused.values())),
             refused=refused,
+            not_copied=self._not_copied,
             faults=self._faults,
             plan_hash=self._hash.hexdigest(),
             damage=bag.damage,
@@ -195,13 +201,15 @@ class _Run:
         item: BagMessage | None = None
         pace: Pace | None = None
         wanted = self._job.topics.all_topics()
-        definitions = {topic: bag.definition(topic) for topic in bag.topics()} if self._output is not None else {}
+        definitions, left_behind = self._definitions(bag)
         messages = bag.messages(None if self._output is not None else wanted, decoded=wanted)
         for item, following in _with_next(messages):
             if self._job.is_realtime:
                 pace = pace or Pace(item.log_time_ns)
                 pace.wait(item.log_time_ns)
-            if self._output is not None:
+            if item.topic in left_behind:
+                self._not_copied[left_behind[item.topic]] += 1
+            elif self._output is not None:
                 self._output.copy(item, definitions[item.topic])
             if item.topic not in wanted:
                 continue
@@ -216,19 +224,32 @@ class _Run:
             for cycle in self._bag_planner.finish(item.log_time_ns):
                 self._account(cycle)
 
+    def _definitions(self, bag: BagReader) -> tuple[dict[str, tuple[str, str] | None], dict[str, str]]:
+        """Topic -> its definition for copying, and topic -> why it is not copied; both empty when nothing is written."""
+        if self._output is None:
+            return {}, {}
+        return {topic: bag.definition(topic) for topic in bag.topics()}, uncopied_topics(bag)
+
     def _take_truth(self, item: BagMessage) -> None:
         """What really happened, for metrics; the planner does not see it."""
-        topics, message = self._job.topics, item.message
+        topics = self._job.topics
+        if item.topic not in (topics.objects, topics.map, topics.route):
+            return
         try:
-            if item.topic == topics.objects and item.type_name in TRUTH_TYPES["objects"]:
-                self._tracks.add(decode.stamp_ns(message), decode.object_array(message))
-            elif item.topic == topics.map and item.type_name in TRUTH_TYPES["map"]:
-                self._road.pieces = decode.map_polygons(message)
-            elif item.topic == topics.route:
-                self._road.routes.append((decode.stamp_ns(message), decode.route(message).xy_N2))
+            with lacking_fields_refused(item.topic):
+                self._add_truth(item)
         except InputError as error:
             if item.topic != topics.route:  # the planner's own refusal is counted already
                 self._truth_refused[str(error)] += 1
+
+    def _add_truth(self, item: BagMessage) -> None:
+        topics, message = self._job.topics, item.message
+        if item.topic == topics.objects and item.type_name in TRUTH_TYPES["objects"]:
+            self._tracks.add(decode.stamp_ns(message), decode.object_array(message))
+        elif item.topic == topics.map and item.type_name in TRUTH_TYPES["map"]:
+            self._road.pieces = decode.map_polygons(message)
+        elif item.topic == topics.route:
+            self._road.routes.append((decode.stamp_ns(message), decode.route(message).xy_N2))
 
     def _account(self, cycle: Cycle) -> None:
         faults: tuple[str, ...] = ()

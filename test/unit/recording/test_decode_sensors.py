@@ -15,7 +15,7 @@ XYZ = np.random.default_rng(7).uniform(-40.0, 40.0, (12, 3)).round(3)
 CODES = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
 
 
-def cloud(layout, *, order="<", height=1, row_padding=0, values=XYZ):
+def cloud(layout, *, order="<", height=1, row_padding=0, values=XYZ, is_dense=True):
     """A PointCloud2; layout is a list of (field name, kind, offset), the last entry the point's size."""
     *fields, step = layout
     dtype = np.dtype({"names": [f[0] for f in fields], "formats": [order + f[1] for f in fields],
@@ -29,7 +29,7 @@ def cloud(layout, *, order="<", height=1, row_padding=0, values=XYZ):
     items = [make_message("sensor_msgs/msg/PointField", name=n, offset=o, datatype=CODES[k], count=1) for n, k, o in fields]
     return make_message("sensor_msgs/msg/PointCloud2", header=HEADER, height=height, width=width, fields=items,
                         is_bigendian=order == ">", point_step=step, row_step=width * step + row_padding,
-                        data=data.reshape(-1), is_dense=True)  # fmt: skip
+                        data=data.reshape(-1), is_dense=is_dense)  # fmt: skip
 
 
 PLAIN = [("x", "f4", 0), ("y", "f4", 4), ("z", "f4", 8), 12]
@@ -39,7 +39,21 @@ LAYOUTS = {
     "intensity and ring (Velodyne)": ([*PLAIN[:3], ("intensity", "f4", 16), ("ring", "u2", 20), 22], {}),
     "time first, other order": ([("t", "u4", 0), ("z", "f4", 4), ("x", "f4", 8), ("y", "f4", 12), 17], {}),
     "doubles": ([("x", "f8", 0), ("y", "f8", 8), ("z", "f8", 16), 24], {}),
+    "doubles and floats mixed": ([("x", "f8", 0), ("y", "f4", 8), ("z", "f8", 12), 20], {}),
+    "z, y, x with a gap in the front": ([("z", "f4", 4), ("y", "f4", 8), ("x", "f4", 12), 16], {}),
+    "off the 4-byte grid": ([("tag", "u1", 0), ("x", "f4", 1), ("y", "f4", 5), ("z", "f4", 9), 13], {}),
     "big endian": (PLAIN, {"order": ">"}),
+    "big endian doubles with a 16-bit ring": (
+        [("ring", "u2", 0), ("x", "f8", 2), ("y", "f8", 10), ("z", "f8", 18), ("intensity", "u2", 26), 32],
+        {"order": ">"},
+    ),
+    "Ouster, organised": (
+        [*PLAIN[:3], ("intensity", "f4", 16), ("t", "u4", 20), ("reflectivity", "u2", 24), ("ring", "u2", 26),
+         ("ambient", "u2", 28), ("range", "u4", 32), 48],
+        {"height": 4},
+    ),
+    "organised in one column": (PLAIN, {"height": 12}),
+    "organised, big endian, rows padded": (PLAIN, {"height": 2, "row_padding": 5, "order": ">"}),
     "organised, rows padded": (PLAIN, {"height": 3, "row_padding": 7}),
     "Autoware's 10-byte tail": ([*PLAIN[:3], ("intensity", "u1", 12), ("return_type", "u1", 13), ("channel", "u2", 14), 16], {}),
 }
@@ -56,6 +70,30 @@ def test_a_cloud_of_any_layout_gives_the_same_points(name):
 def test_whole_numbers_are_coordinates_too():
     layout = [("x", "i2", 0), ("y", "i2", 2), ("z", "i2", 4), 6]
     np.testing.assert_array_equal(decode.point_cloud(cloud(layout, values=XYZ.round())).xyz_N3, XYZ.round())
+
+
+@pytest.mark.parametrize("height", [1, 3])
+@pytest.mark.parametrize("is_dense", [False, True])  # drivers that write NaN do not always say so
+def test_points_without_a_return_are_left_out(height, is_dense):
+    values = XYZ.copy()
+    values[1] = np.nan
+    values[5, 2] = np.inf
+    values[7, 0] = np.nan
+    found = decode.point_cloud(cloud(PLAIN, values=values, height=height, is_dense=is_dense))
+    np.testing.assert_allclose(found.xyz_N3, np.delete(XYZ, [1, 5, 7], axis=0), atol=1e-5)
+
+
+def test_a_cloud_of_nothing_but_nan_is_refused_and_so_is_an_empty_one():
+    with pytest.raises(InputError, match="every point of the cloud is NaN or infinite"):
+        decode.point_cloud(cloud(PLAIN, values=np.full((12, 3), np.nan), is_dense=False))
+    with pytest.raises(InputError, match="cloud is empty"):
+        decode.point_cloud(cloud(PLAIN, values=np.zeros((0, 3))))
+
+
+def test_a_row_length_of_zero_is_worked_out():
+    message = cloud(PLAIN)
+    message.row_step = 0
+    np.testing.assert_allclose(decode.point_cloud(message).xyz_N3, XYZ, atol=1e-5)
 
 
 def test_a_cloud_without_a_coordinate_or_with_too_little_data_is_refused():
@@ -82,3 +120,60 @@ def test_compressed_pictures_are_read(format_, lossless):
     message.data = data[: len(data) // 3]
     with pytest.raises(InputError, match="cannot be decoded"):
         decode.image(message, "front")
+
+
+RGB = np.random.default_rng(8).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+GREY = np.repeat(RGB[..., :1], 3, axis=2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "format_", "expected"),
+    [
+        ("RGB", "png", RGB),
+        ("RGBA", "png", RGB),
+        ("L", "png", GREY),
+        ("LA", "png", GREY),
+        ("RGB", "rgb8; png compressed bgr8", RGB),  # as image_transport writes it; the file itself says what it is
+        ("RGB", "", RGB),
+    ],
+)
+def test_a_png_of_any_kind_of_8_bit_colours_is_read_without_loss(mode, format_, expected):
+    picture = Image.fromarray(RGB) if mode.startswith("RGB") else Image.fromarray(GREY[..., 0])
+    buffer = io.BytesIO()
+    picture.convert(mode).save(buffer, "PNG")
+    data = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+    message = make_message("sensor_msgs/msg/CompressedImage", header=HEADER, format=format_, data=data)
+    np.testing.assert_array_equal(decode.image(message, "front").rgb_HW3, expected)
+
+
+def test_a_png_with_a_palette_is_read():
+    picture = Image.fromarray(RGB // 128 * 255).quantize(8)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    data = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+    message = make_message("sensor_msgs/msg/CompressedImage", header=HEADER, format="png", data=data)
+    np.testing.assert_array_equal(decode.image(message, "front").rgb_HW3, np.asarray(picture.convert("RGB")))
+
+
+ENCODINGS = {
+    "rgb8": RGB,
+    "bgr8": RGB[..., ::-1],
+    "8UC3": RGB[..., ::-1],
+    "rgba8": np.concatenate([RGB, RGB[..., :1]], axis=2),
+    "bgra8": np.concatenate([RGB[..., ::-1], RGB[..., :1]], axis=2),
+    "8UC4": np.concatenate([RGB[..., ::-1], RGB[..., :1]], axis=2),
+    "mono8": RGB[..., :1],
+    "8UC1": RGB[..., :1],
+}
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_raw_picture_of_any_encoding_is_read_and_padding_of_its_rows_left_out(encoding, padding):
+    pixels = ENCODINGS[encoding]
+    height, width = pixels.shape[:2]
+    rows = np.pad(np.ascontiguousarray(pixels).reshape(height, -1), ((0, 0), (0, padding)), constant_values=7)
+    message = make_message("sensor_msgs/msg/Image", header=HEADER, height=height, width=width, encoding=encoding,
+                           is_bigendian=0, step=rows.shape[1], data=rows.reshape(-1))  # fmt: skip
+    expected = GREY if pixels.shape[2] == 1 else RGB
+    np.testing.assert_array_equal(decode.image(message, "front").rgb_HW3, expected)

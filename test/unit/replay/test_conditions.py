@@ -7,7 +7,7 @@ import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.baseline import check_baseline, update_baseline
-from transdiffuser_planner.replay.conditions import check_conditions, load_conditions
+from transdiffuser_planner.replay.conditions import check_conditions, check_drives, load_conditions
 from transdiffuser_planner.replay.metrics import CycleFigures, DriveFigures
 from transdiffuser_planner.replay.verdict import node_checks
 
@@ -71,6 +71,14 @@ def test_a_wrong_condition_is_one_clear_line(entry, said, tmp_path):
     with pytest.raises(ConfigError, match="entry 1") as caught:
         conditions(tmp_path, entry)
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_condition_for_a_drive_that_is_not_there_is_refused_with_the_drives_there_are(tmp_path):
+    bound = {"metric": "ade_4s_m", "range": {"max": 1}}
+    found = conditions(tmp_path, bound, bound | {"drive": "here"}, bound | {"drive": "heer"})
+    check_drives(found[:2], ["here", "there"], tmp_path)
+    with pytest.raises(ConfigError, match="entry 3 is for drive 'heer', which is not replayed; drives are here, there"):
+        check_drives(found, ["here", "there"], tmp_path)
 
 
 def test_a_baseline_finds_what_got_worse_and_lets_pass_what_got_better(figures, tmp_path):

@@ -1,8 +1,6 @@
 """The command's verdict: exit status, golden plans, files for CI, and a fixture for pytest."""
 
 import json
-import subprocess
-import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,6 +15,12 @@ from transdiffuser_planner.replay.golden import check_golden, update_golden
 
 SLACK = {"conditions": [{"metric": "ade_2s_m", "range": {"max": 50.0}}]}
 STRICT = {"conditions": [{"metric": "ade_2s_m", "range": {"max": 1e-6}, "name": "impossible"}]}
+
+
+@pytest.fixture(scope="module")
+def brief(short_bag, tmp_path_factory):
+    out = tmp_path_factory.mktemp("brief") / "brief"
+    return rewritten(short_bag, out, lambda item, s: as_it_is(item) if s <= 2.0 else [])
 
 
 def written(path, data):
@@ -47,6 +51,48 @@ def test_status_is_1_when_a_condition_fails_and_2_when_nothing_could_run(short_b
     assert main(["replay", str(tmp_path / "nothing"), "--junit", str(junit)]) == 2
     assert "does not exist" in ElementTree.parse(junit).getroot().find(".//error").get("message")
     assert main(["replay", str(short_bag), "--conditions", str(tmp_path / "no_file")]) == 2
+
+
+@pytest.mark.parametrize("more", [[], ["--compare", "tiny", "tiny"]])
+def test_a_condition_for_a_drive_that_is_not_replayed_is_one_line_and_status_2(more, short_bag, tmp_path, capsys):
+    bound = {"metric": "ade_2s_m", "range": {"max": 50.0}, "drive": "shrot"}
+    conditions = written(tmp_path / "c.yaml", {"conditions": [bound]})
+    assert main(["replay", str(short_bag), "--conditions", conditions, *more]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "is for drive 'shrot', which is not replayed; drives are short" in line
+
+
+def test_update_writes_both_files_and_what_gets_worse_afterwards_fails(brief, tmp_path, capsys):
+    baseline, golden, junit = tmp_path / "new" / "b.yaml", tmp_path / "new" / "g.json", tmp_path / "j.xml"
+    files = ["--baseline", str(baseline), "--golden", str(golden), "--junit", str(junit)]
+    assert main(["replay", str(brief), *files]) == 2
+    assert "write it with --baseline" in capsys.readouterr().err
+    assert main(["replay", str(brief), *files, "--update"]) == 0
+    assert f"wrote  {baseline}, {golden}" in capsys.readouterr().out
+    assert main(["replay", str(brief), *files]) == 0
+    assert "all 11 plans are as they were" in capsys.readouterr().out
+    names = {case.get("classname") for case in ElementTree.parse(junit).getroot().iter("testcase")}
+    assert names == {"brief.replay", "brief.baseline", "brief.golden"}
+    numbers = yaml.safe_load(baseline.read_text())
+    numbers["drives"]["brief"]["ade_1s_m"] = {"value": 0.0, "tolerance": 0.0}
+    baseline.write_text(yaml.safe_dump(numbers))
+    assert main(["replay", str(brief), *files]) == 1
+    assert "FAILED baseline ade_1s_m: worse: was 0" in capsys.readouterr().out
+    assert main(["replay", str(brief), "--update"]) == 2
+
+
+def test_update_writes_nothing_for_a_drive_that_fails(brief, tmp_path, capsys):
+    conditions, golden = written(tmp_path / "c.yaml", STRICT), tmp_path / "g.json"
+    words = ["--conditions", conditions, "--golden", str(golden), "--update"]
+    assert main(["replay", str(brief), *words]) == 1
+    assert "nothing written: the drive failed" in capsys.readouterr().out and not golden.exists()
+
+
+def test_a_drive_that_cannot_run_leaves_the_others_judged_and_status_2(brief, tmp_path):
+    junit = tmp_path / "j.xml"
+    assert main(["replay", str(brief), str(tmp_path / "nothing"), "--junit", str(junit)]) == 2
+    suites = ElementTree.parse(junit).getroot().findall("testsuite")
+    assert [(suite.get("name"), suite.get("errors")) for suite in suites] == [("brief", "0"), ("nothing", "1")]
 
 
 def test_a_drive_with_nothing_evaluated_fails(short_bag, tmp_path, capsys):
@@ -118,28 +164,3 @@ def test_expectations_without_their_files_are_refused_before_anything_runs(tmp_p
         Expectations(is_update=True)
     with pytest.raises(ConfigError, match=r"write it with --golden .* --update"):
         Expectations(golden=tmp_path / "none.json")
-
-
-def test_a_vehicle_team_writes_a_test_with_the_fixture(short_bag, tmp_path):
-    written(tmp_path / "slack.yaml", SLACK)
-    written(tmp_path / "strict.yaml", STRICT)
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    (tmp_path / "test_team.py").write_text(
-        f"""
-def test_good(replay):
-    drive = replay({str(short_bag)!r}, conditions="slack.yaml", num_threads=1)
-    assert drive.figures.statistic("ade_1s_m", "mean") < 50.0
-
-def test_bad(replay):
-    replay({str(short_bag)!r}, conditions="strict.yaml", num_threads=1)
-
-def test_absent(replay):
-    replay("no_such_bag")
-"""
-    )
-    command = [sys.executable, "-m", "pytest", "-p", "transdiffuser_planner.replay.pytest_plugin", "-q", "-p", "no:cacheprovider"]
-    run = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=300, cwd=tmp_path)
-    assert "1 passed" in run.stdout and "2 failed" in run.stdout, run.stdout
-    assert "- condition impossible: mean of ade_2s_m is" in run.stdout
-    assert "could not run: bag" in run.stdout and "does not exist" in run.stdout
-    assert "Traceback" not in run.stdout

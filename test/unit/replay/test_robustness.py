@@ -12,6 +12,7 @@ from replay_bags import CAMERAS, RIG, TOPICS, as_it_is, encoded, rewritten
 from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.recording.bag_reader import BagReader
+from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
@@ -267,3 +268,20 @@ def test_every_wrong_bag_is_one_line_and_status_2_on_the_command_line(brief, tmp
     for path in (tmp_path / "nothing", wrong):
         assert main(["replay", str(path)]) == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_recorded_clock_changes_no_plan_however_wrong_it_is_and_is_not_copied(brief, planner, tmp_path):
+    clock, kind = "/clock", "rosgraph_msgs/msg/Clock"
+    count = itertools.count()
+
+    def change(item, _):
+        if item.topic == clock:
+            return []
+        wrong = make_message("builtin_interfaces/msg/Time", sec=next(count) * 7919 % 10**6, nanosec=0)  # jumps to and fro
+        return [*as_it_is(item), encoded(item, make_message(kind, clock=wrong), clock, kind)]
+
+    out = rewritten(brief, tmp_path / "bag", change)
+    result = replayed_as(planner, out, out=tmp_path / "out")
+    assert result.plan_hash == replayed_as(planner, brief).plan_hash and not result.refused
+    with BagReader(tmp_path / "out") as reader:
+        assert clock not in reader.topics()

@@ -14,6 +14,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.definitions import typestore
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE, OUTPUT_TYPES
+from transdiffuser_planner.recording.topics import TopicMap, preset_files
 from transdiffuser_planner.replay.output_frames import quaternion
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
@@ -31,6 +32,46 @@ def test_a_layout_names_topics_and_fields_that_exist(name):
     assert named and set(named) <= known
     fields = {field for field, _ in typestore().fielddefs[OUTPUT_TYPES["status"]][1]}
     assert set(re.findall(rf"{OUTPUT_NAMESPACE}/status[./]([a-z_]+)", text)) <= fields
+
+
+def named_values(name):
+    """What a layout shows, as (topic, fields within its message)."""
+    text = (LAUNCH / name).read_text()
+    if name.endswith(".rviz"):
+        return [(topic, "") for topic in re.findall(r"Value: (/[^,}]+), Depth", text)]
+    if name.endswith(".xml"):
+        curves = [curve.get("name").split("/") for curve in ElementTree.fromstring(text).iter("curve")]
+        cuts = [next(i for i, word in enumerate(words) if word in ("status", "trajectory", "odometry")) + 1 for words in curves]
+        return [("/".join(words[:cut]), ".".join(words[cut:])) for words, cut in zip(curves, cuts, strict=True)]
+    return [tuple(path.partition(".")[::2]) for path in re.findall(r'"(/[A-Za-z0-9_/]+[^"]*)"', text)]
+
+
+def value_at(message, path):
+    """A field within fields, as points[10].longitudinal_velocity_mps."""
+    for word in re.findall(r"\w+", path):
+        message = message[int(word)] if word.isdigit() else getattr(message, word)
+    return message
+
+
+@pytest.fixture(scope="module")
+def output(short_bag, planner, tmp_path_factory):
+    """The bag that a replay of a replay leaves: with plans, and with the recorded ones as the reference."""
+    folder = tmp_path_factory.mktemp("output")
+    brief = rewritten(short_bag, folder / "brief", lambda item, s: as_it_is(item) if s <= 0.5 else [])
+    replay(ReplayJob(bag=brief, topics=TOPICS, rig=RIG, out=folder / "first"), planner)
+    return replay(ReplayJob(bag=folder / "first", topics=TOPICS, rig=RIG, out=folder / "out"), planner).out
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_everything_a_layout_shows_is_in_an_output_bag(name, output):
+    values = named_values(name)
+    with BagReader(output) as reader:
+        messages = {item.topic: item.message for item in reader.messages({topic for topic, _ in values})}
+    kitti = set(TopicMap.load(preset_files("kitti")[0]).all_topics())  # shown too, where a bag has it
+    assert len(values) >= 5 and {topic for topic, _ in values} - kitti <= set(messages)
+    for topic, path in values:
+        if path:
+            assert np.isfinite(value_at(messages[topic], path)), f"{topic} {path}"
 
 
 def test_the_output_places_every_sensor_in_the_odometrys_frame(short_bag, planner, tmp_path):
