@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.errors import ConfigError, PlannerError
+from transdiffuser_planner.fan_out import Files, add_ray_argument, fan_out, files_in, put_files
 from transdiffuser_planner.recording.topics import TopicMap, preset_files
+
+if TYPE_CHECKING:
+    from transdiffuser_planner.training.dataset import DatasetJob
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rig", type=Path, help="rig YAML instead of the preset's")
     parser.add_argument("--config", default="tiny", choices=("tiny", "base"), help="sizes of the tensors")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
+    add_ray_argument(parser)
 
 
 def find_bags(paths: list[Path]) -> list[Path]:
@@ -49,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     from transdiffuser_planner.core.contract import BASE, TINY
     from transdiffuser_planner.core.rig import Rig
-    from transdiffuser_planner.training.dataset import DatasetJob, convert_all
+    from transdiffuser_planner.training.dataset import DatasetJob
 
     topics, rig = preset_files(args.preset)
     topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
@@ -58,10 +68,45 @@ def run(args: argparse.Namespace) -> int:
         DatasetJob(bag=bag, out=args.out / bag.stem, rig=rig_value, topics=topic_map, contract=contract)
         for bag in find_bags(args.bags)
     ]
+    counts: Counter[str] = Counter()
+    failures: list[str] = []
     with tqdm(total=len(jobs), unit="bag", file=sys.stderr) as bar:
-        counts, failures = convert_all(jobs, args.workers, bar)
-    for reason in failures:
+        for found, reason in _outcomes(jobs, args.workers, args.ray):
+            counts.update(found)
+            failures += [reason] if reason else []
+            bar.update(1)
+    for reason in sorted(failures):
         print(reason, file=sys.stderr)
     for name, count in sorted(counts.items(), key=lambda item: -item[1]):
         print(f"{count:8d}  {'samples' if name == 'samples' else 'frames left out: ' + name}")
     return 0 if counts["samples"] else 1
+
+
+def _convert(job: DatasetJob) -> tuple[Counter[str], str]:
+    """Counts of one bag, and why there are none."""
+    from transdiffuser_planner.training.dataset import convert
+
+    try:
+        return convert(job), ""
+    except PlannerError as error:
+        return Counter(), str(error)
+
+
+def _convert_elsewhere(job: DatasetJob) -> tuple[Path, Counter[str], str, Files]:
+    """Convert on another machine, which finds the bag at the same path; the samples come back as files."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / job.out.name
+        counts, reason = _convert(replace(job, out=out))
+        return job.out, counts, reason, {} if reason else files_in(out)
+
+
+def _outcomes(jobs: list[DatasetJob], workers: int, ray_address: str | None) -> Iterator[tuple[Counter[str], str]]:
+    if ray_address is None:
+        yield from fan_out(_convert, jobs, workers=workers)
+        return
+    yield from (_convert(job) for job in jobs if job.out.is_dir())  # done before: only read
+    missing = [replace(job, bag=job.bag.resolve()) for job in jobs if not job.out.is_dir()]
+    for out, counts, reason, files in fan_out(_convert_elsewhere, missing, workers=workers, ray_address=ray_address):
+        if files:
+            put_files(files, out)
+        yield counts, reason

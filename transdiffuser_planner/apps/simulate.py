@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.fan_out import add_ray_argument
 from transdiffuser_planner.recording.topics import PARAMS
 
 
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--variants", type=int, default=1, help="1: plain drive; more: perturbed drives beside it")
     group.add_argument("--sensor-rate", type=float, default=2.0, help="sensor frames per second (default: %(default)s)")
     group.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
+    add_ray_argument(group)
     group = parser.add_argument_group("live, on ROS 2 topics")
     group.add_argument("--realtime-factor", type=float, default=1.0, help="simulated seconds per second")
     group.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a planner and a tracker")
@@ -103,7 +105,7 @@ def _record(args: argparse.Namespace) -> int:
         f"{len(plans)} scenarios x {args.variants} drives into {args.record}: about {frames * MEGABYTES_PER_FRAME:.0f} MB"
     )
     with tqdm(total=len(plans), unit="scenario", file=sys.stderr) as bar:
-        failures = record_all(plans, args.workers, bar)
+        failures = record_all(plans, args.workers, bar, args.ray)
     for seed, reason in sorted(failures.items()):
         print(f"seed {seed} left out: {reason}", file=sys.stderr)
     return 0 if len(failures) < len(plans) else 1

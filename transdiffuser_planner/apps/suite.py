@@ -11,6 +11,7 @@ from typing import Any
 from transdiffuser_planner.apps.simulate import seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
 from transdiffuser_planner.core.paths import DEFAULT_MODEL
+from transdiffuser_planner.fan_out import add_ray_argument
 
 SUITES = {
     "val": range(8000, 8100),
@@ -59,9 +60,7 @@ def add_suite_arguments(kinds: Any) -> None:
 def _add_run_arguments(suite: argparse.ArgumentParser) -> None:
     suite.add_argument("--fresh", action="store_true", help="forget what is in the folder")
     suite.add_argument("--workers", type=int, default=_num_cores(), help="processes (default: all cores, %(default)s)")
-    suite.add_argument(
-        "--ray", nargs="?", const="local", metavar="ADDRESS", help="share out over Ray, here or a cluster's"
-    )
+    add_ray_argument(suite)
     suite.add_argument(
         "--worst", type=int, default=16, metavar="N", help="drives to play back in the report (default: %(default)s)"
     )

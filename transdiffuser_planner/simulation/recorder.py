@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transdiffuser_planner.core.errors import PlannerError, SimulationError
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.fan_out import PARTIAL, Files, fan_out, files_in, put_files
 from transdiffuser_planner.recording.bag_writer import BagWriter
 from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.simulation.episode import LoggedEpisode
@@ -84,7 +86,7 @@ def _write_bag(
 ) -> None:
     """Write to a temporary name and rename, so that an interrupted bag is never taken for a finished one."""
     path = plan.bag_path(variant)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(path.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     stream = MessageStream(make_message, plan.rig, episode.route, road_map)
@@ -110,31 +112,62 @@ def _recovers(stamp_ns: int, track: ExpertTrack, sensor_every: int) -> bool:
     return (since // STEP_NS) % min(2, sensor_every) == 0
 
 
-def _record_or_reason(plan: RecordingPlan) -> tuple[RecordingPlan, str]:
+def _record_or_reason(plan: RecordingPlan) -> tuple[int, str]:
     try:
         record(plan)
     except PlannerError as error:
-        return plan, str(error)
-    return plan, ""
+        return plan.scenario.seed, str(error)
+    return plan.scenario.seed, ""
 
 
-def record_all(plans: list[RecordingPlan], workers: int, progress: object = None) -> dict[int, str]:
+def _record_elsewhere(plan: RecordingPlan) -> tuple[int, str, dict[str, Files]]:
+    """Record on another machine; the bags' files by name of the bag. What was finished before a failure counts."""
+    with tempfile.TemporaryDirectory() as scratch:
+        seed, reason = _record_or_reason(replace(plan, out=Path(scratch)))
+        bags = sorted(path for path in Path(scratch).iterdir() if not path.name.endswith(PARTIAL))
+        return seed, reason, {bag.name: files_in(bag) for bag in bags}
+
+
+def _outcomes(plans: list[RecordingPlan], workers: int, ray_address: str | None) -> Iterator[tuple[int, str]]:
+    if ray_address is None:
+        yield from fan_out(_record_or_reason, plans, workers=workers)
+        return
+    missing = [
+        replace(plan, variants=wanted)
+        for plan in plans
+        if (wanted := tuple(v for v in plan.variants if not plan.bag_path(v).is_dir()))
+    ]
+    out = {plan.scenario.seed: plan.out for plan in plans}
+    for plan in plans:
+        if all(plan.bag_path(v).is_dir() for v in plan.variants):
+            yield plan.scenario.seed, ""
+    for seed, reason, bags in fan_out(_record_elsewhere, missing, workers=workers, ray_address=ray_address):
+        for name, files in bags.items():
+            put_files(files, out[seed] / name)
+        yield seed, reason
+
+
+def record_all(
+    plans: list[RecordingPlan], workers: int, progress: object = None, ray_address: str | None = None
+) -> dict[int, str]:
     """Record many scenarios in parallel.
 
     Args:
-        plans: What to record.
-        workers: Processes.
+        plans: What to record, one for each seed.
+        workers: Processes; with 1 all is done in this one.
         progress: An object with ``update(1)``, called after each scenario (a tqdm bar), or None.
+        ray_address: Of a Ray cluster, or "local"; bags come back to ``out`` on this machine. None: no Ray.
 
     Returns:
         Seed -> reason of each scenario that failed; the others were recorded.
+
+    Raises:
+        PlannerError: A worker was ended from outside, or Ray cannot be used.
     """
     failures: dict[int, str] = {}
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        for future in as_completed([pool.submit(_record_or_reason, plan) for plan in plans]):
-            plan, reason = future.result()
-            if reason:
-                failures[plan.scenario.seed] = reason
-            if progress is not None:
-                progress.update(1)  # type: ignore[attr-defined]
+    for seed, reason in _outcomes(plans, workers, ray_address):
+        if reason:
+            failures[seed] = reason
+        if progress is not None:
+            progress.update(1)  # type: ignore[attr-defined]
     return failures

@@ -14,7 +14,7 @@ pytest.importorskip("libsumo")
 pytest.importorskip("tqdm")
 
 from transdiffuser_planner.apps.main import main
-from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.evaluation.suite import run
 from transdiffuser_planner.evaluation.suite.drive_recording import unpacked
 from transdiffuser_planner.evaluation.suite.finish import read_summary
@@ -59,7 +59,7 @@ def test_results_are_the_same_over_ray(store: Store, tmp_path: Path) -> None:
 
 def test_without_ray_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(EvaluationError, match="Ray is not installed; install the ray extra"):
+    with pytest.raises(ConfigError, match="Ray is not installed; install the ray extra"):
         run_jobs(jobs(), Store(folder=tmp_path), workers=1, ray_address="local")
 
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.evaluation.suite.job import JobOutcome, SuiteJob, run_job
+from transdiffuser_planner.fan_out import fan_out
 
 RESULTS, DRIVES = "results.jsonl", "drives"
-LOCAL_RAY = "local"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +74,8 @@ def run_jobs(
         The kept lines in the order of the jobs, whoever drove them and whenever.
 
     Raises:
-        EvaluationError: A worker was ended from outside, or Ray cannot be used.
+        EvaluationError: The folder cannot be made.
+        PlannerError: A worker was ended from outside, or Ray cannot be used.
     """
     try:
         store.folder.mkdir(parents=True, exist_ok=True)
@@ -89,63 +85,9 @@ def run_jobs(
     missing = [job for job in jobs if job.key not in done]
     if progress is not None:
         progress.update(len(jobs) - len(missing))
-    for outcome in _outcomes(missing, workers, ray_address):
+    for outcome in fan_out(run_job, missing, workers=workers, ray_address=ray_address):
         store.add(outcome)
         if progress is not None:
             progress.update(1)
     done = store.finished()
     return [done[job.key] for job in jobs]
-
-
-def _outcomes(jobs: list[SuiteJob], workers: int, ray_address: str | None) -> Iterator[JobOutcome]:
-    if not jobs:
-        return iter(())
-    if ray_address is not None:
-        return _on_ray(jobs, ray_address)
-    return map(run_job, jobs) if workers <= 1 else _in_processes(jobs, workers)
-
-
-def _in_processes(jobs: list[SuiteJob], workers: int) -> Iterator[JobOutcome]:
-    # Fresh interpreters: threads that a library has started here would not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    count = min(workers, len(jobs))
-    pool = ProcessPoolExecutor(max_workers=count, mp_context=context, initializer=_leave_interrupts_to_parent)
-    is_done = False
-    try:
-        for future in as_completed([pool.submit(run_job, job) for job in jobs]):
-            yield future.result()
-        is_done = True
-    except BrokenProcessPool:
-        raise EvaluationError(
-            "a worker was ended from outside; is there enough memory? Run again to go on, with --workers 1 if need be"
-        ) from None
-    finally:
-        pool.shutdown(wait=is_done, cancel_futures=True)
-        if not is_done:
-            for child in multiprocessing.active_children():
-                child.terminate()
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _on_ray(jobs: list[SuiteJob], address: str) -> Iterator[JobOutcome]:
-    try:
-        import ray
-    except ImportError:
-        raise EvaluationError("--ray: Ray is not installed; install the ray extra, or leave --ray out") from None
-    try:
-        ray.init(address=None if address == LOCAL_RAY else address, log_to_driver=False, include_dashboard=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise EvaluationError(f"--ray {address}: {str(error).splitlines()[0]}") from None
-    try:
-        remote = ray.remote(num_cpus=1)(run_job)
-        waiting = [remote.remote(job) for job in jobs]
-        while waiting:
-            ready, waiting = ray.wait(waiting, num_returns=1)
-            yield ray.get(ready[0])
-    except ray.exceptions.RayError as error:
-        raise EvaluationError(f"--ray: {str(error).splitlines()[0]}; run again to go on") from None
-    finally:
-        ray.shutdown()

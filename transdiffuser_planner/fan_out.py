@@ -1,0 +1,117 @@
+"""One function over many jobs: in this process, in several, or over the machines of a Ray cluster.
+
+What a job gives must depend on nothing but the job; then results do not depend on where it is done. Jobs that write files
+write them into a folder of their own and hand them back as ``files_in`` that folder, so that they arrive on the machine
+where the command runs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, TypeVar
+
+from transdiffuser_planner.core.errors import ConfigError, PlannerError
+
+Job = TypeVar("Job")
+Outcome = TypeVar("Outcome")
+Files = dict[str, bytes]
+
+LOCAL_RAY = "local"
+PARTIAL = ".partial"
+"""Ends the name of a folder that is not complete yet."""
+RAY_HELP = "share out over Ray, here or a cluster's (pip install ray)"
+
+
+def fan_out(
+    do: Callable[[Job], Outcome], jobs: Sequence[Job], *, workers: int, ray_address: str | None = None
+) -> Iterator[Outcome]:
+    """Outcomes of all jobs, in the order in which they are finished.
+
+    Args:
+        do: A function of a module, so that other processes can import it.
+        jobs: What to do; may be pickled.
+        workers: Processes; with 1 all is done in this one. Ray uses a process for each of its cores.
+        ray_address: Of a Ray cluster, or "local"; None: no Ray.
+
+    Raises:
+        ConfigError: Ray cannot be used.
+        PlannerError: A worker was ended from outside.
+    """
+    if not jobs:
+        return iter(())
+    if ray_address is not None:
+        return _on_ray(do, jobs, ray_address)
+    return map(do, jobs) if workers <= 1 else _in_processes(do, jobs, workers)
+
+
+def _in_processes(do: Callable[[Job], Outcome], jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
+    # Fresh interpreters: threads that a library has started here would not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    count = min(workers, len(jobs))
+    pool = ProcessPoolExecutor(max_workers=count, mp_context=context, initializer=_leave_interrupts_to_parent)
+    is_done = False
+    try:
+        for future in as_completed([pool.submit(do, job) for job in jobs]):
+            yield future.result()
+        is_done = True
+    except BrokenProcessPool:
+        raise PlannerError(
+            "a worker was ended from outside; is there enough memory? Run again to go on, with --workers 1 if need be"
+        ) from None
+    finally:
+        pool.shutdown(wait=is_done, cancel_futures=True)
+        if not is_done:
+            for child in multiprocessing.active_children():
+                child.terminate()
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _on_ray(do: Callable[[Job], Outcome], jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("--ray: Ray is not installed; install the ray extra, or leave --ray out") from None
+    try:
+        ray.init(address=None if address == LOCAL_RAY else address, log_to_driver=False, include_dashboard=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"--ray {address}: {str(error).splitlines()[0]}") from None
+    try:
+        remote = ray.remote(num_cpus=1)(do)
+        waiting = [remote.remote(job) for job in jobs]
+        while waiting:
+            ready, waiting = ray.wait(waiting, num_returns=1)
+            yield ray.get(ready[0])
+    except ray.exceptions.RayError as error:
+        raise PlannerError(f"--ray: {str(error).splitlines()[0]}; run again to go on") from None
+    finally:
+        ray.shutdown()
+
+
+def files_in(folder: Path) -> Files:
+    """Contents of all files in and below a folder, by relative path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def put_files(files: Files, folder: Path) -> None:
+    """Write what ``files_in`` gave as that folder; it appears complete or not at all."""
+    partial = folder.with_name(folder.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    for name, content in files.items():
+        path = partial / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    partial.rename(folder)
+
+
+def add_ray_argument(parser: Any) -> None:
+    """The option ``--ray [ADDRESS]``."""
+    parser.add_argument("--ray", nargs="?", const=LOCAL_RAY, metavar="ADDRESS", help=RAY_HELP)
