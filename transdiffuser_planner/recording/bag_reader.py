@@ -64,14 +64,15 @@ class BagReader:
         from rosbags.highlevel import AnyReader
 
         where = f"bag {self.path}" if len(self.paths) == 1 else f"bags {', '.join(map(str, self.paths))}"
+        own = typestore()
         try:
-            reader = AnyReader(paths, default_typestore=typestore())
+            reader = AnyReader(paths, default_typestore=own)
             reader.open()
         except Exception as error:  # damaged files surface as many kinds of errors of the reader library
             raise RecordingError(f"{where}: cannot be opened, {_explained(_line(error))}") from None
         # Definitions in the bag come first: they are what it was written with. Those of this project fill the gaps, as
         # in old sqlite3 bags, which hold none.
-        known, held = typestore().fielddefs, reader.typestore.fielddefs
+        known, held = own.fielddefs, reader.typestore.fielddefs
         if any(c.msgtype in known and c.msgtype not in held for c in reader.connections):
             reader.typestore.register({name: known[name] for name in known if name not in held})
         return reader

@@ -1,11 +1,12 @@
 """Message definitions and the factory that makes messages without ROS installed.
 
-The .msg files of this project's interface packages are read from the checkout or from where the package was installed,
-so their text exists once.
+The .msg files of this project's interface packages are read from the checkout, from where the packages were installed or from
+a sourced workspace, so their text exists once.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -15,6 +16,8 @@ from typing import Any
 from transdiffuser_planner.core.errors import RecordingError
 
 INTERFACE_PACKAGES = ("transdiffuser_msgs", "carla_msgs", "derived_object_msgs", "ackermann_msgs")
+SOURCES = Path("ros2_ws") / "src"
+"""Where their packages lie within the checkout; an installation may carry them below share/ in the same folders."""
 
 MessageFactory = Callable[..., Any]
 """Called as make("sensor_msgs/msg/Image", header=..., ...); both rosbags' and rclpy's classes fulfil it."""
@@ -24,15 +27,20 @@ def definition_files() -> list[Path]:
     """All .msg files of this project's interface packages.
 
     Raises:
-        RecordingError: A package is found neither in the checkout nor in the installation.
+        RecordingError: A package is found neither in the checkout nor in an installation.
     """
-    checkout = Path(__file__).resolve().parents[2] / "ros2_ws" / "src"
+    checkout = Path(__file__).resolve().parents[2] / SOURCES
+    installed = Path(sys.prefix) / "share"
+    shipped = installed / "transdiffuser_planner" / SOURCES  # beside the models, for machines without interface packages
+    sourced = [Path(prefix) / "share" for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
     files: list[Path] = []
     for package in INTERFACE_PACKAGES:
-        roots = (checkout / package, Path(sys.prefix) / "share" / package)
+        roots = (root / package for root in (checkout, installed, shipped, *sourced))
         root = next((root for root in roots if (root / "msg").is_dir()), None)
         if root is None:
-            raise RecordingError(f"definitions of {package} not found; run 'make build' or use a full checkout")
+            raise RecordingError(
+                f"definitions of {package} not found; run 'make build', use a full checkout, or source the workspace it is in"
+            )
         files += sorted((root / "msg").glob("*.msg"))
     return files
 
