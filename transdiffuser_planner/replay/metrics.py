@@ -115,8 +115,7 @@ def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, nu
         values |= state_figures(plan, drive.deadline_ms)
         cycles.append(CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, values=values))
         before = plan
-    if pdm.problem:
-        left_out[f"plan without PDM score: {pdm.problem}"] += 1
+    left_out += pdm.left_out
     passed_by = drive.num_frames - len(drive.cycles) - drive.num_skipped_busy
     left_out += Counter({PASSED_BY: max(passed_by, 0), BUSY: drive.num_skipped_busy})
     num_plans = sum(cycle.plan is not None for cycle in drive.cycles)

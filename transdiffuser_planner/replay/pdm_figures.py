@@ -7,6 +7,7 @@ and where the map's lanes are too narrow for it, leaving them says nothing about
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,12 +53,16 @@ class MapTruth:
 
 
 class PdmScorer:
-    """Scores plans two times a second of the drive; empty where ground truth is lacking."""
+    """Scores plans two times a second of the drive; empty where ground truth is lacking.
+
+    Attributes:
+        left_out: What was not scored although the ground truth is there, by reason.
+    """
 
     def __init__(self, road: MapTruth, tracks: RecordedTracks, drive: RecordedDrive) -> None:
         self._road, self._tracks, self._drive = road, tracks, drive
         self._next_ns: int | None = None
-        self.problem = ""
+        self.left_out: Counter[str] = Counter()
 
     def __call__(self, plan: PlanRecord) -> dict[str, float]:
         """PDM score and parts of one plan."""
@@ -78,7 +83,7 @@ class PdmScorer:
         try:
             scores = score_pdms(scene, both, interval_s=float(plan.time_s_T[0]))
         except EvaluationError as error:
-            self.problem = str(error)
+            self.left_out[f"plan without PDM score: {error}"] += 1
             return {}
         parts = {
             "pdm_no_collision": scores.no_at_fault_collision_M,
@@ -87,6 +92,8 @@ class PdmScorer:
             "pdm_comfort": scores.comfort_M,
         }
         found = {name: float(part_M[0]) for name, part_M in parts.items() if part_M[1] >= 1.0}
+        lacking = [name for name in parts if name not in found]
+        self.left_out.update(f"plan without {name}: the recorded driver does not fulfil it either" for name in lacking)
         if {"pdm_no_collision", "pdm_drivable_area"} <= set(found):
             found["pdm_progress"] = float(scores.ego_progress_M[0])
             found["pdm_score"] = float(scores.score_M[0])
@@ -122,7 +129,7 @@ class PdmScorer:
                 reference_S3=human,
             )
         except EvaluationError as error:
-            self.problem = str(error)
+            self.left_out[f"plan without PDM score: {error}"] += 1
             return None
 
     def _center_line(self, ego: EgoState) -> FloatArray | None:

@@ -44,5 +44,5 @@ def test_a_sourced_workspace_has_them(installed, monkeypatch):
 
 def test_where_there_are_none_the_message_says_so_and_blames_no_bag(installed):
     bag = Path(__file__).resolve().parents[2] / "golden" / "town_drive"
-    with pytest.raises(RecordingError, match="^definitions of transdiffuser_msgs not found; run 'make build'"):
+    with pytest.raises(RecordingError, match=r"^definitions of transdiffuser_msgs not found; run 'make build'"):
         BagReader(bag)

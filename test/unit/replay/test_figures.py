@@ -128,8 +128,10 @@ def test_pdm_parts_follow_the_recorded_traffic_and_road():
     assert PdmScorer(road(), beside, recorded())(plan_at(aside_m=3.0))["pdm_no_collision"] == 0.0
 
 
-def test_a_part_that_the_recorded_driver_fails_too_is_left_out():
-    found = PdmScorer(road(half_width_m=1.0), tracks_of((200.0, 50.0, 0.0, 0.0)), recorded())(plan_at())
+def test_a_part_that_the_recorded_driver_fails_too_is_left_out_and_counted():
+    scorer = PdmScorer(road(half_width_m=1.0), tracks_of((200.0, 50.0, 0.0, 0.0)), recorded())
+    found = scorer(plan_at())
+    assert scorer.left_out == {"plan without pdm_drivable_area: the recorded driver does not fulfil it either": 1}
     assert "pdm_drivable_area" not in found and "pdm_score" not in found and found["pdm_no_collision"] == 1.0
 
 

@@ -1,6 +1,7 @@
 """Bags that were recorded with another version's message definitions are replayed, and what cannot be kept is said."""
 
 import dataclasses
+import sqlite3
 from types import MappingProxyType
 
 import pytest
@@ -104,6 +105,21 @@ def test_a_field_that_is_lacking_costs_its_input_and_is_counted(planned, planner
     reasons = " | ".join(result.refused)
     assert f"{TOPICS.command}: the bag's definition of transdiffuser_msgs/msg/{COMMAND} has no field 'command'" in reasons
     assert f"{TOPICS.objects}: the bag's definition of derived_object_msgs/msg/{OBJECT} has no field 'pose'" in reasons
+
+
+def test_a_type_that_is_defined_nowhere_is_left_behind_with_a_reason(planned, planner, tmp_path):
+    bag = rewritten(planned, tmp_path / "bag", storage="sqlite3")
+    file = next(bag.glob("*.db3"))
+    with sqlite3.connect(file) as database:  # old recorders wrote no definitions, and this type is unknown here
+        topics = [*database.execute("SELECT id, name FROM topics")]
+        (path,) = (number for number, name in topics if name == f"{OUTPUT_NAMESPACE}/path")
+        database.execute("UPDATE topics SET name = '/vendor/oddity', type = 'vendor_msgs/msg/Oddity' WHERE id = ?", (path,))
+        database.execute("DELETE FROM message_definitions")
+    (bag / "metadata.yaml").unlink()
+    result = replayed_as(planner, bag, out=tmp_path / "out")
+    (reason,) = result.not_copied
+    assert reason == "/vendor/oddity: its type vendor_msgs/msg/Oddity is defined neither in the bag nor here"
+    assert result.not_copied[reason] == result.num_plans > 0
 
 
 def test_what_is_not_copied_stands_in_the_result(planned, planner, tmp_path):
