@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.scoring.scene import check_plans
-from transdiffuser_planner.scoring.scene_checks import complain
+from transdiffuser_planner.scoring.scene_checks import LARGEST, complain
 
 FloatArray = NDArray[np.float64]
 
@@ -212,7 +212,7 @@ def read_plans(scene: str, value: Any, beside: Mapping[str, Any]) -> tuple[dict[
     problems = []
     for name, poses in (value if isinstance(value, Mapping) else {"plan": value}).items():
         try:
-            named[str(name)] = _named_plans(scene, str(name), poses, float(interval_s))
+            named[str(name)] = _named_plans(scene, str(name), poses, float(max(-LARGEST, min(interval_s, LARGEST))))
         except EvaluationError as error:
             problems.append(str(error))
     return named, problems
@@ -222,7 +222,7 @@ def _named_plans(scene: str, name: str, poses: Any, interval_s: float) -> NamedP
     label = f"plans[{name}]"
     try:
         values = np.asarray(poses, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise complain(scene, label, "poses [x, y, heading] in plans of equal length", "something else") from None
     if values.ndim not in (2, 3):
         raise complain(scene, label, "poses (T, 3), or a list of plans (M, T, 3)", f"shape {values.shape}")

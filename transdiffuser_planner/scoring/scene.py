@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.scoring.scene_checks import (
+    DEPTH_M,
+    LARGEST,
     check_array,
     check_increasing,
     check_rings,
@@ -27,6 +29,9 @@ BoolArray = NDArray[np.bool_]
 STEP_S = 0.1
 NUM_STEPS = 40
 """Plans are scored over 4 s: 40 steps after the step at time 0."""
+INTERVALS_S = (0.01, NUM_STEPS * STEP_S)
+"""Between poses of a plan, shortest and longest."""
+_LATEST_US = 2**60
 
 
 class AgentKind(Enum):
@@ -205,8 +210,10 @@ class Scene:
         check_shape(name, "ego.pose_3", self.ego.pose_3, (3,))
         check_shape(name, "ego.velocity_2", self.ego.velocity_2, (2,))
         check_shape(name, "ego.acceleration_2", self.ego.acceleration_2, (2,))
-        rates = (self.ego.steering_rad, self.ego.yaw_rate_radps, self.ego.yaw_acceleration_radps2)
-        check_array(name, "ego", np.asarray(rates, dtype=np.float64))
+        for rate in ("steering_rad", "yaw_rate_radps", "yaw_acceleration_radps2"):
+            check_array(name, f"ego.{rate}", np.asarray(getattr(self.ego, rate), dtype=np.float64))
+        if abs(self.ego.stamp_us) > _LATEST_US:
+            raise complain(name, "ego.stamp_us", f"microseconds up to {_LATEST_US:g}", f"{self.ego.stamp_us:g}")
         _check_agents(name, self.agents)
         if not self.areas:
             raise complain(name, "areas", "at least one polygon", "an empty map")
@@ -222,7 +229,7 @@ class Scene:
             raise complain(name, "center_line_K3", "two or more points (K, 3)", str(self.center_line_K3.shape))
         check_array(name, "center_line_K3", self.center_line_K3)
         limit = self.speed_limit_mps
-        if limit is not None and not (np.isfinite(limit) and limit > 0.0):
+        if limit is not None and not DEPTH_M < limit <= LARGEST:
             raise complain(name, "speed_limit_mps", "a speed above 0 or None", str(limit))
         if self.reference_S3 is not None:
             reference = self.reference_S3
@@ -247,7 +254,7 @@ def _check_agents(name: str, agents: Agents) -> None:
     if steps <= NUM_STEPS:
         raise complain(name, "agents.pose_NS3", "41 or more steps (N, S, 3)", str(agents.pose_NS3.shape))
     check_shape(name, "agents.size_N2", agents.size_N2, (count, 2))
-    for index in np.flatnonzero(~(agents.size_N2 > 0.0).all(axis=1))[:1]:
+    for index in np.flatnonzero(~(agents.size_N2 > DEPTH_M).all(axis=1))[:1]:
         raise complain(
             name,
             f"agents[{agents.token_N[index]}].size_N2",
@@ -261,22 +268,26 @@ def _check_agents(name: str, agents: Agents) -> None:
     for field_name, values, width in (("pose_NS3", agents.pose_NS3, 3), ("velocity_NS2", agents.velocity_NS2, 2)):
         if values.shape != (count, steps, width):
             raise complain(name, f"agents.{field_name}", f"({count}, {steps}, {width})", str(values.shape))
-        bad_N = (agents.valid_NS & ~np.isfinite(values).all(axis=-1)).any(axis=1)
+        bad_N = (agents.valid_NS & ~(np.abs(values) <= LARGEST).all(axis=-1)).any(axis=1)
         for index in np.flatnonzero(bad_N)[:1]:
-            raise complain(
-                name, f"agents[{agents.token_N[index]}].{field_name}", "finite values where valid", "NaN or inf"
-            )
+            agent, present = f"agents[{agents.token_N[index]}].{field_name}", values[index][agents.valid_NS[index]]
+            if not np.isfinite(present).all():
+                raise complain(name, agent, "finite values where valid", "NaN or inf")
+            check_array(name, agent, present)
 
 
 def check_plans(name: str, field_name: str, plans_MT3: FloatArray, interval_s: float) -> None:
     """Raise one line if plans are not finite poses (M, T, 3) of at least 4 s."""
-    if not (np.isfinite(interval_s) and interval_s > 0.0):
-        raise complain(name, field_name, "a positive interval between poses", f"{interval_s} s")
-    needed = round(NUM_STEPS * STEP_S / interval_s)
+    if not INTERVALS_S[0] <= interval_s <= INTERVALS_S[1]:
+        low, high = INTERVALS_S
+        raise complain(name, field_name, f"an interval between poses of {low:g} to {high:g} s", f"{interval_s:g} s")
+    needed = int(np.ceil(NUM_STEPS * STEP_S / interval_s - 1e-6))
     if plans_MT3.ndim != 3 or plans_MT3.shape[-1] != 3 or plans_MT3.shape[1] < needed or plans_MT3.shape[0] == 0:
         raise complain(name, field_name, f"poses (M, {needed} or more, 3) every {interval_s} s", str(plans_MT3.shape))
     for index in np.flatnonzero(~np.isfinite(plans_MT3).all(axis=(1, 2)))[:1]:
         raise complain(name, f"{field_name}[{index}]", "finite poses", "NaN or inf")
+    for index in np.flatnonzero((np.abs(plans_MT3) > LARGEST).any(axis=(1, 2)))[:1]:
+        check_array(name, f"{field_name}[{index}]", plans_MT3[index])
 
 
 __all__ = [

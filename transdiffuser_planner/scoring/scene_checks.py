@@ -15,21 +15,27 @@ IntArray = NDArray[np.int64]
 
 DEPTH_M: Final = 1e-6
 """Edges that cross by less merely touch."""
+LARGEST: Final = 1e8
+"""Of any number in metres, radians and seconds; squares and products of larger ones lose what is being measured."""
+_LONGEST_GOT: Final = 80
 
 
 def complain(scene: str, field: str, expected: str, got: str) -> EvaluationError:
     """The error for one field of one scene."""
-    return EvaluationError(f"scene {scene}: {field}: expected {expected}, got {got}")
+    short = got if len(got) <= _LONGEST_GOT else f"{got[: _LONGEST_GOT - 3]}..."
+    return EvaluationError(f"scene {scene}: {field}: expected {expected}, got {short}")
 
 
 def check_array(scene: str, field: str, values: FloatArray) -> None:
-    """Raise if anything is NaN or infinite."""
+    """Raise if anything is NaN, infinite or absurdly large."""
     if not np.isfinite(values).all():
         raise complain(scene, field, "finite values", "NaN or inf")
+    if values.size and np.abs(values).max() > LARGEST:
+        raise complain(scene, field, f"values up to {LARGEST:g}", f"{np.abs(values).max():g}")
 
 
 def check_shape(scene: str, field: str, values: FloatArray, shape: tuple[int, ...]) -> None:
-    """Raise if the shape differs or anything is NaN or infinite."""
+    """Raise if the shape differs or anything is NaN, infinite or absurdly large."""
     if np.shape(values) != shape:
         raise complain(scene, field, f"shape {shape}", str(np.shape(values)))
     check_array(scene, field, values)
@@ -48,7 +54,7 @@ def check_rings(scene: str, fields: Sequence[str], rings: Sequence[FloatArray]) 
     for field, ring_C2 in zip(fields, rings, strict=True):
         if ring_C2.ndim != 2 or ring_C2.shape[1] != 2 or len(ring_C2) < 3:
             raise complain(scene, field, "three or more corners (C, 2)", str(ring_C2.shape))
-    if rings and not np.isfinite(np.concatenate(rings)).all():
+    if rings and not (np.abs(np.concatenate(rings)) <= LARGEST).all():
         for field, ring_C2 in zip(fields, rings, strict=True):
             check_array(scene, field, ring_C2)
     crossing = first_crossing(rings)

@@ -102,7 +102,7 @@ def scene_from_mapping(data: Mapping[str, Any]) -> Scene:
 
 def _past(reader: _Reader) -> PastMotion:
     return PastMotion(
-        stamp_us_H=reader.array("stamp_us", 1).astype(np.int64),
+        stamp_us_H=reader.stamps("stamp_us"),
         heading_H=reader.array("heading", 1),
         acceleration_H2=reader.array("acceleration", 2),
     )
@@ -131,7 +131,7 @@ def _agents(reader: _Reader) -> Agents:
         size_N2=np.asarray([[part.number("length_m"), part.number("width_m")] for part in parts]),
         pose_NS3=pose_NS3,
         velocity_NS2=np.stack(velocities),
-        valid_NS=np.asarray(np.isfinite(pose_NS3).all(axis=-1)),
+        valid_NS=np.asarray([[row is not None for row in part.values("poses")] for part in parts]),
     )
 
 
@@ -155,7 +155,10 @@ class _Reader:
         value = default if key not in self.data and default is not None else self.value(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise complain(self.scene, self.path + key, "a number", repr(value))
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise complain(self.scene, self.path + key, "a number", "one of too many digits") from None
 
     def whole(self, key: str, default: int) -> int:
         value = self.number(key, float(default))
@@ -175,11 +178,18 @@ class _Reader:
         value = default if key not in self.data and default is not None else self.value(key)
         try:
             values = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise complain(self.scene, self.path + key, "numbers in rows of equal length", "something else") from None
         if values.ndim != ndim:
             raise complain(self.scene, self.path + key, f"{ndim} levels of lists", str(values.ndim))
         return values
+
+    def stamps(self, key: str) -> NDArray[np.int64]:
+        """Whole numbers of microseconds."""
+        values = self.array(key, 1)
+        if not (np.abs(values) < 2.0**60).all():
+            raise complain(self.scene, self.path + key, "microseconds", "NaN, inf or too large a number")
+        return values.astype(np.int64)
 
     def rows(self, key: str, width: int) -> FloatArray:
         """Rows of numbers; null stands for a row that is not known."""

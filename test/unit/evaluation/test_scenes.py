@@ -184,6 +184,32 @@ BAD = {
     "itself": (lambda s: s.update(previous="bad"), "previous: expected a scene at most 0.55 s earlier"),
     "not_scored": (lambda s: s.update(not_scored={"luck": "?"}), "not_scored: expected reasons by sub-score"),
     "agents": (lambda s: s.update(agents=[{"token": "car"}]), "agents[car].poses: expected a value, got nothing"),
+    "agent nan": (
+        lambda s: s.update(agents=scene(car_at_m=float("nan"))["agents"]),
+        "agents[car 7].pose_NS3: expected finite values where valid, got NaN or inf",
+    ),
+    "no box": (
+        lambda s: s.update(agents=[{k: v for k, v in scene(car_at_m=9.0)["agents"][0].items() if k != "width_m"}]),
+        "agents[car 7].width_m: expected a value, got nothing",
+    ),
+    "flat box": (
+        lambda s: s.update(agents=[scene(car_at_m=9.0)["agents"][0] | {"length_m": 0.0}]),
+        "agents[car 7].size_N2: expected length and width above 0, got [0.0, 2.0]",
+    ),
+    "unsorted": (
+        lambda s: s.update(past={"stamp_us": [2, 1, 3], "heading": [0] * 3, "acceleration": [[0, 0]] * 3}),
+        "past.stamp_us_H: expected times in increasing order, got unsorted or repeated times",
+    ),
+    "no stamp": (
+        lambda s: s.update(past={"stamp_us": [None, 1], "heading": [0] * 2, "acceleration": [[0, 0]] * 2}),
+        "past.stamp_us: expected microseconds, got NaN, inf or too large a number",
+    ),
+    "huge": (lambda s: s["ego"].update(velocity=[1e308, 0.0]), "ego.velocity_2: expected values up to 1e+08"),
+    "digits": (lambda s: s["ego"].update(steering_rad=10**400), "ego.steering_rad: expected a number, got one of too"),
+    "more digits": (lambda s: s["ego"].update(pose=[10**400, 0, 0]), "ego.pose: expected numbers in rows of equal"),
+    "huge plan": (lambda s: s.update(plans={"on": [[1e300, 0, 0]] * 8}), "plans[on][0]: expected values up to 1e+08"),
+    "no time": (lambda s: s.update(plans={"on": straight()}, plan_interval_s=1e-320), "expected an interval between poses of 0.01 to 4 s"),
+    "long got": (lambda s: s["ego"].update(steering_rad=[0.0] * 999), "..."),
     "stamp": (lambda s: s["ego"].update(stamp_us=float("inf")), "ego.stamp_us"),
     "past": (lambda s: s.update(past=[1, 2]), "past: expected a mapping, got list"),
     "red": (lambda s: s.update(red_lights=[{"token": "r", "ring": [[0, 0], [1, 0], [1, 1]], "red": {}}]), "red"),

@@ -97,7 +97,7 @@ BAD = {
     ),
     "a human plan without an interval": (
         lambda: scene(human_plan_T3=straight_plan(9.0)[0], human_interval_s=0.0),
-        "human_plan_T3: expected a positive interval between poses, got 0.0 s",
+        "human_plan_T3: expected an interval between poses of 0.01 to 4 s, got 0 s",
     ),
     "a speed limit of nothing": (
         lambda: scene(speed_limit_mps=0.0),
