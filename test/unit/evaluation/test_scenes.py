@@ -208,7 +208,10 @@ BAD = {
     "digits": (lambda s: s["ego"].update(steering_rad=10**400), "ego.steering_rad: expected a number, got one of too"),
     "more digits": (lambda s: s["ego"].update(pose=[10**400, 0, 0]), "ego.pose: expected numbers in rows of equal"),
     "huge plan": (lambda s: s.update(plans={"on": [[1e300, 0, 0]] * 8}), "plans[on][0]: expected values up to 1e+08"),
-    "no time": (lambda s: s.update(plans={"on": straight()}, plan_interval_s=1e-320), "expected an interval between poses of 0.01 to 4 s"),
+    "no time": (
+        lambda s: s.update(plans={"on": straight()}, plan_interval_s=1e-320),
+        "expected an interval between poses of 0.01 to 4 s",
+    ),
     "long got": (lambda s: s["ego"].update(steering_rad=[0.0] * 999), "..."),
     "stamp": (lambda s: s["ego"].update(stamp_us=float("inf")), "ego.stamp_us"),
     "past": (lambda s: s.update(past=[1, 2]), "past: expected a mapping, got list"),
