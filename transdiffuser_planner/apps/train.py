@@ -1,4 +1,7 @@
-"""Train a model from samples: encoder, then decoder on frozen features, then the baselines. Interrupted runs continue."""
+"""Train a model from samples: encoder, then decoder on frozen features, then the baselines. Interrupted runs continue.
+
+Several GPUs, one, or the CPU: the command is the same.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.recording.topics import PARAMS
 
 STAGES = ("encoder", "decoder", "baselines")
+JOINT = "joint"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", type=Path, required=True, help="samples of other scenarios, for the log")
     parser.add_argument("--out", type=Path, default=Path("runs/tiny"), help="folder of the run (default: %(default)s)")
     parser.add_argument("--recipe", type=Path, default=PARAMS / "train_tiny.yaml", help="recipe YAML (default: tiny's)")
-    parser.add_argument("--stage", choices=(*STAGES, "all"), default="all", help="which stage (default: all, in order)")
+    parser.add_argument(
+        "--stage",
+        choices=(*STAGES, JOINT, "all"),
+        default="all",
+        help="which stage (default: all but joint, in order); joint goes on with encoder and decoder together",
+    )
     parser.add_argument(
         "--model",
         type=Path,
@@ -27,30 +36,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start-from", type=Path, metavar="RUN", help="run whose decoder to go on from; conditions it did not know are added"
     )
+    parser.add_argument(
+        "--pretrained", type=Path, metavar="FILE", help="weights of published ResNets or of TransFuser, for stage encoder"
+    )
+    parser.add_argument(
+        "--pretrained-branches",
+        choices=("image", "lidar", "both"),
+        default="both",
+        help="which branches take their weights from that file (default: those it has)",
+    )
+    parser.add_argument(
+        "--devices",
+        default="auto",
+        metavar="N",
+        help="how many GPUs, or without GPUs processes, share a batch (default: all GPUs, or else one process)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16"),
+        default="auto",
+        help="of the networks' products (default: bf16 where it is fast)",
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train the wanted stages."""
     from transdiffuser_planner.training.config import TrainingConfig
+    from transdiffuser_planner.training.machine import Machine, is_first_process
+    from transdiffuser_planner.training.pretrained import BRANCHES, Pretrained
     from transdiffuser_planner.training.run import Run, describe_data, use_threads
     from transdiffuser_planner.training.samples import SampleSet
 
     use_threads(args.threads)
     if args.model is not None and args.stage not in ("decoder", "baselines"):
         raise ConfigError("--model goes with --stage decoder or --stage baselines; stage encoder trains an own encoder")
-    training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model)
+    if args.pretrained is not None and args.stage not in ("encoder", "all"):
+        raise ConfigError("--pretrained goes with stage encoder")
+    machine = Machine.choose(args.devices, args.precision)
+    training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model, machine)
     samples = SampleSet.open(args.samples, training.contract)
     validation = SampleSet.open(args.validation, training.contract)
-    print(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
-    print(f"curves: tensorboard --logdir {training.folder / 'log'}")
+    say = print if is_first_process() else _nothing
+    say(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
+    say(f"{machine.num_devices} x {machine.accelerator}, {machine.precision}")
+    say(f"curves: tensorboard --logdir {training.folder / 'log'}")
     wanted = STAGES if args.stage == "all" else (args.stage,)
     if "encoder" in wanted:
-        training.train_encoder(samples, validation)
+        branches = BRANCHES if args.pretrained_branches == "both" else (args.pretrained_branches,)
+        pretrained = None if args.pretrained is None else Pretrained(path=args.pretrained, branches=branches)
+        training.train_encoder(samples, validation, pretrained)
     if "decoder" in wanted:
         training.train_decoder(samples, validation, args.start_from)
     if "baselines" in wanted:
         training.train_baselines(samples)
+    if JOINT in wanted:
+        training.train_joint(samples, validation)
     if args.model is None:
-        print(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
+        say(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
     return 0
+
+
+def _nothing(_: str) -> None:
+    """Of several processes one speaks."""

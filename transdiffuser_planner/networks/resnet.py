@@ -1,7 +1,7 @@
 """Residual network of basic blocks (He et al. 2016) with the parameter names of the published checkpoints.
 
-``conv1``, ``bn1``, ``layer1.0.conv1`` ... so that pretrained ResNet-18/34 weights load; widths, depths, stem and input
-channels come from configuration.
+``conv1``, ``bn1``, ``layer1.0.conv1`` ... so that pretrained ResNet-18/34 weights load (``training/pretrained.py`` reads the
+files); widths, depths, stem and input channels come from configuration.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from transdiffuser_planner.runtime.perception import Perception
 from transdiffuser_planner.runtime.stage_times import StageTimes
 from transdiffuser_planner.training import baselines
 from transdiffuser_planner.training.run import Run, use_threads
+from transdiffuser_planner.training.weights import weights_path
 
 Tensors = dict[str, torch.Tensor]
 
@@ -34,7 +35,7 @@ def baseline_hash(folder: Path, name: str) -> str:
     Raises:
         TrainingError: It was not trained.
     """
-    path = folder / f"{name}.pt"
+    path = weights_path(folder, name)
     if not path.is_file():
         raise TrainingError(f"baseline {name}: no {path}; make it with 'transdiffuser train --stage baselines'")
     return hashlib.sha256(path.read_bytes()).hexdigest()

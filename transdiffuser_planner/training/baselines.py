@@ -12,7 +12,7 @@ from transdiffuser_planner.networks.losses import plan_loss
 from transdiffuser_planner.networks.regression_head import RegressionHead
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.networks.status_mlp import StatusMlp
-from transdiffuser_planner.training.precision import autocast
+from transdiffuser_planner.training.machine import full_precision
 
 MLP = "mlp"
 MLP_ROUTE = "mlp_route"
@@ -32,8 +32,7 @@ def predict(network: nn.Module, batch: dict[str, Any]) -> Tensor:
 
 def losses(network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
     """Smooth L1 in model space."""
-    with autocast():
-        plan = predict(network, batch).float()
+    plan = predict(network, batch).float()
     count = plan.shape[1]
-    total = plan_loss(plan, batch["plan"][:, :count], batch["plan_mask"][:, :count])
-    return {"total": total}
+    with full_precision(plan.device):
+        return {"total": plan_loss(plan, batch["plan"][:, :count], batch["plan_mask"][:, :count])}

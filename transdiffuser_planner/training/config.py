@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,8 +19,8 @@ class StageConfig:
 
     Attributes:
         epochs: Passes over the samples; may be a fraction.
-        batch_size: Scenes per step.
-        samples_per_scene: Noisy samples per scene and step (decoder stage only).
+        batch_size: Scenes per step, of all devices together.
+        samples_per_scene: Noisy samples per scene and step (stages decoder and joint only).
         learning_rate: Its maximum.
         weight_decay: Of AdamW.
         warmup_share: Share of the steps in which the learning rate rises.
@@ -94,12 +95,15 @@ class LossWeights:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
-    """A whole recipe."""
+    """A whole recipe; joint is the optional third stage, whose learning rate must be small: it starts from trained weights."""
 
     network: str = "tiny"
     seed: int = 0
     encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
     decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
+    joint: StageConfig = field(
+        default_factory=lambda: StageConfig(batch_size=32, samples_per_scene=4, learning_rate=5e-5)
+    )
     baselines: StageConfig = field(default_factory=StageConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossWeights = field(default_factory=LossWeights)
@@ -112,10 +116,11 @@ class TrainingConfig:
             ConfigError: Unreadable file, unknown key, wrong type or value out of bounds.
         """
         try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
+            data = json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)  # YAML reads 5e-05 as a word
         except OSError as error:
             raise ConfigError(f"recipe {path}: cannot be read ({error.strerror})") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"recipe {path}: not valid YAML ({str(error).splitlines()[0]})") from None
         return _build(TrainingConfig, data, f"recipe {path}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -19,9 +20,9 @@ from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
 from transdiffuser_planner.training.augmentation import blur_agents, withhold_conditions, withhold_tokens
-from transdiffuser_planner.training.config import TrainingConfig
+from transdiffuser_planner.training.config import LossWeights, TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache
-from transdiffuser_planner.training.precision import autocast
+from transdiffuser_planner.training.machine import full_precision, to_device
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.targets import agent_origins, joint_plan, visible_agents
 
@@ -94,30 +95,41 @@ def conditions_of(batch: Batch) -> dict[str, Tensor]:
 
 
 def losses(
-    config: TrainingConfig, schedule: NoiseSchedule, network: DenoisingDecoder, batch: Batch
+    weights: LossWeights, num_samples: int, schedule: NoiseSchedule, network: DenoisingDecoder, batch: Batch
 ) -> dict[str, Tensor]:
-    """Noise prediction at random denoise steps, and decorrelation of the fused representation."""
-    size, samples = len(batch["plan"]), config.decoder.samples_per_scene
-    alpha_bar = torch.tensor(schedule.alpha_bar_K1, dtype=torch.float32)
-    k = torch.randint(1, schedule.num_steps + 1, (size, samples))
+    """Noise prediction at random denoise steps, and decorrelation of the fused representation.
+
+    Args:
+        weights: Of the loss terms.
+        num_samples: Noisy samples per scene.
+        schedule: The noise.
+        network: The decoder.
+        batch: Labels, conditions and scene features.
+
+    Returns:
+        Scalars; "total" is their weighted sum.
+    """
+    device = batch["plan"].device
+    shape = (len(batch["plan"]), num_samples)
+    alpha_bar = torch.tensor(schedule.alpha_bar_K1, dtype=torch.float32, device=device)
+    k = torch.randint(1, schedule.num_steps + 1, shape, device=device)
     level = alpha_bar[k][..., None, None]
     clean = batch["plan"][:, None]
-    noise = torch.randn(size, samples, *batch["plan"].shape[1:])
+    noise = torch.randn(*shape, *batch["plan"].shape[1:], device=device)
     noisy = level.sqrt() * clean + (1.0 - level).sqrt() * noise
-    with autocast():
-        prepared = network.prepare(
-            {name: batch[name] for name in FEATURE_NAMES},
-            conditions_of(batch),
-            batch["agents"],
-            batch["agents_valid"],
-        )
-        predicted, fused = network(noisy, k, prepared)
-    weights = config.loss
-    parts = diffusion_loss(
-        predicted.float(), noise, batch["plan_mask"], ego_weight=weights.ego, agent_weight=weights.agents
+    prepared = network.prepare(
+        {name: batch[name] for name in FEATURE_NAMES},
+        conditions_of(batch),
+        batch["agents"],
+        batch["agents_valid"],
     )
-    parts["decorrelation"] = decorrelation_loss(fused[:, 0].float())
-    parts["total"] = parts["diffusion"] + weights.decorrelation * parts["decorrelation"]
+    predicted, fused = network(noisy, k, prepared)
+    with full_precision(device):
+        parts = diffusion_loss(
+            predicted.float(), noise, batch["plan_mask"], ego_weight=weights.ego, agent_weight=weights.agents
+        )
+        parts["decorrelation"] = decorrelation_loss(fused[:, 0].float())
+        parts["total"] = parts["diffusion"] + weights.decorrelation * parts["decorrelation"]
     return parts
 
 
@@ -126,17 +138,19 @@ def sample(
     network: DenoisingDecoder, batch: Batch, schedule: NoiseSchedule, num_candidates: int, seed: int
 ) -> NDArray[np.float32]:
     """Joint samples (B, M, N, P) in model space by the full chain."""
+    device = next(network.parameters()).device
+    moved = to_device(batch, device)
     prepared = network.prepare(
-        {name: batch[name] for name in FEATURE_NAMES},
-        conditions_of(batch),
-        batch["agents"],
-        batch["agents_valid"],
+        {name: moved[name] for name in FEATURE_NAMES},
+        conditions_of(moved),
+        moved["agents"],
+        moved["agents_valid"],
     )
     shape = (len(batch["plan"]), num_candidates, *batch["plan"].shape[1:])
 
     def predict(x: NDArray[np.float32], k: int) -> NDArray[np.float32]:
-        step = torch.full((1, 1), k, dtype=torch.int64)
-        return np.asarray(network(torch.from_numpy(x), step, prepared)[0].float().numpy())
+        step = torch.full((1, 1), k, dtype=torch.int64, device=device)
+        return np.asarray(network(torch.from_numpy(x).to(device), step, prepared)[0].float().cpu().numpy())
 
     noise = draw_noise(seed, 0, shape, schedule.num_steps)
     return sample_plans(predict, schedule, noise, num_steps=schedule.num_steps).clean_MNP
@@ -156,10 +170,22 @@ def validate(
     assert isinstance(network, DenoisingDecoder)
     network.eval()
     index = np.linspace(0, len(motion) - 1, min(limit, len(motion))).astype(np.int64)
+    batches = (
+        make_batch(motion, cache, contract, normalizer, None, part, np.random.default_rng(0))
+        for part in np.array_split(index, max(len(index) // 64, 1))
+    )
+    return sampling_errors(network, batches, normalizer, schedule)
+
+
+@torch.no_grad()
+def sampling_errors(
+    network: DenoisingDecoder, batches: Iterable[Batch], normalizer: PlanNormalizer, schedule: NoiseSchedule
+) -> dict[str, float]:
+    """``validate`` on batches that are made already."""
     rows = []
-    for part in np.array_split(index, max(len(index) // 64, 1)):
-        batch = make_batch(motion, cache, contract, normalizer, None, part, np.random.default_rng(0))
-        drawn = sample(network, batch, schedule, VALIDATION_CANDIDATES, seed=0)
+    for batch in batches:
+        with full_precision(next(network.parameters()).device):
+            drawn = sample(network, batch, schedule, VALIDATION_CANDIDATES, seed=0)
         plan = np.stack([normalizer.to_poses(d[:, :1], np.zeros((0, 3)))[:, 0] for d in drawn])
         truth = normalizer.to_poses(batch["plan"].numpy()[:, :1], np.zeros((0, 3)))[:, 0]
         error = np.linalg.norm(plan[..., :2] - truth[:, None, :, :2], axis=-1).mean(axis=2)

@@ -25,8 +25,8 @@ from transdiffuser_planner.training.augmentation import (
     withhold_conditions,
     withhold_sensors,
 )
-from transdiffuser_planner.training.config import TrainingConfig
-from transdiffuser_planner.training.precision import autocast
+from transdiffuser_planner.training.config import LossWeights, TrainingConfig
+from transdiffuser_planner.training.machine import full_precision, to_device
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.targets import agent_origins, detection_targets, joint_plan, visible_agents
 
@@ -122,23 +122,35 @@ def perceive(
 
 def losses(config: TrainingConfig, contract: ModelContract, network: EncoderStage, batch: Batch) -> dict[str, Tensor]:
     """All losses of a batch, weighted into "total"."""
-    weights = config.loss
-    with autocast():
-        features, heads = perceive(network.perception, batch, contract)
-        conditions = {name: batch[name] for name in CONDITION_INPUTS}
-        plan, _ = network.regression(features.tokens, conditions, batch["agents"], batch["agents_valid"])
-    heads = {name: value.float() for name, value in heads.items()}
+    features, heads = perceive(network.perception, batch, contract)
+    conditions = {name: batch[name] for name in CONDITION_INPUTS}
+    plan, _ = network.regression(features.tokens, conditions, batch["agents"], batch["agents_valid"])
     mask = batch["plan_mask"].clone()
-    mask[:, 1:] *= weights.agents
-    parts = {
-        "bev": bev_loss(heads["bev_logits"], batch["bev"], batch["bev_valid"].float(), torch.tensor(CLASS_WEIGHTS)),
-        "centre": centre_loss(heads["agent_heatmap"], batch["heat"], batch["ignore"]),
-        "box": box_loss(heads["agent_box"], batch["box"], batch["positive"]),
-        "signal": signal_loss(heads["signal_logits"], batch["signal_label"], batch["signal_label_valid"].float()),
-        "plan": plan_loss(plan.float(), batch["plan"], mask),
-    }
-    parts["total"] = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
+    mask[:, 1:] *= config.loss.agents
+    parts = auxiliary_losses(heads, batch)
+    with full_precision(mask.device):
+        parts["plan"] = plan_loss(plan.float(), batch["plan"], mask)
+        parts["total"] = weighted(config.loss, parts)
     return parts
+
+
+def auxiliary_losses(heads: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """What the encoder's heads should have seen: map, centres and boxes of agents, traffic signal; scalars, unweighted."""
+    heads = {name: value.float() for name, value in heads.items()}
+    device = batch["bev"].device
+    classes = torch.tensor(CLASS_WEIGHTS, device=device)
+    with full_precision(device):
+        return {
+            "bev": bev_loss(heads["bev_logits"], batch["bev"], batch["bev_valid"].float(), classes),
+            "centre": centre_loss(heads["agent_heatmap"], batch["heat"], batch["ignore"]),
+            "box": box_loss(heads["agent_box"], batch["box"], batch["positive"]),
+            "signal": signal_loss(heads["signal_logits"], batch["signal_label"], batch["signal_label_valid"].float()),
+        }
+
+
+def weighted(weights: LossWeights, parts: dict[str, Tensor]) -> Tensor:
+    """The sum of losses by the recipe's weights of the same names."""
+    return torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
 
 
 @torch.no_grad()
@@ -148,24 +160,26 @@ def validate(
     """Quality on samples that were not trained on: mean IoU of the map, detections found, signals right, ADE in metres."""
     assert isinstance(network, EncoderStage)
     network.eval()
+    device = next(network.parameters()).device
     index = np.linspace(0, len(samples) - 1, min(limit, len(samples))).astype(np.int64)
     totals = {"hit": 0.0, "centres": 0.0, "signal": 0.0, "ade": 0.0}
     inside, union = np.zeros(len(BevClass)), np.zeros(len(BevClass))
     for part in np.array_split(index, max(len(index) // 64, 1)):
         batch = make_batch(samples, contract, normalizer, None, part, np.random.default_rng(0))
-        with autocast():
-            features, heads = perceive(network.perception, batch, contract)
-            conditions = {name: batch[name] for name in CONDITION_INPUTS}
-            plan, _ = network.regression(features.tokens, conditions, batch["agents"], batch["agents_valid"])
+        moved = to_device(batch, device)
+        features, heads = perceive(network.perception, moved, contract)
+        heads = {name: value.float().cpu() for name, value in heads.items()}
+        conditions = {name: moved[name] for name in CONDITION_INPUTS}
+        plan, _ = network.regression(features.tokens, conditions, moved["agents"], moved["agents_valid"])
         label, guess = batch["bev"].numpy(), heads["bev_logits"].argmax(dim=1).numpy()
         for c in BevClass:
             inside[c] += ((label == c) & (guess == c)).sum()
             union[c] += ((label == c) | (guess == c)).sum()
-        peak = nn.functional.max_pool2d(heads["agent_heatmap"].float().amax(dim=1, keepdim=True), 3, 1, 1)[:, 0]
+        peak = nn.functional.max_pool2d(heads["agent_heatmap"].amax(dim=1, keepdim=True), 3, 1, 1)[:, 0]
         totals["centres"] += float(batch["positive"].sum())
         totals["hit"] += float(((peak > np.log(0.3 / 0.7)) * batch["positive"]).sum())
         totals["signal"] += float((heads["signal_logits"].argmax(dim=1) == batch["signal_label"]).sum())
-        ego = normalizer.to_poses(plan.float().numpy()[:, :1], np.zeros((0, 3)))[:, 0]
+        ego = normalizer.to_poses(plan.float().cpu().numpy()[:, :1], np.zeros((0, 3)))[:, 0]
         truth = normalizer.to_poses(batch["plan"].numpy()[:, :1], np.zeros((0, 3)))[:, 0]
         totals["ade"] += float(np.linalg.norm(ego[..., :2] - truth[..., :2], axis=-1).mean(axis=1).sum())
     iou = inside / np.maximum(union, 1.0)

@@ -22,7 +22,7 @@ from transdiffuser_planner.networks.planner_network import PerceptionNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.encoder_stage import perceive
-from transdiffuser_planner.training.precision import autocast
+from transdiffuser_planner.training.machine import Machine, to_device
 from transdiffuser_planner.training.samples import SampleSet, observation_of
 
 BATCH = 64
@@ -32,15 +32,16 @@ Encode = Callable[[Arrays], Arrays]
 """Stored sensor arrays (B, ...) -> tokens (B, K, D) by the names of ``FEATURE_NAMES``."""
 
 
-def network_encoder(network: PerceptionNetwork, contract: ModelContract) -> Encode:
-    """The trained perception, in bfloat16 as it was trained."""
-    network = network.eval()
+def network_encoder(network: PerceptionNetwork, contract: ModelContract, machine: Machine) -> Encode:
+    """The trained perception, on the machine and in the precision in which it was trained."""
+    network = network.eval().to(machine.device)
 
     @torch.no_grad()
     def encode(raw: Arrays) -> Arrays:
-        with autocast():
-            features, _ = perceive(network, {name: torch.from_numpy(value) for name, value in raw.items()}, contract)
-        return {name: tokens.float().numpy() for name, tokens in features.tokens.items()}
+        batch = to_device({name: torch.from_numpy(value) for name, value in raw.items()}, machine.device)
+        with machine.autocast():
+            features, _ = perceive(network, batch, contract)
+        return {name: tokens.float().cpu().numpy() for name, tokens in features.tokens.items()}
 
     return encode
 

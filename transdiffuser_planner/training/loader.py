@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from transdiffuser_planner.core.errors import ConfigError
 
 Batch = dict[str, Any]
 MakeBatch = Callable[[NDArray[np.int64], np.random.Generator], Batch]
@@ -29,19 +32,33 @@ class ShuffledBatches:
     """
 
     def __init__(self, num_samples: int, batch_size: int, seed: int, make: MakeBatch, num_threads: int = 1) -> None:
-        self._num_samples, self._batch_size, self._seed, self._make = num_samples, batch_size, seed, make
-        self._num_threads = num_threads
+        self._num_samples, self._batch_size, self._make, self._num_threads = num_samples, batch_size, make, num_threads
+        self._rank, self._num_shards = 0, 1
+        self.seed = seed
         self.steps_per_epoch = max(num_samples // batch_size, 1)
+
+    def shard(self, rank: int, num_shards: int) -> ShuffledBatches:
+        """One process's share: of every batch each of num_shards processes gets another equal part.
+
+        Raises:
+            ConfigError: A batch cannot be cut into equal parts.
+        """
+        if self._batch_size % num_shards:
+            raise ConfigError(f"recipe: batch_size {self._batch_size} is no multiple of the {num_shards} devices")
+        part = copy.copy(self)
+        part._rank, part._num_shards = rank, num_shards
+        return part
 
     def indices(self, step: int) -> NDArray[np.int64]:
         """The samples of a step."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self._seed, epoch]).permutation(self._num_samples)
-        return order[position * self._batch_size : (position + 1) * self._batch_size]
+        order = np.random.default_rng([self.seed, epoch]).permutation(self._num_samples)
+        whole = order[position * self._batch_size : (position + 1) * self._batch_size]
+        return whole[self._rank :: self._num_shards]
 
     def prepare(self, step: int) -> Batch:
         """The batch of a step."""
-        return self._make(self.indices(step), np.random.default_rng([self._seed, 1, step]))
+        return self._make(self.indices(step), np.random.default_rng([self.seed, 1, step, self._rank]))
 
     def stream(self, first_step: int, num_steps: int) -> Iterator[Batch]:
         """Batches of the steps first_step .. num_steps - 1, in order."""
@@ -74,3 +91,26 @@ class ShuffledBatches:
                 yield item
         finally:
             stop.set()
+
+
+class StepStream:
+    """All batches of a stage in one pass, as Lightning reads them: of known length, and resumable in the middle."""
+
+    def __init__(self, batches: ShuffledBatches, num_steps: int) -> None:
+        self._batches, self._num_steps, self._next = batches, num_steps, 0
+
+    def __len__(self) -> int:
+        return self._num_steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._batches.stream(self._next, self._num_steps):
+            self._next += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Where it stands, for the checkpoint."""
+        return {"next_step": self._next}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """The inverse of state_dict."""
+        self._next = state["next_step"]

@@ -1,10 +1,10 @@
-"""A training run: one folder with the recipe, the normaliser, a checkpoint per stage, the feature cache and the log."""
+"""A training run: one folder with the recipe, the normaliser, every stage's weights, the feature cache and the log."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,18 @@ from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
-from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage
+from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage, joint_stage
 from transdiffuser_planner.training.codebook import fit_codebook
-from transdiffuser_planner.training.config import TrainingConfig
+from transdiffuser_planner.training.config import StageConfig, TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
-from transdiffuser_planner.training.loader import ShuffledBatches
+from transdiffuser_planner.training.loader import MakeBatch, ShuffledBatches
+from transdiffuser_planner.training.machine import Machine, first_process_first
+from transdiffuser_planner.training.pretrained import Pretrained
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
-from transdiffuser_planner.training.trainer import Trainer, finished_weights
+from transdiffuser_planner.training.trainer import StageTrainer
 from transdiffuser_planner.training.warm_start import grow_from
+from transdiffuser_planner.training.weights import finished_weights, was_begun
 
 CONTRACTS = {"tiny": TINY, "base": BASE}
 VALIDATION_LIMIT = 1024
@@ -43,16 +46,18 @@ BASELINE_DATA = "baselines.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Folder, recipe and sizes of a run; model: an exported model whose encoder serves instead of an own one."""
+    """Folder, recipe and sizes of a run; model: an exported model whose encoder serves instead of an own one; machine:
+    what it is trained on."""
 
     folder: Path
     config: TrainingConfig
     network: NetworkConfig
     contract: ModelContract
     model: OnnxBackend | None = None
+    machine: Machine = field(default_factory=Machine.choose)
 
     @staticmethod
-    def create(folder: Path, config: TrainingConfig, model: Path | None = None) -> Run:
+    def create(folder: Path, config: TrainingConfig, model: Path | None = None, machine: Machine | None = None) -> Run:
         """Start a run, or open it again with the same recipe.
 
         Raises:
@@ -60,15 +65,23 @@ class Run:
             ModelError: The model folder cannot be used.
         """
         path = folder / "recipe.json"
-        text = json.dumps(config.to_dict(), indent=1) + "\n"
-        if path.is_file() and path.read_text(encoding="utf-8") != text:
-            raise TrainingError(f"run {folder}: made by another recipe; give another --out, or remove it")
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        if path.is_file():
+            if TrainingConfig.load(path) != config:
+                raise TrainingError(f"run {folder}: made by another recipe; give another --out, or remove it")
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
         backend = None if model is None else OnnxBackend(load_manifest(model), "cpu", torch.get_num_threads())
         contract = CONTRACTS[config.network] if backend is None else backend.manifest.contract
         network = named_config(config.network)
-        return Run(folder=folder, config=config, network=network, contract=contract, model=backend)
+        return Run(
+            folder=folder,
+            config=config,
+            network=network,
+            contract=contract,
+            model=backend,
+            machine=machine or Machine.choose(),
+        )
 
     @staticmethod
     def open(folder: Path, model: Path | None = None) -> Run:
@@ -127,16 +140,25 @@ class Run:
         path.write_text(json.dumps(codebook.to_json()), encoding="utf-8")
         return codebook
 
-    def train_encoder(self, samples: SampleSet, validation: SampleSet) -> None:
-        """Stage 1."""
-        config, contract, normalizer = self.config, self.contract, self.normalizer(samples)
+    def _trainer(self, stage: str, network: nn.Module, config: StageConfig, make: MakeBatch, size: int) -> StageTrainer:
+        """Of a stage, on batches out of size samples; stages differ in their seed."""
+        seed = self.config.seed + {encoder_stage.STAGE: 0, decoder_stage.STAGE: 1, joint_stage.STAGE: 3}.get(stage, 2)
+        batches = ShuffledBatches(size, config.batch_size, seed, make)
+        return StageTrainer(self.folder, stage, network, config, batches, self.machine)
+
+    def train_encoder(self, samples: SampleSet, validation: SampleSet, pretrained: Pretrained | None = None) -> None:
+        """Stage 1; pretrained: weights of other networks to start from."""
+        config, contract = self.config, self.contract
+        with first_process_first():
+            normalizer = self.normalizer(samples)
         torch.manual_seed(config.seed)
         network = encoder_stage.EncoderStage(self.network, contract).to(memory_format=torch.channels_last)
+        if pretrained is not None:
+            pretrained.load_into(network.perception.encoder)
         make = encoder_stage.batch_maker(samples, contract, normalizer, config)
-        batches = ShuffledBatches(len(samples), config.encoder.batch_size, config.seed, make)
-        trainer = Trainer(self.folder, encoder_stage.STAGE, network, config.encoder, batches)
+        trainer = self._trainer(encoder_stage.STAGE, network, config.encoder, make, len(samples))
         validate = partial(encoder_stage.validate, validation, contract, normalizer, VALIDATION_LIMIT)
-        trainer.fit(partial(encoder_stage.losses, config, contract), validate, batches.steps_per_epoch)
+        trainer.fit(partial(encoder_stage.losses, config, contract), validate, trainer.batches.steps_per_epoch)
 
     def perception(self) -> PerceptionNetwork:
         """The trained encoder with its heads."""
@@ -152,12 +174,13 @@ class Run:
             digest.update(self.model.manifest.model_hash.encode())
         else:
             perception = self.perception()
-            encode = network_encoder(perception, self.contract)
             for key, value in perception.state_dict().items():
                 digest.update(key.encode() + value.contiguous().numpy().tobytes())
+            encode = network_encoder(perception, self.contract, self.machine)
         for folder in samples.folders:
             digest.update(f"{folder.path.name}:{len(folder)}".encode())
-        return FeatureCache.make(self.folder / "features" / name, digest.hexdigest(), encode, samples)
+        with first_process_first():
+            return FeatureCache.make(self.folder / "features" / name, digest.hexdigest(), encode, samples)
 
     def token_counts(self) -> dict[str, int]:
         """Number of scene tokens of each source."""
@@ -172,14 +195,24 @@ class Run:
         if start is not None:
             new = grow_from(network, finished_weights(start, decoder_stage.STAGE))
             print(f"decoder starts from {start}; new: {', '.join(new) or 'nothing'}")
-        motion = decoder_stage.MotionSet(samples, self.codebook(samples))
+        with first_process_first():
+            motion = decoder_stage.MotionSet(samples, self.codebook(samples))
         make = decoder_stage.batch_maker(motion, cache, contract, normalizer, config)
-        batches = ShuffledBatches(len(samples), config.decoder.batch_size, config.seed + 1, make)
-        trainer = Trainer(self.folder, decoder_stage.STAGE, network, config.decoder, batches)
+        trainer = self._trainer(decoder_stage.STAGE, network, config.decoder, make, len(samples))
         unseen = decoder_stage.MotionSet(validation)
         validate = partial(decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, VALIDATION_LIMIT)
-        every = max(round(2 * batches.steps_per_epoch), 1)
-        trainer.fit(partial(decoder_stage.losses, config, schedule), validate, every)
+        losses = partial(decoder_stage.losses, config.loss, config.decoder.samples_per_scene, schedule)
+        trainer.fit(losses, validate, 2 * trainer.batches.steps_per_epoch)
+
+    def train_joint(self, samples: SampleSet, validation: SampleSet) -> None:
+        """Stage 3, optional: both networks, from the weights of stages 1 and 2."""
+        config, contract, normalizer, schedule = self.config, self.contract, self.normalizer(), self.schedule
+        network = self._after_two_stages().to(memory_format=torch.channels_last)
+        make = joint_stage.batch_maker(samples, self.codebook(), contract, normalizer, config)
+        trainer = self._trainer(joint_stage.STAGE, network, config.joint, make, len(samples))
+        validate = partial(joint_stage.validate, validation, contract, normalizer, schedule, VALIDATION_LIMIT)
+        losses = partial(joint_stage.losses, config, contract, schedule)
+        trainer.fit(losses, validate, trainer.batches.steps_per_epoch)
 
     def baseline_network(self, name: str) -> nn.Module:
         """An untrained baseline."""
@@ -196,8 +229,7 @@ class Run:
             network = self.baseline_network(name)
             cache = self.features("train", samples) if name == baselines.REGRESSION else None
             make = partial(decoder_stage.make_batch, motion, cache, contract, normalizer, config)
-            batches = ShuffledBatches(len(samples), config.baselines.batch_size, config.seed + 2, make)
-            Trainer(self.folder, name, network, config.baselines, batches).fit(baselines.losses)
+            self._trainer(name, network, config.baselines, make, len(samples)).fit(baselines.losses)
         text = json.dumps(describe_data(samples)) + "\n"
         (self.folder / BASELINE_DATA).write_text(text, encoding="utf-8")
 
@@ -209,11 +241,24 @@ class Run:
         """
         path = self.folder / BASELINE_DATA
         if not path.is_file():
-            raise TrainingError(f"run {self.folder}: no {BASELINE_DATA}; finish 'transdiffuser train --stage baselines'")
+            raise TrainingError(
+                f"run {self.folder}: no {BASELINE_DATA}; finish 'transdiffuser train --stage baselines'"
+            )
         return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def planner_network(self) -> PlannerNetwork:
-        """The whole trained network."""
+        """The whole trained network, of stage 3 if the run has it.
+
+        Raises:
+            TrainingError: A stage was not trained to its end.
+        """
+        if not was_begun(self.folder, joint_stage.STAGE):
+            return self._after_two_stages()
+        network = PlannerNetwork(self.network, self.contract)
+        network.load_state_dict(finished_weights(self.folder, joint_stage.STAGE))
+        return network.eval()
+
+    def _after_two_stages(self) -> PlannerNetwork:
         network = PlannerNetwork(self.network, self.contract)
         network.perception = self.perception()
         network.decoder.load_state_dict(finished_weights(self.folder, decoder_stage.STAGE))

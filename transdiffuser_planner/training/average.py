@@ -1,0 +1,40 @@
+"""Exponential moving average of the weights: what is validated, kept and driven with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor, nn
+
+
+class AveragedWeights(WeightAveraging):  # type: ignore[misc]
+    """Averages weights and buffers after every step; short at first, so that early weights are forgotten.
+
+    Args:
+        decay: Share of the old average that stays, after the start; 0 switches averaging off.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def average(mean: Tensor, value: Tensor, count: Tensor | int) -> Tensor:
+            if not mean.is_floating_point():
+                return value  # counters of the batch norms
+            steps = int(count) + 1
+            return torch.lerp(mean, value, 1.0 - min(decay, (1.0 + steps) / (10.0 + steps)))
+
+        super().__init__(avg_fn=average)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """The average lives where the network will be."""
+        self._device = trainer.strategy.root_device
+        super().setup(trainer, pl_module, stage)
+
+    @property
+    def network(self) -> nn.Module:
+        """The averaged network, in eval mode."""
+        assert self._average_model is not None
+        module: Any = self._average_model.module
+        network: nn.Module = module.network
+        return network.eval().requires_grad_(False)
