@@ -182,6 +182,7 @@ def _closed_loop(args: argparse.Namespace) -> int:
 
 
 def _open_loop(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.evaluation.agent_errors import agent_futures, agent_table
     from transdiffuser_planner.evaluation.open_loop import diversity_row, error_table, moment_table
     from transdiffuser_planner.evaluation.tables import (
         ERROR_COLUMNS,
@@ -208,6 +209,7 @@ def _open_loop(args: argparse.Namespace) -> int:
         plans |= baseline_plans(run, samples, index)
     rows = error_table(plans, contract.plan_times_s)
     moments, spread = moment_table(plans, contract.plan_times_s), diversity_row(plans)
+    moments += agent_table(agent_futures(backend, samples, index, args.candidates), contract.plan_times_s)
     print(f"{markdown_table(rows, ERROR_COLUMNS)}\n\n{markdown_table(moments, MOMENT_COLUMNS)}")
     print(
         f"\ndiversity D of {spread['num_plans']} candidates: {spread['mean']:.3f}, at most "

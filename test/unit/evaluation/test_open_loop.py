@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from transdiffuser_planner.evaluation.agent_errors import agent_table
 from transdiffuser_planner.evaluation.open_loop import diversity_row, error_table, moment_table
 
 TIMES = np.arange(1.0, 9.0) / 2.0
@@ -46,3 +47,25 @@ def test_diversity_is_stated_with_the_number_of_candidates_that_bounds_it() -> N
     row = diversity_row(predictions())
     assert row["num_plans"] == 2 and row["largest_possible"] == 0.5 and row["samples"] == 2
     assert row["mean"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_agents_count_until_they_are_gone_and_the_nearest_candidate_is_the_oracle() -> None:
+    # One goes on at 4 m/s and is never lost; one turns off and is lost after 2 s.
+    along = np.stack([straight(4.0), straight(4.0)])
+    known = np.ones((2, 8), dtype=bool)
+    known[1, 4:] = False
+    futures = {
+        "candidates": np.stack([along + np.asarray([0.0, 3.0, 0.0]), along], axis=1),
+        "truth": along,
+        "known": known,
+        "pose": np.asarray([[0.0, 0.0, 0.0], [0.0, 0.0, np.pi / 2.0]]),
+        "speed": np.asarray([4.0, 4.0]),
+    }
+    rows = agent_table(futures, TIMES)
+    assert [row["samples"] for row in rows_of(rows, "agents one")] == [2, 2, 1, 1]
+    assert {row["fde_m"] for row in rows_of(rows, "agents one")} == {3.0}
+    assert {row["miss_rate"] for row in rows_of(rows, "agents oracle")} == {0.0}
+    constant = rows_of(rows, "agents constant_velocity")
+    assert constant[0]["fde_m"] == pytest.approx(0.5 * 4.0 * np.sqrt(2.0), abs=1e-3)
+    assert [row["fde_m"] for row in constant[2:]] == [0.0, 0.0]
+    assert agent_table({}, TIMES) == []
