@@ -72,6 +72,8 @@ class PlannerConfig:
     collision_margin_m: float = _number(0.15, "m", 0.0, 2.0, "Clearance kept around the footprint.")
     collision_horizon_s: float = _number(2.5, "s", 0.5, 4.0, "Predicted collisions up to this time reject a plan.")
 
+    selection: str = _choice("rules", ("rules", "scorer"), "What ranks the candidates: rules, or the model's learned scorer.")
+    weight_score: float = _number(10.0, "", 0.0, 1e3, "Selection by scorer: predicted loss of PDM score.")
     weight_collision: float = _number(20.0, "", 0.0, 1e3, "Selection: predicted collision with points or agents.")
     weight_off_road: float = _number(6.0, "", 0.0, 1e3, "Selection: footprint outside the predicted road.")
     weight_route: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: lateral distance from the route.")

@@ -230,6 +230,22 @@ CONDITION_INPUTS = (
     "speed_limit",
     "speed_limit_valid",
 )
+SCORER_INPUTS = (
+    "bev_tokens",
+    "bev_logits",
+    "agents",
+    "agents_valid",
+    "status",
+    "route",
+    "route_valid",
+    "signal",
+    "signal_valid",
+    "speed_limit",
+    "speed_limit_valid",
+)
+"""What the scorer reads besides the plans and the agents' futures with each, in order."""
+SCORE_NAMES = ("no_at_fault_collision", "drivable_area", "time_to_collision", "ego_progress", "comfort")
+"""What the scorer predicts: NC, DAC, TTC, EP and C of PDMS v1.1, each 0 to 1."""
 TOKEN_INPUTS = ("action_tokens", "action_tokens_valid")
 
 

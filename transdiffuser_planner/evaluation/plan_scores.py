@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.evaluation.scene_recording import read_recording
 from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
-from transdiffuser_planner.networks.plan_scorer import SCENE_INPUTS
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
@@ -26,7 +26,7 @@ from transdiffuser_planner.scoring.pdm_closed import ScoreVersion, with_referenc
 from transdiffuser_planner.scoring.pdms import score_pdms
 from transdiffuser_planner.training.candidates import CandidateSource, Moment
 from transdiffuser_planner.training.samples import SampleFolder, SampleSet
-from transdiffuser_planner.training.scored_plans import SCORE_NAMES, SUFFIX, Arrays, save_drive
+from transdiffuser_planner.training.scored_plans import SUFFIX, Arrays, save_drive
 
 FloatArray = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def _moment(moment: Moment, source: CandidateSource, drive: SceneDrive, stamp_ns
         "pose": joint_MNT3[:, 0],
         "agent_pose": joint_MNT3[:, 1:],
         "score": np.stack([getattr(scores, f"{name}_M") for name in SCORE_NAMES], axis=-1),
-        **{name: tensors[name][0] for name in SCENE_INPUTS},
+        **{name: tensors[name][0] for name in SCORER_INPUTS},
     }
 
 

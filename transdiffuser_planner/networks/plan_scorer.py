@@ -9,44 +9,32 @@ Letters: B scenes, M plans, T plan steps, A agents, R route points, K tokens, D 
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from transdiffuser_planner.core.contract import AgentIndex, BevClass, ModelContract
+from transdiffuser_planner.core.contract import SCORE_NAMES, AgentIndex, BevClass, ModelContract
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.networks.attention import CrossAttention
 from transdiffuser_planner.networks.config import NetworkConfig
 from transdiffuser_planner.networks.motion_encoder import mlp
 
-SCENE_INPUTS: Final = (
-    "bev_tokens",
-    "bev_logits",
-    "agents",
-    "agents_valid",
-    "status",
-    "route",
-    "route_valid",
-    "signal",
-    "signal_valid",
-    "speed_limit",
-    "speed_limit_valid",
-)
 _DRIVABLE = (BevClass.ROAD, BevClass.CENTER_LINE, BevClass.VEHICLE)
 _NUM_KINEMATIC, _NUM_ROAD, _NUM_ROUTE, _NUM_AGENT = 9, 6, 3, 12
 _AGENT_WIDTH, _STEP_WIDTH = 32, 64
+_STATUS_SCALE = (1.0, 1.0, 1.0, 1.0, 0.1, 0.5, 0.3, 0.3)
 _FAR = 1e4
 _EPSILON = 1e-4
 
 
 class PlanScorer(nn.Module):
-    """Logits of the sub-scores of every plan."""
+    """Logits of the sub-scores of every plan. Q sub-scores."""
 
-    def __init__(self, config: NetworkConfig, contract: ModelContract, num_scores: int) -> None:
+    def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
         self.contract = contract
+        self.register_buffer("route_index_R", torch.linspace(0.0, 1.0, contract.num_route_points), persistent=False)
+        self.register_buffer("status_scale_8", torch.tensor(_STATUS_SCALE), persistent=False)
         width = config.width
         self.agent = mlp(_NUM_AGENT, 2 * _AGENT_WIDTH, _AGENT_WIDTH)
         self.step = mlp(_NUM_KINEMATIC + _NUM_ROAD + _NUM_ROUTE + _AGENT_WIDTH, 2 * _STEP_WIDTH, _STEP_WIDTH)
@@ -55,27 +43,27 @@ class PlanScorer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.bev = CrossAttention(width, config.heads)
         self.dropout = nn.Dropout(config.dropout)
-        self.out = nn.Sequential(nn.LayerNorm(width), mlp(width, width, num_scores))
+        self.out = nn.Sequential(nn.LayerNorm(width), mlp(width, width, len(SCORE_NAMES)))
 
     def forward(self, pose_BMT3: Tensor, agent_BMAT3: Tensor, scene: dict[str, Tensor]) -> Tensor:
-        """Logits (B, M, number of scores).
+        """Logits (B, M, Q) of ``core.contract.SCORE_NAMES``.
 
         Args:
             pose_BMT3: Plans in base_link, metres and radians.
             agent_BMAT3: The agents' predicted centres and headings with each plan.
-            scene: ``SCENE_INPUTS``, as the encoder and the conditioner have them.
+            scene: ``core.contract.SCORER_INPUTS``, as the encoder and the conditioner have them.
         """
         steps = torch.cat(
             [
                 _kinematics(pose_BMT3, scene["status"], self.contract.plan_interval_s),
                 self._road(pose_BMT3, scene["bev_logits"]),
-                _along_route(pose_BMT3, scene["route"], scene["route_valid"]),
+                _along_route(pose_BMT3, scene["route"], scene["route_valid"], self.route_index_R),
                 self._agents(pose_BMT3, agent_BMAT3, scene["agents"], scene["agents_valid"]),
             ],
             dim=-1,
         )
         plan_BMD = self.plan(self.step(steps).flatten(2))
-        plan_BMD = plan_BMD + self.context(_context(scene))[:, None]
+        plan_BMD = plan_BMD + self.context(_context(scene, self.status_scale_8))[:, None]
         key, value = self.bev.prepare(scene["bev_tokens"])
         plan_BMD = plan_BMD + self.dropout(self.bev(self.norm(plan_BMD), key, value))
         return torch.as_tensor(self.out(plan_BMD))
@@ -144,12 +132,11 @@ def _footprint(pose_BMT3: Tensor) -> Tensor:
 
 def _kinematics(pose_BMT3: Tensor, status_B8: Tensor, interval_s: float) -> Tensor:
     """Place, heading, speed, acceleration, yaw rate, acceleration across and jerk of every step, (B, M, T, 9)."""
-    start = torch.zeros_like(pose_BMT3[:, :, :1])
-    step = torch.diff(torch.cat([start, pose_BMT3], dim=2), dim=2)
+    step = _change(pose_BMT3, torch.zeros_like(pose_BMT3[:, :, :1]))
     speed = (step[..., :2].square().sum(dim=-1) + _EPSILON).sqrt() / interval_s
     now = status_B8[:, 4].abs()[:, None, None].expand_as(speed[..., :1])
-    accel = torch.diff(torch.cat([now, speed], dim=2), dim=2) / interval_s
-    jerk = torch.diff(torch.cat([accel[..., :1], accel], dim=2), dim=2) / interval_s
+    accel = _change(speed, now) / interval_s
+    jerk = _change(accel, accel[..., :1]) / interval_s
     yaw_rate = step[..., 2] / interval_s
     heading = pose_BMT3[..., 2]
     x, y = pose_BMT3[..., 0] / 30.0, pose_BMT3[..., 1] / 10.0
@@ -157,22 +144,23 @@ def _kinematics(pose_BMT3: Tensor, status_B8: Tensor, interval_s: float) -> Tens
     return torch.stack([part.clamp(-5.0, 5.0) for part in parts], dim=-1)
 
 
-def _along_route(pose_BMT3: Tensor, route_BR2: Tensor, valid_BR: Tensor) -> Tensor:
+def _change(value_BMT: Tensor, before: Tensor) -> Tensor:
+    """Differences along the plan's steps; ``before`` is the value before the first."""
+    return value_BMT - torch.cat([before, value_BMT[:, :, :-1]], dim=2)
+
+
+def _along_route(pose_BMT3: Tensor, route_BR2: Tensor, valid_BR: Tensor, index_R: Tensor) -> Tensor:
     """Distance from the nearest point of the route, which one that is, and whether there is a route: (B, M, T, 3)."""
     gap = (pose_BMT3[..., None, :2] - route_BR2[:, None, None]).square().sum(dim=-1)
     gap = gap + _FAR * (1.0 - valid_BR[:, None, None])
     weight = (-gap).softmax(dim=-1)
-    index = torch.linspace(0.0, 1.0, route_BR2.shape[1], device=gap.device)
     known = valid_BR.amax(dim=1)[:, None, None].expand_as(gap[..., 0])
     nearest = ((gap.amin(dim=-1) + _EPSILON).sqrt() / 5.0).clamp(max=3.0)
-    return torch.stack([nearest * known, (weight * index).sum(dim=-1) * known, known], dim=-1)
+    return torch.stack([nearest * known, (weight * index_R).sum(dim=-1) * known, known], dim=-1)
 
 
-def _context(scene: dict[str, Tensor]) -> Tensor:
+def _context(scene: dict[str, Tensor], status_scale_8: Tensor) -> Tensor:
     """Status, signal and speed limit side by side, (B, 15)."""
     signal = scene["signal"] * scene["signal_valid"]
     limit = torch.cat([scene["speed_limit"] / 15.0 * scene["speed_limit_valid"], scene["speed_limit_valid"]], dim=-1)
-    return torch.cat([scene["status"] * _STATUS_SCALE.to(scene["status"]), signal, scene["signal_valid"], limit], dim=-1)
-
-
-_STATUS_SCALE = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.1, 0.5, 0.3, 0.3])
+    return torch.cat([scene["status"] * status_scale_8, signal, scene["signal_valid"], limit], dim=-1)

@@ -2,7 +2,8 @@
 
 The cost of a plan is a weighted sum of terms (lower is better): predicted collisions, leaving the predicted road,
 distance from the route, passing a red stop line, discomfort, distance from like candidates and across the previous
-path, minus progress. Where action tokens ask for a manoeuvre, distance from it replaces route and progress. Among
+path, minus progress. With a scorer (``selection: scorer``) it is what the plan is predicted to lose of the PDM score
+instead. Where action tokens ask for a manoeuvre, distance from it replaces route and progress. Among
 nearly equal plans the one that continues the previous path is taken. Probabilities are the softmax of the negative
 cost over the feasible candidates.
 """
@@ -15,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.contract import BevClass, ModelContract
+from transdiffuser_planner.core.contract import SCORE_NAMES, BevClass, ModelContract
 from transdiffuser_planner.core.geometry import box_corners, project_onto_polyline
 from transdiffuser_planner.core.types import SignalState, TrafficSignal
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.pipeline.predicted_score import pdm_score
 from transdiffuser_planner.pipeline.smoothing import SmoothPlans
 
 FloatArray = NDArray[np.float64]
@@ -44,6 +46,7 @@ class SelectionInputs:
         signal: The route's next signal.
         previous_F3: The previously published plan in today's base_link, at the plans' times.
         instructed_S3: What action tokens ask for: poses in base_link at the first S plan steps.
+        subscore_MQ: What the scorer predicts, in the order of ``SCORE_NAMES``.
     """
 
     obstacle_clearance_MF: FloatArray
@@ -53,6 +56,7 @@ class SelectionInputs:
     signal: TrafficSignal | None
     previous_F3: FloatArray | None
     instructed_S3: FloatArray | None = None
+    subscore_MQ: FloatArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,25 +76,15 @@ def rank(
     config: PlannerConfig,
 ) -> Ranking:
     """Order the candidates; infeasible ones come last and get probability 0."""
-    beside = None if inputs.route_R2 is None else _along_route(plans, inputs.route_R2)
-    terms = {
-        "collision": _collision_term(plans, inputs),
-        "off_road": _off_road_term(plans, inputs.bev_probability_KLL, beside, contract),
-        "route": np.zeros(len(feasible_M)),
-        "signal": _signal_term(plans, inputs.signal),
-        "consensus": _consensus_term(plans, feasible_M),
-        "comfort": _comfort_term(plans),
-        "progress": -np.hypot(plans.pose_MF3[:, -1, 0], plans.pose_MF3[:, -1, 1]),
-        "consistency": _consistency_term(plans, inputs.previous_F3),
-    }
-    if beside is not None:
-        s_MF, lateral_MF = beside
-        terms["route"] = np.maximum(np.abs(lateral_MF) - _LATERAL_FREE_M, 0.0).mean(axis=1)
-        terms["progress"] = -s_MF[:, -1]
+    lost = None if inputs.subscore_MQ is None else _score_terms(inputs.subscore_MQ)
+    terms = _rule_terms(plans, feasible_M, inputs, contract) if lost is None else lost
     if inputs.instructed_S3 is not None:
         nothing = np.zeros(len(feasible_M))
-        terms |= {"tokens": _token_term(plans, inputs.instructed_S3, contract), "route": nothing, "progress": nothing}
-    cost = sum(getattr(config, f"weight_{name}") * term for name, term in terms.items())
+        replaced = {} if lost is not None else {"route": nothing, "progress": nothing}
+        terms |= {"tokens": _token_term(plans, inputs.instructed_S3, contract), **replaced}
+    terms["consistency"] = _consistency_term(plans, inputs.previous_F3)
+    weighed = tuple(terms) if lost is None else ("score", "tokens")
+    cost = sum(getattr(config, f"weight_{name}") * terms[name] for name in weighed if name in terms)
     cost = np.where(feasible_M, cost, np.inf)
     order = np.argsort(cost, kind="stable")
     if inputs.previous_F3 is not None:
@@ -101,6 +95,33 @@ def rank(
         probability = np.exp(-(cost - best))
         probability /= probability.sum()
     return Ranking(order_M=order, probability_M=probability, cost_terms=terms)
+
+
+def _score_terms(subscore_MQ: FloatArray) -> dict[str, FloatArray]:
+    """What every plan is predicted to lose: of PDMS as a whole, and of each sub-score."""
+    lost = {name: 1.0 - subscore_MQ[:, q] for q, name in enumerate(SCORE_NAMES)}
+    return {"score": 1.0 - pdm_score(subscore_MQ), **lost}
+
+
+def _rule_terms(
+    plans: SmoothPlans, feasible_M: NDArray[np.bool_], inputs: SelectionInputs, contract: ModelContract
+) -> dict[str, FloatArray]:
+    """The terms of the rules but consistency."""
+    beside = None if inputs.route_R2 is None else _along_route(plans, inputs.route_R2)
+    terms = {
+        "collision": _collision_term(plans, inputs),
+        "off_road": _off_road_term(plans, inputs.bev_probability_KLL, beside, contract),
+        "route": np.zeros(len(feasible_M)),
+        "signal": _signal_term(plans, inputs.signal),
+        "consensus": _consensus_term(plans, feasible_M),
+        "comfort": _comfort_term(plans),
+        "progress": -np.hypot(plans.pose_MF3[:, -1, 0], plans.pose_MF3[:, -1, 1]),
+    }
+    if beside is not None:
+        s_MF, lateral_MF = beside
+        terms["route"] = np.maximum(np.abs(lateral_MF) - _LATERAL_FREE_M, 0.0).mean(axis=1)
+        terms["progress"] = -s_MF[:, -1]
+    return terms
 
 
 def _continuing_first(

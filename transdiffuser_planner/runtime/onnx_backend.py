@@ -12,7 +12,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.contract import CANDIDATE_AXIS, ENCODER_INPUTS, TOKEN_AXIS, condition_inputs
+from transdiffuser_planner.core.contract import (
+    CANDIDATE_AXIS,
+    ENCODER_INPUTS,
+    SCORER_INPUTS,
+    TOKEN_AXIS,
+    condition_inputs,
+)
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.runtime.manifest import ModelManifest
 
@@ -131,6 +137,9 @@ class OnnxBackend:
         self._few_threads = 1 if provider == "cpu" else num_threads
         self._encoder = _Graph(make_session(self._paths["encoder"], provider, num_threads, None, self._engines))
         self._condition = _Graph(make_session(self._paths["condition"], provider, self._few_threads, None, self._engines))
+        self._scorer = None
+        if "scorer" in self._paths:
+            self._scorer = _Graph(make_session(self._paths["scorer"], provider, self._few_threads, None, self._engines))
         self._denoise: dict[tuple[int, int], _Graph] = {}
         self._denoise_lock = threading.Lock()
 
@@ -190,6 +199,28 @@ class OnnxBackend:
         feeds |= {"x": sample_MNP, "k": np.asarray([step], dtype=np.int64)}
         graph = self._denoise_graph(sample_MNP.shape[0], sample_MNP.shape[1])
         return self._run("denoise", feeds, graph)["eps"]
+
+    @property
+    def has_scorer(self) -> bool:
+        """Whether the model can predict scores."""
+        return self._scorer is not None
+
+    def score(self, pose_MKT3: NDArray[np.floating[Any]], features: Tensors, observation: Tensors, agents: Tensors) -> Array:
+        """Predicted sub-scores (M, Q) of ``core.contract.SCORE_NAMES``, each 0 to 1.
+
+        Args:
+            pose_MKT3: Joint futures (M, 1 + A, T, 3) in base_link, the ego first.
+            features, observation, agents: As for ``condition``.
+
+        Raises:
+            ModelError: The model has no scorer, or it failed.
+        """
+        if self._scorer is None:
+            raise ModelError(f"model {self.manifest.name}: it has no scorer; use selection rules")
+        poses = pose_MKT3.astype(np.float32)
+        values = {**features, **observation, **agents}
+        feeds = {name: values[name] for name in SCORER_INPUTS} | {"pose": poses[:, 0], "agent_pose": poses[:, 1:]}
+        return self._run("scorer", feeds, self._scorer)["score"]
 
     def _denoise_graph(self, num_samples: int, num_tokens: int) -> _Graph:
         """The denoise graph of these sizes, loaded when it is asked for the first time."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import ModelContract, observation_specs
+from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, FallbackRung, PlanResult, Provenance, SensorSnapshot
 from transdiffuser_planner.pipeline.action_codebook import follow
@@ -19,7 +20,7 @@ from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, r
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother, SmoothPlans
 from transdiffuser_planner.pipeline.surroundings import Judged, Surroundings, at_fine_times, judge, standing
 from transdiffuser_planner.runtime.budget import CycleBudget, StageCosts
-from transdiffuser_planner.runtime.candidate_sampler import AFTER_SAMPLING, CandidateSampler, Futures
+from transdiffuser_planner.runtime.candidate_sampler import AFTER_SAMPLING, CandidateSampler, Futures, agent_tensors
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.perception import Perception, Scene
@@ -78,7 +79,11 @@ class Planner:
             name: np.zeros((1, *spec.shape), dtype=np.float32)
             for name, spec in observation_specs(self.contract).items()
         }
-        self._sampler.warm_up(self.backend.encode(observation), observation, self.config)
+        features = self.backend.encode(observation)
+        self._sampler.warm_up(features, observation, self.config)
+        if self.config.selection == "scorer":
+            nobody, still = agent_tensors([], np.zeros((0, 3)), 0), np.zeros((1, 1, self.contract.num_plan_steps, 3))
+            self.backend.score(still, features, observation, nobody)
 
     def plan(
         self,
@@ -115,7 +120,7 @@ class Planner:
         around = self._around(scene, futures.pose_MKT3[:, 1:])
         judged = judge(self._smoother.smooth(futures.pose_MKT3[:, 0], max(ego.vx_mps, 0.0)), around, ego, config)
         last_F3 = young_plan(self.memory.accepted, ego, self._smoother.time_s_F, config)
-        ranking = self._rank(judged, scene, snapshot, last_F3)
+        ranking = self._rank(judged, futures, scene, snapshot, last_F3)
         times.lap("select")
         plans, index, rung, reason = self._choose(judged, ranking, scene, ego, last_F3, is_stopping)
         trajectory = to_trajectory(plans, index, ego)
@@ -155,7 +160,9 @@ class Planner:
         pose_A3 = scene.agent_pose_A3
         return self._around(scene, standing(pose_A3, self.contract.num_plan_steps))
 
-    def _rank(self, judged: Judged, scene: Scene, snapshot: SensorSnapshot, last_F3: FloatArray | None) -> Ranking:
+    def _rank(
+        self, judged: Judged, futures: Futures, scene: Scene, snapshot: SensorSnapshot, last_F3: FloatArray | None
+    ) -> Ranking:
         route_valid = scene.observation["route_valid"][0] > 0.0
         route = scene.observation["route"][0][route_valid].astype(np.float64)
         inputs = SelectionInputs(
@@ -166,8 +173,19 @@ class Planner:
             signal=snapshot.signal,
             previous_F3=last_F3,
             instructed_S3=self._instructed(scene),
+            subscore_MQ=self._subscores(futures, scene),
         )
         return rank(judged.plans, judged.feasible_M, inputs, self.contract, self.config)
+
+    def _subscores(self, futures: Futures, scene: Scene) -> FloatArray | None:
+        """What the scorer predicts of every candidate, where it is to choose."""
+        if self.config.selection != "scorer":
+            return None
+        agents = agent_tensors(scene.tracks, scene.agent_pose_A3, len(scene.tracks))
+        found = self.backend.score(futures.pose_MKT3, scene.features, scene.observation, agents)
+        if not np.isfinite(found).all():
+            raise ModelError(f"model {self.backend.manifest.name}: the scorer gave NaN or infinite values")
+        return found.astype(np.float64)
 
     def _instructed(self, scene: Scene) -> FloatArray | None:
         """Where action tokens lead from here, (S, 3), as the model was told."""

@@ -1,4 +1,4 @@
-"""Trained network -> model folder: three ONNX graphs, normaliser, schedule, manifest. Refused unless ONNX equals PyTorch."""
+"""Trained network -> model folder: ONNX graphs, normaliser, schedule, manifest. Refused unless ONNX equals PyTorch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION, ModelContract, agent_specs, observation_specs
 from transdiffuser_planner.core.errors import TrainingError
+from transdiffuser_planner.networks.plan_scorer import PlanScorer
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.networks.scene_preparation import step_names
@@ -19,7 +20,7 @@ from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, Action
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.manifest import MANIFEST_FORMAT, MANIFEST_NAME, sha256_of
-from transdiffuser_planner.training.graphs import Tensors, graph_differences, write_graphs
+from transdiffuser_planner.training.graphs import Tensors, graph_differences, write_graphs, write_scorer
 
 MAX_DIFFERENCE = 1e-4
 
@@ -47,6 +48,7 @@ def export_model(
     out: Path,
     *,
     codebook: ActionCodebook | None = None,
+    scorer: PlanScorer | None = None,
     samples: list[Tensors] | None = None,
     training: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
@@ -56,6 +58,7 @@ def export_model(
     Args:
         network: Trained, in eval mode.
         normalizer, schedule, codebook: Saved beside the graphs; the codebook for a contract with action tokens.
+        scorer: Ranks plans; a model does without one.
         out: Folder, replaced when it exists.
         samples: Real inputs (each a batch of one with all observation and agent tensors) on which parity is checked.
         training, metrics: Kept in the manifest.
@@ -76,6 +79,9 @@ def export_model(
     inputs = samples or [random_observation(contract, seed) for seed in range(4)]
     graphs = write_graphs(network, partial, inputs[0])
     difference = graph_differences(network, partial, graphs, inputs)
+    if scorer is not None:
+        difference["scorer"] = write_scorer(network, scorer.eval(), partial, inputs)
+        graphs["scorer"] = "scorer.onnx"
     worst = max(difference.values())
     if not worst <= MAX_DIFFERENCE:
         shutil.rmtree(partial)

@@ -20,6 +20,7 @@ from transdiffuser_planner.core.contract import (
     AGENT_AXIS,
     CANDIDATE_AXIS,
     ENCODER_INPUTS,
+    SCORER_INPUTS,
     TOKEN_AXIS,
     ModelContract,
     auxiliary_specs,
@@ -28,6 +29,7 @@ from transdiffuser_planner.core.contract import (
     plan_spec,
 )
 from transdiffuser_planner.networks.denoise_step import DenoiseStep
+from transdiffuser_planner.networks.plan_scorer import PlanScorer
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.networks.scene_preparation import ScenePreparation, step_names
@@ -49,6 +51,13 @@ DENOISE_AXES: Axes = {
     "token_input": {0: TOKEN_AXIS},
     "token_bias": {3: TOKEN_AXIS},
     "eps": {0: CANDIDATE_AXIS, 1: TOKEN_AXIS},
+}
+SCORER_AXES: Axes = {
+    "pose": {0: CANDIDATE_AXIS},
+    "agent_pose": {0: CANDIDATE_AXIS, 1: AGENT_AXIS},
+    "agents": {1: AGENT_AXIS},
+    "agents_valid": {1: AGENT_AXIS},
+    "score": {0: CANDIDATE_AXIS},
 }
 
 
@@ -95,6 +104,19 @@ class DenoiseGraph(nn.Module):
     def forward(self, x_MNP: Tensor, k: Tensor, *prepared: Tensor) -> Tensor:
         """Noise (M, N, P)."""
         return torch.as_tensor(self.step(x_MNP, k, dict(zip(self.names, prepared, strict=True))))
+
+
+class ScorerGraph(nn.Module):
+    """``PlanScorer`` of one scene with flat inputs and sub-scores from 0 to 1."""
+
+    def __init__(self, scorer: PlanScorer) -> None:
+        super().__init__()
+        self.scorer = scorer
+
+    def forward(self, pose_MT3: Tensor, agent_MAT3: Tensor, *scene: Tensor) -> Tensor:
+        """Sub-scores (M, Q)."""
+        named = dict(zip(SCORER_INPUTS, scene, strict=True))
+        return torch.as_tensor(self.scorer(pose_MT3[None], agent_MAT3[None], named)[0].sigmoid())
 
 
 def _tensors(values: Tensors, names: tuple[str, ...]) -> tuple[Tensor, ...]:
@@ -166,6 +188,35 @@ class GraphsOnDisk:
         names = [item.name for item in session.get_outputs()]
         values = session.run(names, {key: value.numpy() for key, value in feeds.items() if key in wanted})
         return {key: torch.from_numpy(value) for key, value in zip(names, values, strict=True)}
+
+
+@torch.no_grad()
+def write_scorer(network: PlannerNetwork, scorer: PlanScorer, folder: Path, inputs: list[Tensors]) -> float:
+    """Trace and write the scorer's graph as ``scorer.onnx``; returns its largest difference from PyTorch.
+
+    Args:
+        network: The trained network whose encoder feeds it.
+        scorer: In eval mode.
+        folder: Where to write.
+        inputs: Scenes as for ``graph_differences``; plans and agents' futures are random ones.
+    """
+    graph, worst = ScorerGraph(scorer).eval(), 0.0
+    heads = tuple(auxiliary_specs(network.contract))
+    generator = torch.Generator().manual_seed(0)
+    for values in inputs:
+        encoded = EncoderGraph(network.perception).eval()(*_tensors(values, ENCODER_INPUTS))
+        scene = dict(zip((*FEATURE_NAMES, *heads), encoded, strict=True))
+        for count in (network.contract.num_agents, 3, 0):
+            scene |= {name: torch.from_numpy(value) for name, value in values.items()}
+            scene |= {name: scene[name][:, :count] for name in ("agents", "agents_valid")}
+            pose = torch.randn(PARITY_CANDIDATES, network.contract.num_plan_steps, 3, generator=generator).cumsum(dim=1)
+            agent = 5.0 * torch.randn(PARITY_CANDIDATES, count, network.contract.num_plan_steps, 3, generator=generator)
+            feeds = {"pose": pose, "agent_pose": agent, **{name: scene[name] for name in SCORER_INPUTS}}
+            if not (folder / "scorer.onnx").is_file():
+                _trace(graph, tuple(feeds.values()), folder / "scorer.onnx", tuple(feeds), ("score",), SCORER_AXES)
+                runner = GraphsOnDisk(folder, {"scorer": "scorer.onnx"})
+            worst = max(worst, _difference({"score": graph(*feeds.values())}, runner.run("scorer", feeds)))
+    return worst
 
 
 @torch.no_grad()

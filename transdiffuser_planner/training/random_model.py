@@ -10,6 +10,7 @@ from torch import nn
 
 from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
 from transdiffuser_planner.networks.config import NetworkConfig, named_config
+from transdiffuser_planner.networks.plan_scorer import PlanScorer
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
@@ -45,6 +46,12 @@ def random_codebook(contract: ModelContract, seed: int = 0) -> ActionCodebook | 
     return ActionCodebook(segment_C3=segments, interval_s=contract.plan_interval_s)
 
 
+def random_scorer(config: NetworkConfig, contract: ModelContract, seed: int = 0) -> PlanScorer:
+    """A scorer as it is before training."""
+    torch.manual_seed(seed)
+    return PlanScorer(config, contract).eval()
+
+
 def num_backbone_weights(network: PlannerNetwork) -> int:
     """Trained numbers of both branches and their fusion."""
     encoder = network.perception.encoder
@@ -66,5 +73,5 @@ def export_random(name: str, out: Path) -> ExportedModel:
         "note": "Random weights: only its speed means anything.",
         "backbone_weights": num_backbone_weights(network),
     }
-    codebook = random_codebook(contract)
-    return export_model(network, unit_normalizer(contract), schedule, out, codebook=codebook, training=facts)
+    parts = {"codebook": random_codebook(contract), "scorer": random_scorer(config, contract)}
+    return export_model(network, unit_normalizer(contract), schedule, out, training=facts, **parts)

@@ -15,17 +15,9 @@ from transdiffuser_planner.core.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
 
-SCORE_NAMES: Final = ("no_at_fault_collision", "drivable_area", "time_to_collision", "ego_progress", "comfort")
-"""NC, DAC, TTC, EP, C of PDMS v1.1, each 0 to 1."""
 HALF: Final = ("agent_pose", "bev_tokens", "bev_logits")
 """Kept in half precision."""
 SUFFIX: Final = ".npz"
-
-
-def pdm_score(score_MQ: NDArray[Any]) -> NDArray[Any]:
-    """PDMS (..., M) of sub-scores (..., M, Q) in the order of ``SCORE_NAMES``: NC * DAC * (5 TTC + 5 EP + 2 C) / 12."""
-    nc, dac, ttc, ep, comfort = (score_MQ[..., q] for q in range(len(SCORE_NAMES)))
-    return np.asarray(nc * dac * (5.0 * ttc + 5.0 * ep + 2.0 * comfort) / 12.0)
 
 
 def save_drive(path: Path, moments: list[Arrays]) -> None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from transdiffuser_planner.networks.plan_scorer import SCENE_INPUTS, PlanScorer
-from transdiffuser_planner.training.scored_plans import SCORE_NAMES, ScoredPlans, pdm_score
+from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
+from transdiffuser_planner.pipeline.predicted_score import pdm_score
+from transdiffuser_planner.training.scored_plans import ScoredPlans
 
 Batch = dict[str, Any]
 
@@ -21,7 +22,7 @@ POSE_NOISE_M, AGENT_NOISE_M = 0.03, 0.15
 
 
 def make_batch(plans: ScoredPlans, index_B: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
-    """One batch of tensors; with a generator mirrored left to right half of the time and slightly blurred."""
+    """One batch of tensors; with a generator plans and agents are slightly blurred."""
     raw = plans.gather(index_B)
     if rng is not None:
         raw["pose"][..., :2] += rng.normal(0.0, POSE_NOISE_M, raw["pose"][..., :2].shape).astype(np.float32)
@@ -31,7 +32,7 @@ def make_batch(plans: ScoredPlans, index_B: NDArray[np.int64], rng: np.random.Ge
 
 def logits_of(network: nn.Module, batch: Batch) -> Tensor:
     """Logits (B, M, Q)."""
-    scene = {name: batch[name] for name in SCENE_INPUTS}
+    scene = {name: batch[name] for name in SCORER_INPUTS}
     return torch.as_tensor(network(batch["pose"], batch["agent_pose"], scene))
 
 
@@ -63,7 +64,3 @@ def validate(plans: ScoredPlans, num_candidates: int, network: nn.Module) -> dic
     figures = {"chosen": chosen, "one": mean, "oracle": best}
     return {name: 100.0 * float(np.concatenate(v).mean()) for name, v in figures.items()} | {"loss": float(np.mean(loss))}
 
-
-def make_network(config: Any, contract: Any) -> PlanScorer:
-    """An untrained scorer."""
-    return PlanScorer(config, contract, len(SCORE_NAMES))

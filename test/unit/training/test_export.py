@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from transdiffuser_planner.core.contract import TINY, observation_specs  # noqa: E402
+from transdiffuser_planner.core.contract import SCORER_INPUTS, TINY, observation_specs  # noqa: E402
 from transdiffuser_planner.core.errors import ModelError, TrainingError  # noqa: E402
 from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
 from transdiffuser_planner.networks.planner_network import PlannerNetwork  # noqa: E402
@@ -17,7 +17,7 @@ from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule  # noqa:
 from transdiffuser_planner.runtime.manifest import load_manifest  # noqa: E402
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend  # noqa: E402
 from transdiffuser_planner.training import export  # noqa: E402
-from transdiffuser_planner.training.random_model import random_codebook, random_network, unit_normalizer  # noqa: E402
+from transdiffuser_planner.training.random_model import random_codebook, random_network, random_scorer, unit_normalizer  # noqa: E402
 
 
 def make_network() -> PlannerNetwork:
@@ -28,7 +28,8 @@ def make_network() -> PlannerNetwork:
 def export_random_weights(out: Path) -> export.ExportedModel:
     """The network with a codebook of plausible segments."""
     schedule, codebook = NoiseSchedule.cosine(TINY.num_denoise_steps), random_codebook(TINY)
-    return export.export_model(make_network(), unit_normalizer(TINY), schedule, out, codebook=codebook)
+    scorer = random_scorer(tiny_config(), TINY)
+    return export.export_model(make_network(), unit_normalizer(TINY), schedule, out, codebook=codebook, scorer=scorer)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,24 @@ def test_runtime_equals_the_network(model: Path, num_agents: int) -> None:
         )[0].numpy()
     assert np.abs(theirs).max() > 0.1
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_agents", [0, 2, TINY.num_agents])
+def test_predicted_scores_equal_the_scorers(model: Path, num_agents: int) -> None:
+    backend, scorer = OnnxBackend(load_manifest(model), "cpu", 1), random_scorer(tiny_config(), TINY)
+    values = export.random_observation(TINY, 7)
+    agents = {name: values[name][:, :num_agents] for name in ("agents", "agents_valid")}
+    features = backend.encode({name: values[name] for name in observation_specs(TINY)})
+    shape = (5, 1 + num_agents, TINY.num_plan_steps, 3)
+    pose = np.random.default_rng(0).standard_normal(shape).astype(np.float32).cumsum(axis=2)
+    ours = backend.score(pose, features, values, agents)
+    scene = {name: torch.from_numpy({**values, **features, **agents}[name]) for name in SCORER_INPUTS}
+    with torch.no_grad():
+        poses = torch.from_numpy(pose)
+        theirs = scorer(poses[None, :, 0], poses[None, :, 1:], scene)[0].sigmoid().numpy()
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    turned = backend.score(pose[:, [0, *range(num_agents, 0, -1)]], features, values, {k: v[:, ::-1] for k, v in agents.items()})
+    np.testing.assert_allclose(turned, ours, atol=1e-5)  # agents in another order mean the same
 
 
 def test_one_changed_byte_is_noticed(model: Path, tmp_path: Path) -> None:
