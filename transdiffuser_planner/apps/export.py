@@ -77,6 +77,7 @@ def _export_run(args: argparse.Namespace) -> int:
         training.schedule,
         out,
         codebook=codebook,
+        scorer=training.scorer(),
         samples=inputs,
         training=info,
     )

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.recording.topics import PARAMS
 
+if TYPE_CHECKING:
+    from transdiffuser_planner.training.run import Run
+
 STAGES = ("encoder", "decoder", "baselines")
-JOINT = "joint"
+JOINT, SCORER = "joint", "scorer"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", type=Path, default=PARAMS / "train_tiny.yaml", help="recipe YAML (default: tiny's)")
     parser.add_argument(
         "--stage",
-        choices=(*STAGES, JOINT, "all"),
+        choices=(*STAGES, JOINT, SCORER, "all"),
         default="all",
-        help="which stage (default: all but joint, in order); joint goes on with encoder and decoder together",
+        help="which stage (default: encoder, decoder, baselines); joint goes on with encoder and decoder together; scorer "
+        "learns from what 'evaluate plans' made, given as --samples and --validation",
     )
     parser.add_argument(
         "--model",
@@ -75,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--pretrained goes with stage encoder")
     machine = Machine.choose(args.devices, args.precision)
     training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model, machine)
+    if args.stage == SCORER:
+        return _train_scorer(args, training)
     samples = SampleSet.open(args.samples, training.contract)
     validation = SampleSet.open(args.validation, training.contract)
     say = print if is_first_process() else _nothing
@@ -94,6 +101,16 @@ def run(args: argparse.Namespace) -> int:
         training.train_joint(samples, validation)
     if args.model is None:
         say(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
+    return 0
+
+
+def _train_scorer(args: argparse.Namespace, training: Run) -> int:
+    """The stage that learns from scored plans instead of samples."""
+    from transdiffuser_planner.training.scored_plans import ScoredPlans
+
+    plans, unseen = ScoredPlans.open(args.samples), ScoredPlans.open(args.validation)
+    print(f"training on {len(plans)} moments, validating on {len(unseen)}; {plans.num_candidates} candidates each")
+    training.train_scorer(plans, unseen)
     return 0
 
 

@@ -26,7 +26,7 @@ from transdiffuser_planner.scoring.pdm_closed import ScoreVersion, with_referenc
 from transdiffuser_planner.scoring.pdms import score_pdms
 from transdiffuser_planner.training.candidates import CandidateSource, Moment
 from transdiffuser_planner.training.samples import SampleFolder, SampleSet
-from transdiffuser_planner.training.scored_plans import SUFFIX, Arrays, save_drive
+from transdiffuser_planner.training.scored_plans import NUM_ALTERED, SUFFIX, Arrays, save_drive
 
 FloatArray = NDArray[np.float64]
 
@@ -110,6 +110,7 @@ def with_worse(joint_MNT3: FloatArray) -> FloatArray:
         travelled = max(float(np.hypot(*joint[0, -1, :2])), 1.0)
         joint[0, :, 2] += np.arctan2(2.0 * bend_m * share_T, travelled)
         altered.append(joint)
+    assert len(altered) == NUM_ALTERED
     return np.concatenate([joint_MNT3, np.stack(altered)])
 
 

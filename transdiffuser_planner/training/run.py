@@ -17,6 +17,7 @@ from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
 from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.networks.config import NetworkConfig, named_config
 from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
+from transdiffuser_planner.networks.plan_scorer import PlanScorer
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.regression_head import RegressionHead
 from transdiffuser_planner.networks.scene_encoder import SceneEncoder
@@ -26,7 +27,7 @@ from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
-from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage, joint_stage
+from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage, joint_stage, scorer_stage
 from transdiffuser_planner.training.codebook import fit_codebook
 from transdiffuser_planner.training.config import StageConfig, TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
@@ -34,6 +35,7 @@ from transdiffuser_planner.training.loader import MakeBatch, ShuffledBatches
 from transdiffuser_planner.training.machine import Machine, first_process_first
 from transdiffuser_planner.training.pretrained import Pretrained
 from transdiffuser_planner.training.samples import SampleSet
+from transdiffuser_planner.training.scored_plans import ScoredPlans
 from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
 from transdiffuser_planner.training.trainer import StageTrainer
 from transdiffuser_planner.training.warm_start import grow_from
@@ -213,6 +215,23 @@ class Run:
         validate = partial(joint_stage.validate, validation, contract, normalizer, schedule, VALIDATION_LIMIT)
         losses = partial(joint_stage.losses, config, contract, schedule)
         trainer.fit(losses, validate, trainer.batches.steps_per_epoch)
+
+    def train_scorer(self, plans: ScoredPlans, validation: ScoredPlans) -> None:
+        """The scorer, on candidates of an exported model that were scored in recorded moments."""
+        torch.manual_seed(self.config.seed + 2)
+        network = PlanScorer(self.network, self.contract)
+        make = partial(scorer_stage.make_batch, plans)
+        trainer = self._trainer(scorer_stage.STAGE, network, self.config.scorer, make, len(plans))
+        validate = partial(scorer_stage.validate, validation)
+        trainer.fit(scorer_stage.losses, validate, 2 * trainer.batches.steps_per_epoch)
+
+    def scorer(self) -> PlanScorer | None:
+        """The trained scorer; None if the run has none."""
+        if not was_begun(self.folder, scorer_stage.STAGE):
+            return None
+        network = PlanScorer(self.network, self.contract)
+        network.load_state_dict(finished_weights(self.folder, scorer_stage.STAGE))
+        return network.eval()
 
     def baseline_network(self, name: str) -> nn.Module:
         """An untrained baseline."""

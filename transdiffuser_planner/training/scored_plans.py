@@ -15,6 +15,8 @@ from transdiffuser_planner.core.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
 
+NUM_ALTERED: Final = 8
+"""Plans of every moment that were made worse on purpose; the last ones."""
 HALF: Final = ("agent_pose", "bev_tokens", "bev_logits")
 """Kept in half precision."""
 SUFFIX: Final = ".npz"
@@ -41,6 +43,11 @@ class ScoredPlans:
 
     def __init__(self, arrays: Arrays) -> None:
         self.arrays = arrays
+
+    @property
+    def num_candidates(self) -> int:
+        """How many of a moment's plans are the model's own; the altered ones come after them."""
+        return int(self.arrays["score"].shape[1]) - NUM_ALTERED
 
     def __len__(self) -> int:
         return len(self.arrays["score"])

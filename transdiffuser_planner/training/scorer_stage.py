@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.pipeline.predicted_score import pdm_score
+from transdiffuser_planner.training.machine import to_device
 from transdiffuser_planner.training.scored_plans import ScoredPlans
 
 Batch = dict[str, Any]
@@ -21,7 +22,7 @@ VALIDATION_BATCH = 64
 POSE_NOISE_M, AGENT_NOISE_M = 0.03, 0.15
 
 
-def make_batch(plans: ScoredPlans, index_B: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+def make_batch(plans: ScoredPlans, index_B: NDArray[np.int64], rng: np.random.Generator | None = None) -> Batch:
     """One batch of tensors; with a generator plans and agents are slightly blurred."""
     raw = plans.gather(index_B)
     if rng is not None:
@@ -38,26 +39,27 @@ def logits_of(network: nn.Module, batch: Batch) -> Tensor:
 
 def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of every sub-score; "total" is their mean."""
-    logits = logits_of(network, batch)
+    logits = logits_of(network, batch).float()
     each = functional.binary_cross_entropy_with_logits(logits, batch["score"], reduction="none").mean(dim=(0, 1))
     return {**dict(zip(SCORE_NAMES, each.unbind(), strict=True)), "total": each.mean()}
 
 
 @torch.no_grad()
-def validate(plans: ScoredPlans, num_candidates: int, network: nn.Module) -> dict[str, float]:
+def validate(plans: ScoredPlans, network: nn.Module) -> dict[str, float]:
     """PDMS (percent) of a model's candidate that the scorer chooses, of one at random, and of the best.
 
     Args:
         plans: Unseen moments.
-        num_candidates: How many of the plans are the model's; the altered ones come after them.
         network: The scorer.
     """
+    num_candidates = plans.num_candidates
+    device = next(network.parameters()).device
     chosen, mean, best, loss = [], [], [], []
     for index in np.array_split(np.arange(len(plans)), max(len(plans) // VALIDATION_BATCH, 1)):
-        batch = make_batch(plans, index, None)
+        batch = to_device(make_batch(plans, index), device)
         loss.append(float(losses(network, batch)["total"]))
-        predicted = pdm_score(logits_of(network, batch).sigmoid().numpy())[:, :num_candidates]
-        truth = pdm_score(batch["score"].numpy())[:, :num_candidates]
+        predicted = pdm_score(logits_of(network, batch).sigmoid().float().cpu().numpy())[:, :num_candidates]
+        truth = pdm_score(batch["score"].cpu().numpy())[:, :num_candidates]
         chosen.append(np.take_along_axis(truth, predicted.argmax(axis=1)[:, None], axis=1)[:, 0])
         mean.append(truth.mean(axis=1))
         best.append(truth.max(axis=1))

@@ -172,8 +172,8 @@ def _why_not(folder: Path, name: str) -> str:
 
     if importlib.util.find_spec("torch") is None:
         return "needs PyTorch; install the training extra"
-    if not (folder / f"{name}.pt").is_file():
-        return f"no {folder / f'{name}.pt'}; make it with 'transdiffuser train --stage baselines', or give --baselines"
+    if not (folder / f"{name}.safetensors").is_file():
+        return f"no {folder / f'{name}.safetensors'}; make it with 'transdiffuser train --stage baselines', or give --baselines"
     return ""
 
 
