@@ -25,5 +25,6 @@ setup(
         *shared("launch", "*.yaml"),
         *(entry for kind in ("rviz", "foxglove.json", "plotjuggler.xml") for entry in shared("launch", f"*.{kind}")),
         *shared("models", "*.*"),
+        *shared("ros2_ws/src", "*.msg"),  # definitions for replays on machines without ROS
     ],
 )
