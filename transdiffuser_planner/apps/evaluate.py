@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     closed.add_argument("--seeds", default="8000:8020", help="A:B, seeds A to B-1 (default: %(default)s)")
     closed.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
     closed.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
+    closed.add_argument(
+        "--selection", choices=("rules", "scorer"), default="rules", help="what ranks the candidates (default: %(default)s)"
+    )
     closed.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     closed.add_argument(
         "--bags", type=Path, metavar="DIR", help="record each drive as a bag for 'transdiffuser report'"
@@ -40,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tokens.add_argument("--limit", type=int, default=500, help="largest number of samples (default: %(default)s)")
     tokens.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     tokens.add_argument("--out", type=Path, help="write the results as JSON")
+    choice = kinds.add_parser("choice", help="what a model's scorer is worth: PDM score of what it chooses")
+    choice.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
+    choice.add_argument("--plans", type=Path, required=True, help="scored plans that were not trained on, by 'evaluate plans'")
+    choice.add_argument("--out", type=Path, help="write the results as JSON")
     plans = kinds.add_parser("plans", help="PDM sub-scores of a model's candidates in recorded moments, for the scorer")
     plans.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     plans.add_argument("--bags", type=Path, required=True, help="folder of recorded drives with ground truth")
@@ -80,8 +87,9 @@ def _add_scene_arguments(kinds: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print a Markdown table, or write the model card."""
     kinds = {"suite": run_suite, "compare": run_compare, "closed-loop": _closed_loop, "open-loop": _open_loop}
-    more = {"tokens": _tokens, "plans": _plans, "scenes": _scenes, "scenes-from-bag": _scenes_from_bag, "card": _card}
-    return (kinds | more)[args.kind](args)
+    scenes = {"scenes": _scenes, "scenes-from-bag": _scenes_from_bag}
+    choices = {"tokens": _tokens, "plans": _plans, "choice": _choice}
+    return (kinds | scenes | choices | {"card": _card})[args.kind](args)
 
 
 def _scenes_from_bag(args: argparse.Namespace) -> int:
@@ -155,7 +163,7 @@ def _closed_loop(args: argparse.Namespace) -> int:
     from transdiffuser_planner.simulation.scenario import draw_scenario
 
     manifest = load_manifest(args.model)
-    rig, config = Rig.load(PARAMS / "rig_carla.yaml"), PlannerConfig(num_threads=1)
+    rig, config = Rig.load(PARAMS / "rig_carla.yaml"), PlannerConfig(num_threads=1, selection=args.selection)
     jobs = [
         DriveJob(
             scenario=draw_scenario(seed, map_name=args.map, duration_s=args.duration),
@@ -266,3 +274,21 @@ def _plans(args: argparse.Namespace) -> int:
         print(f"left out: {line}", file=sys.stderr)
     print(f"{total} moments of {len(jobs) - len(failures)} drives in {args.out}")
     return 0 if total else 2
+
+
+def _choice(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.evaluation.plan_choice import choice_table
+    from transdiffuser_planner.evaluation.tables import CHOICE_COLUMNS, machine, markdown_table, save_json
+    from transdiffuser_planner.runtime.manifest import load_manifest
+    from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+    from transdiffuser_planner.training.scored_plans import ScoredPlans
+
+    backend, plans = OnnxBackend(load_manifest(args.model)), ScoredPlans.open(args.plans)
+    rows = choice_table(backend, plans)
+    print(markdown_table(rows, CHOICE_COLUMNS))
+    print(f"\n{len(plans)} moments, {plans.num_candidates} candidates each")
+    print(f"model {backend.manifest.name} {backend.manifest.model_hash[:12]}; {machine()}")
+    if args.out is not None:
+        content = {"model_hash": backend.manifest.model_hash, "moments": len(plans), "candidates": plans.num_candidates}
+        save_json(args.out, content | {"rows": rows})
+    return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.model_card_choice import choice_section, tokens_section
 from transdiffuser_planner.evaluation.model_card_speed import (
     budget_section,
     cycle_section,
@@ -27,7 +28,10 @@ MEASURED = "measured"
 PARTS = (
     "closed_loop",
     "closed_loop_test",
+    "closed_loop_scorer",
     "open_loop",
+    "tokens",
+    "choice",
     "planner",
     "deadline_idle",
     "deadline_loaded",
@@ -69,6 +73,9 @@ def write_card(folder: Path) -> Path:
         _closed_loop(measured["closed_loop"], "validation scenarios", VALIDATION_NOTE),
         _closed_loop(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
         _open_loop(measured["open_loop"]),
+        tokens_section(manifest, measured["tokens"]),
+        choice_section(manifest, measured["choice"]),
+        _driven_by_scorer(measured["closed_loop_scorer"]),
         cycle_section(measured["planner"]),
         deadline_section([measured["deadline_idle"], measured["deadline_loaded"]]),
         node_section(measured["node"]),
@@ -173,6 +180,26 @@ A contact is at fault as in NAVSIM: running into something ahead or into somethi
 in the own lane. Time stands still while a plan is made: deadlines are measured in the demo, not here."""
 
 
+def _driven_by_scorer(data: dict[str, Any] | None) -> str:
+    """The closed loop with another choice, in short; nothing where it was not driven."""
+    if data is None:
+        return ""
+    lines = "\n".join(f"| {title} | {data['summary'][name]:g} |" for name, title in SUMMARY_TITLES.items())
+    seeds = [row["seed"] for row in data["scenarios"]]
+    return f"""
+### Closed loop with the scorer
+
+{when(data)}
+
+```
+transdiffuser evaluate closed-loop --selection scorer --seeds {min(seeds)}:{max(seeds) + 1} --duration {data["duration_s"]:g}
+```
+
+| | |
+| --- | --- |
+{lines}"""
+
+
 def _open_loop(data: dict[str, Any] | None) -> str:
     if data is None:
         return "## Open loop\n\nNot measured for this model."
@@ -203,4 +230,4 @@ def _limits() -> str:
 
 - Trained and measured in this project's simulator only. It never saw a real picture: do not drive a car with it.
 - The simulator's pictures are simple; nothing here says how it would do in CARLA.
-- Selection among the candidates is by rules on what the planner perceives; there is no learned scorer yet."""
+- Selection among the candidates sees what the planner perceives, not what is there."""

@@ -50,6 +50,15 @@ TOKEN_COLUMNS = {
     "ade_with_m": "ADE m from it",
     "ade_without_m": "without tokens",
 }
+CHOICE_COLUMNS = {
+    "title": "chosen",
+    "no_at_fault_collision": "NC",
+    "drivable_area": "DAC",
+    "time_to_collision": "TTC",
+    "comfort": "C",
+    "ego_progress": "EP",
+    "pdms": "PDMS",
+}
 
 
 def markdown_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:

@@ -1,0 +1,59 @@
+"""What the choice among a model's candidates is worth in PDM score, in recorded moments that were not trained on.
+
+Not reactive: everyone else does what was recorded. Letters: S moments, M candidates, Q sub-scores.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
+from transdiffuser_planner.evaluation.open_loop import medoid
+from transdiffuser_planner.pipeline.predicted_score import pdm_score
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.training.scored_plans import ScoredPlans
+
+FloatArray = NDArray[np.float64]
+
+CHOICES = {
+    "one": "one sample (mean of all)",
+    "medoid": "candidate nearest to the mean",
+    "scorer": "candidate with the highest predicted PDMS",
+    "oracle": "best candidate (oracle)",
+}
+
+
+def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any]]:
+    """One row per way to choose: mean sub-scores and PDMS in percent.
+
+    Raises:
+        ModelError: The model has no scorer.
+    """
+    count = plans.num_candidates
+    raw = plans.gather(np.arange(len(plans)))
+    truth_SMQ = raw["score"][:, :count].astype(np.float64)
+    total_SM = pdm_score(truth_SMQ)
+    predicted_SM = np.stack([_predicted(backend, raw, row)[:count] for row in range(len(plans))])
+    pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
+    nearest = np.abs(pose_SMT3 - medoid(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
+    picked = {"medoid": nearest, "scorer": predicted_SM.argmax(axis=1), "oracle": total_SM.argmax(axis=1)}
+    rows = [_row("one", truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
+    for name, index in picked.items():
+        each = np.arange(len(plans))
+        rows.append(_row(name, truth_SMQ[each, index], total_SM[each, index]))
+    return rows
+
+
+def _predicted(backend: OnnxBackend, raw: dict[str, NDArray[Any]], row: int) -> FloatArray:
+    """Predicted PDMS of one moment's plans."""
+    joint = np.concatenate([raw["pose"][row][:, None], raw["agent_pose"][row]], axis=1)
+    tensors = {name: raw[name][row : row + 1] for name in SCORER_INPUTS}
+    return pdm_score(backend.score(joint, tensors, tensors, tensors))
+
+
+def _row(name: str, score_SQ: FloatArray, total_S: FloatArray) -> dict[str, Any]:
+    parts = {key: round(100.0 * float(score_SQ[:, q].mean()), 2) for q, key in enumerate(SCORE_NAMES)}
+    return {"choice": name, "title": CHOICES[name], **parts, "pdms": round(100.0 * float(total_S.mean()), 2)}
