@@ -1,0 +1,103 @@
+"""The plan scorer: what it reads where, what cannot influence it, and the plans it learns from."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS, TINY, AgentIndex, BevClass  # noqa: E402
+from transdiffuser_planner.core.errors import InputError  # noqa: E402
+from transdiffuser_planner.evaluation.plan_scores import with_worse  # noqa: E402
+from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
+from transdiffuser_planner.networks.plan_scorer import PlanScorer  # noqa: E402
+from transdiffuser_planner.pipeline.predicted_score import pdm_score  # noqa: E402
+from transdiffuser_planner.training.export import random_observation  # noqa: E402
+from transdiffuser_planner.training.random_model import random_scorer  # noqa: E402
+from transdiffuser_planner.training.scored_plans import NUM_ALTERED, ScoredPlans, save_drive  # noqa: E402
+
+CELLS = TINY.bev_cells
+
+
+def _scorer() -> PlanScorer:
+    return random_scorer(tiny_config(), TINY)
+
+
+def _scene(num_agents: int = 3) -> dict:
+    values = random_observation(TINY, 4)
+    rng = np.random.default_rng(1)
+    values["bev_logits"] = rng.standard_normal((1, len(BevClass), CELLS, CELLS)).astype(np.float32)
+    values["bev_tokens"] = rng.standard_normal((1, 64, tiny_config().width)).astype(np.float32)
+    values |= {name: values[name][:, :num_agents] for name in ("agents", "agents_valid")}
+    return {name: torch.from_numpy(values[name]) for name in SCORER_INPUTS}
+
+
+def _plans(num_agents: int = 3) -> tuple:
+    rng = np.random.default_rng(2)
+    step = np.asarray([2.0, 0.1, 0.02]) + 0.3 * rng.standard_normal((1, 5, 8, 3))
+    agents = 10.0 * rng.standard_normal((1, 5, num_agents, 8, 3))
+    return torch.from_numpy(step.cumsum(axis=2)).float(), torch.from_numpy(agents).float()
+
+
+@pytest.mark.parametrize(("ahead_m", "left_m", "on_road"), [(10, 10, 1.0), (10, -10, 0.0), (-10, 10, 0.0), (3, 3, 1.0)])
+def test_road_is_read_where_the_plan_is(ahead_m: float, left_m: float, on_road: float) -> None:
+    """Only the quarter ahead on the left is road: rows from the top are ahead, columns from the left are left."""
+    logits = torch.zeros(1, len(BevClass), CELLS, CELLS)
+    logits[:, BevClass.BACKGROUND] = 20.0
+    logits[:, :, : CELLS // 2, : CELLS // 2] = 0.0
+    logits[:, BevClass.ROAD, : CELLS // 2, : CELLS // 2] = 20.0
+    pose = torch.tensor([ahead_m, left_m, 0.0]).expand(1, 1, TINY.num_plan_steps, 3)
+    road = _scorer()._road(pose, logits)
+    assert road.shape == (1, 1, TINY.num_plan_steps, 6)
+    np.testing.assert_allclose(road[..., :5].numpy(), on_road, atol=1e-4)
+
+
+def test_masked_agents_cannot_influence_the_score_and_present_ones_do() -> None:
+    scorer, scene = _scorer(), _scene()
+    pose, agents = _plans()
+    scene["agents_valid"][:, 1] = 0.0
+    moved = agents.clone()
+    moved[:, :, 1] += 3.0
+    first = scorer(pose, agents, scene)
+    torch.testing.assert_close(scorer(pose, moved, scene), first)
+    moved[:, :, 0] += 3.0
+    assert (scorer(pose, moved, scene) - first).abs().max() > 1e-4
+    fewer = {**scene, "agents": scene["agents"][:, [0, 2]], "agents_valid": scene["agents_valid"][:, [0, 2]]}
+    torch.testing.assert_close(scorer(pose, agents[:, :, [0, 2]], fewer), first)
+
+
+@pytest.mark.parametrize("name", ["route", "signal", "speed_limit"])
+def test_masked_conditions_cannot_influence_the_score(name: str) -> None:
+    scorer, scene = _scorer(), _scene()
+    scene[f"{name}_valid"] = torch.zeros_like(scene[f"{name}_valid"])
+    other = {**scene, name: scene[name] + 5.0}
+    torch.testing.assert_close(scorer(*_plans(), other), scorer(*_plans(), scene))
+
+
+def test_every_plan_is_scored_by_itself() -> None:
+    scorer, scene = _scorer(), _scene()
+    pose, agents = _plans()
+    torch.testing.assert_close(scorer(pose[:, 2:3], agents[:, 2:3], scene), scorer(pose, agents, scene)[:, 2:3])
+
+
+def test_the_formula_is_that_of_pdms() -> None:
+    assert SCORE_NAMES == ("no_at_fault_collision", "drivable_area", "time_to_collision", "ego_progress", "comfort")
+    np.testing.assert_allclose(pdm_score(np.asarray([[1.0, 1.0, 1.0, 1.0, 1.0], [0.5, 1.0, 0.0, 0.4, 1.0]])), [1.0, 1.0 / 6.0])
+
+
+def test_worse_plans_come_after_the_models_and_leave_them_alone() -> None:
+    joint = np.random.default_rng(0).standard_normal((10, 3, 8, 3)).cumsum(axis=2)
+    both = with_worse(joint)
+    assert both.shape == (10 + NUM_ALTERED, 3, 8, 3)
+    np.testing.assert_array_equal(both[:10], joint)
+    np.testing.assert_array_equal(both[10:, 1:], joint[:NUM_ALTERED, 1:])
+    assert (np.abs(both[10:, 0] - joint[:NUM_ALTERED, 0]).max(axis=(1, 2)) > 0.01).all()
+
+
+def test_scored_plans_come_back_from_disk(tmp_path) -> None:
+    moment = {"score": np.full((12, 5), 0.5), "pose": np.full((12, 8, 3), 30.123456), "agents": np.ones((2, len(AgentIndex)))}
+    save_drive(tmp_path / "drive.npz", [moment, moment])
+    plans = ScoredPlans.open(tmp_path)
+    assert len(plans) == 2 and plans.num_candidates == 12 - NUM_ALTERED
+    np.testing.assert_allclose(plans.gather(np.asarray([1]))["pose"], 30.123456, rtol=1e-6)
+    with pytest.raises(InputError, match="make them with 'transdiffuser evaluate plans'"):
+        ScoredPlans.open(tmp_path / "nothing")
