@@ -32,6 +32,8 @@ _BESIDE_ROUTE_M, _ROUTE_DOUBT = 1.0, 0.2
 _COLLISION_DECAY_S = 2.0
 _SAME_PATH_M = 0.5
 _MIN_STEP_M, _MIN_PATH_M, _STRAIGHT_ON_M = 0.02, 2.0, 60.0
+_STANDS_MPS, _GOES_MPS, _SOON = 0.5, 1.0, 20
+_AS_GOOD, _AS_SAFE = 0.3, 0.01
 _DRIVABLE = (BevClass.ROAD, BevClass.CENTER_LINE, BevClass.VEHICLE)
 
 
@@ -89,6 +91,8 @@ def rank(
     order = np.argsort(cost, kind="stable")
     if inputs.previous_F3 is not None:
         order = _continuing_first(order, cost, terms["consistency"], config.continuation_margin)
+    if lost is None and _wants_to_go(plans, feasible_M):
+        order = _going_first(order, cost, terms, plans)
     best = cost.min()
     probability = np.zeros(len(cost))
     if feasible_M.any():
@@ -132,6 +136,29 @@ def _continuing_first(
     if not len(keeps) or cost_M[order_M[keeps[0]]] > cost_M[order_M[0]] + margin:
         return order_M
     return np.concatenate([order_M[keeps[:1]], np.delete(order_M, keeps[0])])
+
+
+def _wants_to_go(plans: SmoothPlans, feasible_M: NDArray[np.bool_]) -> bool:
+    """Whether the vehicle stands and at least half of the feasible candidates move by the end of the plan."""
+    if not feasible_M.any() or plans.speed_MF[:, 0].mean() > _STANDS_MPS:
+        return False
+    return bool((plans.speed_MF[feasible_M, -1] > _GOES_MPS).mean() >= 0.5)
+
+
+def _going_first(
+    order_M: NDArray[np.intp], cost_M: FloatArray, terms: dict[str, FloatArray], plans: SmoothPlans
+) -> NDArray[np.intp]:
+    """The order, but of the plans that are about as good as the first, and as safe, the one that moves off soonest in front.
+
+    Only the first tenth of a second of a plan is driven before the next one comes: plans that all wait one second and
+    then go would wait for ever.
+    """
+    first = order_M[0]
+    as_good = (cost_M <= cost_M[first] + _AS_GOOD) & (terms["collision"] <= terms["collision"][first] + _AS_SAFE)
+    as_good &= terms["signal"] <= terms["signal"][first]
+    soon_M = plans.speed_MF[:, :_SOON].sum(axis=1)
+    going = np.flatnonzero(as_good)[np.argmax(soon_M[as_good])]
+    return np.concatenate([[going], order_M[order_M != going]])
 
 
 def _collision_term(plans: SmoothPlans, inputs: SelectionInputs) -> FloatArray:

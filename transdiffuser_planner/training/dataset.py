@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import CONDITION_INPUTS, ModelContract
-from transdiffuser_planner.core.errors import InputError, PlannerError
+from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, NotReady, SensorSnapshot, SignalState
 from transdiffuser_planner.pipeline.features import FeatureBuilder
@@ -184,34 +183,3 @@ def _row(
         "stamp_ns": np.asarray(snapshot.stamp_ns),
     }
     return row
-
-
-def _convert_or_reason(job: DatasetJob) -> tuple[DatasetJob, Counter[str], str]:
-    try:
-        return job, convert(job), ""
-    except PlannerError as error:
-        return job, Counter(), str(error)
-
-
-def convert_all(jobs: list[DatasetJob], workers: int, progress: Any = None) -> tuple[Counter[str], list[str]]:
-    """Convert many bags in parallel; finished ones are kept.
-
-    Args:
-        jobs: The bags.
-        workers: Processes.
-        progress: An object with ``update(1)``, or None.
-
-    Returns:
-        Summed counts, and one line per bag that failed.
-    """
-    total: Counter[str] = Counter()
-    failures: list[str] = []
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        for future in as_completed([pool.submit(_convert_or_reason, job) for job in jobs]):
-            _, counts, reason = future.result()
-            total.update(counts)
-            if reason:
-                failures.append(reason)
-            if progress is not None:
-                progress.update(1)
-    return total, failures

@@ -116,3 +116,26 @@ def test_another_path_that_is_hardly_better_does_not_replace_the_previous_one() 
 
 def test_another_path_that_is_better_by_more_than_the_margin_does() -> None:
     assert _two_sides(gain=3.0).order_M[0] == 1
+
+
+def later(distance_m: float, after_s: float) -> np.ndarray:
+    """A plan that stands for a while and then covers a distance until 4 s with constant acceleration."""
+    share = (np.maximum(TIMES - after_s, 0.0) / (TIMES[-1] - after_s)) ** 2
+    return np.stack([distance_m * share, np.zeros(8), np.zeros(8)], axis=-1)
+
+
+def test_a_vehicle_that_would_always_go_in_a_second_goes_now() -> None:
+    plans = SMOOTHER.smooth(np.stack([*[later(6.0, 1.5)] * 20, *[later(5.5, 0.0)] * 10]), 0.0)
+    assert ranked(plans, route_R2=ROUTE).order_M[0] >= 20
+    moving = SMOOTHER.smooth(np.stack([*[later(20.0, 0.0)] * 20, *[later(19.5, 0.0)] * 10]), 5.0)
+    assert ranked(moving, route_R2=ROUTE).order_M[0] < 20
+
+
+def test_nobody_goes_first_into_what_is_in_the_way_or_past_a_red_light() -> None:
+    plans = SMOOTHER.smooth(np.stack([*[later(6.0, 1.5)] * 20, *[later(6.0, 0.0)] * 10]), 0.0)
+    clearance = np.full(plans.speed_MF.shape, FAR_M)
+    clearance[20:, 10:] = 0.3
+    assert ranked(plans, route_R2=ROUTE, agent_clearance_MF=clearance).order_M[0] < 20
+    waiting = SMOOTHER.smooth(np.stack([*[later(4.0, 1.5)] * 20, *[later(8.0, 0.0)] * 10]), 0.0)
+    signal = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=5.0)
+    assert ranked(waiting, route_R2=ROUTE, signal=signal).order_M[0] < 20
