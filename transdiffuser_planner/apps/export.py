@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, nargs="?", help="folder of a finished training run")
     parser.add_argument("--samples", type=Path, help="samples on which ONNX must equal PyTorch")
     parser.add_argument("--trained-on", type=Path, help="training samples, to note their counts in the manifest")
+    parser.add_argument("--note", help="what readers of the model card must know about the training")
     parser.add_argument("--out", type=Path, help="model folder (default: models/<network>)")
     parser.add_argument(
         "--random", choices=("tiny", "base"), help="instead of a run: random weights of this size, to measure speed"
@@ -68,6 +69,8 @@ def _export_run(args: argparse.Namespace) -> int:
             values["action_tokens_valid"] = np.ones_like(values["action_tokens_valid"])
         inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
     info = {"recipe": training.config.to_dict(), "commit": _commit()}
+    if args.note is not None:
+        info["note"] = args.note
     if args.trained_on is not None:
         info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
     out = args.out or Path("models") / training.network.name

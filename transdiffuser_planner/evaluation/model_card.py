@@ -126,8 +126,10 @@ def _recipe(manifest: ModelManifest) -> str:
         return "## Training\n\nThe manifest does not say how this model was trained."
     stages = "\n".join(
         f"| {name} | {recipe[name]['epochs']:g} | {recipe[name]['batch_size']} | {recipe[name]['learning_rate']:g} |"
-        for name in ("encoder", "decoder", "baselines")
+        for name in ("encoder", "decoder", "scorer", "baselines")
+        if name in recipe and (name != "scorer" or "scorer" in manifest.graphs)
     )
+    note = f"{training['note']}\n" if "note" in training else ""
     parity = ", ".join(f"{name} {value:.1e}" for name, value in training.get("parity", {}).items())
     last = data["last_seed"] + 1
     return f"""
@@ -135,15 +137,14 @@ def _recipe(manifest: ModelManifest) -> str:
 
 In simulation only: {data["bags"]} drives of seeds 0 to {data["last_seed"]} (plain and perturbed variants; drives in which
 traffic overlaps or stands are left out), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them standing.
-Code: commit `{training.get("commit", "unknown")[:12]}`. Largest difference between ONNX and PyTorch: {parity or "unknown"}.
+{note}Code: commit `{training.get("commit", "unknown")[:12]}`. Largest difference between ONNX and PyTorch: {parity or "unknown"}.
 
 ```
 transdiffuser simulate --record data/bags/train --seeds 0:{last} --variants 3
 transdiffuser simulate --record data/bags/validation --seeds 8100:8120 --variants 2
 transdiffuser dataset data/bags/train --out data/samples/train
 transdiffuser dataset data/bags/validation --out data/samples/validation
-transdiffuser train --samples data/samples/train --validation data/samples/validation --out runs/{manifest.name}
-transdiffuser export runs/{manifest.name} --samples data/samples/validation --trained-on data/samples/train
+{_training_commands(manifest)}
 ```
 
 | stage | epochs | batch | largest learning rate |
@@ -151,6 +152,25 @@ transdiffuser export runs/{manifest.name} --samples data/samples/validation --tr
 {stages}
 
 Seed {recipe["seed"]}; everything else of the recipe is in `manifest.json` under `training.recipe`."""
+
+
+def _training_commands(manifest: ModelManifest) -> str:
+    """From samples to the model folder."""
+    run, folder = f"runs/{manifest.folder.name}", manifest.folder.as_posix()
+    sets = "--samples data/samples/train --validation data/samples/validation"
+    export = f"transdiffuser export {run} --samples data/samples/validation --trained-on data/samples/train --out {folder}"
+    if "scorer" not in manifest.graphs:
+        return f"transdiffuser train {sets} --out {run}\n{export}"
+    recipe = "--recipe transdiffuser_planner/params/train_tiny_tokens.yaml"
+    scored = "--samples data/scored/train --validation data/scored/validation"
+    return f"""cp runs/tiny/encoder.safetensors runs/tiny/normalizer.json {run}/
+transdiffuser train --stage decoder --start-from runs/tiny {recipe} \\
+    {sets} --out {run}
+{export}
+transdiffuser evaluate plans --model {folder} --bags data/bags/train --samples data/samples/train --out data/scored/train
+transdiffuser train --stage scorer {recipe} \\
+    {scored} --out {run}
+{export}"""
 
 
 def _closed_loop(data: dict[str, Any] | None, which: str, note: str) -> str:
