@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -147,9 +148,15 @@ class _Watch:
         """
         import rclpy
 
+        # An exception raised while a callback or a finaliser runs can be lost there: Ctrl-C is only noted, and looked for.
+        interrupts: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda received, _: interrupts.append(received))
         next_look = 0.0
         while group.exit_status("simulator") is None:
             rclpy.spin_once(self._node, timeout_sec=0.1)
+            if interrupts:
+                raise KeyboardInterrupt
             now = time.monotonic()
             if now < next_look:
                 continue
