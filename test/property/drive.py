@@ -16,6 +16,7 @@ from transdiffuser_planner.core.types import (
     SignalState,
     TrafficSignal,
 )
+from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
 from transdiffuser_planner.pipeline.features import FeatureBuilder
 from transdiffuser_planner.recording import encode
 from transdiffuser_planner.recording.definitions import make_message
@@ -34,9 +35,12 @@ FRAME, LAST = 3, 8
 TOPICS = TopicMap(
     images={camera.name: "image" if camera.name == CAMERA else f"image_{camera.name}" for camera in RIG.cameras},
     camera_infos={CAMERA: "info"},
-    **{n: n for n in ("lidar", "odometry", "acceleration", "route", "command", "speed_limit", "traffic_signal")},
+    **{n: n for n in ("lidar", "odometry", "acceleration", "route", "command", "speed_limit", "traffic_signal", "action_tokens")},
 )
 BUILDER = FeatureBuilder(TINY, RIG)
+CODEBOOK = ActionCodebook(
+    segment_C3=np.asarray([[0.0, 0.0, 0.0], [2.5, 0.0, 0.0], [2.4, 0.2, 0.1]]), interval_s=TINY.plan_interval_s
+)
 MAX_REASON = 300
 
 
@@ -59,6 +63,9 @@ def good_messages(frame: int):
     route = [[ego.x_m + d, 0.0] for d in range(0, 100, 10)]
     signal = TrafficSignal(stamp_ns=stamp_ns, state=SignalState.RED, distance_m=30.0)
     calm = Acceleration(stamp_ns=stamp_ns, ax_mps2=0.1, ay_mps2=0.0)
+    header = encode.header(make_message, stamp_ns, "")
+    tokens = make_message("transdiffuser_msgs/msg/ActionTokens", header=header, codebook_hash=CODEBOOK.digest,
+                          tokens=np.asarray([1, 1, 2, 2], dtype=np.uint16), horizon_s=2.0)  # fmt: skip
     info = encode.camera_info(make_message, stamp_ns, camera.name, camera)
     return [
         ("odometry", encode.odometry(make_message, ego, "base_link")),
@@ -67,6 +74,7 @@ def good_messages(frame: int):
         ("command", encode.driving_command(make_message, stamp_ns, Command.LEFT)),
         ("traffic_signal", encode.traffic_signal(make_message, stamp_ns, signal)),
         ("speed_limit", encode.float32(make_message, 13.0)),
+        ("action_tokens", tokens),
         ("info", info),
         *(
             (TOPICS.images[c.name], encode.image(make_message, stamp_ns, c.name, np.full((c.height, c.width, 3), 60, np.uint8)))
@@ -81,6 +89,7 @@ class Drive:
 
     def __init__(self):
         self.assembler = SnapshotAssembler(RIG, PlannerConfig())
+        self.assembler.codebook = CODEBOOK
         self.trigger = FrameTrigger(self.assembler)
         self.feeder = MessageFeeder(TOPICS, self.assembler)
         self.planned: list[SensorSnapshot] = []
@@ -143,6 +152,9 @@ def check(snapshot):
     assert snapshot.signal is None or np.isfinite(snapshot.signal.distance_m)
     assert snapshot.speed_limit_mps is None or 0.0 < snapshot.speed_limit_mps < 70.0
     assert isinstance(snapshot.command, Command)
+    if snapshot.instructed is not None:
+        poses = snapshot.instructed.pose_S3
+        assert poses.shape == (len(poses), 3) and len(poses) and np.isfinite(poses).all()
 
 
 def check_features(snapshot):
@@ -155,5 +167,6 @@ def essence(snapshot, *, with_history):
     parts = [snapshot.stamp_ns, snapshot.ego, snapshot.history if with_history else (), snapshot.missing, snapshot.command]
     parts += [snapshot.intrinsics, snapshot.acceleration, snapshot.signal, snapshot.speed_limit_mps, snapshot.ages_ns]
     pictures = {n: (i.stamp_ns, i.rgb_HW3.shape, i.rgb_HW3.tobytes()) for n, i in snapshot.images.items()}
+    said = snapshot.instructed and (snapshot.instructed.stamp_ns, snapshot.instructed.pose_S3.tobytes())
     route = snapshot.route and (snapshot.route.stamp_ns, snapshot.route.frame_id, snapshot.route.xy_N2.tobytes())
-    return [*parts, pictures, snapshot.cloud and (snapshot.cloud.stamp_ns, snapshot.cloud.xyz_N3.tobytes()), route]
+    return [*parts, pictures, snapshot.cloud and (snapshot.cloud.stamp_ns, snapshot.cloud.xyz_N3.tobytes()), route, said]

@@ -10,7 +10,7 @@ import struct
 import zlib
 
 import numpy as np
-from drive import CAMERA, FRAME, RIG, stamp_of, x_of
+from drive import CAMERA, CODEBOOK, FRAME, RIG, stamp_of, x_of
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -226,6 +226,15 @@ SIGNALS = st.builds(
     lambda h, s, d: make_message("transdiffuser_msgs/msg/TrafficSignal", header=h, state=s, distance_m=d),
     headers(), st.integers(0, 4) | UINT8, FLOATS32,
 )  # fmt: skip
+ACTION_TOKENS = st.builds(
+    lambda h, c, t, s: make_message(
+        "transdiffuser_msgs/msg/ActionTokens", header=h, codebook_hash=c, tokens=np.asarray(t, dtype=np.uint16), horizon_s=s
+    ),
+    headers(),
+    mostly(CODEBOOK.digest, TEXT),
+    mostly(st.just([1, 2, 1, 2]), st.lists(st.integers(0, 4) | st.integers(0, 2**16 - 1), max_size=40)),
+    mostly(2.0, FLOATS32),
+)
 SPEED_LIMITS = st.builds(lambda v: make_message("std_msgs/msg/Float32", data=v), FLOATS32)
 
 MESSAGES = {
@@ -239,5 +248,6 @@ MESSAGES = {
     "DrivingCommand": ("command", COMMANDS),
     "TrafficSignal": ("traffic_signal", SIGNALS),
     "Float32": ("speed_limit", SPEED_LIMITS),
+    "ActionTokens": ("action_tokens", ACTION_TOKENS),
 }
 """Type -> (topic of the drive, strategy)."""

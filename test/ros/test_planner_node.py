@@ -83,6 +83,13 @@ def test_parameters_that_contradict_each_other_are_refused_with_the_reason(stage
     assert "comfort_decel_mps2 must not exceed emergency_decel_mps2" in together.reason
 
 
+def test_a_scorer_that_the_model_does_not_have_is_refused_and_rules_go_on(stage):
+    answer = stage.planner.set_parameters([Parameter("selection", value="scorer")])[0]
+    assert not answer.successful and "the model has no scorer" in answer.reason
+    assert stage.planner.get_parameter("selection").value == "rules"
+    assert stage.vehicle.status_at(stage.plan_of_next_frame()).fallback_rung == 0
+
+
 def test_a_changed_parameter_takes_effect_in_the_next_cycle(stage):
     assert stage.planner.set_parameters([Parameter("num_candidates", value=5)])[0].successful
     assert stage.vehicle.status_at(stage.plan_of_next_frame()).num_candidates == 5

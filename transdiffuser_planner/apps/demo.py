@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -148,14 +147,12 @@ class _Watch:
         """
         import rclpy
 
-        # An exception raised while a callback or a finaliser runs can be lost there: Ctrl-C is only noted, and looked for.
-        interrupts: list[int] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda received, _: interrupts.append(received))
-        next_look = 0.0
+        from transdiffuser_planner.ros import session
+
+        told_to_stop, next_look = session.note_stop_signals(), 0.0
         while group.exit_status("simulator") is None:
             rclpy.spin_once(self._node, timeout_sec=0.1)
-            if interrupts:
+            if told_to_stop.is_set():
                 raise KeyboardInterrupt
             now = time.monotonic()
             if now < next_look:
@@ -171,6 +168,7 @@ class _Watch:
                 raise DemoError(f"nothing heard for {patience:.0f} s; simulator: {group.last_line('simulator')}")
         if group.exit_status("simulator") != 0:
             raise DemoError(f"the simulator failed: {group.last_line('simulator')}; see {group.log('simulator')}")
+        session.interrupt_on_stop_signals()
 
     def _show(self) -> None:
         if not self._clock_ns:

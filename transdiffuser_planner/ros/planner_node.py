@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -247,6 +248,9 @@ class PlannerNode(LifecycleNode):
     def _on_parameters(self, changes: list[Parameter]) -> Any:
         """Apply new values from the next cycle on, or refuse all of them."""
         config, answer = parameters.changed_config(self._config, changes)
+        refusal = "" if self._keeper is None else self._keeper.refuses(config)
+        if answer.successful and refusal:
+            return SetParametersResult(successful=False, reason=refusal)
         self._config = config
         if self._keeper is not None and self._intake is not None:
             self._keeper.configure(config)

@@ -39,7 +39,23 @@ def init(ros_args: Sequence[str]) -> None:
         rclpy.init(args=["transdiffuser", *ros_args], signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl reports malformed arguments in several types
         raise RosError(f"bad --ros-args ({str(error).splitlines()[0]})") from None
+    interrupt_on_stop_signals()
+
+
+def interrupt_on_stop_signals() -> None:
+    """From now on SIGINT and SIGTERM raise KeyboardInterrupt, once."""
     _on_stop_signals(_interrupt_once)
+
+
+def note_stop_signals() -> threading.Event:
+    """From now on SIGINT and SIGTERM are only noted, for loops that look: an exception can be lost inside a callback.
+
+    Returns:
+        What they set.
+    """
+    told_to_stop = threading.Event()
+    _on_stop_signals(lambda *_: told_to_stop.set())
+    return told_to_stop
 
 
 def _on_stop_signals(handler: Any) -> None:
@@ -67,9 +83,8 @@ def run_node(
         begin: Called with the node before spinning.
         end: Called with the node after spinning, before it is destroyed.
     """
-    told_to_stop = threading.Event()
     init(ros_args)
-    _on_stop_signals(lambda *_: told_to_stop.set())
+    told_to_stop = note_stop_signals()
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 

@@ -40,7 +40,7 @@ class ModelKeeper:
         self.memory = PlanMemory()
         planner = load(config, self.memory)
         self.contract = planner.contract
-        self.codebook = planner.codebook
+        self.codebook, self.has_scorer = planner.codebook, planner.backend.has_scorer
         self.source: Provenance = planner.source()
         self.planner: Planner | None = planner
         self.num_renewed = 0
@@ -55,6 +55,12 @@ class ModelKeeper:
     def is_loading(self) -> bool:
         """Whether a planner is being made."""
         return self._is_loading
+
+    def refuses(self, config: PlannerConfig) -> str:
+        """Why the model in use cannot plan with a configuration; "" if it can."""
+        if config.selection == "scorer" and not self.has_scorer:
+            return "selection: the model has no scorer; use 'rules', or load a model that has one"
+        return ""
 
     def configure(self, config: PlannerConfig) -> None:
         """Use another configuration from the next cycle on."""
@@ -140,3 +146,4 @@ class ModelKeeper:
             self._is_loading = False
             if not self._ended.is_set():
                 self.source, self.codebook, self.planner = planner.source(), planner.codebook, planner
+                self.has_scorer = planner.backend.has_scorer

@@ -81,7 +81,7 @@ class Planner:
         }
         features = self.backend.encode(observation)
         self._sampler.warm_up(features, observation, self.config)
-        if self.config.selection == "scorer":
+        if self.backend.has_scorer or self.config.selection == "scorer":
             nobody, still = agent_tensors([], np.zeros((0, 3)), 0), np.zeros((1, 1, self.contract.num_plan_steps, 3))
             self.backend.score(still, features, observation, nobody)
 

@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.paths import model_folder
 from transdiffuser_planner.evaluation.closed_loop import DriveResult, as_rows, summary
 from transdiffuser_planner.evaluation.model_card import MEASURED, write_card
+from transdiffuser_planner.evaluation.model_card_choice import choice_section, tokens_section
 from transdiffuser_planner.evaluation.tables import save_json
 from transdiffuser_planner.runtime.manifest import load_manifest
 
@@ -60,3 +63,22 @@ def test_the_shipped_card_is_what_the_command_writes(model: Path) -> None:
     assert written == (shipped / "README.md").read_text(encoding="utf-8")
     for path in (shipped / MEASURED).glob("*.json"):
         assert json.loads(path.read_text(encoding="utf-8"))["date"]
+
+
+def test_the_card_says_what_tokens_and_scorer_are_worth(model: Path) -> None:
+    manifest = replace(
+        load_manifest(model), contract=replace(TINY, codebook_size=256), graphs={"scorer": model / "scorer.onnx"}
+    )
+    told = {"moments": 10, "followed_with": 0.7, "followed_without": 0.1, "candidates_with": 0.6, "candidates_without": 0.1}
+    told |= {"ade_with_m": 0.5, "ade_without_m": 3.0}
+    rows = [{"manoeuvre": name, **told} for name in ("stop", "all others than driven")]
+    error = {"ade_mean": 0.04, "ade_p99": 0.09, "ade_worst": 0.14}
+    when = {"date": "2026-11-26", "machine": "any"}
+    text = tokens_section(manifest, {**when, "rows": rows, "reconstruction_m": error, "plans_encoded": 99})
+    assert "it followed in 70 %\nof 10 moments; without tokens it would have ended there in 10 %" in text
+    assert "| stop | 10 | 0.7 | 0.1 |" in text and "within 0.04 m" in text
+    scores = dict.fromkeys(("no_at_fault_collision", "drivable_area", "time_to_collision", "comfort", "ego_progress"), 90.0)
+    rows = [{"choice": "oracle", "title": "best candidate (oracle)", **scores, "pdms": 91.5}]
+    assert "91.5" in choice_section(manifest, {**when, "rows": rows, "candidates": 24, "moments": 7})
+    assert "takes none" in tokens_section(load_manifest(model), None)
+    assert "rules choose" in choice_section(load_manifest(model), None)
