@@ -54,8 +54,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plans.add_argument("--out", type=Path, required=True, help="folder to write; finished drives are kept")
     plans.add_argument("--candidates", type=int, default=24, help="sampled per moment (default: %(default)s)")
     plans.add_argument("--every", type=int, default=3, help="only every so many samples (default: %(default)s)")
+    plans.add_argument("--first", type=int, default=0, help="number of the first of them (default: %(default)s)")
     plans.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
     plans.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    table = kinds.add_parser("table", help="model, baselines, ablations and expert in the same moments, PDM score and errors")
+    table.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
+    table.add_argument("--baselines", type=Path, metavar="RUN", help="run with the stage baselines, on the model's encoder")
+    table.add_argument("--ablations", type=Path, metavar="DIR", help="what 'transdiffuser ablate' wrote")
+    table.add_argument("--bags", type=Path, required=True, help="folder of recorded drives with ground truth, not trained on")
+    table.add_argument("--samples", type=Path, required=True, help="their samples made by 'dataset'")
+    table.add_argument("--candidates", type=int, default=30, help="sampled per moment (default: %(default)s)")
+    table.add_argument("--steps", type=int, nargs="*", default=[1, 2, 5], help="rows of fewer DDIM steps (default: 1 2 5)")
+    table.add_argument("--every", type=int, default=3, help="only every so many samples (default: %(default)s)")
+    table.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
+    table.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    table.add_argument("--out", type=Path, help="write the results as JSON")
     _add_scene_arguments(kinds)
     card = kinds.add_parser("card", help="write a model's README.md from its manifest and its measured results")
     card.add_argument("model", type=Path, help="model folder; results are read from its folder 'measured'")
@@ -88,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print a Markdown table, or write the model card."""
     kinds = {"suite": run_suite, "compare": run_compare, "closed-loop": _closed_loop, "open-loop": _open_loop}
     scenes = {"scenes": _scenes, "scenes-from-bag": _scenes_from_bag}
-    choices = {"tokens": _tokens, "plans": _plans, "choice": _choice}
+    choices = {"tokens": _tokens, "plans": _plans, "choice": _choice, "table": _table}
     return (kinds | scenes | choices | {"card": _card})[args.kind](args)
 
 
@@ -264,7 +277,8 @@ def _plans(args: argparse.Namespace) -> int:
     from transdiffuser_planner.recording.topics import TopicMap, preset_files
 
     topics = TopicMap.load(preset_files(args.preset)[0])
-    common = {"model": args.model, "topics": topics, "num_candidates": args.candidates, "every": args.every}
+    common = {"model": args.model, "topics": topics, "num_candidates": args.candidates}
+    common |= {"first": args.first, "every": args.every}
     jobs = jobs_of(args.bags, args.samples, args.out, **common)
     if not jobs:
         raise EvaluationError(f"no drive of {args.bags} has samples in {args.samples}; make them with 'dataset'")
@@ -290,5 +304,48 @@ def _choice(args: argparse.Namespace) -> int:
     print(f"model {backend.manifest.name} {backend.manifest.model_hash[:12]}; {machine()}")
     if args.out is not None:
         content = {"model_hash": backend.manifest.model_hash, "moments": len(plans), "candidates": plans.num_candidates}
+        save_json(args.out, content | {"rows": rows})
+    return 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from transdiffuser_planner.core.errors import EvaluationError
+    from transdiffuser_planner.evaluation.plan_rows import Planners
+    from transdiffuser_planner.evaluation.plan_table import as_rows, jobs_of, measure_all, seed_spread
+    from transdiffuser_planner.evaluation.tables import PLAN_COLUMNS, machine, markdown_table, save_json
+    from transdiffuser_planner.recording.topics import TopicMap, preset_files
+    from transdiffuser_planner.runtime.manifest import load_manifest
+
+    manifest = load_manifest(args.model)
+    folders = sorted(args.ablations.glob("*/model")) if args.ablations is not None else []
+    if args.ablations is not None and not folders:
+        raise EvaluationError(f"ablations {args.ablations}: no */model in it; make them with 'transdiffuser ablate'")
+    planners = Planners(
+        model=args.model,
+        baselines=args.baselines,
+        ablations={folder.parent.name: folder for folder in folders},
+        steps=tuple(args.steps),
+        num_candidates=args.candidates,
+    )
+    topics = TopicMap.load(preset_files(args.preset)[0])
+    jobs = jobs_of(args.bags, args.samples, topics=topics, planners=planners, every=args.every)
+    with tqdm(total=len(jobs), unit="drive", file=sys.stderr) as bar:
+        found, failures = measure_all(jobs, args.workers, bar)
+    for line in failures:
+        print(f"left out: {line}", file=sys.stderr)
+    if not found:
+        raise EvaluationError(f"no moment could be measured: no drive of {args.bags} with samples in {args.samples}")
+    trained = {name: load_manifest(path).training for name, path in planners.ablations.items()}
+    rows = as_rows(found, {name: str(info.get("title", name)) for name, info in trained.items()})
+    spread = seed_spread(rows, {name: dict(info["recipe"]) for name, info in trained.items()})
+    moments = len(next(iter(found.values())))
+    print(markdown_table(rows, PLAN_COLUMNS))
+    print(f"\n{moments} moments of {len(jobs) - len(failures)} drives, {args.candidates} candidates; between seeds: {spread}")
+    print(f"model {manifest.name} {manifest.model_hash[:12]}; {machine()}; {args.workers} processes at once")
+    if args.out is not None:
+        content = {"model_hash": manifest.model_hash, "moments": moments, "drives": len(jobs) - len(failures)}
+        content |= {"candidates": args.candidates, "workers": args.workers, "seed_spread": spread}
         save_json(args.out, content | {"rows": rows})
     return 0

@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from transdiffuser_planner.core.errors import ConfigError
+
+if TYPE_CHECKING:  # torch is imported by those who need it
+    from transdiffuser_planner.training.run import Run
+    from transdiffuser_planner.training.samples import SampleSet
 
 NUM_PARITY_SAMPLES = 16
 
@@ -40,16 +45,39 @@ def run(args: argparse.Namespace) -> int:
 
 def _export_run(args: argparse.Namespace) -> int:
     """A trained run."""
+    from transdiffuser_planner.training.run import Run, describe_data
+    from transdiffuser_planner.training.samples import SampleSet
+
+    training = Run.open(args.run)
+    samples = SampleSet.open(args.samples, training.contract)
+    info: dict[str, Any] = {}
+    if args.note is not None:
+        info["note"] = args.note
+    if args.trained_on is not None:
+        info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
+    export_run(training, samples, args.out or Path("models") / training.network.name, info)
+    return 0
+
+
+def export_run(training: Run, samples: SampleSet, out: Path, info: dict[str, Any]) -> None:
+    """Export a finished run and say how large it became and how exact it is.
+
+    Args:
+        training: The run.
+        samples: On which ONNX must equal PyTorch.
+        out: Model folder.
+        info: Kept in the manifest, beside recipe and commit.
+
+    Raises:
+        TrainingError: Parity does not hold, or a stage was not finished.
+    """
     import numpy as np
 
     from transdiffuser_planner.training.export import export_model
     from transdiffuser_planner.training.graphs import Tensors
-    from transdiffuser_planner.training.run import Run, describe_data
-    from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
+    from transdiffuser_planner.training.samples import observation_of, stored_observation
     from transdiffuser_planner.training.targets import visible_agents
 
-    training = Run.open(args.run)
-    samples = SampleSet.open(args.samples, training.contract)
     inputs: list[Tensors] = []
     codebook = training.codebook()
     for index in np.linspace(0, len(samples) - 1, NUM_PARITY_SAMPLES).astype(np.int64):
@@ -68,12 +96,6 @@ def _export_run(args: argparse.Namespace) -> int:
             values["action_tokens"] = codebook.segment_C3[codebook.encode(raw["plan"])].astype(np.float32)
             values["action_tokens_valid"] = np.ones_like(values["action_tokens_valid"])
         inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
-    info = {"recipe": training.config.to_dict(), "commit": _commit()}
-    if args.note is not None:
-        info["note"] = args.note
-    if args.trained_on is not None:
-        info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
-    out = args.out or Path("models") / training.network.name
     result = export_model(
         training.planner_network(),
         training.normalizer(),
@@ -82,12 +104,11 @@ def _export_run(args: argparse.Namespace) -> int:
         codebook=codebook,
         scorer=training.scorer(),
         samples=inputs,
-        training=info,
+        training={"recipe": training.config.to_dict(), "commit": _commit(), **info},
     )
     print(
         f"{out}: {_megabytes(out):.1f} MB; largest difference from PyTorch on {len(inputs)} samples: {result.difference}"
     )
-    return 0
 
 
 def _megabytes(folder: Path) -> float:

@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "make the HTML report of a recorded drive",
     "dataset": "turn bags into training samples",
     "train": "train a model from samples",
+    "ablate": "train one model per ablation: the same recipe with one thing changed",
     "export": "export a trained model as ONNX graphs with a manifest",
     "quantize": "add int8 graphs to a model and measure what they do to plans",
     "doctor": "check the installation, the model and a running planner; say what to do about each fault",

@@ -43,7 +43,7 @@ class PlanScoreJob:
         model: Model folder.
         topics: Which topic carries what.
         num_candidates: Sampled by the model at every moment.
-        every: Only every so many samples.
+        first, every: Only every so many samples from that one on.
     """
 
     bag: Path
@@ -52,6 +52,7 @@ class PlanScoreJob:
     model: Path
     topics: TopicMap
     num_candidates: int
+    first: int
     every: int
 
 
@@ -69,7 +70,7 @@ def score_plans(job: PlanScoreJob) -> int:
     source, drive = CandidateSource(backend, SampleSet([folder])), SceneDrive(read_recording(job.bag, job.topics))
     last_ns = drive.stamp_ns_E[-1] - 5_000_000_000
     moments: list[Arrays] = []
-    for index in range(0, len(folder), job.every):
+    for index in range(job.first, len(folder), job.every):
         stamp_ns = int(folder.arrays["stamp_ns"][index])
         if stamp_ns > last_ns:
             break

@@ -60,6 +60,16 @@ CHOICE_COLUMNS = {
     "pdms": "PDMS",
 }
 
+PLAN_COLUMNS = {
+    "title": "planner",
+    **{key: heading for key, heading in CHOICE_COLUMNS.items() if key != "title"},
+    "pdms_error": "+- of PDMS",
+    "ade_m": "ADE m",
+    "fde_m": "FDE m",
+    "diversity": "D",
+    "ms": "ms",
+}
+
 
 def markdown_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
     """A table.

@@ -6,6 +6,7 @@ Letters: B batch, N queries, K keys, C width, G heads, D width of a head.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -45,6 +46,14 @@ class SelfAttention(nn.Module):
         """Tokens of the same shape; bias broadcasts to (B, G, N, N)."""
         query, key, value = (split_heads(part, self.heads) for part in self.qkv(x_BNC).chunk(3, dim=-1))
         return self.out(merge_heads(attend(query, key, value, bias)))
+
+
+class NoAttention(SelfAttention):
+    """The same layer for tokens that must not see one another: each reads its own value."""
+
+    def forward(self, x_BNC: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Tokens of the same shape; the bias decides nothing."""
+        return cast(Tensor, self.out(self.qkv(x_BNC).chunk(3, dim=-1)[2]))
 
 
 class CrossAttention(nn.Module):

@@ -44,6 +44,7 @@ class NetworkConfig:
         width, heads, layers, ffn_width: Of the denoising decoder and the plan regression head.
         embed_width: Hidden width of the motion encoder's MLPs.
         dropout: In the decoder's attention and feed-forward parts while training.
+        joint: Whether ego and agents of one sample see one another; else each is denoised on its own.
 
     Raises:
         ConfigError: Sizes that cannot work together.
@@ -64,6 +65,7 @@ class NetworkConfig:
     ffn_width: int = 1024
     embed_width: int = 256
     dropout: float = 0.1
+    joint: bool = True
 
     def __post_init__(self) -> None:
         if self.width % self.heads:

@@ -83,6 +83,8 @@ class DenoiseStep(nn.Module):
     def _among_road_users(self, layer: DecoderLayer, y: Tensor, size: tuple[int, int], bias: Tensor) -> Tensor:
         """Self-attention; three projections instead of one, because taking one apart copies it."""
         attention, heads = layer.self_attention, self.config.heads
+        if not self.config.joint:
+            return cast(Tensor, attention(y))
         weights = zip(attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3), strict=True)
         query, key, value = (
             functional.linear(y, weight, offset).view(*size, heads, -1).transpose(1, 2) for weight, offset in weights

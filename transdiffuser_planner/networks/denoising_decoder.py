@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.networks.attention import (
     CrossAttention,
+    NoAttention,
     SelfAttention,
     SingleTokenAttention,
     merge_heads,
@@ -58,7 +59,7 @@ class DecoderLayer(nn.Module):
         super().__init__()
         width = config.width
         self.read_last = singles_after_route(contract)
-        self.self_attention = SelfAttention(width, config.heads)
+        self.self_attention = (SelfAttention if config.joint else NoAttention)(width, config.heads)
         self.grids = nn.ModuleDict({name: CrossAttention(width, config.heads) for name in GRIDS})
         self.singles = nn.ModuleDict(
             {name: SingleTokenAttention(width) for name in (*SINGLES_BEFORE_ROUTE, *self.read_last)}
@@ -153,12 +154,21 @@ class DenoisingDecoder(nn.Module):
         memories = {name: features[f"{name}_tokens"] + self.positions[f"{name}_tokens"] for name in GRIDS[:3]}
         memories["route"] = motion.route_tokens
         summary = motion.side_by_side(self.sources)
-        tokens = torch.cat([self.ego_input(summary)[:, None], motion.agents], dim=1)
+        tokens = torch.cat([self.ego_token(motion)[:, None], motion.agents], dim=1)
         present = torch.cat([torch.ones_like(conditions["status"][:, :1]), agents_valid], dim=1)
         values: list[Tensor] = [tokens, (1.0 - present)[:, None, None] * MASKED, self.scene_vector(summary)[:, None]]
         for layer in self.layers:
             values += layer.prepare(memories, motion)
         return dict(zip(prepared_names(self.config), values, strict=True))
+
+    def ego_token(self, motion: MotionEmbeddings) -> Tensor:
+        """What is known of the ego, (B, D).
+
+        What action tokens ask for is added as it is: an embedding that is normalised before it is read could say
+        which way to go, but hardly how far.
+        """
+        known = torch.as_tensor(self.ego_input(motion.side_by_side(self.sources)))
+        return known if motion.told is None else known + motion.told
 
     def forward(self, x: Tensor, k: Tensor, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Predicted noise and the fused representation.

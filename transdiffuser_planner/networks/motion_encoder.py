@@ -43,11 +43,14 @@ class MotionEmbeddings:
         single: (B, D) by the names of ``sources``.
         route_tokens: The route's points, (B, R, D).
         agents: One embedding per agent, (B, A, D); meaningless where agents_valid is 0.
+        told: What the action tokens ask for, (B, D), to be added to the ego's token; None if the model takes none or
+            nothing was said.
     """
 
     single: dict[str, Tensor]
     route_tokens: Tensor
     agents: Tensor
+    told: Tensor | None = None
 
     def side_by_side(self, names: tuple[str, ...]) -> Tensor:
         """Single-token embeddings, (B, number * D)."""
@@ -83,6 +86,7 @@ class MotionEncoder(nn.Module):
         absent = ["action", "route", "route_point", "signal", "limit"]
         if contract.codebook_size:
             self.tokens = mlp(contract.num_plan_steps * 7, hidden, width)
+            self.told = nn.Linear(contract.num_plan_steps * 4, width, bias=False)
             absent.append(TOKENS)
         self.missing = nn.ParameterDict({name: nn.Parameter(torch.randn(width) * 0.02) for name in absent})
         index = torch.linspace(0.0, 1.0, contract.num_route_points)
@@ -113,6 +117,7 @@ class MotionEncoder(nn.Module):
             single=single,
             route_tokens=tokens,
             agents=self.agent(_agents(agents_BAF, c["route"], route_valid_BR, self.contract)),
+            told=self.told(_differences(c)) if self.contract.codebook_size and "action_tokens" in c else None,
         )
 
     def _tokens(self, c: dict[str, Tensor]) -> Tensor:
@@ -163,13 +168,25 @@ def _segments(segment_BT3: Tensor, valid_BT: Tensor) -> Tensor:
     """(B, T * 7): scaled segments, the path they make, validity."""
     valid = valid_BT[..., None]
     segment = segment_BT3 * valid
-    heading = torch.cumsum(segment[..., 2], dim=1)
-    before = heading - segment[..., 2]
-    cos, sin = torch.cos(before), torch.sin(before)
-    x = torch.cumsum(cos * segment[..., 0] - sin * segment[..., 1], dim=1)
-    y = torch.cumsum(sin * segment[..., 0] + cos * segment[..., 1], dim=1)
-    path = torch.stack([x / POSITION_SCALE_M, y / 5.0, heading], dim=-1) * valid
+    pose = torch.cumsum(_in_base_link(segment), dim=1)
+    path = pose * pose.new_tensor([1.0 / POSITION_SCALE_M, 0.2, 1.0]) * valid
     return torch.cat([segment * segment.new_tensor([0.2, 2.0, 3.0]), path, valid], dim=-1).flatten(1)
+
+
+def _differences(c: dict[str, Tensor]) -> Tensor:
+    """(B, T * 4): the action tokens as the decoder's own kind of numbers, scaled, and validity."""
+    valid = c["action_tokens_valid"][..., None]
+    step = _in_base_link(c["action_tokens"] * valid)
+    return torch.cat([step * step.new_tensor([0.4, 2.0, 5.0]), valid], dim=-1).flatten(1)
+
+
+def _in_base_link(segment_BT3: Tensor) -> Tensor:
+    """Segments, each in the frame of the one before, as differences between poses in base_link."""
+    before = torch.cumsum(segment_BT3[..., 2], dim=1) - segment_BT3[..., 2]
+    cos, sin = torch.cos(before), torch.sin(before)
+    x = cos * segment_BT3[..., 0] - sin * segment_BT3[..., 1]
+    y = sin * segment_BT3[..., 0] + cos * segment_BT3[..., 1]
+    return torch.stack([x, y, segment_BT3[..., 2]], dim=-1)
 
 
 def _limit(c: dict[str, Tensor]) -> Tensor:

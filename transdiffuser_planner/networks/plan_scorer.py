@@ -1,10 +1,11 @@
 """Predicts the PDM sub-scores of candidate plans from what the planner perceives.
 
 Everything a plan meets is gathered at its own poses: the probability of road under the corners of the footprint, the gap
-to every agent as the same joint sample predicts it, the distance from the route. Then the plan as a whole asks the
-bird's-eye tokens, as in the scorers of Hydra-MDP (Li et al. 2024) and GTRS (2025).
+to every agent as the same joint sample predicts it, how often the agents of all samples come near, the distance from the
+route. Then the plan as a whole asks the bird's-eye tokens, as in the scorers of Hydra-MDP (Li et al. 2024) and GTRS (2025).
 
-Letters: B scenes, M plans, T plan steps, A agents, R route points, K tokens, D width, L bird's-eye cells, C classes.
+Letters: B scenes, M plans, S samples of the agents' futures (one for each plan), T plan steps, A agents, R route points, K
+tokens, D width, L bird's-eye cells, C classes.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from transdiffuser_planner.networks.config import NetworkConfig
 from transdiffuser_planner.networks.motion_encoder import mlp
 
 _DRIVABLE = (BevClass.ROAD, BevClass.CENTER_LINE, BevClass.VEHICLE)
-_NUM_KINEMATIC, _NUM_ROAD, _NUM_ROUTE, _NUM_AGENT = 9, 6, 3, 12
+_NUM_KINEMATIC, _NUM_ROAD, _NUM_ROUTE, _NUM_AGENT, _NUM_CHANCE = 9, 6, 3, 12, 3
 _AGENT_WIDTH, _STEP_WIDTH = 32, 64
 _STATUS_SCALE = (1.0, 1.0, 1.0, 1.0, 0.1, 0.5, 0.3, 0.3)
 _FAR = 1e4
+_TOUCHING_M = 0.2
 _EPSILON = 1e-4
 
 
@@ -37,7 +39,8 @@ class PlanScorer(nn.Module):
         self.register_buffer("status_scale_8", torch.tensor(_STATUS_SCALE), persistent=False)
         width = config.width
         self.agent = mlp(_NUM_AGENT, 2 * _AGENT_WIDTH, _AGENT_WIDTH)
-        self.step = mlp(_NUM_KINEMATIC + _NUM_ROAD + _NUM_ROUTE + _AGENT_WIDTH, 2 * _STEP_WIDTH, _STEP_WIDTH)
+        gathered = _NUM_KINEMATIC + _NUM_ROAD + _NUM_ROUTE + _AGENT_WIDTH + _NUM_CHANCE
+        self.step = mlp(gathered, 2 * _STEP_WIDTH, _STEP_WIDTH)
         self.plan = mlp(_STEP_WIDTH * contract.num_plan_steps, 2 * width, width)
         self.context = mlp(8 + 4 + 1 + 2, width, width)
         self.norm = nn.LayerNorm(width)
@@ -59,10 +62,11 @@ class PlanScorer(nn.Module):
                 self._road(pose_BMT3, scene["bev_logits"]),
                 _along_route(pose_BMT3, scene["route"], scene["route_valid"], self.route_index_R),
                 self._agents(pose_BMT3, agent_BMAT3, scene["agents"], scene["agents_valid"]),
+                _chance_of_contact(pose_BMT3, agent_BMAT3, scene["agents"], scene["agents_valid"]),
             ],
             dim=-1,
         )
-        plan_BMD = self.plan(self.step(steps).flatten(2))
+        plan_BMD = self.plan(self.dropout(self.step(steps)).flatten(2))
         plan_BMD = plan_BMD + self.context(_context(scene, self.status_scale_8))[:, None]
         key, value = self.bev.prepare(scene["bev_tokens"])
         plan_BMD = plan_BMD + self.dropout(self.bev(self.norm(plan_BMD), key, value))
@@ -106,6 +110,28 @@ class PlanScorer(nn.Module):
         # One more row stands for nobody, so that a scene without agents has a maximum too.
         nobody = torch.zeros_like(pose_BMT3[..., :1]).expand(-1, -1, -1, _AGENT_WIDTH)[:, :, None]
         return torch.cat([seen, nobody], dim=2).amax(dim=2)
+
+
+def _chance_of_contact(pose_BMT3: Tensor, agent_BSAT3: Tensor, agents_BAF: Tensor, valid_BA: Tensor) -> Tensor:
+    """In how many of the agents' sampled futures somebody touches, comes near or is close to every pose: (B, M, T, 3).
+
+    One sample's agents are one guess; what most samples agree on is likely. The agent that does so most often counts.
+    """
+    center = _center(pose_BMT3)[:, :, None, None]
+    delta = agent_BSAT3[:, None, ..., :2] - center
+    heading = pose_BMT3[:, :, None, None, :, 2]
+    cos, sin = heading.cos(), heading.sin()
+    along = (delta[..., 0] * cos + delta[..., 1] * sin).abs()
+    across = (delta[..., 1] * cos - delta[..., 0] * sin).abs()
+    turned = agent_BSAT3[:, None, ..., 2] - heading
+    turned_cos, turned_sin = turned.cos().abs(), turned.sin().abs()
+    length, width = (0.5 * agents_BAF[:, None, None, :, None, i] for i in (AgentIndex.LENGTH_M, AgentIndex.WIDTH_M))
+    gap_along = along - length * turned_cos - width * turned_sin - 0.5 * EGO_VEHICLE.length_m
+    gap_across = across - length * turned_sin - width * turned_cos - 0.5 * EGO_VEHICLE.width_m
+    gap_BMSAT = torch.maximum(gap_along, gap_across)
+    near = [(-gap_BMSAT / _TOUCHING_M).sigmoid(), (-gap_BMSAT.clamp(min=0.0)).exp(), (-gap_BMSAT.clamp(min=0.0) / 4.0).exp()]
+    chance = torch.stack([value.mean(dim=2) for value in near], dim=-1)
+    return (chance * valid_BA[:, None, :, None, None]).amax(dim=2)
 
 
 def _spread(value_BA: Tensor, like_BMAT: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class ScenePreparation(nn.Module):
         decoder, width = self.decoder, self.decoder.config.width
         motion = decoder.motion_encoder(conditions, agents)
         summary = motion.side_by_side(decoder.sources)
-        ego = decoder.ego_input(summary) + decoder.ego_plan.bias
+        ego = decoder.ego_token(motion) + decoder.ego_plan.bias
         tokens = torch.cat([ego, motion.agents[0] + decoder.agent_plan.bias])
         present = torch.cat([torch.ones_like(conditions["status"][:, :1]), agents_valid], dim=1)
         active = functional.silu(decoder.step_embedding.weight + decoder.scene_vector(summary))

@@ -129,9 +129,18 @@ def withhold_conditions(batch: Batch, rng: np.random.Generator, config: Augmenta
 
 
 def withhold_tokens(
-    segment_BT3: NDArray[np.float32], rng: np.random.Generator, config: AugmentationConfig
+    segment_BT3: NDArray[np.float32],
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+    needed_B: NDArray[np.bool_] | None = None,
 ) -> Batch:
     """Action tokens as somebody else speaks them: often not at all, often fewer than the plan has steps, a bit off.
+
+    Args:
+        segment_BT3: The segments of all tokens.
+        rng: Chance.
+        config: Its probabilities.
+        needed_B: Where nothing but the tokens says what is wanted: they are neither left out nor cut.
 
     Returns:
         The model's inputs "action_tokens" and "action_tokens_valid".
@@ -139,6 +148,8 @@ def withhold_tokens(
     size, steps = segment_BT3.shape[:2]
     count_B = np.where(rng.random(size) < config.cut_tokens, rng.integers(1, steps + 1, size), steps)
     count_B = np.where(rng.random(size) < config.drop_tokens, 0, count_B)
+    if needed_B is not None:
+        count_B[needed_B] = steps
     valid = np.arange(steps) < count_B[:, None]
     noise = rng.normal(0.0, TOKEN_NOISE, segment_BT3.shape)
     noise[:, 0] *= FIRST_TOKEN_NOISE  # the vehicle is not quite where the tokens have it by now

@@ -36,21 +36,25 @@ class CandidateSource:
 
     def __init__(self, backend: OnnxBackend, samples: SampleSet, more: Sequence[str] = ()) -> None:
         self._backend, self._samples = backend, samples
-        self._contract, manifest = backend.manifest.contract, backend.manifest
+        self.contract, manifest = backend.manifest.contract, backend.manifest
         self._normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
         self._schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
-        self._names = (*stored_observation(self._contract), *LABELS, "stamp_ns", *more)
+        self._names = (*stored_observation(self.contract), *LABELS, "stamp_ns", *more)
 
     def moment(self, index: int) -> Moment:
         """Read a sample and look at its pictures and cloud once."""
         raw = self._samples.gather(np.asarray([index]), self._names)
-        known = visible_agents(raw, self._contract)
-        observation = observation_of(raw, self._contract)
+        known = visible_agents(raw, self.contract)
+        observation = observation_of(raw, self.contract)
         agents = {name: known[name] for name in ("agents", "agents_valid")}
         return Moment(raw=raw, observation=observation, agents=agents, features=self._backend.encode(observation))
 
     def sample(
-        self, moment: Moment, num_candidates: int, said: Mapping[str, NDArray[np.float32]] | None = None
+        self,
+        moment: Moment,
+        num_candidates: int,
+        said: Mapping[str, NDArray[np.float32]] | None = None,
+        num_steps: int | None = None,
     ) -> NDArray[np.float64]:
         """Joint futures (M, 1 + A, T, 3) in base_link, the ego first, then all agents' places; the same noise every time.
 
@@ -58,14 +62,15 @@ class CandidateSource:
             moment: From ``moment``.
             num_candidates: M.
             said: Action tokens as the model's inputs; None: nobody says anything.
+            num_steps: Denoise steps; None: all that the model was trained with.
         """
         observation = {**moment.observation, **(said or {})}
         condition = self._backend.condition(moment.features, observation, moment.agents)
-        shape = (num_candidates, *plan_spec(self._contract).shape)
+        shape = (num_candidates, *plan_spec(self.contract).shape)
         drawn = sample_plans(
             lambda x, k: self._backend.predict_noise(x, k, condition),
             self._schedule,
             draw_noise(0, int(moment.raw["stamp_ns"][0]), shape, self._schedule.num_steps),
-            num_steps=self._schedule.num_steps,
+            num_steps=num_steps or self._schedule.num_steps,
         )
         return self._normalizer.to_poses(drawn.clean_MNP, agent_origins(moment.agents["agents"])[0])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import typing
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -55,6 +56,7 @@ class AugmentationConfig:
         drop_history, drop_acceleration: The ego's own past, so that it is not simply continued.
         drop_route, drop_command, drop_signal, drop_speed_limit, drop_tokens: Optional conditions.
         cut_tokens: The action tokens end early.
+        tell_other: What is told, and wanted, is another manoeuvre than the one that was driven, where the road allows one.
         drop_agent: Each agent; drop_agent_speed: its speed.
     """
 
@@ -70,6 +72,7 @@ class AugmentationConfig:
     drop_speed_limit: float = 0.2
     drop_tokens: float = 0.6
     cut_tokens: float = 0.5
+    tell_other: float = 0.0
     drop_agent: float = 0.08
     drop_agent_speed: float = 0.15
 
@@ -81,7 +84,12 @@ class AugmentationConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossWeights:
-    """Weights of the loss terms; bev, centre, box, signal and plan belong to the encoder stage."""
+    """Weights of the loss terms; bev, centre, box, signal and plan belong to the encoder stage.
+
+    Attributes:
+        decorrelation: Of the decorrelation loss on one noisy sample of every scene, outside the denoise loop.
+        decorrelation_inside: Of the same at every noisy sample, inside the loop; the paper's ablation, not its choice.
+    """
 
     bev: float = 1.0
     centre: float = 1.0
@@ -91,14 +99,24 @@ class LossWeights:
     ego: float = 1.0
     agents: float = 0.5
     decorrelation: float = 0.02
+    decorrelation_inside: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
-    """A whole recipe; joint is the optional third stage, whose learning rate must be small: it starts from trained weights."""
+    """A whole recipe; joint is the optional third stage, whose learning rate must be small: it starts from trained weights.
+
+    Attributes:
+        denoise_steps: T of the diffusion, in training and at run time.
+        joint_agents: Whether ego and agents are denoised together.
+        action_tokens: Whether the model can be told action tokens.
+    """
 
     network: str = "tiny"
     seed: int = 0
+    denoise_steps: int = 10
+    joint_agents: bool = True
+    action_tokens: bool = True
     encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
     decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
     joint: StageConfig = field(
@@ -118,7 +136,9 @@ class TrainingConfig:
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
-            data = json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)  # YAML reads 5e-05 as a word
+            data = (
+                json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)
+            )  # YAML reads 5e-05 as a word
         except OSError as error:
             raise ConfigError(f"recipe {path}: cannot be read ({error.strerror})") from None
         except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -129,6 +149,25 @@ class TrainingConfig:
         """A JSON-serialisable form."""
         return asdict(self)
 
+    def changed(self, changes: Any, where: str) -> TrainingConfig:
+        """The recipe with the values of a nested mapping instead of its own.
+
+        Raises:
+            ConfigError: Unknown key, wrong type or value out of bounds; the message begins with ``where``.
+        """
+        if not isinstance(changes, Mapping):
+            raise ConfigError(f"{where}: expected a mapping, got {changes!r}")
+        return cast(TrainingConfig, _build(TrainingConfig, _merged(self.to_dict(), changes), where))
+
+
+def _merged(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings with some values changed."""
+    out = dict(data)
+    for key, value in changes.items():
+        inner = out.get(key)
+        out[key] = _merged(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return out
+
 
 def _build(kind: Any, data: Any, where: str) -> Any:
     """A dataclass from a mapping, checked recursively."""
@@ -138,7 +177,7 @@ def _build(kind: Any, data: Any, where: str) -> Any:
     values: dict[str, Any] = {}
     for name, value in data.items():
         expected = hints[name]
-        if expected in (int, float, str):
+        if expected in (bool, int, float, str):
             number = expected is float and isinstance(value, int) and not isinstance(value, bool)
             if type(value) is not expected and not number:
                 raise ConfigError(f"{where}: {name} expected {expected.__name__}, got {value!r}")

@@ -23,6 +23,7 @@ from transdiffuser_planner.training.augmentation import blur_agents, withhold_co
 from transdiffuser_planner.training.config import LossWeights, TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache
 from transdiffuser_planner.training.machine import full_precision, to_device
+from transdiffuser_planner.training.other_plans import OtherPlans
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.targets import agent_origins, joint_plan, visible_agents
 
@@ -44,14 +45,18 @@ VALIDATION_CANDIDATES = 16
 class MotionSet:
     """Everything stage 2 needs of the samples but the features, in memory.
 
-    With a codebook also the segments (T, 3) of the action tokens that describe what was driven.
+    With a codebook also the segments (T, 3) of the action tokens that describe what was driven, and of those that
+    describe something else that the road allows, each with its plan.
     """
 
-    def __init__(self, samples: SampleSet, codebook: ActionCodebook | None = None) -> None:
+    def __init__(
+        self, samples: SampleSet, codebook: ActionCodebook | None = None, others: OtherPlans | None = None
+    ) -> None:
         self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
         if codebook is not None:
             tokens = codebook.encode(self.arrays["plan"])
             self.arrays["said"] = codebook.segment_C3[tokens].astype(np.float32)
+        self.others = others
 
     def __len__(self) -> int:
         return len(self.arrays["plan"])
@@ -73,16 +78,19 @@ def make_batch(
     """One batch of tensors; without a config nothing is augmented or said, without a cache there are no features."""
     raw = motion.gather(index_B)
     agents = visible_agents(raw, contract)
+    said: dict[str, NDArray[Any]] = {}
     if config is not None:
         raw = withhold_conditions(raw, rng, config.augmentation)
+        if motion.others is not None:
+            raw = motion.others.tell(raw, index_B, config.augmentation.tell_other, rng)
+        if "said" in raw:
+            said = withhold_tokens(raw["said"], rng, config.augmentation, raw.get("told_other"))
         agents["agents"], agents["agents_valid"] = blur_agents(
             agents["agents"], agents["agents_valid"], rng, config.augmentation
         )
     plan, mask = joint_plan(raw["plan"], raw["plan_valid"], agents, normalizer)
     batch: Batch = {name: torch.from_numpy(raw[name]) for name in CONDITION_INPUTS}
-    if config is not None and "said" in raw:
-        said = withhold_tokens(raw["said"], rng, config.augmentation)
-        batch |= {name: torch.from_numpy(value) for name, value in said.items()}
+    batch |= {name: torch.from_numpy(value) for name, value in said.items()}
     batch |= {name: torch.from_numpy(agents[name]) for name in ("agents", "agents_valid")}
     batch |= {"plan": torch.from_numpy(plan), "plan_mask": torch.from_numpy(mask)}
     batch["origin"] = torch.from_numpy(agent_origins(agents["agents"]))
@@ -130,6 +138,9 @@ def losses(
         )
         parts["decorrelation"] = decorrelation_loss(fused[:, 0].float())
         parts["total"] = parts["diffusion"] + weights.decorrelation * parts["decorrelation"]
+        if weights.decorrelation_inside > 0.0:
+            inside = torch.stack([decorrelation_loss(fused[:, m].float()) for m in range(num_samples)]).mean()
+            parts["total"] = parts["total"] + weights.decorrelation_inside * inside
     return parts
 
 

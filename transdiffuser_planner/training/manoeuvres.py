@@ -6,6 +6,7 @@ Letters: T plan steps, P points of a path, L cells of the bird's-eye label.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,6 @@ FloatArray = NDArray[np.float64]
 
 ANOTHER_M = 3.0
 """A manoeuvre that ends nearer to where was driven is not another one."""
-BRAKE_MPS2, START_MPS2, CRUISE_MPS = 2.5, 1.5, 8.0
-TURN_SPEED_MPS, TURN_RADIUS_M = 5.0, (8.0, 12.0)
-TURN_AFTER_M = (0.0, 4.0, 8.0, 12.0)
 _QUARTER_TURN_RAD = 0.5 * np.pi
 _SPACING_M, _LONGEST_M = 0.25, 40.0
 _FINE_STEPS = 10
@@ -29,8 +27,41 @@ _STANDS_MPS, _MOVES_MPS = 0.5, 3.0
 _FREE = (BevClass.ROAD, BevClass.CENTER_LINE)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Style:
+    """How manoeuvres are driven: deceleration, acceleration, speeds to reach, turns to try in this order."""
+
+    brake_mps2: float = 2.5
+    start_mps2: float = 1.5
+    cruise_mps: float = 8.0
+    turn_speed_mps: float = 5.0
+    turn_radius_m: tuple[float, ...] = (8.0, 12.0)
+    turn_after_m: tuple[float, ...] = (0.0, 4.0, 8.0, 12.0)
+
+    @staticmethod
+    def drawn(rng: np.random.Generator) -> Style:
+        """Any plausible one."""
+        return Style(
+            brake_mps2=rng.uniform(1.5, 4.0),
+            start_mps2=rng.uniform(0.8, 2.5),
+            cruise_mps=rng.uniform(4.0, 11.0),
+            turn_speed_mps=rng.uniform(3.5, 7.0),
+            turn_radius_m=tuple(rng.uniform(6.0, 16.0, 2)),
+            turn_after_m=tuple(rng.uniform(0.0, 14.0, 4)),
+        )
+
+
+MEASURED = Style()
+"""The one that ``evaluate tokens`` asks for."""
+
+
 def other_manoeuvres(
-    driven_T3: FloatArray, route_R2: FloatArray, speed_mps: float, bev_LL: NDArray[np.uint8], contract: ModelContract
+    driven_T3: FloatArray,
+    route_R2: FloatArray,
+    speed_mps: float,
+    bev_LL: NDArray[np.uint8],
+    contract: ModelContract,
+    style: Style = MEASURED,
 ) -> dict[str, FloatArray]:
     """At most one plan (T, 3) in base_link for each of "stop", "drive on", "straight", "turn left", "turn right".
 
@@ -39,9 +70,10 @@ def other_manoeuvres(
         route_R2: The route ahead; may be empty.
         speed_mps: Present speed.
         bev_LL: Labelled classes around the vehicle; it must stay on road that nobody stands on.
+        style: How they are driven.
     """
     found: dict[str, FloatArray] = {}
-    for name, plan_T3 in _proposals(driven_T3, route_R2, speed_mps, contract):
+    for name, plan_T3 in _proposals(driven_T3, route_R2, speed_mps, contract, style):
         if name in found or float(final_displacement_m(plan_T3, driven_T3)) < ANOTHER_M:
             continue
         if stays_on_road(plan_T3, bev_LL, contract):
@@ -50,20 +82,21 @@ def other_manoeuvres(
 
 
 def _proposals(
-    driven_T3: FloatArray, route_R2: FloatArray, speed_mps: float, contract: ModelContract
+    driven_T3: FloatArray, route_R2: FloatArray, speed_mps: float, contract: ModelContract, style: Style
 ) -> Iterator[tuple[str, FloatArray]]:
-    time_s_T = contract.plan_times_s
+    time_s_T, brake_mps2 = contract.plan_times_s, style.brake_mps2
     steady_m = speed_mps * time_s_T
     if speed_mps > _MOVES_MPS:
-        stop_s = np.minimum(time_s_T, speed_mps / BRAKE_MPS2)
-        yield "stop", _at(_through(driven_T3[:, :2]), speed_mps * stop_s - 0.5 * BRAKE_MPS2 * stop_s**2)
+        stop_s = np.minimum(time_s_T, speed_mps / brake_mps2)
+        yield "stop", _at(_through(driven_T3[:, :2]), speed_mps * stop_s - 0.5 * brake_mps2 * stop_s**2)
         yield "straight", _at(_straight(), steady_m)
     if speed_mps < _STANDS_MPS and len(route_R2) >= 2:
-        yield "drive on", _at(_through(route_R2), _sped_up_m(speed_mps, START_MPS2, CRUISE_MPS, time_s_T))
-    slowed_m = _sped_up_m(speed_mps, -BRAKE_MPS2 if speed_mps > TURN_SPEED_MPS else START_MPS2, TURN_SPEED_MPS, time_s_T)
+        yield "drive on", _at(_through(route_R2), _sped_up_m(speed_mps, style.start_mps2, style.cruise_mps, time_s_T))
+    to_mps = style.turn_speed_mps
+    slowed_m = _sped_up_m(speed_mps, -brake_mps2 if speed_mps > to_mps else style.start_mps2, to_mps, time_s_T)
     for side, name in ((1.0, "turn left"), (-1.0, "turn right")):
-        for radius_m in TURN_RADIUS_M:
-            for after_m in TURN_AFTER_M:
+        for radius_m in style.turn_radius_m:
+            for after_m in style.turn_after_m:
                 yield name, _at(_turn(side, radius_m, after_m), slowed_m)
 
 
@@ -71,7 +104,9 @@ def stays_on_road(plan_T3: FloatArray, bev_LL: NDArray[np.uint8], contract: Mode
     """Whether the footprint's corners lie on free road all the way; what leaves the grid does not count as road."""
     start = np.zeros((1, 3))
     at = np.linspace(0.0, len(plan_T3), len(plan_T3) * _FINE_STEPS + 1)[1:]
-    pose = np.stack([np.interp(at, np.arange(len(plan_T3) + 1), c) for c in np.concatenate([start, plan_T3]).T], axis=-1)
+    pose = np.stack(
+        [np.interp(at, np.arange(len(plan_T3) + 1), c) for c in np.concatenate([start, plan_T3]).T], axis=-1
+    )
     center = EGO_VEHICLE.center_offset_m
     x, y = pose[:, 0] + center * np.cos(pose[:, 2]), pose[:, 1] + center * np.sin(pose[:, 2])
     corners = box_corners(x, y, pose[:, 2], EGO_VEHICLE.length_m, EGO_VEHICLE.width_m)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from transdiffuser_planner.training.config import StageConfig, TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
 from transdiffuser_planner.training.loader import MakeBatch, ShuffledBatches
 from transdiffuser_planner.training.machine import Machine, first_process_first
+from transdiffuser_planner.training.other_plans import OtherPlans
 from transdiffuser_planner.training.pretrained import Pretrained
 from transdiffuser_planner.training.samples import SampleSet
 from transdiffuser_planner.training.scored_plans import ScoredPlans
@@ -43,6 +44,7 @@ from transdiffuser_planner.training.weights import finished_weights, was_begun
 
 CONTRACTS = {"tiny": TINY, "base": BASE}
 VALIDATION_LIMIT = 1024
+SAMPLING_LIMIT = 256
 BASELINE_DATA = "baselines.json"
 
 
@@ -74,8 +76,8 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
         backend = None if model is None else OnnxBackend(load_manifest(model), "cpu", torch.get_num_threads())
-        contract = CONTRACTS[config.network] if backend is None else backend.manifest.contract
-        network = named_config(config.network)
+        contract = _contract(config) if backend is None else backend.manifest.contract
+        network = replace(named_config(config.network), joint=config.joint_agents)
         return Run(
             folder=folder,
             config=config,
@@ -164,9 +166,10 @@ class Run:
 
     def perception(self) -> PerceptionNetwork:
         """The trained encoder with its heads."""
-        stage = encoder_stage.EncoderStage(self.network, self.contract)
-        stage.load_state_dict(finished_weights(self.folder, encoder_stage.STAGE))
-        return stage.perception.eval()
+        network = PerceptionNetwork(self.network, self.contract)
+        weights, prefix = finished_weights(self.folder, encoder_stage.STAGE), "perception."
+        network.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+        return network.eval()
 
     def features(self, name: str, samples: SampleSet) -> FeatureCache:
         """The cached scene features of a set of samples."""
@@ -198,13 +201,22 @@ class Run:
             new = grow_from(network, finished_weights(start, decoder_stage.STAGE))
             print(f"decoder starts from {start}; new: {', '.join(new) or 'nothing'}")
         with first_process_first():
-            motion = decoder_stage.MotionSet(samples, self.codebook(samples))
+            motion = decoder_stage.MotionSet(samples, self.codebook(samples), self.other_plans(samples))
         make = decoder_stage.batch_maker(motion, cache, contract, normalizer, config)
         trainer = self._trainer(decoder_stage.STAGE, network, config.decoder, make, len(samples))
         unseen = decoder_stage.MotionSet(validation)
-        validate = partial(decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, VALIDATION_LIMIT)
+        validate = partial(decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, SAMPLING_LIMIT)
         losses = partial(decoder_stage.losses, config.loss, config.decoder.samples_per_scene, schedule)
         trainer.fit(losses, validate, 2 * trainer.batches.steps_per_epoch)
+
+    def other_plans(self, samples: SampleSet) -> OtherPlans | None:
+        """What could have been driven instead, if the recipe wants it told."""
+        codebook = self.codebook(samples)
+        if codebook is None or self.config.augmentation.tell_other == 0.0:
+            return None
+        return OtherPlans.cached(
+            self.folder / "features" / "other_plans.npz", samples, codebook, self.contract, self.config.seed
+        )
 
     def train_joint(self, samples: SampleSet, validation: SampleSet) -> None:
         """Stage 3, optional: both networks, from the weights of stages 1 and 2."""
@@ -212,7 +224,7 @@ class Run:
         network = self._after_two_stages().to(memory_format=torch.channels_last)
         make = joint_stage.batch_maker(samples, self.codebook(), contract, normalizer, config)
         trainer = self._trainer(joint_stage.STAGE, network, config.joint, make, len(samples))
-        validate = partial(joint_stage.validate, validation, contract, normalizer, schedule, VALIDATION_LIMIT)
+        validate = partial(joint_stage.validate, validation, contract, normalizer, schedule, SAMPLING_LIMIT)
         losses = partial(joint_stage.losses, config, contract, schedule)
         trainer.fit(losses, validate, trainer.batches.steps_per_epoch)
 
@@ -288,6 +300,12 @@ class Run:
         network = self.baseline_network(name)
         network.load_state_dict(finished_weights(self.folder, name))
         return network.eval()
+
+
+def _contract(config: TrainingConfig) -> ModelContract:
+    """The size's contract with what the recipe changes of it."""
+    contract = replace(CONTRACTS[config.network], num_denoise_steps=config.denoise_steps)
+    return contract if config.action_tokens else replace(contract, codebook_size=0)
 
 
 def use_threads(count: int) -> None:

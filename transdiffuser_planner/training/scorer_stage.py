@@ -19,6 +19,7 @@ Batch = dict[str, Any]
 
 STAGE = "scorer"
 VALIDATION_BATCH = 64
+RANKING, TEMPERATURE = 0.1, 0.1
 POSE_NOISE_M, AGENT_NOISE_M = 0.03, 0.15
 
 
@@ -38,10 +39,16 @@ def logits_of(network: nn.Module, batch: Batch) -> Tensor:
 
 
 def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """Cross-entropy of every sub-score; "total" is their mean."""
+    """Cross-entropy of every sub-score, and of which plan of a scene is best; "total" weighs the latter by RANKING.
+
+    Sub-scores alone are learnt best where scenes differ; what is asked of a scorer is which plans of one scene differ.
+    """
     logits = logits_of(network, batch).float()
     each = functional.binary_cross_entropy_with_logits(logits, batch["score"], reduction="none").mean(dim=(0, 1))
-    return {**dict(zip(SCORE_NAMES, each.unbind(), strict=True)), "total": each.mean()}
+    wanted_BM = (pdm_score(batch["score"]) / TEMPERATURE).softmax(dim=1)
+    ranking = -(wanted_BM * (pdm_score(logits.sigmoid()) / TEMPERATURE).log_softmax(dim=1)).sum(dim=1).mean()
+    parts = dict(zip(SCORE_NAMES, each.unbind(), strict=True))
+    return {**parts, "ranking": ranking, "total": each.mean() + RANKING * ranking}
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from transdiffuser_planner.core.errors import TrainingError
 
-SILENT = "singles.tokens.out"
-"""The part through which a source that the old network did not have speaks."""
+SILENT = ("singles.tokens.out", "motion_encoder.told")
+"""The parts through which a source that the old network did not have speaks."""
 
 
 @torch.no_grad()
@@ -28,10 +28,12 @@ def grow_from(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     mine = network.state_dict()
     foreign = sorted(set(weights) - set(mine))
     if foreign:
-        raise TrainingError(f"warm start: the old network has {foreign[0]} and {len(foreign) - 1} more that this one lacks")
+        raise TrainingError(
+            f"warm start: the old network has {foreign[0]} and {len(foreign) - 1} more that this one lacks"
+        )
     for name, value in mine.items():
         if name not in weights:
-            if SILENT in name:
+            if any(part in name for part in SILENT):
                 value.zero_()
             continue
         old = weights[name]
@@ -41,5 +43,7 @@ def grow_from(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
             value[:, : old.shape[1]] = old
             value[:, old.shape[1] :] = 0.0
         else:
-            raise TrainingError(f"warm start: {name} is {tuple(old.shape)} in the old network, {tuple(value.shape)} here")
+            raise TrainingError(
+                f"warm start: {name} is {tuple(old.shape)} in the old network, {tuple(value.shape)} here"
+            )
     return sorted(set(mine) - set(weights))

@@ -1,0 +1,215 @@
+"""One table of everyone who plans: PDM score, errors, diversity and time of their plans in the same unseen moments.
+
+Not reactive: everyone else does what was recorded. The model's rows differ in who chooses among its candidates; the rows of
+its ablations and of fewer denoise steps are one sample each, the mean over all candidates.
+
+Letters: S moments, M candidates, T plan steps, Q sub-scores.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import SCORE_NAMES
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.evaluation.open_loop import medoid
+from transdiffuser_planner.evaluation.plan_rows import CONSTANT, EXPERT, MODEL, Planners, Rows
+from transdiffuser_planner.evaluation.scene_recording import read_recording
+from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
+from transdiffuser_planner.pipeline.predicted_score import pdm_score
+from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.scoring.displacement import average_displacement_m, final_displacement_m
+from transdiffuser_planner.scoring.diversity import diversity
+from transdiffuser_planner.scoring.pdm_closed import ScoreVersion, with_reference
+from transdiffuser_planner.scoring.pdms import score_pdms
+from transdiffuser_planner.training.samples import SampleFolder, SampleSet
+
+FloatArray = NDArray[np.float64]
+
+ONE, MEDOID, SCORER, ORACLE = "one", "medoid", "scorer", "oracle"
+TITLES = {
+    CONSTANT: "constant velocity and yaw rate",
+    "mlp": "MLP on status and own past",
+    "mlp_route": "MLP on status, own past, route, signal, speed limit",
+    "regression": "TransFuser: regression head on the same encoder",
+    ONE: "TransDiffuser, one sample",
+    MEDOID: "TransDiffuser, candidate nearest to the mean",
+    SCORER: "TransDiffuser, chosen by the learned scorer",
+    ORACLE: "TransDiffuser, best of all candidates (oracle)",
+    EXPERT: "the expert",
+}
+DIVERSITY_EVERY = 4
+"""Areas are counted, which takes time: only in every so many moments."""
+HORIZON_NS = 5_000_000_000
+MEASURES = (*SCORE_NAMES, "pdms", "ade_m", "fde_m", "diversity", "ms")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableJob:
+    """One recorded drive: bag, samples, topics, who plans, and how many samples lie between two moments."""
+
+    bag: Path
+    samples: Path
+    topics: TopicMap
+    planners: Planners
+    every: int
+
+
+def measure_drive(job: TableJob) -> dict[str, FloatArray]:
+    """Row -> MEASURES of every moment (S, 9); NaN where one was not taken.
+
+    Raises:
+        PlannerError: A bag, samples, a model or a run cannot be used.
+    """
+    rows = Rows(job.planners, lambda backend: SampleSet([SampleFolder.open(job.samples, backend.manifest.contract)]))
+    folder = SampleFolder.open(job.samples, rows.source.contract)
+    drive = SceneDrive(read_recording(job.bag, job.topics))
+    found: dict[str, list[list[float]]] = {}
+    for number, index in enumerate(range(0, len(folder), job.every)):
+        stamp_ns = int(folder.arrays["stamp_ns"][index])
+        if stamp_ns > drive.stamp_ns_E[-1] - HORIZON_NS:
+            break
+        scene = with_reference(drive.scene(stamp_ns), ScoreVersion.PDMS)
+        for name, values in _moment(rows, index, scene, with_diversity=number % DIVERSITY_EVERY == 0).items():
+            found.setdefault(name, []).append(values)
+    return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
+
+
+def _moment(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict[str, list[float]]:
+    moment, planned = rows.moment(index)
+    scores = score_pdms(scene, np.concatenate([joint[:, 0] for joint, _ in planned.values()]))
+    score_NQ = np.stack([getattr(scores, f"{name}_M") for name in SCORE_NAMES], axis=-1).astype(np.float64)
+    truth_T3, start, out = moment.raw["plan"][0].astype(np.float64), 0, {}
+    for name, (joint, ms) in planned.items():
+        part_MQ, start = score_NQ[start : start + len(joint)], start + len(joint)
+        spread = diversity(joint[:, 0]).value if with_diversity and len(joint) > 1 else np.nan
+        every = _Plans(plan_MT3=joint[:, 0], score_MQ=part_MQ, truth_T3=truth_T3, diversity=spread, ms=ms)
+        if name != MODEL:
+            out[name] = every.mean()
+            continue
+        total_M, predicted_MQ = pdm_score(part_MQ), rows.predicted_score(moment, joint)
+        nearest = np.abs(joint[:, 0] - medoid(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
+        out |= {ONE: every.mean(), MEDOID: every.only(int(nearest)), ORACLE: every.only(int(total_M.argmax()))}
+        if predicted_MQ is not None:
+            out[SCORER] = every.only(int(pdm_score(predicted_MQ).argmax()))
+    return out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plans:
+    """A row's plans in one moment with their sub-scores."""
+
+    plan_MT3: FloatArray
+    score_MQ: FloatArray
+    truth_T3: FloatArray
+    diversity: float
+    ms: float
+
+    def mean(self) -> list[float]:
+        """MEASURES of one plan at random: their expectation."""
+        return self._measures(np.arange(len(self.plan_MT3)))
+
+    def only(self, index: int) -> list[float]:
+        """MEASURES of one plan."""
+        return self._measures(np.asarray([index]))
+
+    def _measures(self, index: NDArray[np.intp]) -> list[float]:
+        plan, score = self.plan_MT3[index], self.score_MQ[index]
+        errors = (average_displacement_m(plan, self.truth_T3), final_displacement_m(plan, self.truth_T3))
+        means = [float(np.mean(value)) for value in (pdm_score(score), *errors)]
+        return [*(float(v) for v in score.mean(axis=0)), *means, self.diversity, self.ms]
+
+
+def _measured_or_reason(job: TableJob) -> tuple[dict[str, FloatArray], str]:
+    try:
+        return measure_drive(job), ""
+    except PlannerError as error:
+        return {}, str(error)
+
+
+def measure_all(
+    jobs: Sequence[TableJob], workers: int, progress: Any = None
+) -> tuple[dict[str, FloatArray], list[str]]:
+    """Measure many drives in parallel: row -> MEASURES of all moments (S, 9), and one line for each drive that failed.
+
+    Args:
+        jobs: The drives.
+        workers: Processes.
+        progress: An object with ``update(1)``, or None.
+    """
+    parts: dict[Path, dict[str, FloatArray]] = {}
+    failures = []
+    with ProcessPoolExecutor(max_workers=workers) as pool:
+        futures = {pool.submit(_measured_or_reason, job): job for job in jobs}
+        for future in as_completed(futures):
+            found, reason = future.result()
+            failures += [reason] if reason else []
+            if found:
+                parts[futures[future].bag] = found
+            if progress is not None:
+                progress.update(1)
+    ordered = [parts[bag] for bag in sorted(parts)]
+    names = list(ordered[0]) if ordered else []
+    return {name: np.concatenate([part[name] for part in ordered]) for name in names}, failures
+
+
+def jobs_of(bags: Path, samples: Path, **common: Any) -> list[TableJob]:
+    """One job for every drive of a folder that has samples."""
+    names = sorted(path.name for path in bags.iterdir() if (samples / path.name).is_dir()) if bags.is_dir() else []
+    return [TableJob(bag=bags / name, samples=samples / name, **common) for name in names]
+
+
+def as_rows(found: dict[str, FloatArray], ablation_titles: dict[str, str]) -> list[dict[str, Any]]:
+    """The table: baselines, the model by who chooses, the expert, fewer steps, ablations.
+
+    Args:
+        found: As ``measure_all`` gives it.
+        ablation_titles: What readers call the ablations.
+    """
+    steps = {name: f"TransDiffuser, one sample, {name.split('@')[1]} DDIM steps" for name in found if "@" in name}
+    titles = TITLES | steps | ablation_titles
+    return [_row(name, title, found[name]) for name, title in titles.items() if name in found]
+
+
+def seed_spread(rows: list[dict[str, Any]], recipes: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """For ablations that differ in their seed alone: their rows, and the largest difference in PDMS, ADE and D.
+
+    Args:
+        rows: The table.
+        recipes: Row -> recipe of the ablations.
+    """
+    by_name = {row["row"]: row for row in rows}
+    groups: dict[str, list[str]] = {}
+    for name, recipe in recipes.items():
+        groups.setdefault(json.dumps(recipe | {"seed": 0}, sort_keys=True), []).append(name)
+    found = []
+    for names in groups.values():
+        if len(names) > 1:
+            values = {key: [by_name[name][key] for name in names] for key in ("pdms", "ade_m", "diversity")}
+            found.append({"rows": names, **{key: round(max(v) - min(v), 3) for key, v in values.items()}})
+    return found
+
+
+def _row(name: str, title: str, value_SM: FloatArray) -> dict[str, Any]:
+    """Means over the moments: sub-scores, PDMS and D in percent, with PDMS's standard error; milliseconds are the median."""
+    row: dict[str, Any] = {"row": name, "title": title}
+    for column, key in enumerate(MEASURES):
+        value_S = value_SM[:, column]
+        known_S = value_S[np.isfinite(value_S)]
+        if key == "ms":
+            row[key] = round(float(np.median(known_S)), 1)
+        elif key.endswith("_m"):
+            row[key] = round(float(known_S.mean()), 3)
+        else:
+            row[key] = round(100.0 * float(known_S.mean()), 2) if len(known_S) else None
+        if key == "pdms":
+            row["pdms_error"] = round(100.0 * float(known_S.std() / np.sqrt(len(known_S))), 2)
+    return row

@@ -1,0 +1,86 @@
+"""Ablations: the same recipe with one thing changed, trained on the same frozen encoder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME
+from transdiffuser_planner.training import decoder_stage, encoder_stage
+from transdiffuser_planner.training.config import TrainingConfig
+from transdiffuser_planner.training.machine import Machine
+from transdiffuser_planner.training.run import Run
+from transdiffuser_planner.training.weights import weights_path
+
+FEATURES, NORMALIZER = "features", "normalizer.json"
+_KEYS = {"title", "changes", "joint_from"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ablation:
+    """One row: its name, what readers call it, its recipe, and the row whose weights stage joint goes on from."""
+
+    name: str
+    title: str
+    recipe: TrainingConfig
+    joint_from: str | None = None
+
+
+def read_ablations(path: Path, recipe: TrainingConfig) -> list[Ablation]:
+    """The rows of a file.
+
+    Args:
+        path: YAML with "recipe", changes for all rows, and "rows": name -> title, changes, joint_from.
+        recipe: What is changed.
+
+    Raises:
+        ConfigError: Unreadable file, unknown key or wrong value.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"ablations {path}: cannot be read ({str(error).splitlines()[0]})") from None
+    if not isinstance(data, dict) or not isinstance(data.get("rows"), dict) or set(data) - {"recipe", "rows"}:
+        raise ConfigError(f"ablations {path}: expected a mapping with 'rows' and, if wanted, 'recipe'")
+    common = recipe.changed(data.get("recipe") or {}, f"ablations {path}: recipe")
+    found = []
+    for name, row in data["rows"].items():
+        where = f"ablations {path}: {name}"
+        if not isinstance(row, dict) or set(row) - _KEYS:
+            raise ConfigError(f"{where}: expected a mapping with keys among {sorted(_KEYS)}, got {row!r}")
+        changed = common.changed(row.get("changes") or {}, where)
+        before = row.get("joint_from")
+        if before is not None and before not in {item.name for item in found}:
+            raise ConfigError(f"{where}: joint_from {before!r} is no row above it")
+        found.append(
+            Ablation(name=str(name), title=str(row.get("title", name)), recipe=changed, joint_from=before)
+        )
+    return found
+
+
+def prepare_run(ablation: Ablation, encoder: Path, out: Path, machine: Machine) -> Run:
+    """A run that shares another one's trained encoder, normaliser, codebook and cached features.
+
+    Raises:
+        ConfigError: The other run has no trained encoder.
+    """
+    folder, source = out / ablation.name, weights_path(encoder, encoder_stage.STAGE)
+    if not source.is_file():
+        raise ConfigError(f"run {encoder}: no {source.name}; train its encoder first")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [source, encoder / NORMALIZER]
+    files += [encoder / CODEBOOK_NAME] if ablation.recipe.action_tokens else []
+    if ablation.joint_from is not None:
+        files.append(weights_path(out / ablation.joint_from, decoder_stage.STAGE))
+    for path in files:
+        if path.is_file() and not (folder / path.name).exists():
+            shutil.copyfile(path, folder / path.name)
+    if not (folder / FEATURES).exists():
+        (encoder / FEATURES).mkdir(exist_ok=True)
+        os.symlink((encoder / FEATURES).resolve(), folder / FEATURES, target_is_directory=True)
+    return Run.create(folder, ablation.recipe, machine=machine)
