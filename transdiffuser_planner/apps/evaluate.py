@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tokens.add_argument("--limit", type=int, default=500, help="largest number of samples (default: %(default)s)")
     tokens.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     tokens.add_argument("--out", type=Path, help="write the results as JSON")
+    tokens.add_argument("--picture", type=Path, metavar="FILE", help="draw some moments, told and untold, as PNG or SVG")
     choice = kinds.add_parser("choice", help="what a model's scorer is worth: PDM score of what it chooses")
     choice.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     choice.add_argument("--plans", type=Path, required=True, help="scored plans that were not trained on, by 'evaluate plans'")
@@ -245,6 +246,7 @@ def _open_loop(args: argparse.Namespace) -> int:
 def _tokens(args: argparse.Namespace) -> int:
     from transdiffuser_planner.evaluation.tables import TOKEN_COLUMNS, machine, markdown_table, save_json
     from transdiffuser_planner.evaluation.token_following import FOLLOWED_M, following_table
+    from transdiffuser_planner.evaluation.token_picture import draw_told
     from transdiffuser_planner.runtime.manifest import load_manifest
     from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
     from transdiffuser_planner.training.codebook import reconstruction_error_m
@@ -255,7 +257,8 @@ def _tokens(args: argparse.Namespace) -> int:
     backend = OnnxBackend(load_manifest(args.model))
     manifest = backend.manifest
     samples = SampleSet.open(args.samples, manifest.contract)
-    rows = following_table(told_plans(backend, samples, chosen_samples(samples, args.limit), args.candidates))
+    told = told_plans(backend, samples, chosen_samples(samples, args.limit), args.candidates)
+    rows = following_table(told)
     codebook = manifest.codebook()
     assert codebook is not None
     error = reconstruction_error_m(codebook, samples.whole("plan"))
@@ -263,6 +266,8 @@ def _tokens(args: argparse.Namespace) -> int:
     print(f"\nfollowed: ends within {FOLLOWED_M:g} m of where it was told to; {args.candidates} candidates")
     print(f"codebook {codebook.digest[:12]}, {len(codebook)} tokens: driven plans come back within {error['ade_mean']} m (ADE)")
     print(f"model {manifest.name} {manifest.model_hash[:12]}; {machine()}")
+    if args.picture is not None and draw_told(told, manifest.contract.range_m, args.picture):
+        print(f"picture: {args.picture}")
     if args.out is not None:
         content = {"model_hash": manifest.model_hash, "candidates": args.candidates, "rows": rows}
         save_json(args.out, content | {"reconstruction_m": error, "plans_encoded": len(samples)})

@@ -39,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exported model whose encoder and normaliser serve the stages decoder and baselines",
     )
     parser.add_argument(
-        "--start-from", type=Path, metavar="RUN", help="run whose decoder to go on from; conditions it did not know are added"
+        "--start-from",
+        type=Path,
+        metavar="RUN",
+        help="run whose decoder to go on from; if it knows no action tokens, they are learnt and nothing else is changed",
     )
     parser.add_argument(
         "--pretrained", type=Path, metavar="FILE", help="weights of published ResNets or of TransFuser, for stage encoder"

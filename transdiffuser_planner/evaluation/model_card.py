@@ -21,6 +21,7 @@ from transdiffuser_planner.evaluation.model_card_speed import (
     simulator_section,
     when,
 )
+from transdiffuser_planner.evaluation.model_card_table import table_section
 from transdiffuser_planner.evaluation.tables import DRIVE_COLUMNS, ERROR_COLUMNS, markdown_table
 from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
 
@@ -30,6 +31,7 @@ PARTS = (
     "closed_loop_test",
     "closed_loop_scorer",
     "open_loop",
+    "plan_table",
     "tokens",
     "choice",
     "planner",
@@ -73,6 +75,7 @@ def write_card(folder: Path) -> Path:
         _closed_loop(measured["closed_loop"], "validation scenarios", VALIDATION_NOTE),
         _closed_loop(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
         _open_loop(measured["open_loop"]),
+        table_section(manifest, measured["plan_table"]),
         tokens_section(manifest, measured["tokens"]),
         choice_section(manifest, measured["choice"]),
         _driven_by_scorer(measured["closed_loop_scorer"]),

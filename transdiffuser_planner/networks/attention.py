@@ -79,10 +79,10 @@ class CrossAttention(nn.Module):
 class SingleTokenAttention(nn.Module):
     """Attention to a memory of one token: the softmax over one key is 1, so the result does not depend on the query."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, bias: bool = True) -> None:
         super().__init__()
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
+        self.value = nn.Linear(width, width, bias=bias)
+        self.out = nn.Linear(width, width, bias=bias)
 
     def forward(self, memory_BC: Tensor) -> Tensor:
         """The vector (B, C) that every query reads."""

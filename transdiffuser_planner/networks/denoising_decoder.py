@@ -28,17 +28,12 @@ from transdiffuser_planner.networks.attention import (
     split_heads,
 )
 from transdiffuser_planner.networks.config import NetworkConfig
-from transdiffuser_planner.networks.motion_encoder import TOKENS, MotionEmbeddings, MotionEncoder, mlp, sources
+from transdiffuser_planner.networks.motion_encoder import SOURCES, MotionEmbeddings, MotionEncoder, mlp
 
 GRIDS = ("bev", "image", "lidar", "route")
-SINGLES_BEFORE_ROUTE = ("action", "ego")
+SINGLES_BEFORE_ROUTE, SINGLES_AFTER_ROUTE = ("action", "ego"), ("signal", "limit")
 MASKED = -1e4
 GLOBAL_NAMES = ("token_input", "token_bias", "scene_vector")
-
-
-def singles_after_route(contract: ModelContract) -> tuple[str, ...]:
-    """Sources of one token that are read last, in order."""
-    return ("signal", "limit", TOKENS) if contract.codebook_size else ("signal", "limit")
 
 
 def layer_names(layer: int) -> list[str]:
@@ -58,12 +53,13 @@ class DecoderLayer(nn.Module):
     def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
         width = config.width
-        self.read_last = singles_after_route(contract)
         self.self_attention = (SelfAttention if config.joint else NoAttention)(width, config.heads)
         self.grids = nn.ModuleDict({name: CrossAttention(width, config.heads) for name in GRIDS})
         self.singles = nn.ModuleDict(
-            {name: SingleTokenAttention(width) for name in (*SINGLES_BEFORE_ROUTE, *self.read_last)}
+            {name: SingleTokenAttention(width) for name in (*SINGLES_BEFORE_ROUTE, *SINGLES_AFTER_ROUTE)}
         )
+        if contract.codebook_size:
+            self.told = SingleTokenAttention(width, bias=False)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in GRIDS})
         self.norm_self = nn.LayerNorm(width, elementwise_affine=False)
         self.norm_mlp = nn.LayerNorm(width, elementwise_affine=False)
@@ -81,9 +77,11 @@ class DecoderLayer(nn.Module):
         for name in GRIDS:
             key, value = self.grids[name].prepare(memories[name])
             out += [key.transpose(-1, -2).contiguous(), value.contiguous()]
-        for names in (SINGLES_BEFORE_ROUTE, self.read_last):
+        for names in (SINGLES_BEFORE_ROUTE, SINGLES_AFTER_ROUTE):
             added = [self.singles[name](motion.single[name]) for name in names]
             out.append(torch.stack(added).sum(dim=0)[:, None])
+        if motion.told is not None:
+            out[-1] = out[-1] + self.told(motion.told.source)[:, None]
         return out
 
     def forward(self, x: Tensor, modulation: Tensor, bias: Tensor, prepared: list[Tensor]) -> Tensor:
@@ -126,12 +124,12 @@ class DenoisingDecoder(nn.Module):
         super().__init__()
         self.config, self.contract = config, contract
         width, plan = config.width, contract.num_plan_steps * 3
-        self.motion_encoder, self.sources = MotionEncoder(config, contract), sources(contract)
+        self.motion_encoder = MotionEncoder(config, contract)
         self.positions = nn.ParameterDict(
             {name: nn.Parameter(torch.randn(count, width) * 0.02) for name, count in token_counts.items()}
         )
-        self.ego_input = mlp(len(self.sources) * width, width, width)
-        self.scene_vector = mlp(len(self.sources) * width, width, width)
+        self.ego_input = mlp(len(SOURCES) * width, width, width)
+        self.scene_vector = mlp(len(SOURCES) * width, width, width)
         self.ego_plan, self.agent_plan = nn.Linear(plan, width), nn.Linear(plan, width)
         self.step_embedding = nn.Embedding(contract.num_denoise_steps + 1, width)
         self.layers = nn.ModuleList([DecoderLayer(config, contract) for _ in range(config.layers)])
@@ -153,22 +151,19 @@ class DenoisingDecoder(nn.Module):
         motion = self.motion_encoder(conditions, agents)
         memories = {name: features[f"{name}_tokens"] + self.positions[f"{name}_tokens"] for name in GRIDS[:3]}
         memories["route"] = motion.route_tokens
-        summary = motion.side_by_side(self.sources)
-        tokens = torch.cat([self.ego_token(motion)[:, None], motion.agents], dim=1)
+        ego, scene = self.summary(motion)
+        tokens = torch.cat([ego[:, None], motion.agents], dim=1)
         present = torch.cat([torch.ones_like(conditions["status"][:, :1]), agents_valid], dim=1)
-        values: list[Tensor] = [tokens, (1.0 - present)[:, None, None] * MASKED, self.scene_vector(summary)[:, None]]
+        values: list[Tensor] = [tokens, (1.0 - present)[:, None, None] * MASKED, scene[:, None]]
         for layer in self.layers:
             values += layer.prepare(memories, motion)
         return dict(zip(prepared_names(self.config), values, strict=True))
 
-    def ego_token(self, motion: MotionEmbeddings) -> Tensor:
-        """What is known of the ego, (B, D).
-
-        What action tokens ask for is added as it is: an embedding that is normalised before it is read could say
-        which way to go, but hardly how far.
-        """
-        known = torch.as_tensor(self.ego_input(motion.side_by_side(self.sources)))
-        return known if motion.told is None else known + motion.told
+    def summary(self, motion: MotionEmbeddings) -> tuple[Tensor, Tensor]:
+        """What is known of the ego, for its token, and what modulates every layer: (B, D) each."""
+        side_by_side = motion.side_by_side(SOURCES)
+        ego, scene = self.ego_input(side_by_side), self.scene_vector(side_by_side)
+        return (ego, scene) if motion.told is None else (ego + motion.told.token, scene + motion.told.modulation)
 
     def forward(self, x: Tensor, k: Tensor, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Predicted noise and the fused representation.

@@ -1,7 +1,7 @@
 """Motion encoder: own past, status, route, signal, speed limit, action tokens and agents as embeddings; each may be missing.
 
 Letters: B batch, D width, S history steps, R route points, A agents, F agent features, E hidden width.
-A source that is absent is replaced by a learned embedding, never by zeros.
+A source that is absent is replaced by a learned embedding, never by zeros; silence of whom gives action tokens is none.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, ModelContract, StatusIndex
 from transdiffuser_planner.networks.config import NetworkConfig
 from transdiffuser_planner.networks.fusion import mix
+from transdiffuser_planner.networks.told_path import Told, ToldPath
 
 POSITION_SCALE_M = 20.0
 SPEED_SCALE_MPS = 10.0
@@ -40,17 +41,16 @@ class MotionEmbeddings:
     """Embeddings of everything but the sensors.
 
     Attributes:
-        single: (B, D) by the names of ``sources``.
+        single: (B, D) by the names of ``SOURCES``.
         route_tokens: The route's points, (B, R, D).
         agents: One embedding per agent, (B, A, D); meaningless where agents_valid is 0.
-        told: What the action tokens ask for, (B, D), to be added to the ego's token; None if the model takes none or
-            nothing was said.
+        told: What the action tokens ask for; None if the model takes none or nothing was said.
     """
 
     single: dict[str, Tensor]
     route_tokens: Tensor
     agents: Tensor
-    told: Tensor | None = None
+    told: Told | None = None
 
     def side_by_side(self, names: tuple[str, ...]) -> Tensor:
         """Single-token embeddings, (B, number * D)."""
@@ -59,13 +59,6 @@ class MotionEmbeddings:
 
 SOURCES = ("action", "ego", "route", "signal", "limit")
 """The paper's Emb_action (own past) and Emb_ego (status), the whole route pooled, next signal, speed limit."""
-TOKENS = "tokens"
-"""The action tokens, of models that take them."""
-
-
-def sources(contract: ModelContract) -> tuple[str, ...]:
-    """Sources that become one embedding each, in order."""
-    return (*SOURCES, TOKENS) if contract.codebook_size else SOURCES
 
 
 class MotionEncoder(nn.Module):
@@ -82,12 +75,10 @@ class MotionEncoder(nn.Module):
         self.signal = mlp(4, hidden, width)
         self.limit = mlp(2, hidden, width)
         self.agent = mlp(NUM_AGENT_FEATURES + 4, hidden, width)
-        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in sources(contract)})
-        absent = ["action", "route", "route_point", "signal", "limit"]
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in SOURCES})
+        absent = ("action", "route", "route_point", "signal", "limit")
         if contract.codebook_size:
-            self.tokens = mlp(contract.num_plan_steps * 7, hidden, width)
-            self.told = nn.Linear(contract.num_plan_steps * 4, width, bias=False)
-            absent.append(TOKENS)
+            self.told_path = ToldPath(config, contract)
         self.missing = nn.ParameterDict({name: nn.Parameter(torch.randn(width) * 0.02) for name in absent})
         index = torch.linspace(0.0, 1.0, contract.num_route_points)
         self.register_buffer("route_index_R1", index[:, None], persistent=False)
@@ -111,21 +102,13 @@ class MotionEncoder(nn.Module):
             "signal": self._finish("signal", self.signal(c["signal"]), c["signal_valid"][:, 0]),
             "limit": self._finish("limit", self.limit(_limit(c)), c["speed_limit_valid"][:, 0]),
         }
-        if self.contract.codebook_size:
-            single[TOKENS] = self._tokens(c)
+        said = self.contract.codebook_size and "action_tokens" in c
         return MotionEmbeddings(
             single=single,
             route_tokens=tokens,
             agents=self.agent(_agents(agents_BAF, c["route"], route_valid_BR, self.contract)),
-            told=self.told(_differences(c)) if self.contract.codebook_size and "action_tokens" in c else None,
+            told=self.told_path(c["action_tokens"], c["action_tokens_valid"]) if said else None,
         )
-
-    def _tokens(self, c: dict[str, Tensor]) -> Tensor:
-        """The embedding of the action tokens, as many from the first on as there are."""
-        if "action_tokens" not in c:
-            return self.missing[TOKENS].expand(len(c["status"]), -1)
-        embedding = self.tokens(_segments(c["action_tokens"], c["action_tokens_valid"]))
-        return self._finish(TOKENS, embedding, c["action_tokens_valid"].amax(dim=1))
 
     def _finish(self, name: str, embedding_BD: Tensor, valid_B: Tensor | None) -> Tensor:
         """Normalise, then put the learned embedding where the source is missing."""
@@ -162,31 +145,6 @@ def _flat_route(c: dict[str, Tensor]) -> Tensor:
     valid = c["route_valid"][..., None]
     scale = c["route"].new_tensor([1.0 / POSITION_SCALE_M, 1.0 / 5.0])
     return torch.cat([c["route"] * scale * valid, valid], dim=-1).flatten(1)
-
-
-def _segments(segment_BT3: Tensor, valid_BT: Tensor) -> Tensor:
-    """(B, T * 7): scaled segments, the path they make, validity."""
-    valid = valid_BT[..., None]
-    segment = segment_BT3 * valid
-    pose = torch.cumsum(_in_base_link(segment), dim=1)
-    path = pose * pose.new_tensor([1.0 / POSITION_SCALE_M, 0.2, 1.0]) * valid
-    return torch.cat([segment * segment.new_tensor([0.2, 2.0, 3.0]), path, valid], dim=-1).flatten(1)
-
-
-def _differences(c: dict[str, Tensor]) -> Tensor:
-    """(B, T * 4): the action tokens as the decoder's own kind of numbers, scaled, and validity."""
-    valid = c["action_tokens_valid"][..., None]
-    step = _in_base_link(c["action_tokens"] * valid)
-    return torch.cat([step * step.new_tensor([0.4, 2.0, 5.0]), valid], dim=-1).flatten(1)
-
-
-def _in_base_link(segment_BT3: Tensor) -> Tensor:
-    """Segments, each in the frame of the one before, as differences between poses in base_link."""
-    before = torch.cumsum(segment_BT3[..., 2], dim=1) - segment_BT3[..., 2]
-    cos, sin = torch.cos(before), torch.sin(before)
-    x = cos * segment_BT3[..., 0] - sin * segment_BT3[..., 1]
-    y = sin * segment_BT3[..., 0] + cos * segment_BT3[..., 1]
-    return torch.stack([x, y, segment_BT3[..., 2]], dim=-1)
 
 
 def _limit(c: dict[str, Tensor]) -> Tensor:

@@ -21,7 +21,7 @@ from transdiffuser_planner.networks.config import NetworkConfig
 from transdiffuser_planner.networks.motion_encoder import mlp
 
 _DRIVABLE = (BevClass.ROAD, BevClass.CENTER_LINE, BevClass.VEHICLE)
-_NUM_KINEMATIC, _NUM_ROAD, _NUM_ROUTE, _NUM_AGENT, _NUM_CHANCE = 9, 6, 3, 12, 3
+_NUM_KINEMATIC, _NUM_ROAD, _NUM_ROUTE, _NUM_AGENT, _NUM_CHANCE = 9, 6, 3, 12, 6
 _AGENT_WIDTH, _STEP_WIDTH = 32, 64
 _STATUS_SCALE = (1.0, 1.0, 1.0, 1.0, 0.1, 0.5, 0.3, 0.3)
 _FAR = 1e4
@@ -63,6 +63,7 @@ class PlanScorer(nn.Module):
                 _along_route(pose_BMT3, scene["route"], scene["route_valid"], self.route_index_R),
                 self._agents(pose_BMT3, agent_BMAT3, scene["agents"], scene["agents_valid"]),
                 _chance_of_contact(pose_BMT3, agent_BMAT3, scene["agents"], scene["agents_valid"]),
+                _chance_of_contact(_carried_on(pose_BMT3), _next(agent_BMAT3), scene["agents"], scene["agents_valid"]),
             ],
             dim=-1,
         )
@@ -132,6 +133,16 @@ def _chance_of_contact(pose_BMT3: Tensor, agent_BSAT3: Tensor, agents_BAF: Tenso
     near = [(-gap_BMSAT / _TOUCHING_M).sigmoid(), (-gap_BMSAT.clamp(min=0.0)).exp(), (-gap_BMSAT.clamp(min=0.0) / 4.0).exp()]
     chance = torch.stack([value.mean(dim=2) for value in near], dim=-1)
     return (chance * valid_BA[:, None, :, None, None]).amax(dim=2)
+
+
+def _carried_on(pose_BMT3: Tensor) -> Tensor:
+    """Where every pose leads in one step without braking or turning: what the time to collision asks."""
+    return pose_BMT3 + _change(pose_BMT3, torch.zeros_like(pose_BMT3[:, :, :1])) * pose_BMT3.new_tensor([1.0, 1.0, 0.0])
+
+
+def _next(agent_BSAT3: Tensor) -> Tensor:
+    """The agents one step later; at the end of the plan they stay."""
+    return torch.cat([agent_BSAT3[..., 1:, :], agent_BSAT3[..., -1:, :]], dim=-2)
 
 
 def _spread(value_BA: Tensor, like_BMAT: Tensor) -> Tensor:

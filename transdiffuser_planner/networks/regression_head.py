@@ -5,6 +5,8 @@ It also serves as the auxiliary plan loss of the encoder's training. Letters: B 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +20,7 @@ class RegressionHead(nn.Module):
 
     def __init__(self, config: NetworkConfig, contract: ModelContract, token_counts: dict[str, int]) -> None:
         super().__init__()
-        self.decoder = DenoisingDecoder(config, contract, token_counts)
+        self.decoder = DenoisingDecoder(config, replace(contract, codebook_size=0), token_counts)
         self.register_buffer("nothing", torch.zeros(1, 1, *plan_spec(contract).shape), persistent=False)
 
     def forward(

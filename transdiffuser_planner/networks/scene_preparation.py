@@ -18,10 +18,10 @@ from transdiffuser_planner.networks.attention import CrossAttention, SingleToken
 from transdiffuser_planner.networks.denoising_decoder import (
     GRIDS,
     MASKED,
+    SINGLES_AFTER_ROUTE,
     SINGLES_BEFORE_ROUTE,
     DecoderLayer,
     DenoisingDecoder,
-    singles_after_route,
 )
 
 NUM_MODULATIONS = 6
@@ -102,9 +102,10 @@ class ScenePreparation(nn.Module):
                 for name in GRIDS
             }
         )
-        self.read_last = singles_after_route(decoder.contract)
         self.before_weight, self.before_bias = _merged_singles(layers, SINGLES_BEFORE_ROUTE)
-        self.after_weight, self.after_bias = _merged_singles(layers, self.read_last)
+        self.after_weight, self.after_bias = _merged_singles(layers, SINGLES_AFTER_ROUTE)
+        if decoder.contract.codebook_size:
+            self.told_weight = _fixed(torch.cat([layer.told.out.weight @ layer.told.value.weight for layer in layers]))
         self.modulation_weight = _fixed(torch.cat([layer.modulation.weight for layer in layers]))
         one = torch.zeros(NUM_MODULATIONS, decoder.config.width)
         one[[1, 4]] = 1.0
@@ -121,16 +122,18 @@ class ScenePreparation(nn.Module):
         """
         decoder, width = self.decoder, self.decoder.config.width
         motion = decoder.motion_encoder(conditions, agents)
-        summary = motion.side_by_side(decoder.sources)
-        ego = decoder.ego_token(motion) + decoder.ego_plan.bias
-        tokens = torch.cat([ego, motion.agents[0] + decoder.agent_plan.bias])
+        ego, scene = decoder.summary(motion)
+        tokens = torch.cat([ego + decoder.ego_plan.bias, motion.agents[0] + decoder.agent_plan.bias])
         present = torch.cat([torch.ones_like(conditions["status"][:, :1]), agents_valid], dim=1)
-        active = functional.silu(decoder.step_embedding.weight + decoder.scene_vector(summary))
+        active = functional.silu(decoder.step_embedding.weight + scene)
         table = functional.linear(active, self.modulation_weight, self.modulation_bias)
-        before, after = (motion.side_by_side(names) for names in (SINGLES_BEFORE_ROUTE, self.read_last))
+        before, after = (motion.side_by_side(names) for names in (SINGLES_BEFORE_ROUTE, SINGLES_AFTER_ROUTE))
+        last = functional.linear(after, self.after_weight, self.after_bias)
+        if motion.told is not None:
+            last = last + functional.linear(motion.told.source, self.told_weight)
         added = {
             "lidar": functional.linear(before, self.before_weight, self.before_bias).view(-1, width),
-            "route": functional.linear(after, self.after_weight, self.after_bias).view(-1, width),
+            "route": last.view(-1, width),
         }
         values: list[Tensor] = [tokens, (1.0 - present)[:, None, None] * MASKED, table]
         for name in GRIDS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +17,7 @@ class StatusMlp(nn.Module):
 
     def __init__(self, config: NetworkConfig, contract: ModelContract, *, with_route: bool) -> None:
         super().__init__()
-        self.encoder = MotionEncoder(config, contract)
+        self.encoder = MotionEncoder(config, replace(contract, codebook_size=0))
         self.sources = SOURCES if with_route else SOURCES[:2]
         hidden = 2 * config.width
         self.out = nn.Sequential(

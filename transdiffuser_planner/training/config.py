@@ -70,9 +70,9 @@ class AugmentationConfig:
     drop_command: float = 0.2
     drop_signal: float = 0.15
     drop_speed_limit: float = 0.2
-    drop_tokens: float = 0.6
+    drop_tokens: float = 0.4
     cut_tokens: float = 0.5
-    tell_other: float = 0.0
+    tell_other: float = 0.4
     drop_agent: float = 0.08
     drop_agent_speed: float = 0.15
 

@@ -199,7 +199,7 @@ class Run:
         network = DenoisingDecoder(self.network, contract, self.token_counts())
         if start is not None:
             new = grow_from(network, finished_weights(start, decoder_stage.STAGE))
-            print(f"decoder starts from {start}; new: {', '.join(new) or 'nothing'}")
+            print(f"decoder starts from {start}; trained: {', '.join(new) or 'all of it'}")
         with first_process_first():
             motion = decoder_stage.MotionSet(samples, self.codebook(samples), self.other_plans(samples))
         make = decoder_stage.batch_maker(motion, cache, contract, normalizer, config)

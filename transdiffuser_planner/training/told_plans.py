@@ -27,7 +27,8 @@ def told_plans(
 
     Returns:
         One mapping for each moment and manoeuvre: "manoeuvre", "driven" (whether it is what was driven), "asked" (T, 3),
-        "with" and "without" (M, T, 3), the candidates with the tokens and without, metres and radians in base_link.
+        "with" and "without" (M, T, 3), the candidates with the tokens and without, metres and radians in base_link;
+        "moment", the sample's number, and "bev", its labelled classes (L, L).
 
     Raises:
         ContractError: The model takes no action tokens.
@@ -46,8 +47,8 @@ def told_plans(
         without_MT3 = source.sample(moment, num_candidates)[:, 0]
         for name, plan_T3 in asked.items():
             with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3))[:, 0]
-            row = {"manoeuvre": name, "driven": name == DRIVEN, "asked": plan_T3}
-            told.append({**row, "with": with_MT3, "without": without_MT3})
+            row = {"manoeuvre": name, "driven": name == DRIVEN, "asked": plan_T3, "moment": int(index)}
+            told.append({**row, "bev": moment.raw["bev"][0], "with": with_MT3, "without": without_MT3})
     return told
 
 

@@ -1,4 +1,4 @@
-"""Starts a network from the weights of a smaller one: what is new does nothing at first, so both compute the same."""
+"""Starts a network from the weights of one that knows less: what is new is trained, what was known stays as it is."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 from transdiffuser_planner.core.errors import TrainingError
 
-SILENT = ("singles.tokens.out", "motion_encoder.told")
-"""The parts through which a source that the old network did not have speaks."""
+LOUD = ("told_path.token.", "told_path.modulation.", "told.out.")
+"""What a new source speaks through: zero at first, so that both networks compute the same."""
 
 
 @torch.no_grad()
 def grow_from(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
-    """Load weights by name; matrices that have more columns now get zeros there.
+    """Load weights by name, and train from now on only what they do not name.
 
     Args:
         network: The larger one.
-        weights: Of the smaller one.
+        weights: Of the smaller one; of the same size, all of it goes on being trained.
 
     Returns:
         Names of what is new.
@@ -28,22 +28,17 @@ def grow_from(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     mine = network.state_dict()
     foreign = sorted(set(weights) - set(mine))
     if foreign:
-        raise TrainingError(
-            f"warm start: the old network has {foreign[0]} and {len(foreign) - 1} more that this one lacks"
-        )
+        raise TrainingError(f"warm start: the old network has {foreign[0]} and {len(foreign) - 1} more that this one lacks")
     for name, value in mine.items():
         if name not in weights:
-            if any(part in name for part in SILENT):
+            if any(part in name for part in LOUD):
                 value.zero_()
             continue
-        old = weights[name]
-        if old.shape == value.shape:
-            value.copy_(old)
-        elif old.ndim == 2 and old.shape[0] == value.shape[0] and old.shape[1] < value.shape[1]:
-            value[:, : old.shape[1]] = old
-            value[:, old.shape[1] :] = 0.0
-        else:
-            raise TrainingError(
-                f"warm start: {name} is {tuple(old.shape)} in the old network, {tuple(value.shape)} here"
-            )
-    return sorted(set(mine) - set(weights))
+        if weights[name].shape != value.shape:
+            was, now = tuple(weights[name].shape), tuple(value.shape)
+            raise TrainingError(f"warm start: {name} is {was} in the old network, {now} here")
+        value.copy_(weights[name])
+    new = sorted(set(mine) - set(weights))
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not new or name in new)
+    return new

@@ -5,6 +5,7 @@ import pytest
 
 from transdiffuser_planner.core.contract import TINY, BevClass
 from transdiffuser_planner.evaluation.token_following import following_table
+from transdiffuser_planner.evaluation.token_picture import draw_told
 from transdiffuser_planner.training.manoeuvres import other_manoeuvres, stays_on_road
 
 ROAD = np.full((TINY.bev_cells, TINY.bev_cells), int(BevClass.ROAD), dtype=np.uint8)
@@ -60,3 +61,13 @@ def test_a_plan_follows_when_it_ends_within_two_metres() -> None:
     assert rows["all others than driven"]["moments"] == stop["moments"] == 2 and rows["driven"]["followed_with"] == 1.0
     assert stop["followed_with"] == 0.5 and stop["followed_without"] == 0.0
     assert stop["candidates_with"] == pytest.approx(4 / 6, abs=1e-3)
+
+
+def test_moments_with_most_manoeuvres_are_drawn(tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    told = []
+    for moment, names in enumerate((["stop"], ["stop", "turn left", "turn right"])):
+        told += [{**_told(name, 10.0, [10.0, 9.0]), "driven": False, "moment": moment, "bev": ROAD} for name in names]
+    path = tmp_path / "pictures" / "told.png"
+    assert draw_told(told, TINY.range_m, path) and path.read_bytes().startswith(b"\x89PNG")
+    assert not draw_told([{**told[0], "driven": True}], TINY.range_m, tmp_path / "none.png")

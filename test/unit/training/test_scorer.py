@@ -5,12 +5,21 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS, TINY, AgentIndex, BevClass  # noqa: E402
+from transdiffuser_planner.core.contract import (  # noqa: E402
+    NUM_AGENT_FEATURES,
+    SCORE_NAMES,
+    SCORER_INPUTS,
+    TINY,
+    AgentIndex,
+    BevClass,
+)
 from transdiffuser_planner.core.errors import InputError  # noqa: E402
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
 from transdiffuser_planner.evaluation.plan_scores import with_worse  # noqa: E402
 from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
-from transdiffuser_planner.networks.plan_scorer import PlanScorer  # noqa: E402
+from transdiffuser_planner.networks.plan_scorer import PlanScorer, _chance_of_contact  # noqa: E402
 from transdiffuser_planner.pipeline.predicted_score import pdm_score  # noqa: E402
+from transdiffuser_planner.training import scorer_stage  # noqa: E402
 from transdiffuser_planner.training.export import random_observation  # noqa: E402
 from transdiffuser_planner.training.random_model import random_scorer  # noqa: E402
 from transdiffuser_planner.training.scored_plans import NUM_ALTERED, ScoredPlans, save_drive  # noqa: E402
@@ -73,10 +82,41 @@ def test_masked_conditions_cannot_influence_the_score(name: str) -> None:
     torch.testing.assert_close(scorer(*_plans(), other), scorer(*_plans(), scene))
 
 
-def test_every_plan_is_scored_by_itself() -> None:
+def test_other_plans_do_not_matter_and_what_their_samples_say_of_the_agents_does() -> None:
     scorer, scene = _scorer(), _scene()
     pose, agents = _plans()
-    torch.testing.assert_close(scorer(pose[:, 2:3], agents[:, 2:3], scene), scorer(pose, agents, scene)[:, 2:3])
+    elsewhere = pose.clone()
+    elsewhere[:, :2] += 1.0
+    first = scorer(pose, agents, scene)[:, 2:]
+    torch.testing.assert_close(scorer(elsewhere, agents, scene)[:, 2:], first)
+    here = agents.clone()
+    here[:, :2, 0, :, :2] = pose[:, 2:3, :, :2]  # two samples let an agent drive over the third plan
+    assert (scorer(pose, here, scene)[:, 2] - first[:, 0]).abs().max() > 1e-4
+
+
+def test_contact_is_as_likely_as_samples_say() -> None:
+    """An agent stands on the plan's way in one sample of four, far away in the others."""
+    pose = torch.tensor([10.0, 0.0, 0.0]).expand(1, 1, 8, 3)
+    agents = torch.full((1, 4, 1, 8, 3), 50.0)
+    agents[:, 0, 0] = torch.tensor([10.0 + EGO_VEHICLE.center_offset_m, 0.0, 0.0])
+    features = torch.zeros(1, 1, NUM_AGENT_FEATURES)
+    features[..., [AgentIndex.LENGTH_M, AgentIndex.WIDTH_M]] = torch.tensor([4.0, 2.0])
+    chance = _chance_of_contact(pose, agents, features, torch.ones(1, 1))
+    np.testing.assert_allclose(chance[..., :2].numpy(), 0.25, atol=0.01)
+    assert not _chance_of_contact(pose, agents, features, torch.zeros(1, 1)).any()
+
+
+def test_ranking_prefers_the_order_of_the_truth() -> None:
+    score = torch.rand(3, 6, 5, generator=torch.Generator().manual_seed(0))
+    batch = {"score": score}
+
+    def ranking(logits: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> float:
+        monkeypatch.setattr(scorer_stage, "logits_of", lambda network, batch: logits)
+        return float(scorer_stage.losses(None, batch)["ranking"])  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        right = ranking(score.logit(), monkeypatch)
+        assert right < ranking(torch.zeros_like(score), monkeypatch) < ranking((1.0 - score).logit(), monkeypatch)
 
 
 def test_the_formula_is_that_of_pdms() -> None:

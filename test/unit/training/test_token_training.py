@@ -49,17 +49,33 @@ def _predict(network, values: dict[str, np.ndarray], **changes: np.ndarray) -> n
         return network(tensors, tensors["agents"], tensors["agents_valid"], noise, torch.tensor([[5]])).numpy()
 
 
-def test_a_grown_network_computes_what_the_old_one_did() -> None:
+def test_a_grown_network_computes_what_the_old_one_did_and_trains_only_what_is_new() -> None:
+    """Also after the new part was trained, as long as nobody says anything."""
     old, new = random_network(tiny_config(), WITHOUT), random_network(tiny_config(), TINY, seed=1)
     added = grow_from(new, old.state_dict())
-    assert added and all("tokens" in name for name in added)
+    assert added and all("told" in name for name in added)
+    assert [name for name, value in new.named_parameters() if value.requires_grad] == [
+        name for name, _ in new.named_parameters() if name in added
+    ]
     values = random_observation(TINY, 5)
     np.testing.assert_allclose(_predict(new, values), _predict(old, values), atol=1e-5)
+    for name, value in new.named_parameters():
+        if name in added:
+            torch.nn.init.normal_(value, std=0.1)
+    silent = {"action_tokens_valid": np.zeros_like(values["action_tokens_valid"])}
+    np.testing.assert_allclose(_predict(new, values, **silent), _predict(old, values), atol=1e-5)
+    assert np.abs(_predict(new, values) - _predict(old, values)).max() > 0.01
+
+
+def test_a_network_of_the_same_kind_is_trained_on_as_a_whole() -> None:
+    network = random_network(tiny_config(), TINY)
+    assert grow_from(network, network.state_dict()) == []
+    assert all(value.requires_grad for value in network.parameters())
 
 
 def test_weights_that_do_not_fit_are_named() -> None:
     old, new = random_network(tiny_config(), TINY), random_network(tiny_config(), WITHOUT)
-    with pytest.raises(TrainingError, match="tokens"):
+    with pytest.raises(TrainingError, match="told"):
         grow_from(new, old.state_dict())
 
 
@@ -78,3 +94,20 @@ def test_tokens_that_are_masked_cannot_influence_the_output() -> None:
     nothing = np.zeros_like(cut)
     silent = _predict(network, values, action_tokens=said, action_tokens_valid=nothing)
     np.testing.assert_array_equal(silent, _predict(network, values, action_tokens=other, action_tokens_valid=nothing))
+
+
+def test_what_is_told_counts_in_metres() -> None:
+    """Twice as far asked for is twice as far from silence in the ego's token, and nothing of it is lost in a norm."""
+    decoder = random_network(tiny_config(), TINY).decoder
+    values = {name: torch.from_numpy(value) for name, value in random_observation(TINY, 6).items()}
+    segment = torch.zeros(1, 8, 3)
+    segment[..., 0] = 2.0
+    valid = torch.ones(1, 8)
+
+    def told(factor: float) -> torch.Tensor:
+        said = {"action_tokens": factor * segment, "action_tokens_valid": valid}
+        return decoder.motion_encoder({**values, **said}, values["agents"]).told.token
+
+    nothing, once, twice = told(0.0), told(1.0), told(2.0)
+    torch.testing.assert_close(twice - nothing, 2.0 * (once - nothing), atol=1e-4, rtol=1e-4)
+    assert (once - nothing).abs().max() > 0.1

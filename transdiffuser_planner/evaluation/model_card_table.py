@@ -1,0 +1,59 @@
+"""Section of the model card that compares everyone who plans, and what was taken away from the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transdiffuser_planner.evaluation.model_card_speed import when
+from transdiffuser_planner.evaluation.plan_table import TITLES
+from transdiffuser_planner.evaluation.tables import PLAN_COLUMNS, markdown_table
+from transdiffuser_planner.runtime.manifest import ModelManifest
+
+
+def table_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
+    """The comparison table; says so where it was not measured."""
+    if data is None:
+        return "## Comparison\n\nNot measured for this model."
+    planners = [row for row in data["rows"] if row["row"] in TITLES]
+    steps = [row for row in data["rows"] if "@" in row["row"]]
+    ablations = [row for row in data["rows"] if row["row"] not in TITLES and "@" not in row["row"]]
+    folder = manifest.folder.as_posix()
+    parts = [
+        f"""
+## Comparison
+
+Everyone plans in the same {data["moments"]} moments of {data["drives"]} unseen drives; PDM score v1.1 and its parts in percent
+against recorded traffic, with the standard error of its mean; errors against what was driven; D is DiffusionDrive's diversity
+of {data["candidates"]} candidates in percent, at most {100.0 * (1.0 - 1.0 / data["candidates"]):.1f}; ms are the median of a plan
+on one thread, encoder included, {data["workers"]} processes at once. One sample: the mean over all candidates. {when(data)}
+
+```
+transdiffuser evaluate table --model {folder} --baselines runs/tiny --ablations runs/ablations \\
+    --bags data/bags/validation --samples data/samples/validation --out {folder}/measured/plan_table.json
+```
+
+{markdown_table(planners, PLAN_COLUMNS)}"""
+    ]
+    if steps:
+        parts.append(f"Fewer denoise steps (DDIM) from the same weights:\n\n{markdown_table(steps, PLAN_COLUMNS)}")
+    if ablations:
+        parts.append(_ablations(ablations, data["seed_spread"]))
+    return "\n\n".join(parts)
+
+
+def _ablations(rows: list[dict[str, Any]], spread: list[dict[str, Any]]) -> str:
+    lines = [
+        f"{len(group['rows'])} seeds of `{group['rows'][0]}` differ by {group['pdms']:g} PDMS, {group['ade_m']:g} m ADE and "
+        f"{group['diversity']:g} D: smaller differences between rows say nothing."
+        for group in spread
+    ]
+    return f"""### Ablations
+
+One sample each, trained on the same frozen encoder from random weights, shorter and on fewer drives than the model above:
+compare them with one another only (`params/ablations_tiny.yaml`). {" ".join(lines)}
+
+```
+transdiffuser ablate --encoder runs/tiny --samples data/samples/train --validation data/samples/validation --out runs/ablations
+```
+
+{markdown_table(rows, PLAN_COLUMNS)}"""

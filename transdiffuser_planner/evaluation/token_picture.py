@@ -1,0 +1,81 @@
+"""A picture of what a model plans in the same moments untold and told other manoeuvres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transdiffuser_planner.core.contract import BevClass
+from transdiffuser_planner.core.errors import EvaluationError
+
+MOMENTS, MANOEUVRES = 3, 3
+_COLOURS = {
+    BevClass.BACKGROUND: "#eef0ec",
+    BevClass.ROAD: "#b9bec4",
+    BevClass.WALKWAY: "#dcd8cc",
+    BevClass.CENTER_LINE: "#f5f5f5",
+    BevClass.VEHICLE: "#5b6b7d",
+    BevClass.PERSON: "#c0563f",
+}
+
+
+def draw_told(told: Sequence[dict[str, Any]], range_m: float, path: Path) -> bool:
+    """Draw the moments in which most other manoeuvres are possible, one row each.
+
+    Args:
+        told: As ``training.told_plans`` gives it.
+        range_m: Half the edge of the bird's-eye labels.
+        path: Picture to write, PNG or SVG.
+
+    Returns:
+        Whether there was anything to draw.
+
+    Raises:
+        EvaluationError: matplotlib is not installed.
+    """
+    moments: dict[int, list[dict[str, Any]]] = {}
+    for item in told:
+        if not item["driven"]:
+            moments.setdefault(item["moment"], []).append(item)
+    most = sorted(moments.values(), key=lambda items: -len(items))[:MOMENTS]
+    if not most:
+        return False
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise EvaluationError("plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'") from None
+    figure = Figure(figsize=(3.0 * (MANOEUVRES + 1), 3.2 * len(most)), layout="constrained")
+    grid = figure.subplots(len(most), MANOEUVRES + 1, squeeze=False)
+    for axes, items in zip(grid, most, strict=True):
+        _panel(axes[0], items[0], "without", "nothing said", range_m)
+        for axis, item in zip(axes[1:], items, strict=False):
+            _panel(axis, item, "with", f"told: {item['manoeuvre']}", range_m)
+        for axis in axes[1 + len(items) :]:
+            axis.axis("off")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+    return True
+
+
+def _panel(axis: Any, item: dict[str, Any], which: str, title: str, range_m: float) -> None:
+    """Bird's-eye label with x ahead and y left, all candidates, and dashed what was asked for."""
+    from matplotlib.colors import ListedColormap
+
+    colours = ListedColormap([_COLOURS[kind] for kind in BevClass])
+    extent = (range_m, -range_m, -range_m, range_m)
+    axis.imshow(item["bev"], cmap=colours, vmin=0, vmax=len(BevClass) - 1, extent=extent, interpolation="nearest")
+    for plan_T3 in item[which]:
+        way = np.concatenate([np.zeros((1, 3)), plan_T3])
+        axis.plot(way[:, 1], way[:, 0], color="#1f6fb2", linewidth=0.8, alpha=0.5)
+    if which == "with":
+        asked = np.concatenate([np.zeros((1, 3)), item["asked"]])
+        axis.plot(asked[:, 1], asked[:, 0], "--", color="#d1495b", linewidth=1.6)
+    axis.plot(0.0, 0.0, marker="^", color="black", markersize=6)
+    axis.set_xlim(20.0, -20.0)
+    axis.set_ylim(-8.0, 32.0)
+    axis.set_title(title, fontsize=9)
+    axis.set_xticks([])
+    axis.set_yticks([])
