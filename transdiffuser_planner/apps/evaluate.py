@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tokens.add_argument("--limit", type=int, default=500, help="largest number of samples (default: %(default)s)")
     tokens.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     tokens.add_argument("--out", type=Path, help="write the results as JSON")
+    tokens.add_argument("--pull", type=float, help="parameter token_pull (default: the node's)")
     tokens.add_argument("--picture", type=Path, metavar="FILE", help="draw some moments, told and untold, as PNG or SVG")
     choice = kinds.add_parser("choice", help="what a model's scorer is worth: PDM score of what it chooses")
     choice.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
@@ -244,6 +245,7 @@ def _open_loop(args: argparse.Namespace) -> int:
 
 
 def _tokens(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.core.config import PlannerConfig
     from transdiffuser_planner.evaluation.tables import TOKEN_COLUMNS, machine, markdown_table, save_json
     from transdiffuser_planner.evaluation.token_following import FOLLOWED_M, following_table
     from transdiffuser_planner.evaluation.token_picture import draw_told
@@ -257,7 +259,9 @@ def _tokens(args: argparse.Namespace) -> int:
     backend = OnnxBackend(load_manifest(args.model))
     manifest = backend.manifest
     samples = SampleSet.open(args.samples, manifest.contract)
-    told = told_plans(backend, samples, chosen_samples(samples, args.limit), args.candidates)
+    config = PlannerConfig() if args.pull is None else PlannerConfig(token_pull=args.pull)
+    chosen = chosen_samples(samples, args.limit)
+    told = told_plans(backend, samples, chosen, args.candidates, config.token_pull)
     rows = following_table(told)
     codebook = manifest.codebook()
     assert codebook is not None
@@ -269,7 +273,7 @@ def _tokens(args: argparse.Namespace) -> int:
     if args.picture is not None and draw_told(told, manifest.contract.range_m, args.picture):
         print(f"picture: {args.picture}")
     if args.out is not None:
-        content = {"model_hash": manifest.model_hash, "candidates": args.candidates, "rows": rows}
+        content = {"model_hash": manifest.model_hash, "candidates": args.candidates, "pull": config.token_pull, "rows": rows}
         save_json(args.out, content | {"reconstruction_m": error, "plans_encoded": len(samples)})
     return 0
 

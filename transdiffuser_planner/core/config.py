@@ -77,6 +77,9 @@ class PlannerConfig:
     weight_collision: float = _number(20.0, "", 0.0, 1e3, "Selection: predicted collision with points or agents.")
     weight_off_road: float = _number(6.0, "", 0.0, 1e3, "Selection: footprint outside the predicted road.")
     weight_route: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: lateral distance from the route.")
+    token_pull: float = _number(
+        0.5, "", 0.0, 1.0, "How far every denoise step draws candidates to where action tokens lead; 0: not beyond the condition."
+    )
     weight_tokens: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: distance from where the action tokens lead.")
     weight_signal: float = _number(10.0, "", 0.0, 1e3, "Selection: passing a stop line whose signal is known red.")
     weight_consensus: float = _number(0.6, "1/m", 0.0, 1e3, "Selection: distance from the nearest other candidates.")

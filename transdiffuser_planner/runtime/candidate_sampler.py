@@ -21,6 +21,7 @@ from transdiffuser_planner.pipeline.agent_tracker import Track
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.pipeline.sampler import Sample, draw_noise, sample_plans
+from transdiffuser_planner.pipeline.told_pull import ToldPlan, pulled
 from transdiffuser_planner.runtime.budget import CycleBudget, StageCosts
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.perception import Scene
@@ -120,7 +121,8 @@ class CandidateSampler:
         noise = drawn.result()[:, :num_candidates, : 1 + slots]
         noise[0] *= np.float32(config.noise_scale)
 
-        samples = self._sample_shares(noise, condition, num_steps, budget, keep_estimates=keep_estimates)
+        told = ToldPlan.of(scene.observation, self._normalizer, config.token_pull)
+        samples = self._sample_shares(noise, condition, num_steps, budget, told, keep_estimates=keep_estimates)
         clean = np.concatenate([sample.clean_MNP for sample in samples])
         if not np.isfinite(clean).all():
             raise ModelError(f"model {self._backend.manifest.name}: denoising gave NaN or infinite values")
@@ -141,6 +143,7 @@ class CandidateSampler:
         condition: Tensors,
         num_steps: int,
         budget: CycleBudget | None,
+        told: ToldPlan | None = None,
         *,
         keep_estimates: bool = False,
     ) -> list[Sample]:
@@ -148,10 +151,9 @@ class CandidateSampler:
         num_candidates, tokens = noise.shape[1:3]
         shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
         started = time.perf_counter()
-        others = [
-            self._helpers.submit(self._walk, share, condition, num_steps, budget, keep_estimates) for share in shares[1:]
-        ]
-        first = self._walk(shares[0], condition, num_steps, budget, keep_estimates)
+        rest = (condition, num_steps, budget, told, keep_estimates)
+        others = [self._helpers.submit(self._walk, share, *rest) for share in shares[1:]]
+        first = self._walk(shares[0], *rest)
         samples = [first, *(other.result() for other in others)]
         step_ms = (time.perf_counter() - started) * 1e3 / min(sample.num_steps for sample in samples)
         self._costs.observe(DENOISE, _step_name(num_candidates, tokens - 1), step_ms)
@@ -177,7 +179,13 @@ class CandidateSampler:
         return self._costs.upper_ms(AFTER_SAMPLING, AFTER_SAMPLING, _UNKNOWN_AFTER_MS)
 
     def _walk(
-        self, noise: Array, condition: Tensors, num_steps: int, budget: CycleBudget | None, keep_estimates: bool
+        self,
+        noise: Array,
+        condition: Tensors,
+        num_steps: int,
+        budget: CycleBudget | None,
+        told: ToldPlan | None,
+        keep_estimates: bool,
     ) -> Sample:
         """One share of the candidates through the denoise steps, with an eye on the clock."""
         started, made = time.perf_counter(), itertools.count(1)
@@ -188,7 +196,7 @@ class CandidateSampler:
             return int(budget.left_ms(self._after_ms()) // step_ms)
 
         return sample_plans(
-            lambda x, k: self._backend.predict_noise(x, k, condition),
+            pulled(lambda x, k: self._backend.predict_noise(x, k, condition), told, self._schedule),
             self._schedule,
             noise,
             num_steps=num_steps,

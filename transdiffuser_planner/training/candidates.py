@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import plan_spec
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
+from transdiffuser_planner.pipeline.told_pull import ToldPlan, pulled
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.decoder_stage import LABELS
 from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
@@ -55,6 +57,7 @@ class CandidateSource:
         num_candidates: int,
         said: Mapping[str, NDArray[np.float32]] | None = None,
         num_steps: int | None = None,
+        pull: float = PlannerConfig().token_pull,
     ) -> NDArray[np.float64]:
         """Joint futures (M, 1 + A, T, 3) in base_link, the ego first, then all agents' places; the same noise every time.
 
@@ -63,12 +66,14 @@ class CandidateSource:
             num_candidates: M.
             said: Action tokens as the model's inputs; None: nobody says anything.
             num_steps: Denoise steps; None: all that the model was trained with.
+            pull: The parameter ``token_pull``.
         """
         observation = {**moment.observation, **(said or {})}
         condition = self._backend.condition(moment.features, observation, moment.agents)
         shape = (num_candidates, *plan_spec(self.contract).shape)
+        told = ToldPlan.of(observation, self._normalizer, pull)
         drawn = sample_plans(
-            lambda x, k: self._backend.predict_noise(x, k, condition),
+            pulled(lambda x, k: self._backend.predict_noise(x, k, condition), told, self._schedule),
             self._schedule,
             draw_noise(0, int(moment.raw["stamp_ns"][0]), shape, self._schedule.num_steps),
             num_steps=num_steps or self._schedule.num_steps,

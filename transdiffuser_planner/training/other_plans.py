@@ -60,18 +60,20 @@ class OtherPlans:
 
     @staticmethod
     def cached(
-        path: Path, samples: SampleSet, codebook: ActionCodebook, contract: ModelContract, seed: int
+        folder: Path, samples: SampleSet, codebook: ActionCodebook, contract: ModelContract, seed: int
     ) -> OtherPlans:
-        """``make``, or what it made of the same samples, codebook and seed."""
+        """``make``, or what it left in the folder of the same samples, codebook and seed."""
         counts = ",".join(f"{folder.path.name}:{len(folder)}" for folder in samples.folders)
         key = hashlib.sha256(f"{codebook.digest} {seed} {STYLES} {MOST} {counts}".encode()).hexdigest()
+        path = folder / f"other_plans_{key[:16]}.npz"
         if path.is_file():
             with np.load(path) as data:
-                if str(data["key"]) == key:
-                    return OtherPlans(**{item.name: data[item.name] for item in fields(OtherPlans)})
+                return OtherPlans(**{item.name: data[item.name] for item in fields(OtherPlans)})
         made = OtherPlans.make(samples, codebook, contract, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, key=key, plan_NOT3=made.plan_NOT3, said_NOT3=made.said_NOT3, count_N=made.count_N)
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, plan_NOT3=made.plan_NOT3, said_NOT3=made.said_NOT3, count_N=made.count_N)
+        partial.rename(path)
         return made
 
     def tell(self, raw: Batch, index_B: NDArray[np.int64], share: float, rng: np.random.Generator) -> Batch:

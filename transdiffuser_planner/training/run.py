@@ -214,9 +214,7 @@ class Run:
         codebook = self.codebook(samples)
         if codebook is None or self.config.augmentation.tell_other == 0.0:
             return None
-        return OtherPlans.cached(
-            self.folder / "features" / "other_plans.npz", samples, codebook, self.contract, self.config.seed
-        )
+        return OtherPlans.cached(self.folder / "features", samples, codebook, self.contract, self.config.seed)
 
     def train_joint(self, samples: SampleSet, validation: SampleSet) -> None:
         """Stage 3, optional: both networks, from the weights of stages 1 and 2."""

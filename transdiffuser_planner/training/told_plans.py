@@ -21,9 +21,15 @@ DRIVEN = "what was driven"
 
 
 def told_plans(
-    backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int
+    backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int, pull: float
 ) -> list[dict[str, Any]]:
     """Sample every moment without tokens, with the driven plan's and with those of every other possible manoeuvre.
+
+    Args:
+        backend: The model.
+        samples, index_B: The moments.
+        num_candidates: M.
+        pull: The parameter ``token_pull``.
 
     Returns:
         One mapping for each moment and manoeuvre: "manoeuvre", "driven" (whether it is what was driven), "asked" (T, 3),
@@ -46,7 +52,7 @@ def told_plans(
         asked = _others(moment, driven_T3, backend) | {DRIVEN: driven_T3}
         without_MT3 = source.sample(moment, num_candidates)[:, 0]
         for name, plan_T3 in asked.items():
-            with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3))[:, 0]
+            with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3), pull=pull)[:, 0]
             row = {"manoeuvre": name, "driven": name == DRIVEN, "asked": plan_T3, "moment": int(index)}
             told.append({**row, "bev": moment.raw["bev"][0], "with": with_MT3, "without": without_MT3})
     return told

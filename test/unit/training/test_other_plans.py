@@ -88,7 +88,7 @@ def test_other_manoeuvres_are_always_said_in_full(
 
 
 def test_they_are_made_once(tmp_path: Path, samples: SampleSet, codebook: ActionCodebook, others: OtherPlans) -> None:
-    path = tmp_path / "features" / "others.npz"
+    path = tmp_path / "features"
     first = OtherPlans.cached(path, samples, codebook, TINY, 0)
     np.testing.assert_array_equal(first.plan_NOT3, others.plan_NOT3)
     with pytest.MonkeyPatch.context() as patch:

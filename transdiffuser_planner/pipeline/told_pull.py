@@ -1,0 +1,64 @@
+"""Draws samples towards what action tokens ask for, at every denoise step and as far as a weight says.
+
+The told plan x_0 would need the noise eps = (x_k - sqrt(alpha_bar_k) x_0) / sqrt(1 - alpha_bar_k); the model's own prediction
+is moved that way. It is guidance as in inpainting with diffusion (Lugmayr et al. 2022), weighed: the decoder, which knows the
+same tokens as a condition, keeps a say, and steps that nothing was said of are its alone.
+
+Letters: M samples, N = 1 + A tokens with the ego first, T plan steps, P = T x 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.pipeline.action_codebook import follow
+from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
+from transdiffuser_planner.pipeline.normalization import PlanNormalizer
+from transdiffuser_planner.pipeline.sampler import PredictNoise
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ToldPlan:
+    """plan_P in model space, and weight_P: how far each of its numbers draws, 0 where nothing was said."""
+
+    plan_P: Array
+    weight_P: Array
+
+    @staticmethod
+    def of(observation: Mapping[str, NDArray[Any]], normalizer: PlanNormalizer, weight: float) -> ToldPlan | None:
+        """From the model's inputs; None when nothing is said or nothing is drawn.
+
+        Args:
+            observation: ``core.contract.TOKEN_INPUTS``, if the model takes them, (1, T, ...).
+            normalizer: The model's.
+            weight: 0 .. 1.
+        """
+        valid_T = observation.get("action_tokens_valid", np.zeros((1, 0)))[0]
+        if weight <= 0.0 or not valid_T.any():
+            return None
+        pose_T3 = follow(observation["action_tokens"][0].astype(np.float64))
+        nobody = np.zeros((1, 0, len(pose_T3), 3)), np.zeros((1, 0, 3))
+        plan_P = normalizer.to_model(pose_T3[None], *nobody)[0, 0]
+        return ToldPlan(plan_P=plan_P, weight_P=np.repeat(weight * valid_T, 3).astype(np.float32))
+
+
+def pulled(predict_noise: PredictNoise, told: ToldPlan | None, schedule: NoiseSchedule) -> PredictNoise:
+    """``predict_noise`` with the ego's samples (M, N, P) drawn towards the told plan."""
+    if told is None:
+        return predict_noise
+
+    def predict(x_MNP: Array, k: int) -> Array:
+        eps_MNP = predict_noise(x_MNP, k).copy()
+        share = schedule.alpha_bar_K1[k]
+        wanted_MP = (x_MNP[:, 0] - np.float32(np.sqrt(share)) * told.plan_P) / np.float32(np.sqrt(1.0 - share))
+        eps_MNP[:, 0] += told.weight_P * (wanted_MP - eps_MNP[:, 0])
+        return eps_MNP
+
+    return predict
