@@ -22,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=Path, help="samples on which ONNX must equal PyTorch")
     parser.add_argument("--trained-on", type=Path, help="training samples, to note their counts in the manifest")
     parser.add_argument("--note", help="what readers of the model card must know about the training")
+    parser.add_argument(
+        "--grown-from",
+        type=Path,
+        metavar="FOLDER",
+        help="model whose decoder the run went on from; both are compared, and how it was trained is kept in the manifest",
+    )
     parser.add_argument("--out", type=Path, help="model folder (default: models/<network>)")
     parser.add_argument(
         "--random", choices=("tiny", "base"), help="instead of a run: random weights of this size, to measure speed"
@@ -55,11 +61,13 @@ def _export_run(args: argparse.Namespace) -> int:
         info["note"] = args.note
     if args.trained_on is not None:
         info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
-    export_run(training, samples, args.out or Path("models") / training.network.name, info)
+    export_run(training, samples, args.out or Path("models") / training.network.name, info, args.grown_from)
     return 0
 
 
-def export_run(training: Run, samples: SampleSet, out: Path, info: dict[str, Any]) -> None:
+def export_run(
+    training: Run, samples: SampleSet, out: Path, info: dict[str, Any], grown_from: Path | None = None
+) -> None:
     """Export a finished run and say how large it became and how exact it is.
 
     Args:
@@ -67,6 +75,7 @@ def export_run(training: Run, samples: SampleSet, out: Path, info: dict[str, Any
         samples: On which ONNX must equal PyTorch.
         out: Model folder.
         info: Kept in the manifest, beside recipe and commit.
+        grown_from: The model before it was given action tokens; how it was trained is kept too.
 
     Raises:
         TrainingError: Parity does not hold, or a stage was not finished.
@@ -75,6 +84,7 @@ def export_run(training: Run, samples: SampleSet, out: Path, info: dict[str, Any
 
     from transdiffuser_planner.training.export import export_model
     from transdiffuser_planner.training.graphs import Tensors
+    from transdiffuser_planner.training.grown_model import before
     from transdiffuser_planner.training.samples import observation_of, stored_observation
     from transdiffuser_planner.training.targets import visible_agents
 
@@ -96,8 +106,12 @@ def export_run(training: Run, samples: SampleSet, out: Path, info: dict[str, Any
             values["action_tokens"] = codebook.segment_C3[codebook.encode(raw["plan"])].astype(np.float32)
             values["action_tokens_valid"] = np.ones_like(values["action_tokens_valid"])
         inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
+    network = training.planner_network()
+    if grown_from is not None:
+        info["before"] = before(grown_from, network, inputs)
+        print(f"without action tokens {grown_from} differs by {info['before']['difference']:.1e} at most")
     result = export_model(
-        training.planner_network(),
+        network,
         training.normalizer(),
         training.schedule,
         out,

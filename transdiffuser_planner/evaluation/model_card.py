@@ -7,6 +7,7 @@ folder below ``measured/`` and name the model they measured.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ from transdiffuser_planner.evaluation.tables import DRIVE_COLUMNS, ERROR_COLUMNS
 from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
 
 MEASURED = "measured"
+SAME = 1e-4
+"""Numbers of one network computed by different graphs differ by no more."""
+TOLD_PARTS = ("tokens", "choice", "plan_table", "closed_loop_scorer")
+"""Results that a model which could not be told anything, or had no scorer, cannot stand for."""
 PARTS = (
     "closed_loop",
     "closed_loop_test",
@@ -101,6 +106,10 @@ def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
     except ValueError as error:
         raise EvaluationError(f"result {path}: is not JSON ({error}); measure again") from None
     measured = data.get("model_hash", manifest.model_hash)
+    before = manifest.training.get("before", {})
+    if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in TOLD_PARTS:
+        was = f"measured with model {measured[:12]}, which could not be told action tokens; untold, both compute the same"
+        return data | {"note": f"{data['note'].rstrip('.')}. {was}" if "note" in data else was}
     if measured != manifest.model_hash:
         raise EvaluationError(
             f"result {path}: measured model {measured[:12]}, the folder holds {manifest.model_hash[:12]}; measure again"
@@ -124,56 +133,80 @@ This page is written by `transdiffuser evaluate card {manifest.folder.as_posix()
 
 def _recipe(manifest: ModelManifest) -> str:
     training = manifest.training
-    data, recipe = training.get("data", {}), training.get("recipe", {})
+    first = training.get("before", training)
+    data, recipe = first.get("data", {}), first.get("recipe", {})
     if not data or not recipe:
         return "## Training\n\nThe manifest does not say how this model was trained."
-    stages = "\n".join(
-        f"| {name} | {recipe[name]['epochs']:g} | {recipe[name]['batch_size']} | {recipe[name]['learning_rate']:g} |"
-        for name in ("encoder", "decoder", "scorer", "baselines")
-        if name in recipe and (name != "scorer" or "scorer" in manifest.graphs)
-    )
-    note = f"{training['note']}\n" if "note" in training else ""
-    parity = ", ".join(f"{name} {value:.1e}" for name, value in training.get("parity", {}).items())
-    last = data["last_seed"] + 1
+    note = f"{first['note']}\n" if "note" in first else ""
+    last, folder = data["last_seed"] + 1, manifest.folder.as_posix()
+    export = f"transdiffuser export runs/tiny {_SETS['export']} --out {folder}"
     return f"""
 ## Training
 
 In simulation only: {data["bags"]} drives of seeds 0 to {data["last_seed"]} (plain and perturbed variants; drives in which
 traffic overlaps or stands are left out), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them standing.
-{note}Code: commit `{training.get("commit", "unknown")[:12]}`. Largest difference between ONNX and PyTorch: {parity or "unknown"}.
+{note}Code: commit `{first.get("commit", "unknown")[:12]}`.{_parity(training)}
 
 ```
 transdiffuser simulate --record data/bags/train --seeds 0:{last} --variants 3
 transdiffuser simulate --record data/bags/validation --seeds 8100:8120 --variants 2
 transdiffuser dataset data/bags/train --out data/samples/train
 transdiffuser dataset data/bags/validation --out data/samples/validation
-{_training_commands(manifest)}
+transdiffuser train {_SETS["train"]} --out runs/tiny
+{export}
 ```
 
-| stage | epochs | batch | largest learning rate |
-| --- | --- | --- | --- |
-{stages}
+{_stages(recipe, ("encoder", "decoder", "baselines"))}
 
-Seed {recipe["seed"]}; everything else of the recipe is in `manifest.json` under `training.recipe`."""
+Seed {recipe["seed"]}; everything else of the recipe is in `manifest.json`.{_grown(manifest)}"""
 
 
-def _training_commands(manifest: ModelManifest) -> str:
-    """From samples to the model folder."""
-    run, folder = f"runs/{manifest.folder.name}", manifest.folder.as_posix()
-    sets = "--samples data/samples/train --validation data/samples/validation"
-    export = f"transdiffuser export {run} --samples data/samples/validation --trained-on data/samples/train --out {folder}"
-    if "scorer" not in manifest.graphs:
-        return f"transdiffuser train {sets} --out {run}\n{export}"
-    recipe = "--recipe transdiffuser_planner/params/train_tiny_tokens.yaml"
-    scored = "--samples data/scored/train --validation data/scored/validation"
-    return f"""cp runs/tiny/encoder.safetensors runs/tiny/normalizer.json {run}/
-transdiffuser train --stage decoder --start-from runs/tiny {recipe} \\
-    {sets} --out {run}
-{export}
+def _grown(manifest: ModelManifest) -> str:
+    """What was taught to the model afterwards."""
+    training, folder = manifest.training, manifest.folder.as_posix()
+    if "before" not in training:
+        return ""
+    data, recipe, before = training["data"], training["recipe"], training["before"]
+    stages = ("decoder", "scorer") if "scorer" in manifest.graphs else ("decoder",)
+    told = "--recipe transdiffuser_planner/params/train_tiny_tokens.yaml"
+    export = f"transdiffuser export runs/told --grown-from {folder} {_SETS['export']} --out {folder}"
+    commands = f"""cp runs/tiny/encoder.safetensors runs/tiny/normalizer.json runs/told/
+transdiffuser train --stage decoder --start-from runs/tiny {told} \\
+    {_SETS["train"]} --out runs/told"""
+    if "scorer" in manifest.graphs:
+        commands += f"""
 transdiffuser evaluate plans --model {folder} --bags data/bags/train --samples data/samples/train --out data/scored/train
-transdiffuser train --stage scorer {recipe} \\
-    {scored} --out {run}
-{export}"""
+transdiffuser train --stage scorer {told} \\
+    --samples data/scored/train --validation data/scored/validation --out runs/told"""
+    note = f" {training['note']}" if "note" in training else ""
+    return f"""
+
+Action tokens were taught afterwards, on {data["bags"]} of these drives ({data["samples"]} samples): only what reads them was
+trained, so without them plans are those of before (model `{before["model_hash"][:12]}`, largest difference
+{before["difference"]:.1e}).{note} Code: commit `{training.get("commit", "unknown")[:12]}`.
+
+```
+{commands}
+{export}
+```
+
+{_stages(recipe, stages)}"""
+
+
+_SETS = {
+    "train": "--samples data/samples/train --validation data/samples/validation",
+    "export": "--samples data/samples/validation --trained-on data/samples/train",
+}
+
+
+def _stages(recipe: dict[str, Any], names: Sequence[str]) -> str:
+    columns = {"stage": "stage", "epochs": "epochs", "batch_size": "batch", "learning_rate": "largest learning rate"}
+    return markdown_table([{"stage": name, **recipe[name]} for name in names if name in recipe], columns)
+
+
+def _parity(training: dict[str, Any]) -> str:
+    found = ", ".join(f"{name} {value:.1e}" for name, value in training.get("parity", {}).items())
+    return f" Largest difference between ONNX and PyTorch: {found}." if found else ""
 
 
 def _closed_loop(data: dict[str, Any] | None, which: str, note: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.core.contract import TINY
+from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.paths import model_folder
 from transdiffuser_planner.evaluation.closed_loop import DriveResult, as_rows, summary
 from transdiffuser_planner.evaluation.model_card import MEASURED, write_card
@@ -80,5 +81,32 @@ def test_the_card_says_what_tokens_and_scorer_are_worth(model: Path) -> None:
     scores = dict.fromkeys(("no_at_fault_collision", "drivable_area", "time_to_collision", "comfort", "ego_progress"), 90.0)
     rows = [{"choice": "oracle", "title": "best candidate (oracle)", **scores, "pdms": 91.5}]
     assert "91.5" in choice_section(manifest, {**when, "rows": rows, "candidates": 24, "moments": 7})
-    assert "takes none" in tokens_section(load_manifest(model), None)
-    assert "rules choose" in choice_section(load_manifest(model), None)
+    silent = replace(manifest, contract=replace(TINY, codebook_size=0), graphs={})
+    assert "takes none" in tokens_section(silent, None)
+    assert "rules choose" in choice_section(silent, None)
+
+
+def _grown(model: Path, difference: float) -> str:
+    """Let the model have been taught tokens; the hash of the one before."""
+    path = model / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    before = {"model_hash": "ab" * 32, "difference": difference}
+    manifest["training"]["before"] = {**before, **{key: manifest["training"][key] for key in ("recipe", "data")}}
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    return str(before["model_hash"])
+
+
+def test_results_from_before_tokens_were_taught_count_if_nothing_else_changed(model: Path) -> None:
+    results = [drive_result(8000, 0)]
+    content = {"model_hash": _grown(model, 1e-6), "duration_s": 60.0, "summary": summary(results)}
+    save_json(model / MEASURED / "closed_loop.json", {**content, "scenarios": as_rows(results)})
+    text = write_card(model).read_text(encoding="utf-8")
+    assert "Measured with model abababababab, which could not be told action tokens" in text
+    assert "without them plans are those of before (model `abababababab`, largest difference\n1.0e-06)" in text
+
+
+@pytest.mark.parametrize(("difference", "name"), [(1e-3, "closed_loop"), (1e-6, "tokens"), (1e-6, "plan_table")])
+def test_results_from_before_do_not_count_else(model: Path, difference: float, name: str) -> None:
+    save_json(model / MEASURED / f"{name}.json", {"model_hash": _grown(model, difference)})
+    with pytest.raises(EvaluationError, match="measured model abababababab"):
+        write_card(model)
