@@ -41,6 +41,12 @@ def add_suite_arguments(kinds: Any) -> None:
         "--baselines", type=Path, default=Path("runs/baselines"), help="training run of the trained baselines"
     )
     suite.add_argument("--model", default=DEFAULT_MODEL, help="that trained baselines belong to (default: %(default)s)")
+    suite.add_argument(
+        "--selection",
+        choices=("rules", "scorer"),
+        default="rules",
+        help="what chooses among a model's candidates (default: %(default)s)",
+    )
     suite.add_argument("--precision", default="fp32", help="of models: fp32, int8 (default: %(default)s)")
     suite.add_argument("--plan-every", type=int, default=1, metavar="N", help="models plan every N-th step of 0.1 s")
     suite.add_argument(
@@ -106,7 +112,12 @@ def run_suite(args: argparse.Namespace) -> int:
     _check(args)
     name, seeds, drawn = scenarios(args)
     specs, skipped = make_specs(
-        args.planner, baselines=args.baselines, model=args.model, precision=args.precision, plan_every=args.plan_every
+        args.planner,
+        baselines=args.baselines,
+        model=args.model,
+        precision=args.precision,
+        plan_every=args.plan_every,
+        selection=args.selection,
     )
     for line in skipped:
         print(f"left out: {line}", file=sys.stderr)

@@ -113,7 +113,8 @@ def drive_over_ros(
     simulate += ["--wait", f"{START_TIMEOUT_S:g}", "--realtime-factor", f"{realtime_factor:g}"]
     simulate += [] if map_name is None else ["--map", map_name]
     try:
-        plan = ["plan", "--preset", "carla", "--model", str(spec.model), *timed, "-p", f"precision:={spec.precision}"]
+        plan = ["plan", "--preset", "carla", "--model", str(spec.model), *timed]
+        plan += ["-p", f"precision:={spec.precision}", "-p", f"selection:={spec.selection}"]
         group.start("planner", plan)
         group.start("tracker", ["track", "--preset", "carla", *timed])
         group.start("simulator", simulate, niceness=STAND_BACK)

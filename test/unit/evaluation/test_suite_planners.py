@@ -158,4 +158,6 @@ def test_planners_are_known_by_name_and_those_that_cannot_be_used_are_named(tmp_
     assert spec.label == "tiny int8 5 Hz" and spec.is_model and not spec.kind.is_privileged
     (usual,), _ = make_specs(["tiny"])
     assert usual.label == "tiny" and usual.identity() != spec.identity()
+    (scored,), _ = make_specs(["tiny"], selection="scorer")
+    assert scored.label == "tiny scorer" and scored.identity()["config"]["selection"] == "scorer"
     assert {name for name, kind in KINDS.items() if kind.is_privileged} == {"idm", "pdm-closed", "expert"}

@@ -65,6 +65,7 @@ class PlannerSpec:
         baselines: Training run of a trained baseline.
         precision: Of the model's graphs.
         plan_every: Steps of 0.1 s from plan to plan.
+        selection: What chooses among the model's candidates: "rules", "scorer".
     """
 
     name: str
@@ -72,6 +73,7 @@ class PlannerSpec:
     baselines: Path | None = None
     precision: str = "fp32"
     plan_every: int = 1
+    selection: str = "rules"
 
     @property
     def is_model(self) -> bool:
@@ -85,6 +87,8 @@ class PlannerSpec:
         parts = [self.name]
         if self.precision != "fp32":
             parts.append(self.precision)
+        if self.selection != "rules":
+            parts.append(self.selection)
         if self.plan_every != usual_every:
             parts.append(f"{1.0 / (STEP_S * self.plan_every):g} Hz")
         return " ".join(parts)
@@ -117,7 +121,7 @@ class PlannerSpec:
 
 def suite_config(spec: PlannerSpec) -> PlannerConfig:
     """One thread a model, for whole scenarios run beside each other."""
-    return PlannerConfig(num_threads=1, precision=spec.precision)
+    return PlannerConfig(num_threads=1, precision=spec.precision, selection=spec.selection)
 
 
 def make_specs(
@@ -127,6 +131,7 @@ def make_specs(
     model: str = DEFAULT_MODEL,
     precision: str = "fp32",
     plan_every: int = 1,
+    selection: str = "rules",
 ) -> tuple[list[PlannerSpec], list[str]]:
     """Planners by name.
 
@@ -134,7 +139,7 @@ def make_specs(
         names: Of KINDS, models by name or folder, or "all": the model and every baseline.
         baselines: Training run of the trained baselines.
         model: That trained baselines belong to, and the one in "all".
-        precision, plan_every: Of models; baselines keep theirs.
+        precision, plan_every, selection: Of models; baselines keep theirs.
 
     Returns:
         The planners, and one line for each that cannot be used here.
@@ -155,7 +160,8 @@ def make_specs(
                 specs.append(PlannerSpec(name=name, model=model_folder(model), baselines=baselines))
         else:
             folder = _model(name)
-            specs.append(PlannerSpec(name=folder.name, model=folder, precision=precision, plan_every=plan_every))
+            how: dict[str, Any] = {"precision": precision, "plan_every": plan_every, "selection": selection}
+            specs.append(PlannerSpec(name=folder.name, model=folder, **how))
     return specs, skipped
 
 
