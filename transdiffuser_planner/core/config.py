@@ -73,6 +73,7 @@ class PlannerConfig:
     collision_horizon_s: float = _number(2.5, "s", 0.5, 4.0, "Predicted collisions up to this time reject a plan.")
 
     selection: str = _choice("rules", ("rules", "scorer"), "What ranks the candidates: rules, or the model's learned scorer.")
+    weight_typical: float = _number(0.5, "1/m", 0.0, 1e3, "Selection by scorer: distance from the mean of all candidates.")
     weight_score: float = _number(10.0, "", 0.0, 1e3, "Selection by scorer: predicted loss of PDM score.")
     weight_collision: float = _number(20.0, "", 0.0, 1e3, "Selection: predicted collision with points or agents.")
     weight_off_road: float = _number(6.0, "", 0.0, 1e3, "Selection: footprint outside the predicted road.")

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.evaluation.open_loop import medoid
-from transdiffuser_planner.pipeline.predicted_score import pdm_score
+from transdiffuser_planner.pipeline.predicted_score import pdm_score, typical_m
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.scored_plans import ScoredPlans
 
@@ -21,7 +22,7 @@ FloatArray = NDArray[np.float64]
 CHOICES = {
     "one": "one sample (mean of all)",
     "medoid": "candidate nearest to the mean",
-    "scorer": "candidate with the highest predicted PDMS",
+    "scorer": "candidate that the scorer chooses",
     "oracle": "best candidate (oracle)",
 }
 
@@ -36,10 +37,10 @@ def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any
     raw = plans.gather(np.arange(len(plans)))
     truth_SMQ = raw["score"][:, :count].astype(np.float64)
     total_SM = pdm_score(truth_SMQ)
-    predicted_SM = np.stack([_predicted(backend, raw, row)[:count] for row in range(len(plans))])
     pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
+    scored = [chosen(_predicted(backend, raw, row)[:count], pose_SMT3[row]) for row in range(len(plans))]
     nearest = np.abs(pose_SMT3 - medoid(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
-    picked = {"medoid": nearest, "scorer": predicted_SM.argmax(axis=1), "oracle": total_SM.argmax(axis=1)}
+    picked = {"medoid": nearest, "scorer": np.asarray(scored), "oracle": total_SM.argmax(axis=1)}
     rows = [_row("one", truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
     for name, index in picked.items():
         each = np.arange(len(plans))
@@ -48,10 +49,17 @@ def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any
 
 
 def _predicted(backend: OnnxBackend, raw: dict[str, NDArray[Any]], row: int) -> FloatArray:
-    """Predicted PDMS of one moment's plans."""
+    """Predicted sub-scores of one moment's plans."""
     joint = np.concatenate([raw["pose"][row][:, None], raw["agent_pose"][row]], axis=1)
     tensors = {name: raw[name][row : row + 1] for name in SCORER_INPUTS}
-    return pdm_score(backend.score(joint, tensors, tensors, tensors))
+    return backend.score(joint, tensors, tensors, tensors).astype(np.float64)
+
+
+def chosen(subscore_MQ: NDArray[Any], pose_MT3: FloatArray) -> int:
+    """The candidate that the planner's selection by scorer takes where there is no signal, nothing told and no last plan."""
+    config = PlannerConfig()
+    cost_M = config.weight_score * (1.0 - pdm_score(subscore_MQ)) + config.weight_typical * typical_m(pose_MT3)
+    return int(cost_M.argmin())
 
 
 def _row(name: str, score_SQ: FloatArray, total_S: FloatArray) -> dict[str, Any]:

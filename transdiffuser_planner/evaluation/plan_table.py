@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.contract import SCORE_NAMES
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.evaluation.open_loop import medoid
+from transdiffuser_planner.evaluation.plan_choice import chosen
 from transdiffuser_planner.evaluation.plan_rows import CONSTANT, EXPERT, MODEL, Planners, Rows
 from transdiffuser_planner.evaluation.scene_recording import read_recording
 from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
@@ -99,7 +100,7 @@ def _moment(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict
         nearest = np.abs(joint[:, 0] - medoid(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
         out |= {ONE: every.mean(), MEDOID: every.only(int(nearest)), ORACLE: every.only(int(total_M.argmax()))}
         if predicted_MQ is not None:
-            out[SCORER] = every.only(int(pdm_score(predicted_MQ).argmax()))
+            out[SCORER] = every.only(chosen(predicted_MQ, joint[:, 0]))
     return out
 
 

@@ -26,8 +26,6 @@ _AGENT_WIDTH, _STEP_WIDTH = 32, 64
 _STATUS_SCALE = (1.0, 1.0, 1.0, 1.0, 0.1, 0.5, 0.3, 0.3)
 _FAR = 1e4
 _TOUCHING_M = 0.2
-DROPOUT = 0.25
-"""More than in the decoder: it sees some thousand moments, not tens of thousands."""
 _EPSILON = 1e-4
 
 
@@ -47,7 +45,7 @@ class PlanScorer(nn.Module):
         self.context = mlp(8 + 4 + 1 + 2, width, width)
         self.norm = nn.LayerNorm(width)
         self.bev = CrossAttention(width, config.heads)
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Sequential(nn.LayerNorm(width), mlp(width, width, len(SCORE_NAMES)))
 
     def forward(self, pose_BMT3: Tensor, agent_BMAT3: Tensor, scene: dict[str, Tensor]) -> Tensor:
@@ -69,8 +67,8 @@ class PlanScorer(nn.Module):
             ],
             dim=-1,
         )
-        plan_BMD = self.dropout(self.plan(self.dropout(self.step(steps)).flatten(2)))
-        plan_BMD = plan_BMD + self.dropout(self.context(_context(scene, self.status_scale_8)))[:, None]
+        plan_BMD = self.plan(self.dropout(self.step(steps)).flatten(2))
+        plan_BMD = plan_BMD + self.context(_context(scene, self.status_scale_8))[:, None]
         key, value = self.bev.prepare(scene["bev_tokens"])
         plan_BMD = plan_BMD + self.dropout(self.bev(self.norm(plan_BMD), key, value))
         return torch.as_tensor(self.out(plan_BMD))

@@ -1,8 +1,11 @@
-"""One number of the scorer's predicted sub-scores."""
+"""One number of the scorer's predicted sub-scores, and how unusual a plan is."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import SCORE_NAMES
 
@@ -14,3 +17,15 @@ def pdm_score(score_MQ: Scores) -> Scores:
     """PDMS v1.1 (..., M) of sub-scores (..., M, Q) in the order of ``SCORE_NAMES``: NC * DAC * (5 TTC + 5 EP + 2 C) / 12."""
     nc, dac, ttc, ep, comfort = (cast(Any, score_MQ)[..., q] for q in range(len(SCORE_NAMES)))
     return cast(Scores, nc * dac * (5.0 * ttc + 5.0 * ep + 2.0 * comfort) / 12.0)
+
+
+def typical_m(pose_MT3: NDArray[np.float64], counts_M: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """How far each of M plans (M, T, 2 or more) is from the mean of those that count, on average over its steps, metres.
+
+    The best of many uncertain predictions is too good to be true, most of all where a plan is unlike the others.
+    """
+    xy_MT2 = pose_MT3[..., :2]
+    if counts_M is not None and not counts_M.any():
+        counts_M = None
+    mean_T2 = xy_MT2.mean(axis=0) if counts_M is None else xy_MT2[counts_M].mean(axis=0)
+    return np.asarray(np.hypot(*np.moveaxis(xy_MT2 - mean_T2, -1, 0)).mean(axis=-1))

@@ -20,13 +20,15 @@ from transdiffuser_planner.core.contract import SCORE_NAMES, BevClass, ModelCont
 from transdiffuser_planner.core.geometry import box_corners, project_onto_polyline
 from transdiffuser_planner.core.types import SignalState, TrafficSignal
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
-from transdiffuser_planner.pipeline.predicted_score import pdm_score
+from transdiffuser_planner.pipeline.predicted_score import pdm_score, typical_m
 from transdiffuser_planner.pipeline.smoothing import SmoothPlans
 
 FloatArray = NDArray[np.float64]
 
 _NEAR_M = 0.5
 _LATERAL_FREE_M = 0.3
+SCORED_BY = ("score", "typical", "signal", "tokens")
+"""What counts beside a learned score: PDMS knows no lights, and nothing of what was told."""
 _NEIGHBOUR_SHARE = 0.2
 _BESIDE_ROUTE_M, _ROUTE_DOUBT = 1.0, 0.2
 _COLLISION_DECAY_S = 2.0
@@ -78,20 +80,22 @@ def rank(
     config: PlannerConfig,
 ) -> Ranking:
     """Order the candidates; infeasible ones come last and get probability 0."""
-    lost = None if inputs.subscore_MQ is None else _score_terms(inputs.subscore_MQ)
-    terms = _rule_terms(plans, feasible_M, inputs, contract) if lost is None else lost
+    terms = _rule_terms(plans, feasible_M, inputs, contract)
     if inputs.instructed_S3 is not None:
         nothing = np.zeros(len(feasible_M))
-        replaced = {} if lost is not None else {"route": nothing, "progress": nothing}
-        terms |= {"tokens": _token_term(plans, inputs.instructed_S3, contract), **replaced}
+        terms |= {"tokens": _token_term(plans, inputs.instructed_S3, contract), "route": nothing, "progress": nothing}
     terms["consistency"] = _consistency_term(plans, inputs.previous_F3)
-    weighed = tuple(terms) if lost is None else ("score", "tokens")
+    weighed: tuple[str, ...] = tuple(terms)
+    if inputs.subscore_MQ is not None:
+        terms |= _score_terms(inputs.subscore_MQ)
+        terms["typical"] = typical_m(plans.pose_MF3, feasible_M)
+        weighed = SCORED_BY
     cost = sum(getattr(config, f"weight_{name}") * terms[name] for name in weighed if name in terms)
     cost = np.where(feasible_M, cost, np.inf)
     order = np.argsort(cost, kind="stable")
     if inputs.previous_F3 is not None:
         order = _continuing_first(order, cost, terms["consistency"], config.continuation_margin)
-    if lost is None and _wants_to_go(plans, feasible_M):
+    if _wants_to_go(plans, feasible_M):
         order = _going_first(order, cost, terms, plans)
     best = cost.min()
     probability = np.zeros(len(cost))

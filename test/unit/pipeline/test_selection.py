@@ -139,3 +139,28 @@ def test_nobody_goes_first_into_what_is_in_the_way_or_past_a_red_light() -> None
     waiting = SMOOTHER.smooth(np.stack([*[later(4.0, 1.5)] * 20, *[later(8.0, 0.0)] * 10]), 0.0)
     signal = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=5.0)
     assert ranked(waiting, route_R2=ROUTE, signal=signal).order_M[0] < 20
+
+
+def _subscores(*pdms: float) -> np.ndarray:
+    """Sub-scores (M, 5) of plans that drive as far as this says, and are right otherwise."""
+    scores = np.ones((len(pdms), 5))
+    scores[:, 3] = (12.0 * np.asarray(pdms) - 7.0) / 5.0
+    return scores
+
+
+def test_the_highest_predicted_score_is_chosen_unless_its_plan_is_unlike_all_others() -> None:
+    distances = [10.0, 10.1, 10.2, 10.3, 26.0]
+    plans = SMOOTHER.smooth(np.stack([ahead(d) for d in distances]), 4.0)
+    assert ranked(plans, subscore_MQ=_subscores(0.6, 0.7, 0.9, 0.7, 0.6)).order_M[0] == 2
+    little_better = ranked(plans, subscore_MQ=_subscores(0.6, 0.7, 0.9, 0.7, 0.92))
+    assert little_better.order_M[0] == 2 and little_better.cost_terms["typical"].argmax() == 4
+    assert ranked(plans, subscore_MQ=_subscores(0.6, 0.6, 0.6, 0.6, 1.0)).order_M[0] == 4
+
+
+def test_a_learned_score_does_not_run_red_lights_and_hears_what_is_told() -> None:
+    plans = SMOOTHER.smooth(np.stack([ahead(4.0), ahead(20.0)]), 3.0)
+    red = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=9.0)
+    score = _subscores(0.7, 1.0)
+    assert ranked(plans, subscore_MQ=score).order_M[0] == 1
+    assert ranked(plans, subscore_MQ=score, signal=red).order_M[0] == 0
+    assert ranked(plans, subscore_MQ=score, instructed_S3=ahead(4.0)).order_M[0] == 0
