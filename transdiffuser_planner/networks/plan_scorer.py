@@ -132,7 +132,8 @@ def _chance_of_contact(pose_BMT3: Tensor, agent_BSAT3: Tensor, agents_BAF: Tenso
     gap_BMSAT = torch.maximum(gap_along, gap_across)
     near = [(-gap_BMSAT / _TOUCHING_M).sigmoid(), (-gap_BMSAT.clamp(min=0.0)).exp(), (-gap_BMSAT.clamp(min=0.0) / 4.0).exp()]
     chance = torch.stack([value.mean(dim=2) for value in near], dim=-1)
-    return (chance * valid_BA[:, None, :, None, None]).amax(dim=2)
+    nobody = torch.zeros_like(pose_BMT3)[:, :, None]
+    return torch.cat([chance * valid_BA[:, None, :, None, None], nobody], dim=2).amax(dim=2)
 
 
 def _carried_on(pose_BMT3: Tensor) -> Tensor:

@@ -104,6 +104,7 @@ def test_contact_is_as_likely_as_samples_say() -> None:
     chance = _chance_of_contact(pose, agents, features, torch.ones(1, 1))
     np.testing.assert_allclose(chance[..., :2].numpy(), 0.25, atol=0.01)
     assert not _chance_of_contact(pose, agents, features, torch.zeros(1, 1)).any()
+    assert not _chance_of_contact(pose, agents[:, :, :0], features[:, :0], torch.zeros(1, 0)).any()
 
 
 def test_ranking_prefers_the_order_of_the_truth() -> None:
