@@ -1,5 +1,6 @@
 """The planner node over DDS: what it publishes, and what it says when it cannot."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -83,7 +84,23 @@ def test_parameters_that_contradict_each_other_are_refused_with_the_reason(stage
     assert "comfort_decel_mps2 must not exceed emergency_decel_mps2" in together.reason
 
 
-def test_a_scorer_that_the_model_does_not_have_is_refused_and_rules_go_on(stage):
+def test_the_models_scorer_chooses_when_it_is_asked_to(stage):
+    assert stage.planner.set_parameters([Parameter("selection", value="scorer")])[0].successful
+    stamp = stage.plan_of_next_frame()
+    heard = stage.vehicle.heard["candidates"]
+    stage.wait(lambda: heard and decode_plan.candidates(heard[-1]).stamp_ns >= stamp)
+    terms = decode_plan.candidates(heard[-1]).cost_terms
+    assert {"score", "no_at_fault_collision", "drivable_area", "ego_progress", "typical"} <= set(terms)
+    assert stage.vehicle.status_at(stamp).fallback_rung == 0
+
+
+def test_a_scorer_that_the_model_does_not_have_is_refused_and_rules_go_on(make_stage, tmp_path: Path):
+    model = tmp_path / "model"
+    shutil.copytree(model_folder("tiny"), model, ignore=shutil.ignore_patterns("scorer.onnx", "measured"))
+    manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["graphs"]["scorer"], manifest["files"]["scorer.onnx"]
+    (model / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    stage = make_stage(model=str(model))
     answer = stage.planner.set_parameters([Parameter("selection", value="scorer")])[0]
     assert not answer.successful and "the model has no scorer" in answer.reason
     assert stage.planner.get_parameter("selection").value == "rules"

@@ -29,8 +29,8 @@ from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
 MEASURED = "measured"
 SAME = 1e-4
 """Numbers of one network computed by different graphs differ by no more."""
-TOLD_PARTS = ("tokens", "choice", "plan_table", "closed_loop_scorer")
-"""Results that a model which could not be told anything, or had no scorer, cannot stand for."""
+NEW_PARTS = ("tokens", "choice", "plan_table", "closed_loop_scorer", "precision", "score_int8")
+"""Results that the model of before cannot stand for: it could be told nothing, had no scorer, and other int8 graphs."""
 PARTS = (
     "closed_loop",
     "closed_loop_test",
@@ -107,7 +107,7 @@ def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
         raise EvaluationError(f"result {path}: is not JSON ({error}); measure again") from None
     measured = data.get("model_hash", manifest.model_hash)
     before = manifest.training.get("before", {})
-    if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in TOLD_PARTS:
+    if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in NEW_PARTS:
         was = f"measured with model {measured[:12]}, which could not be told action tokens; untold, both compute the same"
         return data | {"note": f"{data['note'].rstrip('.')}. {was}" if "note" in data else was}
     if measured != manifest.model_hash:

@@ -29,15 +29,19 @@ decoded, come back within {error["ade_mean"]} m (ADE over 4 s, mean; 99th percen
 
 In unseen moments the model is told to do something else that the road allows (it must end 3 m or more from what was driven,
 on road that nobody stands on), and what was driven. The plan is the candidate nearest to the mean; it follows when it ends
-within {FOLLOWED_M:g} m of where it was told to. Told another manoeuvre than the driven one it followed in {told:.0f} %
-of {others["moments"]} moments; without tokens it would have ended there in {untold:.0f} %. "Without" columns: the
-same moments without tokens. {when(data)}
+within {FOLLOWED_M:g} m of where it was told to. Told another manoeuvre than the driven one it followed in {told:.1f} %
+of {others["moments"]} moments; without tokens it would have ended there in {untold:.1f} %. "Without" columns: the
+same moments without tokens.{_drawn(data)} {when(data)}
 
 ```
 transdiffuser evaluate tokens --model {manifest.folder.as_posix()} --samples data/samples/validation
 ```
 
 {markdown_table(data["rows"], TOKEN_COLUMNS)}"""
+
+
+def _drawn(data: dict[str, Any]) -> str:
+    return f" Every denoise step draws candidates that way (`token_pull` {data['pull']:g})." if "pull" in data else ""
 
 
 def choice_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:

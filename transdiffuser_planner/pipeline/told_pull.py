@@ -55,7 +55,7 @@ def pulled(predict_noise: PredictNoise, told: ToldPlan | None, schedule: NoiseSc
         return predict_noise
 
     def predict(x_MNP: Array, k: int) -> Array:
-        eps_MNP = predict_noise(x_MNP, k).copy()
+        eps_MNP: Array = predict_noise(x_MNP, k).copy()
         share = schedule.alpha_bar_K1[k]
         wanted_MP = (x_MNP[:, 0] - np.float32(np.sqrt(share)) * told.plan_P) / np.float32(np.sqrt(1.0 - share))
         eps_MNP[:, 0] += told.weight_P * (wanted_MP - eps_MNP[:, 0])

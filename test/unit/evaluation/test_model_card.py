@@ -76,7 +76,7 @@ def test_the_card_says_what_tokens_and_scorer_are_worth(model: Path) -> None:
     error = {"ade_mean": 0.04, "ade_p99": 0.09, "ade_worst": 0.14}
     when = {"date": "2026-11-26", "machine": "any"}
     text = tokens_section(manifest, {**when, "rows": rows, "reconstruction_m": error, "plans_encoded": 99})
-    assert "it followed in 70 %\nof 10 moments; without tokens it would have ended there in 10 %" in text
+    assert "it followed in 70.0 %\nof 10 moments; without tokens it would have ended there in 10.0 %" in text
     assert "| stop | 10 | 0.7 | 0.1 |" in text and "within 0.04 m" in text
     scores = dict.fromkeys(("no_at_fault_collision", "drivable_area", "time_to_collision", "comfort", "ego_progress"), 90.0)
     rows = [{"choice": "oracle", "title": "best candidate (oracle)", **scores, "pdms": 91.5}]
