@@ -11,6 +11,7 @@ from typing import Any
 from transdiffuser_planner.apps.simulate import seed_range
 from transdiffuser_planner.apps.suite import add_suite_arguments, run_compare, run_suite
 from transdiffuser_planner.recording.topics import PARAMS
+from transdiffuser_planner.training.withheld import WITHHELD
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     opened.add_argument("--samples", type=Path, required=True, help="samples that were not trained on")
     opened.add_argument("--limit", type=int, default=2000, help="largest number of samples (default: %(default)s)")
     opened.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
+    opened.add_argument(
+        "--withhold", nargs="+", choices=WITHHELD, default=[], help="conditions that the model is not given"
+    )
     opened.add_argument("--out", type=Path, help="write the results as JSON")
     tokens = kinds.add_parser("tokens", help="how often plans do what action tokens ask for, against no tokens")
     tokens.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
@@ -224,8 +228,8 @@ def _open_loop(args: argparse.Namespace) -> int:
     contract = backend.manifest.contract
     samples = SampleSet.open(args.samples, contract)
     index = chosen_samples(samples, args.limit)
-    plans = model_plans(backend, samples, index, args.candidates)
-    content = {"model_hash": backend.manifest.model_hash, "candidates": args.candidates}
+    plans = model_plans(backend, samples, index, args.candidates, args.withhold)
+    content = {"model_hash": backend.manifest.model_hash, "candidates": args.candidates, "withheld": args.withhold}
     if args.baselines is not None:
         run = Run.open(args.baselines, args.model)
         content["baseline_data"] = run.baseline_data()

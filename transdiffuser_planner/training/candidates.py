@@ -19,6 +19,7 @@ from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.decoder_stage import LABELS
 from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
 from transdiffuser_planner.training.targets import agent_origins, visible_agents
+from transdiffuser_planner.training.withheld import withhold
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -36,11 +37,22 @@ class Moment:
 class CandidateSource:
     """Samples an exported model. The agents are the labelled ones that the LiDAR hits; nothing else of the truth is used."""
 
-    def __init__(self, backend: OnnxBackend, samples: SampleSet, more: Sequence[str] = ()) -> None:
+    def __init__(
+        self, backend: OnnxBackend, samples: SampleSet, more: Sequence[str] = (), withheld: Sequence[str] = ()
+    ) -> None:
+        """Sample a model on samples.
+
+        Args:
+            backend: The model.
+            samples: The moments.
+            more: Names of further stored arrays.
+            withheld: Of ``withheld.WITHHELD``: what the model is not given.
+        """
         self._backend, self._samples = backend, samples
         self.contract, manifest = backend.manifest.contract, backend.manifest
         self._normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
         self._schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
+        self._withheld = tuple(withheld)
         self._names = (*stored_observation(self.contract), *LABELS, "stamp_ns", *more)
 
     def moment(self, index: int) -> Moment:
@@ -48,6 +60,8 @@ class CandidateSource:
         raw = self._samples.gather(np.asarray([index]), self._names)
         known = visible_agents(raw, self.contract)
         observation = observation_of(raw, self.contract)
+        for name in self._withheld:
+            withhold(observation, name)
         agents = {name: known[name] for name in ("agents", "agents_valid")}
         return Moment(raw=raw, observation=observation, agents=agents, features=self._backend.encode(observation))
 

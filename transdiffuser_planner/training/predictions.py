@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,25 @@ def chosen_samples(samples: SampleSet, limit: int) -> NDArray[np.int64]:
     return np.linspace(0, len(samples) - 1, min(limit, len(samples))).astype(np.int64)
 
 
-def model_plans(backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int) -> Rows:
+def model_plans(
+    backend: OnnxBackend,
+    samples: SampleSet,
+    index_B: NDArray[np.int64],
+    num_candidates: int,
+    withheld: Sequence[str] = (),
+) -> Rows:
     """What an exported model samples, and what was driven.
+
+    Args:
+        backend: The model.
+        samples, index_B: The moments.
+        num_candidates: M.
+        withheld: Conditions of ``withheld.WITHHELD`` that the model is not given.
 
     Returns:
         "truth" (B, T, 3), "speed" and "yaw_rate" (B,), "candidates" (B, M, T, 3), metres and radians in base_link.
     """
-    source = CandidateSource(backend, samples)
+    source = CandidateSource(backend, samples, withheld=withheld)
     candidates, raws = [], []
     for index in tqdm(index_B, desc="plans", unit="sample", file=sys.stderr, mininterval=1.0):
         moment = source.moment(int(index))

@@ -1,0 +1,26 @@
+"""Conditions taken out of an observation, as if nobody had sent them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import StatusIndex
+from transdiffuser_planner.core.types import Command
+
+WITHHELD: Final = ("route", "signal", "speed_limit", "history", "command")
+"""Conditions that a model can do without."""
+
+
+def withhold(observation: dict[str, NDArray[Any]], name: str) -> None:
+    """Put arrays without a condition of WITHHELD in the place of an observation's."""
+    changed = ("status",) if name == "command" else (name, f"{name}_valid")
+    observation.update({key: observation[key].copy() for key in changed})
+    if name == "command":
+        observation["status"][:, : StatusIndex.VX_MPS] = np.eye(StatusIndex.VX_MPS, dtype=np.float32)[Command.UNKNOWN]
+        return
+    before = slice(None, -1) if name == "history" else slice(None)  # the last pose of the past is the present one
+    for key in changed:
+        observation[key][:, before] = 0.0
