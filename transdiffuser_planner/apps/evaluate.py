@@ -10,6 +10,7 @@ from typing import Any
 
 from transdiffuser_planner.apps.simulate import seed_range
 from transdiffuser_planner.apps.suite import add_suite_arguments, run_compare, run_suite
+from transdiffuser_planner.fan_out import add_ray_argument
 from transdiffuser_planner.recording.topics import PARAMS
 from transdiffuser_planner.training.withheld import WITHHELD
 
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plans.add_argument("--first", type=int, default=0, help="number of the first of them (default: %(default)s)")
     plans.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
     plans.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_ray_argument(plans)
     table = kinds.add_parser("table", help="model, baselines, ablations and expert in the same moments, PDM score and errors")
     table.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     table.add_argument("--baselines", type=Path, metavar="RUN", help="run with the stage baselines, on the model's encoder")
@@ -74,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     table.add_argument("--every", type=int, default=3, help="only every so many samples (default: %(default)s)")
     table.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
     table.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_ray_argument(table)
     table.add_argument("--out", type=Path, help="write the results as JSON")
     _add_scene_arguments(kinds)
     card = kinds.add_parser("card", help="write a model's README.md from its manifest and its measured results")
@@ -296,7 +299,7 @@ def _plans(args: argparse.Namespace) -> int:
     if not jobs:
         raise EvaluationError(f"no drive of {args.bags} has samples in {args.samples}; make them with 'dataset'")
     with tqdm(total=len(jobs), unit="drive", file=sys.stderr) as bar:
-        total, failures = score_all(jobs, args.workers, bar)
+        total, failures = score_all(jobs, args.workers, bar, args.ray)
     for line in failures:
         print(f"left out: {line}", file=sys.stderr)
     print(f"{total} moments of {len(jobs) - len(failures)} drives in {args.out}")
@@ -332,20 +335,21 @@ def _table(args: argparse.Namespace) -> int:
     from transdiffuser_planner.runtime.manifest import load_manifest
 
     manifest = load_manifest(args.model)
-    folders = sorted(args.ablations.glob("*/model")) if args.ablations is not None else []
+    folders = sorted(args.ablations.resolve().glob("*/model")) if args.ablations is not None else []
     if args.ablations is not None and not folders:
         raise EvaluationError(f"ablations {args.ablations}: no */model in it; make them with 'transdiffuser ablate'")
     planners = Planners(
-        model=args.model,
-        baselines=args.baselines,
+        model=args.model.resolve(),
+        baselines=args.baselines and args.baselines.resolve(),
         ablations={folder.parent.name: folder for folder in folders},
         steps=tuple(args.steps),
         num_candidates=args.candidates,
     )
     topics = TopicMap.load(preset_files(args.preset)[0])
-    jobs = jobs_of(args.bags, args.samples, topics=topics, planners=planners, every=args.every)
+    bags, samples = args.bags.resolve(), args.samples.resolve()
+    jobs = jobs_of(bags, samples, topics=topics, planners=planners, every=args.every)
     with tqdm(total=len(jobs), unit="drive", file=sys.stderr) as bar:
-        found, failures = measure_all(jobs, args.workers, bar)
+        found, failures = measure_all(jobs, args.workers, bar, args.ray)
     for line in failures:
         print(f"left out: {line}", file=sys.stderr)
     if not found:

@@ -29,7 +29,7 @@ on one thread, encoder included, {data["workers"]} processes at once. One sample
 
 ```
 transdiffuser evaluate table --model {folder} --baselines runs/tiny --ablations runs/ablations \\
-    --bags data/bags/validation --samples data/samples/validation --out {folder}/measured/plan_table.json
+    --bags data/bags/validation --samples data/samples/validation --every 6 --out {folder}/measured/plan_table.json
 ```
 
 {markdown_table(planners, PLAN_COLUMNS)}"""

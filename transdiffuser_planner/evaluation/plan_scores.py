@@ -6,9 +6,9 @@ makes few mistakes to learn from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.evaluation.scene_recording import read_recording
 from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
+from transdiffuser_planner.fan_out import Files, fan_out, files_in
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
@@ -122,26 +123,58 @@ def _score_or_reason(job: PlanScoreJob) -> tuple[int, str]:
         return 0, str(error)
 
 
+def _score_elsewhere(job: PlanScoreJob) -> tuple[Path, int, str, Files]:
+    """Score on another machine, which finds drive, samples and model at the same paths; the result comes back as a file."""
+    with tempfile.TemporaryDirectory() as scratch:
+        count, reason = _score_or_reason(replace(job, out=Path(scratch) / job.out.name))
+        return job.out, count, reason, files_in(Path(scratch))
+
+
 def jobs_of(bags: Path, samples: Path, out: Path, **common: Any) -> list[PlanScoreJob]:
     """One job for every drive of a folder that has samples."""
     names = sorted(path.name for path in bags.iterdir() if (samples / path.name).is_dir())
     return [PlanScoreJob(bag=bags / n, samples=samples / n, out=out / f"{n}{SUFFIX}", **common) for n in names]
 
 
-def score_all(jobs: Sequence[PlanScoreJob], workers: int, progress: Any = None) -> tuple[int, list[str]]:
-    """Score many drives in parallel: the number of moments, and one line for each drive that failed.
+def score_all(
+    jobs: Sequence[PlanScoreJob], workers: int, progress: Any = None, ray_address: str | None = None
+) -> tuple[int, list[str]]:
+    """Score many drives: the number of moments, and one line for each drive that failed.
 
     Args:
         jobs: The drives.
         workers: Processes.
         progress: An object with ``update(1)``, or None.
+        ray_address: As in ``fan_out``.
+
+    Raises:
+        ConfigError: Ray cannot be used.
     """
     total, failures = 0, []
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        for future in as_completed([pool.submit(_score_or_reason, job) for job in jobs]):
-            count, reason = future.result()
-            total += count
-            failures += [reason] if reason else []
-            if progress is not None:
-                progress.update(1)
-    return total, failures
+    for count, reason in _outcomes(jobs, workers, ray_address):
+        total += count
+        failures += [reason] if reason else []
+        if progress is not None:
+            progress.update(1)
+    return total, sorted(failures)
+
+
+def _outcomes(
+    jobs: Sequence[PlanScoreJob], workers: int, ray_address: str | None
+) -> Iterator[tuple[int, str]]:
+    if ray_address is None:
+        yield from fan_out(_score_or_reason, jobs, workers=workers)
+        return
+    yield from (_score_or_reason(job) for job in jobs if job.out.is_file())  # done before: only read
+    missing = [
+        replace(job, bag=job.bag.resolve(), samples=job.samples.resolve(), model=job.model.resolve())
+        for job in jobs
+        if not job.out.is_file()
+    ]
+    for out, count, reason, files in fan_out(_score_elsewhere, missing, workers=workers, ray_address=ray_address):
+        for content in files.values():
+            out.parent.mkdir(parents=True, exist_ok=True)
+            partial = out.with_suffix(".partial.npz")
+            partial.write_bytes(content)
+            partial.rename(out)
+        yield count, reason

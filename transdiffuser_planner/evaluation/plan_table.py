@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from transdiffuser_planner.evaluation.plan_choice import chosen
 from transdiffuser_planner.evaluation.plan_rows import CONSTANT, EXPERT, MODEL, Planners, Rows
 from transdiffuser_planner.evaluation.scene_recording import read_recording
 from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
+from transdiffuser_planner.fan_out import fan_out
 from transdiffuser_planner.pipeline.predicted_score import pdm_score
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.scoring.displacement import average_displacement_m, final_displacement_m
@@ -129,37 +129,38 @@ class _Plans:
         return [*(float(v) for v in score.mean(axis=0)), *means, self.diversity, self.ms]
 
 
-def _measured_or_reason(job: TableJob) -> tuple[dict[str, FloatArray], str]:
+def _measured_or_reason(job: TableJob) -> tuple[Path, dict[str, FloatArray], str]:
     try:
-        return measure_drive(job), ""
+        return job.bag, measure_drive(job), ""
     except PlannerError as error:
-        return {}, str(error)
+        return job.bag, {}, str(error)
 
 
 def measure_all(
-    jobs: Sequence[TableJob], workers: int, progress: Any = None
+    jobs: Sequence[TableJob], workers: int, progress: Any = None, ray_address: str | None = None
 ) -> tuple[dict[str, FloatArray], list[str]]:
-    """Measure many drives in parallel: row -> MEASURES of all moments (S, 9), and one line for each drive that failed.
+    """Measure many drives: row -> MEASURES of all moments (S, 9), and one line for each drive that failed.
 
     Args:
-        jobs: The drives.
+        jobs: The drives; with Ray all paths must be absolute.
         workers: Processes.
         progress: An object with ``update(1)``, or None.
+        ray_address: As in ``fan_out``.
+
+    Raises:
+        ConfigError: Ray cannot be used.
     """
     parts: dict[Path, dict[str, FloatArray]] = {}
     failures = []
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        futures = {pool.submit(_measured_or_reason, job): job for job in jobs}
-        for future in as_completed(futures):
-            found, reason = future.result()
-            failures += [reason] if reason else []
-            if found:
-                parts[futures[future].bag] = found
-            if progress is not None:
-                progress.update(1)
+    for bag, found, reason in fan_out(_measured_or_reason, jobs, workers=workers, ray_address=ray_address):
+        failures += [reason] if reason else []
+        if found:
+            parts[bag] = found
+        if progress is not None:
+            progress.update(1)
     ordered = [parts[bag] for bag in sorted(parts)]
     names = list(ordered[0]) if ordered else []
-    return {name: np.concatenate([part[name] for part in ordered]) for name in names}, failures
+    return {name: np.concatenate([part[name] for part in ordered]) for name in names}, sorted(failures)
 
 
 def jobs_of(bags: Path, samples: Path, **common: Any) -> list[TableJob]:

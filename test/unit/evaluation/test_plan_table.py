@@ -1,5 +1,6 @@
 """The comparison table: everyone plans in the same moments of a recorded drive."""
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ from transdiffuser_planner.core.paths import model_folder
 from transdiffuser_planner.evaluation.model_card_table import table_section
 from transdiffuser_planner.evaluation.plan_table import MEASURES, as_rows, seed_spread
 from transdiffuser_planner.runtime.manifest import load_manifest
+from transdiffuser_planner.training.scored_plans import NUM_ALTERED
 
 MODEL = model_folder("tiny")
 
@@ -56,6 +58,29 @@ def test_bags_without_samples_are_one_clear_line(tmp_path: Path, capsys: pytest.
     assert "no moment could be measured" in capsys.readouterr().err
     assert _table(tmp_path, "--ablations", str(tmp_path)) == 2
     assert "make them with 'transdiffuser ablate'" in capsys.readouterr().err
+
+
+def _scored(drive: Path, out: Path, *options: str) -> dict[str, np.ndarray]:
+    where = ["--model", str(MODEL), "--bags", str(drive / "bags"), "--samples", str(drive / "samples"), "--out", str(out)]
+    assert main(["evaluate", "plans", *where, "--candidates", "3", "--every", "6", *options]) == 0
+    (path,) = out.glob("*.npz")
+    with np.load(path) as data:
+        return {name: data[name] for name in data.files}
+
+
+def test_plans_are_scored_the_same_over_ray_and_only_once(drive: Path, tmp_path: Path) -> None:
+    alone = _scored(drive, tmp_path / "alone", "--workers", "1")
+    assert alone["score"].shape[1:] == (3 + NUM_ALTERED, 5) and len(alone["score"]) >= 3
+    other = _scored(drive, tmp_path / "other", "--workers", "1", "--first", "1")
+    assert np.abs(other["pose"][:2] - alone["pose"][:2]).max() > 0.01
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
+    shared = _scored(drive, tmp_path / "shared", "--ray")
+    assert all(np.array_equal(shared[name], alone[name]) for name in alone)
+    (path,) = (tmp_path / "shared").glob("*.npz")
+    before = path.stat().st_mtime_ns
+    _scored(drive, tmp_path / "shared", "--ray")
+    assert path.stat().st_mtime_ns == before
 
 
 def _values(pdms: float, ade_m: float) -> np.ndarray:
