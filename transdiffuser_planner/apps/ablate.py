@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.training.ablations import prepare_run, read_ablations
     from transdiffuser_planner.training.config import TrainingConfig
     from transdiffuser_planner.training.machine import Machine
-    from transdiffuser_planner.training.run import use_threads
+    from transdiffuser_planner.training.run import describe_data, use_threads
     from transdiffuser_planner.training.samples import SampleSet
 
     use_threads(args.threads)
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
             training.train_decoder(samples, validation)
         else:
             training.train_joint(samples, validation)
-        export_run(training, samples=validation, out=training.folder / "model", info={"title": ablation.title})
+        info = {"title": ablation.title, "data": describe_data(samples)}
+        export_run(training, samples=validation, out=training.folder / "model", info=info)
     print(f"next: transdiffuser evaluate table --ablations {args.out}")
     return 0

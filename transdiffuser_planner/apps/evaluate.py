@@ -333,6 +333,8 @@ def _table(args: argparse.Namespace) -> int:
     from transdiffuser_planner.evaluation.tables import PLAN_COLUMNS, machine, markdown_table, save_json
     from transdiffuser_planner.recording.topics import TopicMap, preset_files
     from transdiffuser_planner.runtime.manifest import load_manifest
+    from transdiffuser_planner.training.baselines import BASELINES
+    from transdiffuser_planner.training.run import Run
 
     manifest = load_manifest(args.model)
     folders = sorted(args.ablations.resolve().glob("*/model")) if args.ablations is not None else []
@@ -364,5 +366,8 @@ def _table(args: argparse.Namespace) -> int:
     if args.out is not None:
         content = {"model_hash": manifest.model_hash, "moments": moments, "drives": len(jobs) - len(failures)}
         content |= {"candidates": args.candidates, "workers": args.workers, "seed_spread": spread}
-        save_json(args.out, content | {"rows": rows})
+        trained_on = {name: info["data"]["samples"] for name, info in trained.items() if "data" in info}
+        if args.baselines is not None:
+            trained_on |= dict.fromkeys(BASELINES, Run.open(args.baselines).baseline_data()["samples"])
+        save_json(args.out, content | {"every": args.every, "trained_on": trained_on, "rows": rows})
     return 0

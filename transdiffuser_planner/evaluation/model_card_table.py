@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from transdiffuser_planner.evaluation.model_card_speed import when
-from transdiffuser_planner.evaluation.plan_table import TITLES
+from transdiffuser_planner.evaluation.plan_table import OF, TITLES
 from transdiffuser_planner.evaluation.tables import PLAN_COLUMNS, markdown_table
 from transdiffuser_planner.runtime.manifest import ModelManifest
+from transdiffuser_planner.training.baselines import BASELINES
 
 
 def table_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
@@ -16,7 +18,8 @@ def table_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
         return "## Comparison\n\nNot measured for this model."
     planners = [row for row in data["rows"] if row["row"] in TITLES]
     steps = [row for row in data["rows"] if "@" in row["row"]]
-    ablations = [row for row in data["rows"] if row["row"] not in TITLES and "@" not in row["row"]]
+    few = [row for row in data["rows"] if OF in row["row"]]
+    ablations = [row for row in data["rows"] if row not in planners + steps + few]
     folder = manifest.folder.as_posix()
     parts = [
         f"""
@@ -25,32 +28,43 @@ def table_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
 Everyone plans in the same {data["moments"]} moments of {data["drives"]} unseen drives; PDM score v1.1 and its parts in percent
 against recorded traffic, with the standard error of its mean; errors against what was driven; D is DiffusionDrive's diversity
 of {data["candidates"]} candidates in percent, at most {100.0 * (1.0 - 1.0 / data["candidates"]):.1f}; ms are the median of a plan
-on one thread, encoder included, {data["workers"]} processes at once. One sample: the mean over all candidates. {when(data)}
+on one thread, encoder included, {data["workers"]} processes at once. One sample: the mean over all candidates.
+{_trained_on(data["trained_on"], BASELINES, "The MLPs and the regression head were")}{when(data)}
 
 ```
 transdiffuser evaluate table --model {folder} --baselines runs/tiny --ablations runs/ablations \\
-    --bags data/bags/validation --samples data/samples/validation --every 6 --out {folder}/measured/plan_table.json
+    --bags data/bags/validation --samples data/samples/validation --every {data['every']} \\
+    --out {folder}/measured/plan_table.json
 ```
 
 {markdown_table(planners, PLAN_COLUMNS)}"""
     ]
     if steps:
         parts.append(f"Fewer denoise steps (DDIM) from the same weights:\n\n{markdown_table(steps, PLAN_COLUMNS)}")
+    if few:
+        parts.append(f"Fewer candidates, D of so many:\n\n{markdown_table(few, PLAN_COLUMNS)}")
     if ablations:
-        parts.append(_ablations(ablations, data["seed_spread"]))
+        parts.append(_ablations(ablations, data))
     return "\n\n".join(parts)
 
 
-def _ablations(rows: list[dict[str, Any]], spread: list[dict[str, Any]]) -> str:
+def _trained_on(counts: dict[str, int], names: Iterable[str], who: str) -> str:
+    found = sorted({counts[name] for name in names if name in counts})
+    return f"{who} trained on {' to '.join(map(str, found))} samples. " if found else ""
+
+
+def _ablations(rows: list[dict[str, Any]], data: dict[str, Any]) -> str:
     lines = [
         f"{len(group['rows'])} seeds of `{group['rows'][0]}` differ by {group['pdms']:g} PDMS, {group['ade_m']:g} m ADE and "
         f"{group['diversity']:g} D: smaller differences between rows say nothing."
-        for group in spread
+        for group in data["seed_spread"]
     ]
+    names = [row["row"] for row in rows]
     return f"""### Ablations
 
 One sample each, trained on the same frozen encoder from random weights, shorter and on fewer drives than the model above:
-compare them with one another only (`params/ablations_tiny.yaml`). {" ".join(lines)}
+compare them with one another only (`params/ablations_tiny.yaml`). {_trained_on(data["trained_on"], names, "They were")}
+{" ".join(lines)} What came of it: [docs/evaluation.md](../../docs/evaluation.md#everyone-in-one-table).
 
 ```
 transdiffuser ablate --encoder runs/tiny --samples data/samples/train --validation data/samples/validation --out runs/ablations

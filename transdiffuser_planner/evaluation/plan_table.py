@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ TITLES = {
     ORACLE: "TransDiffuser, best of all candidates (oracle)",
     EXPERT: "the expert",
 }
+FEWER, OF = (10, 15), "#"
+"""Numbers of candidates of further rows, and what stands before the number in their names."""
 DIVERSITY_EVERY = 4
 """Areas are counted, which takes time: only in every so many moments."""
 HORIZON_NS = 5_000_000_000
@@ -96,11 +98,15 @@ def _moment(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict
         if name != MODEL:
             out[name] = every.mean()
             continue
-        total_M, predicted_MQ = pdm_score(part_MQ), rows.predicted_score(moment, joint)
         nearest = np.abs(joint[:, 0] - medoid(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
-        out |= {ONE: every.mean(), MEDOID: every.only(int(nearest)), ORACLE: every.only(int(total_M.argmax()))}
-        if predicted_MQ is not None:
-            out[SCORER] = every.only(chosen(predicted_MQ, joint[:, 0]))
+        out |= {ONE: every.mean(), MEDOID: every.only(int(nearest))}
+        for count in (*(n for n in FEWER if n < len(joint)), len(joint)):
+            of = "" if count == len(joint) else f"{OF}{count}"
+            few = every.first(count, with_diversity=with_diversity)
+            out[ORACLE + of] = few.only(int(pdm_score(few.score_MQ).argmax()))
+            predicted_MQ = rows.predicted_score(moment, joint[:count])
+            if predicted_MQ is not None:
+                out[SCORER + of] = few.only(chosen(predicted_MQ, joint[:count, 0]))
     return out
 
 
@@ -113,6 +119,12 @@ class _Plans:
     truth_T3: FloatArray
     diversity: float
     ms: float
+
+    def first(self, count: int, *, with_diversity: bool) -> _Plans:
+        """Only the first ones."""
+        plan = self.plan_MT3[:count]
+        spread = diversity(plan).value if with_diversity else np.nan
+        return replace(self, plan_MT3=plan, score_MQ=self.score_MQ[:count], diversity=spread)
 
     def mean(self) -> list[float]:
         """MEASURES of one plan at random: their expectation."""
@@ -177,7 +189,8 @@ def as_rows(found: dict[str, FloatArray], ablation_titles: dict[str, str]) -> li
         ablation_titles: What readers call the ablations.
     """
     steps = {name: f"TransDiffuser, one sample, {name.split('@')[1]} DDIM steps" for name in found if "@" in name}
-    titles = TITLES | steps | ablation_titles
+    few = {f"{key}{OF}{n}": f"{TITLES[key]}, N = {n}" for n in FEWER for key in (SCORER, ORACLE)}
+    titles = TITLES | steps | few | ablation_titles
     return [_row(name, title, found[name]) for name, title in titles.items() if name in found]
 
 

@@ -34,7 +34,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _table(drive: Path, *options: str) -> int:
     where = ["--model", str(MODEL), "--bags", str(drive / "bags"), "--samples", str(drive / "samples")]
-    return main(["evaluate", "table", *where, "--candidates", "4", "--workers", "1", *options])
+    return main(["evaluate", "table", *where, "--candidates", "16", "--workers", "1", *options])
 
 
 def test_everyone_plans_in_the_same_moments(drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,6 +49,7 @@ def test_everyone_plans_in_the_same_moments(drive: Path, tmp_path: Path, capsys:
     assert rows["oracle"]["pdms"] >= max(rows["one"]["pdms"], rows["medoid"]["pdms"])
     same = ("pdms", "ade_m", "fde_m", "diversity", "comfort", "drivable_area")
     assert [rows["again"][key] for key in same] == [rows["one"][key] for key in same]
+    assert {"scorer#10", "oracle#15"} <= set(rows) and rows["oracle#10"]["pdms"] <= rows["oracle"]["pdms"]
     assert rows["model@2"]["ade_m"] != rows["one"]["ade_m"] and rows["model@2"]["ms"] < rows["one"]["ms"]
     assert "| TransDiffuser, one sample | " in capsys.readouterr().out
 
@@ -101,6 +102,8 @@ def test_rows_are_means_and_seeds_are_compared() -> None:
     assert spread == {"rows": ["whole", "whole_seed_1"], "pdms": 2.0, "ade_m": 0.05, "diversity": 0.0}
     manifest = load_manifest(MODEL)
     data = {"rows": rows, "moments": 4, "drives": 1, "candidates": 30, "workers": 1, "seed_spread": [spread]}
+    data |= {"every": 6, "trained_on": {"mlp": 99, "whole": 50, "other": 50}}
     text = table_section(manifest, {**data, "date": "2026-11-26", "machine": "a machine"})
     assert "2 seeds of `whole` differ by 2 PDMS, 0.05 m ADE and 0 D" in text and "| T = 5 | " in text
+    assert "head were trained on 99 samples" in text and "They were trained on 50 samples" in text
     assert "Not measured" in table_section(manifest, None)
