@@ -109,7 +109,7 @@ def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
     before = manifest.training.get("before", {})
     if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in NEW_PARTS:
         was = f"measured with model {measured[:12]}, which could not be told action tokens; untold, both compute the same"
-        return data | {"note": f"{data['note'].rstrip('.')}. {was}" if "note" in data else was}
+        return data | {"note": f"{data['note'].rstrip('.')}. {was.capitalize()}" if "note" in data else was}
     if measured != manifest.model_hash:
         raise EvaluationError(
             f"result {path}: measured model {measured[:12]}, the folder holds {manifest.model_hash[:12]}; measure again"
@@ -175,7 +175,8 @@ transdiffuser train --stage decoder --start-from runs/tiny {told} \\
     {_SETS["train"]} --out runs/told"""
     if "scorer" in manifest.graphs:
         commands += f"""
-transdiffuser evaluate plans --model {folder} --bags data/bags/train --samples data/samples/train --out data/scored/train
+for first in 0 1; do transdiffuser evaluate plans --model {folder} --first $first \\
+    --bags data/bags/train --samples data/samples/train --out data/scored/train/$first; done
 transdiffuser train --stage scorer {told} \\
     --samples data/scored/train --validation data/scored/validation --out runs/told"""
     note = f" {training['note']}" if "note" in training else ""

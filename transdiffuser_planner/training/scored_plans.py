@@ -54,12 +54,12 @@ class ScoredPlans:
 
     @staticmethod
     def open(folder: Path) -> ScoredPlans:
-        """Read a folder.
+        """Read a folder and those below it.
 
         Raises:
             InputError: There is none, or a file cannot be read.
         """
-        paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if ".partial" not in path.name)
+        paths = sorted(path for path in folder.rglob(f"*{SUFFIX}") if ".partial" not in path.name)
         if not paths:
             raise InputError(f"scored plans {folder}: no {SUFFIX} file; make them with 'transdiffuser evaluate plans'")
         parts: list[Arrays] = []

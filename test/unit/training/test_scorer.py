@@ -139,6 +139,8 @@ def test_scored_plans_come_back_from_disk(tmp_path) -> None:
     save_drive(tmp_path / "drive.npz", [moment, moment])
     plans = ScoredPlans.open(tmp_path)
     assert len(plans) == 2 and plans.num_candidates == 12 - NUM_ALTERED
+    save_drive(tmp_path / "more" / "drive.npz", [moment])
+    assert len(ScoredPlans.open(tmp_path)) == 3
     np.testing.assert_allclose(plans.gather(np.asarray([1]))["pose"], 30.123456, rtol=1e-6)
     with pytest.raises(InputError, match="make them with 'transdiffuser evaluate plans'"):
         ScoredPlans.open(tmp_path / "nothing")
