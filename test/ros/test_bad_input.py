@@ -95,7 +95,7 @@ def test_repeated_and_out_of_order_stamps_are_refused(stage):
 def test_a_camera_of_the_rig_that_never_comes_is_masked_and_named(make_stage, rig_with_absent_camera):
     stage = make_stage(rig=str(rig_with_absent_camera))
     stage.connect()
-    assert "rgb_nowhere" in stage.vehicle.heard["status"][-1].missing_inputs
+    assert "rgb_nowhere" in stage.vehicle.status_at(stage.plan_of_next_frame()).missing_inputs
 
 
 def test_a_camera_that_never_comes_is_the_reason_when_all_are_needed(make_stage, rig_with_absent_camera):
