@@ -328,12 +328,12 @@ def _table(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from transdiffuser_planner.core.errors import EvaluationError
-    from transdiffuser_planner.evaluation.plan_rows import Planners
     from transdiffuser_planner.evaluation.plan_table import as_rows, jobs_of, measure_all, seed_spread
     from transdiffuser_planner.evaluation.tables import PLAN_COLUMNS, machine, markdown_table, save_json
     from transdiffuser_planner.recording.topics import TopicMap, preset_files
     from transdiffuser_planner.runtime.manifest import load_manifest
     from transdiffuser_planner.training.baselines import BASELINES
+    from transdiffuser_planner.training.plan_rows import Planners
     from transdiffuser_planner.training.run import Run
 
     manifest = load_manifest(args.model)

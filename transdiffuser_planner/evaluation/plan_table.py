@@ -21,7 +21,6 @@ from transdiffuser_planner.core.contract import SCORE_NAMES
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.evaluation.open_loop import medoid
 from transdiffuser_planner.evaluation.plan_choice import chosen
-from transdiffuser_planner.evaluation.plan_rows import CONSTANT, EXPERT, MODEL, Planners, Rows
 from transdiffuser_planner.evaluation.scene_recording import read_recording
 from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
 from transdiffuser_planner.fan_out import fan_out
@@ -31,6 +30,7 @@ from transdiffuser_planner.scoring.displacement import average_displacement_m, f
 from transdiffuser_planner.scoring.diversity import diversity
 from transdiffuser_planner.scoring.pdm_closed import ScoreVersion, with_reference
 from transdiffuser_planner.scoring.pdms import score_pdms
+from transdiffuser_planner.training.plan_rows import CONSTANT, EXPERT, MODEL, Planners, Rows
 from transdiffuser_planner.training.samples import SampleFolder, SampleSet
 
 FloatArray = NDArray[np.float64]

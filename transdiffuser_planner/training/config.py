@@ -136,9 +136,8 @@ class TrainingConfig:
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
-            data = (
-                json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)
-            )  # YAML reads 5e-05 as a word
+            # JSON stays JSON: YAML would read its 5e-05 as a word.
+            data = json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)
         except OSError as error:
             raise ConfigError(f"recipe {path}: cannot be read ({error.strerror})") from None
         except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:

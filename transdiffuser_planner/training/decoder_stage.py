@@ -129,7 +129,9 @@ def losses(
     clean = batch["plan"][:, None]
     noise = torch.randn(*shape, *batch["plan"].shape[1:], device=device)
     noisy = level.sqrt() * clean + (1.0 - level).sqrt() * noise
-    predicted, fused = _answer(network, batch, noisy, k)
+    features = {name: batch[name] for name in FEATURE_NAMES}
+    prepared = network.prepare(features, conditions_of(batch), batch["agents"], batch["agents_valid"])
+    predicted, fused = network(noisy, k, prepared)
     with full_precision(device):
         parts = diffusion_loss(
             predicted.float(), noise, batch["plan_mask"], ego_weight=weights.ego, agent_weight=weights.agents
@@ -140,13 +142,6 @@ def losses(
             inside = torch.stack([decorrelation_loss(fused[:, m].float()) for m in range(num_samples)]).mean()
             parts["total"] = parts["total"] + weights.decorrelation_inside * inside
     return parts
-
-
-def _answer(network: DenoisingDecoder, batch: Batch, noisy: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-    features = {name: batch[name] for name in FEATURE_NAMES}
-    prepared = network.prepare(features, conditions_of(batch), batch["agents"], batch["agents_valid"])
-    noise, fused = network(noisy, k, prepared)
-    return noise, fused
 
 
 @torch.no_grad()

@@ -40,7 +40,7 @@ from transdiffuser_planner.training.scored_plans import ScoredPlans
 from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
 from transdiffuser_planner.training.trainer import StageTrainer
 from transdiffuser_planner.training.warm_start import grow_from
-from transdiffuser_planner.training.weights import finished_weights, was_begun
+from transdiffuser_planner.training.weights import finished_weights, load_into, was_begun
 
 CONTRACTS = {"tiny": TINY, "base": BASE}
 VALIDATION_LIMIT = 1024
@@ -168,7 +168,8 @@ class Run:
         """The trained encoder with its heads."""
         network = PerceptionNetwork(self.network, self.contract)
         weights, prefix = finished_weights(self.folder, encoder_stage.STAGE), "perception."
-        network.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+        mine = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        load_into(network, mine, self.folder)
         return network.eval()
 
     def features(self, name: str, samples: SampleSet) -> FeatureCache:
@@ -240,7 +241,7 @@ class Run:
         if not was_begun(self.folder, scorer_stage.STAGE):
             return None
         network = PlanScorer(self.network, self.contract)
-        network.load_state_dict(finished_weights(self.folder, scorer_stage.STAGE))
+        load_into(network, finished_weights(self.folder, scorer_stage.STAGE), self.folder)
         return network.eval()
 
     def baseline_network(self, name: str) -> nn.Module:
@@ -284,19 +285,19 @@ class Run:
         if not was_begun(self.folder, joint_stage.STAGE):
             return self._after_two_stages()
         network = PlannerNetwork(self.network, self.contract)
-        network.load_state_dict(finished_weights(self.folder, joint_stage.STAGE))
+        load_into(network, finished_weights(self.folder, joint_stage.STAGE), self.folder)
         return network.eval()
 
     def _after_two_stages(self) -> PlannerNetwork:
         network = PlannerNetwork(self.network, self.contract)
         network.perception = self.perception()
-        network.decoder.load_state_dict(finished_weights(self.folder, decoder_stage.STAGE))
+        load_into(network.decoder, finished_weights(self.folder, decoder_stage.STAGE), self.folder)
         return network.eval()
 
     def trained_baseline(self, name: str) -> nn.Module:
         """A trained baseline."""
         network = self.baseline_network(name)
-        network.load_state_dict(finished_weights(self.folder, name))
+        load_into(network, finished_weights(self.folder, name), self.folder)
         return network.eval()
 
 

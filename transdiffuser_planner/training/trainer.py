@@ -19,6 +19,7 @@ from transdiffuser_planner.training.stage_module import LossFunction, StageModul
 from transdiffuser_planner.training.weights import (
     StageWeights,
     checkpoint_path,
+    load_into,
     load_weights,
     save_weights,
     weights_path,
@@ -106,7 +107,7 @@ class StageTrainer:
     def _finished(self) -> nn.Module:
         weights = load_weights(self.folder, self.stage)
         check_length(weights_path(self.folder, self.stage), weights.num_steps, self.num_steps)
-        self.network.load_state_dict(weights.tensors)
+        load_into(self.network, weights.tensors, self.folder)
         return self.network.eval().requires_grad_(False)
 
     def _lightning(self, callbacks: list[pl.Callback]) -> pl.Trainer:

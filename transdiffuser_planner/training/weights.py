@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION
 from transdiffuser_planner.core.errors import TrainingError
@@ -86,6 +86,24 @@ def finished_weights(folder: Path, stage: str) -> dict[str, Tensor]:
         TrainingError: As of ``load_weights``.
     """
     return load_weights(folder, stage).tensors
+
+
+def load_into(network: nn.Module, tensors: dict[str, Tensor], where: Path) -> None:
+    """Load weights into the network that they must be of.
+
+    Args:
+        network: All its weights are replaced.
+        tensors: By name.
+        where: Run they come from, for the error.
+
+    Raises:
+        TrainingError: The network has other parts, as after a change of the program or of the recipe.
+    """
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise TrainingError(f"run {where}: its weights are of another network ({first}); train the stage again") from None
 
 
 def check_version(path: Path, version: str | int | None) -> None:

@@ -117,3 +117,12 @@ def test_a_file_with_code_in_it_is_not_opened(tmp_path: Path) -> None:
     save_file({"fc.weight": torch.zeros(2)}, tmp_path / "none.safetensors")
     with pytest.raises(TrainingError, match="no weights of a ResNet"):
         Pretrained(path=tmp_path / "none.safetensors").load_into(make_encoder(0))
+
+
+def test_weights_of_another_network_are_one_clear_line(tmp_path: Path) -> None:
+    smaller, larger = torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 2)
+    with pytest.raises(TrainingError, match=r"of another network .*bias.* train the stage again") as refused:
+        weights.load_into(larger, smaller.state_dict(), tmp_path)
+    assert "\n" not in str(refused.value)
+    weights.load_into(larger, {name: torch.ones_like(value) for name, value in larger.state_dict().items()}, tmp_path)
+    assert bool((larger.weight == 1.0).all())
