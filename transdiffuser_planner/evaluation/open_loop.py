@@ -27,12 +27,12 @@ ROW_TITLES = {
     "mlp_route": "MLP on status, own past, route, signal, speed limit",
     "regression": "regression head on the same encoder",
     "one": "TransDiffuser, one sample",
-    "medoid": "TransDiffuser, candidate nearest to the mean",
+    "nearest_to_mean": "TransDiffuser, candidate nearest to the mean",
     "oracle": "TransDiffuser, nearest candidate (oracle)",
 }
 
 
-def medoid(candidate_BMT3: FloatArray) -> FloatArray:
+def nearest_to_mean(candidate_BMT3: FloatArray) -> FloatArray:
     """The candidate (B, T, 3) nearest to the mean of all."""
     gap = average_displacement_m(candidate_BMT3, candidate_BMT3.mean(axis=1, keepdims=True))
     return candidate_BMT3[np.arange(len(candidate_BMT3)), gap.argmin(axis=1)]
@@ -73,7 +73,7 @@ def _plans(predictions: dict[str, Any], time_s_T: FloatArray) -> dict[str, Float
         "constant_velocity": constant_velocity_plan(predictions["speed"], predictions["yaw_rate"], time_s_T),
         **{name: predictions[name] for name in ("mlp", "mlp_route", "regression") if name in predictions},
         "one": candidates[:, 0],
-        "medoid": medoid(candidates),
+        "nearest_to_mean": nearest_to_mean(candidates),
     }
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
-from transdiffuser_planner.evaluation.open_loop import medoid
+from transdiffuser_planner.evaluation.open_loop import nearest_to_mean
 from transdiffuser_planner.pipeline.predicted_score import pdm_score, typical_m
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.scored_plans import ScoredPlans
@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 CHOICES = {
     "one": "one sample (mean of all)",
-    "medoid": "candidate nearest to the mean",
+    "nearest_to_mean": "candidate nearest to the mean",
     "scorer": "candidate that the scorer chooses",
     "oracle": "best candidate (oracle)",
 }
@@ -39,8 +39,8 @@ def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any
     total_SM = pdm_score(truth_SMQ)
     pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
     scored = [chosen(_predicted(backend, raw, row)[:count], pose_SMT3[row]) for row in range(len(plans))]
-    nearest = np.abs(pose_SMT3 - medoid(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
-    picked = {"medoid": nearest, "scorer": np.asarray(scored), "oracle": total_SM.argmax(axis=1)}
+    nearest = np.abs(pose_SMT3 - nearest_to_mean(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
+    picked = {"nearest_to_mean": nearest, "scorer": np.asarray(scored), "oracle": total_SM.argmax(axis=1)}
     rows = [_row("one", truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
     for name, index in picked.items():
         each = np.arange(len(plans))

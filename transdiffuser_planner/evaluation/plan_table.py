@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import SCORE_NAMES
 from transdiffuser_planner.core.errors import PlannerError
-from transdiffuser_planner.evaluation.open_loop import medoid
+from transdiffuser_planner.evaluation.open_loop import nearest_to_mean
 from transdiffuser_planner.evaluation.plan_choice import chosen
 from transdiffuser_planner.evaluation.scene_recording import read_recording
 from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
@@ -35,14 +35,14 @@ from transdiffuser_planner.training.samples import SampleFolder, SampleSet
 
 FloatArray = NDArray[np.float64]
 
-ONE, MEDOID, SCORER, ORACLE = "one", "medoid", "scorer", "oracle"
+ONE, NEAREST_TO_MEAN, SCORER, ORACLE = "one", "nearest_to_mean", "scorer", "oracle"
 TITLES = {
     CONSTANT: "constant velocity and yaw rate",
     "mlp": "MLP on status and own past",
     "mlp_route": "MLP on status, own past, route, signal, speed limit",
     "regression": "TransFuser: regression head on the same encoder",
     ONE: "TransDiffuser, one sample",
-    MEDOID: "TransDiffuser, candidate nearest to the mean",
+    NEAREST_TO_MEAN: "TransDiffuser, candidate nearest to the mean",
     SCORER: "TransDiffuser, chosen by the learned scorer",
     ORACLE: "TransDiffuser, best of all candidates (oracle)",
     EXPERT: "the expert",
@@ -98,8 +98,8 @@ def _moment(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict
         if name != MODEL:
             out[name] = every.mean()
             continue
-        nearest = np.abs(joint[:, 0] - medoid(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
-        out |= {ONE: every.mean(), MEDOID: every.only(int(nearest))}
+        nearest = np.abs(joint[:, 0] - nearest_to_mean(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
+        out |= {ONE: every.mean(), NEAREST_TO_MEAN: every.only(int(nearest))}
         for count in (*(n for n in FEWER if n < len(joint)), len(joint)):
             of = "" if count == len(joint) else f"{OF}{count}"
             few = every.first(count, with_diversity=with_diversity)

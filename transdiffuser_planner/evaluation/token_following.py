@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from transdiffuser_planner.evaluation.open_loop import medoid
+from transdiffuser_planner.evaluation.open_loop import nearest_to_mean
 from transdiffuser_planner.scoring.displacement import average_displacement_m, final_displacement_m
 
 FOLLOWED_M = 2.0
@@ -35,7 +35,7 @@ def _row(name: str, told: list[dict[str, Any]]) -> dict[str, Any]:
     row: dict[str, Any] = {"manoeuvre": name, "moments": len(told)}
     for key in ("with", "without"):
         candidates = np.stack([item[key] for item in told])
-        plan = medoid(candidates)
+        plan = nearest_to_mean(candidates)
         row[f"followed_{key}"] = round(float((final_displacement_m(plan, asked) <= FOLLOWED_M).mean()), 4)
         each = final_displacement_m(candidates, asked[:, None]) <= FOLLOWED_M
         row[f"candidates_{key}"] = round(float(each.mean()), 4)

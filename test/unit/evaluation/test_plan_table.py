@@ -43,10 +43,10 @@ def test_everyone_plans_in_the_same_moments(drive: Path, tmp_path: Path, capsys:
     assert _table(drive, "--ablations", str(tmp_path), "--steps", "2", "--every", "4", "--out", str(out)) == 0
     data = json.loads(out.read_text(encoding="utf-8"))
     rows = {row["row"]: row for row in data["rows"]}
-    assert {"constant_velocity", "one", "medoid", "oracle", "expert", "model@2", "again"} <= set(rows)
+    assert {"constant_velocity", "one", "nearest_to_mean", "oracle", "expert", "model@2", "again"} <= set(rows)
     assert data["moments"] >= 3 and data["model_hash"] == load_manifest(MODEL).model_hash
     assert rows["expert"]["ade_m"] == 0.0 and rows["expert"]["ms"] == 0.0
-    assert rows["oracle"]["pdms"] >= max(rows["one"]["pdms"], rows["medoid"]["pdms"])
+    assert rows["oracle"]["pdms"] >= max(rows["one"]["pdms"], rows["nearest_to_mean"]["pdms"])
     same = ("pdms", "ade_m", "fde_m", "diversity", "comfort", "drivable_area")
     assert [rows["again"][key] for key in same] == [rows["one"][key] for key in same]
     assert {"scorer#10", "oracle#15"} <= set(rows) and rows["oracle#10"]["pdms"] <= rows["oracle"]["pdms"]

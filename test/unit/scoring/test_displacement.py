@@ -3,7 +3,7 @@
 import numpy as np
 
 from transdiffuser_planner.core.contract import TINY
-from transdiffuser_planner.evaluation.open_loop import error_table, medoid
+from transdiffuser_planner.evaluation.open_loop import error_table, nearest_to_mean
 from transdiffuser_planner.evaluation.tables import markdown_table
 from transdiffuser_planner.scoring.displacement import (
     average_displacement_m,
@@ -38,6 +38,12 @@ def test_error_table_ranks_the_oracle_before_a_single_sample() -> None:
     predictions = {"truth": truth, "candidates": candidates, "speed": np.ones(20), "yaw_rate": np.zeros(20)}
     rows = {row["planner"]: row for row in error_table(predictions, TINY.plan_times_s)}
     assert rows["oracle"]["ade_m"] < rows["one"]["ade_m"]
-    assert medoid(candidates).shape == truth.shape
     table = markdown_table(list(rows.values()), {"title": "planner", "ade_m": "ADE m"})
     assert table.count("\n") == len(rows) + 1
+
+
+def test_the_candidate_nearest_to_the_mean_is_not_the_one_in_the_largest_group() -> None:
+    ahead_m = np.asarray([0.0, 0.0, 0.0, 4.0, 10.0])
+    candidates = np.zeros((1, 5, 8, 3))
+    candidates[0, :, :, 0] = ahead_m[:, None]
+    np.testing.assert_array_equal(nearest_to_mean(candidates)[0, :, 0], 4.0)
