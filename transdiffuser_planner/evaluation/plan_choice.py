@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
+from transdiffuser_planner.evaluation.driving_choice import DrivingChoice
 from transdiffuser_planner.evaluation.open_loop import nearest_to_mean
-from transdiffuser_planner.pipeline.predicted_score import pdm_score, typical_m
+from transdiffuser_planner.pipeline.predicted_score import pdm_score
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.scored_plans import ScoredPlans
 
@@ -38,7 +38,8 @@ def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any
     truth_SMQ = raw["score"][:, :count].astype(np.float64)
     total_SM = pdm_score(truth_SMQ)
     pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
-    scored = [chosen(_predicted(backend, raw, row)[:count], pose_SMT3[row]) for row in range(len(plans))]
+    driven = DrivingChoice(backend.manifest.contract)
+    scored = [_chosen(backend, driven, raw, row, count) for row in range(len(plans))]
     nearest = np.abs(pose_SMT3 - nearest_to_mean(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
     picked = {"nearest_to_mean": nearest, "scorer": np.asarray(scored), "oracle": total_SM.argmax(axis=1)}
     rows = [_row("one", truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
@@ -48,18 +49,12 @@ def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any
     return rows
 
 
-def _predicted(backend: OnnxBackend, raw: dict[str, NDArray[Any]], row: int) -> FloatArray:
-    """Predicted sub-scores of one moment's plans."""
-    joint = np.concatenate([raw["pose"][row][:, None], raw["agent_pose"][row]], axis=1)
+def _chosen(backend: OnnxBackend, driven: DrivingChoice, raw: dict[str, NDArray[Any]], row: int, count: int) -> int:
+    """Index of the candidate that the planner's selection takes in one frame, by the scorer's prediction."""
+    joint = np.concatenate([raw["pose"][row][:count, None], raw["agent_pose"][row][:count]], axis=1)
     tensors = {name: raw[name][row : row + 1] for name in SCORER_INPUTS}
-    return backend.score(joint, tensors, tensors, tensors).astype(np.float64)
-
-
-def chosen(subscore_MQ: NDArray[Any], pose_MT3: FloatArray) -> int:
-    """The candidate that the planner's selection by scorer takes where there is no signal, nothing told and no last plan."""
-    config = PlannerConfig()
-    cost_M = config.weight_score * (1.0 - pdm_score(subscore_MQ)) + config.weight_typical * typical_m(pose_MT3)
-    return int(cost_M.argmin())
+    subscore_MQ = backend.score(joint, tensors, tensors, tensors)
+    return driven.index(joint.astype(np.float64), subscore_MQ, {name: value[0] for name, value in tensors.items()})
 
 
 def _row(name: str, score_SQ: FloatArray, total_S: FloatArray) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import SCORE_NAMES
+from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.evaluation.driving_choice import DrivingChoice
 from transdiffuser_planner.evaluation.open_loop import nearest_to_mean
-from transdiffuser_planner.evaluation.plan_choice import chosen
 from transdiffuser_planner.evaluation.scene_recording import read_recording
 from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
 from transdiffuser_planner.fan_out import fan_out
@@ -100,13 +100,15 @@ def _moment(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict
             continue
         nearest = np.abs(joint[:, 0] - nearest_to_mean(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
         out |= {ONE: every.mean(), NEAREST_TO_MEAN: every.only(int(nearest))}
+        known, driven = moment.features | moment.observation | moment.agents, DrivingChoice(rows.source.contract)
+        tensors = {key: known[key][0] for key in SCORER_INPUTS}
         for count in (*(n for n in FEWER if n < len(joint)), len(joint)):
             of = "" if count == len(joint) else f"{OF}{count}"
             few = every.first(count, with_diversity=with_diversity)
             out[ORACLE + of] = few.only(int(pdm_score(few.score_MQ).argmax()))
             predicted_MQ = rows.predicted_score(moment, joint[:count])
             if predicted_MQ is not None:
-                out[SCORER + of] = few.only(chosen(predicted_MQ, joint[:count, 0]))
+                out[SCORER + of] = few.only(driven.index(joint[:count], predicted_MQ, tensors))
     return out
 
 

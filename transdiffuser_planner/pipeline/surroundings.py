@@ -18,6 +18,9 @@ from transdiffuser_planner.pipeline.smoothing import SmoothPlans
 
 FloatArray = NDArray[np.float64]
 
+BEHIND_M = -1.0
+"""Agents farther back than this in base_link follow the ego and must keep the distance themselves."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:

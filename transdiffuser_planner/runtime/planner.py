@@ -18,7 +18,7 @@ from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, 
 from transdiffuser_planner.pipeline.postprocess import poses_to_frame, to_trajectory
 from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother, SmoothPlans
-from transdiffuser_planner.pipeline.surroundings import Judged, Surroundings, at_fine_times, judge, standing
+from transdiffuser_planner.pipeline.surroundings import BEHIND_M, Judged, Surroundings, at_fine_times, judge, standing
 from transdiffuser_planner.runtime.budget import CycleBudget, StageCosts
 from transdiffuser_planner.runtime.candidate_sampler import AFTER_SAMPLING, CandidateSampler, Futures, agent_tensors
 from transdiffuser_planner.runtime.manifest import load_manifest
@@ -31,7 +31,6 @@ from transdiffuser_planner.runtime.stage_times import StageTimes
 FloatArray = NDArray[np.float64]
 
 STOP_REQUESTED = "stop requested"
-_BEHIND_M = -1.0
 
 
 class Planner:
@@ -145,7 +144,7 @@ class Planner:
         relevant = [
             i
             for i, (track, pose) in enumerate(zip(scene.tracks, scene.agent_pose_A3, strict=True))
-            if pose[0] > _BEHIND_M and track.score >= self.config.detection_threshold
+            if pose[0] > BEHIND_M and track.score >= self.config.detection_threshold
         ]
         time_s_F, interval_s = self._smoother.time_s_F, self.contract.plan_interval_s
         return Surroundings(
