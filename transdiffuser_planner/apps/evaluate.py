@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.apps.simulate import seed_range
 from transdiffuser_planner.apps.suite import add_suite_arguments, run_compare, run_suite
+from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.fan_out import add_ray_argument
-from transdiffuser_planner.recording.topics import PARAMS
 from transdiffuser_planner.training.withheld import WITHHELD
 
 
@@ -19,19 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     add_suite_arguments(kinds)
-    closed = kinds.add_parser("closed-loop", help="drive scenarios with one model, for its card; --bags to look at them")
-    closed.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
-    closed.add_argument("--seeds", default="8000:8020", help="A:B, seeds A to B-1 (default: %(default)s)")
-    closed.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
-    closed.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
-    closed.add_argument(
-        "--selection", choices=("rules", "scorer"), default="rules", help="what ranks the candidates (default: %(default)s)"
-    )
-    closed.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
-    closed.add_argument(
-        "--bags", type=Path, metavar="DIR", help="record each drive as a bag for 'transdiffuser report'"
-    )
-    closed.add_argument("--out", type=Path, help="write the results as JSON")
+    # Not listed any more; whatever follows it is taken, so that its old options reach the one clear line.
+    moved = kinds.add_parser("closed-loop", prefix_chars="\0", add_help=False)
+    moved.add_argument("rest", nargs="*")
     opened = kinds.add_parser("open-loop", help="errors of a model's plans and of baselines against what was driven")
     opened.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     opened.add_argument("--baselines", type=Path, metavar="RUN", help="training run with the stage 'baselines'")
@@ -175,40 +164,10 @@ def _card(args: argparse.Namespace) -> int:
 
 
 def _closed_loop(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from transdiffuser_planner.core.config import PlannerConfig
-    from transdiffuser_planner.core.rig import Rig
-    from transdiffuser_planner.evaluation.closed_loop import DriveJob, as_rows, drive_all, summary
-    from transdiffuser_planner.evaluation.tables import DRIVE_COLUMNS, machine, markdown_table, save_json
-    from transdiffuser_planner.runtime.manifest import load_manifest
-    from transdiffuser_planner.simulation.scenario import draw_scenario
-
-    manifest = load_manifest(args.model)
-    rig, config = Rig.load(PARAMS / "rig_carla.yaml"), PlannerConfig(num_threads=1, selection=args.selection)
-    jobs = [
-        DriveJob(
-            scenario=draw_scenario(seed, map_name=args.map, duration_s=args.duration),
-            model=args.model,
-            rig=rig,
-            config=config,
-            bag=args.bags and args.bags / f"seed{seed:05d}",
-        )
-        for seed in seed_range(args.seeds)
-    ]
-    with tqdm(total=len(jobs), unit="scenario", file=sys.stderr) as bar:
-        results, failures = drive_all(jobs, args.workers, bar)
-    for line in failures:
-        print(f"left out: {line}", file=sys.stderr)
-    totals = summary(results)
-    print(markdown_table(as_rows(results), DRIVE_COLUMNS))
-    print(
-        f"\n{totals}\nmodel {manifest.name} {manifest.model_hash[:12]}; {machine()}; {args.workers} processes at once"
+    raise ConfigError(
+        "closed-loop is part of the suite now; use 'transdiffuser evaluate suite val20 --planner tiny --out DIR', "
+        "with --bags DIR for bags of the drives and DIR/summary.json for the model card"
     )
-    if args.out is not None:
-        content = {"model_hash": manifest.model_hash, "duration_s": args.duration, "summary": totals}
-        save_json(args.out, {**content, "scenarios": as_rows(results)})
-    return 0 if results else 1
 
 
 def _open_loop(args: argparse.Namespace) -> int:

@@ -52,6 +52,9 @@ def add_suite_arguments(kinds: Any) -> None:
     suite.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of results; an interrupted run goes on"
     )
+    suite.add_argument(
+        "--bags", type=Path, metavar="DIR", help="record drives of models as bags for 'transdiffuser report'"
+    )
     _add_run_arguments(suite)
     compare = kinds.add_parser("compare", help="paired differences of two runs of 'evaluate suite'")
     compare.add_argument("first", type=Path, metavar="DIR_A", help="folder of a run")
@@ -125,7 +128,8 @@ def run_suite(args: argparse.Namespace) -> int:
         raise EvaluationError("no planner can be used here")
     check_labels(specs)
     identities = [spec.identity() for spec in specs]
-    jobs = [make_job(scenario, spec, own) for scenario in drawn for spec, own in zip(specs, identities, strict=True)]
+    owned = list(zip(specs, identities, strict=True))
+    jobs = [make_job(scenario, spec, own, args.bags) for scenario in drawn for spec, own in owned]
     store = Store(folder=args.out)
     if args.fresh:
         store.forget()
@@ -168,6 +172,8 @@ SHOWN = (
 
 
 def _check(args: argparse.Namespace) -> None:
+    if args.bags is not None and args.ray is not None:
+        raise ConfigError("--bags: bags are written where the drive runs; use --workers instead of --ray")
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers}: expected 1 or more")
     if not 10.0 <= args.duration <= 3600.0:

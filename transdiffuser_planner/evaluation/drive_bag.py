@@ -1,45 +1,49 @@
-"""The bag of a closed-loop drive: what the simulator and the planner said, as it would have crossed ROS."""
+"""Bag of a closed-loop drive: the messages of simulator and planner as they would have crossed ROS."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import TracebackType
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.types import NotReady, PlanResult
+from transdiffuser_planner.evaluation.live_drive import Cycle
+from transdiffuser_planner.fan_out import PARTIAL
 from transdiffuser_planner.recording import encode_plan
 from transdiffuser_planner.recording.bag_writer import BagWriter
 from transdiffuser_planner.recording.definitions import make_message
-from transdiffuser_planner.simulation.episode import EpisodeStep
 from transdiffuser_planner.simulation.message_stream import MessageStream
-from transdiffuser_planner.simulation.sensor_suite import SensorFrame
 
 
 class DriveBag:
-    """A bag being written. Use as a context manager."""
+    """A bag being written, under a temporary name until it is complete. Use as a context manager."""
 
     def __init__(self, path: Path, stream: MessageStream, config: PlannerConfig) -> None:
-        """Create the bag.
+        """Create the bag, in place of one that an interruption cut short.
 
         Raises:
-            RecordingError: The path exists or cannot be created.
+            RecordingError: The path cannot be created.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = BagWriter(path)
+        self._path, self._partial = path, path.with_name(path.name + PARTIAL)
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = BagWriter(self._partial)
         self._stream = stream
         self._config = config
         self._latched = False
 
-    def write(self, step: EpisodeStep, frame: SensorFrame, result: PlanResult | NotReady, latency_ms: float) -> None:
-        """Append one cycle."""
-        stamp_ns = step.world.stamp_ns
+    def write(self, cycle: Cycle) -> None:
+        """Append one instant: state always, sensors and the planner's output where there are any."""
+        step, stamp_ns = cycle.step, cycle.step.world.stamp_ns
         items = [] if self._latched else list(self._stream.latched(stamp_ns))
         self._latched = True
         items += self._stream.state(step.world)
-        items += self._stream.sensors(frame)
+        items += [] if cycle.frame is None else self._stream.sensors(cycle.frame)
         items += [self._stream.collision(stamp_ns, contact.agent_id) for contact in step.new_collisions]
-        outputs = encode_plan.outputs(make_message, stamp_ns, result, latency_ms, self._config)
-        items += [(f"{encode_plan.OUTPUT_NAMESPACE}/{name}", kind, message) for name, kind, message in outputs]
+        if isinstance(cycle.outcome, (PlanResult, NotReady)):
+            outputs = encode_plan.outputs(make_message, stamp_ns, cycle.outcome, cycle.elapsed_ms, self._config)
+            items += [(f"{encode_plan.OUTPUT_NAMESPACE}/{name}", kind, message) for name, kind, message in outputs]
         for topic, kind, message in items:
             self._writer.write(topic, kind, stamp_ns, message)
 
@@ -50,3 +54,6 @@ class DriveBag:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.close()
+        if kind is None:
+            shutil.rmtree(self._path, ignore_errors=True)
+            self._partial.rename(self._path)

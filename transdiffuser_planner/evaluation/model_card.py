@@ -1,7 +1,8 @@
 """The model card: README.md of a model folder, written from its manifest and from measured results, not by hand.
 
 Results are the JSON files that ``transdiffuser evaluate`` and ``transdiffuser benchmark`` write; they lie in the model
-folder below ``measured/`` and name the model they measured.
+folder below ``measured/`` and name the model they measured. ``closed_loop*.json`` are the ``summary.json`` of
+``evaluate suite``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,13 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.evaluation.model_card_choice import choice_section, tokens_section
+from transdiffuser_planner.evaluation.model_card_drives import (
+    TEST_NOTE,
+    VALIDATION_NOTE,
+    driven_hash,
+    drives_section,
+    scorer_drives_section,
+)
 from transdiffuser_planner.evaluation.model_card_speed import (
     budget_section,
     cycle_section,
@@ -23,7 +31,7 @@ from transdiffuser_planner.evaluation.model_card_speed import (
     when,
 )
 from transdiffuser_planner.evaluation.model_card_table import table_section
-from transdiffuser_planner.evaluation.tables import DRIVE_COLUMNS, ERROR_COLUMNS, markdown_table
+from transdiffuser_planner.evaluation.tables import ERROR_COLUMNS, markdown_table
 from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
 
 MEASURED = "measured"
@@ -50,21 +58,6 @@ PARTS = (
     "simulator",
 )
 
-SUMMARY_TITLES = {
-    "scenarios": "scenarios",
-    "clean": "clean: no at-fault collision, never off the road, never off the route",
-    "without_at_fault_collision": "without an at-fault collision",
-    "never_off_road": "never off the road",
-    "red_lights_run": "red lights run",
-    "mean_progress_share": "progress relative to the expert, mean",
-    "mean_fallback_share": "cycles driven by a fallback, mean",
-}
-
-
-VALIDATION_NOTE = "Never trained on; the rules of selection were set while looking at some of these drives."
-TEST_NOTE = "Never trained on, and nothing was tuned on them."
-
-
 def write_card(folder: Path) -> Path:
     """Write ``README.md`` into a model folder.
 
@@ -77,13 +70,13 @@ def write_card(folder: Path) -> Path:
     sections = [
         _head(manifest),
         _recipe(manifest),
-        _closed_loop(measured["closed_loop"], "validation scenarios", VALIDATION_NOTE),
-        _closed_loop(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
+        drives_section(measured["closed_loop"], "validation scenarios", VALIDATION_NOTE),
+        drives_section(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
         _open_loop(measured["open_loop"]),
         table_section(manifest, measured["plan_table"]),
         tokens_section(manifest, measured["tokens"]),
         choice_section(manifest, measured["choice"]),
-        _driven_by_scorer(measured["closed_loop_scorer"]),
+        scorer_drives_section(measured["closed_loop_scorer"]),
         cycle_section(measured["planner"]),
         deadline_section([measured["deadline_idle"], measured["deadline_loaded"]]),
         node_section(measured["node"]),
@@ -105,7 +98,8 @@ def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise EvaluationError(f"result {path}: is not JSON ({error}); measure again") from None
-    measured = data.get("model_hash", manifest.model_hash)
+    is_suite = path.stem.startswith("closed_loop")
+    measured = driven_hash(data) if is_suite else data.get("model_hash", manifest.model_hash)
     before = manifest.training.get("before", {})
     if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in NEW_PARTS:
         was = f"measured with model {measured[:12]}, which could not be told action tokens; untold, both compute the same"
@@ -208,53 +202,6 @@ def _stages(recipe: dict[str, Any], names: Sequence[str]) -> str:
 def _parity(training: dict[str, Any]) -> str:
     found = ", ".join(f"{name} {value:.1e}" for name, value in training.get("parity", {}).items())
     return f" Largest difference between ONNX and PyTorch: {found}." if found else ""
-
-
-def _closed_loop(data: dict[str, Any] | None, which: str, note: str) -> str:
-    if data is None:
-        return f"## Closed loop, {which}\n\nNot measured for this model."
-    totals = data["summary"]
-    lines = "\n".join(f"| {title} | {totals[name]:g} |" for name, title in SUMMARY_TITLES.items())
-    columns = {name: title for name, title in DRIVE_COLUMNS.items() if not name.startswith("plan_ms")}
-    seeds = [row["seed"] for row in data["scenarios"]]
-    return f"""
-## Closed loop, {which}
-
-{note} Live SUMO traffic that reacts, planned at 10 Hz from rendered pictures and LiDAR, {data["duration_s"]:g} s each. The
-route, the speed limit and the next signal's state come as topics, as in the demo. {when(data)}
-
-```
-transdiffuser evaluate closed-loop --seeds {min(seeds)}:{max(seeds) + 1} --duration {data["duration_s"]:g}
-```
-
-| | |
-| --- | --- |
-{lines}
-
-{markdown_table(data["scenarios"], columns)}
-
-A contact is at fault as in NAVSIM: running into something ahead or into something that stands, or from the side while not
-in the own lane. Time stands still while a plan is made: deadlines are measured in the demo, not here."""
-
-
-def _driven_by_scorer(data: dict[str, Any] | None) -> str:
-    """The closed loop with another choice, in short; nothing where it was not driven."""
-    if data is None:
-        return ""
-    lines = "\n".join(f"| {title} | {data['summary'][name]:g} |" for name, title in SUMMARY_TITLES.items())
-    seeds = [row["seed"] for row in data["scenarios"]]
-    return f"""
-### Closed loop with the scorer
-
-{when(data)}
-
-```
-transdiffuser evaluate closed-loop --selection scorer --seeds {min(seeds)}:{max(seeds) + 1} --duration {data["duration_s"]:g}
-```
-
-| | |
-| --- | --- |
-{lines}"""
 
 
 def _open_loop(data: dict[str, Any] | None) -> str:

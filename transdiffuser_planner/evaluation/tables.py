@@ -9,21 +9,6 @@ import platform
 from pathlib import Path
 from typing import Any
 
-DRIVE_COLUMNS = {
-    "seed": "seed",
-    "map_name": "map",
-    "clean": "clean",
-    "at_fault": "at fault",
-    "other_collisions": "others' fault",
-    "kinds": "contacts",
-    "off_road_s": "off road s",
-    "red_lights": "red lights",
-    "progress_m": "progress m",
-    "expert_progress_m": "expert m",
-    "fallback_share": "fallbacks",
-    "plan_ms_median": "plan ms",
-    "plan_ms_p99": "p99 ms",
-}
 ERROR_COLUMNS = {
     "title": "planner",
     "ade_m": "ADE m",

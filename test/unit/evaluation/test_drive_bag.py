@@ -1,5 +1,6 @@
-"""A closed-loop drive recorded as a bag holds what the simulator and the planner said."""
+"""A drive of a suite recorded as a bag holds the messages of the simulator and of the planner."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +10,45 @@ pytest.importorskip("libsumo")
 pytest.importorskip("embreex")
 pytest.importorskip("rosbags")
 
-from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.paths import model_folder
-from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.evaluation.closed_loop import DriveJob, drive
+from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.evaluation.suite.finish import read_summary
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap
-from transdiffuser_planner.simulation.scenario import draw_scenario
 
 
-def test_a_short_drive_plans_every_frame_and_its_bag_holds_all_of_it(tmp_path: Path) -> None:
-    scenario = draw_scenario(8101, duration_s=12.0)
-    config = PlannerConfig(num_threads=1)
-    rig = Rig.load(PARAMS / "rig_carla.yaml")
-    result = drive(DriveJob(scenario=scenario, model=model_folder("tiny"), rig=rig, config=config, bag=tmp_path / "bag"))
-    assert result.end_reason == "duration" and result.duration_s == 12.0
+def _stamps(bag: Path, topic: str) -> list[int]:
+    with BagReader(bag) as reader:
+        return [message.log_time_ns for message in reader.messages({topic})]
+
+
+def test_a_suite_records_models_and_drives_again_only_where_a_bag_is_missing(tmp_path: Path) -> None:
+    suite = ["evaluate", "suite", "--seeds", "8101:8102", "--duration", "10", "--planner", "tiny", "constant-velocity"]
+    suite += ["--plan-every", "2", "--workers", "1", "--out", str(tmp_path / "run"), "--bags", str(tmp_path / "bags")]
+    assert main(suite) == 0
+    (bag,) = (tmp_path / "bags").glob("*/*")
+    assert bag == tmp_path / "bags" / "tiny_5_Hz" / "seed08101"
     topics = TopicMap.load(PARAMS / "topics_carla.yaml")
-    with BagReader(tmp_path / "bag") as reader:
+    with BagReader(bag) as reader:
         assert topics.all_topics() <= set(reader.topics())
-        stamps = [m.log_time_ns for m in reader.messages({f"{OUTPUT_NAMESPACE}/trajectory"})]
-    assert len(stamps) >= 110 and set(np.diff(stamps)) == {100_000_000}
+    planned = _stamps(bag, f"{OUTPUT_NAMESPACE}/trajectory")
+    assert len(planned) >= 45 and set(np.diff(planned)) == {200_000_000}
+    assert set(np.diff(_stamps(bag, topics.odometry))) == {100_000_000}
+    rows = read_summary(tmp_path / "run")["rows"]
+    shutil.rmtree(bag)
+    assert main(suite) == 0
+    assert bag.is_dir() and read_summary(tmp_path / "run")["rows"] == rows
+    written = bag.stat().st_mtime_ns
+    assert main(suite) == 0
+    assert bag.stat().st_mtime_ns == written
+
+
+def test_the_former_command_names_the_one_that_replaces_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "closed-loop", "--seeds", "8000:8020", "--out", "x.json"]) == 2
+    error = capsys.readouterr().err
+    assert "use 'transdiffuser evaluate suite val20 --planner tiny --out DIR'" in error and error.count("\n") == 1
+
+
+def test_bags_over_ray_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "suite", "val20", "--out", "x", "--bags", "y", "--ray"]) == 2
+    assert "use --workers instead of --ray" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,15 @@ from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.paths import model_folder
-from transdiffuser_planner.evaluation.closed_loop import DriveResult, as_rows, summary
 from transdiffuser_planner.evaluation.model_card import MEASURED, write_card
 from transdiffuser_planner.evaluation.model_card_choice import choice_section, tokens_section
+from transdiffuser_planner.evaluation.suite.finish import SuiteSetting, suite_content
+from transdiffuser_planner.evaluation.suite.registry import make_specs
+from transdiffuser_planner.evaluation.suite.summary import CLEAN
 from transdiffuser_planner.evaluation.tables import save_json
 from transdiffuser_planner.runtime.manifest import load_manifest
+
+SIMULATOR = {"agents_mean": 20.0, "times_real_time": 3.0, "ms_per_step": 33.0}
 
 
 @pytest.fixture
@@ -26,26 +31,58 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def drive_result(seed: int, at_fault: int) -> DriveResult:
-    return DriveResult(
-        map_name="town-041", seed=seed, at_fault=at_fault, other_collisions=0, kinds=("front car",) * at_fault,
-        off_road_s=0.0, red_lights=0, progress_m=300.0, expert_progress_m=400.0, end_reason="duration", duration_s=60.0,
-        fallback_share=0.01, plan_ms_median=20.0, plan_ms_p99=31.0,
-    )  # fmt: skip
+def _row(seed: int, at_fault: int = 0, red_lights: int = 0) -> dict[str, Any]:
+    counts = {"at_fault": at_fault, "others_fault": 0, "red_lights": red_lights, "off_road_s": 0.0, "left_route": False}
+    events = [{"time_s": 3.5, "kind": "collision", "text": "front: car 3"}] * at_fault
+    return {
+        "planner": "tiny", "map": "town-041", "seed": seed, "driving_score": 75.0, **counts, "route_completion": 0.5,
+        "progress": 0.75, "progress_m": 300.0, "expert_m": 400.0, "comfort": 1.0, "ttc_min_s": None, "ttc_short": 0.0,
+        "jitter_m": 0.1, "fallbacks": 0.01, "duration_s": 60.0, "end_reason": "duration", "events": events,
+    }  # fmt: skip
+
+
+def _save_suite(model: Path, rows: list[dict[str, Any]], name: str = "closed_loop", **options: Any) -> None:
+    """Save the summary of a suite as one that the model drove."""
+    specs, _ = make_specs([str(model)], **options)
+    cost = {"cpu_s": 60.0, "wall_s": 61.0, "plan_ms_median": 20.0, "plan_ms_p99": 31.0}
+    entries = [
+        {"key": "0", "planner": specs[0].label, "seed": r["seed"], "row": r | {"planner": specs[0].label}, "cost": cost}
+        for r in rows
+    ]
+    seeds = f"{rows[0]['seed']} to {rows[-1]['seed']}"
+    setting = SuiteSetting(name=f"seeds {seeds}", seeds=seeds, duration_s=60.0, workers="2 processes at once")
+    save_json(model / MEASURED / f"{name}.json", suite_content(entries, specs, setting, []))
 
 
 def test_the_card_holds_the_measured_numbers_and_the_recipe(model: Path) -> None:
-    results = [drive_result(8000, 0), drive_result(8001, 1)]
-    content = {"model_hash": load_manifest(model).model_hash, "duration_s": 60.0, "summary": summary(results)}
-    save_json(model / MEASURED / "closed_loop.json", {**content, "scenarios": as_rows(results)})
+    _save_suite(model, [_row(8000), _row(8001, at_fault=1)])
     text = write_card(model).read_text(encoding="utf-8")
     assert "| scenarios | 2 |" in text
-    assert "| clean: no at-fault collision, never off the road, never off the route | 1 |" in text
-    assert "| progress relative to the expert, mean | 0.75 |" in text
-    assert "| 8001 | town-041 | no | 1 |" in text
+    assert f"| clean: {CLEAN} | 1 |" in text
+    assert "| progress %, mean (95 % interval) | 75.0 |" in text
+    assert "| 8001 | town-041 | no | 75 | 1 |" in text and "| collision at 3.5 s, 75 % of the expert's way |" in text
+    assert "evaluate suite --seeds 8000:8002 --planner tiny --out" in text
     assert f"{load_manifest(model).training['data']['samples']} samples" in text
     assert "## Closed loop, test scenarios\n\nNot measured for this model." in text
     assert "## Open loop\n\nNot measured for this model." in text
+
+
+def test_a_red_light_makes_a_drive_unclean_in_the_card_as_in_the_suite(model: Path) -> None:
+    _save_suite(model, [_row(8000, red_lights=1)])
+    text = write_card(model).read_text(encoding="utf-8")
+    assert f"| clean: {CLEAN} | 0 |" in text and "| 8000 | town-041 | no |" in text
+
+
+def test_drives_chosen_by_the_scorer_name_their_command(model: Path) -> None:
+    _save_suite(model, [_row(8000)], "closed_loop_scorer", selection="scorer", plan_every=2)
+    text = write_card(model).read_text(encoding="utf-8")
+    assert "--seeds 8000:8001 --planner tiny --selection scorer --plan-every 2 --out" in text
+
+
+def test_a_result_that_no_suite_wrote_is_refused(model: Path) -> None:
+    save_json(model / MEASURED / "closed_loop.json", {"model_hash": load_manifest(model).model_hash, "scenarios": []})
+    with pytest.raises(EvaluationError, match=r"expected the summary\.json of 'evaluate suite' with one model"):
+        write_card(model)
 
 
 def test_a_result_of_another_model_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,15 +134,13 @@ def _grown(model: Path, difference: float) -> str:
 
 
 def test_results_from_before_tokens_were_taught_count_if_nothing_else_changed(model: Path) -> None:
-    results = [drive_result(8000, 0)]
-    content = {"model_hash": _grown(model, 1e-6), "duration_s": 60.0, "summary": summary(results)}
-    save_json(model / MEASURED / "closed_loop.json", {**content, "scenarios": as_rows(results)})
+    save_json(model / MEASURED / "simulator.json", {"model_hash": _grown(model, 1e-6), "simulator": SIMULATOR})
     text = write_card(model).read_text(encoding="utf-8")
     assert "Measured with model abababababab, which could not be told action tokens" in text
     assert "without them plans are those of before (model `abababababab`, largest difference\n1.0e-06)" in text
 
 
-@pytest.mark.parametrize(("difference", "name"), [(1e-3, "closed_loop"), (1e-6, "tokens"), (1e-6, "plan_table")])
+@pytest.mark.parametrize(("difference", "name"), [(1e-3, "open_loop"), (1e-6, "tokens"), (1e-6, "plan_table")])
 def test_results_from_before_do_not_count_else(model: Path, difference: float, name: str) -> None:
     save_json(model / MEASURED / f"{name}.json", {"model_hash": _grown(model, difference)})
     with pytest.raises(EvaluationError, match="measured model abababababab"):

@@ -6,17 +6,22 @@ import hashlib
 import json
 import resource
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.evaluation.drive_bag import DriveBag
 from transdiffuser_planner.evaluation.expert_drives import expert_drive
 from transdiffuser_planner.evaluation.live_drive import LiveDrive
 from transdiffuser_planner.evaluation.suite.drive_recording import DriveRecorder
 from transdiffuser_planner.evaluation.suite.measures import DriveMeter
 from transdiffuser_planner.evaluation.suite.registry import PlannerSpec, make_planner, suite_config, suite_rig
+from transdiffuser_planner.recording.definitions import make_message
+from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.scenario import Scenario
 
 VERSION = 1
@@ -27,11 +32,13 @@ VERSION = 1
 class SuiteJob:
     """Attributes:
     key: Stands for everything that decides the row.
+    bag: Where to record the drive as a bag, if anywhere; does not decide the row.
     """
 
     scenario: Scenario
     planner: PlannerSpec
     key: str
+    bag: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,17 +60,22 @@ class JobOutcome:
     cost: dict[str, float]
 
 
-def make_job(scenario: Scenario, planner: PlannerSpec, identity: dict[str, Any]) -> SuiteJob:
+def make_job(
+    scenario: Scenario, planner: PlannerSpec, identity: dict[str, Any], bags: Path | None = None
+) -> SuiteJob:
     """A job with its key.
 
     Args:
         scenario: To be driven.
         planner: Drives.
         identity: ``planner.identity()``, which costs reading files.
+        bags: Folder for bags of the drives of models, one subfolder per planner; None records none.
     """
     described = {"version": VERSION, "scenario": asdict(scenario), "planner": identity}
     text = json.dumps(described, sort_keys=True, default=str)
-    return SuiteJob(scenario=scenario, planner=planner, key=hashlib.sha256(text.encode()).hexdigest()[:24])
+    key = hashlib.sha256(text.encode()).hexdigest()[:24]
+    bag = bags / planner.label.replace(" ", "_") / f"seed{scenario.seed:05d}" if bags and planner.is_model else None
+    return SuiteJob(scenario=scenario, planner=planner, key=key, bag=bag)
 
 
 def run_job(job: SuiteJob) -> JobOutcome:
@@ -95,11 +107,17 @@ def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
     spec, scenario = job.planner, job.scenario
     expert_m = expert_drive(scenario).progress_m
     meter = DriveMeter()
-    with LiveDrive(scenario, make_planner(spec), suite_rig(), suite_config(spec)) as live:
+    with LiveDrive(scenario, make_planner(spec), suite_rig(), suite_config(spec)) as live, ExitStack() as stack:
         recorder = DriveRecorder(live)
+        bag = None
+        if job.bag is not None:
+            stream = MessageStream(make_message, live.rig, live.route, live.road_map)
+            bag = stack.enter_context(DriveBag(job.bag, stream, live.config))
         for cycle in live.cycles():
             meter.see(cycle)
             recorder.see(cycle)
+            if bag is not None:
+                bag.write(cycle)
     row = {"planner": spec.label, **meter.result(cycle, scenario, live.route, expert_m)}
     return row, recorder.packed(), meter.counter.plan_ms or [0.0]
 

@@ -82,7 +82,7 @@ def run_jobs(
     except OSError as error:
         raise EvaluationError(f"--out {store.folder}: cannot be made ({error.strerror}); give another folder") from None
     done = store.finished()
-    missing = [job for job in jobs if job.key not in done]
+    missing = [job for job in jobs if job.key not in done or _has_no_bag(job, done[job.key])]
     if progress is not None:
         progress.update(len(jobs) - len(missing))
     for outcome in fan_out(run_job, missing, workers=workers, ray_address=ray_address):
@@ -91,3 +91,8 @@ def run_jobs(
             progress.update(1)
     done = store.finished()
     return [done[job.key] for job in jobs]
+
+
+def _has_no_bag(job: SuiteJob, entry: dict[str, Any]) -> bool:
+    """Whether a finished drive has yet to be recorded as a bag."""
+    return job.bag is not None and entry["row"] is not None and not job.bag.exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transdiffuser_planner.evaluation.suite.summary import COLUMNS, Column
+from transdiffuser_planner.evaluation.suite.summary import CLEAN, COLUMNS, Column
 
 
 def number(found: float | None, column: Column) -> str:
@@ -53,7 +53,7 @@ def suite_markdown(content: dict[str, Any]) -> str:
         "scenarios with 95 % intervals (bootstrap). * privileged: sees the true world.",
         planner_table(content["planners"]),
         "\n".join(f"* {heading(column)}: {column.text}" for column in COLUMNS.values())
-        + "\n* clean: drives without contact at fault, red light, off the road or off the route",
+        + f"\n* clean: drives with {CLEAN}",
         "## Cost",
         _cost_table(content["planners"]),
         f"{content['machine']}; {content['workers']}.",
@@ -78,10 +78,14 @@ def _cost_table(planners: list[dict[str, Any]]) -> str:
 def _worst_table(rows: list[dict[str, Any]], most: int = 20) -> str:
     lines = ["| score | planner | map | seed | what went wrong |", "|" + " --- |" * 5]
     for row in sorted(rows, key=lambda row: (row["driving_score"], row["planner"], row["seed"]))[:most]:
-        told = [f"{event['kind']} at {event['time_s']:g} s" for event in row["events"] if event["kind"] != "close"]
-        told += [] if row["progress"] > 0.9 else [f"{100.0 * row['progress']:.0f} % of the expert's way"]
-        shown = ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
         lines.append(
-            f"| {row['driving_score']:.1f} | {row['planner']} | {row['map']} | {row['seed']} | {shown or '-'} |"
+            f"| {row['driving_score']:.1f} | {row['planner']} | {row['map']} | {row['seed']} | {went_wrong(row)} |"
         )
     return "\n".join(lines)
+
+
+def went_wrong(row: dict[str, Any], most: int = 4) -> str:
+    """The first events of a drive with their times, and its progress where that is small; "-" for none."""
+    parts = [f"{event['kind']} at {event['time_s']:g} s" for event in row["events"] if event["kind"] != "close"]
+    parts += [] if row["progress"] > 0.9 else [f"{100.0 * row['progress']:.0f} % of the expert's way"]
+    return (", ".join(parts[:most]) + (f" and {len(parts) - most} more" if len(parts) > most else "")) or "-"

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.suite.driving_score import LEAST_PROGRESS_M
 from transdiffuser_planner.evaluation.suite.registry import PlannerSpec
 from transdiffuser_planner.evaluation.suite.statistics import bootstrap
 
@@ -43,7 +44,8 @@ COLUMNS: Final = {
         unit="%",
         digits=1,
         better=1,
-        text="distance along the route relative to the expert's, at most 100 %",
+        text="distance along the route relative to the expert's in the same time, at most 100 %; 100 % at the route's end "
+        f"and where the expert gets less than {LEAST_PROGRESS_M:g} m",
     ),
     "route_completion": Column(
         title="route", unit="%", digits=1, better=1, text="share of the whole route that was driven in the time given"
@@ -76,6 +78,8 @@ COLUMNS: Final = {
     ),
     "fallbacks": Column(title="fallbacks", unit="%", digits=1, better=-1, text="plans that were a fallback or none"),
 }
+CLEAN: Final = "no contact at fault, no red light passed, never off the road, never off the route"
+"""Definition of a clean drive, the only one; ``is_clean`` applies it to a row."""
 NO_CONTACT_S = 3.0
 
 
@@ -115,7 +119,7 @@ def summarize(entries: list[dict[str, Any]], specs: list[PlannerSpec]) -> list[d
 
 
 def is_clean(row: dict[str, Any]) -> bool:
-    """Nothing that costs score but progress went wrong."""
+    """Apply the definition ``CLEAN`` to a row: nothing but missing progress costs it score."""
     return not (row["at_fault"] or row["red_lights"] or row["off_road_s"] or row["left_route"])
 
 
