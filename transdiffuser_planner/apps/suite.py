@@ -141,8 +141,9 @@ def run_suite(args: argparse.Namespace) -> int:
             return 130
     workers = f"Ray ({args.ray})" if args.ray else f"{args.workers} processes at once"
     setting = SuiteSetting(name=name, seeds=seeds, duration_s=args.duration, workers=workers)
-    _report(store, suite_content(entries, specs, setting, skipped), args.worst)
-    return _over_ros(args, drawn, specs, entries) if args.ros else 0
+    content = suite_content(entries, specs, setting, skipped)
+    _report(store, content, args.worst)
+    return _over_ros(args, drawn, specs, entries) if args.ros else int(bool(content["unfinished"]))
 
 
 def _report(store: Any, content: dict[str, Any], num_played: int) -> None:
@@ -153,6 +154,8 @@ def _report(store: Any, content: dict[str, Any], num_played: int) -> None:
     page = write_results(store, content, num_played)
     for line in content["left_out"]:
         print(f"left out: {line}", file=sys.stderr)
+    for line in content["unfinished"]:
+        print(f"not finished, the same command tries again: {line}", file=sys.stderr)
     print(planner_table(content["planners"], list(SHOWN)))
     print(f"\nreport {page} ({page.stat().st_size / 1e6:.1f} MB); report.md, summary.json and results.jsonl beside it")
 

@@ -33,6 +33,10 @@ class SimulationError(PlannerError):
     """A map, scenario or the traffic simulation failed."""
 
 
+class MachineError(SimulationError):
+    """The machine failed a simulation that may succeed when it is tried again: it was stalled, or ended from outside."""
+
+
 class EvaluationError(PlannerError):
     """An evaluation cannot be carried out."""
 

@@ -1,13 +1,15 @@
 """Keeps SUMO in a process of its own: a client that never imports libsumo, and the server it starts.
 
-The two exchange pickled values over a socket pair. A SUMO that crashes, refuses or hangs becomes a SimulationError in
-the client; a client that goes away ends the server. A fresh interpreter is started for the server instead of a
-multiprocessing child, because that also works from within worker processes and from any kind of main module.
+The two exchange pickled values over a socket pair. A SUMO that crashes or refuses becomes a SimulationError in the client; one
+that hangs or is ended from outside a MachineError. A server that is slow but makes progress is waited for: results do not
+depend on how busy the machine is. A client that goes away ends the server. A fresh interpreter is started for the server
+instead of a multiprocessing child, because that also works from within worker processes and from any kind of main module.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,22 +18,25 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
-from transdiffuser_planner.core.errors import PlannerError, SimulationError
+from transdiffuser_planner.core.errors import MachineError, PlannerError, SimulationError
 from transdiffuser_planner.simulation.networks import sumo_home
+from transdiffuser_planner.simulation.progress_watch import STALL_S, ProgressWatch
 from transdiffuser_planner.simulation.route import GlobalRoute
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.traffic import Traffic, TrafficStart, TrafficStep
 from transdiffuser_planner.simulation.world_state import EgoPose
 
-ANSWER_TIMEOUT_S = 120.0
-EXIT_TIMEOUT_S = 5.0
+LOOK_EVERY_S = 5.0
+EXIT_TIMEOUT_S, DYING_TIMEOUT_S = 5.0, 60.0
+_ENDED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 
 
 class TrafficClient:
     """Traffic of one scenario, simulated in another process. Use as a context manager, or call close()."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, stall_s: float = STALL_S) -> None:
         self.scenario = scenario
+        self._stall_s = stall_s
         self._started: TrafficStart | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,13 +48,13 @@ class TrafficClient:
 
         Raises:
             SimulationError: Unknown map, SUMO not installed, no route, or SUMO failed.
+            MachineError: SUMO hangs, or was ended from outside.
         """
         sumo_home()
         ours, theirs = socket.socketpair()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        command = [sys.executable, "-m", __name__, str(theirs.fileno())]
         self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+            self.command(theirs.fileno()), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "SUMO_HOME": str(sumo_home())},
         )  # fmt: skip
         theirs.close()
@@ -57,11 +62,17 @@ class TrafficClient:
         self._started = self._ask("start", self.scenario)
         return self._started
 
+    @staticmethod
+    def command(socket_number: int) -> list[str]:
+        """Command line of the server, which answers on an inherited socket."""
+        return [sys.executable, "-m", __name__, str(socket_number)]
+
     def step(self, ego: EgoPose | None) -> TrafficStep:
         """Advances 0.1 s with the ego at the given pose, or driven by SUMO when None.
 
         Raises:
             SimulationError: SUMO failed.
+            MachineError: SUMO hangs, or was ended from outside.
         """
         step: TrafficStep = self._ask("step", ego)
         return step
@@ -97,8 +108,7 @@ class TrafficClient:
             raise SimulationError("traffic: asked before start() or after its end; start a new episode")
         try:
             self._pipe.send((request, argument))
-            if not self._pipe.poll(ANSWER_TIMEOUT_S):
-                raise self._failure(f"SUMO gave no answer within {ANSWER_TIMEOUT_S:.0f} s")
+            self._wait(self._process.pid)
             kind, value = self._pipe.recv()
         except (EOFError, ConnectionError, BrokenPipeError):
             raise self._failure("SUMO ended unexpectedly") from None
@@ -107,12 +117,22 @@ class TrafficClient:
             raise SimulationError(value)
         return value
 
-    def _failure(self, what: str) -> SimulationError:
+    def _wait(self, pid: int) -> None:
+        """Wait for an answer as long as the process makes progress."""
+        watch = ProgressWatch(pid, self._stall_s)
+        while not self._pipe.poll(min(LOOK_EVERY_S, self._stall_s / 4.0)):
+            fault = watch.fault()
+            if fault:
+                raise self._failure(f"SUMO gave {fault}", is_stuck=True)
+
+    def _failure(self, what: str, *, is_stuck: bool = False) -> SimulationError:
         """The error to raise when the process is gone or stuck, with the last line it wrote."""
         process = self._process
         assert process is not None
+        if is_stuck:
+            process.kill()
         try:
-            status: int | None = process.wait(EXIT_TIMEOUT_S)
+            status: int | None = process.wait(DYING_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             status = None
@@ -120,10 +140,11 @@ class TrafficClient:
         lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
         last = lines[-1] if lines else "it wrote nothing"
         self.close()
-        scenario = self.scenario
-        return SimulationError(
-            f"traffic on {scenario.map_name}, seed {scenario.seed}: {what} (exit status {status}; {last}); try another seed"
-        )
+        where = f"traffic on {self.scenario.map_name}, seed {self.scenario.seed}"
+        if is_stuck or status is None or status in _ENDED_FROM_OUTSIDE:
+            ended = "" if is_stuck else f"exit status {status}, ended from outside; "
+            return MachineError(f"{where}: {what} ({ended}{last}); try again with fewer workers or more memory")
+        return SimulationError(f"{where}: {what} (exit status {status}; {last}); try another seed")
 
 
 def serve(pipe: Connection) -> None:

@@ -14,11 +14,11 @@ pytest.importorskip("libsumo")
 pytest.importorskip("tqdm")
 
 from transdiffuser_planner.apps.main import main
-from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.errors import ConfigError, MachineError, SimulationError
 from transdiffuser_planner.evaluation.suite import run
 from transdiffuser_planner.evaluation.suite.drive_recording import unpacked
 from transdiffuser_planner.evaluation.suite.finish import read_summary
-from transdiffuser_planner.evaluation.suite.job import make_job
+from transdiffuser_planner.evaluation.suite.job import JobOutcome, make_job
 from transdiffuser_planner.evaluation.suite.registry import make_specs
 from transdiffuser_planner.evaluation.suite.run import Store, run_jobs
 from transdiffuser_planner.simulation.scenario import draw_scenario
@@ -179,7 +179,6 @@ def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Pat
 
 
 def test_scenarios_that_cannot_be_driven_are_named_and_the_others_go_on(tmp_path: Path, capsys, monkeypatch) -> None:
-    from transdiffuser_planner.core.errors import SimulationError
     from transdiffuser_planner.evaluation.suite import job
 
     real = job.expert_drive
@@ -193,3 +192,71 @@ def test_scenarios_that_cannot_be_driven_are_named_and_the_others_go_on(tmp_path
     assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 0
     captured = capsys.readouterr()
     assert "left out: seed 8004: made to fail" in captured.err and "| constant velocity | 1 |" in captured.out
+
+
+def _failing(seeds: dict[int, list[Exception]]):
+    """``run_job`` whose drives fail with the errors of their seed, one after the other, and then succeed; and its calls."""
+    calls = []
+
+    def attempt(job):
+        calls.append(job.scenario.seed)
+        errors = seeds.get(job.scenario.seed, [])
+        error = errors.pop(0) if errors else None
+        row = None if error else {"planner": job.planner.label, "seed": job.scenario.seed}
+        reason, may_succeed = str(error or ""), isinstance(error, MachineError)
+        known = {"key": job.key, "planner": job.planner.label, "seed": job.scenario.seed, "map_name": "any", "cost": {}}
+        return JobOutcome(row=row, reason=reason, may_succeed=may_succeed, **known)
+
+    return attempt, calls
+
+
+def test_what_the_machine_failed_is_tried_again_in_the_same_run(tmp_path: Path, monkeypatch) -> None:
+    attempt, calls = _failing({8003: [MachineError("stalled")]})
+    monkeypatch.setattr(run, "run_job", attempt)
+    entries = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
+    assert calls == [8003, 8004, 8003] and all(entry["row"] for entry in entries)
+
+
+def test_on_resume_what_the_machine_failed_is_tried_again_and_what_cannot_run_is_not(tmp_path: Path, monkeypatch) -> None:
+    failures = {8003: [MachineError("stalled")] * run.TRIES, 8004: [SimulationError("no route")] * 9}
+    attempt, calls = _failing(failures)
+    monkeypatch.setattr(run, "run_job", attempt)
+    first = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
+    assert [entry["reason"] for entry in first] == ["stalled", "no route"]
+    calls.clear()
+    second = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
+    assert calls == [8003]
+    assert second[0]["row"] and second[1]["reason"] == "no route"
+
+
+def test_a_failure_of_an_earlier_version_is_tried_again(tmp_path: Path, monkeypatch) -> None:
+    attempt, calls = _failing({})
+    monkeypatch.setattr(run, "run_job", attempt)
+    (job, _), store = jobs(), Store(folder=tmp_path)
+    store.add(attempt(job))
+    lines = tmp_path / run.RESULTS
+    entry = json.loads(lines.read_text(encoding="utf-8"))
+    del entry["may_succeed"]
+    lines.write_text(json.dumps(entry | {"row": None, "reason": "SUMO gave no answer within 120 s"}) + "\n", encoding="utf-8")
+    calls.clear()
+    assert run_jobs([job], store, workers=1)[0]["row"] and calls == [8003]
+
+
+def test_drives_that_the_machine_failed_are_counted_apart(tmp_path: Path, capsys, monkeypatch) -> None:
+    from transdiffuser_planner.evaluation.suite import job
+
+    real = job.expert_drive
+
+    def failing(scenario):
+        if scenario.seed == 8004:
+            raise MachineError("made to stall")
+        return real(scenario)
+
+    monkeypatch.setattr(job, "expert_drive", failing)
+    assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 1
+    captured = capsys.readouterr()
+    assert "not finished, the same command tries again: seed 8004: made to stall" in captured.err
+    assert "left out" not in captured.err and "| constant velocity | 1 |" in captured.out
+    summary = read_summary(tmp_path)
+    assert summary["left_out"] == [] and summary["unfinished"] == ["seed 8004: made to stall"]
+    assert "## Not finished" in (tmp_path / "report.md").read_text(encoding="utf-8")

@@ -43,11 +43,12 @@ def suite_content(
     Raises:
         EvaluationError: Nothing could be driven.
     """
-    lost = {(entry["seed"], entry["reason"]) for entry in entries if entry["row"] is None}
-    left_out = [*skipped, *(f"seed {seed}: {reason}" for seed, reason in sorted(lost))]
+    left_out = [*skipped, *_lines([entry for entry in entries if not entry.get("may_succeed")])]
+    unfinished = _lines([entry for entry in entries if entry.get("may_succeed")])
     rows = [{**entry["row"], "key": entry["key"]} for entry in entries if entry["row"] is not None]
     if not rows:
-        raise EvaluationError(f"suite {setting.name}: nothing could be driven ({'; '.join(left_out[:3])})")
+        reasons = "; ".join([*left_out, *unfinished][:3])
+        raise EvaluationError(f"suite {setting.name}: nothing could be driven ({reasons})")
     return {
         "suite": setting.name,
         "version": VERSION,
@@ -59,8 +60,15 @@ def suite_content(
         "planners": summarize(entries, specs),
         "identities": {spec.label: spec.identity() for spec in specs},
         "left_out": left_out,
+        "unfinished": unfinished,
         "rows": rows,
     }
+
+
+def _lines(entries: list[dict[str, Any]]) -> list[str]:
+    """One line for each reason that a scenario was not driven for."""
+    lost = {(entry["seed"], entry["reason"]) for entry in entries if entry["row"] is None}
+    return [f"seed {seed}: {reason}" for seed, reason in sorted(lost)]
 
 
 def write_results(store: Store, content: dict[str, Any], num_played: int) -> Path:

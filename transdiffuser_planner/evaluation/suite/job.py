@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.errors import MachineError, PlannerError
 from transdiffuser_planner.evaluation.drive_bag import DriveBag
 from transdiffuser_planner.evaluation.expert_drives import expert_drive
 from transdiffuser_planner.evaluation.live_drive import LiveDrive
@@ -46,6 +46,7 @@ class JobOutcome:
     """Attributes:
     row: Of the results; None when the scenario could not be driven.
     reason: Why not.
+    may_succeed: Whether the machine failed, not the scenario, so that the job is to be tried again.
     recording: For playback.
     cost: What it took; the only part that differs from run to run.
     """
@@ -56,13 +57,12 @@ class JobOutcome:
     map_name: str
     row: dict[str, Any] | None
     reason: str = ""
+    may_succeed: bool = False
     recording: bytes = b""
     cost: dict[str, float]
 
 
-def make_job(
-    scenario: Scenario, planner: PlannerSpec, identity: dict[str, Any], bags: Path | None = None
-) -> SuiteJob:
+def make_job(scenario: Scenario, planner: PlannerSpec, identity: dict[str, Any], bags: Path | None = None) -> SuiteJob:
     """A job with its key.
 
     Args:
@@ -81,11 +81,11 @@ def make_job(
 def run_job(job: SuiteJob) -> JobOutcome:
     """Drive. What a user can cause ends as a reason, not as an exception."""
     begin_s, begin_cpu_s = time.perf_counter(), _cpu_s()
-    row, reason, recording, plan_ms = None, "", b"", [0.0]
+    row, reason, may_succeed, recording, plan_ms = None, "", False, b"", [0.0]
     try:
         row, recording, plan_ms = _drive(job)
     except PlannerError as error:
-        reason = str(error)
+        reason, may_succeed = str(error), isinstance(error, MachineError)
     return JobOutcome(
         key=job.key,
         planner=job.planner.label,
@@ -93,6 +93,7 @@ def run_job(job: SuiteJob) -> JobOutcome:
         map_name=job.scenario.map_name,
         row=row,
         reason=reason,
+        may_succeed=may_succeed,
         recording=recording,
         cost={
             "cpu_s": round(_cpu_s() - begin_cpu_s, 2),

@@ -13,6 +13,8 @@ from transdiffuser_planner.evaluation.suite.job import JobOutcome, SuiteJob, run
 from transdiffuser_planner.fan_out import fan_out
 
 RESULTS, DRIVES = "results.jsonl", "drives"
+TRIES = 2
+"""Of a job that the machine failed, in one run; the next run tries again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +63,7 @@ class Store:
 def run_jobs(
     jobs: list[SuiteJob], store: Store, *, workers: int, ray_address: str | None = None, progress: Any = None
 ) -> list[dict[str, Any]]:
-    """Drive whatever is not finished yet.
+    """Drive whatever is not finished yet. Jobs that the machine failed are tried again, jobs that cannot run are not.
 
     Args:
         jobs: All of the suite.
@@ -82,17 +84,27 @@ def run_jobs(
     except OSError as error:
         raise EvaluationError(f"--out {store.folder}: cannot be made ({error.strerror}); give another folder") from None
     done = store.finished()
-    missing = [job for job in jobs if job.key not in done or _has_no_bag(job, done[job.key])]
+    missing = [job for job in jobs if job.key not in done or _is_open(job, done[job.key])]
     if progress is not None:
         progress.update(len(jobs) - len(missing))
-    for outcome in fan_out(run_job, missing, workers=workers, ray_address=ray_address):
-        store.add(outcome)
-        if progress is not None:
-            progress.update(1)
+    for tries_left in reversed(range(TRIES)):
+        again = set()
+        for outcome in fan_out(run_job, missing, workers=workers, ray_address=ray_address):
+            store.add(outcome)
+            if outcome.may_succeed and tries_left:
+                again.add(outcome.key)
+            elif progress is not None:
+                progress.update(1)
+        missing = [job for job in missing if job.key in again]
     done = store.finished()
     return [done[job.key] for job in jobs]
 
 
-def _has_no_bag(job: SuiteJob, entry: dict[str, Any]) -> bool:
-    """Whether a finished drive has yet to be recorded as a bag."""
-    return job.bag is not None and entry["row"] is not None and not job.bag.exists()
+def _is_open(job: SuiteJob, entry: dict[str, Any]) -> bool:
+    """Whether a kept job is to be driven again: the machine failed it, or its bag is missing.
+
+    Lines of earlier versions do not tell who failed; those jobs are tried again.
+    """
+    if entry["row"] is None:
+        return bool(entry.get("may_succeed", True))
+    return job.bag is not None and not job.bag.exists()

@@ -101,6 +101,7 @@ function fillHead() {
   } else {
     byId("facts").textContent = `${data.num_scenarios} scenarios of ${data.duration_s} s, seeds ${data.seeds}; ${data.machine}`;
   }
+  for (const note of data.unfinished || []) byId("notes").append(element("p", "note", `Not finished, the same command tries again: ${note}`));
   for (const note of data.left_out || []) byId("notes").append(element("p", "note", `Left out: ${note}`));
   byId("measure").replaceChildren(...data.columns.map((column) => Object.assign(element("option", "", headingOf(column)), { value: column.name })));
   byId("measure").addEventListener("change", (event) => chooseMeasure(event.target.value));

@@ -62,6 +62,9 @@ def suite_markdown(content: dict[str, Any]) -> str:
     ]
     if content["left_out"]:
         parts += ["## Left out", "\n".join(f"* {line}" for line in content["left_out"])]
+    if content.get("unfinished"):
+        lines = "\n".join(f"* {line}" for line in content["unfinished"])
+        parts += ["## Not finished", "The machine failed these drives; the same command tries them again.", lines]
     return "\n\n".join(parts) + "\n"
 
 
