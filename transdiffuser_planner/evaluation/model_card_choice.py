@@ -56,7 +56,9 @@ def choice_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
 
 Predicts the PDM sub-scores of every candidate from the scene; learnt from the project's own PDM scorer. PDM score v1.1
 (percent) of what is chosen among {count} candidates in {moments} unseen moments, against recorded traffic. The oracle knows
-the future: a bound, not a planner. Rules are the default choice in the node; `selection: scorer` takes this one.
+the future: a bound, not a planner. The scorer's candidate is taken by the planner's own selection with `selection: scorer` (rules
+are the default), as far as recorded frames hold what it sees: LiDAR points and the previous plan are missing, agents are the
+labelled ones.
 {when(data)}
 
 ```

@@ -84,6 +84,16 @@ def test_plans_are_scored_the_same_over_ray_and_only_once(drive: Path, tmp_path:
     assert path.stat().st_mtime_ns == before
 
 
+def test_the_scorers_candidate_is_compared_with_other_ways_to_choose(drive: Path, tmp_path: Path) -> None:
+    _scored(drive, tmp_path / "scored", "--workers", "1")
+    out = tmp_path / "choice.json"
+    assert main(["evaluate", "choice", "--model", str(MODEL), "--plans", str(tmp_path / "scored"), "--out", str(out)]) == 0
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    pdms = {row["choice"]: row["pdms"] for row in rows}
+    assert list(pdms) == ["one", "nearest_to_mean", "scorer", "oracle"]
+    assert 0.0 < pdms["scorer"] <= pdms["oracle"]
+
+
 def _values(pdms: float, ade_m: float) -> np.ndarray:
     values = np.ones((4, len(MEASURES)))
     values[:, MEASURES.index("pdms")] = pdms + np.asarray([-0.1, 0.1, -0.1, 0.1])
