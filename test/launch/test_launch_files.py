@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from stand_ins import Recorded, command, defaults, description
+from fake_launch import Recorded, command, defaults, description
 
 from transdiffuser_planner.apps.main import COMMANDS
 from transdiffuser_planner.core.config import PlannerConfig

@@ -50,14 +50,14 @@ class Vehicle(Node):
     def __init__(self) -> None:
         super().__init__("vehicle")
         self.stamp_ns = time.time_ns() // TICK * TICK
-        self.heard: dict[str, list[Any]] = {name: [] for name in (*OUTPUT_TYPES, "diagnostics")}
+        self.received: dict[str, list[Any]] = {name: [] for name in (*OUTPUT_TYPES, "diagnostics")}
         self._publishers_by_name: dict[str, Any] = {}
         for name, kind in OUTPUT_TYPES.items():
             self.create_subscription(
-                message_class(kind), f"{OUTPUT_NAMESPACE}/{name}", self.heard[name].append, RELIABLE
+                message_class(kind), f"{OUTPUT_NAMESPACE}/{name}", self.received[name].append, RELIABLE
             )
         diagnostics = message_class("diagnostic_msgs/msg/DiagnosticArray")
-        self.create_subscription(diagnostics, "/diagnostics", self.heard["diagnostics"].append, RELIABLE)
+        self.create_subscription(diagnostics, "/diagnostics", self.received["diagnostics"].append, RELIABLE)
 
     def put(self, name: str, type_name: str, message: Any) -> None:
         if name not in self._publishers_by_name:
@@ -114,15 +114,15 @@ class Vehicle(Node):
         return self.stamp_ns
 
     def trajectory_stamps(self) -> list[int]:
-        return [_stamp(message) for message in self.heard["trajectory"]]
+        return [_stamp(message) for message in self.received["trajectory"]]
 
     def status_at(self, stamp_ns: int) -> Any:
-        return next((status for status in self.heard["status"] if _stamp(status) == stamp_ns), None)
+        return next((status for status in self.received["status"] if _stamp(status) == stamp_ns), None)
 
     def diagnostic_text(self) -> str:
-        if not self.heard["diagnostics"]:
+        if not self.received["diagnostics"]:
             return ""
-        status = self.heard["diagnostics"][-1].status[0]
+        status = self.received["diagnostics"][-1].status[0]
         return " | ".join([status.message, *(f"{item.key}={item.value}" for item in status.values)])
 
 
@@ -130,7 +130,7 @@ def _stamp(message: Any) -> int:
     return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
 
 
-class Stage:
+class NodeTestbench:
     """The vehicle, a planner node, and the executor that runs both."""
 
     def __init__(self, **parameters: Any) -> None:
@@ -156,7 +156,7 @@ class Stage:
     def connect(self) -> None:
         """Publish until a first plan has come: every pair of endpoints has found each other."""
         deadline = time.monotonic() + 20.0
-        while not (self.vehicle.heard["trajectory"] and self.vehicle.heard["status"]):
+        while not (self.vehicle.received["trajectory"] and self.vehicle.received["status"]):
             assert time.monotonic() < deadline, f"no plan; {self.vehicle.diagnostic_text()}"
             stamp = self.vehicle.frame()
             end = time.monotonic() + 0.5
@@ -177,22 +177,22 @@ class Stage:
 
 
 @pytest.fixture
-def make_stage() -> Iterator[Callable[..., Stage]]:
-    stages: list[Stage] = []
+def make_bench() -> Iterator[Callable[..., NodeTestbench]]:
+    benches: list[NodeTestbench] = []
 
-    def build(**parameters: Any) -> Stage:
-        stages.append(Stage(**parameters))
-        return stages[-1]
+    def build(**parameters: Any) -> NodeTestbench:
+        benches.append(NodeTestbench(**parameters))
+        return benches[-1]
 
     yield build
-    for stage in stages:
-        stage.close()
+    for bench in benches:
+        bench.close()
 
 
 @pytest.fixture
-def stage(make_stage: Callable[..., Stage]) -> Stage:
+def bench(make_bench: Callable[..., NodeTestbench]) -> NodeTestbench:
     """A planner that has published its first plan."""
-    built = make_stage()
+    built = make_bench()
     built.connect()
     return built
 

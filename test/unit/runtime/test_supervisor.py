@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from faulty_model import Faults
-from plain_drive import RIG, snapshot, wall
+from straight_drive import RIG, snapshot, wall
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import ModelError
