@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from conftest import INPUT, RIG, Vehicle
+from node_testbench import INPUT, RIG, Vehicle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 

@@ -2,6 +2,8 @@
 
 import threading
 
+import needs_ros  # noqa: F401
+
 from transdiffuser_planner.recording.encode_plan import Mode
 from transdiffuser_planner.ros.health import Health
 

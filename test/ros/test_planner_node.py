@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import needs_ros  # noqa: F401
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import needs_ros  # noqa: F401
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 

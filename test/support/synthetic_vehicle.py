@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import needs_ros  # noqa: F401
 import numpy as np
 from rclpy.node import Node
 from sensor_faults import Fault
