@@ -21,13 +21,13 @@ def simulated() -> Iterator[FaultTestbench]:
         yield bench
 
 
-def test_a_clock_that_jumps_is_named_and_planned_by_at_once(simulated: FaultTestbench) -> None:
+def test_a_clock_jump_is_reported_and_planning_continues_at_once(simulated: FaultTestbench) -> None:
     for by_s, expected in ((JUMP_S, "stamps jumped ahead"), (-JUMP_S, "the clock jumped")):
         began = simulated.inject(partial(simulated.vehicle.jump_clock, by_s), lambda: None, (expected,), for_s=0.1)
         assert simulated.longest_gap_s(began) < RECOVERY_S
 
 
-def test_stamps_that_jump_away_from_the_nodes_clock_and_back_are_named(bench: FaultTestbench) -> None:
+def test_stamps_that_jump_away_from_the_nodes_clock_and_back_are_reported(bench: FaultTestbench) -> None:
     jump = bench.vehicle.jump_clock
     for by_s in (JUMP_S, -JUMP_S):
         expected = ("stamps jumped ahead", "the clock jumped", *(["s old (limit 0.5 s)"] if by_s < 0 else []))

@@ -30,7 +30,7 @@ def test_publishers_that_restart_are_found_again(bench: FaultTestbench) -> None:
     bench.check(began)
 
 
-def test_a_listener_that_restarts_hears_plans_again_and_none_was_late(bench: FaultTestbench) -> None:
+def test_a_restarted_subscriber_receives_plans_again_and_none_was_late(bench: FaultTestbench) -> None:
     bench.spinners[1].do(bench.listener.close)
     plans = bench.planner.health.plans
     bench.wait(lambda: bench.planner.health.plans >= plans + 5, 2.0, "planning goes on without a listener")
@@ -42,7 +42,7 @@ def test_a_listener_that_restarts_hears_plans_again_and_none_was_late(bench: Fau
     bench.check(opened)
 
 
-def test_debug_topics_come_when_somebody_listens(bench: FaultTestbench) -> None:
+def test_debug_topics_are_published_while_subscribed(bench: FaultTestbench) -> None:
     began = time.monotonic()
     numbers = [f"debug/stage_ms/{name}" for name in ("features", "encode", "denoise", "select", "safety", "total")]
 
@@ -98,7 +98,7 @@ def of_the_model(listener: PlannerListener, since_s: float) -> list:
     return [received for received in listener.plans(since_s) if not received.message.fallback_rung]
 
 
-def test_two_planners_on_one_domain_plan_and_do_not_disturb_each_other(bench: FaultTestbench) -> None:
+def test_two_planners_on_one_domain_plan_independently(bench: FaultTestbench) -> None:
     began = time.monotonic()
     second = Second()
     try:

@@ -20,7 +20,7 @@ def bench() -> Iterator[FaultTestbench]:
 
 
 @pytest.mark.parametrize("names", [*((name,) for name in OPTIONAL), OPTIONAL], ids=lambda names: " ".join(names))
-def test_an_optional_input_that_vanishes_is_masked_and_named_and_planning_goes_on(
+def test_a_lost_optional_input_is_masked_and_reported_and_planning_continues(
     bench: FaultTestbench, names: tuple[str, ...]
 ) -> None:
     def plans_without(began_s: float) -> bool:
@@ -35,7 +35,7 @@ def test_an_optional_input_that_vanishes_is_masked_and_named_and_planning_goes_o
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "in another frame"])
-def test_a_route_that_vanishes_is_masked_and_named_and_returns(bench: FaultTestbench, how: str) -> None:
+def test_a_lost_route_is_masked_and_reported_and_used_again_later(bench: FaultTestbench, how: str) -> None:
     def on() -> None:
         if how == "withdrawn":
             bench.vehicle.route([])
@@ -57,7 +57,7 @@ def need_all_cameras(bench: FaultTestbench, number: int) -> None:
     ("name", "expected"),
     [("rgb_right", "2 cameras, need 3; missing rgb_right"), ("lidar", "lidar is missing and require_lidar is set")],
 )
-def test_the_vehicle_stops_when_the_minimum_set_is_not_met_and_drives_when_it_is(
+def test_the_vehicle_stops_while_required_sensors_are_missing_and_drives_again_with_them(
     bench: FaultTestbench, name: str, expected: str
 ) -> None:
     def on() -> None:
@@ -77,7 +77,7 @@ def test_the_vehicle_stops_when_the_minimum_set_is_not_met_and_drives_when_it_is
     bench.inject(on, off, (expected,), for_s=1.6, until=stopping)
 
 
-def test_a_cloud_without_points_is_named(bench: FaultTestbench) -> None:
+def test_a_point_cloud_without_points_is_reported(bench: FaultTestbench) -> None:
     points = bench.vehicle.points_N4
 
     def on() -> None:
@@ -89,7 +89,7 @@ def test_a_cloud_without_points_is_named(bench: FaultTestbench) -> None:
     bench.inject(on, off, ("cloud is empty", "lidar is missing"))
 
 
-def test_a_cloud_of_nothing_but_nan_is_named(bench: FaultTestbench) -> None:
+def test_a_point_cloud_of_nan_only_is_reported(bench: FaultTestbench) -> None:
     points = bench.vehicle.points_N4
 
     def on() -> None:
@@ -101,21 +101,21 @@ def test_a_cloud_of_nothing_but_nan_is_named(bench: FaultTestbench) -> None:
     bench.inject(on, off, ("every point of the cloud is NaN", "lidar is missing"))
 
 
-def test_odometry_teleported_and_back_is_named_and_planned_from_at_once(bench: FaultTestbench) -> None:
+def test_an_odometry_jump_is_reported_and_planned_from_at_once(bench: FaultTestbench) -> None:
     def teleport(by_m: float) -> None:
         bench.vehicle.teleport_m += by_m
 
     bench.inject(lambda: teleport(200.0), lambda: teleport(-200.0), ("odometry jumped",))
 
 
-def test_all_sensors_silent_makes_the_vehicle_stop(bench: FaultTestbench) -> None:
+def test_the_vehicle_stops_without_any_sensor_messages(bench: FaultTestbench) -> None:
     def on() -> None:
         bench.vehicle.faults = {name: dropped() for name in SENSORS}
 
     bench.inject(on, bench.vehicle.heal, ("no new sensor frame for",), for_s=1.5)
 
 
-def test_a_third_of_all_messages_lost_leaves_no_late_or_unchecked_plan(bench: FaultTestbench) -> None:
+def test_no_plan_is_late_or_unchecked_when_a_third_of_all_messages_is_lost(bench: FaultTestbench) -> None:
     def on() -> None:
         names = (*SENSORS, *OPTIONAL)
         bench.vehicle.faults = {name: lossy(SEED + i, LOST_SHARE) for i, name in enumerate(names)}

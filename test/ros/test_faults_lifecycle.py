@@ -41,7 +41,7 @@ def silent(bench: FaultTestbench, for_s: float = 0.4) -> bool:
     return not bench.listener.trajectories(until_s - for_s + 0.2)
 
 
-def test_all_transitions_do_what_they_say_and_free_what_they_took(bench: FaultTestbench) -> None:
+def test_every_lifecycle_transition_works_and_frees_its_resources(bench: FaultTestbench) -> None:
     began = time.monotonic()
     assert change(bench, DEACTIVATE) and state(bench) == "inactive" and silent(bench)
     bench.wait(lambda: "node is not active" in bench.listener.reported(began), 2.0, "the status says why", began)
@@ -65,7 +65,7 @@ def test_all_transitions_do_what_they_say_and_free_what_they_took(bench: FaultTe
     assert bench.spinners[0].is_alive and bench.spinners[0].escaped is None
 
 
-def test_transitions_that_are_not_allowed_are_refused(bench: FaultTestbench) -> None:
+def test_invalid_transitions_are_refused(bench: FaultTestbench) -> None:
     assert not change(bench, CONFIGURE) and not change(bench, CLEANUP)
     asked = time.monotonic()
     bench.wait(lambda: bench.recovered(asked), 1.0, "planning goes on")

@@ -52,7 +52,7 @@ def rungs_since(bench: FaultTestbench, at_s: float) -> set[int]:
         ("hang", ("no plan of the model in time", "the model did not answer", "it is replaced")),
     ],
 )
-def test_a_broken_session_is_answered_for_and_replaced(
+def test_a_failing_session_leads_to_fallbacks_and_is_replaced(
     bench: BreakableModelTestbench, mode: str, expected: tuple[str, ...]
 ) -> None:
     loads = bench.faults.num_loads
@@ -65,12 +65,12 @@ def test_a_broken_session_is_answered_for_and_replaced(
     bench.inject(lambda: bench.break_model(mode), bench.faults.end, expected, until=replaced)
 
 
-def test_a_model_that_fails_for_a_moment_is_used_again_at_once(bench: BreakableModelTestbench) -> None:
+def test_a_model_that_fails_briefly_is_used_again_at_once(bench: BreakableModelTestbench) -> None:
     expected = ("planning failed: the session is broken",)
     bench.inject(lambda: bench.break_model("raise"), bench.faults.end, expected, for_s=0.4)
 
 
-def test_a_slow_model_makes_fewer_steps_and_says_so(bench: BreakableModelTestbench) -> None:
+def test_a_slow_model_makes_fewer_denoise_steps_and_reports_it(bench: BreakableModelTestbench) -> None:
     def fewer(began_s: float) -> bool:
         plans = [received.message for received in bench.listener.plans(began_s) if not received.message.fallback_rung]
         return any(plan.num_denoise_steps < 10 for plan in plans)
@@ -78,7 +78,7 @@ def test_a_slow_model_makes_fewer_steps_and_says_so(bench: BreakableModelTestben
     bench.inject(lambda: bench.break_model("slow", 0.02), bench.faults.end, ("plans_with_fewer_steps=",), until=fewer)
 
 
-def test_a_model_too_slow_for_any_plan_is_answered_for(bench: BreakableModelTestbench) -> None:
+def test_a_model_too_slow_for_any_plan_leads_to_fallbacks(bench: BreakableModelTestbench) -> None:
     def answered(began_s: float) -> bool:
         assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came of a model that is too slow"
         return len(bench.listener.plans(began_s)) >= 5
@@ -86,7 +86,7 @@ def test_a_model_too_slow_for_any_plan_is_answered_for(bench: BreakableModelTest
     bench.inject(lambda: bench.break_model("slow", 0.3), bench.faults.end, ("of the model in time",), until=answered)
 
 
-def test_a_truncated_file_is_refused_at_reload_by_name_and_the_old_model_goes_on(
+def test_a_truncated_file_is_refused_at_reload_and_the_old_model_keeps_running(
     bench: BreakableModelTestbench,
 ) -> None:
     path = bench.model / "denoise.onnx"
@@ -164,7 +164,9 @@ def test_a_stop_request_holds_while_sensors_fail(bench: BreakableModelTestbench)
     bench.inject(on, off, ("0 cameras, need 1",), until=stops)
 
 
-def test_in_shadow_mode_nothing_is_for_control_and_the_status_says_so(bench: BreakableModelTestbench) -> None:
+def test_shadow_mode_publishes_nothing_for_control_and_is_reported_in_the_status(
+    bench: BreakableModelTestbench,
+) -> None:
     asked: list[float] = []
 
     def on() -> None:

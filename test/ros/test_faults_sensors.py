@@ -39,7 +39,7 @@ def expected_texts(stream: str, fault: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("fault", STREAM_FAULTS)
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_faulty_sensor_is_named_and_leaves_no_late_or_unchecked_plan(
+def test_a_sensor_fault_is_reported_and_no_plan_is_late_or_unchecked(
     bench: FaultTestbench, stream: str, fault: str
 ) -> None:
     def on() -> None:

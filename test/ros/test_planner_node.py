@@ -16,7 +16,7 @@ from transdiffuser_planner.replay.checks import trajectory_faults
 
 
 def test_a_complete_frame_gives_every_output_with_the_frames_stamp(bench):
-    stamp = bench.plan_of_next_frame()
+    stamp = bench.full_plan()
     received = bench.vehicle.received
     for name in ("path", "predicted_agents", "candidates", "markers"):
         bench.wait(lambda name=name: received[name])
@@ -28,8 +28,8 @@ def test_a_complete_frame_gives_every_output_with_the_frames_stamp(bench):
     assert candidates.probability_M.sum() == pytest.approx(1.0, abs=1e-3) or candidates.rejected_M.all()
 
 
-def test_status_says_where_a_plan_came_from(bench):
-    status = decode_plan.status(bench.vehicle.status_at(bench.plan_of_next_frame()))
+def test_status_reports_the_provenance_of_a_plan(bench):
+    status = decode_plan.status(bench.vehicle.status_at(bench.full_plan()))
     assert status.ready and status.not_ready_reason == ""
     assert status.model_name == "tiny" and len(status.model_hash) == 64
     assert status.provider == "cpu" and status.num_denoise_steps == 10
@@ -38,7 +38,7 @@ def test_status_says_where_a_plan_came_from(bench):
     assert sum(status.stage_ms.values()) <= status.latency_ms + 1.0
 
 
-def test_without_input_the_status_says_what_is_missing(make_bench):
+def test_without_input_the_status_lists_the_missing_inputs(make_bench):
     bench = make_bench()
     status = bench.wait(lambda: bench.vehicle.received["status"])[-1]
     assert not status.ready
@@ -51,11 +51,10 @@ def test_old_frames_are_not_planned_from(make_bench):
     vehicle = bench.vehicle
     vehicle.stamp_ns -= 60 * 10**9
 
-    def told() -> bool:
-        vehicle.frame()
+    def is_reported() -> bool:
         return any("s old" in status.not_ready_reason for status in vehicle.received["status"])
 
-    bench.wait(told)
+    bench.publish_until(is_reported)
     assert not vehicle.received["trajectory"]
 
 
@@ -85,9 +84,9 @@ def test_parameters_that_contradict_each_other_are_refused_with_the_reason(bench
     assert "comfort_decel_mps2 must not exceed emergency_decel_mps2" in together.reason
 
 
-def test_the_models_scorer_chooses_when_it_is_asked_to(bench):
+def test_the_models_scorer_selects_the_plan_when_the_parameter_says_so(bench):
     assert bench.planner.set_parameters([Parameter("selection", value="scorer")])[0].successful
-    stamp = bench.plan_of_next_frame()
+    stamp = bench.full_plan()
     received = bench.vehicle.received["candidates"]
     bench.wait(lambda: received and decode_plan.candidates(received[-1]).stamp_ns >= stamp)
     terms = decode_plan.candidates(received[-1]).cost_terms
@@ -95,7 +94,7 @@ def test_the_models_scorer_chooses_when_it_is_asked_to(bench):
     assert bench.vehicle.status_at(stamp).fallback_rung == 0
 
 
-def test_a_scorer_that_the_model_does_not_have_is_refused_and_rules_go_on(make_bench, tmp_path: Path):
+def test_selection_by_scorer_is_refused_for_a_model_without_one(make_bench, tmp_path: Path):
     model = tmp_path / "model"
     shutil.copytree(model_folder("tiny"), model, ignore=shutil.ignore_patterns("scorer.onnx", "measured"))
     manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
@@ -105,12 +104,12 @@ def test_a_scorer_that_the_model_does_not_have_is_refused_and_rules_go_on(make_b
     answer = bench.planner.set_parameters([Parameter("selection", value="scorer")])[0]
     assert not answer.successful and "the model has no scorer" in answer.reason
     assert bench.planner.get_parameter("selection").value == "rules"
-    assert bench.vehicle.status_at(bench.plan_of_next_frame()).fallback_rung == 0
+    assert bench.vehicle.status_at(bench.full_plan()).fallback_rung == 0
 
 
 def test_a_changed_parameter_takes_effect_in_the_next_cycle(bench):
     assert bench.planner.set_parameters([Parameter("num_candidates", value=5)])[0].successful
-    assert bench.vehicle.status_at(bench.plan_of_next_frame()).num_candidates == 5
+    assert bench.vehicle.status_at(bench.full_plan()).num_candidates == 5
 
 
 def test_an_altered_model_is_refused_by_name_and_the_node_stays_unconfigured(make_bench, tmp_path: Path):

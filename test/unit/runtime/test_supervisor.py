@@ -22,6 +22,8 @@ CONFIG = PlannerConfig(
     num_threads=1, deadline_ms=DEADLINE_MS, fallback_margin_ms=MARGIN_MS, model_timeout_s=1.5, max_plan_age_s=3.0
 )
 PATIENCE_S = 90.0
+BACKENDS: dict = {}
+"""Sessions are loaded once for all tests."""
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Run:
     """A supervisor, its answers with their latency beyond CPU starvation, and its reports."""
 
     cpu_starvation: CpuStarvation = field(default_factory=CpuStarvation)
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=lambda: Faults(BACKENDS))
     answers: list[tuple[PlanResult, float]] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
     index: int = 0
