@@ -10,6 +10,10 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.made
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO_ARGS ?=
+TEST_ARGS ?=
+# `nproc` is missing on some systems.
+export TEST_PROCESSES ?= $(or $(shell nproc 2> /dev/null),2)
+FAST_TESTS := $(wildcard test/unit test/property test/contract)
 
 # With a ROS 2 underlay (ROS_DISTRO set) its rclpy and messages are used and no ROS wheel is installed. Interfaces are built
 # for .venv's Python either way; an interface package that the underlay already has is not built.
@@ -45,7 +49,11 @@ demo: build ## drive 60 s through live traffic on ROS 2; leaves a bag and a repo
 .PHONY: test
 test: build $(STAMPS)/dev ## run the checks and all tests
 	@$(MAKE) --no-print-directory check
-	@$(RUN)python -m pytest
+	@$(RUN)python test/run_all.py $(TEST_ARGS)
+
+.PHONY: test-fast
+test-fast: $(STAMPS)/dev ## unit tests and cheap others, without ROS and browser (TEST_ARGS="-k collision")
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not (slow or ros or browser)" $(FAST_TESTS) $(TEST_ARGS)
 
 .PHONY: check
 check: $(STAMPS)/dev ## ruff, mypy, import-linter

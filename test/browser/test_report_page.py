@@ -98,7 +98,7 @@ def test_it_opens_with_title_cards_and_facts(page):
     assert page.evaluate("window.report.time()") == 0 and not page.evaluate("window.report.playing()")
 
 
-def test_playing_moves_time_and_picture_until_paused(page, until):
+def test_playback_advances_time_and_view_until_paused(page, until):
     before = page.evaluate(PICTURE)
     page.click("#play")
     until(page, "window.report.time() > 0.5")
@@ -111,7 +111,7 @@ def test_playing_moves_time_and_picture_until_paused(page, until):
     assert page.evaluate("window.report.time()") == stopped
 
 
-def test_playing_ends_at_the_end_and_starts_over(page, until):
+def test_playback_stops_at_the_end_and_starts_over(page, until):
     page.select_option("#rate", "4")
     page.evaluate("window.report.seek(window.report.duration - 0.5)")
     page.click("#play")
@@ -121,7 +121,7 @@ def test_playing_ends_at_the_end_and_starts_over(page, until):
     until(page, "window.report.playing() && window.report.time() < 4")
 
 
-def test_keys_step_and_play_wherever_the_focus_is(page):
+def test_keys_step_and_play_with_any_focus(page):
     for focus in ("#slider", "#bird-eye", None):
         page.evaluate("window.report.seek(1)")
         if focus:
@@ -151,7 +151,7 @@ def test_slider_and_curve_seek(page):
     assert page.locator("#tip").is_visible()
 
 
-def test_events_are_listed_sought_and_filtered_by_kind(page):
+def test_events_can_be_listed_selected_and_filtered_by_kind(page):
     def kinds():
         return page.evaluate("window.report.visibleEvents().map(event => event.kind)")
 
@@ -165,7 +165,7 @@ def test_events_are_listed_sought_and_filtered_by_kind(page):
     assert "fallback" in kinds()
 
 
-def test_the_state_beside_the_picture_follows_time(page):
+def test_the_state_panel_follows_time(page):
     def source_at(time_s):
         page.evaluate("t => window.report.seek(t)", time_s)
         return page.locator("#now div", has_text="Plan from").locator("dd").inner_text()
@@ -176,7 +176,7 @@ def test_the_state_beside_the_picture_follows_time(page):
 
 
 @pytest.mark.parametrize("layer", ["map", "lidar", "route", "driven", "traffic", "candidates", "plan"])
-def test_a_layer_that_is_switched_off_changes_the_picture_and_comes_back(page, layer):
+def test_a_hidden_layer_changes_the_view_and_can_be_shown_again(page, layer):
     shown = picture_at(page, 1.5)
     button = page.locator(f"[data-layer={layer}]")
     button.click()
@@ -206,7 +206,7 @@ def test_the_view_moves_zooms_and_follows_again(page):
     assert page.evaluate(PICTURE) == near and page.get_attribute("#follow", "aria-pressed") == "true"
 
 
-def test_cameras_stand_left_to_right_and_change_with_time(page, until):
+def test_cameras_are_ordered_left_to_right_and_change_with_time(page, until):
     images = page.locator("#cameras img")
     assert [images.nth(i).get_attribute("alt") for i in range(3)] == [
         "Camera rgb_left",
@@ -219,7 +219,7 @@ def test_cameras_stand_left_to_right_and_change_with_time(page, until):
     until(page, "[...document.querySelectorAll('#cameras img')].every(i => i.complete && i.naturalWidth > 0)")
 
 
-def test_worst_moments_come_first_and_can_be_sought(page):
+def test_the_worst_frames_come_first_and_can_be_selected(page):
     worst = page.evaluate("window.report.worstMoments()")
     assert worst[0]["kind"] == "collision"
     far = [float(moment["text"].split()[1]) for moment in worst if moment["kind"] == "error"]
@@ -232,7 +232,7 @@ def test_worst_moments_come_first_and_can_be_sought(page):
     assert page.evaluate("window.report.time()") == pytest.approx(worst[-1]["time_s"], abs=0.01)
 
 
-def test_the_plan_is_drawn_into_the_camera_pictures_and_goes_with_its_layer(page):
+def test_the_plan_is_drawn_into_the_camera_images_and_hidden_with_its_layer(page):
     drawn = """() => [...document.querySelectorAll('.camera-plan')].map(canvas => {
       const copy = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height });
       const context = copy.getContext('2d', { willReadFrequently: true });
@@ -274,7 +274,7 @@ def test_nothing_is_wider_than_the_window_in_light_and_dark(opened, report, widt
     ],
     ids=["no map", "no plans", "no cameras", "only trajectories", "only odometry"],
 )
-def test_a_bag_that_lacks_something_plays_with_those_layers_switched_off(
+def test_a_bag_with_missing_topics_plays_with_those_layers_disabled(
     bag, opened, tmp_path, absent, disabled, until
 ):
     def without(item, _):

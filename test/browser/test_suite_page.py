@@ -24,7 +24,7 @@ def visible(page):
     return [(drive["planner"], drive["seed"]) for drive in page.evaluate("window.suite.visible()")]
 
 
-def test_the_worst_drive_comes_first_and_is_ready_to_play(runs, opened):
+def test_the_worst_drive_is_listed_first_and_ready_to_play(runs, opened):
     page = opened(runs / "first" / "report.html")
     assert visible(page)[0] == ("constant-velocity", 8004) and len(visible(page)) == 4
     assert page.locator("#drives tbody tr").nth(0).get_attribute("class") == "can-play current"
@@ -34,7 +34,7 @@ def test_the_worst_drive_comes_first_and_is_ready_to_play(runs, opened):
     assert page.locator("#summary tbody tr").nth(1).inner_text().startswith("IDM lane follower*")
 
 
-def test_playback_moves_and_stops_and_events_can_be_sought(runs, opened, until):
+def test_playback_starts_and_stops_and_seeks_to_events(runs, opened, until):
     page = opened(runs / "first" / "report.html")
     before = page.evaluate("window.suite.picture(0)")
     page.click("#play")
@@ -48,7 +48,7 @@ def test_playback_moves_and_stops_and_events_can_be_sought(runs, opened, until):
     assert page.evaluate("window.suite.time()") == 0 and at >= 0
 
 
-def test_keys_step_and_play_wherever_the_focus_is_but_in_a_field_that_is_typed_into(runs, opened):
+def test_keys_step_and_play_with_any_focus_except_in_text_fields(runs, opened):
     page = opened(runs / "first" / "report.html")
     for focus in ("#slider", "#stages canvas", "#layers button"):
         page.evaluate("window.suite.seek(1)")
@@ -68,7 +68,7 @@ def test_keys_step_and_play_wherever_the_focus_is_but_in_a_field_that_is_typed_i
     assert page.evaluate("window.suite.time()") == 1 and not page.evaluate("window.suite.playing()")
 
 
-def test_the_filters_leave_what_fits(runs, opened):
+def test_the_filters_keep_matching_drives(runs, opened):
     page = opened(runs / "first" / "report.html")
     page.fill("#filter", "idm 8003")
     assert visible(page) == [("idm", 8003)]
@@ -86,7 +86,7 @@ def test_the_filters_leave_what_fits(runs, opened):
     assert visible(page) == [("constant-velocity", 8004)]
 
 
-def test_another_drive_is_opened_by_its_row_or_its_dot_and_another_planner_beside_it(runs, opened, until):
+def test_another_drive_opens_by_its_row_or_dot_with_another_planner_next_to_it(runs, opened, until):
     page = opened(runs / "first" / "report.html")
     page.locator("#drives tbody tr").nth(3).click()
     until(page, "document.getElementById('stages').innerText.startsWith('idm')")
@@ -108,7 +108,7 @@ def test_a_heading_chooses_the_measure_of_the_distribution(runs, opened):
     assert "nuPlan" in page.locator("#column-text").inner_text()
 
 
-def test_layers_go_and_come_back(runs, opened):
+def test_layers_can_be_hidden_and_shown_again(runs, opened):
     page = opened(runs / "first" / "report.html")
     page.evaluate("window.suite.seek(2)")
     before = page.evaluate("window.suite.picture(0)")
@@ -118,7 +118,7 @@ def test_layers_go_and_come_back(runs, opened):
     assert page.evaluate("window.suite.picture(0)") == before
 
 
-def test_two_runs_lie_side_by_side_and_play_together(runs, opened, until):
+def test_two_runs_are_shown_side_by_side_and_play_in_sync(runs, opened, until):
     page = opened(runs / "both" / "compare.html")
     assert page.evaluate("window.suite.numStages()") == 2
     assert page.locator("#summary tbody tr").inner_text().startswith("expert − constant-velocity")

@@ -41,7 +41,7 @@ def _running(pids: set[int]) -> set[int]:
     return alive
 
 
-def test_a_short_demo_drives_and_leaves_bag_and_report(tmp_path):
+def test_a_short_demo_drives_and_writes_bag_and_report(tmp_path):
     run = subprocess.run([*COMMAND, "--duration", "6", "--out", str(tmp_path)], capture_output=True, text=True, timeout=180)
     assert run.returncode == 0, run.stderr[-2000:]
     folder = next(tmp_path.iterdir())
@@ -80,7 +80,7 @@ def test_ctrl_c_ends_every_process_of_the_demo(tmp_path):
         (["report", "{tmp}/nothing"], "does not exist"),
     ],
 )
-def test_bad_arguments_are_one_line_and_a_status(arguments, said, tmp_path):
+def test_bad_arguments_give_one_line_and_an_exit_status(arguments, said, tmp_path):
     words = [word.replace("{tmp}", str(tmp_path)) for word in arguments]
     run = subprocess.run(
         [sys.executable, "-m", "transdiffuser_planner.apps.main", *words], capture_output=True, text=True, timeout=60

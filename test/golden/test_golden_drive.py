@@ -26,7 +26,7 @@ AGES = [f"age_{name}_s" for name in ("rgb_left", "rgb_front", "rgb_right", "lida
 WORDS = ["replay", str(DRIVE), "--conditions", str(HERE / "conditions.yaml"), "--golden", str(HERE / "plans.json")]
 
 
-def test_the_golden_drive_gives_the_golden_plans_and_keeps_its_thresholds(capsys, tmp_path):
+def test_the_golden_drive_reproduces_the_golden_plans_within_the_thresholds(capsys, tmp_path):
     status = main([*WORDS, "--baseline", str(HERE / "baseline.yaml"), "--jsonl", str(tmp_path / "result.jsonl")])
     out = capsys.readouterr().out
     assert status == 0, "\n".join(line for line in out.splitlines() if line.startswith("FAILED"))
@@ -44,7 +44,7 @@ def check_figures(cycles, drive):
     assert len(cycles) == 31 and wanted <= set(cycles[10]["figures"])
 
 
-def test_changing_the_models_output_on_purpose_fails_and_says_what_to_do(capsys, monkeypatch):
+def test_a_changed_model_output_fails_with_the_procedure(capsys, monkeypatch):
     original = PlanNormalizer.to_poses
 
     def shorter(self, *arguments):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from stand_ins import Recorded, command, defaults, description
+from fake_launch import Recorded, command, defaults, description
 
 from transdiffuser_planner.apps.main import COMMANDS
 from transdiffuser_planner.core.config import PlannerConfig
@@ -27,7 +27,7 @@ def started(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Recorded]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_every_started_command_is_one_the_program_accepts(path, monkeypatch):
+def test_every_launched_command_is_accepted_by_the_program(path, monkeypatch):
     processes, values = started(path, monkeypatch)
     assert processes
     for process in processes:

@@ -112,7 +112,7 @@ def test_ctrl_c_ends_the_nodes_of(name, num_processes, prefix, launched):
     assert launched[0].text().count("process has finished cleanly") == num_processes
 
 
-def test_simulation_drives_and_ends_by_itself(prefix, launched):
+def test_the_simulation_drives_and_ends_without_intervention(prefix, launched):
     pytest.importorskip("libsumo", reason="the simulator is not installed")
     launched.append(Launched(prefix, "simulation.launch.py", "seed:=8003", "duration:=2"))
     launched[0].wait_for("following the trajectory", "end_reason duration", "process has finished cleanly")
@@ -120,7 +120,7 @@ def test_simulation_drives_and_ends_by_itself(prefix, launched):
     assert launched[0].text().count("process has finished cleanly") == 3
 
 
-def test_ctrl_c_in_the_middle_of_a_drive_ends_everything_cleanly(prefix, launched):
+def test_ctrl_c_during_a_drive_ends_every_process_cleanly(prefix, launched):
     pytest.importorskip("libsumo", reason="the simulator is not installed")
     launched.append(Launched(prefix, "simulation.launch.py", "duration:=60"))
     launched[0].wait_for("following the trajectory")

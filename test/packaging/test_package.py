@@ -56,7 +56,7 @@ def test_planning_needs_no_torch_no_simulator_and_no_bag_library():
     assert run.stdout.strip() == "[]", run.stdout + run.stderr
 
 
-def test_make_says_in_one_line_that_a_python_is_too_old(tmp_path):
+def test_make_reports_a_too_old_python_in_one_line(tmp_path):
     old = tmp_path / "python_old"
     old.write_text('#!/bin/sh\ncase "$*" in *--version*) echo "Python 3.8.1";; *) exit 1;; esac\n')
     old.chmod(0o755)
@@ -73,14 +73,14 @@ def machine(folder: Path, **environment: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=60)
 
 
-def test_make_says_in_one_line_that_there_is_no_compiler(tmp_path):
+def test_make_reports_a_missing_compiler_in_one_line(tmp_path):
     (tmp_path / "bash").symlink_to(shutil.which("bash"))
     run = machine(tmp_path, PATH=str(tmp_path))
     assert run.returncode != 0
     assert run.stderr.startswith("make: no C++ compiler found; ")
 
 
-def test_make_says_in_one_line_that_the_ros_installation_is_not_usable(tmp_path):
+def test_make_reports_an_unusable_ros_installation_in_one_line(tmp_path):
     (tmp_path / "python").write_text(
         f'#!/bin/sh\ncase "$*" in *rclpy*) exit 1;; *) exec {sys.executable} "$@";; esac\n'
     )
@@ -99,7 +99,7 @@ def test_make_refuses_an_environment_made_for_another_ros(tmp_path):
     assert run.stderr.startswith("make: .venv was made for ROS 2 kilted, this shell has wheels; run make clean first")
 
 
-def test_make_installs_for_development_with_the_constraints_of_what_is_there():
+def test_make_installs_all_extras_in_one_resolver_call():
     """A second resolver call once lifted setuptools above what colcon bears."""
     recipe = (ROOT / "Makefile").read_text().split("$(STAMPS)/dev:")[1].split("\n\n")[0]
     assert '-e ".[$(EXTRAS),training,dev]"' in recipe

@@ -74,14 +74,14 @@ def test_claimed_sizes_are_refused_before_memory_is_taken(name):
     assert reason and peak < room, (reason, peak)
 
 
-def test_a_text_with_line_breaks_or_of_any_length_gives_a_reason_of_one_short_line():
+def test_a_long_text_with_line_breaks_gives_a_reason_of_one_short_line():
     wrong = message("image")
     wrong.encoding = "rgb8\n" * 10_000
     reason = Drive().take("image", wrong, stamp_of(0))
     assert "rgb8?rgb8?" in reason and len(reason) == 300 and reason.endswith("...")
 
 
-def test_a_stamp_that_is_no_time_is_refused():
+def test_an_invalid_stamp_is_refused():
     wrong = message("odometry")
     wrong.header.stamp.nanosec = 4_000_000_000
     assert "is no time" in Drive().take("odometry", wrong, stamp_of(0))
@@ -89,7 +89,7 @@ def test_a_stamp_that_is_no_time_is_refused():
 
 @pytest.mark.parametrize("topic", ["odometry", "image", "lidar"])
 @pytest.mark.parametrize("sec", [0, 2**31 - 1])
-def test_one_stamp_of_no_clock_at_all_changes_nothing(topic, sec):
+def test_a_single_outlier_stamp_changes_nothing(topic, sec):
     wrong = message(topic)
     wrong.header.stamp.sec = sec
     drive, reason = driven((topic, wrong))
@@ -97,7 +97,7 @@ def test_one_stamp_of_no_clock_at_all_changes_nothing(topic, sec):
     assert drive.assembler.num_resets == 0 and drive.planned[-1].stamp_ns == stamp_of(LAST)
 
 
-def test_a_first_odometry_without_a_set_clock_costs_two_frames_at_most():
+def test_a_first_odometry_with_an_unset_stamp_costs_two_frames_at_most():
     drive = Drive()
     unset = message("odometry", 0)
     unset.header.stamp.sec = 0
@@ -107,7 +107,7 @@ def test_a_first_odometry_without_a_set_clock_costs_two_frames_at_most():
     assert [snapshot.stamp_ns for snapshot in drive.planned][-2:] == [stamp_of(2), stamp_of(3)]
 
 
-def test_a_clock_that_really_jumps_by_hours_is_followed_from_the_second_message_on():
+def test_a_clock_jump_of_hours_is_followed_from_the_second_message_on():
     drive, hours_ns = Drive(), 5 * 3600 * 10**9
     for number in range(6):
         drive.frame(number)
@@ -122,14 +122,14 @@ def test_a_clock_that_really_jumps_by_hours_is_followed_from_the_second_message_
 
 
 @pytest.mark.parametrize(("field", "value"), [("fx", 1e308), ("fy", 1e-300), ("cx", 1e300), ("cy", -1e9)])
-def test_a_camera_info_of_no_camera_is_refused(field, value):
+def test_an_implausible_camera_info_is_refused(field, value):
     wrong = message("info")
     wrong.p[{"fx": 0, "cx": 2, "fy": 5, "cy": 6}[field]] = value
     camera = RIG.cameras[0]
     assert f"fit no picture of {camera.width}x{camera.height}" in Drive().take("info", wrong, stamp_of(0))
 
 
-def test_values_beyond_any_vehicle_are_refused_before_they_overflow():
+def test_implausible_vehicle_states_are_refused_before_they_overflow():
     speed, place, turn, push, route = (message(t) for t in ("odometry",) * 3 + ("acceleration", "route"))
     speed.twist.twist.linear.x = -1e300
     place.pose.pose.position.y = 1e9
@@ -143,7 +143,7 @@ def test_values_beyond_any_vehicle_are_refused_before_they_overflow():
     assert "beyond 1e+08 m" in drive.take("route", route, stamp_of(0))
 
 
-def test_points_beyond_ten_kilometres_are_left_out_like_those_that_are_not_finite():
+def test_points_beyond_ten_kilometers_are_skipped_like_those_that_are_not_finite():
     cloud = message("lidar")
     values = cloud.data.view("<f4").reshape(-1, 4).copy()
     values[0, 0], values[1, 1], values[2, 2] = 1e38, np.nan, -1e5
@@ -151,13 +151,13 @@ def test_points_beyond_ten_kilometres_are_left_out_like_those_that_are_not_finit
     np.testing.assert_array_equal(decode.point_cloud(cloud).xyz_N3, values[3:, :3])
 
 
-def test_a_signal_of_unknown_state_is_taken_whatever_its_distance_says():
+def test_a_signal_of_unknown_state_is_accepted_with_any_distance():
     signal = message("traffic_signal")
     signal.state, signal.distance_m = 0, float("nan")
     assert Drive().take("traffic_signal", signal, stamp_of(0)) is None
 
 
-def test_a_picture_of_16_bits_or_of_an_unusual_format_is_refused_not_misread():
+def test_an_image_of_16_bits_or_an_unusual_format_is_refused():
     depth = io.BytesIO()
     Image.fromarray(np.full((128, 136), 5000, dtype=np.uint16)).save(depth, "PNG")
     with pytest.raises(InputError, match="no 8-bit colour or grey picture"):

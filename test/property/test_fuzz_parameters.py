@@ -32,7 +32,7 @@ def test_known_names_with_any_values_give_a_valid_configuration_or_a_reason(valu
 
 
 @given(st.sampled_from(sorted(KNOWN)), VALUES)
-def test_one_value_is_taken_as_it_is_or_refused_by_name(name, value):
+def test_a_value_is_used_unchanged_or_refused_by_name(name, value):
     try:
         config = PlannerConfig.from_dict({name: value})
     except ConfigError as error:

@@ -1,198 +1,48 @@
-"""A planner node and a make-believe vehicle that talk over real DDS on a random domain of this machine."""
+"""ROS tests communicate over real DDS on a random domain of this machine."""
 
 import os
 import random
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-pytest.importorskip("transdiffuser_msgs.msg", reason="the interfaces are not built; run 'make build'")
 
 os.environ["ROS_DOMAIN_ID"] = str(random.randint(100, 200))
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
-
-from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import Acceleration, Command, EgoState
-from transdiffuser_planner.recording import encode
-from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE, OUTPUT_TYPES
-from transdiffuser_planner.recording.topics import PARAMS
-from transdiffuser_planner.ros.message_factory import make_ros_message as make
-from transdiffuser_planner.ros.message_factory import message_class
-from transdiffuser_planner.ros.planner_node import PlannerNode, start
-from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
-
-RIG = Rig.load(PARAMS / "rig_carla.yaml")
-INPUT = "/transdiffuser_planner/input"
-TICK = 100_000_000
-SPEED_MPS = 6.0
-
 
 @pytest.fixture(scope="session", autouse=True)
 def ros() -> Iterator[None]:
+    """rclpy, initialized once per session."""
+    import needs_ros  # noqa: F401
+    import rclpy
+
     rclpy.init()
     yield
     rclpy.try_shutdown()
 
 
-class Vehicle(Node):
-    """Publishes a straight drive over a flat, empty plain, and keeps what the planner says."""
-
-    def __init__(self) -> None:
-        super().__init__("vehicle")
-        self.stamp_ns = time.time_ns() // TICK * TICK
-        self.heard: dict[str, list[Any]] = {name: [] for name in (*OUTPUT_TYPES, "diagnostics")}
-        self._publishers_by_name: dict[str, Any] = {}
-        for name, kind in OUTPUT_TYPES.items():
-            self.create_subscription(
-                message_class(kind), f"{OUTPUT_NAMESPACE}/{name}", self.heard[name].append, RELIABLE
-            )
-        diagnostics = message_class("diagnostic_msgs/msg/DiagnosticArray")
-        self.create_subscription(diagnostics, "/diagnostics", self.heard["diagnostics"].append, RELIABLE)
-
-    def put(self, name: str, type_name: str, message: Any) -> None:
-        if name not in self._publishers_by_name:
-            qos = LATCHED if name == "route" else RELIABLE
-            self._publishers_by_name[name] = self.create_publisher(message_class(type_name), f"{INPUT}/{name}", qos)
-        self._publishers_by_name[name].publish(message)
-
-    def tick(self) -> None:
-        self.stamp_ns += TICK
-
-    def ego(self) -> EgoState:
-        x_m = SPEED_MPS * (self.stamp_ns % 10**12) * 1e-9
-        return EgoState(stamp_ns=self.stamp_ns, frame_id="map", x_m=x_m, y_m=0.0, heading_rad=0.0, vx_mps=SPEED_MPS)
-
-    def state(self) -> None:
-        ego = self.ego()
-        acceleration = Acceleration(stamp_ns=self.stamp_ns, ax_mps2=0.0, ay_mps2=0.0)
-        self.put(
-            "acceleration", "geometry_msgs/msg/AccelWithCovarianceStamped", encode.acceleration(make, acceleration, "")
-        )
-        self.put(
-            "command",
-            "transdiffuser_msgs/msg/DrivingCommand",
-            encode.driving_command(make, self.stamp_ns, Command.STRAIGHT),
-        )
-        self.put("speed_limit", "std_msgs/msg/Float32", encode.float32(make, 13.9))
-        self.put("odometry", "nav_msgs/msg/Odometry", encode.odometry(make, ego, "base_link"))
-
-    def picture(self, name: str) -> Any:
-        camera = next(camera for camera in RIG.cameras if camera.name == name)
-        rgb = np.full((camera.height, camera.width, 3), 110, dtype=np.uint8)
-        rgb[: int(camera.cy)] = (150, 190, 230)
-        return encode.image(make, self.stamp_ns, name, rgb)
-
-    def image(self, name: str, message: Any = None) -> None:
-        self.put(f"camera/{name}", "sensor_msgs/msg/Image", message or self.picture(name))
-
-    def ground(self) -> np.ndarray:
-        x, y = np.meshgrid(np.linspace(4.0, 30.0, 60), np.linspace(-12.0, 12.0, 40))
-        z = np.full(x.size, -1.9)
-        return np.stack([x.ravel(), y.ravel(), z, np.ones(x.size)], axis=-1).astype(np.float32)
-
-    def cloud(self, points: np.ndarray | None = None) -> None:
-        points = self.ground() if points is None else points
-        self.put("lidar", "sensor_msgs/msg/PointCloud2", encode.point_cloud(make, self.stamp_ns, "lidar", points))
-
-    def frame(self) -> int:
-        """One whole frame; returns its stamp."""
-        self.tick()
-        self.state()
-        for camera in RIG.cameras:
-            self.image(camera.name)
-        self.cloud()
-        return self.stamp_ns
-
-    def trajectory_stamps(self) -> list[int]:
-        return [_stamp(message) for message in self.heard["trajectory"]]
-
-    def status_at(self, stamp_ns: int) -> Any:
-        return next((status for status in self.heard["status"] if _stamp(status) == stamp_ns), None)
-
-    def diagnostic_text(self) -> str:
-        if not self.heard["diagnostics"]:
-            return ""
-        status = self.heard["diagnostics"][-1].status[0]
-        return " | ".join([status.message, *(f"{item.key}={item.value}" for item in status.values)])
-
-
-def _stamp(message: Any) -> int:
-    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
-
-
-class Stage:
-    """The vehicle, a planner node, and the executor that runs both."""
-
-    def __init__(self, **parameters: Any) -> None:
-        self.vehicle = Vehicle()
-        # A loaded test machine may be slow; how old a frame may get and how long a plan may take is tested where it matters.
-        patient = {"num_threads": 1, "max_sensor_age_s": 10.0, "deadline_ms": 1000.0, "model_timeout_s": 10.0}
-        overrides = [Parameter(name, value=value) for name, value in {**patient, **parameters}.items()]
-        self.planner = PlannerNode(parameter_overrides=overrides)
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.vehicle)
-        self.executor.add_node(self.planner)
-        self.started = start(self.planner)
-
-    def wait(self, condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
-        """Spin until a condition holds; fails the test when it never does."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            self.executor.spin_once(timeout_sec=0.02)
-            if value := condition():
-                return value
-        raise AssertionError(f"condition not met within {timeout_s} s; diagnostics: {self.vehicle.diagnostic_text()}")
-
-    def connect(self) -> None:
-        """Publish until a first plan has come: every pair of endpoints has found each other."""
-        deadline = time.monotonic() + 20.0
-        while not (self.vehicle.heard["trajectory"] and self.vehicle.heard["status"]):
-            assert time.monotonic() < deadline, f"no plan; {self.vehicle.diagnostic_text()}"
-            stamp = self.vehicle.frame()
-            end = time.monotonic() + 0.5
-            while time.monotonic() < end and stamp not in self.vehicle.trajectory_stamps():
-                self.executor.spin_once(timeout_sec=0.02)
-
-    def plan_of_next_frame(self) -> int:
-        """Publish a whole frame and wait for its plan."""
-        stamp = self.vehicle.frame()
-        self.wait(lambda: stamp in self.vehicle.trajectory_stamps() and self.vehicle.status_at(stamp))
-        return stamp
-
-    def close(self) -> None:
-        self.executor.shutdown()
-        self.planner.trigger_shutdown()
-        self.planner.destroy_node()
-        self.vehicle.destroy_node()
-
-
 @pytest.fixture
-def make_stage() -> Iterator[Callable[..., Stage]]:
-    stages: list[Stage] = []
+def make_bench() -> Iterator[Callable[..., Any]]:
+    """Creates testbenches of planner parameters; they are closed after the test."""
+    from node_testbench import NodeTestbench
 
-    def build(**parameters: Any) -> Stage:
-        stages.append(Stage(**parameters))
-        return stages[-1]
+    benches: list[NodeTestbench] = []
+
+    def build(**parameters: Any) -> NodeTestbench:
+        benches.append(NodeTestbench(**parameters))
+        return benches[-1]
 
     yield build
-    for stage in stages:
-        stage.close()
+    for bench in benches:
+        bench.close()
 
 
 @pytest.fixture
-def stage(make_stage: Callable[..., Stage]) -> Stage:
+def bench(make_bench: Callable[..., Any]) -> Any:
     """A planner that has published its first plan."""
-    built = make_stage()
+    built = make_bench()
     built.connect()
     return built
 
@@ -200,6 +50,8 @@ def stage(make_stage: Callable[..., Stage]) -> Stage:
 @pytest.fixture
 def rig_with_absent_camera(tmp_path: Path) -> Path:
     """A rig that names a camera which the vehicle does not have."""
+    from transdiffuser_planner.recording.topics import PARAMS
+
     text = (PARAMS / "rig_carla.yaml").read_text(encoding="utf-8")
     path = tmp_path / "rig.yaml"
     path.write_text(text.replace("rgb_left", "rgb_nowhere"), encoding="utf-8")

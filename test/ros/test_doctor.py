@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from conftest import INPUT, RIG, Vehicle
+from node_testbench import INPUT, RIG, Vehicle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -83,7 +83,13 @@ class Running:
 def started(*ros_arguments, no_autostart=False, env=None):
     """A planner process with little to compute."""
     small = ["num_candidates:=4", "num_denoise_steps:=1", "num_threads:=1", *ros_arguments]
-    command = [sys.executable, "-m", "transdiffuser_planner.apps.main", "plan", *(["--no-autostart"] if no_autostart else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "transdiffuser_planner.apps.main",
+        "plan",
+        *(["--no-autostart"] if no_autostart else []),
+    ]
     command += ["--ros-args", *(word for text in small for word in ("-p", text))]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
 
@@ -136,10 +142,19 @@ def errors(findings):
     return [f"{f.subject}: {f.text}" for f in findings if f.level == Level.ERROR]
 
 
-def test_a_sound_vehicle_has_no_error_and_every_input_is_named(seen):
+def test_a_healthy_vehicle_has_no_error_and_every_input_is_listed(seen):
     findings = seen()
     assert errors(findings) == []
-    for subject in ("node", "lifecycle", "odometry", "lidar", "route", "camera rgb_front", "camera_info rgb_left", "view"):
+    for subject in (
+        "node",
+        "lifecycle",
+        "odometry",
+        "lidar",
+        "route",
+        "camera rgb_front",
+        "camera_info rgb_left",
+        "view",
+    ):
         about(findings, subject, Level.OK)
     # On a busy machine some of them are late, which is a warning.
     assert any(f.subject == "plans" and "masked: traffic_signal" in f.text for f in findings)
@@ -151,58 +166,58 @@ def test_a_publisher_of_a_wrong_type_is_named_with_the_right_one(seen):
     def wrong(vehicle):
         super(Drive, vehicle).put("lidar", "sensor_msgs/msg/Image", vehicle.picture("rgb_left"))
 
-    said = about(seen(change=lambda n, m: None if n == "lidar" else m, extra=wrong), "lidar", Level.ERROR)
-    assert "'vehicle' publishes sensor_msgs/msg/Image, the planner takes sensor_msgs/msg/PointCloud2" in said
-    assert f"remap {INPUT}/lidar" in said
+    text = about(seen(change=lambda n, m: None if n == "lidar" else m, extra=wrong), "lidar", Level.ERROR)
+    assert "'vehicle' publishes sensor_msgs/msg/Image, the planner takes sensor_msgs/msg/PointCloud2" in text
+    assert f"remap {INPUT}/lidar" in text
 
 
-def test_a_volatile_route_is_named_as_not_compatible(seen):
+def test_a_volatile_route_publisher_is_reported_as_incompatible(seen):
     def volatile(vehicle):
         if not hasattr(vehicle, "plain"):
             vehicle.plain = vehicle.create_publisher(message_class("nav_msgs/msg/Path"), f"{INPUT}/route", RELIABLE)
 
-    said = about(seen(change=lambda n, m: None if n == "route" else m, extra=volatile), "route", Level.WARN)
-    assert "QoS of 'vehicle' is not compatible" in said and "olatile" in said and "latched" in said
+    text = about(seen(change=lambda n, m: None if n == "route" else m, extra=volatile), "route", Level.WARN)
+    assert "QoS of 'vehicle' is not compatible" in text and "olatile" in text and "latched" in text
 
 
-def test_slow_sensors_and_odometry_are_held_against_the_planning_rate(seen):
+def test_sensor_and_odometry_rates_are_compared_with_the_planning_rate(seen):
     findings = seen(every={"lidar": 3, "odometry": 5})
     assert "planning_rate_hz is 10" in about(findings, "lidar", Level.WARN)
     assert "max_odometry_age_s (0.2 s) runs out" in about(findings, "odometry", Level.ERROR)
 
 
-def test_a_picture_of_another_size_than_its_camera_info_is_named_with_both_sizes(seen):
+def test_an_image_size_that_differs_from_camera_info_is_reported_with_both_sizes(seen):
     def small(name, message):
         if name == "camera/rgb_front":
             message.height, message.width, message.step = 64, 120, 360
             message.data = message.data[: 64 * 360]
         return message
 
-    said = about(seen(change=small), "camera rgb_front", Level.WARN)
-    assert "picture is 120x64, its camera_info says 240x128" in said and "correct width, height" in said
+    text = about(seen(change=small), "camera rgb_front", Level.WARN)
+    assert "picture is 120x64, its camera_info says 240x128" in text and "correct width, height" in text
 
 
-def test_a_missing_topic_is_an_error_and_a_topic_of_that_type_elsewhere_is_offered(seen):
+def test_a_missing_topic_is_an_error_and_another_topic_of_that_type_is_suggested(seen):
     def elsewhere(vehicle):
         if not hasattr(vehicle, "plain"):
             vehicle.plain = vehicle.create_publisher(message_class("nav_msgs/msg/Odometry"), "/chassis/odom", RELIABLE)
 
-    said = about(seen(change=lambda n, m: None if n == "odometry" else m, extra=elsewhere), "odometry", Level.ERROR)
-    assert "nobody publishes it; nav_msgs/msg/Odometry is published on /chassis/odom" in said
-    assert f"-r {INPUT}/odometry:=/chassis/odom" in said
+    text = about(seen(change=lambda n, m: None if n == "odometry" else m, extra=elsewhere), "odometry", Level.ERROR)
+    assert "nobody publishes it; nav_msgs/msg/Odometry is published on /chassis/odom" in text
+    assert f"-r {INPUT}/odometry:=/chassis/odom" in text
 
 
-def test_an_uncalibrated_camera_info_is_named(seen):
+def test_an_uncalibrated_camera_info_is_reported(seen):
     def bare(name, message):
         if name == "camera/rgb_left/camera_info":
             message.p, message.k = [0.0] * 12, [0.0] * 9
         return message
 
-    said = about(seen(change=bare), "camera_info rgb_left", Level.WARN)
-    assert "not calibrated (fx 0" in said and "calibrate the camera" in said
+    text = about(seen(change=bare), "camera_info rgb_left", Level.WARN)
+    assert "not calibrated (fx 0" in text and "calibrate the camera" in text
 
 
-def test_stamps_of_another_clock_and_of_none_are_named(seen):
+def test_stamps_of_another_clock_and_unset_stamps_are_reported(seen):
     def other(name, message):
         if name == "lidar":
             message.header.stamp.sec -= 36_000
@@ -211,13 +226,13 @@ def test_stamps_of_another_clock_and_of_none_are_named(seen):
         return message
 
     findings = seen(change=other)
-    said = about(findings, "lidar", Level.ERROR)
-    assert "10 hours behind" in said and "use_sim_time alike" in said
+    text = about(findings, "lidar", Level.ERROR)
+    assert "10 hours behind" in text and "use_sim_time alike" in text
     assert "every stamp is 0" in about(findings, "camera rgb_right", Level.WARN)
     about(findings, "plans", Level.ERROR)
 
 
-def test_a_publisher_that_is_silent_and_a_cloud_that_cannot_be_read_are_told_apart(seen):
+def test_a_publisher_without_messages_and_an_unreadable_point_cloud_are_distinguished(seen):
     def spoilt(name, message):
         if name == "lidar":
             message.fields = message.fields[:2]
@@ -225,7 +240,9 @@ def test_a_publisher_that_is_silent_and_a_cloud_that_cannot_be_read_are_told_apa
 
     def silent(vehicle):
         if not hasattr(vehicle, "plain"):
-            vehicle.plain = vehicle.create_publisher(message_class("sensor_msgs/msg/Image"), f"{INPUT}/camera/rgb_left", RELIABLE)
+            vehicle.plain = vehicle.create_publisher(
+                message_class("sensor_msgs/msg/Image"), f"{INPUT}/camera/rgb_left", RELIABLE
+            )
 
     findings = seen(change=lambda n, m: None if n == "camera/rgb_left" else spoilt(n, m), extra=silent)
     assert f"nothing arrived in {SECONDS:g} s" in about(findings, "camera rgb_left", Level.WARN)
@@ -242,18 +259,18 @@ def test_odometry_whose_twist_is_not_in_the_child_frame_is_an_error(seen):
     assert "twist.linear.x says 0.0" in about(seen(change=turned), "odometry", Level.ERROR)
 
 
-def test_a_clock_publisher_beside_a_planner_on_system_time_is_a_warning(seen):
+def test_a_clock_publisher_with_a_planner_on_system_time_is_a_warning(seen):
     def clock(vehicle):
         if not hasattr(vehicle, "plain"):
             vehicle.plain = vehicle.create_publisher(message_class("rosgraph_msgs/msg/Clock"), "/clock", OUTPUT)
 
-    said = about(seen(extra=clock), "use_sim_time", Level.WARN)
-    assert "'vehicle' publishes /clock" in said and "use_sim_time:=true" in said
+    text = about(seen(extra=clock), "use_sim_time", Level.WARN)
+    assert "'vehicle' publishes /clock" in text and "use_sim_time:=true" in text
 
 
-def test_a_wrong_name_lists_the_nodes_that_are_there_and_another_node_is_no_planner(planner):
-    said = about(examine("/planner", 0.5), "node", Level.ERROR)
-    assert "there are /transdiffuser_planner" in said and "--node" in said
+def test_a_wrong_node_name_lists_the_existing_nodes_and_other_nodes_are_no_planner(planner):
+    text = about(examine("/planner", 0.5), "node", Level.ERROR)
+    assert "there are /transdiffuser_planner" in text and "--node" in text
     other = Node("somebody")
     other.instant = lambda: None
     running = Running(other)
@@ -263,7 +280,7 @@ def test_a_wrong_name_lists_the_nodes_that_are_there_and_another_node_is_no_plan
         running.stop()
 
 
-def test_the_command_prints_remedies_writes_json_and_ends_with_1_on_a_planner_that_is_not_configured(tmp_path):
+def test_an_unconfigured_planner_gives_remedies_a_json_file_and_exit_status_1(tmp_path):
     env = {**os.environ, "ROS_DOMAIN_ID": str(int(os.environ["ROS_DOMAIN_ID"]) - 60)}
     process = started("use_sim_time:=true", no_autostart=True, env=env)
     try:

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from fault_stage import PARAMETERS, FaultStage
-from live_vehicle import CAMERAS, OPTIONAL
-from planner_ears import PlannerEars, Spinner
+from dds_listener import PlannerListener, Spinner
+from fault_injection_fixture import PARAMETERS, FaultTestbench
 from rclpy.parameter import Parameter
 from sensor_faults import dropped
+from synthetic_vehicle import CAMERAS, OPTIONAL
 
 from transdiffuser_planner.ros.planner_node import PlannerNode, start
 
@@ -16,58 +16,58 @@ SECOND = "/second/transdiffuser_planner"
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[FaultStage]:
-    with FaultStage() as stage:
-        yield stage
+def bench() -> Iterator[FaultTestbench]:
+    with FaultTestbench() as bench:
+        yield bench
 
 
-def test_publishers_that_restart_are_found_again(stage: FaultStage) -> None:
+def test_publishers_that_restart_are_found_again(bench: FaultTestbench) -> None:
     began = time.monotonic()
-    stage.vehicle.restart(pause_s=1.0)
+    bench.vehicle.restart(pause_s=1.0)
     ended = time.monotonic()
-    stage.wait(lambda: stage.recovered(ended), 1.0, "a plan of all inputs after the restart", began)
-    stage.wait(lambda: "no new sensor frame" in stage.ears.said(began), 1.5, "the silence is named", began)
-    stage.check(began)
+    bench.wait(lambda: bench.recovered(ended), 1.0, "a plan of all inputs after the restart", began)
+    bench.wait(lambda: "no new sensor frame" in bench.listener.reported(began), 1.5, "the silence is named", began)
+    bench.check(began)
 
 
-def test_a_listener_that_restarts_hears_plans_again_and_none_was_late(stage: FaultStage) -> None:
-    stage.spinners[1].do(stage.ears.close)
-    plans = stage.planner.health.plans
-    stage.wait(lambda: stage.planner.health.plans >= plans + 5, 2.0, "planning goes on without a listener")
-    stage.spinners[1].do(stage.ears.open)
+def test_a_restarted_subscriber_receives_plans_again_and_none_was_late(bench: FaultTestbench) -> None:
+    bench.spinners[1].do(bench.listener.close)
+    plans = bench.planner.health.plans
+    bench.wait(lambda: bench.planner.health.plans >= plans + 5, 2.0, "planning goes on without a listener")
+    bench.spinners[1].do(bench.listener.open)
     opened = time.monotonic()
-    stage.wait(lambda: stage.recovered(opened), 1.0, "plans are heard again")
-    stage.wait(lambda: stage.ears.diagnostics(opened), 2.0, "diagnostics are heard again")
-    assert stage.ears.diagnostics(opened)["missed_deadlines"] == "0"
-    stage.check(opened)
+    bench.wait(lambda: bench.recovered(opened), 1.0, "plans are received again")
+    bench.wait(lambda: bench.listener.diagnostics(opened), 2.0, "diagnostics are received again")
+    assert bench.listener.diagnostics(opened)["missed_deadlines"] == "0"
+    bench.check(opened)
 
 
-def test_debug_topics_come_when_somebody_listens(stage: FaultStage) -> None:
+def test_debug_topics_are_published_while_subscribed(bench: FaultTestbench) -> None:
     began = time.monotonic()
     numbers = [f"debug/stage_ms/{name}" for name in ("features", "encode", "denoise", "select", "safety", "total")]
 
     def listen() -> None:
         for topic in numbers:
-            stage.ears.listen(topic, "std_msgs/msg/Float32")
-        stage.ears.listen("debug/seen", "visualization_msgs/msg/MarkerArray")
-        stage.ears.listen("debug/denoise_steps", "transdiffuser_msgs/msg/CandidateTrajectories")
+            bench.listener.listen(topic, "std_msgs/msg/Float32")
+        bench.listener.listen("debug/seen", "visualization_msgs/msg/MarkerArray")
+        bench.listener.listen("debug/denoise_steps", "transdiffuser_msgs/msg/CandidateTrajectories")
 
-    stage.spinners[1].do(listen)
+    bench.spinners[1].do(listen)
     for topic in (*numbers, "debug/seen"):
-        stage.wait(lambda topic=topic: len(stage.ears.since(topic, began)) >= 3, 2.0, topic)
-    assert all(heard.message.data > 0.0 for topic in numbers for heard in stage.ears.since(topic, began))
-    assert stage.ears.since("debug/seen", began)[-1].message.markers
-    steps = stage.wait(lambda: steps_of_a_whole_plan(stage, began), 3.0, "ten denoise steps of one plan")
+        bench.wait(lambda topic=topic: len(bench.listener.since(topic, began)) >= 3, 2.0, topic)
+    assert all(received.message.data > 0.0 for topic in numbers for received in bench.listener.since(topic, began))
+    assert bench.listener.since("debug/seen", began)[-1].message.markers
+    steps = bench.wait(lambda: steps_of_a_whole_plan(bench, began), 3.0, "ten denoise steps of one plan")
     scores = [list(message.candidates[0].scores) for message in steps]
     assert scores == [[float(step)] for step in range(1, 11)]
-    stage.check(began)
+    bench.check(began)
 
 
-def steps_of_a_whole_plan(stage: FaultStage, since_s: float) -> list:
+def steps_of_a_whole_plan(bench: FaultTestbench, since_s: float) -> list:
     """The estimates of a plan that had the time for all steps."""
     steps: dict[int, list] = {}
-    for heard in stage.ears.since("debug/denoise_steps", since_s):
-        steps.setdefault(heard.stamp_ns, []).append(heard.message)
+    for received in bench.listener.since("debug/denoise_steps", since_s):
+        steps.setdefault(received.stamp_ns, []).append(received.message)
     return next((messages for messages in steps.values() if len(messages) == 10), [])
 
 
@@ -82,52 +82,52 @@ class Second:
             cli_args=["--ros-args", *(word for rule in rules for word in ("-r", rule))],
             parameter_overrides=[Parameter(key, value=value) for key, value in PARAMETERS.items()],
         )
-        self.ears = PlannerEars(SECOND, "second_ears")
+        self.listener = PlannerListener(SECOND, "second_listener")
         assert start(self.planner)
-        self.spinners = [Spinner(self.planner), Spinner(self.ears)]
+        self.spinners = [Spinner(self.planner), Spinner(self.listener)]
 
     def close(self) -> None:
         for spinner in self.spinners:
             spinner.end()
         self.planner.trigger_shutdown()
         self.planner.destroy_node()
-        self.ears.destroy_node()
+        self.listener.destroy_node()
 
 
-def of_the_model(ears: PlannerEars, since_s: float) -> list:
-    return [heard for heard in ears.plans(since_s) if not heard.message.fallback_rung]
+def of_the_model(listener: PlannerListener, since_s: float) -> list:
+    return [received for received in listener.plans(since_s) if not received.message.fallback_rung]
 
 
-def test_two_planners_on_one_domain_plan_and_do_not_disturb_each_other(stage: FaultStage) -> None:
+def test_two_planners_on_one_domain_plan_independently(bench: FaultTestbench) -> None:
     began = time.monotonic()
     second = Second()
     try:
-        stage.wait(lambda: of_the_model(second.ears, began), 5.0, "the second planner plans")
+        bench.wait(lambda: of_the_model(second.listener, began), 5.0, "the second planner plans")
         both = time.monotonic()
-        answer = second.ears.ask("request_stop", "std_srvs/srv/SetBool", data=True)
+        answer = second.listener.call("request_stop", "std_srvs/srv/SetBool", data=True)
         assert answer.success
         stopped = time.monotonic() + 0.2
-        stage.wait(lambda: len(second.ears.plans(stopped)) >= 5, 2.0, "the second planner stops")
-        assert all(heard.message.stop_requested for heard in second.ears.plans(stopped))
-        firsts = stage.ears.plans(both)
-        assert of_the_model(stage.ears, both) and not any(heard.message.stop_requested for heard in firsts)
+        bench.wait(lambda: len(second.listener.plans(stopped)) >= 5, 2.0, "the second planner stops")
+        assert all(received.message.stop_requested for received in second.listener.plans(stopped))
+        firsts = bench.listener.plans(both)
+        assert of_the_model(bench.listener, both) and not any(received.message.stop_requested for received in firsts)
         assert second.spinners[0].is_alive and second.spinners[0].escaped is None
-        for ears in (stage.ears, second.ears):
-            stage.wait(lambda ears=ears: ears.diagnostics(stopped), 2.0, "each planner's own diagnostics")
-        assert second.ears.diagnostics(stopped)["stop_requested"] == "True"
-        assert stage.ears.diagnostics(stopped)["stop_requested"] == "False"
-        late = [heard.message for heard in second.ears.plans(began) if stage.is_late(heard)]
+        for listener in (bench.listener, second.listener):
+            bench.wait(lambda listener=listener: listener.diagnostics(stopped), 2.0, "each planner's own diagnostics")
+        assert second.listener.diagnostics(stopped)["stop_requested"] == "True"
+        assert bench.listener.diagnostics(stopped)["stop_requested"] == "False"
+        late = [received.message for received in second.listener.plans(began) if bench.is_late(received)]
         assert not late, [(f"{message.latency_ms:.0f} ms", message.fallback_reason) for message in late]
     finally:
         second.close()
-    stage.check(began)
+    bench.check(began)
     ended = time.monotonic()
-    stage.wait(lambda: stage.recovered(ended), 1.0, "the first planner goes on alone")
+    bench.wait(lambda: bench.recovered(ended), 1.0, "the first planner goes on alone")
 
 
-def test_a_camera_is_lost_while_the_model_is_loaded_again(stage: FaultStage) -> None:
+def test_a_camera_is_lost_while_the_model_is_loaded_again(bench: FaultTestbench) -> None:
     def on() -> None:
-        stage.vehicle.faults = {"rgb_front": dropped()}
-        assert stage.ears.ask("reload_model", "std_srvs/srv/Trigger").success
+        bench.vehicle.faults = {"rgb_front": dropped()}
+        assert bench.listener.call("reload_model", "std_srvs/srv/Trigger").success
 
-    stage.endure(on, stage.vehicle.heal, ("missing: rgb_front",))
+    bench.inject(on, bench.vehicle.heal, ("missing: rgb_front",))

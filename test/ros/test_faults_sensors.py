@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from fault_stage import RECOVERY_S, FaultStage
-from live_vehicle import CAMERAS
+from fault_injection_fixture import RECOVERY_S, FaultTestbench
 from sensor_faults import STREAM_FAULTS
+from synthetic_vehicle import CAMERAS
 
 STREAMS = {"one camera": ("rgb_left",), "all cameras": CAMERAS, "lidar": ("lidar",), "odometry": ("odometry",)}
 ABSENT = {
@@ -14,17 +14,17 @@ ABSENT = {
     "lidar": ("lidar is missing",),
     "odometry": ("odometry is 0.",),
 }
-"""What is said when a stream is absent or late."""
+"""What is expected when a stream is absent or late."""
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[FaultStage]:
-    with FaultStage() as stage:
-        yield stage
+def bench() -> Iterator[FaultTestbench]:
+    with FaultTestbench() as bench:
+        yield bench
 
 
-def said_of(stream: str, fault: str) -> tuple[str, ...]:
-    """Phrases that must be said."""
+def expected_texts(stream: str, fault: str) -> tuple[str, ...]:
+    """Phrases that must be expected."""
     names = STREAMS[stream]
     if fault == "corrupted":
         return ("finite",) if stream == "odometry" else (*names, "truncated")
@@ -39,9 +39,11 @@ def said_of(stream: str, fault: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("fault", STREAM_FAULTS)
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_faulty_sensor_is_named_and_leaves_no_late_or_unchecked_plan(stage: FaultStage, stream: str, fault: str) -> None:
+def test_a_sensor_fault_is_reported_and_no_plan_is_late_or_unchecked(
+    bench: FaultTestbench, stream: str, fault: str
+) -> None:
     def on() -> None:
-        stage.vehicle.faults = {name: STREAM_FAULTS[fault]() for name in STREAMS[stream]}
+        bench.vehicle.faults = {name: STREAM_FAULTS[fault]() for name in STREAMS[stream]}
 
-    began = stage.endure(on, stage.vehicle.heal, said_of(stream, fault))
-    assert stage.longest_silence_s(began) < RECOVERY_S
+    began = bench.inject(on, bench.vehicle.heal, expected_texts(stream, fault))
+    assert bench.longest_gap_s(began) < RECOVERY_S

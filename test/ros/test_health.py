@@ -2,6 +2,8 @@
 
 import threading
 
+import needs_ros  # noqa: F401
+
 from transdiffuser_planner.recording.encode_plan import Mode
 from transdiffuser_planner.ros.health import Health
 
@@ -11,7 +13,7 @@ def values(health: Health) -> dict[str, str]:
     return {item.key: item.value for item in message.status[0].values}
 
 
-def test_of_many_different_reasons_the_latest_are_named_and_none_is_lost() -> None:
+def test_the_latest_refusal_reasons_are_named_and_all_are_counted() -> None:
     health = Health()
     for number in range(100):
         health.refuse(f"reason {number}")
@@ -40,7 +42,7 @@ def test_counting_in_one_thread_while_another_reads_is_harmless() -> None:
         counting.join()
 
 
-def test_what_is_noticed_is_not_called_a_refused_input() -> None:
+def test_notices_are_not_counted_as_refused_inputs() -> None:
     health = Health()
     health.note("the clock jumped")
     found = values(health)

@@ -1,4 +1,4 @@
-"""The real model, broken on command: its session raises, hangs, gives NaN, or takes longer."""
+"""The real model with injected faults: its session raises, hangs, returns NaN, or takes longer."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from transdiffuser_planner.runtime.planner import Planner
 
 
 class Faults:
-    """What is wrong with the sessions that are loaded through ``loader``.
+    """Faults of the sessions that are loaded through ``loader``.
 
     Attributes:
         mode: "" (nothing), "raise", "hang", "nan" or "slow".
@@ -25,25 +25,32 @@ class Faults:
         num_loads: How often a model was loaded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, backends: dict[str, "_FaultyBackend"] | None = None) -> None:
+        """Without faults; sessions kept in ``backends`` by model are used again instead of loaded."""
+        self._backends = backends
         self.mode = ""
         self.slow_s = 0.05
         self.num_loads = 0
         self._over = threading.Event()
 
     def end(self) -> None:
-        """Nothing is wrong any more; what hangs goes on."""
+        """Remove the fault; calls that hang resume."""
         self.mode = ""
         self._over.set()
         self._over = threading.Event()
 
     def loader(self, model: str, rig: Rig) -> Callable[[PlannerConfig, PlanMemory], Planner]:
-        """Stands in for ``planner_loader`` of the node."""
+        """Replaces ``planner_loader`` of the node."""
 
         def load(config: PlannerConfig, memory: PlanMemory) -> Planner:
             self.num_loads += 1
             manifest = load_manifest(model_folder(model))
-            backend = _FaultyBackend(manifest, config.provider, config.num_threads, config.precision)
+            backend = (self._backends or {}).get(model)
+            if backend is None:
+                backend = _FaultyBackend(manifest, config.provider, config.num_threads, config.precision)
+            if self._backends is not None:
+                self._backends[model] = backend
+            backend.faults = None
             planner = Planner(backend, rig, config, memory)
             planner.warm_up()
             backend.faults = self
@@ -52,7 +59,7 @@ class Faults:
         return load
 
     def strike(self, result: Any) -> Any:
-        """A session's result, or what becomes of it."""
+        """A session's result, altered or delayed by the fault."""
         if self.mode == "raise":
             raise RuntimeError("the session is broken")
         if self.mode == "hang":

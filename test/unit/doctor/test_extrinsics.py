@@ -38,14 +38,14 @@ def test_a_rig_that_agrees_with_the_transforms_is_fine_also_in_optical_frames():
     assert [f.level for f in found] == [Level.OK, Level.OK] and all("mounted as" in f.text for f in found)
 
 
-def test_a_mount_that_differs_is_named_with_the_entry_that_would_agree():
+def test_a_mount_that_differs_is_reported_with_the_matching_entry():
     other = LidarMount(x_m=1.2, y_m=0.5, z_m=1.9, yaw_rad=0.0)
     found = list(extrinsics.check(RIG, FRAMES, chain(other)))[1]
     assert found.level == Level.WARN and "differ by 0.50 m and 90.0 degrees" in found.text
     assert "y_m: 0.500, z_m: 1.900" in found.remedy and "yaw_rad: 0.0000" in found.remedy
 
 
-def test_a_frame_that_is_not_connected_is_said_to_be_left_out():
+def test_a_disconnected_frame_is_reported_as_skipped():
     found = list(extrinsics.check(RIG, FRAMES, chain()[1:]))
     assert all(f.level == Level.OK and "does not connect" in f.text for f in found)
 

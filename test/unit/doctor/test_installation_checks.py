@@ -1,6 +1,7 @@
 """Installation, machine, clock and model: what is fine is said to be, what is wrong is named with what to do."""
 
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -46,7 +47,7 @@ def test_this_environment_has_what_the_planner_needs():
         ({"onnxruntime-gpu": "1.19.2"}, "onnxruntime", "overwrite each other"),
     ],
 )
-def test_a_package_that_is_absent_old_or_there_twice_is_an_error(change, subject, said):
+def test_a_package_that_is_missing_old_or_installed_twice_is_an_error(change, subject, said):
     versions = {name: version for name, version in {**VERSIONS, **change}.items() if version}
     found = worst(packages.check(versions), subject)
     assert found.level == Level.ERROR and said in found.text and "pip" in found.remedy
@@ -62,7 +63,7 @@ def test_without_a_compiler_interfaces_cannot_be_built(monkeypatch, tmp_path):
     assert "apt install g++" in worst(packages.check(VERSIONS), "C++ compiler").remedy
 
 
-def test_ros_is_asked_in_a_fresh_interpreter():
+def test_ros_is_checked_in_a_fresh_interpreter():
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     found = ros_setup.probe()
     assert found["rmw"] and "rclpy_error" not in found
@@ -71,7 +72,7 @@ def test_ros_is_asked_in_a_fresh_interpreter():
     assert said.level == Level.ERROR and "rmw_of_nobody" in said.text and "unset RMW_IMPLEMENTATION" in said.remedy
 
 
-def test_a_python_without_ros_is_told_how_to_get_it(tmp_path):
+def test_without_ros_the_remedy_explains_how_to_install_it(tmp_path):
     (tmp_path / "rclpy.py").write_text("raise ImportError('no library librcl.so')\n")
     found = ros_setup.probe({**os.environ, "PYTHONPATH": str(tmp_path)})
     said = worst(ros_setup.check(found, {}), "rclpy")
@@ -99,7 +100,7 @@ FAST = {"rclpy": "x", "rmw": "rmw_fastrtps_cpp", "messages": "y"}
         ({**FAST}, {"ROS_DISTRO": "jazzy"}, "rclpy", Level.OK, "underlay 'jazzy'"),
     ],
 )
-def test_ros_settings_are_judged(found, environment, subject, level, said):
+def test_ros_settings_are_checked(found, environment, subject, level, said):
     finding = worst(ros_setup.check(found, environment), subject)
     assert finding.level == level and said in finding.text
 
@@ -131,33 +132,34 @@ def test_a_fast_machine_is_fine_and_this_one_can_be_read(tmp_path):
         ({"governor": "powersave"}, "governor", "powersave"),
     ],
 )
-def test_a_slow_machine_is_named(tmp_path, options, subject, said):
+def test_a_slow_machine_is_reported(tmp_path, options, subject, said):
     found = worst(machine_of(tmp_path, **options)(), subject)
     assert found.level == Level.WARN and said in found.text
 
 
-def test_more_threads_than_cores_is_named(tmp_path):
+def test_more_threads_than_cores_are_reported(tmp_path):
     assert worst(machine_of(tmp_path)(1000), "cores").level == Level.WARN
 
 
 def test_a_clock_that_jumps_is_an_error_and_this_one_does_not():
-    begin = time.monotonic()
-    jumping = lambda: time.time() + (0.5 if time.monotonic() - begin > 0.05 else 0.0)  # noqa: E731
+    looks = itertools.count()
+    jumping = lambda: time.time() + (0.5 if next(looks) > 8 else 0.0)  # noqa: E731
     found = worst(clock.check(wall=jumping, watch_s=0.12), "system clock")
     assert found.level == Level.ERROR and "jumped by 500" in found.text
     assert worst(clock.check(watch_s=0.1), "system clock").level == Level.OK
 
 
-def test_the_kernel_is_asked_whether_its_clock_is_kept():
+def test_clock_synchronization_is_read_from_the_kernel():
     assert clock.is_synchronized() in (True, False, None)
     assert clock.synchronization(False).level == Level.WARN and clock.synchronization(True).level == Level.OK
     assert clock.synchronization(None).level == Level.OK
 
 
-def test_the_shipped_model_is_whole_and_plans():
+def test_the_shipped_model_is_complete_and_plans():
     found = list(model.check("tiny", RIG, PlannerConfig(num_candidates=4, num_denoise_steps=1, deadline_ms=1000.0)))
     assert [f.subject for f in found] == ["files", "provider", "graphs", "plan"]
-    assert max(f.level for f in found) == Level.OK
+    assert max(f.level for f in found[:3]) == Level.OK
+    assert found[3].level < Level.ERROR  # under load, slow plans are a warning
 
 
 def test_a_model_with_a_changed_byte_or_no_model_is_an_error(tmp_path):
@@ -171,18 +173,27 @@ def test_a_model_with_a_changed_byte_or_no_model_is_an_error(tmp_path):
     assert "known are" in worst(model.check("nothing", RIG, PlannerConfig()), "files").text
 
 
-def test_a_provider_that_is_not_there_is_an_error_with_the_one_to_take():
+def test_an_unavailable_provider_is_an_error_with_a_usable_one():
     found = worst(model.check("tiny", RIG, PlannerConfig(provider="tensorrt")), "provider")
     if found.level == Level.ERROR:
         assert "wanted tensorrt, usable cpu" in found.text and "set provider to cpu" in found.remedy
 
 
-def test_a_deadline_that_this_machine_cannot_keep_is_an_error_unless_fewer_steps_may_be_made():
+def test_a_deadline_that_this_machine_cannot_keep_is_an_error_unless_fewer_steps_may_be_made(monkeypatch):
+    monkeypatch.setattr(model, "warm_plans_ms", lambda planner, rig: [38.0, 40.0, 45.0])
     strict = PlannerConfig(deadline_ms=5.0, fallback_margin_ms=1.0, anytime=False)
     found = worst(model.check("tiny", RIG, strict), "plan")
     assert found.level == Level.ERROR and "fewer num_candidates" in found.remedy
     found = worst(model.check("tiny", RIG, dataclasses.replace(strict, anytime=True)), "plan")
     assert found.level == Level.WARN and "fewer denoise steps" in found.text
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "level"), [([40.0, 45.0], Level.OK), ([40.0, 95.0], Level.WARN), ([85.0, 90.0], Level.WARN)]
+)
+def test_plans_are_judged_by_their_reserve_before_the_deadline(monkeypatch, took_ms, level):
+    monkeypatch.setattr(model, "warm_plans_ms", lambda planner, rig: took_ms)
+    assert worst(model.check("tiny", RIG, PlannerConfig()), "plan").level == level
 
 
 def changed_rig(tmp_path, old, new) -> Rig:
@@ -191,7 +202,7 @@ def changed_rig(tmp_path, old, new) -> Rig:
     return Rig.load(path)
 
 
-def test_the_rig_is_held_against_the_models_view(tmp_path):
+def test_the_rig_is_compared_with_the_models_view(tmp_path):
     assert {f.level for f in view.check(RIG, TINY)} == {Level.OK}
     away = worst(view.check(changed_rig(tmp_path, "yaw_rad: 0.87616", "yaw_rad: 2.5"), TINY), "view")
     assert away.level == Level.WARN and "rgb_left 0%" in away.text
@@ -216,7 +227,7 @@ def test_exit_status_and_lines_follow_the_worst_finding():
     assert findings.summary([fine, odd, bad]) == "1 ok, 1 warnings, 1 errors"
 
 
-def test_the_command_prints_and_writes_what_it_found(tmp_path, capsys):
+def test_the_command_prints_and_writes_its_findings(tmp_path, capsys):
     out = tmp_path / "findings.json"
     status = main(["doctor", "--json", str(out), "--model", "nothing"])
     text = capsys.readouterr().out
@@ -235,7 +246,7 @@ def test_the_command_prints_and_writes_what_it_found(tmp_path, capsys):
         (["--threads", "0"], "must lie in 1"),
     ],
 )
-def test_bad_options_are_one_line_and_status_2(words, said, capsys):
+def test_bad_options_give_one_line_and_exit_status_2(words, said, capsys):
     assert main(["doctor", *words]) == 2
     err = capsys.readouterr().err
     assert said in err and len(err.strip().splitlines()) == 1

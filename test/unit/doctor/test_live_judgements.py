@@ -35,7 +35,7 @@ def test_inputs_at_the_planning_rate_are_fine():
     assert {f.level for f in found} == {Level.OK} and len(found) == 4
 
 
-def test_rates_are_those_of_the_planners_time_also_when_a_simulator_is_slow():
+def test_rates_follow_the_planners_clock_when_a_simulator_is_slow():
     item = heard("lidar")
     item.arrived_s = [2.0 * t for t in item.arrived_s]
     assert item.rate_hz == pytest.approx(10.0)
@@ -59,12 +59,12 @@ def test_rates_are_those_of_the_planners_time_also_when_a_simulator_is_slow():
         (heard("command", age_s=2.0, needed=False), Level.WARN, "limit is 1 s"),
     ],
 )  # fmt: skip
-def test_what_is_silent_slow_old_or_of_another_time_is_named(item, level, said):
+def test_missing_slow_old_and_foreign_clock_inputs_are_reported(item, level, said):
     found = max(judged(item), key=lambda f: f.level)
     assert found.level == level and said in found.text
 
 
-def test_a_stamp_of_zero_and_stamps_out_of_order_are_told_apart():
+def test_zero_stamps_and_out_of_order_stamps_are_distinguished():
     unset = heard("lidar")
     unset.stamp_ns = [0] * 30
     assert "every stamp is 0" in judged(unset)[0].text
@@ -74,12 +74,12 @@ def test_a_stamp_of_zero_and_stamps_out_of_order_are_told_apart():
     assert "1 stamps run backwards, 1 are repeated" in judged(mixed)[0].text
 
 
-def test_sensors_must_be_on_the_odometrys_clock_and_tai_is_recognised():
+def test_sensors_must_use_the_odometrys_clock_and_tai_is_recognized():
     found = [f for f in judged(heard("odometry", age_s=0.0, hz=20), heard("lidar", age_s=-37.01)) if "odometry's" in f.text]
     assert found[0].level == Level.ERROR and "37.01 s newer" in found[0].text and "TAI instead of UTC?" in found[0].text
 
 
-def test_big_messages_over_plain_udp_get_the_hint():
+def test_large_messages_over_plain_udp_give_a_hint():
     assert not any("UDP" in f.text for f in judged(heard("lidar", num_bytes=2_000_000)))
     found = judged(heard("lidar", num_bytes=2_000_000), plain_udp=True)
     assert any("2.0 MB a message over plain UDP" in f.text and "LARGE_DATA" in f.remedy for f in found)
@@ -97,7 +97,7 @@ def ground(height_m=-1.9, count=3000):
     return np.column_stack([xy, np.full(count, height_m), np.ones(count)]).astype(np.float32)
 
 
-def test_a_cloud_is_judged_by_fields_number_and_ground():
+def test_a_point_cloud_is_checked_for_fields_number_of_points_and_ground():
     cloud = encode.point_cloud(make, NOW, "lidar", ground())
     assert [f.level for f in contents(heard("lidar", messages=[cloud]))] == [Level.OK]
     low = encode.point_cloud(make, NOW, "lidar", ground(-0.6))
@@ -124,7 +124,7 @@ def _set(**fields):
     return lambda message: [setattr(message, name, value) for name, value in fields.items()]
 
 
-def test_a_camera_is_judged_with_its_camera_info_and_the_rig():
+def test_a_camera_is_checked_against_its_camera_info_and_the_rig():
     assert {f.level for f in contents(*camera_pair())} == {Level.OK}
     no_p = np.zeros(12)
     cases = {
@@ -147,7 +147,7 @@ def odometry(vx=6.0, frame="map", child="base_link", moved_mps=6.0, count=20):
     return heard("odometry", count=count, messages=[encode.odometry(make, state, child) for state in states])
 
 
-def test_odometry_is_judged_by_frames_and_by_its_own_motion():
+def test_odometry_is_checked_for_frames_and_consistent_motion():
     assert "twist fits the motion (6.0 m/s)" in contents(odometry())[0].text
     assert contents(odometry(vx=0.0))[0].level == Level.ERROR
     assert contents(odometry(vx=21.6))[0].level == Level.ERROR  # km/h
@@ -159,7 +159,7 @@ def test_odometry_is_judged_by_frames_and_by_its_own_motion():
     assert "unit quaternion" in contents(spoilt)[0].text
 
 
-def test_a_route_in_another_frame_and_bad_optional_inputs_are_named():
+def test_a_route_in_another_frame_and_bad_optional_inputs_are_reported():
     route = heard("route", needed=False, messages=[encode.path(make, NOW, "odom", np.zeros((3, 3)))])
     assert any("in frame 'odom', odometry in 'map'" in f.text for f in contents(route, odometry()))
     limit = heard("speed_limit", needed=False, messages=[encode.float32(make, 0.0)])
@@ -167,7 +167,7 @@ def test_a_route_in_another_frame_and_bad_optional_inputs_are_named():
     assert [f.level for f in contents(limit, command)] == [Level.WARN, Level.WARN]
 
 
-def test_cameras_are_told_apart_by_the_words_of_their_topics():
+def test_cameras_are_matched_by_the_words_of_their_topics():
     graph = pytest.importorskip("transdiffuser_planner.ros.live_checks_graph", reason="ROS 2 is not installed")
     image, packed, info = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
     topics = [("/car/left/raw", image), ("/n/input/camera/left/compressed", packed), ("/car/left/info", info),

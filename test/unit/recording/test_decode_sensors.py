@@ -60,21 +60,21 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_cloud_of_any_layout_gives_the_same_points(name):
+def test_a_point_cloud_of_any_layout_gives_the_same_points(name):
     layout, options = LAYOUTS[name]
     found = decode.point_cloud(cloud(layout, **options))
     np.testing.assert_allclose(found.xyz_N3, XYZ, atol=1e-5)
     assert found.stamp_ns == 3 * 10**9 + 5
 
 
-def test_whole_numbers_are_coordinates_too():
+def test_integer_coordinates_are_decoded():
     layout = [("x", "i2", 0), ("y", "i2", 2), ("z", "i2", 4), 6]
     np.testing.assert_array_equal(decode.point_cloud(cloud(layout, values=XYZ.round())).xyz_N3, XYZ.round())
 
 
 @pytest.mark.parametrize("height", [1, 3])
 @pytest.mark.parametrize("is_dense", [False, True])  # drivers that write NaN do not always say so
-def test_points_without_a_return_are_left_out(height, is_dense):
+def test_points_without_a_return_are_skipped(height, is_dense):
     values = XYZ.copy()
     values[1] = np.nan
     values[5, 2] = np.inf
@@ -83,20 +83,20 @@ def test_points_without_a_return_are_left_out(height, is_dense):
     np.testing.assert_allclose(found.xyz_N3, np.delete(XYZ, [1, 5, 7], axis=0), atol=1e-5)
 
 
-def test_a_cloud_of_nothing_but_nan_is_refused_and_so_is_an_empty_one():
+def test_a_point_cloud_that_is_empty_or_nan_only_is_refused():
     with pytest.raises(InputError, match="every point of the cloud is NaN or infinite"):
         decode.point_cloud(cloud(PLAIN, values=np.full((12, 3), np.nan), is_dense=False))
     with pytest.raises(InputError, match="cloud is empty"):
         decode.point_cloud(cloud(PLAIN, values=np.zeros((0, 3))))
 
 
-def test_a_row_length_of_zero_is_worked_out():
+def test_a_row_length_of_zero_is_computed():
     message = cloud(PLAIN)
     message.row_step = 0
     np.testing.assert_allclose(decode.point_cloud(message).xyz_N3, XYZ, atol=1e-5)
 
 
-def test_a_cloud_without_a_coordinate_or_with_too_little_data_is_refused():
+def test_a_point_cloud_without_a_coordinate_or_with_too_little_data_is_refused():
     with pytest.raises(InputError, match="lacks field z"):
         message = cloud(PLAIN)
         message.fields = message.fields[:2]
@@ -108,7 +108,7 @@ def test_a_cloud_without_a_coordinate_or_with_too_little_data_is_refused():
 
 
 @pytest.mark.parametrize(("format_", "lossless"), [("JPEG", False), ("PNG", True)])
-def test_compressed_pictures_are_read(format_, lossless):
+def test_compressed_images_are_decoded(format_, lossless):
     rgb = np.zeros((24, 32, 3), dtype=np.uint8)
     rgb[:, 16:] = (200, 30, 90)
     buffer = io.BytesIO()
@@ -137,7 +137,7 @@ GREY = np.repeat(RGB[..., :1], 3, axis=2)
         ("RGB", "", RGB),
     ],
 )
-def test_a_png_of_any_kind_of_8_bit_colours_is_read_without_loss(mode, format_, expected):
+def test_a_png_of_any_8_bit_color_type_is_decoded_without_loss(mode, format_, expected):
     picture = Image.fromarray(RGB) if mode.startswith("RGB") else Image.fromarray(GREY[..., 0])
     buffer = io.BytesIO()
     picture.convert(mode).save(buffer, "PNG")
@@ -146,7 +146,7 @@ def test_a_png_of_any_kind_of_8_bit_colours_is_read_without_loss(mode, format_, 
     np.testing.assert_array_equal(decode.image(message, "front").rgb_HW3, expected)
 
 
-def test_a_png_with_a_palette_is_read():
+def test_a_png_with_a_palette_is_decoded():
     picture = Image.fromarray(RGB // 128 * 255).quantize(8)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
@@ -169,7 +169,7 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("padding", [0, 3])
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_a_raw_picture_of_any_encoding_is_read_and_padding_of_its_rows_left_out(encoding, padding):
+def test_a_raw_image_of_any_encoding_is_decoded_without_its_row_padding(encoding, padding):
     pixels = ENCODINGS[encoding]
     height, width = pixels.shape[:2]
     rows = np.pad(np.ascontiguousarray(pixels).reshape(height, -1), ((0, 0), (0, padding)), constant_values=7)

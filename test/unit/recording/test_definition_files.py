@@ -30,19 +30,19 @@ def copied(to):
 
 
 @pytest.mark.parametrize("where", ["share", "share/transdiffuser_planner/ros2_ws/src"])
-def test_an_installation_has_them_as_packages_or_beside_the_models(installed, where):
+def test_an_installation_has_definitions_as_packages_or_next_to_the_models(installed, where):
     copied(installed / where)
     assert all((installed / where) in path.parents for path in definitions.definition_files())
     assert "transdiffuser_msgs/msg/Trajectory" in definitions.typestore().types
 
 
-def test_a_sourced_workspace_has_them(installed, monkeypatch):
+def test_a_sourced_workspace_has_definitions(installed, monkeypatch):
     copied(installed / "ws" / "install" / "share")
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"/opt/ros/none:{installed / 'ws' / 'install'}")
     assert len(definitions.definition_files()) == len(list(SOURCE.glob("*/msg/*.msg")))
 
 
-def test_where_there_are_none_the_message_says_so_and_blames_no_bag(installed):
+def test_missing_definitions_are_reported_without_blaming_the_bag(installed):
     bag = Path(__file__).resolve().parents[2] / "golden" / "town_drive"
     with pytest.raises(RecordingError, match=r"^definitions of transdiffuser_msgs not found; run 'make build'"):
         BagReader(bag)

@@ -70,7 +70,7 @@ def test_fields_are_those_of_the_bags_definition_not_of_ours(bag):
     assert oddity.a.tolist() == [1, 2, 3] and oddity.parts[0].name == "left"
 
 
-def test_a_message_whose_bag_lacks_a_field_that_is_needed_is_refused_in_one_line(bag):
+def test_a_message_without_a_needed_field_is_refused_in_one_line(bag):
     class Sink:
         def add_signal(self, signal):
             raise AssertionError("a signal without distance was taken")
@@ -93,7 +93,7 @@ def test_copied_messages_keep_the_bags_definition(bag, tmp_path):
     assert command.reasons == ["a", "b"] and oddity.parts[0].name == "left"
 
 
-def test_reading_such_a_bag_leaves_our_own_definitions_alone(bag):
+def test_reading_such_a_bag_keeps_our_own_definitions(bag):
     before = {name: fields_of(typestore(), name) for name in (COMMAND, SIGNAL)}
     with BagReader(bag) as reader:
         assert fields_of(typestore(), COMMAND) != reader.fields("/topic0")
@@ -103,7 +103,7 @@ def test_reading_such_a_bag_leaves_our_own_definitions_alone(bag):
     assert "confidence" not in {field.name for field in dataclasses.fields(typestore().types[COMMAND])}
 
 
-def test_fields_of_a_type_include_the_types_it_is_made_of(bag):
+def test_fields_of_a_type_include_nested_types(bag):
     with BagReader(bag) as reader:
         assert set(reader.fields("/topic2")) == {ODDITY, "vendor_msgs/msg/Part"}
         assert "builtin_interfaces/msg/Time" in reader.fields("/topic0")

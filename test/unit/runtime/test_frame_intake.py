@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from plain_drive import RIG, START_NS, TICK_NS, ego, ground
+from straight_drive import RIG, START_NS, TICK_NS, ego, ground
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.types import CameraImage, PointCloud, Route

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from plain_drive import RIG, snapshot
+from straight_drive import RIG, snapshot
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.paths import model_folder

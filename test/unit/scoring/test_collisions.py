@@ -20,7 +20,7 @@ def test_an_empty_road_is_passed() -> None:
     assert nc() == 1.0
 
 
-def test_driving_into_a_standing_car_costs_everything_and_says_when() -> None:
+def test_driving_into_a_stationary_car_scores_zero_with_the_time_of_collision() -> None:
     # Its rear is 20.05 m ahead of the bumper: 20.0 m are driven after 2.0 s, 21.0 m after 2.1 s.
     scores = score_pdms(scene(agents=agent(FRONT_M + 20.05 + 2.0)), straight_plan(10.0))
     assert scores.no_at_fault_collision_M[0] == 0.0
@@ -30,7 +30,7 @@ def test_driving_into_a_standing_car_costs_everything_and_says_when() -> None:
     assert str(reason) == "no_at_fault_collision at 2.1 s, other, agent stands"
 
 
-def test_stopping_in_front_of_a_standing_car_is_fine() -> None:
+def test_stopping_in_front_of_a_stationary_car_costs_nothing() -> None:
     assert nc(agents=agent(FRONT_M + 40.05 + 2.0)) == 1.0
 
 
@@ -47,7 +47,7 @@ def test_being_hit_from_behind_is_not_the_egos_fault() -> None:
     assert nc(agents=agent(-10.0, velocity=(15.0, 0.0))) == 1.0
 
 
-def test_being_hit_while_standing_is_not_the_egos_fault() -> None:
+def test_being_hit_while_stationary_is_not_the_egos_fault() -> None:
     oncoming = agent(20.0, velocity=(-8.0, 0.0), heading_rad=np.pi)
     assert nc(agents=oncoming, ego=ego(0.0), speed=0.0) == 1.0
 
@@ -81,7 +81,7 @@ def test_an_agent_counts_only_where_it_is_valid() -> None:
     assert nc(agents=dataclasses.replace(standing, valid_NS=np.zeros((1, 51), dtype=bool))) == 1.0
 
 
-def test_the_speed_of_an_agent_is_that_of_its_first_moment() -> None:
+def test_the_speed_of_an_agent_is_that_of_its_first_frame() -> None:
     # Driving at first, standing when hit at the side in the lane: not a standing car for the devkit.
     stops = agent(25.0, 2.1, velocity=(1.0, 0.0))
     stops.pose_NS3[...] = stops.pose_NS3[:, :1]

@@ -45,7 +45,7 @@ def test_jitter_is_the_mean_distance_where_both_are_known() -> None:
     assert jitter_m(plan, before) == pytest.approx(0.5)
 
 
-def test_displacement_is_read_at_the_named_moment() -> None:
+def test_displacement_is_taken_at_the_given_time() -> None:
     plan, truth = straight_plan(5.0), straight_plan(4.0)
     np.testing.assert_allclose(final_displacement_at_m(plan, truth, TIMES, 3.0), 3.0)
     with pytest.raises(EvaluationError, match=r"expected a step at 0.7 s"):

@@ -84,7 +84,7 @@ def test_direction_does_not_count_inside_an_intersection() -> None:
 
 
 @pytest.mark.parametrize(("offset", "score"), [(0.45, 1.0), (0.55, 0.0)])
-def test_two_seconds_beside_the_centre_line_leave_the_lane(offset: float, score: float) -> None:
+def test_two_seconds_off_the_center_line_leave_the_lane(offset: float, score: float) -> None:
     scores = score_epdms(scene(ego=ego(10.0, offset)), straight_plan(10.0))
     assert scores.lane_keeping_M[0] == score
     if score == 0.0:
@@ -102,7 +102,7 @@ def test_lane_keeping_needs_twenty_steps_without_a_break(count: int, score: floa
     assert score_lane_keeping(line, centers, nowhere)[0][0] == 1.0
 
 
-def test_intersections_neither_break_nor_lengthen_the_time_beside_the_line() -> None:
+def test_intersections_neither_break_nor_lengthen_the_time_off_the_center_line() -> None:
     line = np.asarray([[0.0, 0.0], [100.0, 0.0]])
     centers = np.stack([np.arange(41.0), np.full(41, 0.6)], axis=-1)[None]
     crossing = np.zeros((1, 41), dtype=bool)
@@ -144,7 +144,7 @@ def test_agents_that_touch_the_ego_at_the_start_are_forgotten() -> None:
     assert score_pdms(inside, straight_plan(10.0)).no_at_fault_collision_M[0] == 0.0
 
 
-def test_what_the_human_fails_is_forgiven() -> None:
+def test_failures_of_the_human_driver_are_not_counted() -> None:
     human_leaves = scene(human_plan_T3=straight_plan(10.0, -3.0)[0])
     scores = score_epdms(human_leaves, straight_plan(10.0, -3.0))
     assert "drivable_area" in scores.forgiven
@@ -153,14 +153,14 @@ def test_what_the_human_fails_is_forgiven() -> None:
     assert any(reason.metric == "drivable_area" for reason in scores.reasons[0])
 
 
-def test_half_a_failure_of_the_human_is_not_forgiven() -> None:
+def test_half_a_failure_of_the_human_driver_is_counted() -> None:
     slow_wrong_way = scene(ego=ego(4.0, 3.5), human_plan_T3=straight_plan(4.0)[0])
     scores = score_epdms(slow_wrong_way, straight_plan(4.0))
     assert scores.driving_direction_M[0] == 0.5
     assert "driving_direction" not in scores.forgiven
 
 
-def test_a_human_without_failures_changes_nothing() -> None:
+def test_a_human_driver_without_failures_changes_nothing() -> None:
     with_human = score_epdms(scene(human_plan_T3=straight_plan(10.0)[0]), straight_plan(9.0))
     without = score_epdms(scene(), straight_plan(9.0))
     np.testing.assert_array_equal(with_human.score_M, without.score_M)
@@ -179,7 +179,7 @@ def test_the_same_intention_in_two_frames_is_comfortable() -> None:
     np.testing.assert_allclose(scores.score_M, 1.0, atol=1e-6)
 
 
-def test_a_changed_mind_costs_two_sixteenths() -> None:
+def test_an_inconsistent_plan_costs_two_sixteenths() -> None:
     scores = score_epdms(scene(past=None), straight_plan(6.0), previous=previous(10.0))
     assert scores.extended_comfort_M is not None and scores.extended_comfort_M[0] == 0.0
     without = score_epdms(scene(), straight_plan(6.0))
@@ -252,19 +252,19 @@ def test_a_batch_scores_like_its_plans_one_by_one() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(-3.0, 3.0), st.floats(-1e4, 1e4), st.floats(-1e4, 1e4), st.integers(0, 1000))
-def test_where_the_scene_lies_and_how_it_is_turned_changes_nothing(angle: float, x: float, y: float, seed: int) -> None:
+def test_scores_do_not_depend_on_the_scenes_position_and_rotation(angle: float, x: float, y: float, seed: int) -> None:
     original, plans = busy_scene(), busy_plans(6, seed)
     assert_same(score_epdms(original, plans), score_epdms(moved(original, x, y, angle), plans))
 
 
-def test_follow_ups_weigh_by_a_bell_over_their_distance() -> None:
+def test_follow_ups_are_weighted_by_a_gaussian_of_their_distance() -> None:
     starts = np.asarray([[0.0, 0.0], [0.3, 0.4]])
     weights = follow_up_weights(np.zeros(2), starts)
     np.testing.assert_allclose(weights[1] / weights[0], np.exp(-0.25 / 0.2))
     np.testing.assert_allclose(weights.sum(), 1.0)
 
 
-def test_follow_ups_all_too_far_away_weigh_the_same() -> None:
+def test_follow_ups_that_are_all_too_far_away_have_equal_weights() -> None:
     np.testing.assert_allclose(follow_up_weights(np.zeros(2), np.full((4, 2), 50.0)), 0.25)
 
 
@@ -273,7 +273,7 @@ def test_two_stages_multiply_and_two_frames_average() -> None:
     assert pair_score(0.4, 0.6) == pytest.approx(0.5)
 
 
-def test_the_sides_of_the_ego_are_where_the_tests_think() -> None:
+def test_the_sides_of_the_ego_are_where_the_tests_assume() -> None:
     assert (
         score_epdms(
             scene(areas=(area("r", AreaKind.ROADBLOCK, -50, 150, -SIDE_M - 0.01, SIDE_M + 0.01),)), straight_plan(10.0)

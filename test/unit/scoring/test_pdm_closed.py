@@ -14,7 +14,7 @@ from transdiffuser_planner.scoring.scene import AgentKind, RedLight
 from transdiffuser_planner.scoring.tree_order import tree_order
 
 
-def test_on_an_empty_road_the_fastest_proposal_on_the_centre_line_wins() -> None:
+def test_on_an_empty_road_the_fastest_proposal_on_the_center_line_is_selected() -> None:
     for version in ScoreVersion:
         plan = plan_reference(scene(speed_limit_mps=12.0), version)
         assert plan.proposals_QS3.shape == (15, 41, 3)
@@ -29,7 +29,7 @@ def test_proposals_keep_their_offsets() -> None:
         np.testing.assert_allclose(proposals[5 * block : 5 * block + 5, :, 1], offset, atol=1e-9)
 
 
-def test_it_stops_behind_a_standing_car() -> None:
+def test_it_stops_behind_a_stationary_car() -> None:
     plan = plan_reference(scene(agents=agent(FRONT_M + 25.0 + 2.0), ego=ego(8.0)))
     assert plan.pose_S3[-1, 0] < 24.0
     scores = score_pdms(with_reference(scene(agents=agent(FRONT_M + 25.0 + 2.0), ego=ego(8.0))), _as_plan(plan.pose_S3))
@@ -61,7 +61,7 @@ def test_with_reference_fills_the_scene() -> None:
     assert with_reference(bare).reference_S3.shape == (41, 3)
 
 
-def test_road_users_keep_their_speed_and_objects_stand() -> None:
+def test_agents_keep_their_speed_and_objects_are_stationary() -> None:
     view = forecast(prepare(scene(agents=agent(30.0, velocity=(5.0, 0.0)))))
     x = view.agents.boxes.center_X2[0, :, 0]
     np.testing.assert_allclose(x[[0, 1, 2, 3, 40]], [30.0, 30.0, 31.0, 31.0, 50.0])
@@ -74,7 +74,7 @@ def test_a_car_that_rolls_backward_is_forecast_backward() -> None:
     np.testing.assert_allclose(view.agents.boxes.center_X2[0, 40, 0], 22.0)
 
 
-def test_agents_that_touch_the_ego_or_are_far_away_are_left_out() -> None:
+def test_agents_that_touch_the_ego_or_are_far_away_are_skipped() -> None:
     assert len(forecast(prepare(scene(agents=agent(3.0)))).agents) == 0
     assert len(forecast(prepare(scene(agents=agent(150.0)))).agents) == 0
 
@@ -100,7 +100,7 @@ def test_the_corridor_has_square_ends() -> None:
     np.testing.assert_array_equal(near, [True, False, True, False, True])
 
 
-def test_the_corridor_at_the_end_of_the_path_is_what_is_left_of_it() -> None:
+def test_the_corridor_near_the_end_of_the_path_is_shortened() -> None:
     path = make_path(np.asarray([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0], [20.0, 0.0, 0.0]]), 0.0)
     np.testing.assert_allclose(corridor_line(path, 2.0, 50.0), [[10.0, 0.0], [20.0, 0.0]])
     np.testing.assert_allclose(corridor_line(path, 12.0, 5.0), [[12.0, 0.0], [17.0, 0.0]])
@@ -112,7 +112,7 @@ def test_it_stops_behind_two_equally_near_obstacles() -> None:
     assert plan_reference(scene(agents=together(*pair), ego=ego(8.0))).pose_S3[-1, 0] < 24.0
 
 
-def test_paths_run_beside_the_line_and_end_with_it() -> None:
+def test_paths_are_offset_from_the_center_line_and_end_with_it() -> None:
     path = make_path(np.asarray([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0]]), 1.0)
     np.testing.assert_allclose(path.poses_at(np.asarray([4.0, 99.0])), [[4.0, 1.0, 0.0], [10.0, 1.0, 0.0]])
 
@@ -125,7 +125,7 @@ def test_few_obstacles_are_listed_from_low_to_high_y() -> None:
     assert sorted(tree_order(many)) == list(range(25))
 
 
-def test_the_rear_of_the_ego_is_where_the_tests_think() -> None:
+def test_the_rear_of_the_ego_is_where_the_tests_assume() -> None:
     behind = agent(-REAR_M - 2.0 - 0.01)
     assert len(forecast(prepare(scene(agents=behind))).agents) == 1
     assert len(forecast(prepare(scene(agents=agent(-REAR_M - 2.0)))).agents) == 0

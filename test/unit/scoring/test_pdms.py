@@ -58,7 +58,7 @@ def test_a_perfect_plan_scores_one() -> None:
     assert scores.reasons == ((),)
 
 
-def test_half_the_references_way_is_half_the_progress() -> None:
+def test_half_the_references_distance_is_half_the_progress() -> None:
     scores = score_pdms(scene(ego=ego(5.0), reference_S3=reference(5.0)), straight_plan(5.0))
     np.testing.assert_allclose(scores.progress_m_M, 20.0, atol=1e-3)
     slow = score_pdms(scene(ego=ego(5.0)), straight_plan(5.0))  # the reference speeds up to 10 m/s
@@ -66,7 +66,7 @@ def test_half_the_references_way_is_half_the_progress() -> None:
     np.testing.assert_allclose(slow.ego_progress_M, slow.progress_m_M / full.progress_m_M, rtol=1e-2)
 
 
-def test_the_formula_weighs_progress_ttc_and_comfort() -> None:
+def test_the_formula_weights_progress_ttc_and_comfort() -> None:
     scores = score_pdms(busy_scene(), busy_plans(40, 1))
     product = scores.no_at_fault_collision_M * scores.drivable_area_M
     weighted = 5.0 * scores.ego_progress_M + 5.0 * scores.time_to_collision_M + 2.0 * scores.comfort_M
@@ -94,7 +94,7 @@ def test_progress_is_shared_by_the_rules_of_each_version(
     np.testing.assert_allclose(share_of_best_v2(arrays[0], arrays[2]), v2, atol=1e-6)
 
 
-def test_without_a_reference_a_plan_is_its_own_measure() -> None:
+def test_without_a_reference_a_plan_is_its_own_reference() -> None:
     scores = score_pdms(scene(reference_S3=None), np.concatenate([straight_plan(10.0), straight_plan(4.0)]))
     np.testing.assert_allclose(scores.ego_progress_M, 1.0)
 
@@ -129,12 +129,12 @@ def test_a_batch_scores_like_its_plans_one_by_one() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-3.0, 3.0), st.floats(-1e4, 1e4), st.floats(-1e4, 1e4), st.integers(0, 1000))
-def test_where_the_scene_lies_and_how_it_is_turned_changes_nothing(angle: float, x: float, y: float, seed: int) -> None:
+def test_scores_do_not_depend_on_the_scenes_position_and_rotation(angle: float, x: float, y: float, seed: int) -> None:
     original, plans = busy_scene(), busy_plans(6, seed)
     assert_same(score_pdms(original, plans), score_pdms(moved(original, x, y, angle), plans))
 
 
-def test_plans_at_ten_hertz_are_taken_as_they_are() -> None:
+def test_plans_at_ten_hertz_are_used_unchanged() -> None:
     coarse = score_pdms(busy_scene(), straight_plan(9.0))
     fine = score_pdms(busy_scene(), straight_plan(9.0, num_steps=40, interval_s=0.1), interval_s=0.1)
     assert_same(coarse, fine)

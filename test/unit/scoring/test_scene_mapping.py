@@ -74,7 +74,7 @@ def test_a_wrong_field_is_named(path: tuple[str | int, ...], value: object, mess
     assert "\n" not in str(caught.value)
 
 
-def test_reading_goes_on_after_a_bad_scene() -> None:
+def test_reading_continues_after_a_bad_scene() -> None:
     good, bad = scene_to_mapping(scene()), scene_to_mapping(scene())
     del bad["center_line"], bad["name"]
     result = read_scenes([good, bad, 7, good])

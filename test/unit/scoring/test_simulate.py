@@ -43,7 +43,7 @@ def test_times_are_cut_to_microseconds() -> None:
     assert np.abs(stamps - 100_000 * np.arange(41)).max() <= 1
 
 
-def test_a_plan_at_the_present_speed_is_driven_as_it_is() -> None:
+def test_a_plan_at_the_present_speed_is_tracked_exactly() -> None:
     motion = simulate(ego(), plan_poses(ego(), straight_plan(10.0), 0.5))
     np.testing.assert_allclose(motion.pose_MS3[0, :, 0], np.arange(41), atol=1e-4)
     np.testing.assert_allclose(motion.speed_MS, 10.0, atol=1e-4)
@@ -90,7 +90,7 @@ def test_a_curve_is_followed() -> None:
     assert np.hypot(*(motion.pose_MS3[0, -1, :2] - plan[0, -1, :2])) < 0.5
 
 
-def test_floats_and_arrays_drive_alike() -> None:
+def test_floats_and_arrays_give_the_same_drive() -> None:
     rng = np.random.default_rng(3)
     plans = np.cumsum(rng.normal([4.0, 0.0, 0.0], [1.0, 0.3, 0.05], (5, 8, 3)), axis=1)
     poses = plan_poses(ego(), plans, 0.5)

@@ -30,13 +30,13 @@ def test_a_gap_that_closes_after_the_last_look_ahead_is_safe() -> None:
     assert ttc(9.9, 8.0) == 1.0  # closes after 4.95 s; the last look is at 4.9 s
 
 
-def test_a_standing_ego_has_no_time_to_collision() -> None:
+def test_a_stationary_ego_has_no_time_to_collision() -> None:
     oncoming = agent(20.0, velocity=(-8.0, 0.0), heading_rad=np.pi)
     scores = score_pdms(scene(agents=oncoming, ego=ego(0.0)), straight_plan(0.0))
     assert scores.time_to_collision_M[0] == 1.0
 
 
-def test_someone_from_the_side_counts_in_an_intersection_only() -> None:
+def test_a_crossing_agent_counts_in_an_intersection_only() -> None:
     # Beside the ego all the time; the sides, 2.25 m apart, touch after 4.5 s. Slow, for the devkit takes where the agent
     # will be and where the ego is: at 10 m/s everyone beside would be ahead.
     crossing = agent(1.5, -(1.0 + SIDE_M + 2.25), velocity=(1.0, 0.5))

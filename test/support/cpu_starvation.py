@@ -1,7 +1,7 @@
-"""How long this process waited for a core: what a shared test machine takes away is not the planner's fault.
+"""CPU starvation of this process: time its threads were ready to run and had no core, as on a shared test machine.
 
-Linux counts for every thread how long it was ready to run and was not let (``/proc/self/task/*/schedstat``); waiting for
-Python's lock, for a mutex or for data does not count. Where the kernel does not say, nothing is ever excused.
+Linux counts it per thread (``/proc/self/task/*/schedstat``); waiting for Python's lock, for a mutex or for data does not
+count. Where the kernel does not report it, it is 0.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ _EVERY_S = 0.05
 _TASKS = Path("/proc/self/task")
 
 
-class Starvation:
-    """Samples in a thread of its own until ``end``."""
+class CpuStarvation:
+    """Samples in its own thread until ``end``."""
 
     def __init__(self) -> None:
         self._times_s: list[float] = []
@@ -23,7 +23,7 @@ class Starvation:
         self._last_ns: dict[str, int] = {}
         self._sum_ns = 0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._sample, name="starvation", daemon=True)
+        self._thread = threading.Thread(target=self._sample, name="cpu_starvation", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
@@ -31,7 +31,7 @@ class Starvation:
         self._thread.join(5.0)
 
     def between(self, first_s: float, last_s: float) -> float:
-        """Seconds that all threads together waited for a core between two moments on ``time.monotonic``."""
+        """Seconds that all threads together waited for a core between two times on ``time.monotonic``."""
         if not self._times_s:
             return 0.0
         first = max(bisect_right(self._times_s, first_s) - 1, 0)
@@ -39,7 +39,7 @@ class Starvation:
         return self._waited_s[last] - self._waited_s[first]
 
     def since(self, first_s: float) -> float:
-        """The same until now."""
+        """Seconds that all threads together waited for a core since a time."""
         return self.between(first_s, time.monotonic())
 
     def _sample(self) -> None:

@@ -1,4 +1,4 @@
-"""A planner node, a vehicle in real time, and what must hold whatever goes wrong between them."""
+"""A planner node and a synthetic vehicle in real time, faults between them, and the invariants that hold under every fault."""
 
 import contextlib
 import gc
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from live_vehicle import LiveVehicle, true_ego
-from planner_ears import Heard, PlannerEars, Spinner
+from cpu_starvation import CpuStarvation
+from dds_listener import PlannerListener, ReceivedMessage, Spinner
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.parameter import Parameter
-from starvation import Starvation
+from synthetic_vehicle import SyntheticVehicle, true_ego
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.types import EgoState, Trajectory
@@ -33,33 +33,35 @@ PARAMETERS: dict[str, Any] = {
 }
 RECOVERY_S = 1.0
 _ESCAPED = re.compile(r"\b[A-Z]\w+(Error|Exception): |fallback failed|publishing candidates")
-_UNTIL_SAID_S = 2.5
-_UNTIL_SEEN_S = 4.0
+_REPORT_S = 2.5
+_EFFECT_S = 4.0
 _CONNECT_S = 20.0
-_MOST_DENIED_S = 10.0
+_MAX_DENIED_S = 10.0
 
 
-class FaultStage:
-    """A context: drives while inside it; tests look on from their own thread."""
+class FaultTestbench:
+    """A context manager: the vehicle drives inside it; tests observe from their own thread."""
 
-    def __init__(self, loader: Any = None, *, has_clock: bool = False, node: dict[str, Any] | None = None, **parameters: Any):
-        """Make the nodes; ``node`` goes to rclpy's node, parameters to the planner."""
+    def __init__(
+        self, loader: Any = None, *, has_clock: bool = False, node: dict[str, Any] | None = None, **parameters: Any
+    ):
+        """Create the nodes; ``node`` goes to rclpy's node, parameters to the planner."""
         self.config = PlannerConfig(**{**PARAMETERS, **{k: v for k, v in parameters.items() if k != "model"}})
         overrides = {**PARAMETERS, **parameters, "use_sim_time": has_clock}
         options = {"parameter_overrides": [Parameter(k, value=v) for k, v in overrides.items()], **(node or {})}
-        self.vehicle = LiveVehicle(has_clock=has_clock)
+        self.vehicle = SyntheticVehicle(has_clock=has_clock)
         self.planner = PlannerNode(**options) if loader is None else PlannerNode(loader, **options)
-        self.ears = PlannerEars()
-        self.starvation = Starvation()
+        self.listener = PlannerListener()
+        self.cpu_starvation = CpuStarvation()
         self._in_threads: list[str] = []
         self._hook, threading.excepthook = threading.excepthook, self._escaped
         self._interval_s = sys.getswitchinterval()
         sys.setswitchinterval(1e-3)  # as the node's process does
         gc.disable()  # nor is that one searched for garbage; this process is large
-        self.spinners = [Spinner(self.planner), Spinner(self.ears, self.vehicle)]
+        self.spinners = [Spinner(self.planner), Spinner(self.listener, self.vehicle)]
 
-    def __enter__(self) -> "FaultStage":
-        """Configure, activate, drive until plans of all inputs come."""
+    def __enter__(self) -> "FaultTestbench":
+        """Configure, activate and drive until plans from all inputs are received."""
         try:
             assert start(self.planner)
             self.vehicle.start()
@@ -79,25 +81,26 @@ class FaultStage:
             spinner.end()
         with contextlib.suppress(RCLError):  # a test may have shut it down
             self.planner.trigger_shutdown()
-        for node in (self.planner, self.ears, self.vehicle):
+        for node in (self.planner, self.listener, self.vehicle):
             node.destroy_node()
-        self.starvation.end()
+        self.cpu_starvation.end()
         threading.excepthook = self._hook
         sys.setswitchinterval(self._interval_s)
         gc.enable()
 
     def wait(self, condition: Callable[[], Any], timeout_s: float, what: str, since_s: float = 0.0) -> Any:
-        """Until something holds; fails the test when it does not in time, without the time that cores were denied."""
+        """Wait for a condition; fails the test after a timeout that excludes CPU starvation."""
         began, pause = time.monotonic(), threading.Event()
         while not (value := condition()):
-            denied_s = min(self.starvation.since(began), _MOST_DENIED_S)
+            denied_s = min(self.cpu_starvation.since(began), _MAX_DENIED_S)
             assert time.monotonic() - began < timeout_s + denied_s, (
-                f"not within {timeout_s} s (cores were denied for {denied_s:.2f} s): {what}; said: {self.ears.said(since_s)}"
+                f"not within {timeout_s} s ({denied_s:.2f} s of CPU starvation excluded): {what}; "
+                f"reported: {self.listener.reported(since_s)}"
             )
             pause.wait(0.01)
         return value
 
-    def endure(
+    def inject(
         self,
         on: Callable[[], Any],
         off: Callable[[], Any],
@@ -105,11 +108,11 @@ class FaultStage:
         for_s: float = 1.0,
         until: Callable[[float], Any] | None = None,
     ) -> float:
-        """Switch a fault on and off again; then everything must have held, be well again, and the causes be named.
+        """Inject a fault and remove it; checks the invariants, the recovery, and that the causes are reported.
 
         Args:
             on, off: Switch the fault.
-            causes: Phrases of which each must be said.
+            causes: Texts that must all be reported.
             for_s: How long the fault lasts at least.
             until: Called with the fault's begin; must come to hold before the fault ends.
 
@@ -121,72 +124,76 @@ class FaultStage:
         try:
             threading.Event().wait(for_s)
             if until is not None:
-                self.wait(lambda: until(began), _UNTIL_SEEN_S, "what should be seen during the fault", began)
+                self.wait(lambda: until(began), _EFFECT_S, "what should be seen during the fault", began)
         finally:
             off()
         ended = time.monotonic()
         self.wait(lambda: self.recovered(ended), RECOVERY_S, "a plan of all inputs after the fault's end", began)
         for cause in causes:
-            self.wait(lambda cause=cause: cause in self.ears.said(began), _UNTIL_SAID_S, f"'{cause}' is named", began)
+            self.wait(
+                lambda cause=cause: cause in self.listener.reported(began), _REPORT_S, f"'{cause}' is named", began
+            )
         self.check(began)
         return began
 
-    def longest_silence_s(self, since_s: float) -> float:
-        """The longest time without a trajectory from a moment until now, without the time that cores were denied."""
-        moments = [since_s, *(heard.at_s for heard in self.ears.trajectories(since_s)), time.monotonic()]
-        return max(end - begin - self.starvation.between(begin, end) for begin, end in itertools.pairwise(moments))
+    def longest_gap_s(self, since_s: float) -> float:
+        """The longest time without a trajectory since a time, CPU starvation excluded."""
+        times_s = [since_s, *(received.at_s for received in self.listener.trajectories(since_s)), time.monotonic()]
+        return max(end - begin - self.cpu_starvation.between(begin, end) for begin, end in itertools.pairwise(times_s))
 
-    def recovered(self, since_s: float) -> list[Heard]:
-        """Plans of the model from all inputs, of frames after a moment."""
+    def recovered(self, since_s: float) -> list[ReceivedMessage]:
+        """Plans of the model from all inputs, of frames after a time."""
         after_ns = self.vehicle.stamp_ns(since_s)
         return [
-            heard
-            for heard in self.ears.plans(since_s)
-            if heard.stamp_ns >= after_ns
-            and heard.message.fallback_rung == heard.message.RUNG_NONE
-            and not heard.message.missing_inputs
+            received
+            for received in self.listener.plans(since_s)
+            if received.stamp_ns >= after_ns
+            and received.message.fallback_rung == received.message.RUNG_NONE
+            and not received.message.missing_inputs
         ]
 
     def check(self, since_s: float) -> None:
-        """What must hold whatever happened since a moment."""
+        """Assert the invariants of everything published since a time."""
         assert all(spinner.is_alive and spinner.escaped is None for spinner in self.spinners)
         assert not self._in_threads
-        said = self.ears.said(since_s)
-        assert not _ESCAPED.search(said), said
+        texts = self.listener.reported(since_s)
+        assert not _ESCAPED.search(texts), texts
         self._check_statuses(since_s)
-        trajectories = self.ears.trajectories(since_s)
-        rung_by_stamp = {heard.stamp_ns: heard.message.fallback_rung for heard in self.ears.plans(since_s)}
-        for heard in trajectories:
-            if heard.stamp_ns in rung_by_stamp:  # the last one's status may be on its way
-                self._check_trajectory(heard, rung_by_stamp[heard.stamp_ns])
+        trajectories = self.listener.trajectories(since_s)
+        rung_by_stamp = {received.stamp_ns: received.message.fallback_rung for received in self.listener.plans(since_s)}
+        for received in trajectories:
+            if received.stamp_ns in rung_by_stamp:  # the last one's status may be on its way
+                self._check_trajectory(received, rung_by_stamp[received.stamp_ns])
         self._check_order(trajectories)
 
     def _check_statuses(self, since_s: float) -> None:
-        """In time, and one per trajectory."""
-        plans = self.ears.plans(since_s)
-        late = [heard.message for heard in plans if self.is_late(heard)]
-        assert not late, [(f"{m.latency_ms:.0f} ms", m.fallback_rung, m.fallback_reason, m.stage_times_ms) for m in late]
-        told = [heard.stamp_ns for heard in plans]
-        planned = [heard.stamp_ns for heard in self.ears.trajectories(since_s)]
+        """Assert that statuses were in time and one per trajectory."""
+        plans = self.listener.plans(since_s)
+        late = [received.message for received in plans if self.is_late(received)]
+        assert not late, [
+            (f"{m.latency_ms:.0f} ms", m.fallback_rung, m.fallback_reason, m.stage_times_ms) for m in late
+        ]
+        reported = [received.stamp_ns for received in plans]
+        planned = [received.stamp_ns for received in self.listener.trajectories(since_s)]
         # At both ends a partner may lie just outside.
-        assert set(planned[1:-1]) <= set(told) and set(told[1:-1]) <= set(planned), (planned, told)
-        assert len(set(told)) == len(told), [stamp for stamp in told if told.count(stamp) > 1]
+        assert set(planned[1:-1]) <= set(reported) and set(reported[1:-1]) <= set(planned), (planned, reported)
+        assert len(set(reported)) == len(reported), [stamp for stamp in reported if reported.count(stamp) > 1]
 
-    def is_late(self, heard: Heard) -> bool:
-        """Whether a plan missed its deadline by more than cores were denied meanwhile."""
-        late_ms = heard.message.latency_ms - heard.message.deadline_ms
-        denied_s = self.starvation.between(heard.at_s - 1e-3 * heard.message.latency_ms - 0.1, heard.at_s)
+    def is_late(self, received: ReceivedMessage) -> bool:
+        """Whether a plan missed its deadline by more than the CPU starvation meanwhile."""
+        late_ms = received.message.latency_ms - received.message.deadline_ms
+        denied_s = self.cpu_starvation.between(received.at_s - 1e-3 * received.message.latency_ms - 0.1, received.at_s)
         return bool(late_ms > 1e3 * denied_s) if late_ms > 0.0 else False
 
-    def _check_trajectory(self, heard: Heard, rung: int) -> None:
-        trajectory = decode_plan.trajectory(heard.message)
-        faults = trajectory_faults(trajectory, true_ego(self.vehicle, heard.stamp_ns), self.config)
+    def _check_trajectory(self, received: ReceivedMessage, rung: int) -> None:
+        trajectory = decode_plan.trajectory(received.message)
+        faults = trajectory_faults(trajectory, true_ego(self.vehicle, received.stamp_ns), self.config)
         if faults and rung:
-            faults = self._fallback_faults(trajectory, heard.at_s)
-        assert not faults, (faults, rung, heard.stamp_ns)
+            faults = self._fallback_faults(trajectory, received.at_s)
+        assert not faults, (faults, rung, received.stamp_ns)
 
     def _fallback_faults(self, trajectory: Trajectory, at_s: float) -> tuple[str, ...]:
-        """Of a plan that only stops: it starts where the vehicle is or was last known to be, and never accelerates."""
+        """Faults of a stopping plan: it must start at the present or last known state and never accelerate."""
         found = {
             "accelerates": (np.diff(trajectory.speed_mps_T) > 1e-3).any() or (trajectory.accel_mps2_T > 1e-3).any(),
             "starts elsewhere": not any(_starts_at(trajectory, ego) for ego in self._known_egos(at_s)),
@@ -197,7 +204,7 @@ class FaultStage:
     def _known_egos(self, at_s: float) -> list[EgoState]:
         return [ego for sent_s, ego in self.vehicle.sent_egos if at_s - 4.0 <= sent_s <= at_s]
 
-    def _check_order(self, trajectories: list[Heard]) -> None:
+    def _check_order(self, trajectories: list[ReceivedMessage]) -> None:
         for earlier, later in itertools.pairwise(trajectories):
             jumped = self.vehicle.jumps_back_between(earlier.at_s - 0.3, later.at_s)
             assert later.stamp_ns > earlier.stamp_ns or jumped, "trajectory stamps run backwards"
@@ -207,7 +214,7 @@ class FaultStage:
 
 
 def _starts_at(trajectory: Trajectory, ego: EgoState) -> bool:
-    """Whether a trajectory begins at a state, or up to a cycle further on."""
+    """Whether a trajectory begins at a state, or up to one cycle ahead of it."""
     ahead_m = trajectory.x_m_T[0] - ego.x_m
     return (
         -START_TOLERANCE_M <= ahead_m <= 0.25 * ego.vx_mps + START_TOLERANCE_M

@@ -1,4 +1,4 @@
-"""Just enough of launch and launch_ros to execute a launch file where neither is installed, and see what it would start."""
+"""A fake of launch and launch_ros: executes a launch file where neither is installed and records what it would start."""
 
 from __future__ import annotations
 

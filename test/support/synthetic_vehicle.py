@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import needs_ros  # noqa: F401
 import numpy as np
-from plain_drive import RIG, ground
 from rclpy.node import Node
 from sensor_faults import Fault
+from straight_drive import RIG, ground
 
 from transdiffuser_planner.core.types import Acceleration, Command, EgoState, SignalState, TrafficSignal
 from transdiffuser_planner.recording import encode
@@ -36,7 +37,7 @@ _TYPES = {
 """Streams in the order in which they are published in every tick."""
 
 
-class LiveVehicle(Node):
+class SyntheticVehicle(Node):
     """Publishes in a thread of its own from ``start`` on.
 
     Attributes:
@@ -47,7 +48,7 @@ class LiveVehicle(Node):
     """
 
     def __init__(self, planner: str = "/transdiffuser_planner", *, has_clock: bool = False) -> None:
-        super().__init__("live_vehicle")
+        super().__init__("synthetic_vehicle")
         self.faults: dict[str, Fault] = {}
         self.clock_offset_s = self.teleport_m = 0.0
         self.sent_egos: list[tuple[float, EgoState]] = []
@@ -136,7 +137,9 @@ class LiveVehicle(Node):
                 if self._has_clock and clock_s <= now:
                     self._send("clock", encode.clock(make, self.stamp_ns()))
                     clock_s = now + CLOCK_S
-                next_s = min([tick_s, *([clock_s] if self._has_clock else []), *(self._late[0][:1] if self._late else [])])
+                next_s = min(
+                    [tick_s, *([clock_s] if self._has_clock else []), *(self._late[0][:1] if self._late else [])]
+                )
                 if self._ended.wait(max(next_s - time.monotonic(), 1e-4)):
                     return
 
@@ -191,7 +194,7 @@ class LiveVehicle(Node):
         return makers[name]()
 
 
-def true_ego(vehicle: LiveVehicle, stamp_ns: int) -> EgoState:
+def true_ego(vehicle: SyntheticVehicle, stamp_ns: int) -> EgoState:
     """Where the vehicle was at a stamp: its state in the nearest tick, moved on."""
     nearest = min((ego for _, ego in vehicle.sent_egos), key=lambda ego: abs(ego.stamp_ns - stamp_ns))
     x_m = nearest.x_m + nearest.vx_mps * (stamp_ns - nearest.stamp_ns) * 1e-9

@@ -1,0 +1,31 @@
+"""Loads the graphs of a model once per process: every planner is a new one, their sessions are shared."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.runtime.manifest import load_manifest
+from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.planner import Planner
+
+
+def planner_loader(model: str, rig: Rig) -> Callable[[PlannerConfig, PlanMemory], Planner]:
+    """Replaces ``planner_loader`` of the node; the model's files are checked every time."""
+
+    def load(config: PlannerConfig, memory: PlanMemory) -> Planner:
+        folder = model_folder(model)
+        load_manifest(folder)
+        planner = Planner(_backend(folder, config.provider, config.num_threads, config.precision), rig, config, memory)
+        planner.warm_up()
+        return planner
+
+    return load
+
+
+@cache
+def _backend(folder: Path, provider: str, num_threads: int, precision: str) -> OnnxBackend:
+    return OnnxBackend(load_manifest(folder), provider, num_threads, precision)
