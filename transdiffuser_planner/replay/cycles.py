@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult
+from transdiffuser_planner.pipeline.ego_history import odometry_in_base
 from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.recording.feed import MessageFeeder
@@ -143,7 +142,7 @@ class BagPlanner:
         if reason:
             self.log.refused[reason] += 1
         elif item.topic == self._topics.odometry:
-            self.log.ego.append(_in_base(decode.odometry(item.message), self._offset_m))
+            self.log.ego.append(odometry_in_base(decode.odometry(item.message), self._offset_m))
             self._now_ns = self.log.ego[-1].stamp_ns
             self.log.begin_ns = self.log.begin_ns or item.log_time_ns
             self.log.end_ns = item.log_time_ns
@@ -187,10 +186,3 @@ class BagPlanner:
             outcome=result,
             latency_ms=(time.perf_counter() - begin) * 1e3,
         )
-
-
-def _in_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
-    """Position of odometry moved to base_link, as the assembler does."""
-    x_m = ego.x_m - base_from_child_x_m * float(np.cos(ego.heading_rad))
-    y_m = ego.y_m - base_from_child_x_m * float(np.sin(ego.heading_rad))
-    return replace(ego, x_m=x_m, y_m=y_m)
