@@ -95,7 +95,8 @@ class NodeServices:
 async def _done(outcome: Outcome[Provenance], node: Node) -> Provenance:
     """Wait for another thread without holding up the executor, which a new task wakes."""
     executor = node.executor
-    done: Future = Future(executor=executor)
+    assert executor is not None  # a service is only called by one
+    done: Future[None] = Future(executor=executor)
     outcome.add_done_callback(lambda _: executor.create_task(done.set_result, None))
     await done
     return outcome.result()
