@@ -24,16 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Spin the node until interrupted."""
     from transdiffuser_planner.ros import session
+    from transdiffuser_planner.ros.remapping import as_ros_arguments, planner_remappings
 
     ros_args = [*_extra_ros_arguments(args), *args.ros_args]
-    from transdiffuser_planner.bridges import carla
-
     topics_file = args.topics
     if args.preset is not None and topics_file is None:
         topics_file = preset_files(args.preset)[0]
     if topics_file is not None:
-        remappings = carla.planner_remappings(TopicMap.load(topics_file))
-        ros_args = ["--ros-args", *carla.as_ros_arguments(remappings), *ros_args]
+        remappings = planner_remappings(TopicMap.load(topics_file))
+        ros_args = ["--ros-args", *as_ros_arguments(remappings), *ros_args]
 
     def make_node() -> object:
         from transdiffuser_planner.ros.planner_node import PlannerNode

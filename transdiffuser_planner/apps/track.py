@@ -15,11 +15,12 @@ def run(args: argparse.Namespace) -> int:
     """Spin the node until interrupted."""
     from transdiffuser_planner.bridges import carla
     from transdiffuser_planner.ros import session
+    from transdiffuser_planner.ros.remapping import as_ros_arguments
 
     ros_args = list(args.ros_args)
     if args.preset == "carla":
         remappings = carla.tracker_remappings(carla.topic_map())
-        ros_args = ["--ros-args", *carla.as_ros_arguments(remappings), *ros_args]
+        ros_args = ["--ros-args", *as_ros_arguments(remappings), *ros_args]
 
     def make_node() -> object:
         from transdiffuser_planner.ros.tracker_node import TrackerNode

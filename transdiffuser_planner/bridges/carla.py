@@ -1,6 +1,6 @@
-"""CARLA's ROS bridge: which of its topics are the planner's and the tracker's inputs and outputs.
+"""CARLA's ROS bridge: its topics under any role name, and where the tracker drives.
 
-The simulator of this package speaks the same topics, so everything here serves both.
+The simulator of this package publishes the same topics, so everything here serves both.
 """
 
 from __future__ import annotations
@@ -34,17 +34,6 @@ def topic_map(role_name: str = ROLE_NAME, topics_file: Path = PARAMS / "topics_c
     )
 
 
-def planner_remappings(topics: TopicMap) -> list[tuple[str, str]]:
-    """(private name, topic) of every input of the planner that the map has; compressed pictures are told by their topic."""
-    pairs = []
-    for camera, topic in topics.images.items():
-        suffix = "/compressed" if topic.endswith("/compressed") else ""
-        pairs.append((f"~/input/camera/{camera}{suffix}", topic))
-    pairs += [(f"~/input/camera/{camera}/camera_info", topic) for camera, topic in topics.camera_infos.items()]
-    names = ("lidar", "odometry", "acceleration", "route", "command", "speed_limit", "traffic_signal")
-    return pairs + [(f"~/input/{name}", getattr(topics, name)) for name in names if getattr(topics, name)]
-
-
 def tracker_remappings(topics: TopicMap, role_name: str = ROLE_NAME) -> list[tuple[str, str]]:
     """(private name, topic) of the tracker."""
     return [
@@ -52,8 +41,3 @@ def tracker_remappings(topics: TopicMap, role_name: str = ROLE_NAME) -> list[tup
         ("~/input/odometry", topics.odometry),
         ("~/output/ackermann_cmd", f"/carla/{role_name}/ackermann_cmd"),
     ]
-
-
-def as_ros_arguments(remappings: list[tuple[str, str]]) -> list[str]:
-    """For a command line behind ``--ros-args``."""
-    return [word for name, topic in remappings for word in ("-r", f"{name}:={topic}")]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.heard import AREA, SENSORS, Heard, find
+from transdiffuser_planner.recording.input_registry import INPUTS
 
 _SAY = Findings(AREA)
 _SLOW_SHARE = 0.8
@@ -15,8 +16,9 @@ _FUTURE_S = 0.05
 _TAI_MINUS_UTC_S = 37.0
 _BIG_BYTES = 500_000
 _HOUR_S = 3600.0
-_CLOCKED = (*SENSORS, "odometry", "acceleration", "command", "traffic_signal", "action_tokens")
+_CLOCKED = tuple(spec.name for spec in INPUTS if spec.is_aligned)
 """Inputs whose stamps the planner compares with the frame's."""
+_EVERY_CYCLE = tuple(spec.name for spec in INPUTS if spec.is_every_cycle)
 
 
 def check(heard: Sequence[Heard], config: PlannerConfig, seconds: float, *, plain_udp: bool) -> Iterator[Finding]:
@@ -61,7 +63,7 @@ def _silent(item: Heard, seconds: float) -> Finding:
 
 def _rate(item: Heard, config: PlannerConfig, seconds: float) -> Iterator[Finding]:
     """Sensors and odometry are wanted in every cycle."""
-    if item.kind not in (*SENSORS, "odometry"):
+    if item.kind not in _EVERY_CYCLE:
         return
     limit_s = config.max_odometry_age_s if item.kind == "odometry" else config.max_sensor_age_s
     name = "max_odometry_age_s" if item.kind == "odometry" else "max_sensor_age_s"
@@ -88,13 +90,13 @@ def _stamps(item: Heard, config: PlannerConfig) -> Iterator[Finding]:
         return
     back = sum(b < a for a, b in itertools.pairwise(item.stamp_ns))
     repeated = sum(b == a for a, b in itertools.pairwise(item.stamp_ns))
-    if back or (repeated and item.kind in (*SENSORS, "odometry")):
+    if back or (repeated and item.kind in _EVERY_CYCLE):
         text = f"{item.topic}: {back} stamps run backwards, {repeated} are repeated; those messages are refused"
         yield _SAY.warn(
             item.name, text, "look for a second publisher, or for a driver that stamps with the time of sending"
         )
     limit_s = {"odometry": config.max_odometry_age_s}.get(item.kind, config.max_sensor_age_s)
-    if item.kind not in (*SENSORS, "odometry"):
+    if item.kind not in _EVERY_CYCLE:
         limit_s = config.max_optional_age_s
     if abs(age_s) > _HOUR_S:
         text = f"{item.topic}: stamps are {_span(age_s)} the planner's clock: another clock"

@@ -14,12 +14,16 @@ from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.heard import AREA, Heard, find
 from transdiffuser_planner.pipeline.lidar_bev import points_in_base
 from transdiffuser_planner.recording import decode
+from transdiffuser_planner.recording.input_registry import BY_NAME, CAMERA, CAMERA_INFO, INPUTS, LIDAR, ODOMETRY, ROUTE
 
 _SAY = Findings(AREA)
 _FEW_POINTS = 500
 _GROUND_GAP_M = 0.5
 _FOCAL_GAP = 0.05
 _MOVING_MPS = 1.5
+_CHECKED_FURTHER = {CAMERA, CAMERA_INFO, LIDAR, ODOMETRY, ROUTE}
+_DECODED_ALIKE = tuple(spec.name for spec in INPUTS if spec not in _CHECKED_FURTHER)
+"""Inputs of which nothing is checked but whether a message can be decoded."""
 
 
 def check(heard: Sequence[Heard], rig: Rig) -> Iterator[Finding]:
@@ -202,16 +206,10 @@ def _route(item: Heard, odometry: Heard | None) -> Iterator[Finding]:
 
 
 def _others(heard: Sequence[Heard]) -> Iterator[Finding]:
-    checks = {
-        "acceleration": decode.acceleration,
-        "command": decode.driving_command,
-        "traffic_signal": decode.traffic_signal,
-        "action_tokens": decode.action_tokens,
-    }
     for item in heard:
-        if item.kind in checks and item.message is not None:
+        if item.kind in _DECODED_ALIKE and item.message is not None:
             try:
-                checks[item.kind](item.message)
+                BY_NAME[item.kind].decode(item.message, item.camera)
             except InputError as error:
                 yield _SAY.warn(item.name, f"{item.topic}: {error}", "correct its source; the input is masked")
         if item.kind == "speed_limit" and item.message is not None and not 0.0 < item.message.data < 70.0:

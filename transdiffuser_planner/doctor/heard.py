@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from transdiffuser_planner.recording.input_registry import INPUTS
+
 AREA = "live topics"
-SENSORS = ("camera", "lidar")
+SENSORS = tuple(spec.name for spec in INPUTS if spec.is_frame)
 """First words of inputs that arrive once per frame."""
 
 

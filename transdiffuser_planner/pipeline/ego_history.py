@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,26 @@ HEADING_JUMP_RAD = 0.05
 SPEED_JUMP_MPS = 1.0
 _MAX_ACCEL_MPS2 = 12.0
 _MAX_YAW_ACCEL_RADPS2 = 4.0
+
+
+def odometry_in_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
+    """Odometry of a child frame on the vehicle's axis, moved to base_link.
+
+    Args:
+        ego: Pose and velocities of the child frame.
+        base_from_child_x_m: Position of the child frame in base_link, along x.
+
+    Returns:
+        Pose and velocities of base_link; heading, forward speed and yaw rate are the same for a rigid vehicle.
+    """
+    if base_from_child_x_m == 0.0:
+        return ego
+    return replace(
+        ego,
+        x_m=ego.x_m - base_from_child_x_m * math.cos(ego.heading_rad),
+        y_m=ego.y_m - base_from_child_x_m * math.sin(ego.heading_rad),
+        vy_mps=ego.vy_mps - ego.yaw_rate_radps * base_from_child_x_m,
+    )
 
 
 def is_discontinuity(previous: EgoState, current: EgoState) -> bool:

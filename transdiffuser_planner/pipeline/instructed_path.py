@@ -1,8 +1,10 @@
-"""What action tokens still say now: their path, moved from the pose it was spoken at to the present one."""
+"""The path that action tokens ask for: moved to the present pose, as inputs of the model and as poses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +12,43 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.geometry import global_from_local, local_from_global
 from transdiffuser_planner.core.types import EgoState, InstructedPath
-from transdiffuser_planner.pipeline.action_codebook import segments_between
+from transdiffuser_planner.pipeline.action_codebook import follow, segments_between
 from transdiffuser_planner.pipeline.ego_history import interpolate
 
 _EPSILON_S = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TokenPath:
+    """The path of the action tokens in the present base_link, as the model receives it.
+
+    Attributes:
+        pose_T3: Poses at the plan steps.
+        valid_T: 1.0 at the plan steps that the tokens reach, else 0.0.
+    """
+
+    pose_T3: NDArray[np.float64]
+    valid_T: NDArray[np.float32]
+
+    @staticmethod
+    def of(observation: Mapping[str, NDArray[Any]]) -> TokenPath | None:
+        """From the model's inputs.
+
+        Args:
+            observation: With ``core.contract.TOKEN_INPUTS`` (1, T, ...), if the model takes them.
+
+        Returns:
+            The path; None without action tokens.
+        """
+        valid_T = observation.get("action_tokens_valid", np.zeros((1, 0)))[0]
+        if not valid_T.any():
+            return None
+        return TokenPath(pose_T3=follow(observation["action_tokens"][0].astype(np.float64)), valid_T=valid_T)
+
+    @property
+    def pose_S3(self) -> NDArray[np.float64]:
+        """Poses at the plan steps that the tokens reach."""
+        return self.pose_T3[self.valid_T > 0.0]
 
 
 def token_tensors(

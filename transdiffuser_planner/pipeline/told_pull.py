@@ -9,14 +9,12 @@ Letters: M samples, N = 1 + A tokens with the ego first, T plan steps, P = T x 3
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.pipeline.action_codebook import follow
+from transdiffuser_planner.pipeline.instructed_path import TokenPath
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.pipeline.sampler import PredictNoise
@@ -32,21 +30,22 @@ class ToldPlan:
     weight_P: Array
 
     @staticmethod
-    def of(observation: Mapping[str, NDArray[Any]], normalizer: PlanNormalizer, weight: float) -> ToldPlan | None:
-        """From the model's inputs; None when nothing is said or nothing is drawn.
+    def of(path: TokenPath | None, normalizer: PlanNormalizer, weight: float) -> ToldPlan | None:
+        """The plan that samples are drawn towards.
 
         Args:
-            observation: ``core.contract.TOKEN_INPUTS``, if the model takes them, (1, T, ...).
+            path: Of the action tokens.
             normalizer: The model's.
             weight: 0 .. 1.
+
+        Returns:
+            The plan; None without action tokens or weight.
         """
-        valid_T = observation.get("action_tokens_valid", np.zeros((1, 0)))[0]
-        if weight <= 0.0 or not valid_T.any():
+        if weight <= 0.0 or path is None:
             return None
-        pose_T3 = follow(observation["action_tokens"][0].astype(np.float64))
-        nobody = np.zeros((1, 0, len(pose_T3), 3)), np.zeros((1, 0, 3))
-        plan_P = normalizer.to_model(pose_T3[None], *nobody)[0, 0]
-        return ToldPlan(plan_P=plan_P, weight_P=np.repeat(weight * valid_T, 3).astype(np.float32))
+        agents = np.zeros((1, 0, len(path.pose_T3), 3)), np.zeros((1, 0, 3))
+        plan_P = normalizer.to_model(path.pose_T3[None], *agents)[0, 0]
+        return ToldPlan(plan_P=plan_P, weight_P=np.repeat(weight * path.valid_T, 3).astype(np.float32))
 
 
 def pulled(predict_noise: PredictNoise, told: ToldPlan | None, schedule: NoiseSchedule) -> PredictNoise:

@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.core.types import (
-    Acceleration,
-    ActionTokens,
-    CameraImage,
-    CameraIntrinsics,
-    Command,
-    EgoState,
-    PointCloud,
-    Route,
-    TrafficSignal,
-)
-from transdiffuser_planner.recording import decode
+from transdiffuser_planner.recording.input_registry import InputSpec, SnapshotSink, mapped_inputs
 from transdiffuser_planner.recording.lacking_fields import lacking_fields_refused
 from transdiffuser_planner.recording.topics import TopicMap
 
 _MAX_REASON = 300
 
 
-class SnapshotSink(Protocol):
-    """Takes values; each call returns why a value was refused, or None."""
-
-    def add_image(self, image: CameraImage) -> str | None: ...
-    def add_intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> str | None: ...
-    def add_cloud(self, cloud: PointCloud) -> str | None: ...
-    def add_odometry(self, ego: EgoState) -> str | None: ...
-    def add_acceleration(self, acceleration: Acceleration) -> str | None: ...
-    def add_route(self, route: Route) -> str | None: ...
-    def add_command(self, stamp_ns: int, command: Command) -> str | None: ...
-    def add_signal(self, signal: TrafficSignal) -> str | None: ...
-    def add_speed_limit(self, stamp_ns: int, speed_limit_mps: float) -> str | None: ...
-    def add_action_tokens(self, tokens: ActionTokens) -> str | None: ...
-
-
 class MessageFeeder:
     """Knows which topic is which input."""
 
     def __init__(self, topics: TopicMap, sink: SnapshotSink) -> None:
-        self._takers: dict[str, Callable[[Any, int], str | None]] = {
-            topics.lidar: lambda m, _: sink.add_cloud(decode.point_cloud(m)),
-            topics.odometry: lambda m, _: sink.add_odometry(decode.odometry(m)),
-            topics.acceleration: lambda m, _: sink.add_acceleration(decode.acceleration(m)),
-            topics.route: lambda m, _: sink.add_route(decode.route(m)),
-            topics.command: lambda m, _: sink.add_command(decode.stamp_ns(m), decode.driving_command(m)),
-            topics.speed_limit: lambda m, log_time_ns: sink.add_speed_limit(log_time_ns, float(m.data)),
-            topics.action_tokens: lambda m, _: sink.add_action_tokens(decode.action_tokens(m)),
-            topics.traffic_signal: lambda m, _: sink.add_signal(decode.traffic_signal(m)),
+        self._sink = sink
+        self._inputs: dict[str, tuple[InputSpec, str]] = {
+            topic: (spec, camera) for spec, camera, topic in mapped_inputs(topics)
         }
-        for name, topic in topics.camera_infos.items():
-            self._takers[topic] = lambda m, _, name=name: sink.add_intrinsics(name, decode.intrinsics(m))
-        for name, topic in topics.images.items():
-            self._takers[topic] = lambda m, _, name=name: sink.add_image(decode.image(m, name))
-        self._takers.pop("", None)
-        self.sensor_topics = (set(topics.images.values()) | {topics.lidar}) - {""}
+        self.sensor_topics = {topic for topic, (spec, _) in self._inputs.items() if spec.is_frame}
+        self.every_cycle_topics = {topic for topic, (spec, _) in self._inputs.items() if spec.is_every_cycle}
 
     def feed(self, topic: str, log_time_ns: int, message: Any) -> str | None:
         """Decode one message and hand it on.
@@ -71,13 +34,14 @@ class MessageFeeder:
         Returns:
             Why the value was refused, in one line, or None.
         """
-        take = self._takers.get(topic)
-        if take is None:
+        found = self._inputs.get(topic)
+        if found is None:
             return None
+        spec, camera = found
         try:
             _check_stamp(message, topic)
             with lacking_fields_refused(topic):
-                reason = take(message, log_time_ns)
+                reason = spec.add(self._sink, spec.decode(message, camera), log_time_ns, camera)
         except InputError as error:
             reason = str(error)
         return reason and _one_line(reason)

@@ -7,16 +7,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult
+from transdiffuser_planner.pipeline.ego_history import odometry_in_base
 from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.recording.feed import MessageFeeder
+from transdiffuser_planner.recording.input_registry import CAMERA, SINGLE_INPUTS, Need
 from transdiffuser_planner.recording.topics import TopicMap
-from transdiffuser_planner.replay.input_types import INPUT_TYPES, PICTURES
 from transdiffuser_planner.runtime.budget import CycleBudget
 from transdiffuser_planner.runtime.frame_trigger import FrameTrigger
 from transdiffuser_planner.runtime.planner import Planner
@@ -77,8 +76,8 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
         InputError: No odometry, none of the rig's sensors, or a topic of another type.
     """
     held = bag.topics()
-    wanted = {f"camera '{name}'": (topics.images.get(name, ""), PICTURES) for name in camera_names}
-    wanted |= {name: (str(getattr(topics, name)), kinds) for name, kinds in INPUT_TYPES.items()}
+    wanted = {f"camera '{name}'": (topics.images.get(name, ""), CAMERA.message_types) for name in camera_names}
+    wanted |= {spec.name: (str(getattr(topics, spec.name)), spec.message_types) for spec in SINGLE_INPUTS}
     absent = []
     for name, (topic, kinds) in wanted.items():
         if not topic or topic not in held:
@@ -93,8 +92,7 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
         listed = ", ".join(sorted(held)) or "no topic at all"
         sought = ", ".join(f"{name} on '{wanted[name][0]}'" for name in needed)
         raise InputError(f"bag {bag.path}: holds no {sought}; it has {listed}; choose --preset or give --topics")
-    # Nobody misses a LiDAR that the vehicle does not have, nor tokens that nobody speaks.
-    unmissed = {"action_tokens"} | (set() if has_lidar else {"lidar"})
+    unmissed = {spec.name for spec in SINGLE_INPUTS if spec.need is Need.UNREPORTED} | (set() if has_lidar else {"lidar"})
     return [name for name in absent if name not in unmissed]
 
 
@@ -144,7 +142,7 @@ class BagPlanner:
         if reason:
             self.log.refused[reason] += 1
         elif item.topic == self._topics.odometry:
-            self.log.ego.append(_in_base(decode.odometry(item.message), self._offset_m))
+            self.log.ego.append(odometry_in_base(decode.odometry(item.message), self._offset_m))
             self._now_ns = self.log.ego[-1].stamp_ns
             self.log.begin_ns = self.log.begin_ns or item.log_time_ns
             self.log.end_ns = item.log_time_ns
@@ -188,10 +186,3 @@ class BagPlanner:
             outcome=result,
             latency_ms=(time.perf_counter() - begin) * 1e3,
         )
-
-
-def _in_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
-    """Position of odometry moved to base_link, as the assembler does."""
-    x_m = ego.x_m - base_from_child_x_m * float(np.cos(ego.heading_rad))
-    y_m = ego.y_m - base_from_child_x_m * float(np.sin(ego.heading_rad))
-    return replace(ego, x_m=x_m, y_m=y_m)

@@ -14,9 +14,9 @@ from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
+from transdiffuser_planner.recording.input_registry import GROUND_TRUTH_TYPES, mapped_inputs
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.replay.cycles import check_inputs
-from transdiffuser_planner.replay.input_types import INPUT_TYPES, TRUTH_TYPES
 from transdiffuser_planner.replay.mapping import Choice, choose
 
 GAP_FACTOR = 3.0
@@ -199,7 +199,5 @@ def _uses(found: Inspection) -> dict[str, str]:
     if found.choice is None:
         return {}
     topics = found.choice.topics
-    used = {topic: f"camera {name}" for name, topic in topics.images.items()}
-    used |= {topic: f"camera_info {name}" for name, topic in topics.camera_infos.items()}
-    single = (*INPUT_TYPES, *TRUTH_TYPES)
-    return used | {getattr(topics, name): name for name in single if getattr(topics, name)}
+    used = {topic: spec.title(camera) for spec, camera, topic in mapped_inputs(topics)}
+    return used | {getattr(topics, name): name for name in GROUND_TRUTH_TYPES if getattr(topics, name)}

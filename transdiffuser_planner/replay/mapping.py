@@ -9,8 +9,8 @@ from pathlib import Path
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.recording.input_registry import BY_NAME, CAMERA, CAMERA_INFO, ODOMETRY, SINGLE_TYPES
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap, preset_files
-from transdiffuser_planner.replay.input_types import INFO_TYPES, INPUT_TYPES, PICTURES, TRUTH_TYPES
 from transdiffuser_planner.replay.spellings import spelled_as_held
 
 _ROLE = re.compile(r"^/carla/([^/]+)/odometry$")
@@ -166,10 +166,9 @@ def _score(topics: TopicMap, held: Mapping[str, str]) -> int:
     def has(topic: str, kinds: tuple[str, ...]) -> bool:
         return bool(topic) and held.get(topic) in kinds
 
-    cameras = sum(has(topic, PICTURES) for topic in topics.images.values())
-    infos = sum(has(topic, INFO_TYPES) for topic in topics.camera_infos.values())
-    kinds = {**INPUT_TYPES, **TRUTH_TYPES}
-    others = {name: has(str(getattr(topics, name)), kinds[name]) for name in kinds}
+    cameras = sum(has(topic, CAMERA.message_types) for topic in topics.images.values())
+    infos = sum(has(topic, CAMERA_INFO.message_types) for topic in topics.camera_infos.values())
+    others = {name: has(str(getattr(topics, name)), kinds) for name, kinds in SINGLE_TYPES.items()}
     if not others["odometry"] or not (cameras or others["lidar"]):
         return 0
     return cameras + infos + sum(others.values())
@@ -183,14 +182,14 @@ def by_names_and_types(held: Mapping[str, str], rig: Rig, where: str) -> TopicMa
     """
     single = {
         name: _only(held, kinds, name, where, needed=name == "odometry")
-        for name, kinds in {**INPUT_TYPES, **TRUTH_TYPES}.items()
-        if name != "speed_limit"  # std_msgs/Float32 may be anything
+        for name, kinds in SINGLE_TYPES.items()
+        if name not in BY_NAME or BY_NAME[name].is_found_by_type
     }
     if rig.lidar is None:
         single["lidar"] = ""
     images, infos = {}, {}
     for camera in rig.cameras:
-        parts = {topic: topic.split("/") for topic, kind in held.items() if kind in PICTURES}
+        parts = {topic: topic.split("/") for topic, kind in held.items() if kind in CAMERA.message_types}
         mine = sorted(topic for topic, words in parts.items() if camera.name in words)
         if not mine and len(rig.cameras) == 1 and len(parts) == 1:
             mine = list(parts)
@@ -202,7 +201,7 @@ def by_names_and_types(held: Mapping[str, str], rig: Rig, where: str) -> TopicMa
         if mine:
             images[camera.name] = mine[0]
             info = mine[0].rsplit("/image", 1)[0] + "/camera_info"
-            if held.get(info) in INFO_TYPES:
+            if held.get(info) in CAMERA_INFO.message_types:
                 infos[camera.name] = info
     return TopicMap(images=images, camera_infos=infos, **single)
 
@@ -221,7 +220,7 @@ def _nothing_fits(held: Mapping[str, str], where: str) -> str:
     listed = ", ".join(sorted(held)) or "no topic at all"
     known = ", ".join(preset_names())
     roles = [topic for topic in held if _ROLE.match(topic)]
-    if not any(kind in INPUT_TYPES["odometry"] for kind in held.values()):
+    if not any(kind in ODOMETRY.message_types for kind in held.values()):
         lack = "no nav_msgs/Odometry, without which nothing can be planned"
     elif roles:
         lack = f"odometry on {roles[0]} but no camera or LiDAR where CARLA's presets expect it"

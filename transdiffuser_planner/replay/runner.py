@@ -18,12 +18,12 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import FallbackRung, PlanResult, Trajectory
 from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
+from transdiffuser_planner.recording.input_registry import GROUND_TRUTH_TYPES
 from transdiffuser_planner.recording.lacking_fields import lacking_fields_refused
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.replay.checks import trajectory_faults
 from transdiffuser_planner.replay.copied_topics import uncopied_topics
 from transdiffuser_planner.replay.cycles import BagPlanner, Cycle, check_inputs
-from transdiffuser_planner.replay.input_types import TRUTH_TYPES
 from transdiffuser_planner.replay.metrics import DriveFigures, drive_figures
 from transdiffuser_planner.replay.output_bag import OutputBag
 from transdiffuser_planner.replay.output_frames import FrameWriter
@@ -193,7 +193,7 @@ class _Run:
             faults=self._faults,
             plan_hash=self._hash.hexdigest(),
             damage=bag.damage,
-            is_simulated=TRUTH_TYPES["map"][0] in bag.topics().values(),
+            is_simulated=GROUND_TRUTH_TYPES["map"][0] in bag.topics().values(),
             wall_s=time.perf_counter() - begin,
         )
 
@@ -244,9 +244,9 @@ class _Run:
 
     def _add_truth(self, item: BagMessage) -> None:
         topics, message = self._job.topics, item.message
-        if item.topic == topics.objects and item.type_name in TRUTH_TYPES["objects"]:
+        if item.topic == topics.objects and item.type_name in GROUND_TRUTH_TYPES["objects"]:
             self._tracks.add(decode.stamp_ns(message), decode.object_array(message))
-        elif item.topic == topics.map and item.type_name in TRUTH_TYPES["map"]:
+        elif item.topic == topics.map and item.type_name in GROUND_TRUTH_TYPES["map"]:
             self._road.pieces = decode.map_polygons(message)
         elif item.topic == topics.route:
             self._road.routes.append((decode.stamp_ns(message), decode.route(message).xy_N2))

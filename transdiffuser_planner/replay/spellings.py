@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from transdiffuser_planner.recording.input_registry import CAMERA, CAMERA_INFO, SINGLE_TYPES
 from transdiffuser_planner.recording.topics import TopicMap
-from transdiffuser_planner.replay.input_types import INFO_TYPES, INPUT_TYPES, PICTURES, TRUTH_TYPES
 
 _ENDINGS = ("/compressed", "/point_cloud")
 
@@ -25,9 +25,10 @@ def spelled_as_held(topics: TopicMap, held: Mapping[str, str]) -> TopicMap:
     Returns:
         Names that the bag has stay; of another one the bag's only other spelling with the right type is taken.
     """
-    single = {name: _held_name(getattr(topics, name), kinds, held) for name, kinds in {**INPUT_TYPES, **TRUTH_TYPES}.items()}
-    images = {camera: _held_name(topic, PICTURES, held) for camera, topic in topics.images.items()}
-    infos = {camera: _held_name(topic, INFO_TYPES, held) for camera, topic in topics.camera_infos.items()}
+    single = {name: _held_name(getattr(topics, name), kinds, held) for name, kinds in SINGLE_TYPES.items()}
+    images = {camera: _held_name(topic, CAMERA.message_types, held) for camera, topic in topics.images.items()}
+    info_types = CAMERA_INFO.message_types
+    infos = {camera: _held_name(topic, info_types, held) for camera, topic in topics.camera_infos.items()}
     return replace(topics, images=images, camera_infos=infos, **single)
 
 

@@ -23,13 +23,13 @@ from transdiffuser_planner.recording import decode_plan, encode, encode_plan
 from transdiffuser_planner.recording.bag_reader import BagMessage
 from transdiffuser_planner.recording.decode import stamp_ns
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE, OUTPUT_TYPES
+from transdiffuser_planner.recording.input_registry import COMPRESSED_IMAGE, COMPRESSED_SUFFIX
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.replay.cycles import Cycle
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
 
 READY_TIMEOUT_S = 30.0
-_COMPRESSED = "sensor_msgs/msg/CompressedImage"
 PLAN_TIMEOUT_S = 10.0
 HEAD_START_S = 0.03
 
@@ -64,9 +64,9 @@ def live_names(topics: TopicMap, bag_topics: Mapping[str, str]) -> dict[str, str
     """Topic of the bag -> topic on DDS for pictures: the node tells compressed ones by their topic's name."""
     renamed = {}
     for topic in topics.images.values():
-        is_compressed, is_named_so = bag_topics.get(topic) == _COMPRESSED, topic.endswith("/compressed")
+        is_compressed, is_named_so = bag_topics.get(topic) == COMPRESSED_IMAGE, topic.endswith(COMPRESSED_SUFFIX)
         if topic in bag_topics and is_compressed != is_named_so:
-            renamed[topic] = f"{topic}/compressed" if is_compressed else f"{topic}/raw"
+            renamed[topic] = f"{topic}{COMPRESSED_SUFFIX}" if is_compressed else f"{topic}/raw"
     return renamed
 
 

@@ -9,25 +9,14 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, qos_check_compatible
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.heard import AREA, Heard
+from transdiffuser_planner.recording.input_registry import BY_NAME, CAMERA, CAMERA_INFO, SINGLE_INPUTS, is_needed
 from transdiffuser_planner.ros.live_checks_node import Target
 
 _SAY = Findings(AREA)
-_PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-_INFO = "sensor_msgs/msg/CameraInfo"
-_SINGLE = {
-    "sensor_msgs/msg/PointCloud2": "lidar",
-    "nav_msgs/msg/Odometry": "odometry",
-    "nav_msgs/msg/Path": "route",
-    "geometry_msgs/msg/AccelWithCovarianceStamped": "acceleration",
-    "transdiffuser_msgs/msg/DrivingCommand": "command",
-    "std_msgs/msg/Float32": "speed_limit",
-    "transdiffuser_msgs/msg/TrafficSignal": "traffic_signal",
-    "transdiffuser_msgs/msg/ActionTokens": "action_tokens",
-}
+_SINGLE = {kind: spec.name for spec in SINGLE_INPUTS for kind in spec.message_types}
 _SHOWN = 4
 
 
@@ -54,7 +43,7 @@ def wiring(node: Node, target: Target, rig: Rig) -> Wiring:
     findings: list[Finding] = []
     for name in dict.fromkeys(name for name, _, _ in inputs):
         places = [(topic, kind) for other, topic, kind in inputs if other == name]
-        needed = is_needed(name, target.config, len(cameras))
+        needed = is_needed(BY_NAME[name.split()[0]], target.config, len(cameras))
         live = [place for place in places if node.get_publishers_info_by_topic(place[0])]
         if not live:
             findings.append(_absent(node, target, name, places, needed=needed))
@@ -87,7 +76,7 @@ def name_inputs(topics: Sequence[tuple[str, str]], cameras: Sequence[str], priva
         that is left, or "camera ?".
     """
     found = [(_SINGLE[kind], topic, kind) for topic, kind in topics if kind in _SINGLE]
-    for kinds, word in ((_PICTURES, "camera"), ((_INFO,), "camera_info")):
+    for kinds, word in ((spec.message_types, spec.name) for spec in (CAMERA, CAMERA_INFO)):
         mine = [(topic, kind) for topic, kind in topics if kind in kinds]
         named = {topic: next((name for name in cameras if name in topic.split("/")), "") for topic, _ in mine}
         for kind in kinds:
@@ -98,13 +87,6 @@ def name_inputs(topics: Sequence[tuple[str, str]], cameras: Sequence[str], priva
                 named[unknown[0]] = rest[0]
         found += [(f"{word} {named[topic] or '?'}", topic, kind) for topic, kind in mine]
     return sorted(found, key=lambda row: (row[1].startswith(private), row))
-
-
-def is_needed(name: str, config: PlannerConfig, num_cameras: int) -> bool:
-    """Whether there is no plan without an input."""
-    if name.startswith("camera "):
-        return config.min_cameras >= num_cameras
-    return name == "odometry" or (name == "lidar" and config.require_lidar)
 
 
 def _absent(node: Node, target: Target, name: str, places: Sequence[tuple[str, str]], *, needed: bool) -> Finding:
@@ -118,16 +100,15 @@ def _absent(node: Node, target: Target, name: str, places: Sequence[tuple[str, s
         if kinds & set(types) and other not in taken and _is_fed(node, other, target)
     )
     text = f"{topic}: nobody publishes it"
-    if candidates and name != "speed_limit":
+    spec = BY_NAME[name.split()[0]]
+    if candidates and spec.is_found_by_type:
         text += f"; {places[0][1]} is published on {', '.join(candidates[:_SHOWN])}"
         remedy = f"if that is meant, remap: --ros-args -r {topic}:={candidates[0]}, or give a topic map with --topics"
     else:
         remedy = "start its source" + ("" if needed else "; without it the input is masked")
-    if name in ("lidar", "odometry") or name.startswith("camera "):
+    if spec.is_every_cycle:
         return _SAY.fault(name, text, remedy, fatal=needed)
-    return (
-        _SAY.ok(name, f"{text}; optional") if not candidates or name == "speed_limit" else _SAY.warn(name, text, remedy)
-    )
+    return _SAY.warn(name, text, remedy) if candidates and spec.is_found_by_type else _SAY.ok(name, f"{text}; optional")
 
 
 def _is_fed(node: Node, topic: str, target: Target) -> bool:

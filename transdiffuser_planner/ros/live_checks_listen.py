@@ -13,12 +13,11 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.serialization import deserialize_message
 
 from transdiffuser_planner.doctor.heard import Heard
+from transdiffuser_planner.recording.input_registry import BY_NAME, ODOMETRY
 from transdiffuser_planner.ros.live_checks_graph import Wiring
 from transdiffuser_planner.ros.live_checks_node import Target, status_class, status_topic
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import RELIABLE
-
-_NO_HEADER = ("std_msgs/msg/Float32",)
 
 
 def listen(node: Node, executor: Executor, target: Target, wired: Wiring, seconds: float) -> list[Any]:
@@ -57,7 +56,7 @@ def listen(node: Node, executor: Executor, target: Target, wired: Wiring, second
 
 def _receiver(node: Node, item: Heard, last: dict[int, bytes]) -> Callable[[bytes], None]:
     """Notes arrival and stamp; odometry is kept whole, of others the last message."""
-    stamped, whole = item.type_name not in _NO_HEADER, item.kind == "odometry"
+    stamped, whole = BY_NAME[item.kind].has_header, item.kind == ODOMETRY.name
 
     def receive(data: bytes) -> None:
         item.arrived_s.append(time.monotonic())

@@ -15,36 +15,16 @@ from rclpy.subscription import Subscription
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.recording.decode import stamp_ns
 from transdiffuser_planner.recording.feed import MessageFeeder
-from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.recording.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
 from transdiffuser_planner.ros.message_factory import message_class
-from transdiffuser_planner.ros.qos import LATCHED, SENSOR_INPUT
+from transdiffuser_planner.ros.qos import INPUT_PROFILES
 from transdiffuser_planner.runtime.input_rates import InputRates
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
-
-_OPTIONAL_INPUTS = {
-    "acceleration": "geometry_msgs/msg/AccelWithCovarianceStamped",
-    "command": "transdiffuser_msgs/msg/DrivingCommand",
-    "speed_limit": "std_msgs/msg/Float32",
-    "traffic_signal": "transdiffuser_msgs/msg/TrafficSignal",
-    "action_tokens": "transdiffuser_msgs/msg/ActionTokens",
-}
-
-
-def input_topics(rig: Rig) -> TopicMap:
-    """The node's private inputs; compressed pictures come on ``~/input/camera/<name>/compressed``."""
-    return TopicMap(
-        images={camera.name: f"~/input/camera/{camera.name}" for camera in rig.cameras},
-        camera_infos={camera.name: f"~/input/camera/{camera.name}/camera_info" for camera in rig.cameras},
-        lidar="~/input/lidar" if rig.lidar is not None else "",
-        odometry="~/input/odometry",
-        route="~/input/route",
-        **{name: f"~/input/{name}" for name in _OPTIONAL_INPUTS},
-    )
 
 
 def input_name(topic: str) -> str:
     """How an input is called in words: the sensor's name in the rig, or the topic's last part."""
-    return topic.removeprefix("~/input/").removeprefix("camera/")
+    return topic.removeprefix(PRIVATE_PREFIX).removeprefix("camera/")
 
 
 class Received(Protocol):
@@ -60,7 +40,7 @@ class NodeInputs:
     def __init__(
         self, node: Node, rig: Rig, assembler: SnapshotAssembler, received: Received, noted: Callable[[str, str], None]
     ) -> None:
-        """Subscribe to everything the rig has.
+        """Subscribe to every input of the registry that the rig has.
 
         Args:
             node: Owns the subscriptions and knows the time.
@@ -71,21 +51,12 @@ class NodeInputs:
         """
         self._node, self._received, self._noted = node, received, noted
         self._assembler, self.rates = assembler, InputRates()
-        topics = input_topics(rig)
+        topics = private_topics(rig)
         self._feeder = MessageFeeder(topics, assembler)
-        self._watched = self._feeder.sensor_topics | {topics.odometry}
         self._subscriptions: list[Subscription] = []
-        for name, topic in topics.images.items():
-            self._subscribe("sensor_msgs/msg/Image", topic, topic, SENSOR_INPUT)
-            self._subscribe("sensor_msgs/msg/CompressedImage", f"{topic}/compressed", topic, SENSOR_INPUT)
-            info = topics.camera_infos[name]
-            self._subscribe("sensor_msgs/msg/CameraInfo", info, info, SENSOR_INPUT)
-        if topics.lidar:
-            self._subscribe("sensor_msgs/msg/PointCloud2", topics.lidar, topics.lidar, SENSOR_INPUT)
-        self._subscribe("nav_msgs/msg/Odometry", topics.odometry, topics.odometry, SENSOR_INPUT)
-        self._subscribe("nav_msgs/msg/Path", topics.route, topics.route, LATCHED)
-        for name, type_name in _OPTIONAL_INPUTS.items():
-            self._subscribe(type_name, f"~/input/{name}", f"~/input/{name}", SENSOR_INPUT)
+        for spec, camera, topic in mapped_inputs(topics):
+            for message_type in spec.message_types:
+                self._subscribe(message_type, spec.private_topic(camera, message_type), topic, INPUT_PROFILES[spec.qos])
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -127,7 +98,7 @@ class NodeInputs:
         """Tell what is unusual about a message that was taken."""
         for remark in self._assembler.take_remarks():
             self._noted(key, remark)
-        if key in self._watched:
+        if key in self._feeder.every_cycle_topics:
             remark = self.rates.took(input_name(key), stamp_ns(message))
             if remark:
                 self._noted(key, remark)

@@ -86,7 +86,7 @@ class PlannerNode(LifecycleNode):
         array = message_class("diagnostic_msgs/msg/DiagnosticArray")
         self._diagnostics = self.create_publisher(array, "/diagnostics", OUTPUT)
         self._outputs = NodeOutputs(self, self._fault)
-        self._asked = NodeServices(self)
+        self._node_services = NodeServices(self, self)
         self.create_timer(_HEARTBEAT_S, self._guarded("heartbeat", self._heartbeat), clock=_STEADY)
         self.add_on_set_parameters_callback(self._on_parameters)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+from transdiffuser_planner.recording.input_registry import InputQos
+
 # Matches reliable and best-effort publishers; only fresh frames matter.
 SENSOR_INPUT = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
@@ -21,3 +23,5 @@ LATCHED = QoSProfile(
 )
 # Every message counts: simulator outputs and recorders.
 RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=20, reliability=ReliabilityPolicy.RELIABLE)
+INPUT_PROFILES = {InputQos.SENSOR: SENSOR_INPUT, InputQos.LATCHED: LATCHED}
+"""The planner's subscriptions."""

@@ -121,7 +121,7 @@ class CandidateSampler:
         noise = drawn.result()[:, :num_candidates, : 1 + slots]
         noise[0] *= np.float32(config.noise_scale)
 
-        told = ToldPlan.of(scene.observation, self._normalizer, config.token_pull)
+        told = ToldPlan.of(scene.token_path, self._normalizer, config.token_pull)
         samples = self._sample_shares(noise, condition, num_steps, budget, told, keep_estimates=keep_estimates)
         clean = np.concatenate([sample.clean_MNP for sample in samples])
         if not np.isfinite(clean).all():

@@ -15,6 +15,7 @@ from transdiffuser_planner.pipeline.agent_tracker import AgentTracker, Track, ne
 from transdiffuser_planner.pipeline.clearance import ObstacleField
 from transdiffuser_planner.pipeline.detection import decode_detections
 from transdiffuser_planner.pipeline.features import FeatureBuilder
+from transdiffuser_planner.pipeline.instructed_path import TokenPath
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.stage_times import StageTimes
 
@@ -34,6 +35,7 @@ class Scene:
         bev_probability_KLL: Bird's-eye semantics.
         tracks, agent_pose_A3: Agents, nearest first.
         obstacles: Distances to LiDAR points that belong to no moving agent.
+        token_path: The path that action tokens ask for, if there are any.
     """
 
     observation: Tensors
@@ -42,6 +44,7 @@ class Scene:
     tracks: list[Track]
     agent_pose_A3: FloatArray
     obstacles: ObstacleField
+    token_path: TokenPath | None
 
 
 class Perception:
@@ -90,6 +93,7 @@ class Perception:
             tracks=tracks,
             agent_pose_A3=agent_pose_A3,
             obstacles=obstacles,
+            token_path=TokenPath.of(observation),
         )
 
 

@@ -13,7 +13,6 @@ from transdiffuser_planner.core.contract import ModelContract, observation_specs
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, FallbackRung, PlanResult, Provenance, SensorSnapshot
-from transdiffuser_planner.pipeline.action_codebook import follow
 from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, young_plan
 from transdiffuser_planner.pipeline.postprocess import poses_to_frame, to_trajectory
 from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
@@ -171,7 +170,7 @@ class Planner:
             route_R2=route if len(route) >= 2 else None,
             signal=snapshot.signal,
             previous_F3=last_F3,
-            instructed_S3=self._instructed(scene),
+            instructed_S3=None if scene.token_path is None else scene.token_path.pose_S3,
             subscore_MQ=self._subscores(futures, scene),
         )
         return rank(judged.plans, judged.feasible_M, inputs, self.contract, self.config)
@@ -185,13 +184,6 @@ class Planner:
         if not np.isfinite(found).all():
             raise ModelError(f"model {self.backend.manifest.name}: the scorer gave NaN or infinite values")
         return found.astype(np.float64)
-
-    def _instructed(self, scene: Scene) -> FloatArray | None:
-        """Where action tokens lead from here, (S, 3), as the model was told."""
-        valid_T = scene.observation.get("action_tokens_valid")
-        if valid_T is None or not valid_T.any():
-            return None
-        return follow(scene.observation["action_tokens"][0][valid_T[0] > 0.0])
 
     def _choose(
         self,

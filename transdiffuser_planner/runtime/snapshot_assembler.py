@@ -7,7 +7,6 @@ resets what must not be mixed.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import replace
 
@@ -22,7 +21,13 @@ from transdiffuser_planner.core.types import (
     PointCloud,
     SensorSnapshot,
 )
-from transdiffuser_planner.pipeline.ego_history import extrapolate, interpolate, is_discontinuity, jump_text
+from transdiffuser_planner.pipeline.ego_history import (
+    extrapolate,
+    interpolate,
+    is_discontinuity,
+    jump_text,
+    odometry_in_base,
+)
 from transdiffuser_planner.runtime.optional_inputs import OptionalInputs
 
 LIDAR = "lidar"
@@ -124,9 +129,7 @@ class SnapshotAssembler(OptionalInputs):
 
     def add_odometry(self, ego: EgoState) -> str | None:
         """Take odometry (moved to base_link by the rig's offset); returns why it was refused, or None."""
-        offset = self._rig.base_from_odometry_child_x_m
-        if offset:
-            ego = _shift_to_base(ego, offset)
+        ego = odometry_in_base(ego, self._rig.base_from_odometry_child_x_m)
         if self._is_stray(ego.stamp_ns):
             return "odometry: stamp is hours away from the last; used when the next one agrees"
         if self._ego:
@@ -294,15 +297,3 @@ class SnapshotAssembler(OptionalInputs):
             missing=(*missing, *optional.missing),
             ages_ns=ages,
         )
-
-
-def _shift_to_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
-    """Odometry of a child frame ahead of the rear axle, moved to the rear axle (same heading)."""
-    lateral = ego.vy_mps - ego.yaw_rate_radps * base_from_child_x_m
-    cos, sin = math.cos(ego.heading_rad), math.sin(ego.heading_rad)
-    return replace(
-        ego,
-        x_m=ego.x_m - base_from_child_x_m * cos,
-        y_m=ego.y_m - base_from_child_x_m * sin,
-        vy_mps=lateral,
-    )

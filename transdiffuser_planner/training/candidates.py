@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import plan_spec
+from transdiffuser_planner.pipeline.instructed_path import TokenPath
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
@@ -85,7 +86,7 @@ class CandidateSource:
         observation = {**moment.observation, **(said or {})}
         condition = self._backend.condition(moment.features, observation, moment.agents)
         shape = (num_candidates, *plan_spec(self.contract).shape)
-        told = ToldPlan.of(observation, self._normalizer, pull)
+        told = ToldPlan.of(TokenPath.of(observation), self._normalizer, pull)
         drawn = sample_plans(
             pulled(lambda x, k: self._backend.predict_noise(x, k, condition), told, self._schedule),
             self._schedule,

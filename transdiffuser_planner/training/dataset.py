@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from transdiffuser_planner.core.contract import CONDITION_INPUTS, ModelContract
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, NotReady, SensorSnapshot, SignalState
+from transdiffuser_planner.pipeline.ego_history import odometry_in_base
 from transdiffuser_planner.pipeline.features import FeatureBuilder
 from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.bag_reader import BagReader
@@ -116,7 +117,7 @@ def _read(job: DatasetJob) -> _Recorded:
 def _samples(job: DatasetJob, recorded: _Recorded) -> tuple[list[dict[str, NDArray[Any]]], Counter[str]]:
     """Features and labels of every snapshot that has a future."""
     offset = job.rig.base_from_odometry_child_x_m
-    track = EgoTrack([_shifted(state, offset) for state in recorded.ego])
+    track = EgoTrack([odometry_in_base(state, offset) for state in recorded.ego])
     agents = AgentTracks(recorded.agents)
     painter = BevPainter(recorded.map_pieces, job.contract) if recorded.map_pieces else None
     builder = FeatureBuilder(job.contract, job.rig)
@@ -128,17 +129,6 @@ def _samples(job: DatasetJob, recorded: _Recorded) -> tuple[list[dict[str, NDArr
             continue
         rows.append(_row(snapshot, plan, builder, agents, painter))
     return rows, counts
-
-
-def _shifted(state: EgoState, base_from_child_x_m: float) -> EgoState:
-    """Odometry moved to base_link, as the assembler does."""
-    if base_from_child_x_m == 0.0:
-        return state
-    return replace(
-        state,
-        x_m=state.x_m - base_from_child_x_m * float(np.cos(state.heading_rad)),
-        y_m=state.y_m - base_from_child_x_m * float(np.sin(state.heading_rad)),
-    )
 
 
 def _row(

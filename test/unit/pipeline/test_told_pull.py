@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from transdiffuser_planner.pipeline.action_codebook import segments_between
+from transdiffuser_planner.pipeline.instructed_path import TokenPath
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
@@ -38,13 +39,13 @@ def _sampled(told: ToldPlan | None, num_steps: int = 10) -> np.ndarray:
 @pytest.mark.parametrize("num_steps", [10, 3, 1])
 def test_drawn_all_the_way_a_sample_is_what_was_asked_for(num_steps: int) -> None:
     normalizer = _normalizer()
-    clean = _sampled(ToldPlan.of(_said(), normalizer, 1.0), num_steps)
+    clean = _sampled(ToldPlan.of(TokenPath.of(_said()), normalizer, 1.0), num_steps)
     poses = normalizer.to_poses(clean, np.zeros((2, 3)))[:, 0]
     np.testing.assert_allclose(poses, np.broadcast_to(ASKED, poses.shape), atol=1e-4)
 
 
 def test_drawn_half_way_it_is_in_between_and_agents_are_not_drawn() -> None:
-    told = ToldPlan.of(_said(), _normalizer(), 0.5)
+    told = ToldPlan.of(TokenPath.of(_said()), _normalizer(), 0.5)
     assert told is not None
     clean = _sampled(told)
     np.testing.assert_allclose(clean[:, 0], np.broadcast_to(0.5 * told.plan_P, (5, 24)), atol=1e-4)
@@ -52,14 +53,14 @@ def test_drawn_half_way_it_is_in_between_and_agents_are_not_drawn() -> None:
 
 
 def test_what_was_not_said_is_the_models_alone() -> None:
-    clean, alone = _sampled(ToldPlan.of(_said(3), _normalizer(), 1.0)), _sampled(None)
+    clean, alone = _sampled(ToldPlan.of(TokenPath.of(_said(3)), _normalizer(), 1.0)), _sampled(None)
     np.testing.assert_array_equal(clean[:, 0, 9:], alone[:, 0, 9:])
     assert np.abs(clean[:, 0, :9] - alone[:, 0, :9]).max() > 0.1
 
 
 def test_silence_and_no_weight_change_nothing() -> None:
     normalizer = _normalizer()
-    assert ToldPlan.of({}, normalizer, 0.5) is None
-    assert ToldPlan.of(_said(0), normalizer, 0.5) is None
-    assert ToldPlan.of(_said(), normalizer, 0.0) is None
+    assert ToldPlan.of(TokenPath.of({}), normalizer, 0.5) is None
+    assert ToldPlan.of(TokenPath.of(_said(0)), normalizer, 0.5) is None
+    assert ToldPlan.of(TokenPath.of(_said()), normalizer, 0.0) is None
     assert pulled(_stands_still, None, SCHEDULE) is _stands_still

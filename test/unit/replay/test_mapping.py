@@ -5,8 +5,8 @@ from replay_bags import RIG, TOPICS, as_it_is, rewritten
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.recording.input_registry import CAMERA, SINGLE_TYPES
 from transdiffuser_planner.recording.topics import TopicMap, preset_files
-from transdiffuser_planner.replay.input_types import INPUT_TYPES, PICTURES, TRUTH_TYPES
 from transdiffuser_planner.replay.mapping import choose, preset_names
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
@@ -16,9 +16,9 @@ ODOMETRY, CLOUD, IMAGE = "nav_msgs/msg/Odometry", "sensor_msgs/msg/PointCloud2",
 def topics_of(name):
     """All topics of a preset with the types that a bag would have."""
     topics = TopicMap.load(preset_files(name)[0])
-    held = {topic: PICTURES[topic.endswith("ompressed")] for topic in topics.images.values()}
+    held = {topic: CAMERA.message_types[topic.endswith("ompressed")] for topic in topics.images.values()}
     held |= dict.fromkeys(topics.camera_infos.values(), "sensor_msgs/msg/CameraInfo")
-    for item, kinds in {**INPUT_TYPES, **TRUTH_TYPES}.items():
+    for item, kinds in SINGLE_TYPES.items():
         if getattr(topics, item):
             held[getattr(topics, item)] = kinds[0]
     return held

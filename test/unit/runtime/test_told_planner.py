@@ -9,6 +9,7 @@ from straight_drive import RIG, snapshot
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.paths import model_folder
 from transdiffuser_planner.core.types import InstructedPath
+from transdiffuser_planner.pipeline import action_codebook
 from transdiffuser_planner.runtime.planner import Planner
 
 MODEL = model_folder("tiny")
@@ -54,3 +55,14 @@ def test_what_is_told_is_a_condition_of_the_decoder_too() -> None:
     asked = _turn(1.0)
     told, untold = _planned(asked, token_pull=0.0), _planned(None, token_pull=0.0)
     assert np.median(told[:, 1]) > np.median(untold[:, 1]) + 2.0
+
+
+def test_the_path_of_action_tokens_is_joined_once_per_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    original = action_codebook.moved
+    monkeypatch.setattr(action_codebook, "moved", lambda *poses: calls.append(1) or original(*poses))
+    planner = Planner.load(MODEL, RIG, PlannerConfig(num_threads=1, num_candidates=4, num_denoise_steps=1))
+    seen = snapshot(FRAME, speed_mps=SPEED_MPS)
+    path = InstructedPath(stamp_ns=seen.stamp_ns, pose_S3=_turn(1.0), interval_s=0.5)
+    planner.plan(replace(seen, instructed=path))
+    assert len(calls) == planner.contract.num_plan_steps

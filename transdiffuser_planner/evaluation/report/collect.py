@@ -13,6 +13,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraIntrinsics
 from transdiffuser_planner.evaluation.report.drive import CameraView, Drive, PlanCycle, TrafficLight
 from transdiffuser_planner.evaluation.report.thinning import Pace, thin_cloud, thumbnail
+from transdiffuser_planner.pipeline.ego_history import odometry_in_base
 from transdiffuser_planner.recording import decode, decode_plan
 from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE, OUTPUT_TYPES
@@ -140,16 +141,14 @@ class _Collector:
         return [*rig_names, *(name for name in self._drive.pictures if name not in rig_names)]
 
     def _odometry(self, message: Any, stamp_ns: int) -> None:
-        ego = decode.odometry(message)
+        offset_m = self._rig.base_from_odometry_child_x_m if self._rig is not None else 0.0
+        ego = odometry_in_base(decode.odometry(message), offset_m)
         if self._newest_ns is not None and stamp_ns <= self._newest_ns:
             raise InputError("odometry: its stamp does not follow the one before")
         self._newest_ns = stamp_ns
         if not self._odometry_pace.is_due(stamp_ns):
             return
-        offset_m = self._rig.base_from_odometry_child_x_m if self._rig is not None else 0.0
-        x_m = ego.x_m - offset_m * float(np.cos(ego.heading_rad))
-        y_m = ego.y_m - offset_m * float(np.sin(ego.heading_rad))
-        self._ego.append((stamp_ns, x_m, y_m, ego.heading_rad, float(np.hypot(ego.vx_mps, ego.vy_mps))))
+        self._ego.append((stamp_ns, ego.x_m, ego.y_m, ego.heading_rad, float(np.hypot(ego.vx_mps, ego.vy_mps))))
         self._drive.frame_id = ego.frame_id
 
     def _cloud(self, message: Any, stamp_ns: int) -> None:

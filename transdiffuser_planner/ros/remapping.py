@@ -1,0 +1,26 @@
+"""Remappings of the planner's private topics to those of a vehicle, from a topic map of any source."""
+
+from __future__ import annotations
+
+from transdiffuser_planner.recording.input_registry import COMPRESSED_IMAGE, COMPRESSED_SUFFIX, mapped_inputs
+from transdiffuser_planner.recording.topics import TopicMap
+
+
+def planner_remappings(topics: TopicMap) -> list[tuple[str, str]]:
+    """(private topic, vehicle's topic) of every input that the map has.
+
+    Images are compressed where their topic ends in ``/compressed``.
+    """
+    return [
+        (spec.private_topic(camera, COMPRESSED_IMAGE if _is_compressed(topic, spec.message_types) else ""), topic)
+        for spec, camera, topic in mapped_inputs(topics)
+    ]
+
+
+def as_ros_arguments(remappings: list[tuple[str, str]]) -> list[str]:
+    """The words behind ``--ros-args`` on a command line."""
+    return [word for name, topic in remappings for word in ("-r", f"{name}:={topic}")]
+
+
+def _is_compressed(topic: str, message_types: tuple[str, ...]) -> bool:
+    return COMPRESSED_IMAGE in message_types and topic.endswith(COMPRESSED_SUFFIX)
