@@ -16,6 +16,7 @@ COMMANDS = {
     "simulate": "drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags",
     "replay": "run the planner over a recorded drive and compare with what the driver did",
     "evaluate": "measure a model in closed loop and open loop on unseen scenarios, and score plans in scenes",
+    "rig": "write a rig file and a topic map from the calibration in a recorded drive",
     "report": "make the HTML report of a recorded drive",
     "dataset": "turn bags into training samples",
     "train": "train a model from samples",
