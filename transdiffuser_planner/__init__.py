@@ -1,0 +1,26 @@
+"""A diffusion planner for automated driving: cameras, LiDAR and odometry in, a checked trajectory out."""
+
+import importlib.metadata
+import re
+from pathlib import Path
+from typing import Any
+
+_NAME = "transdiffuser_planner"
+
+
+def __getattr__(name: str) -> Any:
+    """Give ``__version__`` when it is asked for; looking it up at every import would cost time on the vehicle."""
+    if name == "__version__":
+        return _version()
+    raise AttributeError(f"module {_NAME!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    """The version in the checkout's pyproject.toml, which an editable install may be older than, else the installed one."""
+    project = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    if project.is_file():
+        text = project.read_text(encoding="utf-8")
+        found = re.search(r'^version = "(.+)"$', text, re.MULTILINE)
+        if found is not None and f'name = "{_NAME}"' in text:
+            return found[1]
+    return importlib.metadata.version(_NAME)

@@ -11,6 +11,7 @@ from typing import Any
 
 from transdiffuser_planner.core.contract import PRECISIONS
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.paths import DEFAULT_MODEL
 
 _OPEN = float("inf")
 _LARGEST_WHOLE = 2**63
@@ -128,6 +129,15 @@ class PlannerConfig:
         return PlannerConfig(**given)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeConfig:
+    """Parameters of the node that do not change how plans are made; they take effect when the node is configured."""
+
+    model: str = _choice(DEFAULT_MODEL, (), "Model folder, or the name of a shipped model.")
+    rig: str = _choice("rig_carla.yaml", (), "Sensor rig YAML; the default is the package's own file of that name.")
+    shadow: bool = _switch(False, "Start in shadow mode: plans are published below ~/shadow, not for control.")
+
+
 def _check(name: str, value: Any, kind: type, metadata: dict[str, Any]) -> None:
     """Raise ConfigError unless the value has the field's type and lies in its bounds."""
     if type(value) is not kind:
@@ -150,9 +160,9 @@ def default_values() -> dict[str, Any]:
 def parameter_table() -> str:
     """All parameters as a Markdown table; ``docs/parameters.md`` holds it and a test keeps the two equal."""
     lines = ["| parameter | default | unit | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
-    for item in fields(PlannerConfig):
+    for item in (*fields(NodeConfig), *fields(PlannerConfig)):
         data = item.metadata
-        allowed = ", ".join(data.get("options", ())) or "true, false"
+        allowed = ", ".join(data.get("options", ())) or ("true, false" if isinstance(item.default, bool) else "any text")
         if "minimum" in data:
             allowed = f"{data['minimum']:g} .. {data['maximum']:g}"
         default = str(item.default).lower() if isinstance(item.default, bool) else item.default

@@ -19,7 +19,8 @@ _SAY = Findings("rig and model")
 BASE = "base_link"
 _MAX_GAP_M = 0.1
 _MAX_TURN_RAD = math.radians(2.0)
-_OPTICAL_FROM_SENSOR = np.asarray([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+OPTICAL_FROM_SENSOR = np.asarray([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+"""Rotation of a frame with x ahead, y left, z up into the optical frame (right, down, ahead) of the same camera."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,12 +96,12 @@ def _compare(name: str, frame: str, mount: Mount, base_from_frame: NDArray[np.fl
     wanted = mount.base_from_sensor()
     ways = [base_from_frame[:3, :3]]
     if name.startswith("camera"):  # its frame may be an optical one, z ahead
-        ways.append(ways[0] @ _OPTICAL_FROM_SENSOR)
+        ways.append(ways[0] @ OPTICAL_FROM_SENSOR)
     turns = [_angle_rad(way.T @ wanted[:3, :3]) for way in ways]
     gap_m, turn_rad = float(np.linalg.norm(base_from_frame[:3, 3] - wanted[:3, 3])), min(turns)
     if gap_m <= _MAX_GAP_M and turn_rad <= _MAX_TURN_RAD:
         return _SAY.ok(name, f"mounted as /tf_static says of '{frame}'")
-    roll, pitch, yaw = _angles_rad(ways[turns.index(turn_rad)])
+    roll, pitch, yaw = angles_rad(ways[turns.index(turn_rad)])
     x, y, z = base_from_frame[:3, 3] + 0.0  # no minus zeros
     text = f"the rig and /tf_static ('{frame}') differ by {gap_m:.2f} m and {math.degrees(turn_rad):.1f} degrees"
     says = f"x_m: {x:.3f}, y_m: {y:.3f}, z_m: {z:.3f}, roll_rad: {roll:.4f}, pitch_rad: {pitch:.4f}, yaw_rad: {yaw:.4f}"
@@ -111,7 +112,7 @@ def _angle_rad(rotation: NDArray[np.float64]) -> float:
     return math.acos(max(-1.0, min(1.0, (float(np.trace(rotation)) - 1.0) / 2.0)))
 
 
-def _angles_rad(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
+def angles_rad(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
     """Roll, pitch, yaw in the rig's convention."""
     pitch = math.asin(max(-1.0, min(1.0, 0.0 - rotation[2, 0])))
     return math.atan2(rotation[2, 1], rotation[2, 2]), pitch, math.atan2(rotation[1, 0], rotation[0, 0])

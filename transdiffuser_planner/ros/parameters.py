@@ -10,8 +10,9 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.config import NodeConfig, PlannerConfig
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.recording.topics import PARAMS
 
 RELOAD_FIELDS = ("provider", "strict_provider", "num_threads", "precision")
 """Take effect when the model is loaded again (service ``~/reload_model``); everything else with the next cycle."""
@@ -38,14 +39,11 @@ def declare_config(node: Node) -> None:
         _declare(node, item.name, item.default, descriptor)
 
 
-def declare_text(node: Node, name: str, default: str, text: str) -> None:
-    """Declare a text parameter that takes effect when the node is configured."""
-    _declare(node, name, default, ParameterDescriptor(description=text))
-
-
-def declare_switch(node: Node, name: str, default: bool, text: str) -> None:
-    """Declare a parameter that is true or false and takes effect when the node is configured."""
-    _declare(node, name, default, ParameterDescriptor(description=text))
+def declare_node(node: Node) -> None:
+    """Declare every field of NodeConfig: which model, which rig, how to start."""
+    for item in fields(NodeConfig):
+        default = str(PARAMS / item.default) if item.name == "rig" else item.default
+        _declare(node, item.name, default, ParameterDescriptor(description=item.metadata["text"]))
 
 
 def _declare(node: Node, name: str, default: Any, descriptor: ParameterDescriptor) -> None:

@@ -18,11 +18,10 @@ from rclpy.parameter import Parameter
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import PlannerError
-from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
+from transdiffuser_planner.core.paths import model_folder
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import NotReady, PlanResult
 from transdiffuser_planner.recording.encode_plan import Mode
-from transdiffuser_planner.recording.topics import PARAMS
 from transdiffuser_planner.ros import parameters
 from transdiffuser_planner.ros.health import Health
 from transdiffuser_planner.ros.message_factory import message_class
@@ -66,9 +65,7 @@ class PlannerNode(LifecycleNode):
         """
         super().__init__(NODE_NAME, **node_options)
         parameters.declare_config(self)
-        parameters.declare_text(self, "model", DEFAULT_MODEL, "Model folder, or the name of a shipped model.")
-        parameters.declare_text(self, "rig", str(PARAMS / "rig_carla.yaml"), "Sensor rig YAML.")
-        parameters.declare_switch(self, "shadow", False, "Whether to start in shadow mode: plan, but not for control.")
+        parameters.declare_node(self)
         self.health = Health()
         self._poll = self._guarded("poll", self._poll_unguarded)
         self._loader = loader

@@ -90,7 +90,7 @@ def run_node(
 
     node = None
     try:
-        node = make_node()
+        node = _made(make_node)
         if begin is not None:
             begin(node)
         executor = SingleThreadedExecutor()
@@ -105,3 +105,18 @@ def run_node(
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _made(make_node: Callable[[], Any]) -> Any:
+    """The node; what the middleware refuses, such as security without keys, is one line.
+
+    Raises:
+        RosError: rcl cannot create it.
+    """
+    from rclpy._rclpy_pybind11 import RCLError  # rclpy exports it nowhere else
+
+    try:
+        return make_node()
+    except RCLError as error:
+        reason = "; ".join(line for line in str(error).splitlines() if line.strip())
+        raise RosError(f"the node cannot be created ({reason}); see docs/how-to/security.md for ROS_SECURITY_*") from None

@@ -1,0 +1,60 @@
+"""Which topics of a bag are a camera's image, and which are the planner's other inputs, told by type and name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_OTHERS = {
+    "nav_msgs/msg/Path": "route",
+    "geometry_msgs/msg/AccelWithCovarianceStamped": "acceleration",
+    "transdiffuser_msgs/msg/DrivingCommand": "command",
+    "transdiffuser_msgs/msg/TrafficSignal": "traffic_signal",
+    "transdiffuser_msgs/msg/ActionTokens": "action_tokens",
+    "derived_object_msgs/msg/ObjectArray": "objects",
+    "transdiffuser_msgs/msg/MapPolygons": "map",
+}
+
+
+def camera_names(info_topics: Sequence[str]) -> dict[str, str]:
+    """Name -> CameraInfo topic, named by the part of the topic in which the cameras differ.
+
+    Args:
+        info_topics: For example ["/carla/ego/rgb_left/camera_info", "/carla/ego/rgb_front/camera_info"].
+
+    Returns:
+        For example {"rgb_left": ..., "rgb_front": ...}, in the order of the topics.
+    """
+    words = [topic.strip("/").split("/")[:-1] or ["camera"] for topic in info_topics]
+    if len(words) == 1:
+        return {words[0][-1]: info_topics[0]}
+    shortest = min(map(len, words), default=0)
+    front = next((i for i in range(shortest) if len({row[i] for row in words}) > 1), shortest)
+    limit = shortest - front
+    back = next((i for i in range(limit) if len({row[-1 - i] for row in words}) > 1), limit)
+    return {"_".join(row[front : len(row) - back]): topic for row, topic in zip(words, info_topics, strict=True)}
+
+
+def image_topic(held: Mapping[str, str], info: str) -> str:
+    """The image topic next to a CameraInfo topic, rectified and uncompressed ones first; "" when there is none."""
+    below = info.rsplit("/", 1)[0] + "/"
+    found = [
+        topic
+        for topic, kind in held.items()
+        if kind in _IMAGES and topic.startswith(below) and "depth" not in topic.lower()
+    ]
+    return min(found, key=lambda topic: ("rect" not in topic, topic.endswith("/compressed"), topic), default="")
+
+
+def other_topics(held: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Topics of the other inputs, each where the bag has one of its type; ambiguous ones are notes."""
+    found, notes = {}, []
+    for kind, name in _OTHERS.items():
+        topics = sorted(
+            topic for topic, other in held.items() if other == kind and "transdiffuser_planner" not in topic
+        )
+        if len(topics) == 1:
+            found[name] = topics[0]
+        elif topics:
+            notes.append(f"{name}: could be {' or '.join(topics)}; add the right one to the topic map")
+    return found, notes
