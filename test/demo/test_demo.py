@@ -1,4 +1,4 @@
-"""The demo as a user runs it: three processes over DDS, a bag, a report; Ctrl-C ends everything."""
+"""The demo as a user runs it: three processes over DDS, a bag, a report; Ctrl-C ends all processes."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_ctrl_c_ends_every_process_of_the_demo(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["demo", "--model", "no_such_model"], "no such folder and no model of that name"),
         (["simulate", "--record", "{tmp}", "--map", "no_such_map"], "no_such_map"),
@@ -80,12 +80,12 @@ def test_ctrl_c_ends_every_process_of_the_demo(tmp_path):
         (["report", "{tmp}/nothing"], "does not exist"),
     ],
 )
-def test_bad_arguments_give_one_line_and_an_exit_status(arguments, said, tmp_path):
+def test_bad_arguments_give_one_line_and_an_exit_status(arguments, expected, tmp_path):
     words = [word.replace("{tmp}", str(tmp_path)) for word in arguments]
     run = subprocess.run(
         [sys.executable, "-m", "transdiffuser_planner.apps.main", *words], capture_output=True, text=True, timeout=60
     )
     assert run.returncode != 0
-    assert said in run.stderr and "Traceback" not in run.stderr
+    assert expected in run.stderr and "Traceback" not in run.stderr
     lines = [line for line in run.stderr.splitlines() if line.startswith(("transdiffuser", "seed"))]
     assert len(lines) == 1

@@ -1,4 +1,4 @@
-"""The model raises, hangs, gives NaN, gets slow; its files are spoilt, it is loaded again: over DDS in real time."""
+"""The model raises, hangs, returns NaN or slows down; its files are corrupted, it is reloaded: over DDS in real time."""
 
 import itertools
 import shutil
@@ -18,7 +18,7 @@ TRIGGER, SET_BOOL = "std_srvs/srv/Trigger", "std_srvs/srv/SetBool"
 
 
 class BreakableModelTestbench(FaultTestbench):
-    """A bench whose model breaks on command and whose folder may be spoilt."""
+    """A testbench whose model fails on command and whose folder may be corrupted."""
 
     def __init__(self, model: Path) -> None:
         self.faults, self.model = Faults(), model
@@ -58,7 +58,7 @@ def test_a_failing_session_leads_to_fallbacks_and_is_replaced(
     loads = bench.faults.num_loads
 
     def replaced(began_s: float) -> bool:
-        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came of a broken model"
+        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a broken model"
         keeper = bench.planner.keeper
         return bench.faults.num_loads > loads and keeper is not None and not keeper.is_loading
 
@@ -80,7 +80,7 @@ def test_a_slow_model_makes_fewer_denoise_steps_and_reports_it(bench: BreakableM
 
 def test_a_model_too_slow_for_any_plan_leads_to_fallbacks(bench: BreakableModelTestbench) -> None:
     def answered(began_s: float) -> bool:
-        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came of a model that is too slow"
+        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a model that is too slow"
         return len(bench.listener.plans(began_s)) >= 5
 
     bench.inject(lambda: bench.break_model("slow", 0.3), bench.faults.end, ("of the model in time",), until=answered)
@@ -130,7 +130,7 @@ def test_a_reload_during_another_is_refused(bench: BreakableModelTestbench) -> N
 
 def test_a_stop_request_makes_every_plan_a_stop_until_it_is_withdrawn(bench: BreakableModelTestbench) -> None:
     def stops(began_s: float) -> bool:
-        """From the second plan that says so: the first may have been under way."""
+        """Check from the second such plan on: the first may have been in progress."""
         stamps = [received.stamp_ns for received in bench.listener.plans(began_s) if received.message.stop_requested][
             1:
         ]
