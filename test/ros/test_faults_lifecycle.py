@@ -36,9 +36,10 @@ def state(bench: FaultTestbench) -> str:
 
 def silent(bench: FaultTestbench, for_s: float = 0.4) -> bool:
     """Whether no trajectory is published any more, once those in transit have arrived."""
-    until_s = time.monotonic() + for_s
-    bench.wait(lambda: time.monotonic() > until_s, for_s + 1.0, "time passes")
-    return not bench.listener.trajectories(until_s - for_s + 0.2)
+    since_s = time.monotonic()
+    bench.wait(lambda: time.monotonic() > since_s + for_s, for_s + 1.0, "time passes")
+    after_ns = bench.vehicle.stamp_ns(since_s)
+    return not [received for received in bench.listener.trajectories(since_s) if received.stamp_ns >= after_ns]
 
 
 def test_every_lifecycle_transition_works_and_frees_its_resources(bench: FaultTestbench) -> None:

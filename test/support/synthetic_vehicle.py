@@ -24,7 +24,7 @@ CAMERAS = tuple(camera.name for camera in RIG.cameras)
 OPTIONAL = ("acceleration", "command", "traffic_signal", "speed_limit")
 TICK_S, CLOCK_S = 0.1, 0.01
 SPEED_MPS = 6.0
-_EGOS_KEPT = 100
+_EGOS_KEPT = 600
 _TYPES = {
     "acceleration": "geometry_msgs/msg/AccelWithCovarianceStamped",
     "command": "transdiffuser_msgs/msg/DrivingCommand",
