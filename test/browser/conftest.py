@@ -1,4 +1,4 @@
-"""What the tests of pages share: a real Chromium, and pages that must not complain or ask anyone for anything."""
+"""Fixtures of the page tests: a real Chromium, and pages that must write nothing to the console and request nothing."""
 
 import shutil
 
@@ -7,7 +7,7 @@ import pytest
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
-DEADLINE_MS = 20_000
+DEADLINE_MS = 90_000
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def until():
-    """Waits for a condition within a page; playwright's own waiting needs eval, which the pages' security policy forbids."""
+    """Waits for a condition within a page; playwright's own wait needs eval, which the pages' security policy forbids."""
 
     def wait(page, condition):
         came = page.evaluate(
@@ -44,17 +44,17 @@ def until():
 
 @pytest.fixture
 def opened(browser, until):
-    """Opens a page; when the test is over, nothing may have been said in its console or asked of any server."""
-    said, contexts = [], []
+    """Opens a page; at the end of the test, it must have written no console message and made no request."""
+    messages, contexts = [], []
 
     def open_page(path, **options):
         context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(DEADLINE_MS)
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or said.append(request.url))
+        page.on("console", lambda message: messages.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: messages.append(f"error: {error}"))
+        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or messages.append(request.url))
         page.goto(path.as_uri())
         until(page, "[window.report, window.suite].some((page) => page && page.ready)")
         return page
@@ -62,4 +62,4 @@ def opened(browser, until):
     yield open_page
     for context in contexts:
         context.close()
-    assert said == []
+    assert messages == []

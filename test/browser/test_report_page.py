@@ -65,7 +65,7 @@ def spoilt(item, since_start_s):
 
 
 def rewritten(bag, out, change):
-    """A copy of a bag in which change(message, seconds since start) gives what stands for each message."""
+    """A copy of a bag in which change(message, seconds since start) gives the replacement of each message."""
     with BagReader(bag) as reader, BagWriter(out) as writer:
         start_ns = None
         for item in reader.messages():

@@ -46,7 +46,7 @@ def thinned_cloud(message):
 
 
 def jpeg(message, name):
-    """A picture as sensor_msgs/CompressedImage."""
+    """An image as sensor_msgs/CompressedImage."""
     buffer = io.BytesIO()
     Image.fromarray(decode.image(message, name).rgb_HW3).save(buffer, "JPEG", quality=JPEG_QUALITY)
     data = np.frombuffer(buffer.getvalue(), dtype=np.uint8)

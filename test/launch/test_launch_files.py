@@ -1,4 +1,4 @@
-"""What the launch files would start is accepted by the program they start; needs neither launch nor ROS."""
+"""Commands of the launch files are accepted by the program; needs neither launch nor ROS."""
 
 import argparse
 import importlib

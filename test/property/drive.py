@@ -30,7 +30,7 @@ CAMERA = RIG.cameras[0].name
 BEGIN_NS = 1_700_000_000 * 10**9
 TICK_NS = 250_000_000
 FRAME, LAST = 3, 8
-"""The frame in which a message is exchanged, and the last one: a second later, all must be as if nothing had been."""
+"""The frame in which a message is exchanged, and the last one: a second later, all must be as without it."""
 
 TOPICS = TopicMap(
     images={camera.name: "image" if camera.name == CAMERA else f"image_{camera.name}" for camera in RIG.cameras},
@@ -50,13 +50,13 @@ def stamp_of(frame: int) -> int:
 
 
 def x_of(frame: int) -> float:
-    """Where the vehicle is, at 5 m/s."""
+    """Position of the vehicle at 5 m/s."""
     return 5.0 * frame * TICK_NS * 1e-9
 
 
 @cache
 def good_messages(frame: int):
-    """(topic, message) of everything that a whole frame consists of."""
+    """(topic, message) of all messages of a complete frame."""
     stamp_ns, camera = stamp_of(frame), RIG.cameras[0]
     ego = EgoState(stamp_ns=stamp_ns, frame_id="map", x_m=x_of(frame), y_m=0.0, heading_rad=0.0, vx_mps=5.0)
     around = np.asarray([[x, y, 0.0, 1.0] for x in np.linspace(5.0, 30.0, 9) for y in (-4.0, 4.0)], dtype=np.float32)
@@ -85,7 +85,7 @@ def good_messages(frame: int):
 
 
 class Drive:
-    """What the node does between a message and the planner."""
+    """The node's path from a message to the planner."""
 
     def __init__(self):
         self.assembler = SnapshotAssembler(RIG, PlannerConfig())
@@ -96,7 +96,7 @@ class Drive:
         self.refusals: list[str] = []
 
     def take(self, topic, message, now_ns):
-        """Feed one message; returns the reason of its refusal."""
+        """Feed one message; returns the reason if it is refused."""
         reason = self.feeder.feed(topic, now_ns, message)
         assert reason is None or (isinstance(reason, str) and 0 < len(reason) <= MAX_REASON and reason.isprintable()), reason
         if self.trigger.poll(now_ns):
@@ -109,7 +109,7 @@ class Drive:
         return reason
 
     def frame(self, number, instead=None):
-        """A whole frame; instead: (topic, message) takes the place of the good message, None leaves it out.
+        """A whole frame; instead: (topic, message) takes the place of the good message, None drops it.
 
         Returns why that message was refused.
         """
@@ -167,6 +167,6 @@ def essence(snapshot, *, with_history):
     parts = [snapshot.stamp_ns, snapshot.ego, snapshot.history if with_history else (), snapshot.missing, snapshot.command]
     parts += [snapshot.intrinsics, snapshot.acceleration, snapshot.signal, snapshot.speed_limit_mps, snapshot.ages_ns]
     pictures = {n: (i.stamp_ns, i.rgb_HW3.shape, i.rgb_HW3.tobytes()) for n, i in snapshot.images.items()}
-    said = snapshot.instructed and (snapshot.instructed.stamp_ns, snapshot.instructed.pose_S3.tobytes())
+    tokens = snapshot.instructed and (snapshot.instructed.stamp_ns, snapshot.instructed.pose_S3.tobytes())
     route = snapshot.route and (snapshot.route.stamp_ns, snapshot.route.frame_id, snapshot.route.xy_N2.tobytes())
-    return [*parts, pictures, snapshot.cloud and (snapshot.cloud.stamp_ns, snapshot.cloud.xyz_N3.tobytes()), route, said]
+    return [*parts, pictures, snapshot.cloud and (snapshot.cloud.stamp_ns, snapshot.cloud.xyz_N3.tobytes()), route, tokens]

@@ -35,7 +35,7 @@ def mostly(good, wild):
 
 @st.composite
 def headers(draw):
-    """Stamps of now, of other moments of this drive, and of no clock at all."""
+    """Stamps of now, of other times of this drive, and outliers."""
     now_ns = stamp_of(FRAME)
     offsets = st.sampled_from([-5.0, -2.0, -0.25, -0.01, 0.01, 0.25, 2.0, 5.0, 60.0])
     near = offsets.map(lambda s: divmod(now_ns + int(s * 1e9), 10**9))
@@ -91,7 +91,7 @@ FILES = [picture("JPEG"), picture("PNG"), picture("JPEG", "L"), picture("JPEG", 
 
 @st.composite
 def spoilt_files(draw):
-    """A picture file with bytes changed, left out, put in, or cut off."""
+    """An image file with bytes changed, removed, inserted, or cut off."""
     data = bytearray(draw(st.sampled_from(FILES[:2] * 3 + FILES)))
     for _ in range(draw(st.integers(0, 4))):
         # Headers are where it hurts.

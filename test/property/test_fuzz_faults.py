@@ -1,4 +1,4 @@
-"""What fuzzing brought to light, one example each, and how much memory a message may take."""
+"""Faults found by fuzzing, one example each, and the memory that a message may take."""
 
 import copy
 import io

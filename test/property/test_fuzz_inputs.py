@@ -1,4 +1,4 @@
-"""Generated messages of every input type: refused with a reason or used, never an exception, and nothing stays behind."""
+"""Generated messages of every input type: refused with a reason or used, no exceptions, no effect on later frames."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Wrong data over DDS: one clear message, no plan from it, and the node goes on."""
+"""Wrong data over DDS: one clear message, no plan from it, and the node keeps running."""
 
 import numpy as np
 import pytest

@@ -69,7 +69,7 @@ def test_the_vehicle_stops_while_required_sensors_are_missing_and_drives_again_w
         need_all_cameras(bench, 1)
 
     def stopping(began_s: float) -> bool:
-        later = [received.message for received in bench.listener.plans(began_s + 1.2)]
+        later = [received.message for received in bench.plans_of_frames_after(began_s + 1.2)]
         assert all(plan.fallback_rung >= plan.RUNG_COMFORT_STOP for plan in later)
         last = bench.listener.trajectories(began_s)[-1].message
         return bool(later) and last.points[-1].longitudinal_velocity_mps < 0.01

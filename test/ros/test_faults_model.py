@@ -1,4 +1,4 @@
-"""The model raises, hangs, gives NaN, gets slow; its files are spoilt, it is loaded again: over DDS in real time."""
+"""The model raises, hangs, returns NaN or slows down; its files are corrupted, it is reloaded: over DDS in real time."""
 
 import itertools
 import shutil
@@ -18,7 +18,7 @@ TRIGGER, SET_BOOL = "std_srvs/srv/Trigger", "std_srvs/srv/SetBool"
 
 
 class BreakableModelTestbench(FaultTestbench):
-    """A bench whose model breaks on command and whose folder may be spoilt."""
+    """A testbench whose model fails on command and whose folder may be corrupted."""
 
     def __init__(self, model: Path) -> None:
         self.faults, self.model = Faults(), model
@@ -41,7 +41,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BreakableModelTe
 
 
 def rungs_since(bench: FaultTestbench, at_s: float) -> set[int]:
-    return {received.message.fallback_rung for received in bench.listener.plans(at_s)}
+    return {received.message.fallback_rung for received in bench.plans_of_frames_after(at_s)}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_failing_session_leads_to_fallbacks_and_is_replaced(
     loads = bench.faults.num_loads
 
     def replaced(began_s: float) -> bool:
-        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came of a broken model"
+        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a broken model"
         keeper = bench.planner.keeper
         return bench.faults.num_loads > loads and keeper is not None and not keeper.is_loading
 
@@ -80,7 +80,7 @@ def test_a_slow_model_makes_fewer_denoise_steps_and_reports_it(bench: BreakableM
 
 def test_a_model_too_slow_for_any_plan_leads_to_fallbacks(bench: BreakableModelTestbench) -> None:
     def answered(began_s: float) -> bool:
-        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came of a model that is too slow"
+        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a model that is too slow"
         return len(bench.listener.plans(began_s)) >= 5
 
     bench.inject(lambda: bench.break_model("slow", 0.3), bench.faults.end, ("of the model in time",), until=answered)
@@ -98,7 +98,7 @@ def test_a_truncated_file_is_refused_at_reload_and_the_old_model_keeps_running(
         path.write_bytes(good)
     assert not answer.success
     assert "the old model goes on" in answer.message and "denoise.onnx" in answer.message
-    bench.wait(lambda: bench.recovered(time.monotonic() - 0.3), 1.0, "the old model plans")
+    bench.wait(lambda: bench.recovered(time.monotonic() - 0.3), 2.0, "the old model plans")
     bench.wait(lambda: "denoise.onnx" in bench.listener.reported(began), 2.0, "diagnostics name the file")
     bench.check(began)
 
@@ -125,12 +125,12 @@ def test_a_reload_during_another_is_refused(bench: BreakableModelTestbench) -> N
     first = keeper.reload()
     answer = bench.listener.call("reload_model", TRIGGER)
     assert answer.success or "being loaded already" in answer.message
-    first.result(timeout=10.0)
+    first.result(timeout=90.0)
 
 
 def test_a_stop_request_makes_every_plan_a_stop_until_it_is_withdrawn(bench: BreakableModelTestbench) -> None:
     def stops(began_s: float) -> bool:
-        """From the second plan that says so: the first may have been under way."""
+        """Check from the second such plan on: the first may have been in progress."""
         stamps = [received.stamp_ns for received in bench.listener.plans(began_s) if received.message.stop_requested][
             1:
         ]
@@ -171,11 +171,12 @@ def test_shadow_mode_publishes_nothing_for_control_and_is_reported_in_the_status
 
     def on() -> None:
         assert "~/shadow" in bench.listener.call("set_shadow", SET_BOOL, data=True).message
-        asked.append(time.monotonic() + 0.25)  # a plan may be on its way
+        asked.append(time.monotonic())
 
     def in_shadow(began_s: float) -> bool:
-        assert not bench.listener.since("output/trajectory", asked[0])
-        assert all(received.message.shadow for received in bench.listener.plans(asked[0]))
+        after_ns = bench.vehicle.stamp_ns(asked[0])
+        assert not [one for one in bench.listener.since("output/trajectory", asked[0]) if one.stamp_ns >= after_ns]
+        assert all(received.message.shadow for received in bench.plans_of_frames_after(asked[0]))
         return min(len(bench.listener.since(f"shadow/{name}", asked[0])) for name in ("trajectory", "status")) >= 5
 
     def off() -> None:

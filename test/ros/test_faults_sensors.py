@@ -14,7 +14,7 @@ ABSENT = {
     "lidar": ("lidar is missing",),
     "odometry": ("odometry is 0.",),
 }
-"""What is expected when a stream is absent or late."""
+"""Reported texts when a stream is absent or late."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def bench() -> Iterator[FaultTestbench]:
 
 
 def expected_texts(stream: str, fault: str) -> tuple[str, ...]:
-    """Phrases that must be expected."""
+    """Texts that must be reported."""
     names = STREAMS[stream]
     if fault == "corrupted":
         return ("finite",) if stream == "odometry" else (*names, "truncated")

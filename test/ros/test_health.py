@@ -1,4 +1,4 @@
-"""What the node counts about itself stays readable and may be counted from several threads."""
+"""Health counters of the node stay readable and thread-safe."""
 
 import threading
 

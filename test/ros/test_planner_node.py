@@ -1,4 +1,4 @@
-"""The planner node over DDS: what it publishes, and what it says when it cannot."""
+"""The planner node over DDS: its outputs, and its status when it cannot plan."""
 
 import json
 import shutil
@@ -23,6 +23,7 @@ def test_a_complete_frame_gives_every_output_with_the_frames_stamp(bench):
     trajectory = decode_plan.trajectory(received["trajectory"][-1])
     assert trajectory.stamp_ns == stamp and trajectory.frame_id == "map"
     assert trajectory_faults(trajectory, bench.vehicle.ego(), PlannerConfig()) == ()
+    bench.wait(lambda: decode_plan.candidates(received["candidates"][-1]).stamp_ns == stamp)
     candidates = decode_plan.candidates(received["candidates"][-1])
     assert len(candidates.id_M) == PlannerConfig().num_candidates
     assert candidates.probability_M.sum() == pytest.approx(1.0, abs=1e-3) or candidates.rejected_M.all()

@@ -20,7 +20,7 @@ from transdiffuser_planner.simulation.scenario import draw_scenario
 def replay_over_ros(bag: Path, preset: str) -> tuple[int, int, int]:
     """(plans here, plans of the node, identical ones) of ``replay --ros``."""
     command = [sys.executable, "-m", "transdiffuser_planner.apps.main", "replay", str(bag), "--preset", preset, "--ros"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert "Traceback" not in run.stderr, run.stderr[-2000:]
     assert "every plan is finite, continuous and within the limits" in run.stdout, run.stdout[-2000:]
     found = re.search(

@@ -110,7 +110,7 @@ class PlannerListener(Node):
             return {}
         return {item.key: item.value for status in self._own(received) for item in status.values}
 
-    def call(self, service: str, type_name: str, timeout_s: float = 15.0, **fields: Any) -> Any:
+    def call(self, service: str, type_name: str, timeout_s: float = 120.0, **fields: Any) -> Any:
         """Call a service below the planner's name from another thread than the one that spins this node."""
         kind = message_class(type_name)
         client = self.create_client(kind, f"{self.planner}/{service}")
@@ -146,7 +146,7 @@ class Spinner:
             done.set()
 
         self.executor.create_task(run)
-        assert done.wait(10.0)
+        assert done.wait(120.0)
 
     def end(self) -> None:
         self.executor.shutdown()

@@ -1,7 +1,7 @@
-"""What can go wrong between a sensor and the planner, for one stream of messages.
+"""Faults between a sensor and the planner, for one stream of messages.
 
 A fault is called once per tick of the vehicle with the tick's number and a function that makes the stream's message of a
-moment so many seconds later than the tick; it returns what is published instead, as (seconds from now, message).
+time the given seconds after the tick; it returns the messages to publish instead, as (seconds from now, message).
 """
 
 import random
@@ -17,12 +17,12 @@ HALF_TICK_S = 0.05
 
 
 def dropped() -> Fault:
-    """Nothing comes."""
+    """No message arrives."""
     return lambda tick, make: []
 
 
 def delayed() -> Fault:
-    """Every message comes, late."""
+    """Every message arrives late."""
     return lambda tick, make: [(DELAY_S, make(0.0))]
 
 
@@ -52,7 +52,7 @@ def reordered() -> Fault:
 
 
 def duplicated() -> Fault:
-    """Every message comes twice."""
+    """Every message arrives twice."""
 
     def twice(tick: int, make: Make) -> Sent:
         message = make(0.0)
@@ -62,7 +62,7 @@ def duplicated() -> Fault:
 
 
 def corrupted() -> Fault:
-    """Pictures and clouds are cut off, positions are NaN."""
+    """Images and point clouds are truncated, positions are NaN."""
 
     def spoil(tick: int, make: Make) -> Sent:
         message = make(0.0)
@@ -76,7 +76,7 @@ def corrupted() -> Fault:
 
 
 def half_rate() -> Fault:
-    """Every other message is left out."""
+    """Every other message is dropped."""
     return lambda tick, make: [(0.0, make(0.0))] if tick % 2 else []
 
 
@@ -86,7 +86,7 @@ def double_rate() -> Fault:
 
 
 def lossy(seed: int, share: float) -> Fault:
-    """So many messages are lost, at random."""
+    """A share of the messages is lost at random."""
     dice = random.Random(seed)
     return lambda tick, make: [] if dice.random() < share else [(0.0, make(0.0))]
 

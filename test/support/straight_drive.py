@@ -1,4 +1,4 @@
-"""A straight drive over a flat, empty plain: snapshots without a simulator."""
+"""Snapshots of a straight drive over a flat, empty plain, without a simulator."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def ground() -> np.ndarray:
 
 
 def wall(ahead_m: float) -> np.ndarray:
-    """LiDAR returns of a wall across the way, this far ahead of base_link."""
+    """LiDAR returns (N, 3) of a wall across the path, ``ahead_m`` ahead of base_link, in the LiDAR's frame."""
     y, z = np.meshgrid(np.linspace(-8.0, 8.0, 80), np.linspace(-1.4, 0.4, 10))
     mounted_m = RIG.lidar.x_m if RIG.lidar is not None else 0.0
     return np.stack([np.full(y.size, ahead_m - mounted_m), y.ravel(), z.ravel()], axis=-1).astype(np.float32)

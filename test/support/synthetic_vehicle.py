@@ -1,4 +1,4 @@
-"""A make-believe vehicle in real time: it drives straight over an empty plain and publishes at 10 Hz of the wall clock."""
+"""A synthetic vehicle in real time: it drives straight over an empty plain and publishes at 10 Hz of the wall clock."""
 
 import heapq
 import itertools
@@ -24,7 +24,7 @@ CAMERAS = tuple(camera.name for camera in RIG.cameras)
 OPTIONAL = ("acceleration", "command", "traffic_signal", "speed_limit")
 TICK_S, CLOCK_S = 0.1, 0.01
 SPEED_MPS = 6.0
-_EGOS_KEPT = 100
+_EGOS_KEPT = 600
 _TYPES = {
     "acceleration": "geometry_msgs/msg/AccelWithCovarianceStamped",
     "command": "transdiffuser_msgs/msg/DrivingCommand",
@@ -38,13 +38,13 @@ _TYPES = {
 
 
 class SyntheticVehicle(Node):
-    """Publishes in a thread of its own from ``start`` on.
+    """Publishes in its own thread from ``start`` on.
 
     Attributes:
-        faults: What is wrong with which stream now.
+        faults: Injected fault by stream.
         clock_offset_s: Added to every stamp and to /clock; see ``jump_clock``.
-        teleport_m: Added to the position that odometry tells.
-        sent_egos: (time.monotonic, state) of the last ticks' true states, as odometry tells or should have told them.
+        teleport_m: Added to the position in odometry.
+        sent_egos: (time.monotonic, state) of the last ticks' true states, as odometry publishes or should have published them.
     """
 
     def __init__(self, planner: str = "/transdiffuser_planner", *, has_clock: bool = False) -> None:
@@ -55,7 +55,7 @@ class SyntheticVehicle(Node):
         self._input = f"{planner}/input"
         self._has_clock = has_clock
         self._started_s, self._started_ns = time.monotonic(), time.time_ns()
-        self._pictures = {camera.name: _picture(camera) for camera in RIG.cameras}
+        self._images = {camera.name: _image(camera) for camera in RIG.cameras}
         self.points_N4 = np.concatenate([ground(), np.ones((len(ground()), 1), dtype=np.float32)], axis=1)
         self._publishing = threading.RLock()
         self._late: list[tuple[float, int, str, Any]] = []
@@ -76,23 +76,23 @@ class SyntheticVehicle(Node):
         self._thread.join(5.0)
 
     def stamp_ns(self, at_s: float | None = None) -> int:
-        """What the data's clock shows at a moment on ``time.monotonic``; now without one."""
+        """The data's clock at a time on ``time.monotonic``; now without one."""
         elapsed_s = (time.monotonic() if at_s is None else at_s) - self._started_s
         return self._started_ns + round((elapsed_s + self.clock_offset_s) * 1e9)
 
     def heal(self) -> None:
-        """Every sensor is well again."""
+        """Remove all sensor faults."""
         self.faults = {}
 
     def jump_clock(self, by_s: float) -> None:
-        """Every stamp from now on is so much later, or earlier."""
+        """Shift every stamp from now on."""
         with self._publishing:
             self.clock_offset_s += by_s
             if by_s < 0.0:
                 self._jumps_back_s.append(time.monotonic())
 
     def jumps_back_between(self, first_s: float, last_s: float) -> bool:
-        """Whether the clock jumped back between two moments on ``time.monotonic``."""
+        """Whether the clock jumped back between two times on ``time.monotonic``."""
         return any(first_s <= jump_s <= last_s for jump_s in self._jumps_back_s)
 
     def route(self, xy: Iterable[tuple[float, float]] | None = None, frame_id: str = "map") -> None:
@@ -103,7 +103,7 @@ class SyntheticVehicle(Node):
             self._publishers_by_name["route"].publish(message)
 
     def restart(self, pause_s: float = 0.5) -> None:
-        """The process that publishes dies and comes back."""
+        """Restart all publishers, as when the publishing process dies."""
         with self._publishing:
             for publisher in self._publishers_by_name.values():
                 self.destroy_publisher(publisher)
@@ -112,8 +112,8 @@ class SyntheticVehicle(Node):
             self._connect()
             self.route()
 
-    def num_listeners(self) -> list[int]:
-        """Of every input."""
+    def num_subscribers(self) -> list[int]:
+        """Number of subscribers of every input."""
         return [publisher.get_subscription_count() for publisher in self._publishers_by_name.values()]
 
     def _connect(self) -> None:
@@ -179,8 +179,8 @@ class SyntheticVehicle(Node):
 
     def _message(self, name: str, ego: EgoState) -> Any:
         stamp_ns = ego.stamp_ns
-        if name in self._pictures:
-            return encode.image(make, stamp_ns, name, self._pictures[name])
+        if name in self._images:
+            return encode.image(make, stamp_ns, name, self._images[name])
         makers: dict[str, Callable[[], Any]] = {
             "lidar": lambda: encode.point_cloud(make, stamp_ns, "lidar", self.points_N4),
             "odometry": lambda: encode.odometry(make, ego, "base_link"),
@@ -195,7 +195,7 @@ class SyntheticVehicle(Node):
 
 
 def true_ego(vehicle: SyntheticVehicle, stamp_ns: int) -> EgoState:
-    """Where the vehicle was at a stamp: its state in the nearest tick, moved on."""
+    """State of the vehicle at a stamp, extrapolated from the nearest tick."""
     nearest = min((ego for _, ego in vehicle.sent_egos), key=lambda ego: abs(ego.stamp_ns - stamp_ns))
     x_m = nearest.x_m + nearest.vx_mps * (stamp_ns - nearest.stamp_ns) * 1e-9
     return replace(nearest, stamp_ns=stamp_ns, x_m=x_m)
@@ -205,7 +205,7 @@ def _green(stamp_ns: int) -> TrafficSignal:
     return TrafficSignal(stamp_ns=stamp_ns, state=SignalState.GREEN, distance_m=100.0)
 
 
-def _picture(camera: Any) -> np.ndarray:
+def _image(camera: Any) -> np.ndarray:
     rgb = np.full((camera.height, camera.width, 3), 110, dtype=np.uint8)
     rgb[: int(camera.cy)] = (150, 190, 230)
     return rgb

@@ -19,8 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     add_suite_arguments(kinds)
     # Not listed any more; whatever follows it is taken, so that its old options reach the one clear line.
-    moved = kinds.add_parser("closed-loop", prefix_chars="\0", add_help=False)
-    moved.add_argument("rest", nargs="*")
+    kinds.add_parser("closed-loop", prefix_chars="\0", add_help=False).add_argument("rest", nargs="*")
     opened = kinds.add_parser("open-loop", help="errors of a model's plans and of baselines against what was driven")
     opened.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     opened.add_argument("--baselines", type=Path, metavar="RUN", help="training run with the stage 'baselines'")
@@ -98,9 +97,8 @@ def _add_scene_arguments(kinds: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print a Markdown table, or write the model card."""
     kinds = {"suite": run_suite, "compare": run_compare, "closed-loop": _closed_loop, "open-loop": _open_loop}
-    scenes = {"scenes": _scenes, "scenes-from-bag": _scenes_from_bag}
-    choices = {"tokens": _tokens, "plans": _plans, "choice": _choice, "table": _table}
-    return (kinds | scenes | choices | {"card": _card})[args.kind](args)
+    kinds |= {"scenes": _scenes, "scenes-from-bag": _scenes_from_bag, "card": _card}
+    return (kinds | {"tokens": _tokens, "plans": _plans, "choice": _choice, "table": _table})[args.kind](args)
 
 
 def _scenes_from_bag(args: argparse.Namespace) -> int:

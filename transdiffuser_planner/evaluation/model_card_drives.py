@@ -60,9 +60,7 @@ def drives_section(data: dict[str, Any] | None, which: str, note: str) -> str:
         return f"## Closed loop, {which}\n\nNot measured for this model."
     label = _label(data)
     rate_hz = 1.0 / (STEP_S * data["identities"][label]["plan_every"])
-    rows = [
-        {**row, "clean": is_clean(row), "events": went_wrong(row)} for row in data["rows"] if row["planner"] == label
-    ]
+    rows = [_drive_row(row) for row in data["rows"] if row["planner"] == label]
     return f"""
 ## Closed loop, {which}
 
@@ -80,6 +78,12 @@ relative to the expert's in the same time, at most 1; 1 at the route's end and w
 {LEAST_PROGRESS_M:g} m. Both as in every suite ([docs/evaluation.md](../../docs/evaluation.md#what-is-measured)).
 A contact is at fault as in NAVSIM: running into something ahead or into something that stands, or from the side while not in
 the own lane. Time stands still while a plan is made: deadlines are measured in the demo, not here."""
+
+
+def _drive_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Row of the card's table of drives; fallbacks have a column and are no event here."""
+    events = [event for event in row["events"] if event["kind"] != "fallback"]
+    return {**row, "clean": is_clean(row), "events": went_wrong({**row, "events": events}, most=8)}
 
 
 def scorer_drives_section(data: dict[str, Any] | None) -> str:

@@ -21,7 +21,7 @@ def link(parent, child, matrix):
 
 
 def chain(lidar=RIG.lidar):
-    """base_link -> roof -> sensors, the camera's frame an optical one, the first link told from the other end."""
+    """base_link -> roof -> sensors, the camera's frame an optical one, the first link published from the other end."""
     roof = Mount(x_m=1.0, y_m=0.2, z_m=1.5, yaw_rad=0.5).base_from_sensor()
     optical = np.eye(4)
     optical[:3, :3] = np.asarray([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])

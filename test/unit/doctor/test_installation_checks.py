@@ -1,4 +1,4 @@
-"""Installation, machine, clock and model: what is fine is said to be, what is wrong is named with what to do."""
+"""Installation, machine, clock and model: faults are reported with a remedy, everything else as fine."""
 
 import dataclasses
 import itertools
@@ -38,7 +38,7 @@ def test_this_environment_has_what_the_planner_needs():
 
 
 @pytest.mark.parametrize(
-    ("change", "subject", "said"),
+    ("change", "subject", "expected"),
     [
         ({"numpy": "1.21.5"}, "numpy", "1.21.5, needed is 1.24 or newer"),
         ({"scipy": None}, "scipy", "not installed"),
@@ -47,10 +47,10 @@ def test_this_environment_has_what_the_planner_needs():
         ({"onnxruntime-gpu": "1.19.2"}, "onnxruntime", "overwrite each other"),
     ],
 )
-def test_a_package_that_is_missing_old_or_installed_twice_is_an_error(change, subject, said):
+def test_a_package_that_is_missing_old_or_installed_twice_is_an_error(change, subject, expected):
     versions = {name: version for name, version in {**VERSIONS, **change}.items() if version}
     found = worst(packages.check(versions), subject)
-    assert found.level == Level.ERROR and said in found.text and "pip" in found.remedy
+    assert found.level == Level.ERROR and expected in found.text and "pip" in found.remedy
 
 
 def test_a_python_that_is_too_old_or_too_new_is_an_error():
@@ -67,16 +67,18 @@ def test_ros_is_checked_in_a_fresh_interpreter():
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     found = ros_setup.probe()
     assert found["rmw"] and "rclpy_error" not in found
-    missing = ros_setup.probe({**os.environ, "RMW_IMPLEMENTATION": "rmw_of_nobody"})
-    said = worst(ros_setup.check(missing, {"RMW_IMPLEMENTATION": "rmw_of_nobody"}), "middleware")
-    assert said.level == Level.ERROR and "rmw_of_nobody" in said.text and "unset RMW_IMPLEMENTATION" in said.remedy
+    missing = ros_setup.probe({**os.environ, "RMW_IMPLEMENTATION": "rmw_unknown"})
+    finding = worst(ros_setup.check(missing, {"RMW_IMPLEMENTATION": "rmw_unknown"}), "middleware")
+    assert (
+        finding.level == Level.ERROR and "rmw_unknown" in finding.text and "unset RMW_IMPLEMENTATION" in finding.remedy
+    )
 
 
 def test_without_ros_the_remedy_explains_how_to_install_it(tmp_path):
     (tmp_path / "rclpy.py").write_text("raise ImportError('no library librcl.so')\n")
     found = ros_setup.probe({**os.environ, "PYTHONPATH": str(tmp_path)})
-    said = worst(ros_setup.check(found, {}), "rclpy")
-    assert said.level == Level.ERROR and "no library librcl.so" in said.text and "make build" in said.remedy
+    finding = worst(ros_setup.check(found, {}), "rclpy")
+    assert finding.level == Level.ERROR and "no library librcl.so" in finding.text and "make build" in finding.remedy
 
 
 RANGE = "ROS_AUTOMATIC_DISCOVERY_RANGE"
@@ -84,7 +86,7 @@ FAST = {"rclpy": "x", "rmw": "rmw_fastrtps_cpp", "messages": "y"}
 
 
 @pytest.mark.parametrize(
-    ("found", "environment", "subject", "level", "said"),
+    ("found", "environment", "subject", "level", "expected"),
     [
         (FAST, {}, "ROS_DOMAIN_ID", Level.OK, "domain 0"),
         (FAST, {"ROS_DOMAIN_ID": "300"}, "ROS_DOMAIN_ID", Level.ERROR, "no domain"),
@@ -100,9 +102,9 @@ FAST = {"rclpy": "x", "rmw": "rmw_fastrtps_cpp", "messages": "y"}
         ({**FAST}, {"ROS_DISTRO": "jazzy"}, "rclpy", Level.OK, "underlay 'jazzy'"),
     ],
 )
-def test_ros_settings_are_checked(found, environment, subject, level, said):
+def test_ros_settings_are_checked(found, environment, subject, level, expected):
     finding = worst(ros_setup.check(found, environment), subject)
-    assert finding.level == level and said in finding.text
+    assert finding.level == level and expected in finding.text
 
 
 def machine_of(tmp_path, flags="fma avx2 avx512f avx512_vnni", free_kb=8_000_000, governor="performance", load=0.3):
@@ -124,7 +126,7 @@ def test_a_fast_machine_is_fine_and_this_one_can_be_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "subject", "said"),
+    ("options", "subject", "expected"),
     [
         ({"flags": "sse4_2"}, "instructions", "no AVX2"),
         ({"free_kb": 300_000}, "memory", "292 MB free"),
@@ -132,9 +134,9 @@ def test_a_fast_machine_is_fine_and_this_one_can_be_read(tmp_path):
         ({"governor": "powersave"}, "governor", "powersave"),
     ],
 )
-def test_a_slow_machine_is_reported(tmp_path, options, subject, said):
+def test_a_slow_machine_is_reported(tmp_path, options, subject, expected):
     found = worst(machine_of(tmp_path, **options)(), subject)
-    assert found.level == Level.WARN and said in found.text
+    assert found.level == Level.WARN and expected in found.text
 
 
 def test_more_threads_than_cores_are_reported(tmp_path):
@@ -237,7 +239,7 @@ def test_the_command_prints_and_writes_its_findings(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["--seconds", "0"], "expected 0.5 .. 600"),
         (["--json", "/nowhere/at/all.json"], "its folder does not exist"),
@@ -246,7 +248,7 @@ def test_the_command_prints_and_writes_its_findings(tmp_path, capsys):
         (["--threads", "0"], "must lie in 1"),
     ],
 )
-def test_bad_options_give_one_line_and_exit_status_2(words, said, capsys):
+def test_bad_options_give_one_line_and_exit_status_2(words, expected, capsys):
     assert main(["doctor", *words]) == 2
     err = capsys.readouterr().err
-    assert said in err and len(err.strip().splitlines()) == 1
+    assert expected in err and len(err.strip().splitlines()) == 1

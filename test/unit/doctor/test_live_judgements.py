@@ -1,4 +1,4 @@
-"""What the doctor makes of messages that arrived: rates, stamps and contents, without a graph."""
+"""Findings of the doctor about received messages: rates, stamps and contents, without a graph."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,9 @@ def judged(*items, plain_udp=False):
 
 
 def test_inputs_at_the_planning_rate_are_fine():
-    found = judged(heard("lidar"), heard("odometry", hz=50.0, count=150), heard("camera rgb_left"), heard("route", count=1))
+    found = judged(
+        heard("lidar"), heard("odometry", hz=50.0, count=150), heard("camera rgb_left"), heard("route", count=1)
+    )
     assert {f.level for f in found} == {Level.OK} and len(found) == 4
 
 
@@ -44,7 +46,7 @@ def test_rates_follow_the_planners_clock_when_a_simulator_is_slow():
 
 
 @pytest.mark.parametrize(
-    ("item", "level", "said"),
+    ("item", "level", "expected"),
     [
         (heard("lidar", count=0), Level.ERROR, "nothing arrived in 3 s"),
         (heard("camera rgb_left", count=0, needed=False), Level.WARN, "nothing arrived in 3 s"),
@@ -59,9 +61,9 @@ def test_rates_follow_the_planners_clock_when_a_simulator_is_slow():
         (heard("command", age_s=2.0, needed=False), Level.WARN, "limit is 1 s"),
     ],
 )  # fmt: skip
-def test_missing_slow_old_and_foreign_clock_inputs_are_reported(item, level, said):
+def test_missing_slow_old_and_foreign_clock_inputs_are_reported(item, level, expected):
     found = max(judged(item), key=lambda f: f.level)
-    assert found.level == level and said in found.text
+    assert found.level == level and expected in found.text
 
 
 def test_zero_stamps_and_out_of_order_stamps_are_distinguished():
@@ -75,7 +77,9 @@ def test_zero_stamps_and_out_of_order_stamps_are_distinguished():
 
 
 def test_sensors_must_use_the_odometrys_clock_and_tai_is_recognized():
-    found = [f for f in judged(heard("odometry", age_s=0.0, hz=20), heard("lidar", age_s=-37.01)) if "odometry's" in f.text]
+    found = [
+        f for f in judged(heard("odometry", age_s=0.0, hz=20), heard("lidar", age_s=-37.01)) if "odometry's" in f.text
+    ]
     assert found[0].level == Level.ERROR and "37.01 s newer" in found[0].text and "TAI instead of UTC?" in found[0].text
 
 
@@ -134,14 +138,16 @@ def test_a_camera_is_checked_against_its_camera_info_and_the_rig():
         "picture is 240x128, its camera_info says 480x256": camera_pair(_set(width=480, height=256)),
         "encoding 'yuv422'": camera_pair(None, _set(encoding="yuv422")),
     }
-    for said, pair in cases.items():
-        assert any(said in f.text and f.level > Level.OK for f in contents(*pair)), said
+    for expected, pair in cases.items():
+        assert any(expected in f.text and f.level > Level.OK for f in contents(*pair)), expected
     assert "the rig says 240x128" in contents(camera_pair(None, _set(width=120, height=64, step=360))[0])[0].text
 
 
 def odometry(vx=6.0, frame="map", child="base_link", moved_mps=6.0, count=20):
     states = [
-        EgoState(stamp_ns=NOW + i * 100_000_000, frame_id=frame, x_m=moved_mps * i * 0.1, y_m=0.0, heading_rad=0.0, vx_mps=vx)
+        EgoState(
+            stamp_ns=NOW + i * 100_000_000, frame_id=frame, x_m=moved_mps * i * 0.1, y_m=0.0, heading_rad=0.0, vx_mps=vx
+        )
         for i in range(count)
     ]
     return heard("odometry", count=count, messages=[encode.odometry(make, state, child) for state in states])
@@ -175,7 +181,9 @@ def test_cameras_are_matched_by_the_words_of_their_topics():
               ("/lidar", "sensor_msgs/msg/PointCloud2")]  # fmt: skip
     found = graph.name_inputs(topics, ["left", "right"], "/n/input/camera")
     named = {topic: name for name, topic, _ in found}
-    assert named["/car/left/raw"] == "camera left" and named["/other/eye"] == "camera right" and named["/lidar"] == "lidar"
+    assert (
+        named["/car/left/raw"] == "camera left" and named["/other/eye"] == "camera right" and named["/lidar"] == "lidar"
+    )
     assert named["/n/input/camera/right/compressed"] == "camera right" and named["/car/left/info"] == "camera_info left"
 
 

@@ -117,7 +117,7 @@ def test_values_behind_a_zero_mask_do_not_matter(tiny: PlannerNetwork, values: s
     masked = {**observation, mask: torch.zeros_like(observation[mask]), values: torch.zeros_like(observation[values])}
     other = {**masked, values: observation[values]}
     present = predict(tiny, observation, agents, valid)
-    if values != "lidar":  # the features carry no image of a cloud that is masked, but the branch still sees it
+    if values != "lidar":  # the features carry no rendering of a masked point cloud, but the branch still sees it
         torch.testing.assert_close(predict(tiny, other, agents, valid), predict(tiny, masked, agents, valid))
     assert (predict(tiny, masked, agents, valid) - present).abs().max() > 1e-6
 

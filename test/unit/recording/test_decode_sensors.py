@@ -1,4 +1,4 @@
-"""Pictures and clouds of every layout that ROS allows give the same values."""
+"""Images and point clouds of every layout that ROS allows give the same values."""
 
 import io
 
@@ -73,7 +73,7 @@ def test_integer_coordinates_are_decoded():
 
 
 @pytest.mark.parametrize("height", [1, 3])
-@pytest.mark.parametrize("is_dense", [False, True])  # drivers that write NaN do not always say so
+@pytest.mark.parametrize("is_dense", [False, True])  # drivers that write NaN do not always declare it
 def test_points_without_a_return_are_skipped(height, is_dense):
     values = XYZ.copy()
     values[1] = np.nan
@@ -133,7 +133,7 @@ GREY = np.repeat(RGB[..., :1], 3, axis=2)
         ("RGBA", "png", RGB),
         ("L", "png", GREY),
         ("LA", "png", GREY),
-        ("RGB", "rgb8; png compressed bgr8", RGB),  # as image_transport writes it; the file itself says what it is
+        ("RGB", "rgb8; png compressed bgr8", RGB),  # as image_transport writes it; the file itself declares its format
         ("RGB", "", RGB),
     ],
 )

@@ -1,4 +1,4 @@
-"""Messages are read by the definitions that lie in the bag: those of another version, and types nobody here knows."""
+"""Messages are read by the definitions stored in the bag: those of another version, and unknown types."""
 
 import dataclasses
 

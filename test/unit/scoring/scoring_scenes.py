@@ -86,7 +86,7 @@ def together(*agents: Agents) -> Agents:
 
 
 def scene(**changes: Any) -> Scene:
-    """The straight road at 10 m/s with nobody on it, and what is to be different."""
+    """The straight, empty road at 10 m/s with the given fields replaced."""
     values: dict[str, Any] = {
         "name": "straight",
         "ego": ego(),

@@ -1,4 +1,4 @@
-"""NC: who is to blame for which collision. On the straight road of scoring_scenes."""
+"""NC: which collisions are at fault of the ego. On the straight road of scoring_scenes."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Diversity D and jitter, and displacement at several moments."""
+"""Diversity D and jitter, and displacement at several times."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is wrong with a scene is said in one line with scene, field, expected and got."""
+"""Errors of a scene are one line with scene, field, expected and got."""
 
 import dataclasses
 from typing import Any
@@ -61,7 +61,7 @@ BAD = {
         ),
         "past.stamp_us_H: expected times in increasing order, got unsorted or repeated times",
     ),
-    "a centre line of one point": (
+    "a center line of one point": (
         lambda: scene(center_line_K3=center_line()[:1]),
         "center_line_K3: expected two or more points (K, 3), got (1, 3)",
     ),
@@ -89,7 +89,7 @@ BAD = {
         lambda: scene(areas=(Area(token="hole", kind=AreaKind.LANE, ring_C2=BOW_TIE * np.nan),)),
         "areas[hole].ring_C2: expected finite values, got NaN or inf",
     ),
-    "a past of one moment": (
+    "a past of one frame": (
         lambda: scene(
             past=PastMotion(stamp_us_H=np.asarray([0]), heading_H=np.zeros(1), acceleration_H2=np.zeros((1, 2)))
         ),

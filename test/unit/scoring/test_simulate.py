@@ -61,7 +61,7 @@ def test_the_first_step_is_the_egos_own_state() -> None:
 
 
 def test_acceleration_follows_the_command_with_its_lag() -> None:
-    # From 10 m/s to a plan that stands still: the tracker wants 10/11 of the difference, a third of it arrives at once.
+    # From 10 m/s to a stationary plan: the tracker wants 10/11 of the difference, a third of it arrives at once.
     motion = simulate(ego(), plan_poses(ego(), straight_plan(0.0), 0.5))
     np.testing.assert_allclose(motion.acceleration_MS2[0, 1, 0], -100.0 / 11.0 / 3.0, rtol=1e-9)
     np.testing.assert_allclose(motion.velocity_MS2[0, 1, 0], 10.0 - 10.0 / 11.0 / 3.0, rtol=1e-9)

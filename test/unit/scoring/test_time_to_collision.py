@@ -38,7 +38,7 @@ def test_a_stationary_ego_has_no_time_to_collision() -> None:
 
 def test_a_crossing_agent_counts_in_an_intersection_only() -> None:
     # Beside the ego all the time; the sides, 2.25 m apart, touch after 4.5 s. Slow, for the devkit takes where the agent
-    # will be and where the ego is: at 10 m/s everyone beside would be ahead.
+    # will be and where the ego is: at 10 m/s every agent alongside would be ahead.
     crossing = agent(1.5, -(1.0 + SIDE_M + 2.25), velocity=(1.0, 0.5))
     road = scene().areas
     crossroads = (*road, area("crossing", AreaKind.INTERSECTION, -50.0, 150.0, -9.0, 9.0))

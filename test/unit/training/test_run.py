@@ -129,7 +129,7 @@ def test_two_processes_train_by_the_same_command(samples_folder: Path, tmp_path:
     command += ["--samples", str(samples_folder / "train"), "--validation", str(samples_folder / "validation")]
     command += ["--recipe", str(recipe), "--out", str(out), "--devices", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert "2 x cpu" in done.stdout and done.stdout.count("training on") == 1
     assert finished_weights(out, "encoder")
