@@ -144,7 +144,7 @@ def test_the_same_frame_and_seed_give_the_same_plan(make_stage):
 
 def _first_snapshot(stage):
     """The snapshot of one frame as it came over DDS."""
-    vehicle, assembler = stage.vehicle, stage.planner._intake.assembler
+    vehicle, assembler = stage.vehicle, stage.planner._scheduler.assembler
     vehicle.frame()
 
     def complete() -> bool:
