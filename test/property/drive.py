@@ -1,4 +1,4 @@
-"""A short drive through decoder, feeder, assembler and frame trigger, as the node does it, with one message exchanged."""
+"""A short drive through decoder, feeder, assembler and scheduler, as the node does it, with one message exchanged."""
 
 from functools import cache
 
@@ -11,7 +11,6 @@ from transdiffuser_planner.core.types import (
     Acceleration,
     Command,
     EgoState,
-    NotReady,
     SensorSnapshot,
     SignalState,
     TrafficSignal,
@@ -22,8 +21,7 @@ from transdiffuser_planner.recording import encode
 from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.recording.feed import MessageFeeder
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap
-from transdiffuser_planner.runtime.frame_trigger import FrameTrigger
-from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
+from transdiffuser_planner.runtime.cycle_scheduler import CycleScheduler
 
 RIG = Rig.load(PARAMS / "rig_carla.yaml")
 CAMERA = RIG.cameras[0].name
@@ -88,9 +86,9 @@ class Drive:
     """The node's path from a message to the planner."""
 
     def __init__(self):
-        self.assembler = SnapshotAssembler(RIG, PlannerConfig())
+        self.scheduler = CycleScheduler(RIG, PlannerConfig())
+        self.assembler = self.scheduler.assembler
         self.assembler.codebook = CODEBOOK
-        self.trigger = FrameTrigger(self.assembler)
         self.feeder = MessageFeeder(TOPICS, self.assembler)
         self.planned: list[SensorSnapshot] = []
         self.refusals: list[str] = []
@@ -99,13 +97,10 @@ class Drive:
         """Feed one message; returns the reason if it is refused."""
         reason = self.feeder.feed(topic, now_ns, message)
         assert reason is None or (isinstance(reason, str) and 0 < len(reason) <= MAX_REASON and reason.isprintable()), reason
-        if self.trigger.poll(now_ns):
-            newest_ns = self.assembler.latest_stamp_ns() or 0
-            outcome = self.assembler.assemble(max(now_ns, newest_ns), self.trigger.earliest_ns)
-            self.trigger.done(None if isinstance(outcome, NotReady) else outcome.stamp_ns)
-            if isinstance(outcome, SensorSnapshot):
-                check(outcome)
-                self.planned.append(outcome)
+        decision = self.scheduler.poll(now_ns)
+        if decision is not None and decision.request is not None:
+            check(decision.request.snapshot)
+            self.planned.append(decision.request.snapshot)
         return reason
 
     def frame(self, number, instead=None):

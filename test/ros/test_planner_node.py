@@ -145,7 +145,7 @@ def test_the_same_frame_and_seed_give_the_same_plan(make_bench):
 
 def _first_snapshot(bench):
     """The snapshot of one frame as it came over DDS."""
-    vehicle, assembler = bench.vehicle, bench.planner._intake.assembler
+    vehicle, assembler = bench.vehicle, bench.planner._scheduler.assembler
     vehicle.frame()
 
     def complete() -> bool:

@@ -25,7 +25,7 @@ from transdiffuser_planner.replay.checks import trajectory_faults
 from transdiffuser_planner.runtime.model_keeper import ModelKeeper
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.steady_process import raise_priority, steady_process
-from transdiffuser_planner.runtime.supervisor import CycleJob, Supervisor
+from transdiffuser_planner.runtime.supervisor import PlanningRequest, Supervisor
 from transdiffuser_planner.simulation.message_stream import ego_state
 from transdiffuser_planner.simulation.scenario import Scenario
 
@@ -79,9 +79,14 @@ class _Supervised:
     def plan(self, instant: Instant) -> PlanResult:
         """What the supervisor publishes for this frame."""
         assert isinstance(instant.snapshot, SensorSnapshot)
-        job = CycleJob(snapshot=instant.snapshot, arrived_s=time.perf_counter(), forget=self._is_new)
+        request = PlanningRequest(snapshot=instant.snapshot, arrived_s=time.perf_counter(), forget=self._is_new)
         self._is_new = False
-        self._supervisor.submit(job)
+        self._supervisor.submit(request)
+        return self._answers.wait()
+
+    def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool) -> PlanResult:
+        """The fallback that the supervisor publishes without a plan."""
+        self._supervisor.fall_back(snapshot, reason, must_stop=must_stop)
         return self._answers.wait()
 
 

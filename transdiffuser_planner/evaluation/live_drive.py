@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from transdiffuser_planner.core.types import (
     Trajectory,
 )
 from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
+from transdiffuser_planner.runtime.cycle_scheduler import CycleDecision, CycleScheduler
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME, ego_acceleration, ego_state
@@ -68,7 +69,7 @@ class Instant:
 
     step: EpisodeStep
     ego: EgoState
-    snapshot: SensorSnapshot | NotReady | None
+    snapshot: SensorSnapshot | None
 
 
 Outcome = PlanResult | Trajectory | NotReady
@@ -90,6 +91,14 @@ class DrivingPlanner(Protocol):
 
     def plan(self, instant: Instant) -> Outcome:
         """A trajectory in the map frame from now on, or why there is none."""
+
+
+@runtime_checkable
+class FallsBack(Protocol):
+    """A planner that makes the node's fallbacks; others have no plan when the sensors do not suffice."""
+
+    def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool) -> PlanResult:
+        """A fallback from what is known; must_stop forbids to continue the last plan."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,7 +189,8 @@ class LiveDrive:
         suite = None
         if planner.needs is Needs.SENSORS:
             suite = SensorSuite(self.road_map, self.rig, scenario.weather, scenario.seed)
-        assembler, tracker = SnapshotAssembler(self.rig, self.config), TrajectoryTracker()
+        scheduler, tracker = CycleScheduler(self.rig, self.config), TrajectoryTracker()
+        assembler = scheduler.assembler
         assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=self.route.xy_N2))
         planner.reset(Start(scenario=scenario, route=self.route, road_map=self.road_map))
         trajectory, count = None, 0
@@ -188,7 +198,7 @@ class LiveDrive:
             feed_state(assembler, step)
             cycle = Cycle(step=step)
             if count % planner.plan_every == 0:
-                cycle = self._plan(step, assembler, suite)
+                cycle = self._plan(step, scheduler, suite, has_published=trajectory is not None)
                 trajectory = trajectory_of(cycle.outcome) or trajectory
             yield cycle
             count += 1
@@ -197,19 +207,35 @@ class LiveDrive:
             step = self._episode.step(command.acceleration_mps2, command.steering_rad)
         yield Cycle(step=step)
 
-    def _plan(self, step: EpisodeStep, assembler: SnapshotAssembler, suite: SensorSuite | None) -> Cycle:
-        stamp_ns, frame = step.world.stamp_ns, None
+    def _plan(
+        self, step: EpisodeStep, scheduler: CycleScheduler, suite: SensorSuite | None, *, has_published: bool
+    ) -> Cycle:
+        stamp_ns = step.world.stamp_ns
         if suite is not None:
             frame = suite.render(step.world)
-            feed_frame(assembler, frame)
-        begin = time.perf_counter()
-        snapshot: SensorSnapshot | NotReady | None = None
-        if self._planner.needs is Needs.SENSORS:
-            snapshot = assembler.assemble(stamp_ns)
-        elif self._planner.needs is Needs.STATE:
-            snapshot = assembler.without_plan(stamp_ns)
-        if isinstance(snapshot, NotReady):
-            outcome: Outcome = snapshot
-        else:
-            outcome = self._planner.plan(Instant(step=step, ego=ego_state(step.world.ego, stamp_ns), snapshot=snapshot))
-        return Cycle(step=step, frame=frame, outcome=outcome, elapsed_ms=(time.perf_counter() - begin) * 1e3)
+            feed_frame(scheduler.assembler, frame)
+            begin = time.perf_counter()
+            # Time stands still: what has not arrived for this frame will not.
+            decision = scheduler.poll(stamp_ns) or scheduler.stop_waiting(stamp_ns)
+            if decision is None:  # the frame comes sooner than planning_rate_hz allows
+                return Cycle(step=step)
+            outcome = self._answer(decision, step, has_published=has_published)
+            return Cycle(step=step, frame=frame, outcome=outcome, elapsed_ms=(time.perf_counter() - begin) * 1e3)
+        begin, snapshot = time.perf_counter(), None
+        if self._planner.needs is Needs.STATE:
+            snapshot = scheduler.assembler.without_plan(stamp_ns)
+        planned = snapshot if isinstance(snapshot, NotReady) else self._planner.plan(_instant(step, snapshot))
+        return Cycle(step=step, outcome=planned, elapsed_ms=(time.perf_counter() - begin) * 1e3)
+
+    def _answer(self, decision: CycleDecision, step: EpisodeStep, *, has_published: bool) -> Outcome:
+        """A plan, or the fallback that the node would publish, or why there is neither."""
+        if decision.request is not None:
+            return self._planner.plan(_instant(step, decision.request.snapshot))
+        start = decision.fallback_to_publish(has_published=has_published)
+        if start is not None and isinstance(self._planner, FallsBack):
+            return self._planner.fall_back(start, decision.reason, must_stop=decision.must_stop)
+        return NotReady(reason=decision.reason)
+
+
+def _instant(step: EpisodeStep, snapshot: SensorSnapshot | None) -> Instant:
+    return Instant(step=step, ego=ego_state(step.world.ego, step.world.stamp_ns), snapshot=snapshot)

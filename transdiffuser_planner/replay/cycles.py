@@ -1,4 +1,4 @@
-"""A bag through the snapshot assembler and the planner, in the bag's own time, as the node would do it live."""
+"""A bag through the node's scheduler and the planner, in the bag's own time: what the node would publish live."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from transdiffuser_planner.recording.feed import MessageFeeder
 from transdiffuser_planner.recording.input_registry import CAMERA, SINGLE_INPUTS, Need
 from transdiffuser_planner.recording.topics import TopicMap
 from transdiffuser_planner.runtime.budget import CycleBudget
-from transdiffuser_planner.runtime.frame_trigger import FrameTrigger
+from transdiffuser_planner.runtime.cycle_scheduler import CycleDecision, CycleScheduler
+from transdiffuser_planner.runtime.fallback_planner import FallbackPlanner
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
+from transdiffuser_planner.runtime.supervisor import PlanningRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,8 +31,10 @@ class Cycle:
         log_time_ns: When its frame was complete on the bag's clock.
         stamp_ns: The frame's stamp.
         ego: The state it was planned from; None when not ready.
-        outcome: The plan, or why there is none.
+        outcome: The plan or fallback that the node would publish, or why it would publish none.
         latency_ms: From taking in the frame's last message to the plan, on this machine.
+        is_planned: Whether the model planned from a frame; else the inputs did not suffice.
+        has_frame: Whether a sensor frame has led to it; else none arrived for too long.
     """
 
     log_time_ns: int
@@ -39,6 +42,8 @@ class Cycle:
     ego: EgoState | None
     outcome: PlanResult | NotReady
     latency_ms: float
+    is_planned: bool
+    has_frame: bool
 
 
 @dataclass(kw_only=True, slots=True)
@@ -97,7 +102,7 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
 
 
 class BagPlanner:
-    """Feeds one bag's messages and plans once per frame, at most at the configured rate."""
+    """Feeds one bag's messages to the node's scheduler and answers its decisions, in one thread."""
 
     def __init__(
         self, planner: Planner, rig: Rig, topics: TopicMap, absent: Sequence[str], budget_ms: float | None = None
@@ -115,29 +120,29 @@ class BagPlanner:
         self._planner = planner
         present = tuple(camera for camera in rig.cameras if f"camera '{camera.name}'" not in absent)
         self._absent = tuple(camera.name for camera in rig.cameras if camera not in present)
-        self._assembler = SnapshotAssembler(replace(rig, cameras=present), planner.config)
-        self._assembler.codebook = planner.codebook
+        self._scheduler = CycleScheduler(replace(rig, cameras=present), planner.config)
+        self._scheduler.assembler.codebook = planner.codebook
+        self._fallback = FallbackPlanner(planner.contract, rig, planner.memory)
         self._offset_m = rig.base_from_odometry_child_x_m
         self._topics = topics
-        self._feeder = MessageFeeder(topics, self._assembler)
-        self._trigger = FrameTrigger(self._assembler)
+        self._feeder = MessageFeeder(topics, self._scheduler.assembler)
         self._now_ns = 0
-        self._held: tuple[int | None, float] | None = None
+        self._waiting: PlanningRequest | None = None
+        self._has_published = False
         sensors = [topics.lidar] if rig.lidar is not None and "lidar" not in absent else []
         sensors += [topics.images[camera.name] for camera in present]
         self._frame_topic = sensors[0] if sensors else ""
         self.log = InputLog()
 
     def take(self, item: BagMessage, begin: float | None = None, *, hold: bool = False) -> Iterator[Cycle]:
-        """Take in one message; yields the cycle that it completes, if any. Odometry is the clock.
+        """Take in one message; yields the cycles that it leads to. Odometry is the clock.
 
         Args:
             item: The message.
             begin: When it arrived, on perf_counter's clock; now by default.
             hold: Do not plan yet: in real time, more messages have arrived while the last plan was computed.
         """
-        begin = time.perf_counter() if begin is None else begin
-        resets = self._assembler.num_resets
+        self._scheduler.arrived(time.perf_counter() if begin is None else begin)
         reason = self._feeder.feed(item.topic, item.log_time_ns, item.message)
         if reason:
             self.log.refused[reason] += 1
@@ -147,42 +152,66 @@ class BagPlanner:
             self.log.begin_ns = self.log.begin_ns or item.log_time_ns
             self.log.end_ns = item.log_time_ns
         self.log.num_frames += not reason and item.topic == self._frame_topic
-        if self._assembler.num_resets != resets:
-            self._planner.reset()
-        if self._trigger.poll(self._now_ns):
-            begin = self._arrival(begin)
-            if not hold:
-                self._held = None
-                yield self._plan(item.log_time_ns, begin)
-
-    def _arrival(self, begin: float) -> float:
-        """When the frame that is due became complete; one that a newer frame has replaced was skipped."""
-        stamp_ns = self._assembler.latest_stamp_ns()
-        if self._held is None or self._held[0] != stamp_ns:
-            self.log.num_skipped_busy += self._held is not None
-            self._held = (stamp_ns, begin)
-        return self._held[1]
+        if self.log.ego:  # before the first odometry there is no time
+            yield from self._answer(self._scheduler.poll(self._now_ns), item.log_time_ns)
+        if self._waiting is not None and not hold:
+            yield self._plan(item.log_time_ns)
 
     def finish(self, log_time_ns: int) -> Iterator[Cycle]:
-        """The cycle of a last frame that never became complete, if any."""
-        if self._trigger.is_waiting:
-            yield self._plan(log_time_ns, time.perf_counter())
+        """The cycle of a last frame that has not been planned from, if any: no message completes it any more."""
+        yield from self._answer(self._scheduler.stop_waiting(self._now_ns), log_time_ns)
+        if self._waiting is not None:
+            yield self._plan(log_time_ns)
 
-    def _plan(self, log_time_ns: int, begin: float) -> Cycle:
-        """One cycle at a time of the data's clock."""
-        newest_ns = self._assembler.latest_stamp_ns() or self._now_ns
-        snapshot = self._assembler.assemble(max(self._now_ns, newest_ns), self._trigger.earliest_ns)
-        if isinstance(snapshot, NotReady):
-            self._trigger.done(None)
-            return Cycle(log_time_ns=log_time_ns, stamp_ns=newest_ns, ego=None, outcome=snapshot, latency_ms=0.0)
-        self._trigger.done(snapshot.stamp_ns)
-        snapshot = replace(snapshot, missing=self._absent + snapshot.missing)
+    def _answer(self, decision: CycleDecision | None, log_time_ns: int) -> Iterator[Cycle]:
+        """Keep a frame to plan from, in the place of an older one; a fallback or its absence is a cycle at once."""
+        if decision is None:
+            return
+        if decision.request is None:
+            yield self._without_plan(decision, log_time_ns)
+            return
+        request, before = decision.request, self._waiting
+        if before is not None:
+            self.log.num_skipped_busy += 1
+            request = replace(request, forget=request.forget or before.forget)
+        self._waiting = request
+
+    def _plan(self, log_time_ns: int) -> Cycle:
+        """Plan from the frame that is kept."""
+        request, self._waiting = self._waiting, None
+        assert request is not None
+        if request.forget:
+            self._planner.reset()
+        snapshot = replace(request.snapshot, missing=self._absent + request.snapshot.missing)
+        begin = request.arrived_s
         budget = None if self._budget_ms is None else CycleBudget(end_s=begin + self._budget_ms * 1e-3)
         result = self._planner.plan(snapshot, budget)
+        self._has_published = True
         return Cycle(
             log_time_ns=log_time_ns,
             stamp_ns=snapshot.stamp_ns,
             ego=snapshot.ego,
             outcome=result,
             latency_ms=(time.perf_counter() - begin) * 1e3,
+            is_planned=True,
+            has_frame=True,
+        )
+
+    def _without_plan(self, decision: CycleDecision, log_time_ns: int) -> Cycle:
+        """The fallback that the node would publish, or why it would publish none."""
+        start = decision.fallback_to_publish(has_published=self._has_published)
+        outcome: PlanResult | NotReady = NotReady(reason=decision.reason)
+        if start is not None:
+            start = replace(start, missing=self._absent + start.missing)
+            source, config = self._planner.source(), self._planner.config
+            outcome = self._fallback.plan(start, decision.reason, config, source, is_stopping=decision.must_stop)
+            self._has_published = True
+        return Cycle(
+            log_time_ns=log_time_ns,
+            stamp_ns=decision.stamp_ns,
+            ego=None if start is None else start.ego,
+            outcome=outcome,
+            latency_ms=0.0,
+            is_planned=False,
+            has_frame=decision.has_frame,
         )

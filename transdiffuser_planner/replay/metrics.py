@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from transdiffuser_planner.core.types import FallbackRung
 from transdiffuser_planner.replay.agent_figures import agent_figures
 from transdiffuser_planner.replay.figures import (
     comfort_figures,
@@ -16,7 +17,7 @@ from transdiffuser_planner.replay.figures import (
     state_figures,
 )
 from transdiffuser_planner.replay.pdm_figures import MapTruth, PdmScorer
-from transdiffuser_planner.replay.records import DriveRecord
+from transdiffuser_planner.replay.records import CycleRecord, DriveRecord
 from transdiffuser_planner.replay.truth import RecordedDrive, RecordedTracks
 
 STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
@@ -31,18 +32,22 @@ STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
 }
 NO_FUTURE = "plan not evaluated: the recording ends or breaks within the next second"
 SHORT_FUTURE = "plan evaluated in part: the recording ends or breaks within the next 4 s"
-PASSED_BY = "frame not planned from: it came sooner than planning_rate_hz allows, or was never complete"
+PASSED_BY = "frame not planned from: it came sooner than planning_rate_hz allows, was never complete, or was answered already"
 BUSY = "frame not planned from: the planner was still at work"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CycleFigures:
-    """One cycle: its time since the start, and its numbers; values is empty and reason set when it has no plan."""
+    """One cycle: its time since the start, and its numbers.
+
+    Without a plan of the model values is empty, reason says why, and fallback is what the node would publish instead.
+    """
 
     time_s: float
     stamp_ns: int
     values: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    fallback: FallbackRung = FallbackRung.NONE
 
 
 @dataclass(kw_only=True, slots=True)
@@ -84,6 +89,13 @@ class DriveFigures:
         return found
 
 
+def no_plan_text(cycle: CycleRecord) -> str:
+    """A cycle without a plan in one line: what the node would publish, and why."""
+    if cycle.fallback == FallbackRung.NONE:
+        return f"no plan: {cycle.reason}"
+    return f"no plan, {cycle.fallback.name.lower().replace('_', ' ')} published: {cycle.reason}"
+
+
 def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, num_refused: int) -> DriveFigures:
     """All numbers of a drive, once all of it is known.
 
@@ -99,8 +111,10 @@ def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, nu
     for cycle in drive.cycles:
         time_s, plan = drive.time_s(cycle.stamp_ns), cycle.plan
         if plan is None:
-            left_out[f"no plan: {cycle.reason}"] += 1
-            cycles.append(CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, reason=cycle.reason))
+            left_out[no_plan_text(cycle)] += 1
+            cycles.append(
+                CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, reason=cycle.reason, fallback=cycle.fallback)
+            )
             before = None
             continue
         values = displacement_figures(plan, recorded)
@@ -116,13 +130,15 @@ def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, nu
         cycles.append(CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, values=values))
         before = plan
     left_out += pdm.left_out
-    passed_by = drive.num_frames - len(drive.cycles) - drive.num_skipped_busy
+    passed_by = drive.num_frames - sum(cycle.has_frame for cycle in drive.cycles) - drive.num_skipped_busy
     left_out += Counter({PASSED_BY: max(passed_by, 0), BUSY: drive.num_skipped_busy})
     num_plans = sum(cycle.plan is not None for cycle in drive.cycles)
+    num_fallbacks = sum(cycle.fallback != FallbackRung.NONE for cycle in drive.cycles)
     totals = {
         "num_frames": float(drive.num_frames),
         "num_plans": float(num_plans),
         "num_evaluated": float(num_evaluated),
+        "num_fallbacks": float(num_fallbacks),
         "num_not_ready": float(len(drive.cycles) - num_plans),
         "num_refused": float(num_refused),
         "longest_gap_s": drive.longest_gap[0],

@@ -49,6 +49,8 @@ def _plan_lines(result: ReplayResult) -> Iterator[str]:
     total = int(figures.totals["num_frames"])
     if not result.num_plans:
         yield f"plans  none from {total} frames"
+        if result.fallbacks:
+            yield f"       fallbacks: {_rungs(result)}"
         return
     latency = [figures.statistic("latency_ms", name) for name in ("median", "p99", "max")]
     late = int(figures.statistic("late", "sum") or 0)
@@ -60,11 +62,15 @@ def _plan_lines(result: ReplayResult) -> Iterator[str]:
     )
     gap_s, at_s = result.drive.longest_gap
     yield f"       longest time without a new plan {gap_s:.2f} s, from {at_s:.1f} s on"
-    rungs = ", ".join(f"{count} {rung.name.lower().replace('_', ' ')}" for rung, count in result.rungs.items() if rung)
-    yield f"       fallbacks: {rungs or 'none'}; SHA-256 of all plans {result.plan_hash[:16]}"
+    yield f"       fallbacks: {_rungs(result) or 'none'}; SHA-256 of all plans {result.plan_hash[:16]}"
     ages = [name for name in figures.names() if name.startswith("age_")]
     worst = ", ".join(f"{name[4:-2]} {figures.statistic(name, 'max'):.3f}" for name in ages)
     yield f"       oldest inputs (s): {worst or 'none'}"
+
+
+def _rungs(result: ReplayResult) -> str:
+    """Fallbacks by rung, as "12 comfort stop"."""
+    return ", ".join(f"{count} {rung.name.lower().replace('_', ' ')}" for rung, count in result.rungs.items() if rung)
 
 
 def _error_lines(figures: DriveFigures) -> Iterator[str]:

@@ -55,12 +55,22 @@ class PlanRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CycleRecord:
-    """One cycle: plan is None when there is none, and reason says why."""
+    """One cycle.
+
+    Attributes:
+        stamp_ns, log_time_ns: The frame's stamp (or that of the fallback), and when on the bag's clock.
+        plan: What was planned from a frame; None when the inputs did not suffice.
+        reason: Why there is no plan.
+        fallback: What the node would publish instead; ``FallbackRung.NONE`` for nothing but the reason.
+        has_frame: Whether a sensor frame has led to the cycle.
+    """
 
     stamp_ns: int
     log_time_ns: int
     plan: PlanRecord | None = None
     reason: str = ""
+    fallback: FallbackRung = FallbackRung.NONE
+    has_frame: bool = True
 
 
 @dataclass(kw_only=True, slots=True)
@@ -105,8 +115,14 @@ class DriveRecord:
 def record(cycle: Cycle, faults: tuple[str, ...]) -> CycleRecord:
     """What is kept of a cycle."""
     outcome = cycle.outcome
-    if isinstance(outcome, NotReady):
-        return CycleRecord(stamp_ns=cycle.stamp_ns, log_time_ns=cycle.log_time_ns, reason=outcome.reason)
+    if isinstance(outcome, NotReady) or not cycle.is_planned:
+        return CycleRecord(
+            stamp_ns=cycle.stamp_ns,
+            log_time_ns=cycle.log_time_ns,
+            reason=outcome.reason,
+            fallback=FallbackRung.NONE if isinstance(outcome, NotReady) else outcome.rung,
+            has_frame=cycle.has_frame,
+        )
     assert cycle.ego is not None
     plan = PlanRecord(
         ego=cycle.ego,

@@ -47,6 +47,7 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
             "stamp_ns": cycle.stamp_ns,
             "is_planned": not cycle.reason,
             "reason": cycle.reason,
+            "fallback": cycle.fallback.name,
             "figures": _finite(cycle.values),
         }
     yield {

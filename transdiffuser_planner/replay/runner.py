@@ -102,18 +102,25 @@ class ReplayResult:
 
     @property
     def num_plans(self) -> int:
-        """Cycles with a plan."""
+        """Cycles with a plan of the model."""
         return int(self.figures.totals["num_plans"])
 
     @property
     def not_ready(self) -> Counter[str]:
-        """Cycles without a plan, by reason."""
-        return Counter(cycle.reason for cycle in self.drive.cycles if cycle.plan is None)
+        """Cycles in which the node would publish nothing but a reason, by reason."""
+        nothing = FallbackRung.NONE
+        return Counter(cycle.reason for cycle in self.drive.cycles if cycle.plan is None and cycle.fallback == nothing)
+
+    @property
+    def fallbacks(self) -> Counter[str]:
+        """Cycles whose inputs did not suffice and in which the node would publish a fallback, by reason."""
+        return Counter(cycle.reason for cycle in self.drive.cycles if cycle.fallback != FallbackRung.NONE)
 
     @property
     def rungs(self) -> Counter[FallbackRung]:
-        """Plans per fallback rung."""
-        return Counter(cycle.plan.rung for cycle in self.drive.cycles if cycle.plan is not None)
+        """Everything published, per fallback rung."""
+        planned = Counter(cycle.plan.rung for cycle in self.drive.cycles if cycle.plan is not None)
+        return planned + Counter(cycle.fallback for cycle in self.drive.cycles if cycle.fallback != FallbackRung.NONE)
 
     @property
     def duration_s(self) -> float:

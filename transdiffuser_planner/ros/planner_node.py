@@ -29,7 +29,7 @@ from transdiffuser_planner.ros.node_inputs import NodeInputs
 from transdiffuser_planner.ros.node_outputs import NodeOutputs
 from transdiffuser_planner.ros.node_services import NodeServices
 from transdiffuser_planner.ros.qos import OUTPUT
-from transdiffuser_planner.runtime.frame_intake import FrameIntake
+from transdiffuser_planner.runtime.cycle_scheduler import CycleScheduler
 from transdiffuser_planner.runtime.model_keeper import LoadPlanner, ModelKeeper
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.steady_process import raise_priority
@@ -72,7 +72,7 @@ class PlannerNode(LifecycleNode):
         self._config = PlannerConfig()
         self._keeper: ModelKeeper | None = None
         self._supervisor: Supervisor | None = None
-        self._intake: FrameIntake | None = None
+        self._scheduler: CycleScheduler | None = None
         self._inputs: NodeInputs | None = None
         self._active = False
         self.mode = Mode()
@@ -100,11 +100,11 @@ class PlannerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self.health = Health()
         self.mode = Mode(is_shadow=bool(self.get_parameter("shadow").value))
-        self._intake = FrameIntake(rig, self._config)
+        self._scheduler = CycleScheduler(rig, self._config)
         self.use_codebook()
         self._supervisor = Supervisor(self._keeper, rig, self._publish, self._fault)
         self._outputs.start(self._keeper.contract)
-        self._inputs = NodeInputs(self, rig, self._intake.assembler, self._received, self._fault)
+        self._inputs = NodeInputs(self, rig, self._scheduler.assembler, self._received, self._fault)
         poll = self.create_timer(_POLL_S, self._poll, clock=_STEADY)
         self._owned.append(lambda: self.destroy_timer(poll))
         source, self.health.priority = self._keeper.source, raise_priority(self._config.priority)
@@ -149,7 +149,7 @@ class PlannerNode(LifecycleNode):
         self._outputs.stop()
         if self._inputs is not None:
             self._inputs.close()
-        self._supervisor = self._keeper = self._intake = self._inputs = None
+        self._supervisor = self._keeper = self._scheduler = self._inputs = None
         for release in self._owned:
             release()
         self._owned.clear()
@@ -165,8 +165,8 @@ class PlannerNode(LifecycleNode):
 
     def use_codebook(self) -> None:
         """Take action tokens of the model in use."""
-        if self._intake is not None and self._keeper is not None:
-            self._intake.assembler.codebook = self._keeper.codebook
+        if self._scheduler is not None and self._keeper is not None:
+            self._scheduler.assembler.codebook = self._keeper.codebook
 
     def set_mode(self, mode: Mode) -> None:
         """Obey a stop request, or plan for nobody, from the next plan on."""
@@ -190,24 +190,25 @@ class PlannerNode(LifecycleNode):
         if reason:
             self.health.refuse(reason)
             self._log(key, f"input refused: {reason}")
-        elif is_sensor and self._intake is not None:
-            self._intake.arrived(arrived_s)
+        elif is_sensor and self._scheduler is not None:
+            self._scheduler.arrived(arrived_s)
         self._poll()
 
     def _poll_unguarded(self) -> None:
-        """Hand a due frame to the supervisor, or fall back where frames do not suffice or do not come."""
-        intake, supervisor = self._intake, self._supervisor
-        if not self._active or intake is None or supervisor is None:
+        """Hand a frame to the supervisor, or fall back where frames do not suffice or do not arrive."""
+        scheduler, supervisor = self._scheduler, self._supervisor
+        if not self._active or scheduler is None or supervisor is None:
             return
-        due = intake.poll(self._now_ns(), keep_estimates=self._outputs.wants_denoise_steps)
-        if due is None:
+        decision = scheduler.poll(self._now_ns(), keep_estimates=self._outputs.wants_denoise_steps)
+        if decision is None:
             return
-        if due.job is not None:
-            supervisor.submit(due.job)
-        elif due.fallback is not None and (self.health.plans or due.is_moving):
-            supervisor.fall_back(due.fallback, due.reason, must_stop=due.must_stop)
+        fallback = decision.fallback_to_publish(has_published=self.health.plans > 0)
+        if decision.request is not None:
+            supervisor.submit(decision.request)
+        elif fallback is not None:
+            supervisor.fall_back(fallback, decision.reason, must_stop=decision.must_stop)
         else:
-            self._say_not_ready(NotReady(reason=due.reason), due.stamp_ns)
+            self._say_not_ready(NotReady(reason=decision.reason), decision.stamp_ns)
 
     def _publish(self, result: PlanResult, arrived_s: float) -> None:
         """Called by the supervisor from the thread that has the answer."""
@@ -230,8 +231,8 @@ class PlannerNode(LifecycleNode):
     def _heartbeat(self) -> None:
         """Every second: diagnostics, and why there is no plan."""
         now_ns = self._now_ns()
-        if self._active and self._intake is not None and self.health.seconds_without_plan > _HEARTBEAT_S:
-            reason = self._intake.why_no_plan(now_ns)
+        if self._active and self._scheduler is not None and self.health.seconds_without_plan > _HEARTBEAT_S:
+            reason = self._scheduler.why_no_plan(now_ns)
             self._say_not_ready(NotReady(reason=reason), now_ns)
             self._log("not ready", f"no plan: {reason}")
         elif not self._active:
@@ -249,9 +250,9 @@ class PlannerNode(LifecycleNode):
         if answer.successful and refusal:
             return SetParametersResult(successful=False, reason=refusal)
         self._config = config
-        if self._keeper is not None and self._intake is not None:
+        if self._keeper is not None and self._scheduler is not None:
             self._keeper.configure(config)
-            self._intake.configure(config)
+            self._scheduler.configure(config)
         return answer
 
     def _now_ns(self) -> int:

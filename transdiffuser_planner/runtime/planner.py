@@ -36,7 +36,7 @@ class Planner:
     """Plans with one model; holds the agent tracker and the last accepted plan between cycles. Not thread-safe."""
 
     def __init__(self, backend: OnnxBackend, rig: Rig, config: PlannerConfig, memory: PlanMemory | None = None) -> None:
-        self.backend = backend
+        self.backend, self.rig = backend, rig
         self.config = config
         self.contract: ModelContract = backend.manifest.contract
         self.codebook = backend.manifest.codebook()

@@ -34,7 +34,7 @@ _LONG_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class CycleJob:
+class PlanningRequest:
     """A frame to be answered.
 
     Attributes:
@@ -66,9 +66,9 @@ class Supervisor:
         self._fallback = FallbackPlanner(keeper.contract, rig, keeper.memory)
         self._changed = threading.Condition()
         self._publishing = threading.Lock()
-        self._open: list[CycleJob] = []
-        self._at_work: tuple[CycleJob, float] | None = None
-        self._ready: tuple[CycleJob, PlanResult | None] | None = None
+        self._open: list[PlanningRequest] = []
+        self._at_work: tuple[PlanningRequest, float] | None = None
+        self._ready: tuple[PlanningRequest, PlanResult | None] | None = None
         self._failures = self._num_claimed = self._last_sent = 0
         self._is_ended = False
         self.is_stopping = False
@@ -81,7 +81,7 @@ class Supervisor:
     def _config(self) -> PlannerConfig:
         return self._keeper.config
 
-    def submit(self, job: CycleJob) -> None:
+    def submit(self, job: PlanningRequest) -> None:
         """Answer a frame: by the model if it is in time, else by a fallback at its expiry."""
         with self._changed:
             self._open.append(job)
@@ -99,7 +99,7 @@ class Supervisor:
             reason: Why there is no plan.
             must_stop: Do not continue the last plan.
         """
-        job = CycleJob(snapshot=snapshot, arrived_s=time.perf_counter())
+        job = PlanningRequest(snapshot=snapshot, arrived_s=time.perf_counter())
         with self._changed:
             self._open.append(job)
         self._answer(job, reason, must_stop=must_stop)
@@ -115,7 +115,7 @@ class Supervisor:
 
     # The worker's thread.
 
-    def _work(self, job: CycleJob) -> None:
+    def _work(self, job: PlanningRequest) -> None:
         planner = self._keeper.planner
         if planner is None:
             return
@@ -140,7 +140,7 @@ class Supervisor:
             self.num_withheld += 1
             self._report("deadline", "the model's plan came after the fallback and was withheld")
 
-    def _plan(self, planner: Planner, job: CycleJob) -> PlanResult:
+    def _plan(self, planner: Planner, job: PlanningRequest) -> PlanResult:
         if job.forget:
             planner.reset()
         end_s = self._expiry_s(job) - _PUBLISH_MS * 1e-3
@@ -151,7 +151,7 @@ class Supervisor:
             keep_estimates=job.keep_estimates,
         )
 
-    def _failed(self, job: CycleJob, error: Exception) -> None:
+    def _failed(self, job: PlanningRequest, error: Exception) -> None:
         self._failures += 1
         self._report("planner", f"planning failed: {error}")
         self._answer(job, f"planning failed: {error}")
@@ -188,13 +188,13 @@ class Supervisor:
             moments.append(self._at_work[1] + self._config.model_timeout_s)
         return max(min(moments, default=now + _LONG_S) - now, 1e-4)
 
-    def _is_ready(self, job: CycleJob) -> bool:
+    def _is_ready(self, job: PlanningRequest) -> bool:
         return self._ready is not None and self._ready[0] is job
 
-    def _make_ready_s(self, job: CycleJob) -> float:
+    def _make_ready_s(self, job: PlanningRequest) -> float:
         return self._expiry_s(job) - _READY_BEFORE_EXPIRY_S
 
-    def _make_ready(self, job: CycleJob) -> None:
+    def _make_ready(self, job: PlanningRequest) -> None:
         """Make the fallback that a frame will need if no plan comes."""
         self._ready = job, None  # tried once, even if it fails
         try:
@@ -214,11 +214,11 @@ class Supervisor:
 
     # Whoever answers.
 
-    def _expiry_s(self, job: CycleJob) -> float:
+    def _expiry_s(self, job: PlanningRequest) -> float:
         """When the watchdog answers: early enough to publish before the deadline."""
         return job.arrived_s + (self._config.deadline_ms - self._config.fallback_margin_ms) * 1e-3
 
-    def _claim(self, job: CycleJob) -> int | None:
+    def _claim(self, job: PlanningRequest) -> int | None:
         """A number, later frames' being larger, when the caller is the one to answer; once per job, else None.
 
         Older frames are answered with it.
@@ -231,7 +231,7 @@ class Supervisor:
             self._num_claimed += 1
             return self._num_claimed
 
-    def _answer(self, job: CycleJob, reason: str, *, must_stop: bool = False) -> None:
+    def _answer(self, job: PlanningRequest, reason: str, *, must_stop: bool = False) -> None:
         """A fallback for a frame, unless somebody else has answered it."""
         claim = self._claim(job)
         if claim is None:
@@ -242,11 +242,11 @@ class Supervisor:
         except Exception as error:  # outermost edge: a fault here must not end the watchdog
             self._report("fallback", f"fallback failed: {type(error).__name__}: {error}")
 
-    def _make_fallback(self, job: CycleJob, reason: str, *, must_stop: bool = False) -> PlanResult:
+    def _make_fallback(self, job: PlanningRequest, reason: str, *, must_stop: bool = False) -> PlanResult:
         is_stopping = must_stop or self.is_stopping
         return self._fallback.plan(job.snapshot, reason, self._config, self._keeper.source, is_stopping=is_stopping)
 
-    def _send(self, result: PlanResult, job: CycleJob, claim: int) -> None:
+    def _send(self, result: PlanResult, job: PlanningRequest, claim: int) -> None:
         """Publish, unless another thread was faster with a later frame's answer."""
         with self._publishing:
             if claim > self._last_sent:

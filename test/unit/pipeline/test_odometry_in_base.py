@@ -11,6 +11,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.pipeline.ego_history import extrapolate, odometry_in_base
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap
+from transdiffuser_planner.runtime.plan_memory import PlanMemory
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 
 OFFSET_M = 1.4
@@ -35,7 +36,7 @@ def _replayed() -> EgoState:
     from transdiffuser_planner.recording.definitions import make_message
     from transdiffuser_planner.replay.cycles import BagPlanner
 
-    planner = SimpleNamespace(config=PlannerConfig(), codebook=None, contract=TINY)
+    planner = SimpleNamespace(config=PlannerConfig(), codebook=None, contract=TINY, memory=PlanMemory())
     absent = ["lidar", *(f"camera '{camera.name}'" for camera in RIG.cameras)]
     bag_planner = BagPlanner(planner, RIG, TopicMap(odometry="/odometry"), absent)
     message = encode.odometry(make_message, TURNING, "axle")

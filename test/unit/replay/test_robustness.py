@@ -11,6 +11,8 @@ from replay_bags import CAMERAS, RIG, TOPICS, as_it_is, encoded, rewritten
 
 from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.core.errors import RecordingError
+from transdiffuser_planner.core.types import FallbackRung
+from transdiffuser_planner.recording import decode_plan
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
@@ -223,7 +225,7 @@ def test_gaps_leave_out_frames_with_a_reason_and_planning_goes_on(short_bag, pla
 
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
     assert 15 <= result.num_plans < 26 and not result.faults
-    assert any("cameras, need 1" in reason for reason in result.not_ready)
+    assert any("cameras, need 1" in reason for reason in result.fallbacks)
     assert result.drive.cycles[-1].plan is not None
     assert result.num_plans + sum(n for r, n in result.figures.left_out.items() if r.startswith(("no plan", "frame"))) >= 26
 
@@ -234,6 +236,25 @@ def test_a_time_without_any_sensor_shows_as_the_longest_gap(short_bag, planner, 
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
     assert 2.0 <= result.figures.totals["longest_gap_s"] <= 2.5  # frames are 0.2 s apart
     assert 1.0 < result.drive.longest_gap[1] < 1.6
+    assert result.fallbacks and all("no new sensor frame for" in reason for reason in result.fallbacks)
+    assert not any(cycle.has_frame for cycle in result.drive.cycles if cycle.fallback)
+
+
+def test_what_the_node_publishes_without_lidar_is_written_and_reported(short_bag, planner, tmp_path):
+    """The vehicle moves, so the node publishes fallbacks down to a stop, and not only that it is not ready."""
+    change = lambda item, s: [] if item.topic == TOPICS.lidar and s > 1.5 else as_it_is(item)  # noqa: E731
+    bag, out = rewritten(short_bag, tmp_path / "bag", change), tmp_path / "out"
+    result = replayed_as(planner, bag, out=out)
+    num_fallbacks = sum(result.fallbacks.values())
+    assert 7 <= result.num_plans <= 9 and num_fallbacks >= 15 and not result.not_ready and not result.faults
+    assert all("lidar is missing" in reason for reason in result.fallbacks)
+    assert result.rungs[FallbackRung.NONE] <= result.num_plans and result.rungs[FallbackRung.COMFORT_STOP] > 5
+    assert result.figures.totals["num_fallbacks"] == num_fallbacks
+    assert any(reason.startswith("no plan, comfort stop published: lidar") for reason in result.figures.left_out)
+    with BagReader(out) as reader:
+        plans = [item.message for item in reader.messages({f"{OUTPUT_NAMESPACE}/trajectory"})]
+    assert len(plans) == result.num_plans + num_fallbacks
+    assert decode_plan.trajectory(plans[-1]).speed_mps_T[-1] == 0.0
 
 
 def test_a_camera_that_drops_out_is_masked_and_said(short_bag, planner, tmp_path):

@@ -14,7 +14,7 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.types import FallbackRung, PlanResult
 from transdiffuser_planner.runtime.model_keeper import ModelKeeper
-from transdiffuser_planner.runtime.supervisor import CycleJob, Supervisor
+from transdiffuser_planner.runtime.supervisor import PlanningRequest, Supervisor
 
 # The longest deadline there is: under load a plan takes long. What is measured against 100 ms is in the benchmark.
 DEADLINE_MS, MARGIN_MS = 1000.0, 300.0
@@ -50,7 +50,7 @@ class Run:
     def answer_of_next_frame(self, **changes: object) -> PlanResult:
         self.index += 1
         stamp_ns = snapshot(self.index).stamp_ns
-        self.supervisor.submit(CycleJob(snapshot=snapshot(self.index, **changes), arrived_s=time.perf_counter()))
+        self.supervisor.submit(PlanningRequest(snapshot=snapshot(self.index, **changes), arrived_s=time.perf_counter()))
         self.wait(lambda: self.answer_of(stamp_ns))
         result, latency_ms = self.answer_of(stamp_ns)
         assert latency_ms <= DEADLINE_MS, f"{latency_ms:.0f} ms: {result.reason}"
@@ -131,7 +131,7 @@ def test_frames_that_come_faster_than_they_expire_are_answered_while_the_model_h
     while sum(result.reason == "no plan of the model in time" for result, _ in run.answers) < 4:
         assert time.monotonic() < end, [result.reason for result, _ in run.answers]
         run.index += 1
-        run.supervisor.submit(CycleJob(snapshot=snapshot(run.index), arrived_s=time.perf_counter()))
+        run.supervisor.submit(PlanningRequest(snapshot=snapshot(run.index), arrived_s=time.perf_counter()))
         threading.Event().wait(0.1)
     assert max(latency_ms for _, latency_ms in run.answers) <= DEADLINE_MS
 
@@ -139,7 +139,7 @@ def test_frames_that_come_faster_than_they_expire_are_answered_while_the_model_h
 def test_a_fallback_that_is_overtaken_by_a_later_frames_answer_is_not_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     make, late_ns = run.supervisor._make_fallback, snapshot(1).stamp_ns
 
-    def slow_for_the_first(job: CycleJob, reason: str, **options: bool) -> PlanResult:
+    def slow_for_the_first(job: PlanningRequest, reason: str, **options: bool) -> PlanResult:
         if job.snapshot.stamp_ns == late_ns:
             run.wait(lambda: run.answers)
         return make(job, reason, **options)
@@ -197,7 +197,7 @@ def test_a_stop_request_stops_along_the_plan_and_can_be_withdrawn(run: Run) -> N
 def test_every_frame_is_answered_at_most_once_and_in_order_under_overload(run: Run) -> None:
     run.faults.mode, run.faults.slow_s = "slow", 0.02
     for index in range(100, 140):
-        run.supervisor.submit(CycleJob(snapshot=snapshot(index), arrived_s=time.perf_counter()))
+        run.supervisor.submit(PlanningRequest(snapshot=snapshot(index), arrived_s=time.perf_counter()))
         threading.Event().wait(0.02)
     last_ns = snapshot(139).stamp_ns
     run.wait(lambda: run.answers and run.answers[-1][0].provenance.snapshot_stamp_ns == last_ns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from transdiffuser_planner.core.types import PlanResult, SensorSnapshot
 from transdiffuser_planner.evaluation.live_drive import Instant, Needs, Start
+from transdiffuser_planner.runtime.fallback_planner import FallbackPlanner
 from transdiffuser_planner.runtime.planner import Planner
 
 
@@ -15,6 +16,7 @@ class ModelPlanner:
     def __init__(self, planner: Planner, plan_every: int = 1) -> None:
         self.plan_every = plan_every
         self._planner = planner
+        self._fallback = FallbackPlanner(planner.contract, planner.rig, planner.memory)
 
     def reset(self, start: Start) -> None:
         """Forget agents and plans."""
@@ -28,3 +30,8 @@ class ModelPlanner:
         """
         assert isinstance(instant.snapshot, SensorSnapshot)
         return self._planner.plan(instant.snapshot)
+
+    def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool) -> PlanResult:
+        """The node's fallback for inputs that do not suffice."""
+        planner = self._planner
+        return self._fallback.plan(snapshot, reason, planner.config, planner.source(), is_stopping=must_stop)
