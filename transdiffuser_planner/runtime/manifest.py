@@ -16,6 +16,9 @@ from typing import Any
 from transdiffuser_planner.core.contract import CONTRACT_VERSION, PRECISIONS, ModelContract
 from transdiffuser_planner.core.errors import ContractError, ModelError
 from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, ActionCodebook
+from transdiffuser_planner.pipeline.joint_sampler import JointSampler
+from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
+from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_FORMAT = 1
@@ -92,6 +95,18 @@ class ModelManifest:
         except ContractError as error:
             raise ModelError(f"model folder {self.folder}: {error}") from None
         return codebook
+
+    def sampler(self) -> JointSampler:
+        """The model's sampling: noise schedule, normalizer and sizes.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        return JointSampler(
+            contract=self.contract,
+            schedule=NoiseSchedule.from_json(self.read_json("noise_schedule.json")),
+            normalizer=PlanNormalizer.from_json(self.read_json("normalizer.json")),
+        )
 
     def read_json(self, filename: str) -> Any:
         """A JSON file of the folder, for example the normaliser."""

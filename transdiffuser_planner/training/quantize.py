@@ -29,11 +29,8 @@ from transdiffuser_planner.core.contract import (
     ENCODER_INPUTS,
     TOKEN_AXIS,
     ModelContract,
-    plan_spec,
 )
 from transdiffuser_planner.core.errors import TrainingError
-from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
-from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
 from transdiffuser_planner.runtime.manifest import MANIFEST_NAME, ModelManifest, load_manifest, sha256_of
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend, make_session
 from transdiffuser_planner.training.decoder_stage import LABELS
@@ -98,23 +95,21 @@ def draw_plans(
         num_candidates: M.
         watch: Called with every graph's name and inputs.
     """
-    contract, manifest = backend.manifest.contract, backend.manifest
-    schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
+    sampler = backend.manifest.sampler()
     agents = {name: scene[name] for name in AGENT_NAMES}
     features = backend.encode(scene)
     condition = backend.condition(features, scene, agents)
     if watch is not None:
         watch("encoder", {name: scene[name] for name in ENCODER_INPUTS})
-        watch("condition", {**{name: features[name] for name in manifest.encoder_features}, **scene})
+        watch("condition", {**{name: features[name] for name in backend.manifest.encoder_features}, **scene})
 
     def predict(x: NDArray[np.float32], k: int) -> NDArray[np.float32]:
         if watch is not None:
             watch("denoise", {"x": x, "k": np.asarray([k], dtype=np.int64), **condition})
         return backend.predict_noise(x, k, condition)
 
-    shape = (num_candidates, *plan_spec(contract).shape)
-    noise = draw_noise(0, int(scene["stamp_ns"][0]), shape, schedule.num_steps)[:, :, : 1 + agents["agents"].shape[1]]
-    return sample_plans(predict, schedule, np.ascontiguousarray(noise), num_steps=schedule.num_steps).clean_MNP
+    noise = sampler.noise(0, int(scene["stamp_ns"][0]), num_candidates)[:, :, : 1 + agents["agents"].shape[1]]
+    return sampler.walk(predict, np.ascontiguousarray(noise)).clean_MNP
 
 
 class _Recorded(CalibrationDataReader):  # type: ignore[misc]
