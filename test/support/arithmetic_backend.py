@@ -4,7 +4,9 @@ import hashlib
 
 import numpy as np
 
-from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.contract import ModelContract, auxiliary_specs
+from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.runtime.manifest import ModelManifest
 
 Tensors = dict[str, np.ndarray]
@@ -24,8 +26,12 @@ class ArithmeticBackend:
         return self.manifest.contract
 
     def encode(self, observation: Tensors) -> Tensors:
-        """Empty features by the model's names."""
-        return {name: np.zeros((1, 1, 1), dtype=np.float32) for name in self.manifest.encoder_features}
+        """Constant features and a quiet scene without agents, by the model's names."""
+        features = {name: np.zeros((1, 1, 1), dtype=np.float32) for name in self.manifest.encoder_features}
+        heads = {
+            name: np.zeros((1, *spec.shape), dtype=np.float32) for name, spec in auxiliary_specs(self.contract).items()
+        }
+        return features | heads
 
     def condition(self, features: Tensors, observation: Tensors, agents: Tensors) -> Tensors:
         """The speed and the agents' distances."""
@@ -37,6 +43,19 @@ class ArithmeticBackend:
         shift_N1 = np.concatenate([condition["speed"], condition["agents"][0, :num_agents]]).astype(np.float32)
         scale = np.float32(0.5) + np.float32(0.03125) * np.float32(step)
         return np.asarray(sample_MNP * scale + np.float32(0.015625) * shift_N1, dtype=np.float32)
+
+    def score(self, pose_MKT3: np.ndarray, features: Tensors, observation: Tensors, agents: Tensors) -> np.ndarray:
+        """It has no scorer.
+
+        Raises:
+            ModelError: Always.
+        """
+        raise ModelError(f"model {self.manifest.name}: it has no scorer; use selection rules")
+
+
+def arithmetic_backend(manifest: ModelManifest, config: PlannerConfig) -> ArithmeticBackend:
+    """A factory as plug-ins register it."""
+    return ArithmeticBackend(manifest)
 
 
 def digest(values: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import AgentIndex
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.scoring.displacement import displacement_table
 from transdiffuser_planner.training.candidates import CandidateSource
 from transdiffuser_planner.training.samples import SampleSet
@@ -28,7 +28,7 @@ AGENT_TITLES = {
 
 
 def agent_futures(
-    backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int
+    backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int
 ) -> Futures:
     """What an exported model samples for the labelled agents that the LiDAR hits, and what they did.
 

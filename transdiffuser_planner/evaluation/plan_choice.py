@@ -14,7 +14,7 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.evaluation.open_loop import medoid
 from transdiffuser_planner.pipeline.predicted_score import pdm_score, typical_m
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.training.scored_plans import ScoredPlans
 
 FloatArray = NDArray[np.float64]
@@ -27,7 +27,7 @@ CHOICES = {
 }
 
 
-def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any]]:
+def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str, Any]]:
     """One row per way to choose: mean sub-scores and PDMS in percent.
 
     Raises:
@@ -48,7 +48,7 @@ def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any
     return rows
 
 
-def _predicted(backend: OnnxBackend, raw: dict[str, NDArray[Any]], row: int) -> FloatArray:
+def _predicted(backend: InferenceBackend, raw: dict[str, NDArray[Any]], row: int) -> FloatArray:
     """Predicted sub-scores of one moment's plans."""
     joint = np.concatenate([raw["pose"][row][:, None], raw["agent_pose"][row]], axis=1)
     tensors = {name: raw[name][row : row + 1] for name in SCORER_INPUTS}

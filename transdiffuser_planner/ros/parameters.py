@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import ConfigError
 
-RELOAD_FIELDS = ("provider", "strict_provider", "num_threads", "precision")
+RELOAD_FIELDS = ("backend", "provider", "strict_provider", "num_threads", "precision")
 """Take effect when the model is loaded again (service ``~/reload_model``); everything else with the next cycle."""
 
 

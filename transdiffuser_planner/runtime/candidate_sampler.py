@@ -20,8 +20,8 @@ from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.pipeline.agent_tracker import Track
 from transdiffuser_planner.pipeline.sampler import Sample
 from transdiffuser_planner.pipeline.told_pull import ToldPlan
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.budget import CycleBudget, StageCosts
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.perception import Scene
 
 Array = NDArray[np.float32]
@@ -58,7 +58,7 @@ class Futures:
 class CandidateSampler:
     """Samples with one model; knows what a denoise step costs."""
 
-    def __init__(self, backend: OnnxBackend, contract: ModelContract, costs: StageCosts, num_threads: int) -> None:
+    def __init__(self, backend: InferenceBackend, contract: ModelContract, costs: StageCosts, num_threads: int) -> None:
         self._backend, self._contract, self._costs = backend, contract, costs
         self._joint = backend.manifest.sampler()
         self._num_threads = num_threads

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.training.decoder_stage import LABELS
 from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
 from transdiffuser_planner.training.targets import agent_origins, visible_agents
@@ -33,7 +33,7 @@ class CandidateSource:
     """Samples an exported model. The agents are the labelled ones that the LiDAR hits; nothing else of the truth is used."""
 
     def __init__(
-        self, backend: OnnxBackend, samples: SampleSet, more: Sequence[str] = (), withheld: Sequence[str] = ()
+        self, backend: InferenceBackend, samples: SampleSet, more: Sequence[str] = (), withheld: Sequence[str] = ()
     ) -> None:
         """Sample a model on samples.
 

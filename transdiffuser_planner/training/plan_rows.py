@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import CONDITION_INPUTS, StatusIndex
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.scoring.displacement import constant_velocity_plan
@@ -55,7 +56,7 @@ class Planners:
 class Rows:
     """All planners on the samples of one drive, on one thread."""
 
-    def __init__(self, planners: Planners, samples: Callable[[OnnxBackend], SampleSet]) -> None:
+    def __init__(self, planners: Planners, samples: Callable[[InferenceBackend], SampleSet]) -> None:
         """Load everybody.
 
         Args:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import StatusIndex
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.training import baselines, decoder_stage
 from transdiffuser_planner.training.candidates import CandidateSource
 from transdiffuser_planner.training.run import Run
@@ -31,7 +31,7 @@ def chosen_samples(samples: SampleSet, limit: int) -> NDArray[np.int64]:
 
 
 def model_plans(
-    backend: OnnxBackend,
+    backend: InferenceBackend,
     samples: SampleSet,
     index_B: NDArray[np.int64],
     num_candidates: int,

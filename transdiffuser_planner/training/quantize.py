@@ -31,6 +31,7 @@ from transdiffuser_planner.core.contract import (
     ModelContract,
 )
 from transdiffuser_planner.core.errors import TrainingError
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.manifest import MANIFEST_NAME, ModelManifest, load_manifest, sha256_of
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend, make_session
 from transdiffuser_planner.training.decoder_stage import LABELS
@@ -85,7 +86,7 @@ def random_scenes(contract: ModelContract, count: int) -> list[Tensors]:
 
 
 def draw_plans(
-    backend: OnnxBackend, scene: Tensors, num_candidates: int, watch: Callable[[str, Tensors], None] | None = None
+    backend: InferenceBackend, scene: Tensors, num_candidates: int, watch: Callable[[str, Tensors], None] | None = None
 ) -> NDArray[np.float32]:
     """Joint samples (M, N, P) in model space by the full chain, with the noise of the scene's stamp.
 
