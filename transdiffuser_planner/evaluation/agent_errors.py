@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import AgentIndex
+from transdiffuser_planner.evaluation.planner_names import CONSTANT_VELOCITY, ONE, ORACLE
 from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.scoring.displacement import displacement_table
 from transdiffuser_planner.training.candidates import CandidateSource
@@ -21,9 +22,9 @@ Futures = dict[str, Any]
 
 MOST_SAMPLES = 500
 AGENT_TITLES = {
-    "constant_velocity": "agents: constant velocity",
-    "one": "agents: TransDiffuser, one sample",
-    "oracle": "agents: TransDiffuser, nearest of all samples (oracle)",
+    CONSTANT_VELOCITY: "agents: constant velocity",
+    ONE: "agents: TransDiffuser, one sample",
+    ORACLE: "agents: TransDiffuser, nearest of all samples (oracle)",
 }
 
 
@@ -67,9 +68,9 @@ def agent_table(futures: Futures, time_s_T: FloatArray) -> list[dict[str, Any]]:
         return []
     candidates = futures["candidates"]
     plans = {
-        "constant_velocity": _straight_on(futures["pose"], futures["speed"], time_s_T)[:, None],
-        "one": candidates[:, :1],
-        "oracle": candidates,
+        CONSTANT_VELOCITY: _straight_on(futures["pose"], futures["speed"], time_s_T)[:, None],
+        ONE: candidates[:, :1],
+        ORACLE: candidates,
     }
     return [
         {

@@ -8,9 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from types import TracebackType
-from typing import Protocol
 
 import numpy as np
 
@@ -18,13 +16,18 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
     CameraImage,
-    EgoState,
     NotReady,
-    PlanResult,
     PointCloud,
     Route,
     SensorSnapshot,
-    Trajectory,
+)
+from transdiffuser_planner.evaluation.planner_interface import (
+    ObservationLevel,
+    Outcome,
+    PlannerInitialization,
+    PlannerInput,
+    PlannerInterface,
+    trajectory_of,
 )
 from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
@@ -32,64 +35,10 @@ from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeS
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME, ego_acceleration, ego_state
 from transdiffuser_planner.simulation.networks import network_file
 from transdiffuser_planner.simulation.road_map import RoadMap
-from transdiffuser_planner.simulation.route import GlobalRoute
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.sensor_suite import SensorFrame, SensorSuite
 
 STEP_S = 0.1
-
-
-class Needs(Enum):
-    """What a planner looks at: the true state of the world, the vehicle's own state and route, or its sensors too."""
-
-    WORLD = "world"
-    STATE = "state"
-    SENSORS = "sensors"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """What is known before a scenario is driven; only planners that need the world may look at the map."""
-
-    scenario: Scenario
-    route: GlobalRoute
-    road_map: RoadMap
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Instant:
-    """What may be planned from.
-
-    Attributes:
-        step: The true state of the world.
-        ego: The vehicle's state, as odometry says it.
-        snapshot: The node's inputs, without sensor frames for planners that need none; None for those that see the world.
-    """
-
-    step: EpisodeStep
-    ego: EgoState
-    snapshot: SensorSnapshot | NotReady | None
-
-
-Outcome = PlanResult | Trajectory | NotReady
-
-
-class DrivingPlanner(Protocol):
-    """Plans for one vehicle. A new scenario begins with ``reset``; what was before must not matter then.
-
-    Attributes:
-        needs: What it looks at.
-        plan_every: Steps of 0.1 s from plan to plan; the tracker follows the latest in between.
-    """
-
-    needs: Needs
-    plan_every: int
-
-    def reset(self, start: Start) -> None:
-        """Begin a scenario."""
-
-    def plan(self, instant: Instant) -> Outcome:
-        """A trajectory in the map frame from now on, or why there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,13 +56,6 @@ class Cycle:
     frame: SensorFrame | None = None
     outcome: Outcome | None = None
     elapsed_ms: float = 0.0
-
-
-def trajectory_of(outcome: Outcome | None) -> Trajectory | None:
-    """What is to be driven, if anything was planned."""
-    if isinstance(outcome, PlanResult):
-        return outcome.trajectory
-    return outcome if isinstance(outcome, Trajectory) else None
 
 
 def feed_state(assembler: SnapshotAssembler, step: EpisodeStep) -> None:
@@ -145,7 +87,7 @@ def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: Senso
 class LiveDrive:
     """One scenario driven by one planner. Use as a context manager; ``cycles`` drives it."""
 
-    def __init__(self, scenario: Scenario, planner: DrivingPlanner, rig: Rig, config: PlannerConfig) -> None:
+    def __init__(self, scenario: Scenario, planner: PlannerInterface, rig: Rig, config: PlannerConfig) -> None:
         self.scenario, self.rig, self.config = scenario, rig, config
         self._planner = planner
         self._episode = ClosedLoopEpisode(scenario)
@@ -178,11 +120,11 @@ class LiveDrive:
         """
         planner, scenario, step = self._planner, self.scenario, self._step
         suite = None
-        if planner.needs is Needs.SENSORS:
+        if planner.observation_level is ObservationLevel.SENSORS:
             suite = SensorSuite(self.road_map, self.rig, scenario.weather, scenario.seed)
         assembler, tracker = SnapshotAssembler(self.rig, self.config), TrajectoryTracker()
         assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=self.route.xy_N2))
-        planner.reset(Start(scenario=scenario, route=self.route, road_map=self.road_map))
+        planner.reset(PlannerInitialization(scenario=scenario, route=self.route, road_map=self.road_map))
         trajectory, count = None, 0
         while not step.end_reason:
             feed_state(assembler, step)
@@ -204,12 +146,12 @@ class LiveDrive:
             feed_frame(assembler, frame)
         begin = time.perf_counter()
         snapshot: SensorSnapshot | NotReady | None = None
-        if self._planner.needs is Needs.SENSORS:
+        if self._planner.observation_level is ObservationLevel.SENSORS:
             snapshot = assembler.assemble(stamp_ns)
-        elif self._planner.needs is Needs.STATE:
+        elif self._planner.observation_level is ObservationLevel.STATE:
             snapshot = assembler.without_plan(stamp_ns)
         if isinstance(snapshot, NotReady):
             outcome: Outcome = snapshot
         else:
-            outcome = self._planner.plan(Instant(step=step, ego=ego_state(step.world.ego, stamp_ns), snapshot=snapshot))
+            outcome = self._planner.plan(PlannerInput(step=step, ego=ego_state(step.world.ego, stamp_ns), snapshot=snapshot))
         return Cycle(step=step, frame=frame, outcome=outcome, elapsed_ms=(time.perf_counter() - begin) * 1e3)

@@ -13,18 +13,12 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.evaluation.open_loop import medoid
+from transdiffuser_planner.evaluation.planner_names import MEDOID, ONE, ORACLE, SCORER, SELECTIONS
 from transdiffuser_planner.pipeline.predicted_score import pdm_score, typical_m
 from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.training.scored_plans import ScoredPlans
 
 FloatArray = NDArray[np.float64]
-
-CHOICES = {
-    "one": "one sample (mean of all)",
-    "medoid": "candidate nearest to the mean",
-    "scorer": "candidate that the scorer chooses",
-    "oracle": "best candidate (oracle)",
-}
 
 
 def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str, Any]]:
@@ -40,8 +34,8 @@ def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str
     pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
     scored = [chosen(_predicted(backend, raw, row)[:count], pose_SMT3[row]) for row in range(len(plans))]
     nearest = np.abs(pose_SMT3 - medoid(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
-    picked = {"medoid": nearest, "scorer": np.asarray(scored), "oracle": total_SM.argmax(axis=1)}
-    rows = [_row("one", truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
+    picked = {MEDOID: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}
+    rows = [_row(ONE, truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
     for name, index in picked.items():
         each = np.arange(len(plans))
         rows.append(_row(name, truth_SMQ[each, index], total_SM[each, index]))
@@ -64,4 +58,4 @@ def chosen(subscore_MQ: NDArray[Any], pose_MT3: FloatArray) -> int:
 
 def _row(name: str, score_SQ: FloatArray, total_S: FloatArray) -> dict[str, Any]:
     parts = {key: round(100.0 * float(score_SQ[:, q].mean()), 2) for q, key in enumerate(SCORE_NAMES)}
-    return {"choice": name, "title": CHOICES[name], **parts, "pdms": round(100.0 * float(total_S.mean()), 2)}
+    return {"choice": name, "title": SELECTIONS[name].title, **parts, "pdms": round(100.0 * float(total_S.mean()), 2)}

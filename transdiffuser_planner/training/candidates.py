@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.runtime.backend import InferenceBackend
-from transdiffuser_planner.training.decoder_stage import LABELS
-from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
+from transdiffuser_planner.training.samples import LABELS, SampleSet, observation_of, stored_observation
 from transdiffuser_planner.training.targets import agent_origins, visible_agents
 from transdiffuser_planner.training.withheld import withhold
 

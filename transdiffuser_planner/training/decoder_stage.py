@@ -24,21 +24,12 @@ from transdiffuser_planner.training.config import LossWeights, TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache
 from transdiffuser_planner.training.machine import full_precision, to_device
 from transdiffuser_planner.training.other_plans import OtherPlans
-from transdiffuser_planner.training.samples import SampleSet
+from transdiffuser_planner.training.samples import LABELS, SampleSet
 from transdiffuser_planner.training.targets import agent_origins, joint_plan, visible_agents
 
 Batch = dict[str, Any]
 
 STAGE = "decoder"
-LABELS = (
-    "plan",
-    "plan_valid",
-    "gt_agents",
-    "gt_agents_valid",
-    "gt_agents_points",
-    "gt_agents_future",
-    "gt_agents_future_valid",
-)
 VALIDATION_CANDIDATES = 16
 
 

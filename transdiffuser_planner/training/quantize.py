@@ -34,10 +34,9 @@ from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.manifest import MANIFEST_NAME, ModelManifest, load_manifest, sha256_of
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend, make_session
-from transdiffuser_planner.training.decoder_stage import LABELS
 from transdiffuser_planner.training.export import random_observation
 from transdiffuser_planner.training.graphs import GRAPHS
-from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
+from transdiffuser_planner.training.samples import LABELS, SampleSet, observation_of, stored_observation
 from transdiffuser_planner.training.targets import visible_agents
 
 Tensors = dict[str, NDArray[Any]]
