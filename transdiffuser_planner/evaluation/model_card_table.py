@@ -33,7 +33,8 @@ on one thread, encoder included, {data["workers"]} processes at once. One sample
 {_trained_on(data["trained_on"], BASELINES, "The MLPs and the regression head were")}{when(data)}
 
 ```
-transdiffuser evaluate table --model {folder} --baselines runs/baselines --ablations runs/ablations \\
+transdiffuser export runs/tiny --baselines --model {folder} --samples data/samples/validation
+transdiffuser evaluate table --model {folder} --baselines runs/tiny --ablations runs/ablations \\
     --bags data/bags/validation --samples data/samples/validation --every {data['every']} \\
     --out {folder}/measured/plan_table.json
 ```
