@@ -14,8 +14,8 @@ def runs(tmp_path_factory):
     """Two small runs and their comparison."""
     folder = tmp_path_factory.mktemp("runs")
     assert main([*SUITE, "--planner", "constant-velocity", "idm", "--out", str(folder / "first")]) == 0
-    assert main([*SUITE, "--planner", "expert", "--out", str(folder / "second")]) == 0
-    chosen = ["--planners", "constant-velocity", "expert", "--out", str(folder / "both")]
+    assert main([*SUITE, "--planner", "log-future", "--out", str(folder / "second")]) == 0
+    chosen = ["--planners", "constant-velocity", "log-future", "--out", str(folder / "both")]
     assert main(["evaluate", "compare", str(folder / "first"), str(folder / "second"), *chosen]) == 0
     return folder
 
@@ -121,7 +121,7 @@ def test_layers_can_be_hidden_and_shown_again(runs, opened):
 def test_two_runs_are_shown_side_by_side_and_play_in_sync(runs, opened, until):
     page = opened(runs / "both" / "compare.html")
     assert page.evaluate("window.suite.numStages()") == 2
-    assert page.locator("#summary tbody tr").inner_text().startswith("expert − constant-velocity")
+    assert page.locator("#summary tbody tr").inner_text().startswith("log-future − constant-velocity")
     titles = page.locator("#stages h3").all_inner_texts()
     assert titles[0].startswith("first:") and titles[1].startswith("second:")
     before = [page.evaluate(f"window.suite.picture({index})") for index in (0, 1)]

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds.add_parser("closed-loop", prefix_chars="\0", add_help=False).add_argument("rest", nargs="*")
     opened = kinds.add_parser("open-loop", help="errors of a model's plans and of baselines against what was driven")
     opened.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
-    opened.add_argument("--baselines", type=Path, metavar="RUN", help="training run with the stage 'baselines'")
+    opened.add_argument("--baselines", type=Path, metavar="DIR", help="folder written by 'export --baselines'")
     opened.add_argument("--samples", type=Path, required=True, help="samples that were not trained on")
     opened.add_argument("--limit", type=int, default=2000, help="largest number of samples (default: %(default)s)")
     opened.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_ray_argument(plans)
     table = kinds.add_parser("table", help="model, baselines, ablations and expert in the same moments, PDM score and errors")
     table.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
-    table.add_argument("--baselines", type=Path, metavar="RUN", help="run with the stage baselines, on the model's encoder")
+    table.add_argument("--baselines", type=Path, metavar="DIR", help="folder written by 'export --baselines'")
     table.add_argument("--ablations", type=Path, metavar="DIR", help="what 'transdiffuser ablate' wrote")
     table.add_argument("--bags", type=Path, required=True, help="folder of recorded drives with ground truth, not trained on")
     table.add_argument("--samples", type=Path, required=True, help="their samples made by 'dataset'")
@@ -170,7 +170,9 @@ def _closed_loop(args: argparse.Namespace) -> int:
 
 def _open_loop(args: argparse.Namespace) -> int:
     from transdiffuser_planner.evaluation.agent_errors import agent_futures, agent_table
+    from transdiffuser_planner.evaluation.compared_planners import load_baselines
     from transdiffuser_planner.evaluation.open_loop import diversity_row, error_table, moment_table
+    from transdiffuser_planner.evaluation.predictions import baseline_plans, chosen_samples, model_plans
     from transdiffuser_planner.evaluation.tables import (
         ERROR_COLUMNS,
         MOMENT_COLUMNS,
@@ -180,8 +182,6 @@ def _open_loop(args: argparse.Namespace) -> int:
     )
     from transdiffuser_planner.runtime.manifest import load_manifest
     from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
-    from transdiffuser_planner.training.predictions import baseline_plans, chosen_samples, model_plans
-    from transdiffuser_planner.training.run import Run
     from transdiffuser_planner.training.samples import SampleSet
 
     backend = OnnxBackend(load_manifest(args.model))
@@ -191,9 +191,9 @@ def _open_loop(args: argparse.Namespace) -> int:
     plans = model_plans(backend, samples, index, args.candidates, args.withhold)
     content = {"model_hash": backend.manifest.model_hash, "candidates": args.candidates, "withheld": args.withhold}
     if args.baselines is not None:
-        run = Run.open(args.baselines, args.model)
-        content["baseline_data"] = run.baseline_data()
-        plans |= baseline_plans(run, samples, index)
+        baselines = load_baselines(args.baselines, backend.manifest)
+        content["baseline_data"] = next(iter(baselines.values())).manifest.training["data"]
+        plans |= baseline_plans(baselines, backend, samples, index)
     rows = error_table(plans, contract.plan_times_s)
     moments, spread = moment_table(plans, contract.plan_times_s), diversity_row(plans)
     moments += agent_table(agent_futures(backend, samples, index, args.candidates), contract.plan_times_s)
@@ -210,15 +210,15 @@ def _open_loop(args: argparse.Namespace) -> int:
 
 def _tokens(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.config import PlannerConfig
+    from transdiffuser_planner.evaluation.instructed_candidates import told_plans
+    from transdiffuser_planner.evaluation.predictions import chosen_samples
     from transdiffuser_planner.evaluation.tables import TOKEN_COLUMNS, machine, markdown_table, save_json
     from transdiffuser_planner.evaluation.token_following import FOLLOWED_M, following_table
     from transdiffuser_planner.evaluation.token_picture import draw_told
     from transdiffuser_planner.runtime.manifest import load_manifest
     from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
     from transdiffuser_planner.training.codebook import reconstruction_error_m
-    from transdiffuser_planner.training.predictions import chosen_samples
     from transdiffuser_planner.training.samples import SampleSet
-    from transdiffuser_planner.training.told_plans import told_plans
 
     backend = OnnxBackend(load_manifest(args.model))
     manifest = backend.manifest
@@ -285,13 +285,12 @@ def _table(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from transdiffuser_planner.core.errors import EvaluationError
+    from transdiffuser_planner.evaluation.compared_planners import Planners
     from transdiffuser_planner.evaluation.plan_table import as_rows, jobs_of, measure_all, seed_spread
     from transdiffuser_planner.evaluation.tables import PLAN_COLUMNS, machine, markdown_table, save_json
     from transdiffuser_planner.recording.topics import TopicMap, preset_files
+    from transdiffuser_planner.runtime.baseline_model import BASELINES, load_baseline_manifest
     from transdiffuser_planner.runtime.manifest import load_manifest
-    from transdiffuser_planner.training.baselines import BASELINES
-    from transdiffuser_planner.training.plan_rows import Planners
-    from transdiffuser_planner.training.run import Run
 
     manifest = load_manifest(args.model)
     folders = sorted(args.ablations.resolve().glob("*/model")) if args.ablations is not None else []
@@ -325,6 +324,7 @@ def _table(args: argparse.Namespace) -> int:
         content |= {"candidates": args.candidates, "workers": args.workers, "seed_spread": spread}
         trained_on = {name: info["data"]["samples"] for name, info in trained.items() if "data" in info}
         if args.baselines is not None:
-            trained_on |= dict.fromkeys(BASELINES, Run.open(args.baselines).baseline_data()["samples"])
+            known = {name: load_baseline_manifest(args.baselines / name).training for name in BASELINES}
+            trained_on |= {name: info["data"]["samples"] for name, info in known.items()}
         save_json(args.out, content | {"every": args.every, "trained_on": trained_on, "rows": rows})
     return 0

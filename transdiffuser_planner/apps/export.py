@@ -28,7 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="model whose decoder the run went on from; both are compared, and how it was trained is kept in the manifest",
     )
-    parser.add_argument("--out", type=Path, help="model folder (default: models/<network>)")
+    parser.add_argument(
+        "--baselines", action="store_true", help="export the run's trained baselines instead, for --model, without PyTorch"
+    )
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="with --baselines: exported model whose encoder they read")
+    parser.add_argument(
+        "--out", type=Path, help="model folder (default: models/<network>); with --baselines their folder (default: the run's)"
+    )
     parser.add_argument(
         "--random", choices=("tiny", "base"), help="instead of a run: random weights of this size, to measure speed"
     )
@@ -39,13 +45,32 @@ def run(args: argparse.Namespace) -> int:
     if args.random is None:
         if args.run is None or args.samples is None:
             raise ConfigError("give the folder of a run and --samples, or --random tiny|base with --out")
-        return _export_run(args)
+        return _export_baselines(args) if args.baselines else _export_run(args)
+    if args.baselines:
+        raise ConfigError("--baselines goes with a run, not with --random")
     if args.run is not None or args.samples is not None or args.trained_on is not None or args.out is None:
         raise ConfigError("--random goes with --out, without a run, --samples or --trained-on")
     from transdiffuser_planner.training.random_model import export_random
 
     result = export_random(args.random, args.out)
     print(f"{args.out}: {_megabytes(args.out):.1f} MB of random weights; largest difference: {result.difference}")
+    return 0
+
+
+def _export_baselines(args: argparse.Namespace) -> int:
+    """Trained baselines of a run."""
+    from transdiffuser_planner.training.export_baselines import export_baselines, parity_inputs
+    from transdiffuser_planner.training.run import Run
+    from transdiffuser_planner.training.samples import SampleSet
+
+    if args.model is None:
+        raise ConfigError("--baselines: give --model, the exported model whose encoder they read")
+    training, out = Run.open(args.run, args.model), args.out or args.run
+    assert training.model is not None
+    inputs = parity_inputs(training.model, SampleSet.open(args.samples, training.contract), NUM_PARITY_SAMPLES)
+    found = export_baselines(training, inputs, out, {"commit": _commit()})
+    for name, worst in found.items():
+        print(f"{out / name}: largest difference from PyTorch on {len(inputs)} samples: {worst:.1e}")
     return 0
 
 

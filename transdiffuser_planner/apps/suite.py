@@ -35,12 +35,13 @@ def add_suite_arguments(kinds: Any) -> None:
         nargs="+",
         default=[DEFAULT_MODEL],
         metavar="P",
-        help="models by name or folder; constant-velocity, mlp, mlp-route, regression, idm, pdm-closed, expert; all",
+        help="models by name or folder; constant-velocity, ego-status-mlp, ego-status-mlp-route, regression-head, idm, "
+        "pdm-closed, log-future; all; planners of other packages (docs/evaluation.md)",
     )
     suite.add_argument(
-        "--baselines", type=Path, default=Path("runs/baselines"), help="training run of the trained baselines"
+        "--baselines", type=Path, default=Path("runs/baselines"), help="folder written by 'export --baselines'"
     )
-    suite.add_argument("--model", default=DEFAULT_MODEL, help="that trained baselines belong to (default: %(default)s)")
+    suite.add_argument("--model", default=DEFAULT_MODEL, help="whose encoder trained baselines read (default: %(default)s)")
     suite.add_argument(
         "--selection",
         choices=("rules", "scorer"),
@@ -204,8 +205,7 @@ def _over_ros(args: argparse.Namespace, drawn: list[Any], specs: list[Any], entr
 def run_compare(args: argparse.Namespace) -> int:
     """Print the differences, write the page."""
     from transdiffuser_planner.evaluation.suite.compare import compare, compare_markdown
-    from transdiffuser_planner.evaluation.suite.finish import read_summary
-    from transdiffuser_planner.evaluation.suite.page import write_comparison
+    from transdiffuser_planner.evaluation.suite.finish import read_summary, write_comparison_page
     from transdiffuser_planner.evaluation.suite.run import Store
     from transdiffuser_planner.evaluation.tables import save_json
 
@@ -221,6 +221,6 @@ def run_compare(args: argparse.Namespace) -> int:
         save_json(args.out / "compare.json", {"runs": list(names), "comparisons": found})
         (args.out / "compare.md").write_text(text, encoding="utf-8")
         stores = (Store(folder=folders[0]), Store(folder=folders[1]))
-        page = write_comparison(args.out / "compare.html", found, names, stores, args.worst)
+        page = write_comparison_page(args.out / "compare.html", found, names, stores, args.worst)
         print(f"report {page} ({page.stat().st_size / 1e6:.1f} MB)")
     return 0

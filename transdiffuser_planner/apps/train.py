@@ -102,6 +102,9 @@ def run(args: argparse.Namespace) -> int:
         training.train_baselines(samples)
     if JOINT in wanted:
         training.train_joint(samples, validation)
+    if "baselines" in wanted:
+        model = args.model or "MODEL"
+        say(f"baselines: transdiffuser export {training.folder} --baselines --model {model} --samples {args.validation}")
     if args.model is None:
         say(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
     return 0

@@ -46,6 +46,7 @@ class PlannerConfig:
     num_candidates: int = _number(30, "", 1, 128, "Joint futures sampled per cycle.")
     num_denoise_steps: int = _number(10, "", 1, 10, "Denoise steps; below the model's T the DDIM sampler is used.")
     noise_scale: float = _number(1.0, "", 0.0, 2.0, "Standard deviation of the start noise; 1 is the training value.")
+    backend: str = _choice("onnxruntime", (), "Executes the model: onnxruntime, or the name of an installed plug-in.")
     provider: str = _choice("cpu", ("cpu", "cuda", "tensorrt"), "ONNX Runtime execution provider.")
     strict_provider: bool = _switch(True, "Refuse a model that does not run on the provider instead of using the CPU.")
     num_threads: int = _number(2, "", 1, 64, "Threads of the model; the candidates are shared out among them.")
@@ -162,7 +163,7 @@ def parameter_table() -> str:
     lines = ["| parameter | default | unit | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
     for item in (*fields(NodeConfig), *fields(PlannerConfig)):
         data = item.metadata
-        allowed = ", ".join(data.get("options", ())) or ("true, false" if isinstance(item.default, bool) else "any text")
+        allowed = "true, false" if isinstance(item.default, bool) else ", ".join(data.get("options", ())) or "any text"
         if "minimum" in data:
             allowed = f"{data['minimum']:g} .. {data['maximum']:g}"
         default = str(item.default).lower() if isinstance(item.default, bool) else item.default

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import AgentIndex
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.evaluation.planner_names import CONSTANT_VELOCITY, ONE, ORACLE
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.scoring.displacement import displacement_table
 from transdiffuser_planner.training.candidates import CandidateSource
 from transdiffuser_planner.training.samples import SampleSet
@@ -21,14 +22,14 @@ Futures = dict[str, Any]
 
 MOST_SAMPLES = 500
 AGENT_TITLES = {
-    "constant_velocity": "agents: constant velocity",
-    "one": "agents: TransDiffuser, one sample",
-    "oracle": "agents: TransDiffuser, nearest of all samples (oracle)",
+    CONSTANT_VELOCITY: "agents: constant velocity",
+    ONE: "agents: TransDiffuser, one sample",
+    ORACLE: "agents: TransDiffuser, nearest of all samples (oracle)",
 }
 
 
 def agent_futures(
-    backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int
+    backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int
 ) -> Futures:
     """What an exported model samples for the labelled agents that the LiDAR hits, and what they did.
 
@@ -67,9 +68,9 @@ def agent_table(futures: Futures, time_s_T: FloatArray) -> list[dict[str, Any]]:
         return []
     candidates = futures["candidates"]
     plans = {
-        "constant_velocity": _straight_on(futures["pose"], futures["speed"], time_s_T)[:, None],
-        "one": candidates[:, :1],
-        "oracle": candidates,
+        CONSTANT_VELOCITY: _straight_on(futures["pose"], futures["speed"], time_s_T)[:, None],
+        ONE: candidates[:, :1],
+        ORACLE: candidates,
     }
     return [
         {

@@ -19,8 +19,9 @@ from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import FallbackRung, PlanResult, SensorSnapshot
 from transdiffuser_planner.evaluation.busy import busy_cores, cpu_s, resident_mb
-from transdiffuser_planner.evaluation.live_drive import Instant, LiveDrive, Needs, Start
+from transdiffuser_planner.evaluation.live_drive import LiveDrive
 from transdiffuser_planner.evaluation.percentiles import percentiles
+from transdiffuser_planner.evaluation.planner_interface import ObservationLevel, PlannerInitialization, PlannerInput
 from transdiffuser_planner.replay.checks import trajectory_faults
 from transdiffuser_planner.runtime.model_keeper import ModelKeeper
 from transdiffuser_planner.runtime.planner import Planner
@@ -65,21 +66,21 @@ class _Answers:
 class _Supervised:
     """The node's supervisor at the wheel."""
 
-    needs = Needs.SENSORS
+    observation_level = ObservationLevel.SENSORS
     plan_every = 1
 
     def __init__(self, supervisor: Supervisor, answers: _Answers) -> None:
         self._supervisor, self._answers = supervisor, answers
         self._is_new = True
 
-    def reset(self, start: Start) -> None:
+    def reset(self, initialization: PlannerInitialization) -> None:
         """Forget the last scenario with the next frame."""
         self._is_new = True
 
-    def plan(self, instant: Instant) -> PlanResult:
+    def plan(self, planner_input: PlannerInput) -> PlanResult:
         """What the supervisor publishes for this frame."""
-        assert isinstance(instant.snapshot, SensorSnapshot)
-        request = PlanningRequest(snapshot=instant.snapshot, arrived_s=time.perf_counter(), forget=self._is_new)
+        assert isinstance(planner_input.snapshot, SensorSnapshot)
+        request = PlanningRequest(snapshot=planner_input.snapshot, arrived_s=time.perf_counter(), forget=self._is_new)
         self._is_new = False
         self._supervisor.submit(request)
         return self._answers.wait()

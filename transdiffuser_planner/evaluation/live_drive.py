@@ -8,9 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from types import TracebackType
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,13 +16,19 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
     CameraImage,
-    EgoState,
     NotReady,
-    PlanResult,
     PointCloud,
     Route,
     SensorSnapshot,
-    Trajectory,
+)
+from transdiffuser_planner.evaluation.planner_interface import (
+    FallsBack,
+    ObservationLevel,
+    Outcome,
+    PlannerInitialization,
+    PlannerInput,
+    PlannerInterface,
+    trajectory_of,
 )
 from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
 from transdiffuser_planner.runtime.cycle_scheduler import CycleDecision, CycleScheduler
@@ -33,72 +37,10 @@ from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeS
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME, ego_acceleration, ego_state
 from transdiffuser_planner.simulation.networks import network_file
 from transdiffuser_planner.simulation.road_map import RoadMap
-from transdiffuser_planner.simulation.route import GlobalRoute
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.sensor_suite import SensorFrame, SensorSuite
 
 STEP_S = 0.1
-
-
-class Needs(Enum):
-    """What a planner looks at: the true state of the world, the vehicle's own state and route, or its sensors too."""
-
-    WORLD = "world"
-    STATE = "state"
-    SENSORS = "sensors"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """What is known before a scenario is driven; only planners that need the world may look at the map."""
-
-    scenario: Scenario
-    route: GlobalRoute
-    road_map: RoadMap
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Instant:
-    """What may be planned from.
-
-    Attributes:
-        step: The true state of the world.
-        ego: The vehicle's state, as odometry says it.
-        snapshot: The node's inputs, without sensor frames for planners that need none; None for those that see the world.
-    """
-
-    step: EpisodeStep
-    ego: EgoState
-    snapshot: SensorSnapshot | None
-
-
-Outcome = PlanResult | Trajectory | NotReady
-
-
-class DrivingPlanner(Protocol):
-    """Plans for one vehicle. A new scenario begins with ``reset``; what was before must not matter then.
-
-    Attributes:
-        needs: What it looks at.
-        plan_every: Steps of 0.1 s from plan to plan; the tracker follows the latest in between.
-    """
-
-    needs: Needs
-    plan_every: int
-
-    def reset(self, start: Start) -> None:
-        """Begin a scenario."""
-
-    def plan(self, instant: Instant) -> Outcome:
-        """A trajectory in the map frame from now on, or why there is none."""
-
-
-@runtime_checkable
-class FallsBack(Protocol):
-    """A planner that makes the node's fallbacks; others have no plan when the sensors do not suffice."""
-
-    def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool) -> PlanResult:
-        """A fallback from what is known; must_stop forbids to continue the last plan."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,13 +58,6 @@ class Cycle:
     frame: SensorFrame | None = None
     outcome: Outcome | None = None
     elapsed_ms: float = 0.0
-
-
-def trajectory_of(outcome: Outcome | None) -> Trajectory | None:
-    """What is to be driven, if anything was planned."""
-    if isinstance(outcome, PlanResult):
-        return outcome.trajectory
-    return outcome if isinstance(outcome, Trajectory) else None
 
 
 def feed_state(assembler: SnapshotAssembler, step: EpisodeStep) -> None:
@@ -154,7 +89,7 @@ def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: Senso
 class LiveDrive:
     """One scenario driven by one planner. Use as a context manager; ``cycles`` drives it."""
 
-    def __init__(self, scenario: Scenario, planner: DrivingPlanner, rig: Rig, config: PlannerConfig) -> None:
+    def __init__(self, scenario: Scenario, planner: PlannerInterface, rig: Rig, config: PlannerConfig) -> None:
         self.scenario, self.rig, self.config = scenario, rig, config
         self._planner = planner
         self._episode = ClosedLoopEpisode(scenario)
@@ -187,12 +122,12 @@ class LiveDrive:
         """
         planner, scenario, step = self._planner, self.scenario, self._step
         suite = None
-        if planner.needs is Needs.SENSORS:
+        if planner.observation_level is ObservationLevel.SENSORS:
             suite = SensorSuite(self.road_map, self.rig, scenario.weather, scenario.seed)
         scheduler, tracker = CycleScheduler(self.rig, self.config), TrajectoryTracker()
         assembler = scheduler.assembler
         assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=self.route.xy_N2))
-        planner.reset(Start(scenario=scenario, route=self.route, road_map=self.road_map))
+        planner.reset(PlannerInitialization(scenario=scenario, route=self.route, road_map=self.road_map))
         trajectory, count = None, 0
         while not step.end_reason:
             feed_state(assembler, step)
@@ -222,20 +157,20 @@ class LiveDrive:
             outcome = self._answer(decision, step, has_published=has_published)
             return Cycle(step=step, frame=frame, outcome=outcome, elapsed_ms=(time.perf_counter() - begin) * 1e3)
         begin, snapshot = time.perf_counter(), None
-        if self._planner.needs is Needs.STATE:
+        if self._planner.observation_level is ObservationLevel.STATE:
             snapshot = scheduler.assembler.without_plan(stamp_ns)
-        planned = snapshot if isinstance(snapshot, NotReady) else self._planner.plan(_instant(step, snapshot))
+        planned = snapshot if isinstance(snapshot, NotReady) else self._planner.plan(_planner_input(step, snapshot))
         return Cycle(step=step, outcome=planned, elapsed_ms=(time.perf_counter() - begin) * 1e3)
 
     def _answer(self, decision: CycleDecision, step: EpisodeStep, *, has_published: bool) -> Outcome:
         """A plan, or the fallback that the node would publish, or why there is neither."""
         if decision.request is not None:
-            return self._planner.plan(_instant(step, decision.request.snapshot))
+            return self._planner.plan(_planner_input(step, decision.request.snapshot))
         start = decision.fallback_to_publish(has_published=has_published)
         if start is not None and isinstance(self._planner, FallsBack):
             return self._planner.fall_back(start, decision.reason, must_stop=decision.must_stop)
         return NotReady(reason=decision.reason)
 
 
-def _instant(step: EpisodeStep, snapshot: SensorSnapshot | None) -> Instant:
-    return Instant(step=step, ego=ego_state(step.world.ego, step.world.stamp_ns), snapshot=snapshot)
+def _planner_input(step: EpisodeStep, snapshot: SensorSnapshot | None) -> PlannerInput:
+    return PlannerInput(step=step, ego=ego_state(step.world.ego, step.world.stamp_ns), snapshot=snapshot)

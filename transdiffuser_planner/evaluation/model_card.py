@@ -217,6 +217,7 @@ samples in which constant velocity ends more than 4 m off. The oracle knows the 
 ```
 transdiffuser train --stage baselines --model models/tiny --samples data/samples/train \\
     --validation data/samples/validation --out runs/baselines
+transdiffuser export runs/baselines --baselines --model models/tiny --samples data/samples/validation
 transdiffuser evaluate open-loop --baselines runs/baselines --samples data/samples/validation --limit {data["rows"][0]["samples"]}
 ```
 

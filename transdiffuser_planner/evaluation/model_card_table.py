@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from transdiffuser_planner.evaluation.model_card_speed import when
-from transdiffuser_planner.evaluation.plan_table import OF, TITLES
+from transdiffuser_planner.evaluation.plan_table import OF
+from transdiffuser_planner.evaluation.planner_names import TITLES
 from transdiffuser_planner.evaluation.tables import PLAN_COLUMNS, markdown_table
+from transdiffuser_planner.runtime.baseline_model import BASELINES
 from transdiffuser_planner.runtime.manifest import ModelManifest
-from transdiffuser_planner.training.baselines import BASELINES
 
 
 def table_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
@@ -32,6 +33,7 @@ on one thread, encoder included, {data["workers"]} processes at once. One sample
 {_trained_on(data["trained_on"], BASELINES, "The MLPs and the regression head were")}{when(data)}
 
 ```
+transdiffuser export runs/tiny --baselines --model {folder} --samples data/samples/validation
 transdiffuser evaluate table --model {folder} --baselines runs/tiny --ablations runs/ablations \\
     --bags data/bags/validation --samples data/samples/validation --every {data['every']} \\
     --out {folder}/measured/plan_table.json

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.evaluation.planner_names import CONSTANT_TURN_RATE, NEAREST_TO_MEAN, ONE, ORACLE, TITLES
+from transdiffuser_planner.runtime.baseline_model import BASELINES
 from transdiffuser_planner.scoring.displacement import (
     average_displacement_m,
     constant_velocity_plan,
@@ -20,16 +22,6 @@ from transdiffuser_planner.scoring.displacement import (
 from transdiffuser_planner.scoring.diversity import diversity
 
 FloatArray = NDArray[np.float64]
-
-ROW_TITLES = {
-    "constant_velocity": "constant velocity and yaw rate",
-    "mlp": "MLP on status and own past",
-    "mlp_route": "MLP on status, own past, route, signal, speed limit",
-    "regression": "regression head on the same encoder",
-    "one": "TransDiffuser, one sample",
-    "nearest_to_mean": "TransDiffuser, candidate nearest to the mean",
-    "oracle": "TransDiffuser, nearest candidate (oracle)",
-}
 
 
 def nearest_to_mean(candidate_BMT3: FloatArray) -> FloatArray:
@@ -42,13 +34,13 @@ def error_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[
     """One row per planner: ADE and FDE in metres over all samples and over those that turn or change speed.
 
     Args:
-        predictions: As ``training.predictions`` gives them.
+        predictions: As ``evaluation.predictions`` gives them.
         time_s_T: Times of the plan steps.
     """
     truth, candidates = predictions["truth"], predictions["candidates"]
     nearest = average_displacement_m(candidates, truth[:, None]).argmin(axis=1)
-    plans = _plans(predictions, time_s_T) | {"oracle": candidates[np.arange(len(truth)), nearest]}
-    constant = plans["constant_velocity"]
+    plans = _plans(predictions, time_s_T) | {ORACLE: candidates[np.arange(len(truth)), nearest]}
+    constant = plans[CONSTANT_TURN_RATE]
     eventful = final_displacement_m(constant, truth) > 4.0
     rows = []
     for name, plan in plans.items():
@@ -56,7 +48,7 @@ def error_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[
         rows.append(
             {
                 "planner": name,
-                "title": ROW_TITLES[name],
+                "title": TITLES[name],
                 "ade_m": round(float(ade.mean()), 3),
                 "fde_m": round(float(fde.mean()), 3),
                 "ade_eventful_m": round(float(ade[eventful].mean()), 3) if eventful.any() else None,
@@ -70,10 +62,10 @@ def _plans(predictions: dict[str, Any], time_s_T: FloatArray) -> dict[str, Float
     """One plan (B, T, 3) per sample of everyone who does not know the future."""
     candidates = predictions["candidates"]
     return {
-        "constant_velocity": constant_velocity_plan(predictions["speed"], predictions["yaw_rate"], time_s_T),
-        **{name: predictions[name] for name in ("mlp", "mlp_route", "regression") if name in predictions},
-        "one": candidates[:, 0],
-        "nearest_to_mean": nearest_to_mean(candidates),
+        CONSTANT_TURN_RATE: constant_velocity_plan(predictions["speed"], predictions["yaw_rate"], time_s_T),
+        **{name: predictions[name] for name in BASELINES if name in predictions},
+        ONE: candidates[:, 0],
+        NEAREST_TO_MEAN: nearest_to_mean(candidates),
     }
 
 
@@ -81,7 +73,7 @@ def moment_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict
     """ADE, FDE and miss rate of the ego until 1, 2, 3 and 4 s, for each planner; the oracle is the best of all candidates.
 
     Args:
-        predictions: As ``training.predictions`` gives them.
+        predictions: As ``evaluation.predictions`` gives them.
         time_s_T: Times of the plan steps.
     """
     truth = predictions["truth"]
@@ -90,14 +82,14 @@ def moment_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict
     return [
         {
             "planner": name,
-            "title": ROW_TITLES[name],
+            "title": TITLES[name],
             "at_s": row.at_s,
             "ade_m": round(row.ade_m, 3),
             "fde_m": round(row.fde_m, 3),
             "miss_rate": round(row.miss_rate, 4),
             "samples": row.num_samples,
         }
-        for name, plan in (plans | {"oracle": predictions["candidates"]}).items()
+        for name, plan in (plans | {ORACLE: predictions["candidates"]}).items()
         for row in displacement_table(plan, truth, known_BT, time_s_T)
     ]
 
@@ -106,7 +98,7 @@ def diversity_row(predictions: dict[str, Any], most: int = 200) -> dict[str, Any
     """DiffusionDrive's D of the candidates, mean over evenly chosen samples.
 
     Args:
-        predictions: As ``training.predictions`` gives them.
+        predictions: As ``evaluation.predictions`` gives them.
         most: Largest number of samples; areas are counted, which takes time.
     """
     candidates = predictions["candidates"]

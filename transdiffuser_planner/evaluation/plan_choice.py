@@ -13,21 +13,15 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.evaluation.driving_choice import DrivingChoice
 from transdiffuser_planner.evaluation.open_loop import nearest_to_mean
+from transdiffuser_planner.evaluation.planner_names import NEAREST_TO_MEAN, ONE, ORACLE, SCORER, SELECTIONS
 from transdiffuser_planner.pipeline.predicted_score import pdm_score
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.training.scored_plans import ScoredPlans
 
 FloatArray = NDArray[np.float64]
 
-CHOICES = {
-    "one": "one sample (mean of all)",
-    "nearest_to_mean": "candidate nearest to the mean",
-    "scorer": "candidate that the scorer chooses",
-    "oracle": "best candidate (oracle)",
-}
 
-
-def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any]]:
+def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str, Any]]:
     """One row per way to choose: mean sub-scores and PDMS in percent.
 
     Raises:
@@ -41,15 +35,17 @@ def choice_table(backend: OnnxBackend, plans: ScoredPlans) -> list[dict[str, Any
     driven = DrivingChoice(backend.manifest.contract)
     scored = [_chosen(backend, driven, raw, row, count) for row in range(len(plans))]
     nearest = np.abs(pose_SMT3 - nearest_to_mean(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
-    picked = {"nearest_to_mean": nearest, "scorer": np.asarray(scored), "oracle": total_SM.argmax(axis=1)}
-    rows = [_row("one", truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
+    picked = {NEAREST_TO_MEAN: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}
+    rows = [_row(ONE, truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
     for name, index in picked.items():
         each = np.arange(len(plans))
         rows.append(_row(name, truth_SMQ[each, index], total_SM[each, index]))
     return rows
 
 
-def _chosen(backend: OnnxBackend, driven: DrivingChoice, raw: dict[str, NDArray[Any]], row: int, count: int) -> int:
+def _chosen(
+    backend: InferenceBackend, driven: DrivingChoice, raw: dict[str, NDArray[Any]], row: int, count: int
+) -> int:
     """Index of the candidate that the planner's selection takes in one frame, by the scorer's prediction."""
     joint = np.concatenate([raw["pose"][row][:count, None], raw["agent_pose"][row][:count]], axis=1)
     tensors = {name: raw[name][row : row + 1] for name in SCORER_INPUTS}
@@ -59,4 +55,4 @@ def _chosen(backend: OnnxBackend, driven: DrivingChoice, raw: dict[str, NDArray[
 
 def _row(name: str, score_SQ: FloatArray, total_S: FloatArray) -> dict[str, Any]:
     parts = {key: round(100.0 * float(score_SQ[:, q].mean()), 2) for q, key in enumerate(SCORE_NAMES)}
-    return {"choice": name, "title": CHOICES[name], **parts, "pdms": round(100.0 * float(total_S.mean()), 2)}
+    return {"choice": name, "title": SELECTIONS[name].title, **parts, "pdms": round(100.0 * float(total_S.mean()), 2)}

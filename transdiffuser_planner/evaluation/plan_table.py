@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.evaluation.compared_planners import MODEL, Planners, Rows
 from transdiffuser_planner.evaluation.driving_choice import DrivingChoice
 from transdiffuser_planner.evaluation.open_loop import nearest_to_mean
+from transdiffuser_planner.evaluation.planner_names import NEAREST_TO_MEAN, ONE, ORACLE, SCORER, TITLES
 from transdiffuser_planner.evaluation.scene_recording import read_recording
 from transdiffuser_planner.evaluation.scenes_from_bag import SceneDrive
 from transdiffuser_planner.fan_out import fan_out
@@ -30,23 +32,10 @@ from transdiffuser_planner.scoring.displacement import average_displacement_m, f
 from transdiffuser_planner.scoring.diversity import diversity
 from transdiffuser_planner.scoring.pdm_closed import ScoreVersion, with_reference
 from transdiffuser_planner.scoring.pdms import score_pdms
-from transdiffuser_planner.training.plan_rows import CONSTANT, EXPERT, MODEL, Planners, Rows
 from transdiffuser_planner.training.samples import SampleFolder, SampleSet
 
 FloatArray = NDArray[np.float64]
 
-ONE, NEAREST_TO_MEAN, SCORER, ORACLE = "one", "nearest_to_mean", "scorer", "oracle"
-TITLES = {
-    CONSTANT: "constant velocity and yaw rate",
-    "mlp": "MLP on status and own past",
-    "mlp_route": "MLP on status, own past, route, signal, speed limit",
-    "regression": "TransFuser: regression head on the same encoder",
-    ONE: "TransDiffuser, one sample",
-    NEAREST_TO_MEAN: "TransDiffuser, candidate nearest to the mean",
-    SCORER: "TransDiffuser, chosen by the learned scorer",
-    ORACLE: "TransDiffuser, best of all candidates (oracle)",
-    EXPERT: "the expert",
-}
 FEWER, OF = (10, 15), "#"
 """Numbers of candidates of further rows, and what stands before the number in their names."""
 DIVERSITY_EVERY = 4

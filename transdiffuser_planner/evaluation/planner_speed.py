@@ -18,9 +18,9 @@ from transdiffuser_planner.core.types import SensorSnapshot
 from transdiffuser_planner.evaluation.busy import busy_cores, resident_mb
 from transdiffuser_planner.evaluation.percentiles import percentiles
 from transdiffuser_planner.pipeline.features import FeatureBuilder
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.budget import CycleBudget
 from transdiffuser_planner.runtime.candidate_sampler import agent_slots, agent_tensors, candidate_shares
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.reference import Reference
 from transdiffuser_planner.runtime.steady_process import raise_priority, steady_process
@@ -98,7 +98,7 @@ class _GraphsAlone:
     """The model's graphs back to back in the planner's own sessions and threads: no cycle can be faster."""
 
     def __init__(self, planner: Planner, rig: Rig, snapshot: SensorSnapshot) -> None:
-        self._backend: OnnxBackend = planner.backend
+        self._backend: InferenceBackend = planner.backend
         self._config, self._contract = planner.config, planner.contract
         self._observation = FeatureBuilder(planner.contract, rig).build(snapshot)
         self._threads = ThreadPoolExecutor(max_workers=self._config.num_threads)

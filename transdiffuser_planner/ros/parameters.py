@@ -14,7 +14,7 @@ from transdiffuser_planner.core.config import NodeConfig, PlannerConfig
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.recording.topics import PARAMS
 
-RELOAD_FIELDS = ("provider", "strict_provider", "num_threads", "precision")
+RELOAD_FIELDS = ("backend", "provider", "strict_provider", "num_threads", "precision")
 """Take effect when the model is loaded again (service ``~/reload_model``); everything else with the next cycle."""
 
 

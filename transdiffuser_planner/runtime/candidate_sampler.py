@@ -18,12 +18,10 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, ModelContract, plan_spec
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.pipeline.agent_tracker import Track
-from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
-from transdiffuser_planner.pipeline.normalization import PlanNormalizer
-from transdiffuser_planner.pipeline.sampler import Sample, draw_noise, sample_plans
-from transdiffuser_planner.pipeline.told_pull import ToldPlan, pulled
+from transdiffuser_planner.pipeline.sampler import Sample
+from transdiffuser_planner.pipeline.told_pull import ToldPlan
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.budget import CycleBudget, StageCosts
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.perception import Scene
 
 Array = NDArray[np.float32]
@@ -60,11 +58,9 @@ class Futures:
 class CandidateSampler:
     """Samples with one model; knows what a denoise step costs."""
 
-    def __init__(self, backend: OnnxBackend, contract: ModelContract, costs: StageCosts, num_threads: int) -> None:
-        manifest = backend.manifest
+    def __init__(self, backend: InferenceBackend, contract: ModelContract, costs: StageCosts, num_threads: int) -> None:
         self._backend, self._contract, self._costs = backend, contract, costs
-        self._normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
-        self._schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
+        self._joint = backend.manifest.sampler()
         self._num_threads = num_threads
         # The calling thread walks one of the shares itself.
         self._helpers = ThreadPoolExecutor(max_workers=max(num_threads - 1, 1), thread_name_prefix="denoise")
@@ -87,8 +83,7 @@ class CandidateSampler:
 
     def draw(self, stamp_ns: int, config: PlannerConfig) -> Future[Array]:
         """Start to draw the noise of a frame, beside whatever comes before sampling."""
-        shape = (config.num_candidates, *plan_spec(self._contract).shape)
-        return self._helpers.submit(draw_noise, config.run_seed, stamp_ns, shape, self._schedule.num_steps)
+        return self._helpers.submit(self._joint.noise, config.run_seed, stamp_ns, config.num_candidates)
 
     def sample(
         self,
@@ -121,8 +116,8 @@ class CandidateSampler:
         noise = drawn.result()[:, :num_candidates, : 1 + slots]
         noise[0] *= np.float32(config.noise_scale)
 
-        told = ToldPlan.of(scene.token_path, self._normalizer, config.token_pull)
-        samples = self._sample_shares(noise, condition, num_steps, budget, told, keep_estimates=keep_estimates)
+        target = self._joint.target(scene.token_path, config.token_pull)
+        samples = self._sample_shares(noise, condition, num_steps, budget, target, keep_estimates=keep_estimates)
         clean = np.concatenate([sample.clean_MNP for sample in samples])
         if not np.isfinite(clean).all():
             raise ModelError(f"model {self._backend.manifest.name}: denoising gave NaN or infinite values")
@@ -130,11 +125,9 @@ class CandidateSampler:
         origin_A3[:num_agents] = scene.agent_pose_A3
         estimates = zip(*(sample.estimate_KMNP for sample in samples), strict=False)
         return Futures(
-            pose_MKT3=self._normalizer.to_poses(clean, origin_A3)[:, : 1 + num_agents],
+            pose_MKT3=self._joint.poses(clean, origin_A3)[:, : 1 + num_agents],
             num_steps=min(sample.num_steps for sample in samples),
-            estimate_SMT3=[
-                self._normalizer.to_poses(np.concatenate(parts), origin_A3)[:, 0] for parts in estimates
-            ],
+            estimate_SMT3=[self._joint.poses(np.concatenate(parts), origin_A3)[:, 0] for parts in estimates],
         )
 
     def _sample_shares(
@@ -143,7 +136,7 @@ class CandidateSampler:
         condition: Tensors,
         num_steps: int,
         budget: CycleBudget | None,
-        told: ToldPlan | None = None,
+        target: ToldPlan | None = None,
         *,
         keep_estimates: bool = False,
     ) -> list[Sample]:
@@ -151,7 +144,7 @@ class CandidateSampler:
         num_candidates, tokens = noise.shape[1:3]
         shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
         started = time.perf_counter()
-        rest = (condition, num_steps, budget, told, keep_estimates)
+        rest = (condition, num_steps, budget, target, keep_estimates)
         others = [self._helpers.submit(self._walk, share, *rest) for share in shares[1:]]
         first = self._walk(shares[0], *rest)
         samples = [first, *(other.result() for other in others)]
@@ -184,7 +177,7 @@ class CandidateSampler:
         condition: Tensors,
         num_steps: int,
         budget: CycleBudget | None,
-        told: ToldPlan | None,
+        target: ToldPlan | None,
         keep_estimates: bool,
     ) -> Sample:
         """One share of the candidates through the denoise steps, with an eye on the clock."""
@@ -195,11 +188,11 @@ class CandidateSampler:
             step_ms = (time.perf_counter() - started) * 1e3 / next(made)
             return int(budget.left_ms(self._after_ms()) // step_ms)
 
-        return sample_plans(
-            pulled(lambda x, k: self._backend.predict_noise(x, k, condition), told, self._schedule),
-            self._schedule,
+        return self._joint.walk(
+            lambda x, k: self._backend.predict_noise(x, k, condition),
             noise,
             num_steps=num_steps,
+            target=target,
             steps_that_fit=None if budget is None else steps_that_fit,
             keep_estimates=keep_estimates,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from typing import Any
 from transdiffuser_planner.core.contract import CONTRACT_VERSION, PRECISIONS, ModelContract
 from transdiffuser_planner.core.errors import ContractError, ModelError
 from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, ActionCodebook
+from transdiffuser_planner.pipeline.joint_sampler import JointSampler
+from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
+from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_FORMAT = 1
@@ -93,14 +97,33 @@ class ModelManifest:
             raise ModelError(f"model folder {self.folder}: {error}") from None
         return codebook
 
+    def sampler(self) -> JointSampler:
+        """The model's sampling: noise schedule, normalizer and sizes.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        return JointSampler(
+            contract=self.contract,
+            schedule=NoiseSchedule.from_json(self.read_json("noise_schedule.json")),
+            normalizer=PlanNormalizer.from_json(self.read_json("normalizer.json")),
+        )
+
     def read_json(self, filename: str) -> Any:
         """A JSON file of the folder, for example the normaliser."""
-        try:
-            return json.loads((self.folder / filename).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"model {self.folder}: {filename} cannot be read ({error}); export the model again"
-            ) from None
+        return read_json_file(self.folder, filename)
+
+
+def read_json_file(folder: Path, filename: str) -> Any:
+    """A JSON file of a model or baseline folder.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    try:
+        return json.loads((folder / filename).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model {folder}: {filename} cannot be read ({error}); export the model again") from None
 
 
 def sha256_of(path: Path) -> str:
@@ -120,8 +143,8 @@ def load_manifest(folder: str | Path) -> ModelManifest:
         another.
     """
     folder = Path(folder)
-    raw, data = _read_manifest(folder)
-    _check_files(folder, data["files"])
+    raw, data = read_manifest(folder, REQUIRED_KEYS, "give a folder made by 'transdiffuser export'")
+    check_files(folder, data["files"])
     int8_graphs = _int8_graphs(folder, data)
     absent = [name for name in REQUIRED_GRAPHS if data["graphs"].get(name) not in data["files"]]
     if absent:
@@ -148,19 +171,26 @@ def load_manifest(folder: str | Path) -> ModelManifest:
     )
 
 
-def _read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
-    """The manifest's bytes and content, with all keys and of this version."""
+def read_manifest(folder: Path, keys: Sequence[str], remedy: str) -> tuple[bytes, dict[str, Any]]:
+    """The manifest's bytes and content, with all keys and of this version.
+
+    Args:
+        folder: Of a model or a baseline.
+        keys: That it must have.
+        remedy: What to do when there is no manifest.
+
+    Raises:
+        ModelError: The manifest or a key is missing, or its format or contract version is another.
+    """
     path = folder / MANIFEST_NAME
     try:
         raw = path.read_bytes()
         data = json.loads(raw)
     except FileNotFoundError:
-        raise ModelError(
-            f"model folder {folder}: no {MANIFEST_NAME}; give a folder made by 'transdiffuser export'"
-        ) from None
+        raise ModelError(f"model folder {folder}: no {MANIFEST_NAME}; {remedy}") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"model folder {folder}: {MANIFEST_NAME} cannot be read ({error})") from None
-    missing = [key for key in REQUIRED_KEYS if not isinstance(data, dict) or key not in data]
+    missing = [key for key in keys if not isinstance(data, dict) or key not in data]
     if missing:
         raise ModelError(f"model folder {folder}: {MANIFEST_NAME} lacks {', '.join(missing)}; export the model again")
     for key, supported in (("format", MANIFEST_FORMAT), ("contract_version", CONTRACT_VERSION)):
@@ -177,12 +207,16 @@ def _int8_graphs(folder: Path, data: dict[str, Any]) -> dict[str, Path]:
     graphs, files = listed.get("graphs", {}), listed.get("files", {})
     if not set(graphs.values()) <= set(files) or not set(graphs) <= set(REQUIRED_GRAPHS):
         raise ModelError(f"model folder {folder}: int8 graphs without a hash or of unknown names; quantize again")
-    _check_files(folder, {name: digest for name, digest in files.items() if (folder / name).is_file()})
+    check_files(folder, {name: digest for name, digest in files.items() if (folder / name).is_file()})
     return {name: folder / file for name, file in graphs.items()}
 
 
-def _check_files(folder: Path, files: dict[str, str]) -> None:
-    """Compare every file with its hash."""
+def check_files(folder: Path, files: dict[str, str]) -> None:
+    """Compare every file with its hash.
+
+    Raises:
+        ModelError: A file is missing or differs.
+    """
     for name, expected in files.items():
         path = folder / name
         if not path.is_file():

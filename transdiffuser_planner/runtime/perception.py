@@ -16,7 +16,7 @@ from transdiffuser_planner.pipeline.clearance import ObstacleField
 from transdiffuser_planner.pipeline.detection import decode_detections
 from transdiffuser_planner.pipeline.features import FeatureBuilder
 from transdiffuser_planner.pipeline.instructed_path import TokenPath
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.stage_times import StageTimes
 
 FloatArray = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Scene:
 class Perception:
     """Turns snapshots into scenes; holds the agent tracker."""
 
-    def __init__(self, backend: OnnxBackend, rig: Rig, contract: ModelContract) -> None:
+    def __init__(self, backend: InferenceBackend, rig: Rig, contract: ModelContract) -> None:
         self._backend, self._contract = backend, contract
         self._features = FeatureBuilder(contract, rig)
         self._tracker = AgentTracker()

@@ -18,10 +18,11 @@ from transdiffuser_planner.pipeline.postprocess import poses_to_frame, to_trajec
 from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother, SmoothPlans
 from transdiffuser_planner.pipeline.surroundings import BEHIND_M, Judged, Surroundings, at_fine_times, judge, standing
+from transdiffuser_planner.runtime.backend import InferenceBackend
+from transdiffuser_planner.runtime.backend_registry import make_backend
 from transdiffuser_planner.runtime.budget import CycleBudget, StageCosts
 from transdiffuser_planner.runtime.candidate_sampler import AFTER_SAMPLING, CandidateSampler, Futures, agent_tensors
 from transdiffuser_planner.runtime.manifest import load_manifest
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.perception import Perception, Scene
 from transdiffuser_planner.runtime.plan_memory import PlanMemory
 from transdiffuser_planner.runtime.results import agents_of, candidates_of, no_candidates
@@ -35,7 +36,9 @@ STOP_REQUESTED = "stop requested"
 class Planner:
     """Plans with one model; holds the agent tracker and the last accepted plan between cycles. Not thread-safe."""
 
-    def __init__(self, backend: OnnxBackend, rig: Rig, config: PlannerConfig, memory: PlanMemory | None = None) -> None:
+    def __init__(
+        self, backend: InferenceBackend, rig: Rig, config: PlannerConfig, memory: PlanMemory | None = None
+    ) -> None:
         self.backend, self.rig = backend, rig
         self.config = config
         self.contract: ModelContract = backend.manifest.contract
@@ -59,9 +62,10 @@ class Planner:
 
         Raises:
             ModelError: The folder is incomplete or altered, or the execution provider is not available.
+            ConfigError: The backend is unknown or cannot be imported.
         """
         manifest = load_manifest(model_dir)
-        planner = Planner(OnnxBackend.for_config(manifest, config), rig, config, memory)
+        planner = Planner(make_backend(manifest, config), rig, config, memory)
         planner.warm_up()
         return planner
 

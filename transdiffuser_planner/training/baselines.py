@@ -1,23 +1,39 @@
-"""What the model is compared with: an MLP without sensors, and plan regression on the same frozen features."""
+"""Baselines: an MLP without sensors, and plan regression on the model's frozen features."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import CONDITION_INPUTS
+from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.networks.losses import plan_loss
 from transdiffuser_planner.networks.regression_head import RegressionHead
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.networks.status_mlp import StatusMlp
+from transdiffuser_planner.runtime.baseline_model import EGO_STATUS_MLP, EGO_STATUS_MLP_ROUTE, REGRESSION_HEAD
 from transdiffuser_planner.training.machine import full_precision
+from transdiffuser_planner.training.weights import weights_path
 
-MLP = "mlp"
-MLP_ROUTE = "mlp_route"
-REGRESSION = "regression"
-BASELINES = (MLP, MLP_ROUTE, REGRESSION)
+OLD_NAMES = {EGO_STATUS_MLP: "mlp", EGO_STATUS_MLP_ROUTE: "mlp_route", REGRESSION_HEAD: "regression"}
+"""Names of weights in runs of earlier versions."""
+
+
+def check_not_renamed(folder: Path, name: str) -> None:
+    """Refuse a run whose baseline lies under its name of an earlier version.
+
+    Raises:
+        TrainingError: Only the old file is there.
+    """
+    old, new = weights_path(folder, OLD_NAMES[name]), weights_path(folder, name)
+    if old.is_file() and not new.is_file():
+        raise TrainingError(
+            f"run {folder}: {old.name} is of an earlier version, baseline '{name}' is now {new.name}; "
+            "run 'transdiffuser train --stage baselines' again"
+        )
 
 
 def predict(network: nn.Module, batch: dict[str, Any]) -> Tensor:

@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.contract import plan_spec
 from transdiffuser_planner.pipeline.instructed_path import TokenPath
-from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
-from transdiffuser_planner.pipeline.normalization import PlanNormalizer
-from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
-from transdiffuser_planner.pipeline.told_pull import ToldPlan, pulled
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
-from transdiffuser_planner.training.decoder_stage import LABELS
-from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
+from transdiffuser_planner.runtime.backend import InferenceBackend
+from transdiffuser_planner.training.samples import LABELS, SampleSet, observation_of, stored_observation
 from transdiffuser_planner.training.targets import agent_origins, visible_agents
 from transdiffuser_planner.training.withheld import withhold
 
@@ -39,7 +33,7 @@ class CandidateSource:
     """Samples an exported model. The agents are the labelled ones that the LiDAR hits; nothing else of the truth is used."""
 
     def __init__(
-        self, backend: OnnxBackend, samples: SampleSet, more: Sequence[str] = (), withheld: Sequence[str] = ()
+        self, backend: InferenceBackend, samples: SampleSet, more: Sequence[str] = (), withheld: Sequence[str] = ()
     ) -> None:
         """Sample a model on samples.
 
@@ -50,9 +44,7 @@ class CandidateSource:
             withheld: Of ``withheld.WITHHELD``: what the model is not given.
         """
         self._backend, self._samples = backend, samples
-        self.contract, manifest = backend.manifest.contract, backend.manifest
-        self._normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
-        self._schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
+        self.contract, self._joint = backend.manifest.contract, backend.manifest.sampler()
         self._withheld = tuple(withheld)
         self._names = (*stored_observation(self.contract), *LABELS, "stamp_ns", *more)
 
@@ -85,12 +77,10 @@ class CandidateSource:
         """
         observation = {**moment.observation, **(said or {})}
         condition = self._backend.condition(moment.features, observation, moment.agents)
-        shape = (num_candidates, *plan_spec(self.contract).shape)
-        told = ToldPlan.of(TokenPath.of(observation), self._normalizer, pull)
-        drawn = sample_plans(
-            pulled(lambda x, k: self._backend.predict_noise(x, k, condition), told, self._schedule),
-            self._schedule,
-            draw_noise(0, int(moment.raw["stamp_ns"][0]), shape, self._schedule.num_steps),
-            num_steps=num_steps or self._schedule.num_steps,
+        drawn = self._joint.walk(
+            lambda x, k: self._backend.predict_noise(x, k, condition),
+            self._joint.noise(0, int(moment.raw["stamp_ns"][0]), num_candidates),
+            num_steps=num_steps,
+            target=self._joint.target(TokenPath.of(observation), pull),
         )
-        return self._normalizer.to_poses(drawn.clean_MNP, agent_origins(moment.agents["agents"])[0])
+        return self._joint.poses(drawn.clean_MNP, agent_origins(moment.agents["agents"])[0])

@@ -16,29 +16,20 @@ from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.losses import decorrelation_loss, diffusion_loss
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
+from transdiffuser_planner.pipeline.joint_sampler import JointSampler
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
-from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
 from transdiffuser_planner.training.augmentation import blur_agents, withhold_conditions, withhold_tokens
 from transdiffuser_planner.training.config import LossWeights, TrainingConfig
 from transdiffuser_planner.training.feature_cache import FeatureCache
 from transdiffuser_planner.training.machine import full_precision, to_device
 from transdiffuser_planner.training.other_plans import OtherPlans
-from transdiffuser_planner.training.samples import SampleSet
+from transdiffuser_planner.training.samples import LABELS, SampleSet
 from transdiffuser_planner.training.targets import agent_origins, joint_plan, visible_agents
 
 Batch = dict[str, Any]
 
 STAGE = "decoder"
-LABELS = (
-    "plan",
-    "plan_valid",
-    "gt_agents",
-    "gt_agents_valid",
-    "gt_agents_points",
-    "gt_agents_future",
-    "gt_agents_future_valid",
-)
 VALIDATION_CANDIDATES = 16
 
 
@@ -146,7 +137,7 @@ def losses(
 
 @torch.no_grad()
 def sample(
-    network: DenoisingDecoder, batch: Batch, schedule: NoiseSchedule, num_candidates: int, seed: int
+    network: DenoisingDecoder, batch: Batch, sampler: JointSampler, num_candidates: int, seed: int
 ) -> NDArray[np.float32]:
     """Joint samples (B, M, N, P) in model space by the full chain."""
     device = next(network.parameters()).device
@@ -157,14 +148,12 @@ def sample(
         moved["agents"],
         moved["agents_valid"],
     )
-    shape = (len(batch["plan"]), num_candidates, *batch["plan"].shape[1:])
 
     def predict(x: NDArray[np.float32], k: int) -> NDArray[np.float32]:
         step = torch.full((1, 1), k, dtype=torch.int64, device=device)
         return np.asarray(network(torch.from_numpy(x).to(device), step, prepared)[0].float().cpu().numpy())
 
-    noise = draw_noise(seed, 0, shape, schedule.num_steps)
-    return sample_plans(predict, schedule, noise, num_steps=schedule.num_steps).clean_MNP
+    return sampler.walk(predict, sampler.noise(seed, 0, len(batch["plan"]), num_candidates)).clean_MNP
 
 
 @torch.no_grad()
@@ -185,20 +174,20 @@ def validate(
         make_batch(motion, cache, contract, normalizer, None, part, np.random.default_rng(0))
         for part in np.array_split(index, max(len(index) // 64, 1))
     )
-    return sampling_errors(network, batches, normalizer, schedule)
+    return sampling_errors(network, batches, JointSampler(contract=contract, schedule=schedule, normalizer=normalizer))
 
 
 @torch.no_grad()
 def sampling_errors(
-    network: DenoisingDecoder, batches: Iterable[Batch], normalizer: PlanNormalizer, schedule: NoiseSchedule
+    network: DenoisingDecoder, batches: Iterable[Batch], sampler: JointSampler
 ) -> dict[str, float]:
     """``validate`` on batches that are made already."""
-    rows = []
+    rows, no_agents = [], np.zeros((0, 3))
     for batch in batches:
         with full_precision(next(network.parameters()).device):
-            drawn = sample(network, batch, schedule, VALIDATION_CANDIDATES, seed=0)
-        plan = np.stack([normalizer.to_poses(d[:, :1], np.zeros((0, 3)))[:, 0] for d in drawn])
-        truth = normalizer.to_poses(batch["plan"].numpy()[:, :1], np.zeros((0, 3)))[:, 0]
+            drawn = sample(network, batch, sampler, VALIDATION_CANDIDATES, seed=0)
+        plan = np.stack([sampler.poses(d[:, :1], no_agents)[:, 0] for d in drawn])
+        truth = sampler.poses(batch["plan"].numpy()[:, :1], no_agents)[:, 0]
         error = np.linalg.norm(plan[..., :2] - truth[:, None, :, :2], axis=-1).mean(axis=2)
         mean = np.linalg.norm(plan[..., :2].mean(axis=1) - truth[..., :2], axis=-1).mean(axis=1)
         spread = np.linalg.norm(plan[:, :, -1, :2].std(axis=1), axis=-1)

@@ -105,11 +105,11 @@ def export_model(
         "metrics": metrics or {},
     }
     (partial / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    _replace(out, partial)
+    replace_folder(out, partial)
     return ExportedModel(folder=out, difference=difference)
 
 
-def _replace(out: Path, partial: Path) -> None:
+def replace_folder(out: Path, partial: Path) -> None:
     """Move the new files in; the model card and other hand-made files stay."""
     out.mkdir(parents=True, exist_ok=True)
     for path in partial.iterdir():

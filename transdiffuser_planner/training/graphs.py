@@ -139,18 +139,18 @@ def write_graphs(network: PlannerNetwork, folder: Path, values: Tensors) -> dict
     encoder_in = _tensors(values, ENCODER_INPUTS)
     names = tuple(step_names(network.decoder))
     heads = tuple(auxiliary_specs(network.contract))
-    _trace(encoder, encoder_in, folder / "encoder.onnx", ENCODER_INPUTS, (*FEATURE_NAMES, *heads))
+    trace(encoder, encoder_in, folder / "encoder.onnx", ENCODER_INPUTS, (*FEATURE_NAMES, *heads))
     features = encoder(*encoder_in)[: len(FEATURE_NAMES)]
     condition_from = condition_names(network.contract)
     condition_in = (*features, *_tensors(values, condition_from[len(FEATURE_NAMES) :]))
-    _trace(condition, condition_in, folder / "condition.onnx", condition_from, names, CONDITION_AXES)
+    trace(condition, condition_in, folder / "condition.onnx", condition_from, names, CONDITION_AXES)
     x = torch.zeros(PARITY_CANDIDATES, *plan_spec(network.contract).shape)
     denoise_in = (x, torch.ones(1, dtype=torch.int64), *condition(*condition_in))
-    _trace(denoise, denoise_in, folder / "denoise.onnx", ("x", "k", *names), ("eps",), DENOISE_AXES)
+    trace(denoise, denoise_in, folder / "denoise.onnx", ("x", "k", *names), ("eps",), DENOISE_AXES)
     return {name: f"{name}.onnx" for name in GRAPHS}
 
 
-def _trace(
+def trace(
     module: nn.Module,
     inputs: tuple[Tensor, ...],
     path: Path,
@@ -158,6 +158,15 @@ def _trace(
     output_names: tuple[str, ...],
     axes: Axes | None = None,
 ) -> None:
+    """Write a module as ONNX.
+
+    Args:
+        module: With flat inputs and outputs.
+        inputs: Examples.
+        path: File to write.
+        input_names, output_names: In order.
+        axes: Axes that are free, by tensor.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -213,9 +222,9 @@ def write_scorer(network: PlannerNetwork, scorer: PlanScorer, folder: Path, inpu
             agent = 5.0 * torch.randn(PARITY_CANDIDATES, count, network.contract.num_plan_steps, 3, generator=generator)
             feeds = {"pose": pose, "agent_pose": agent, **{name: scene[name] for name in SCORER_INPUTS}}
             if not (folder / "scorer.onnx").is_file():
-                _trace(graph, tuple(feeds.values()), folder / "scorer.onnx", tuple(feeds), ("score",), SCORER_AXES)
+                trace(graph, tuple(feeds.values()), folder / "scorer.onnx", tuple(feeds), ("score",), SCORER_AXES)
                 runner = GraphsOnDisk(folder, {"scorer": "scorer.onnx"})
-            worst = max(worst, _difference({"score": graph(*feeds.values())}, runner.run("scorer", feeds)))
+            worst = max(worst, difference({"score": graph(*feeds.values())}, runner.run("scorer", feeds)))
     return worst
 
 
@@ -236,16 +245,16 @@ def graph_differences(
         scene = {name: torch.from_numpy(values[name]) for name in observation_specs(network.contract)}
         outputs = EncoderGraph(network.perception).eval()(*(scene[name] for name in ENCODER_INPUTS))
         expected = dict(zip((*FEATURE_NAMES, *heads), outputs, strict=True))
-        worst["encoder"] = max(worst["encoder"], _difference(expected, runner.run("encoder", scene)))
+        worst["encoder"] = max(worst["encoder"], difference(expected, runner.run("encoder", scene)))
         for count in (0, 3, network.contract.num_agents):
             scene |= {name: torch.from_numpy(values[name][:, :count]) for name in ("agents", "agents_valid")}
             feeds = {name: {**expected, **scene}[name] for name in condition_names(network.contract)}
             prepared = runner.run("condition", feeds)
             ours = dict(zip(step_names(network.decoder), condition(*feeds.values()), strict=True))
-            worst["condition"] = max(worst["condition"], _difference(ours, prepared))
+            worst["condition"] = max(worst["condition"], difference(ours, prepared))
             for ours, x in _trained_steps(network, feeds, number, count):
                 theirs = runner.run("denoise", {**x, **prepared})
-                worst["denoise"] = max(worst["denoise"], _difference(ours, theirs))
+                worst["denoise"] = max(worst["denoise"], difference(ours, theirs))
     return worst
 
 
@@ -262,8 +271,8 @@ def _trained_steps(
         yield {"eps": noise[0]}, {"x": x, "k": step}
 
 
-def _difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
-    """Largest over all tensors."""
+def difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
+    """Largest over all tensors, relative to a tensor's largest value where that is > 1."""
     gaps = [0.0]
     for name, value in ours.items():
         if value.numel():

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
+from transdiffuser_planner.pipeline.joint_sampler import JointSampler
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
 from transdiffuser_planner.training import decoder_stage, encoder_stage
@@ -80,7 +81,8 @@ def validate(
             tokens = encoder_stage.perceive(network.perception, to_device(batch, device), contract)[0].tokens
             yield batch | {name: value.float() for name, value in tokens.items()}
 
-    return decoder_stage.sampling_errors(network.decoder, batches(), normalizer, schedule)
+    sampler = JointSampler(contract=contract, schedule=schedule, normalizer=normalizer)
+    return decoder_stage.sampling_errors(network.decoder, batches(), sampler)
 
 
 def batch_maker(

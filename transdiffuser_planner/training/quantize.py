@@ -29,17 +29,14 @@ from transdiffuser_planner.core.contract import (
     ENCODER_INPUTS,
     TOKEN_AXIS,
     ModelContract,
-    plan_spec,
 )
 from transdiffuser_planner.core.errors import TrainingError
-from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
-from transdiffuser_planner.pipeline.sampler import draw_noise, sample_plans
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.manifest import MANIFEST_NAME, ModelManifest, load_manifest, sha256_of
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend, make_session
-from transdiffuser_planner.training.decoder_stage import LABELS
 from transdiffuser_planner.training.export import random_observation
 from transdiffuser_planner.training.graphs import GRAPHS
-from transdiffuser_planner.training.samples import SampleSet, observation_of, stored_observation
+from transdiffuser_planner.training.samples import LABELS, SampleSet, observation_of, stored_observation
 from transdiffuser_planner.training.targets import visible_agents
 
 Tensors = dict[str, NDArray[Any]]
@@ -88,7 +85,7 @@ def random_scenes(contract: ModelContract, count: int) -> list[Tensors]:
 
 
 def draw_plans(
-    backend: OnnxBackend, scene: Tensors, num_candidates: int, watch: Callable[[str, Tensors], None] | None = None
+    backend: InferenceBackend, scene: Tensors, num_candidates: int, watch: Callable[[str, Tensors], None] | None = None
 ) -> NDArray[np.float32]:
     """Joint samples (M, N, P) in model space by the full chain, with the noise of the scene's stamp.
 
@@ -98,23 +95,21 @@ def draw_plans(
         num_candidates: M.
         watch: Called with every graph's name and inputs.
     """
-    contract, manifest = backend.manifest.contract, backend.manifest
-    schedule = NoiseSchedule.from_json(manifest.read_json("noise_schedule.json"))
+    sampler = backend.manifest.sampler()
     agents = {name: scene[name] for name in AGENT_NAMES}
     features = backend.encode(scene)
     condition = backend.condition(features, scene, agents)
     if watch is not None:
         watch("encoder", {name: scene[name] for name in ENCODER_INPUTS})
-        watch("condition", {**{name: features[name] for name in manifest.encoder_features}, **scene})
+        watch("condition", {**{name: features[name] for name in backend.manifest.encoder_features}, **scene})
 
     def predict(x: NDArray[np.float32], k: int) -> NDArray[np.float32]:
         if watch is not None:
             watch("denoise", {"x": x, "k": np.asarray([k], dtype=np.int64), **condition})
         return backend.predict_noise(x, k, condition)
 
-    shape = (num_candidates, *plan_spec(contract).shape)
-    noise = draw_noise(0, int(scene["stamp_ns"][0]), shape, schedule.num_steps)[:, :, : 1 + agents["agents"].shape[1]]
-    return sample_plans(predict, schedule, np.ascontiguousarray(noise), num_steps=schedule.num_steps).clean_MNP
+    noise = sampler.noise(0, int(scene["stamp_ns"][0]), num_candidates)[:, :, : 1 + agents["agents"].shape[1]]
+    return sampler.walk(predict, np.ascontiguousarray(noise)).clean_MNP
 
 
 class _Recorded(CalibrationDataReader):  # type: ignore[misc]

@@ -25,6 +25,7 @@ from transdiffuser_planner.networks.status_mlp import StatusMlp
 from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, ActionCodebook
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
 from transdiffuser_planner.pipeline.normalization import PlanNormalizer
+from transdiffuser_planner.runtime.baseline_model import BASELINES, EGO_STATUS_MLP_ROUTE, REGRESSION_HEAD
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
 from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage, joint_stage, scorer_stage
@@ -35,7 +36,7 @@ from transdiffuser_planner.training.loader import MakeBatch, ShuffledBatches
 from transdiffuser_planner.training.machine import Machine, first_process_first
 from transdiffuser_planner.training.other_plans import OtherPlans
 from transdiffuser_planner.training.pretrained import Pretrained
-from transdiffuser_planner.training.samples import SampleSet
+from transdiffuser_planner.training.samples import LABELS, SampleSet
 from transdiffuser_planner.training.scored_plans import ScoredPlans
 from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
 from transdiffuser_planner.training.trainer import StageTrainer
@@ -118,7 +119,7 @@ class Run:
             return PlanNormalizer.from_json(json.loads(path.read_text(encoding="utf-8")))
         if samples is None:
             raise TrainingError(f"run {self.folder}: no normalizer.json; train the encoder stage first")
-        labels = {name: samples.whole(name) for name in decoder_stage.LABELS}
+        labels = {name: samples.whole(name) for name in LABELS}
         normalizer = fit_normalizer(labels["plan"], visible_agents(labels, self.contract))
         path.write_text(json.dumps(normalizer.to_json()), encoding="utf-8")
         return normalizer
@@ -246,18 +247,18 @@ class Run:
 
     def baseline_network(self, name: str) -> nn.Module:
         """An untrained baseline."""
-        if name == baselines.REGRESSION:
+        if name == REGRESSION_HEAD:
             return RegressionHead(self.network, self.contract, self.token_counts())
-        return StatusMlp(self.network, self.contract, with_route=name == baselines.MLP_ROUTE)
+        return StatusMlp(self.network, self.contract, with_route=name == EGO_STATUS_MLP_ROUTE)
 
     def train_baselines(self, samples: SampleSet) -> None:
         """All baselines, one after the other; ``baselines.json`` says on what."""
         config, contract, normalizer = self.config, self.contract, self.normalizer()
         motion = decoder_stage.MotionSet(samples)
-        for name in baselines.BASELINES:
+        for name in BASELINES:
             torch.manual_seed(config.seed + 2)
             network = self.baseline_network(name)
-            cache = self.features("train", samples) if name == baselines.REGRESSION else None
+            cache = self.features("train", samples) if name == REGRESSION_HEAD else None
             make = partial(decoder_stage.make_batch, motion, cache, contract, normalizer, config)
             self._trainer(name, network, config.baselines, make, len(samples)).fit(baselines.losses)
         text = json.dumps(describe_data(samples)) + "\n"
@@ -295,7 +296,12 @@ class Run:
         return network.eval()
 
     def trained_baseline(self, name: str) -> nn.Module:
-        """A trained baseline."""
+        """A trained baseline.
+
+        Raises:
+            TrainingError: It was not trained to its end, or lies under a name of an earlier version.
+        """
+        baselines.check_not_renamed(self.folder, name)
         network = self.baseline_network(name)
         load_into(network, finished_weights(self.folder, name), self.folder)
         return network.eval()

@@ -23,6 +23,16 @@ from transdiffuser_planner.core.errors import InputError
 
 NUM_LABEL_AGENTS = 16
 META_NAME = "meta.json"
+LABELS = (
+    "plan",
+    "plan_valid",
+    "gt_agents",
+    "gt_agents_valid",
+    "gt_agents_points",
+    "gt_agents_future",
+    "gt_agents_future_valid",
+)
+"""Stored arrays that plans and agents are learned from and compared with."""
 
 
 def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:

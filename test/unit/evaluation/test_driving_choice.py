@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plain_drive import RIG, snapshot
+from straight_drive import RIG, snapshot
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import SCORER_INPUTS, TINY, AgentIndex, SignalIndex, StatusIndex

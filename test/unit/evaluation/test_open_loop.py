@@ -32,7 +32,7 @@ def test_every_planner_has_a_row_for_each_second() -> None:
     } == {1.0}
     assert {row["fde_m"] for row in rows_of(rows, "oracle")} == {0.0}
     # 1 m/s too slow in one of two samples: 0.5 t on average, a miss of more than 2 m from 3 s on.
-    constant = rows_of(rows, "constant_velocity")
+    constant = rows_of(rows, "constant-turn-rate")
     assert [row["fde_m"] for row in constant] == [0.5, 1.0, 1.5, 2.0]
     assert [row["miss_rate"] for row in constant] == [0.0, 0.0, 0.5, 0.5]
 
@@ -40,7 +40,7 @@ def test_every_planner_has_a_row_for_each_second() -> None:
 def test_the_table_over_4_s_says_the_same_as_before() -> None:
     by_name = {row["planner"]: row for row in error_table(predictions(), TIMES)}
     assert by_name["one"]["ade_m"] == 3.0 and by_name["oracle"]["ade_m"] == 0.0
-    assert by_name["constant_velocity"]["fde_m"] == 2.0
+    assert by_name["constant-turn-rate"]["fde_m"] == 2.0
 
 
 def test_diversity_is_stated_with_the_number_of_candidates_that_bounds_it() -> None:
@@ -65,7 +65,7 @@ def test_agents_count_until_they_are_gone_and_the_nearest_candidate_is_the_oracl
     assert [row["samples"] for row in rows_of(rows, "agents one")] == [2, 2, 1, 1]
     assert {row["fde_m"] for row in rows_of(rows, "agents one")} == {3.0}
     assert {row["miss_rate"] for row in rows_of(rows, "agents oracle")} == {0.0}
-    constant = rows_of(rows, "agents constant_velocity")
+    constant = rows_of(rows, "agents constant-velocity")
     assert constant[0]["fde_m"] == pytest.approx(0.5 * 4.0 * np.sqrt(2.0), abs=1e-3)
     assert [row["fde_m"] for row in constant[2:]] == [0.0, 0.0]
     assert agent_table({}, TIMES) == []

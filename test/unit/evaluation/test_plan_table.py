@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
 pytest.importorskip("libsumo")
 pytest.importorskip("embreex")
 pytest.importorskip("rosbags")
@@ -43,9 +42,9 @@ def test_everyone_plans_in_the_same_moments(drive: Path, tmp_path: Path, capsys:
     assert _table(drive, "--ablations", str(tmp_path), "--steps", "2", "--every", "4", "--out", str(out)) == 0
     data = json.loads(out.read_text(encoding="utf-8"))
     rows = {row["row"]: row for row in data["rows"]}
-    assert {"constant_velocity", "one", "nearest_to_mean", "oracle", "expert", "model@2", "again"} <= set(rows)
+    assert {"constant-turn-rate", "one", "nearest_to_mean", "oracle", "log-future", "model@2", "again"} <= set(rows)
     assert data["moments"] >= 3 and data["model_hash"] == load_manifest(MODEL).model_hash
-    assert rows["expert"]["ade_m"] == 0.0 and rows["expert"]["ms"] == 0.0
+    assert rows["log-future"]["ade_m"] == 0.0 and rows["log-future"]["ms"] == 0.0
     assert rows["oracle"]["pdms"] >= max(rows["one"]["pdms"], rows["nearest_to_mean"]["pdms"])
     same = ("pdms", "ade_m", "fde_m", "diversity", "comfort", "drivable_area")
     assert [rows["again"][key] for key in same] == [rows["one"][key] for key in same]
@@ -112,7 +111,7 @@ def test_rows_are_means_and_seeds_are_compared() -> None:
     assert spread == {"rows": ["whole", "whole_seed_1"], "pdms": 2.0, "ade_m": 0.05, "diversity": 0.0}
     manifest = load_manifest(MODEL)
     data = {"rows": rows, "moments": 4, "drives": 1, "candidates": 30, "workers": 1, "seed_spread": [spread]}
-    data |= {"every": 6, "trained_on": {"mlp": 99, "whole": 50, "other": 50}}
+    data |= {"every": 6, "trained_on": {"ego-status-mlp": 99, "whole": 50, "other": 50}}
     text = table_section(manifest, {**data, "date": "2026-11-26", "machine": "a machine"})
     assert "2 seeds of `whole` differ by 2 PDMS, 0.05 m ADE and 0 D" in text and "| T = 5 | " in text
     assert "head were trained on 99 samples" in text and "They were trained on 50 samples" in text

@@ -57,8 +57,8 @@ def test_runs_that_cannot_be_compared_are_refused() -> None:
 
 def test_the_worst_drives_are_kept_for_playback_models_first_and_everyone_in_turn() -> None:
     rows = content({1: 90.0, 2: 10.0, 3: 50.0})["rows"] + content({1: 0.0, 2: 5.0, 3: 7.0}, "idm")["rows"]
-    assert played_keys(rows, 4) == ["tiny2", "tiny3", "idm1", "idm2"]
-    assert played_keys(rows, 0) == [] and len(played_keys(rows, 99)) == 6
+    assert played_keys(rows, {"tiny"}, 4) == ["tiny2", "tiny3", "idm1", "idm2"]
+    assert played_keys(rows, {"tiny"}, 0) == [] and len(played_keys(rows, {"tiny"}, 99)) == 6
 
 
 def test_a_drive_over_ros_agrees_when_events_end_and_progress_do() -> None:

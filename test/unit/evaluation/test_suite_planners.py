@@ -12,12 +12,18 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.types import Command, EgoState, NotReady, SignalState, TrafficSignal, Trajectory
 from transdiffuser_planner.evaluation.expert_drives import expert_drive
-from transdiffuser_planner.evaluation.live_drive import Instant, LiveDrive, Needs, Start, trajectory_of
+from transdiffuser_planner.evaluation.live_drive import LiveDrive
+from transdiffuser_planner.evaluation.planner_interface import (
+    PlannerInitialization,
+    PlannerInput,
+    trajectory_of,
+)
+from transdiffuser_planner.evaluation.planner_names import COMPARED, DRIVING, RENAMED, SELECTIONS
 from transdiffuser_planner.evaluation.suite.constant_velocity import ConstantVelocity
 from transdiffuser_planner.evaluation.suite.expert_planner import ExpertPlanner
 from transdiffuser_planner.evaluation.suite.idm_planner import IdmPlanner, acceleration, agents_on_route, must_stop
 from transdiffuser_planner.evaluation.suite.pdm_planner import PdmClosedPlanner
-from transdiffuser_planner.evaluation.suite.registry import KINDS, make_planner, make_specs, suite_config, suite_rig
+from transdiffuser_planner.evaluation.suite.registry import make_specs, suite_config, suite_rig
 from transdiffuser_planner.simulation.ego_vehicle import state_from_pose
 from transdiffuser_planner.simulation.episode import EpisodeStep
 from transdiffuser_planner.simulation.road_map import RoadMap
@@ -45,7 +51,7 @@ def someone(x_m: float, y_m: float = 0.0, speed_mps: float = 0.0) -> AgentStates
     )  # fmt: skip
 
 
-def instant(speed_mps: float, others: AgentStates | None = None, signal: TrafficSignal | None = None) -> Instant:
+def instant(speed_mps: float, others: AgentStates | None = None, signal: TrafficSignal | None = None) -> PlannerInput:
     pose = EgoPose(x_m=50.0, y_m=0.0, heading_rad=0.0, speed_mps=speed_mps)
     world = WorldState(stamp_ns=0, ego=pose, agents=others or AgentStates.empty("map"))
     step = EpisodeStep(
@@ -53,13 +59,13 @@ def instant(speed_mps: float, others: AgentStates | None = None, signal: Traffic
         command=Command.STRAIGHT, speed_limit_mps=10.0, signal=signal,
     )  # fmt: skip
     ego = EgoState(stamp_ns=0, frame_id="map", x_m=50.0, y_m=0.0, heading_rad=0.0, vx_mps=speed_mps)
-    return Instant(step=step, ego=ego, snapshot=None)
+    return PlannerInput(step=step, ego=ego, snapshot=None)
 
 
 def idm_plan(*args, **keywords) -> Trajectory:
     planner = IdmPlanner()
     empty = RoadMap(name="", lanes=(), junctions=(), walking_areas=(), stop_lines=(), heads=(), buildings=())
-    planner.reset(Start(scenario=Scenario(map_name="town-001", seed=1), route=route(), road_map=empty))
+    planner.reset(PlannerInitialization(scenario=Scenario(map_name="town-001", seed=1), route=route(), road_map=empty))
     return planner.plan(instant(*args, **keywords))
 
 
@@ -111,7 +117,7 @@ def test_the_experts_drive_is_the_same_from_the_cache_and_can_be_followed(tmp_pa
     assert expert_drive(SCENARIO, tmp_path) == driven
     next(tmp_path.glob("*.npz")).write_bytes(b"broken")
     assert expert_drive(SCENARIO, tmp_path) == driven
-    rig, config = suite_rig(), suite_config(make_specs(["expert"])[0][0])
+    rig, config = suite_rig(), suite_config(make_specs(["log-future"])[0][0])
     with LiveDrive(SCENARIO, ExpertPlanner(), rig, config) as live:
         *_, last = live.cycles()
     end = driven.poses[len(driven.poses) - 1]
@@ -135,22 +141,9 @@ def test_pdm_closed_plans_in_the_simulators_world() -> None:
     assert np.hypot(first.x_m_T[-1] - first.x_m_T[0], first.y_m_T[-1] - first.y_m_T[0]) > 2.0
 
 
-@pytest.mark.parametrize("name", ["mlp", "mlp-route", "regression"])
-def test_a_trained_baseline_drives_from_its_run(name: str) -> None:
-    pytest.importorskip("torch")
-    specs, skipped = make_specs([name])
-    if skipped:
-        pytest.skip(skipped[0])
-    planner = make_planner(specs[0])
-    assert planner.needs is (Needs.SENSORS if name == "regression" else Needs.STATE)
-    with LiveDrive(SCENARIO, planner, suite_rig(), suite_config(specs[0])) as live:
-        outcomes = [cycle.outcome for cycle, _ in zip(live.cycles(), range(5), strict=False)]
-    assert all(isinstance(outcome, Trajectory) for outcome in outcomes)
-
-
 def test_planners_are_known_by_name_and_those_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     specs, skipped = make_specs(["all"], baselines=tmp_path)
-    assert [spec.name for spec in specs] == ["tiny", "constant-velocity", "idm", "pdm-closed", "expert"]
+    assert [spec.name for spec in specs] == ["tiny", "constant-velocity", "idm", "pdm-closed", "log-future"]
     assert len(skipped) == 3 and all(line.startswith("planner ") for line in skipped)
     with pytest.raises(EvaluationError, match="planners are constant-velocity"):
         make_specs(["nobody"])
@@ -160,4 +153,18 @@ def test_planners_are_known_by_name_and_those_that_cannot_be_used_are_named(tmp_
     assert usual.label == "tiny" and usual.identity() != spec.identity()
     (scored,), _ = make_specs(["tiny"], selection="scorer")
     assert scored.label == "tiny scorer" and scored.identity()["config"]["selection"] == "scorer"
-    assert {name for name, kind in KINDS.items() if kind.is_privileged} == {"idm", "pdm-closed", "expert"}
+    assert {name for name, kind in DRIVING.items() if kind.is_privileged} == {"idm", "pdm-closed", "log-future"}
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(RENAMED.items()))
+def test_a_name_of_an_earlier_version_is_one_line_with_the_new_one(old: str, new: str) -> None:
+    with pytest.raises(EvaluationError, match=f"planner '{old}' is now called '{new}'"):
+        make_specs([old])
+    assert new in DRIVING
+
+
+def test_a_planner_has_the_same_title_in_every_table() -> None:
+    kinds = [*DRIVING.items(), *SELECTIONS.items(), *COMPARED.items()]
+    titles = {name: {kind.title for other, kind in kinds if other == name} for name, _ in kinds}
+    assert all(len(found) == 1 for found in titles.values())
+    assert len({kind.title for kind in dict(kinds).values()}) == len(dict(kinds))

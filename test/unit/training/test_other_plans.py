@@ -13,7 +13,7 @@ from transdiffuser_planner.training import decoder_stage, other_plans  # noqa: E
 from transdiffuser_planner.training.config import AugmentationConfig, TrainingConfig  # noqa: E402
 from transdiffuser_planner.training.manoeuvres import MEASURED, Style, stays_on_road  # noqa: E402
 from transdiffuser_planner.training.other_plans import OtherPlans  # noqa: E402
-from transdiffuser_planner.training.samples import SampleSet  # noqa: E402
+from transdiffuser_planner.training.samples import LABELS, SampleSet  # noqa: E402
 from transdiffuser_planner.training.targets import fit_normalizer, visible_agents  # noqa: E402
 
 
@@ -78,7 +78,7 @@ def test_other_manoeuvres_are_always_said_in_full(
     samples: SampleSet, codebook: ActionCodebook, others: OtherPlans
 ) -> None:
     config = TrainingConfig(augmentation=AugmentationConfig(drop_tokens=1.0, tell_other=1.0))
-    labels = {name: samples.whole(name) for name in decoder_stage.LABELS}
+    labels = {name: samples.whole(name) for name in LABELS}
     normalizer = fit_normalizer(labels["plan"], visible_agents(labels, TINY))
     index = np.arange(len(samples))
     motion = decoder_stage.MotionSet(samples, codebook, others)

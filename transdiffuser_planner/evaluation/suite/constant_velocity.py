@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transdiffuser_planner.core.types import Trajectory
-from transdiffuser_planner.evaluation.live_drive import Instant, Needs, Start
+from transdiffuser_planner.evaluation.planner_interface import ObservationLevel, PlannerInitialization, PlannerInput
 from transdiffuser_planner.evaluation.suite.trajectories import trajectory
 
 _TIME_S_T = np.linspace(0.0, 4.0, 41)
@@ -14,17 +14,17 @@ _TIME_S_T = np.linspace(0.0, 4.0, 41)
 class ConstantVelocity:
     """Knows its own speed and nothing else."""
 
-    needs = Needs.WORLD
+    observation_level = ObservationLevel.WORLD
 
     def __init__(self, plan_every: int = 1) -> None:
         self.plan_every = plan_every
 
-    def reset(self, start: Start) -> None:
+    def reset(self, initialization: PlannerInitialization) -> None:
         """Nothing to forget."""
 
-    def plan(self, instant: Instant) -> Trajectory:
+    def plan(self, planner_input: PlannerInput) -> Trajectory:
         """A straight line."""
-        ego = instant.ego
+        ego = planner_input.ego
         along_T = ego.vx_mps * _TIME_S_T
         pose_T3 = np.stack(
             [

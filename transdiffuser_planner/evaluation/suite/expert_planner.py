@@ -6,7 +6,8 @@ import numpy as np
 
 from transdiffuser_planner.core.types import NotReady, Trajectory
 from transdiffuser_planner.evaluation.expert_drives import expert_drive
-from transdiffuser_planner.evaluation.live_drive import STEP_S, Instant, Needs, Start
+from transdiffuser_planner.evaluation.live_drive import STEP_S
+from transdiffuser_planner.evaluation.planner_interface import ObservationLevel, PlannerInitialization, PlannerInput
 from transdiffuser_planner.evaluation.suite.trajectories import trajectory
 
 HORIZON_STEPS = 40
@@ -15,27 +16,27 @@ HORIZON_STEPS = 40
 class ExpertPlanner:
     """Plans what SUMO's driver did in this scenario. Traffic reacts to the vehicle, and may do otherwise than it did then."""
 
-    needs = Needs.WORLD
+    observation_level = ObservationLevel.WORLD
 
     def __init__(self, plan_every: int = 1) -> None:
         self.plan_every = plan_every
 
-    def reset(self, start: Start) -> None:
+    def reset(self, initialization: PlannerInitialization) -> None:
         """Take the scenario's expert drive.
 
         Raises:
             SimulationError: There is none.
         """
-        poses = expert_drive(start.scenario).poses
+        poses = expert_drive(initialization.scenario).poses
         self._pose_K3 = np.asarray([(p.x_m, p.y_m, p.heading_rad) for p in poses])
         self._pose_K3[:, 2] = np.unwrap(self._pose_K3[:, 2])
         self._speed_K = np.asarray([p.speed_mps for p in poses])
 
-    def plan(self, instant: Instant) -> Trajectory | NotReady:
+    def plan(self, planner_input: PlannerInput) -> Trajectory | NotReady:
         """The next 4 s of the drive, or what is left of it."""
-        first = round(instant.ego.stamp_ns * 1e-9 / STEP_S)
+        first = round(planner_input.ego.stamp_ns * 1e-9 / STEP_S)
         pose_T3 = self._pose_K3[first : first + HORIZON_STEPS + 1]
         if len(pose_T3) < 2:
             return NotReady(reason="the expert's drive ends here")
         time_s_T = np.asarray(STEP_S * np.arange(len(pose_T3)), dtype=np.float64)
-        return trajectory(instant.ego, time_s_T, pose_T3, self._speed_K[first : first + len(pose_T3)])
+        return trajectory(planner_input.ego, time_s_T, pose_T3, self._speed_K[first : first + len(pose_T3)])

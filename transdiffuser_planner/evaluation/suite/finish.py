@@ -9,11 +9,11 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.evaluation.suite.job import VERSION
-from transdiffuser_planner.evaluation.suite.page import write_page
+from transdiffuser_planner.evaluation.suite.page import changed_most, played_keys, write_comparison, write_page
 from transdiffuser_planner.evaluation.suite.registry import PlannerSpec
 from transdiffuser_planner.evaluation.suite.run import Store
 from transdiffuser_planner.evaluation.suite.suite_tables import suite_markdown
-from transdiffuser_planner.evaluation.suite.summary import summarize
+from transdiffuser_planner.evaluation.suite.summary import page_columns, summarize
 from transdiffuser_planner.evaluation.tables import machine, save_json
 
 SUMMARY, MARKDOWN, PAGE = "summary.json", "report.md", "report.html"
@@ -58,6 +58,7 @@ def suite_content(
         "workers": setting.workers,
         "machine": machine(),
         "planners": summarize(entries, specs),
+        "models": [spec.label for spec in specs if spec.is_model],
         "identities": {spec.label: spec.identity() for spec in specs},
         "left_out": left_out,
         "unfinished": unfinished,
@@ -75,7 +76,26 @@ def write_results(store: Store, content: dict[str, Any], num_played: int) -> Pat
     """Write all files into the folder of the run; returns the page."""
     save_json(store.folder / SUMMARY, content)
     (store.folder / MARKDOWN).write_text(suite_markdown(content), encoding="utf-8")
-    return write_page(store.folder / PAGE, content, store, num_played)
+    keys = played_keys(content["rows"], content["models"], num_played)
+    recordings = {key: store.recording(key) for key in keys}
+    return write_page(store.folder / PAGE, content, page_columns(), recordings)
+
+
+def write_comparison_page(
+    out: Path, found: list[dict[str, Any]], names: tuple[str, str], stores: tuple[Store, Store], num_played: int
+) -> Path:
+    """Write the page of two runs side by side.
+
+    Args:
+        out: HTML file.
+        found: As ``compare.compare`` gives them.
+        names: Of the runs.
+        stores: Their recordings.
+        num_played: How many pairs of drives can be played back, those that differ most.
+    """
+    pairs = changed_most(found, num_played)
+    recordings = {key: store.recording(key) for pair in pairs for key, store in zip(pair, stores, strict=True)}
+    return write_comparison(out, found, names, page_columns(), recordings)
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

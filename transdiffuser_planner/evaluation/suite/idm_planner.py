@@ -18,7 +18,8 @@ from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.geometry import box_corners, project_onto_polyline
 from transdiffuser_planner.core.types import SignalState, TrafficSignal, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
-from transdiffuser_planner.evaluation.live_drive import STEP_S, Instant, Needs, Start
+from transdiffuser_planner.evaluation.live_drive import STEP_S
+from transdiffuser_planner.evaluation.planner_interface import ObservationLevel, PlannerInitialization, PlannerInput
 from transdiffuser_planner.evaluation.suite.trajectories import trajectory
 from transdiffuser_planner.simulation.route import GlobalRoute
 
@@ -94,25 +95,25 @@ def acceleration(speed_mps: float, wanted_mps: float, gap_m_L: FloatArray, leade
 class IdmPlanner:
     """Follows the route's lane."""
 
-    needs = Needs.WORLD
+    observation_level = ObservationLevel.WORLD
 
     def __init__(self, plan_every: int = 1) -> None:
         self.plan_every = plan_every
 
-    def reset(self, start: Start) -> None:
+    def reset(self, initialization: PlannerInitialization) -> None:
         """Look at the route."""
-        route = self._route = start.route
+        route = self._route = initialization.route
         self._heading_N = _headings(route)
         cap_N = route.speed_cap_mps_N(CURVE_LATERAL_MPS2, CURVE_YAW_RATE_RADPS, CURVE_BRAKING_MPS2)
         self._wanted_N = np.minimum(cap_N, route.speed_limit_mps_N)
 
-    def plan(self, instant: Instant) -> Trajectory:
+    def plan(self, planner_input: PlannerInput) -> Trajectory:
         """Four seconds of the model's equation, leaders going on at their speed."""
-        step, route = instant.step, self._route
+        step, route = planner_input.step, self._route
         front_m = step.route_s_m + EGO_VEHICLE.front_offset_m
         leaders = agents_on_route(route, front_m, step.world.agents)
         rear_L, speed_L = leaders.rear_m_L, np.maximum(leaders.speed_L, 0.0)
-        speed = instant.ego.vx_mps
+        speed = planner_input.ego.vx_mps
         if must_stop(step.signal, speed):
             assert step.signal is not None
             # The gap that is kept to whoever stands ends at the line.
@@ -132,4 +133,4 @@ class IdmPlanner:
             [np.interp(travelled, route.s_N, column) for column in (*route.xy_N2.T, self._heading_N)], axis=-1
         )
         time_s_T = np.asarray(STEP_S * np.arange(NUM_STEPS + 1), dtype=np.float64)
-        return trajectory(instant.ego, time_s_T, pose_T3, np.asarray(speeds))
+        return trajectory(planner_input.ego, time_s_T, pose_T3, np.asarray(speeds))

@@ -9,7 +9,8 @@ from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.types import NotReady, SignalState, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
-from transdiffuser_planner.evaluation.live_drive import STEP_S, Instant, Needs, Start
+from transdiffuser_planner.evaluation.live_drive import STEP_S
+from transdiffuser_planner.evaluation.planner_interface import ObservationLevel, PlannerInitialization, PlannerInput
 from transdiffuser_planner.evaluation.scene_map import make_map
 from transdiffuser_planner.evaluation.scene_route import center_line, distinct, red_light
 from transdiffuser_planner.evaluation.suite.trajectories import trajectory
@@ -28,36 +29,36 @@ _NUM_SCENE_STEPS = NUM_STEPS + 1
 class PdmClosedPlanner:
     """Plans twice a second; it sees map, lights and everyone's place and speed exactly."""
 
-    needs = Needs.WORLD
+    observation_level = ObservationLevel.WORLD
 
     def __init__(self, plan_every: int = PLAN_EVERY) -> None:
         self.plan_every = plan_every
 
-    def reset(self, start: Start) -> None:
+    def reset(self, initialization: PlannerInitialization) -> None:
         """Work out the map.
 
         Raises:
             EvaluationError: It has no lanes.
         """
-        self._name = f"{start.scenario.map_name} {start.scenario.seed}"
-        self._route_N2 = distinct(start.route.xy_N2)
-        pieces = [(int(kind), xy) for kind, xy in start.road_map.map_polygons()]
+        self._name = f"{initialization.scenario.map_name} {initialization.scenario.seed}"
+        self._route_N2 = distinct(initialization.route.xy_N2)
+        pieces = [(int(kind), xy) for kind, xy in initialization.road_map.map_polygons()]
         self._map = make_map(pieces, self._route_N2)
 
-    def plan(self, instant: Instant) -> Trajectory | NotReady:
+    def plan(self, planner_input: PlannerInput) -> Trajectory | NotReady:
         """The best of fifteen proposals; none where the scene has none."""
         try:
-            scene = self._scene(instant)
+            scene = self._scene(planner_input)
             pose_S3 = plan_reference(scene).pose_S3
         except EvaluationError as error:
             return NotReady(reason=str(error))
         speed_S = np.hypot(*np.gradient(pose_S3[:, :2], STEP_S, axis=0).T)
-        speed_S[0] = instant.ego.vx_mps
+        speed_S[0] = planner_input.ego.vx_mps
         time_s_S = np.asarray(STEP_S * np.arange(len(pose_S3)), dtype=np.float64)
-        return trajectory(instant.ego, time_s_S, pose_S3, speed_S)
+        return trajectory(planner_input.ego, time_s_S, pose_S3, speed_S)
 
-    def _scene(self, instant: Instant) -> Scene:
-        ego, step = instant.ego, instant.step
+    def _scene(self, planner_input: PlannerInput) -> Scene:
+        ego, step = planner_input.ego, planner_input.step
         pose_3 = np.asarray([ego.x_m, ego.y_m, ego.heading_rad])
         curvature = step.world.ego.curvature_per_m
         return Scene(
@@ -74,15 +75,15 @@ class PdmClosedPlanner:
             areas=self._map.near(pose_3[:2]),
             route=self._map.route,
             center_line_K3=center_line(self._route_N2, pose_3[:2]),
-            red_lights=tuple(self._red_lights(instant)),
+            red_lights=tuple(self._red_lights(planner_input)),
             speed_limit_mps=step.speed_limit_mps,
         )
 
-    def _red_lights(self, instant: Instant) -> list[RedLight]:
-        signal = instant.step.signal
+    def _red_lights(self, planner_input: PlannerInput) -> list[RedLight]:
+        signal = planner_input.step.signal
         if signal is None or signal.state is not SignalState.RED or not signal.distance_m > 0.0:
             return []
-        line_m = instant.step.route_s_m + EGO_VEHICLE.front_offset_m + signal.distance_m
+        line_m = planner_input.step.route_s_m + EGO_VEHICLE.front_offset_m + signal.distance_m
         found = red_light(self._route_N2, line_m, np.ones(1, dtype=bool))
         return [] if found is None else [found]
 

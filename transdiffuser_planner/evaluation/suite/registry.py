@@ -1,4 +1,4 @@
-"""The planners a suite knows by name, and how each is made. A model counts by its folder or name."""
+"""The planners of a suite by name, and how each is made: built-in ones, models by folder or name, plug-ins of other packages."""
 
 from __future__ import annotations
 
@@ -9,50 +9,37 @@ from pathlib import Path
 from typing import Any, Final
 
 from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.errors import EvaluationError, ModelError
 from transdiffuser_planner.core.paths import DEFAULT_MODEL, model_folder
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.evaluation.live_drive import STEP_S, DrivingPlanner
+from transdiffuser_planner.evaluation.live_drive import STEP_S
+from transdiffuser_planner.evaluation.planner_interface import PlannerInterface
+from transdiffuser_planner.evaluation.planner_names import (
+    CONSTANT_VELOCITY,
+    DRIVING,
+    LOG_FUTURE,
+    PlannerKind,
+    check_not_renamed,
+)
+from transdiffuser_planner.evaluation.suite import planner_plugins
 from transdiffuser_planner.evaluation.suite.constant_velocity import ConstantVelocity
 from transdiffuser_planner.evaluation.suite.expert_planner import ExpertPlanner
 from transdiffuser_planner.evaluation.suite.idm_planner import IdmPlanner
+from transdiffuser_planner.evaluation.suite.learned_baselines import LearnedBaseline
 from transdiffuser_planner.evaluation.suite.pdm_planner import PLAN_EVERY, PdmClosedPlanner
 from transdiffuser_planner.recording.topics import PARAMS
+from transdiffuser_planner.runtime.baseline_model import BASELINES, REGRESSION_HEAD, load_baseline_manifest
 from transdiffuser_planner.runtime.manifest import load_manifest
 
 DEFAULT_BASELINES = Path("runs/baselines")
 ALL: Final = "all"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
-    """Attributes:
-    title: For tables.
-    sees: What it plans from, in a few words.
-    is_privileged: Whether it knows what no vehicle could.
-    """
-
-    title: str
-    sees: str
-    is_privileged: bool
-
-
-KINDS: Final = {
-    "constant-velocity": Kind(title="constant velocity", sees="own speed", is_privileged=False),
-    "mlp": Kind(title="ego-status MLP", sees="own state and past", is_privileged=False),
-    "mlp-route": Kind(title="ego-status MLP with route", sees="own state, route, signal, limit", is_privileged=False),
-    "regression": Kind(title="regression head", sees="sensors", is_privileged=False),
-    "idm": Kind(title="IDM lane follower", sees="true traffic on the route", is_privileged=True),
-    "pdm-closed": Kind(title="PDM-Closed", sees="true map, traffic, lights", is_privileged=True),
-    "expert": Kind(title="expert's drive followed", sees="the future", is_privileged=True),
-}
-_SIMPLE: dict[str, Callable[[int], DrivingPlanner]] = {
-    "constant-velocity": ConstantVelocity,
+_SIMPLE: dict[str, Callable[[int], PlannerInterface]] = {
+    CONSTANT_VELOCITY: ConstantVelocity,
     "idm": IdmPlanner,
     "pdm-closed": PdmClosedPlanner,
-    "expert": ExpertPlanner,
+    LOG_FUTURE: ExpertPlanner,
 }
-_TRAINED: Final = {"mlp": "mlp", "mlp-route": "mlp_route", "regression": "regression"}
+_USUAL_EVERY: Final = {"pdm-closed": PLAN_EVERY}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +47,9 @@ class PlannerSpec:
     """Which planner drives, and how; hashable, and the same in every process.
 
     Attributes:
-        name: Of KINDS, or a model's.
-        model: Folder of the model that plans, or that a trained baseline belongs to.
-        baselines: Training run of a trained baseline.
+        name: Of ``planner_names.DRIVING``, of a plug-in, or of a model.
+        model: Folder of the model that plans, or whose encoder a trained baseline reads.
+        baseline: Folder of a trained baseline.
         precision: Of the model's graphs.
         plan_every: Steps of 0.1 s from plan to plan.
         selection: What chooses among the model's candidates: "rules", "scorer".
@@ -70,41 +57,45 @@ class PlannerSpec:
 
     name: str
     model: Path | None = None
-    baselines: Path | None = None
+    baseline: Path | None = None
     precision: str = "fp32"
     plan_every: int = 1
     selection: str = "rules"
 
     @property
     def is_model(self) -> bool:
-        """Whether it is a model of this project rather than a baseline."""
-        return self.name not in KINDS
+        """Whether it is a model of this project rather than a baseline or a plug-in."""
+        return self.model is not None and self.baseline is None
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether another package brings it."""
+        return not self.is_model and self.name not in DRIVING
 
     @property
     def label(self) -> str:
-        """Its name in results; says whatever is not usual."""
-        usual_every = PLAN_EVERY if self.name == "pdm-closed" else 1
+        """Its name in results, with everything that is not the usual setting."""
         parts = [self.name]
         if self.precision != "fp32":
             parts.append(self.precision)
         if self.selection != "rules":
             parts.append(self.selection)
-        if self.plan_every != usual_every:
+        if self.plan_every != _USUAL_EVERY.get(self.name, 1):
             parts.append(f"{1.0 / (STEP_S * self.plan_every):g} Hz")
         return " ".join(parts)
 
     @property
-    def kind(self) -> Kind:
-        """For people."""
+    def kind(self) -> PlannerKind:
+        """Title and what it sees, for tables."""
         if self.is_model:
-            return Kind(title=f"TransDiffuser {self.label}", sees="sensors", is_privileged=False)
-        return KINDS[self.name]
+            return PlannerKind(title=f"TransDiffuser {self.label}")
+        return planner_plugins.kind_of(self.name, self.label) if self.is_plugin else DRIVING[self.name]
 
     def identity(self) -> dict[str, Any]:
-        """Whatever decides what it plans, for results to be told apart.
+        """Everything that decides what it plans, so that results of different planners are kept apart.
 
         Raises:
-            PlannerError: The model or the baseline is not there.
+            PlannerError: The model, the baseline or the plug-in cannot be read.
         """
         known: dict[str, Any] = {"name": self.name, "plan_every": self.plan_every}
         if self.model is not None:
@@ -112,15 +103,15 @@ class PlannerSpec:
         if self.is_model:
             config = suite_config(self)
             known["config"] = {name: getattr(config, name) for name in config.__dataclass_fields__}
-        if self.baselines is not None:
-            from transdiffuser_planner.training.baseline_planners import baseline_hash
-
-            known["weights"] = baseline_hash(self.baselines, _TRAINED[self.name])
+        if self.baseline is not None:
+            known["baseline_hash"] = load_baseline_manifest(self.baseline).baseline_hash
+        if self.is_plugin:
+            known["plugin"] = planner_plugins.source_of(self.name)
         return known
 
 
 def suite_config(spec: PlannerSpec) -> PlannerConfig:
-    """One thread a model, for whole scenarios run beside each other."""
+    """One thread for each model: whole scenarios run in parallel."""
     return PlannerConfig(num_threads=1, precision=spec.precision, selection=spec.selection)
 
 
@@ -136,28 +127,35 @@ def make_specs(
     """Planners by name.
 
     Args:
-        names: Of KINDS, models by name or folder, or "all": the model and every baseline.
-        baselines: Training run of the trained baselines.
-        model: That trained baselines belong to, and the one in "all".
-        precision, plan_every, selection: Of models; baselines keep theirs.
+        names: Built-in ones, plug-ins, models by name or folder, or "all": the model and every built-in planner.
+        baselines: Folder with one folder for each exported baseline.
+        model: Whose encoder trained baselines read, and the one in "all".
+        precision, selection: Of models; baselines keep theirs.
+        plan_every: Of models and plug-ins.
 
     Returns:
         The planners, and one line for each that cannot be used here.
 
     Raises:
-        PlannerError: A name is not known.
+        PlannerError: A name is not known or is one of an earlier version, or a plug-in cannot be imported.
     """
-    wanted = [part for name in names for part in ([model, *KINDS] if name == ALL else [name])]
+    wanted = [part for name in names for part in ([model, *DRIVING] if name == ALL else [name])]
     specs, skipped = [], []
     for name in dict.fromkeys(wanted):
+        check_not_renamed(name)
         if name in _SIMPLE:
-            specs.append(PlannerSpec(name=name, plan_every=PLAN_EVERY if name == "pdm-closed" else 1))
-        elif name in _TRAINED:
-            reason = _why_not(baselines, _TRAINED[name])
+            specs.append(PlannerSpec(name=name, plan_every=_USUAL_EVERY.get(name, 1)))
+        elif name in BASELINES:
+            folder = baselines / name
+            reason = _why_not(folder)
             if reason:
                 skipped.append(f"planner {name}: {reason}")
             else:
-                specs.append(PlannerSpec(name=name, model=model_folder(model), baselines=baselines))
+                encoder = model_folder(model) if name == REGRESSION_HEAD else None
+                specs.append(PlannerSpec(name=name, model=encoder, baseline=folder))
+        elif name in planner_plugins.names():
+            planner_plugins.factory(name)
+            specs.append(PlannerSpec(name=name, plan_every=plan_every))
         else:
             folder = _model(name)
             how: dict[str, Any] = {"precision": precision, "plan_every": plan_every, "selection": selection}
@@ -169,17 +167,16 @@ def _model(name: str) -> Path:
     try:
         return model_folder(name).resolve()
     except Exception as error:
-        raise EvaluationError(f"--planner {error}; planners are {', '.join((*KINDS, ALL))}") from None
+        known = ", ".join((*DRIVING, *planner_plugins.names(), ALL))
+        raise EvaluationError(f"--planner {error}; planners are {known}") from None
 
 
-def _why_not(folder: Path, name: str) -> str:
+def _why_not(folder: Path) -> str:
     """Why a trained baseline cannot be loaded, or the empty string."""
-    import importlib.util
-
-    if importlib.util.find_spec("torch") is None:
-        return "needs PyTorch; install the training extra"
-    if not (folder / f"{name}.safetensors").is_file():
-        return f"no {folder / f'{name}.safetensors'}; make it with 'transdiffuser train --stage baselines', or give --baselines"
+    try:
+        load_baseline_manifest(folder)
+    except ModelError as error:
+        return f"{error}, or give --baselines"
     return ""
 
 
@@ -189,7 +186,7 @@ def suite_rig() -> Rig:
 
 
 @lru_cache(maxsize=8)
-def make_planner(spec: PlannerSpec) -> DrivingPlanner:
+def make_planner(spec: PlannerSpec) -> PlannerInterface:
     """The planner, loaded once per process.
 
     Raises:
@@ -197,15 +194,13 @@ def make_planner(spec: PlannerSpec) -> DrivingPlanner:
     """
     if spec.name in _SIMPLE:
         return _SIMPLE[spec.name](spec.plan_every)
+    if spec.is_plugin:
+        return planner_plugins.make(spec.name, spec.plan_every)
     rig, config = suite_rig(), suite_config(spec)
-    assert spec.model is not None
-    if spec.baselines is not None:
-        from transdiffuser_planner.evaluation.suite.baseline_planner import TrainedBaseline
-        from transdiffuser_planner.training.baseline_planners import BaselinePlanner
-
-        name = _TRAINED[spec.name]
-        return TrainedBaseline(BaselinePlanner(spec.baselines, name, spec.model, rig, config), spec.plan_every)
+    if spec.baseline is not None:
+        return LearnedBaseline(spec.baseline, spec.model, rig, config, spec.plan_every)
     from transdiffuser_planner.evaluation.suite.model_planner import ModelPlanner
     from transdiffuser_planner.runtime.planner import Planner
 
+    assert spec.model is not None
     return ModelPlanner(Planner.load(spec.model, rig, config), spec.plan_every)

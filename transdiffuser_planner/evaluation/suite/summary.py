@@ -83,6 +83,11 @@ CLEAN: Final = "no contact at fault, no red light passed, never off the road, ne
 NO_CONTACT_S = 3.0
 
 
+def page_columns() -> list[dict[str, Any]]:
+    """All columns as plain values for a page."""
+    return [{"name": name, **asdict(column)} for name, column in COLUMNS.items()]
+
+
 def value(row: dict[str, Any], name: str) -> float | None:
     """One number of a row; None where the drive has none."""
     got = row.get(name)

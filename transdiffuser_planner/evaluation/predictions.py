@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import StatusIndex
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
-from transdiffuser_planner.training import baselines, decoder_stage
+from transdiffuser_planner.evaluation.compared_planners import baseline_plan
+from transdiffuser_planner.runtime.backend import InferenceBackend
+from transdiffuser_planner.runtime.baseline_model import BaselineModel
 from transdiffuser_planner.training.candidates import CandidateSource
-from transdiffuser_planner.training.run import Run
 from transdiffuser_planner.training.samples import SampleSet
 
 FloatArray = NDArray[np.float64]
 Rows = dict[str, Any]
-
-BATCH = 64
-_NOBODY = np.zeros((0, 3))
 
 
 def chosen_samples(samples: SampleSet, limit: int) -> NDArray[np.int64]:
@@ -31,7 +27,7 @@ def chosen_samples(samples: SampleSet, limit: int) -> NDArray[np.int64]:
 
 
 def model_plans(
-    backend: OnnxBackend,
+    backend: InferenceBackend,
     samples: SampleSet,
     index_B: NDArray[np.int64],
     num_candidates: int,
@@ -63,19 +59,23 @@ def model_plans(
     }
 
 
-@torch.no_grad()
-def baseline_plans(run: Run, samples: SampleSet, index_B: NDArray[np.int64]) -> Rows:
-    """Plans (B, T, 3) per baseline name."""
-    normalizer = run.normalizer()
-    motion, cache = decoder_stage.MotionSet(samples), run.features("validation", samples)
-    networks = {name: run.trained_baseline(name) for name in baselines.BASELINES}
-    rows: dict[str, list[FloatArray]] = {name: [] for name in networks}
-    for part in np.array_split(index_B, max(len(index_B) // BATCH, 1)):
-        batch = decoder_stage.make_batch(motion, cache, run.contract, normalizer, None, part, np.random.default_rng(0))
-        for name, network in networks.items():
-            plan = baselines.predict(network, batch).float().numpy()
-            rows[name].append(normalizer.to_poses(plan[:, :1], _NOBODY)[:, 0])
-    return {name: np.concatenate(values) for name, values in rows.items()}
+def baseline_plans(
+    baselines: Mapping[str, BaselineModel], backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64]
+) -> Rows:
+    """Plans (B, T, 3) of trained baselines by name.
+
+    Args:
+        baselines: By name.
+        backend: The model whose encoder they read.
+        samples, index_B: The samples to plan for.
+    """
+    source = CandidateSource(backend, samples)
+    rows: dict[str, list[FloatArray]] = {name: [] for name in baselines}
+    for index in tqdm(index_B, desc="baselines", unit="sample", file=sys.stderr, mininterval=1.0):
+        moment = source.moment(int(index))
+        for name, baseline in baselines.items():
+            rows[name].append(baseline_plan(baseline, moment))
+    return {name: np.stack(plans) for name, plans in rows.items()}
 
 
 def _yaw_rate(status_B8: NDArray[np.float32]) -> FloatArray:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from transdiffuser_planner.core.contract import StatusIndex
 from transdiffuser_planner.core.errors import ContractError
 from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.training.candidates import CandidateSource, Moment
 from transdiffuser_planner.training.manoeuvres import other_manoeuvres
 from transdiffuser_planner.training.samples import SampleSet
@@ -21,7 +21,7 @@ DRIVEN = "what was driven"
 
 
 def told_plans(
-    backend: OnnxBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int, pull: float
+    backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int, pull: float
 ) -> list[dict[str, Any]]:
     """Sample every moment without tokens, with the driven plan's and with those of every other possible manoeuvre.
 
@@ -58,7 +58,7 @@ def told_plans(
     return told
 
 
-def _others(moment: Moment, driven_T3: NDArray[np.float64], backend: OnnxBackend) -> dict[str, NDArray[np.float64]]:
+def _others(moment: Moment, driven_T3: NDArray[np.float64], backend: InferenceBackend) -> dict[str, NDArray[np.float64]]:
     raw = moment.raw
     route_R2 = raw["route"][0][raw["route_valid"][0] > 0.0].astype(np.float64)
     speed_mps = float(raw["status"][0, StatusIndex.VX_MPS])

@@ -1,0 +1,46 @@
+"""Entry points: what other packages add to this one by name."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from transdiffuser_planner.core.errors import ConfigError
+
+
+def plugin_names(group: str) -> tuple[str, ...]:
+    """Names that installed packages register in an entry-point group, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=group)}))
+
+
+def load_plugin(group: str, name: str) -> Any:
+    """Import the object that a package registers under a name.
+
+    Args:
+        group: Entry-point group.
+        name: Of ``plugin_names``.
+
+    Raises:
+        ConfigError: No package registers the name, several do, or the object cannot be imported.
+    """
+    points = list(entry_points(group=group, name=name))
+    if not points:
+        known = ", ".join(plugin_names(group)) or "none"
+        raise ConfigError(f"entry point '{name}' of group {group}: not installed; installed are {known}")
+    if len({point.value for point in points}) > 1:
+        packages = ", ".join(sorted(_package(point) for point in points))
+        raise ConfigError(f"entry point '{name}' of group {group}: registered by {packages}; uninstall all but one")
+    point = points[0]
+    try:
+        return point.load()
+    except Exception as error:  # importing a foreign module can raise anything
+        reason = (str(error).splitlines() or [""])[0]
+        raise ConfigError(
+            f"entry point '{name}' of group {group}: {point.value} of package {_package(point)} cannot be imported "
+            f"({type(error).__name__}: {reason}); repair or uninstall that package"
+        ) from None
+
+
+def _package(point: EntryPoint) -> str:
+    """Name of the distribution that registers an entry point."""
+    return "unknown" if point.dist is None else str(point.dist.name)
