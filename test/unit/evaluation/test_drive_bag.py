@@ -18,6 +18,8 @@ from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_short_drive_plans_every_frame_and_its_bag_holds_all_of_it(tmp_path: Path) -> None:
     scenario = draw_scenario(8101, duration_s=12.0)
