@@ -8,6 +8,8 @@ from fuzz_messages import MESSAGES
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow
+
 # A warning within the code under test is a failure; Pillow's own, about odd files, are not ours.
 strictly = pytest.mark.filterwarnings("error", "ignore::hypothesis.errors.HypothesisWarning", "ignore:::PIL")
 

@@ -16,6 +16,8 @@ from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap
 
+pytestmark = pytest.mark.slow
+
 
 def _stamps(bag: Path, topic: str) -> list[int]:
     with BagReader(bag) as reader:

@@ -19,6 +19,8 @@ from transdiffuser_planner.evaluation.plan_table import MEASURES, as_rows, seed_
 from transdiffuser_planner.runtime.manifest import load_manifest
 from transdiffuser_planner.training.scored_plans import NUM_ALTERED
 
+pytestmark = pytest.mark.slow
+
 MODEL = model_folder("tiny")
 
 

@@ -16,6 +16,8 @@ from transdiffuser_planner.recording.bag_writer import BagWriter
 from transdiffuser_planner.recording.definitions import make_message as make
 from transdiffuser_planner.recording.topics import TopicMap, preset_files
 
+pytestmark = pytest.mark.slow
+
 TOPICS = TopicMap.load(preset_files("carla")[0])
 SPEED_MPS, NUM_STEPS, WIDTH_M, LENGTH_M = 8.0, 101, 3.2, 160.0
 STOP_M, FRONT_M = 70.0, 3.9

@@ -24,6 +24,8 @@ from transdiffuser_planner.evaluation.suite.registry import make_specs
 from transdiffuser_planner.evaluation.suite.run import Store, run_jobs
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
+pytestmark = pytest.mark.slow
+
 COMMAND = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--planner", "constant-velocity", "idm"]
 
 

@@ -37,3 +37,10 @@ def short_bag(bag, tmp_path_factory):
 def replayed(short_bag, planner):
     """The result of replaying it."""
     return replay(ReplayJob(bag=short_bag, topics=TOPICS, rig=RIG), planner)
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that replay the simulated drive are slow."""
+    for item in items:
+        if "bag" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")

@@ -15,6 +15,8 @@ from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
 from transdiffuser_planner.replay.result_files import write_jsonl
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
+pytestmark = pytest.mark.slow
+
 STATUS, COMMAND, OBJECT = "PlannerStatus", "DrivingCommand", "Object"
 OUTPUT_STATUS = f"{OUTPUT_NAMESPACE}/status"
 

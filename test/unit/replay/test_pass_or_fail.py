@@ -13,6 +13,8 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.drive_test import Expectations
 from transdiffuser_planner.replay.golden import check_golden, update_golden
 
+pytestmark = pytest.mark.slow
+
 SLACK = {"conditions": [{"metric": "ade_2s_m", "range": {"max": 50.0}}]}
 STRICT = {"conditions": [{"metric": "ade_2s_m", "range": {"max": 1e-6}, "name": "impossible"}]}
 

@@ -7,6 +7,8 @@ import sys
 import pytest
 from replay_bags import as_it_is, rewritten
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = "transdiffuser_planner.replay.pytest_plugin"
 TESTS = """
 def test_good(replay):

@@ -18,6 +18,8 @@ from transdiffuser_planner.recording.definitions import make_message
 from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
+pytestmark = pytest.mark.slow
+
 CONTAINERS = [
     ("mcap", "none", 1), ("mcap", "file", 1), ("mcap", "message", 1), ("mcap", "storage", 1), ("mcap", "storage", 3),
     ("sqlite3", "none", 1), ("sqlite3", "file", 1), ("sqlite3", "message", 1), ("sqlite3", "file", 3),

@@ -18,6 +18,8 @@ from transdiffuser_planner.recording.topics import TopicMap, preset_files
 from transdiffuser_planner.replay.output_frames import quaternion
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
+pytestmark = pytest.mark.slow
+
 LAUNCH = Path(__file__).resolve().parents[3] / "launch"
 FILES = ("planner.rviz", "planner.foxglove.json", "planner.plotjuggler.xml")
 

@@ -16,6 +16,8 @@ from transdiffuser_planner.core.types import FallbackRung, PlanResult
 from transdiffuser_planner.runtime.model_keeper import ModelKeeper
 from transdiffuser_planner.runtime.supervisor import PlanningRequest, Supervisor
 
+pytestmark = pytest.mark.slow
+
 # The longest deadline there is: under load a plan takes long. What is measured against 100 ms is in the benchmark.
 DEADLINE_MS, MARGIN_MS = 1000.0, 300.0
 CONFIG = PlannerConfig(

@@ -15,6 +15,8 @@ from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.fan_out import fan_out, files_in, put_files
 
+pytestmark = pytest.mark.slow
+
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 SEEDS = ["--seeds", "8106:8108", "--duration", "12"]
 

@@ -27,6 +27,8 @@ from transdiffuser_planner.simulation.world_state import EgoPose, WorldState
 from transdiffuser_planner.training.dataset import DatasetJob, convert
 from transdiffuser_planner.training.samples import SampleSet
 
+pytestmark = pytest.mark.slow
+
 SEED = 8106
 MAX_ACCEL_MPS2, MAX_DECEL_MPS2, MAX_LATERAL_MPS2 = 2.4, 4.05, 4.89  # comfort limits of NAVSIM's PDM score
 

@@ -19,6 +19,8 @@ from transdiffuser_planner.training import quantize
 from transdiffuser_planner.training.quantize_shift import measure_shift
 from transdiffuser_planner.training.random_model import export_random
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 
 from transdiffuser_planner.core.contract import TINY  # noqa: E402
