@@ -105,7 +105,7 @@ def run_suite(args: argparse.Namespace) -> int:
 
     from transdiffuser_planner.evaluation.suite.finish import SuiteSetting, suite_content
     from transdiffuser_planner.evaluation.suite.job import make_job
-    from transdiffuser_planner.evaluation.suite.registry import make_specs
+    from transdiffuser_planner.evaluation.suite.registry import make_specs, suite_rig
     from transdiffuser_planner.evaluation.suite.run import Store, run_jobs
     from transdiffuser_planner.evaluation.suite.summary import check_labels
 
@@ -125,7 +125,8 @@ def run_suite(args: argparse.Namespace) -> int:
         raise EvaluationError("no planner can be used here")
     check_labels(specs)
     identities = [spec.identity() for spec in specs]
-    jobs = [make_job(scenario, spec, own) for scenario in drawn for spec, own in zip(specs, identities, strict=True)]
+    pairs, vehicle = list(zip(specs, identities, strict=True)), suite_rig().vehicle
+    jobs = [make_job(scenario, spec, own, vehicle) for scenario in drawn for spec, own in pairs]
     store = Store(folder=args.out)
     if args.fresh:
         store.forget()

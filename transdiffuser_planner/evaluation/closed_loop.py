@@ -87,14 +87,14 @@ def drive(job: DriveJob) -> DriveResult:
     Raises:
         PlannerError: The scenario or the model cannot be used, or the bag cannot be made.
     """
-    expert_m = expert_drive(job.scenario).progress_m
+    expert_m = expert_drive(job.scenario, job.rig.vehicle).progress_m
     planner = ModelPlanner(Planner.load(job.model, job.rig, job.config))
     counter = EventCounter()
     with LiveDrive(job.scenario, planner, job.rig, job.config) as live, ExitStack() as stack:
         bag = None
         if job.bag is not None:
             stream = MessageStream(make_message, job.rig, live.route, live.road_map)
-            bag = stack.enter_context(DriveBag(job.bag, stream, job.config))
+            bag = stack.enter_context(DriveBag(job.bag, stream, job.config, job.rig.vehicle))
         for cycle in live.cycles():
             counter.see(cycle)
             if bag is not None and cycle.frame is not None:

@@ -26,6 +26,7 @@ from transdiffuser_planner.core.types import (
     SensorSnapshot,
     Trajectory,
 )
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
 from transdiffuser_planner.runtime.snapshot_assembler import SnapshotAssembler
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep
@@ -52,6 +53,7 @@ class Start:
     """What is known before a scenario is driven; only planners that need the world may look at the map."""
 
     scenario: Scenario
+    vehicle: VehicleModel
     route: GlobalRoute
     road_map: RoadMap
 
@@ -148,7 +150,7 @@ class LiveDrive:
     def __init__(self, scenario: Scenario, planner: DrivingPlanner, rig: Rig, config: PlannerConfig) -> None:
         self.scenario, self.rig, self.config = scenario, rig, config
         self._planner = planner
-        self._episode = ClosedLoopEpisode(scenario)
+        self._episode = ClosedLoopEpisode(scenario, rig.vehicle)
 
     def __enter__(self) -> LiveDrive:
         """Start traffic and read the map.
@@ -180,9 +182,10 @@ class LiveDrive:
         suite = None
         if planner.needs is Needs.SENSORS:
             suite = SensorSuite(self.road_map, self.rig, scenario.weather, scenario.seed)
-        assembler, tracker = SnapshotAssembler(self.rig, self.config), TrajectoryTracker()
+        assembler, tracker = SnapshotAssembler(self.rig, self.config), TrajectoryTracker(vehicle=self.rig.vehicle)
         assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=self.route.xy_N2))
-        planner.reset(Start(scenario=scenario, route=self.route, road_map=self.road_map))
+        vehicle, road_map = self.rig.vehicle, self.road_map
+        planner.reset(Start(scenario=scenario, vehicle=vehicle, route=self.route, road_map=road_map))
         trajectory, count = None, 0
         while not step.end_reason:
             feed_state(assembler, step)

@@ -74,7 +74,7 @@ def measure_drive(job: TableJob) -> dict[str, FloatArray]:
     """
     rows = Rows(job.planners, lambda backend: SampleSet([SampleFolder.open(job.samples, backend.manifest.contract)]))
     folder = SampleFolder.open(job.samples, rows.source.contract)
-    drive = SceneDrive(read_recording(job.bag, job.topics))
+    drive = SceneDrive(read_recording(job.bag, job.topics), folder.vehicle)
     found: dict[str, list[list[float]]] = {}
     for number, index in enumerate(range(0, len(folder), job.every)):
         stamp_ns = int(folder.arrays["stamp_ns"][index])

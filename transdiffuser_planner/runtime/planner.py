@@ -27,11 +27,11 @@ from transdiffuser_planner.runtime.perception import Perception, Scene
 from transdiffuser_planner.runtime.plan_memory import PlanMemory
 from transdiffuser_planner.runtime.results import agents_of, candidates_of, no_candidates
 from transdiffuser_planner.runtime.stage_times import StageTimes
+from transdiffuser_planner.runtime.vehicle_fit import beyond_scorer
 
 FloatArray = NDArray[np.float64]
 
 STOP_REQUESTED = "stop requested"
-_BEHIND_M = -1.0
 
 
 class Planner:
@@ -44,6 +44,7 @@ class Planner:
         self.codebook = backend.manifest.codebook()
         self.memory = PlanMemory() if memory is None else memory
         self.costs = StageCosts()
+        self.vehicle = rig.vehicle
         self._perception = Perception(backend, rig, self.contract)
         self._sampler = CandidateSampler(backend, self.contract, self.costs, config.num_threads)
         self._smoother = PlanSmoother(self.contract)
@@ -55,7 +56,7 @@ class Planner:
 
         Args:
             model_dir: The folder.
-            rig: The vehicle's sensors.
+            rig: The vehicle and its sensors.
             config: Provider, precision, threads and everything that may change later.
             memory: Shared with others who plan for the same vehicle.
 
@@ -66,6 +67,11 @@ class Planner:
         planner = Planner(OnnxBackend.for_config(manifest, config), rig, config, memory)
         planner.warm_up()
         return planner
+
+    @property
+    def vehicle_notice(self) -> str:
+        """One line when the vehicle is beyond what the model's scorer assumes, else ""."""
+        return beyond_scorer(self.backend.manifest.vehicle, self.vehicle) if self.backend.has_scorer else ""
 
     def reset(self) -> None:
         """Forget agents and the last plan, as after a clock jump."""
@@ -145,10 +151,11 @@ class Planner:
         relevant = [
             i
             for i, (track, pose) in enumerate(zip(scene.tracks, scene.agent_pose_A3, strict=True))
-            if pose[0] > _BEHIND_M and track.score >= self.config.detection_threshold
+            if pose[0] > -self.vehicle.rear_overhang_m and track.score >= self.config.detection_threshold
         ]
         time_s_F, interval_s = self._smoother.time_s_F, self.contract.plan_interval_s
         return Surroundings(
+            vehicle=self.vehicle,
             obstacles=scene.obstacles,
             path_MAF3=at_fine_times(path_MAT3[:, relevant], scene.agent_pose_A3[relevant], time_s_F, interval_s),
             length_m_A=np.asarray([scene.tracks[i].length_m for i in relevant]),
@@ -166,6 +173,7 @@ class Planner:
         route_valid = scene.observation["route_valid"][0] > 0.0
         route = scene.observation["route"][0][route_valid].astype(np.float64)
         inputs = SelectionInputs(
+            vehicle=self.vehicle,
             obstacle_clearance_MF=judged.obstacle_clearance_MF,
             agent_clearance_MF=judged.agent_clearance_MF,
             bev_probability_KLL=scene.bev_probability_KLL,

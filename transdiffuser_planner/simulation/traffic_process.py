@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from transdiffuser_planner.core.errors import PlannerError, SimulationError
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.networks import sumo_home
 from transdiffuser_planner.simulation.route import GlobalRoute
 from transdiffuser_planner.simulation.scenario import Scenario
@@ -30,8 +31,8 @@ EXIT_TIMEOUT_S = 5.0
 class TrafficClient:
     """Traffic of one scenario, simulated in another process. Use as a context manager, or call close()."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
+    def __init__(self, scenario: Scenario, vehicle: VehicleModel) -> None:
+        self.scenario, self.vehicle = scenario, vehicle
         self._started: TrafficStart | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,7 +55,7 @@ class TrafficClient:
         )  # fmt: skip
         theirs.close()
         self._pipe = Connection(ours.detach())
-        self._started = self._ask("start", self.scenario)
+        self._started = self._ask("start", (self.scenario, self.vehicle))
         return self._started
 
     def step(self, ego: EgoPose | None) -> TrafficStep:
@@ -136,7 +137,7 @@ def serve(pipe: Connection) -> None:
             return
         try:
             if request == "start":
-                traffic = Traffic(argument)
+                traffic = Traffic(*argument)
                 answer: Any = traffic.start()
             else:
                 assert traffic is not None

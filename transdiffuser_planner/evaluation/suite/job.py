@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.expert_drives import expert_drive
 from transdiffuser_planner.evaluation.live_drive import LiveDrive
 from transdiffuser_planner.evaluation.suite.drive_recording import DriveRecorder
@@ -53,15 +54,20 @@ class JobOutcome:
     cost: dict[str, float]
 
 
-def make_job(scenario: Scenario, planner: PlannerSpec, identity: dict[str, Any]) -> SuiteJob:
+def make_job(
+    scenario: Scenario, planner: PlannerSpec, identity: dict[str, Any], vehicle: VehicleModel
+) -> SuiteJob:
     """A job with its key.
 
     Args:
         scenario: To be driven.
         planner: Drives.
         identity: ``planner.identity()``, which costs reading files.
+        vehicle: Of the suite's rig.
     """
     described = {"version": VERSION, "scenario": asdict(scenario), "planner": identity}
+    if vehicle.differences():  # rows of the default car that earlier versions drove stay valid
+        described["vehicle"] = vehicle.to_dict()
     text = json.dumps(described, sort_keys=True, default=str)
     return SuiteJob(scenario=scenario, planner=planner, key=hashlib.sha256(text.encode()).hexdigest()[:24])
 
@@ -92,10 +98,10 @@ def run_job(job: SuiteJob) -> JobOutcome:
 
 
 def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
-    spec, scenario = job.planner, job.scenario
-    expert_m = expert_drive(scenario).progress_m
-    meter = DriveMeter()
-    with LiveDrive(scenario, make_planner(spec), suite_rig(), suite_config(spec)) as live:
+    spec, scenario, rig = job.planner, job.scenario, suite_rig()
+    expert_m = expert_drive(scenario, rig.vehicle).progress_m
+    meter = DriveMeter(vehicle=rig.vehicle)
+    with LiveDrive(scenario, make_planner(spec), rig, suite_config(spec)) as live:
         recorder = DriveRecorder(live)
         for cycle in live.cycles():
             meter.see(cycle)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.types import NotReady, SignalState, Trajectory
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.live_drive import STEP_S, Instant, Needs, Start
 from transdiffuser_planner.evaluation.scene_map import make_map
 from transdiffuser_planner.evaluation.scene_route import center_line, distinct, red_light
@@ -40,7 +39,7 @@ class PdmClosedPlanner:
             EvaluationError: It has no lanes.
         """
         self._name = f"{start.scenario.map_name} {start.scenario.seed}"
-        self._route_N2 = distinct(start.route.xy_N2)
+        self._route_N2, self._front_m = distinct(start.route.xy_N2), start.vehicle.front_offset_m
         pieces = [(int(kind), xy) for kind, xy in start.road_map.map_polygons()]
         self._map = make_map(pieces, self._route_N2)
 
@@ -82,7 +81,7 @@ class PdmClosedPlanner:
         signal = instant.step.signal
         if signal is None or signal.state is not SignalState.RED or not signal.distance_m > 0.0:
             return []
-        line_m = instant.step.route_s_m + EGO_VEHICLE.front_offset_m + signal.distance_m
+        line_m = instant.step.route_s_m + self._front_m + signal.distance_m
         found = red_light(self._route_N2, line_m, np.ones(1, dtype=bool))
         return [] if found is None else [found]
 
