@@ -45,6 +45,14 @@ def check(model: str | Path, rig: Rig, config: PlannerConfig) -> Iterator[Findin
     yield from _speed(manifest, rig, config)
 
 
+def check_vehicle(model: str | Path, rig: Rig) -> Iterator[Finding]:
+    """The rig's vehicle against a model that may not be on this machine."""
+    try:
+        yield vehicle_of(load_manifest(model_folder(model)), rig)
+    except PlannerError:
+        yield _SAY.ok("vehicle", str(rig.vehicle))
+
+
 def contract_of(model: str | Path) -> ModelContract:
     """The model's contract; the shipped model's when the folder is not usable or not on this machine."""
     try:

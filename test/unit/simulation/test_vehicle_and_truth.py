@@ -73,7 +73,8 @@ def test_a_side_contact_outside_the_own_lane_is_the_egos_fault() -> None:
 
 def test_cars_a_hand_apart_do_not_touch() -> None:
     ego = EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=4.0)
-    assert not find_collisions(ego, one_car(EGO_VEHICLE.front_offset_m + 4.5 / 2 + 0.1, 0.0), 0, ego_in_own_lane=True, vehicle=EGO_VEHICLE)
+    car = one_car(EGO_VEHICLE.front_offset_m + 4.5 / 2 + 0.1, 0.0)
+    assert not find_collisions(ego, car, 0, ego_in_own_lane=True, vehicle=EGO_VEHICLE)
 
 
 def test_seeds_belong_to_one_split_and_keep_it() -> None:

@@ -30,7 +30,8 @@ def export_random_weights(out: Path) -> export.ExportedModel:
     """The network with a codebook of plausible segments."""
     schedule, codebook = NoiseSchedule.cosine(TINY.num_denoise_steps), random_codebook(TINY)
     scorer = random_scorer(tiny_config(), TINY)
-    return export.export_model(make_network(), unit_normalizer(TINY), schedule, out, vehicle=EGO_VEHICLE, codebook=codebook, scorer=scorer)
+    parts = {"vehicle": EGO_VEHICLE, "codebook": codebook, "scorer": scorer}
+    return export.export_model(make_network(), unit_normalizer(TINY), schedule, out, **parts)
 
 
 @pytest.fixture(scope="module")
