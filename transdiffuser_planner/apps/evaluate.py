@@ -92,6 +92,7 @@ def _add_scene_arguments(kinds: Any) -> None:
     bag.add_argument("--every", type=float, default=2.0, metavar="S", help="from scene to scene (default: %(default)s)")
     bag.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
     bag.add_argument("--topics", type=Path, metavar="FILE", help="topic map YAML instead of the preset's")
+    bag.add_argument("--rig", type=Path, metavar="FILE", help="rig YAML with the vehicle instead of the preset's")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -102,12 +103,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _scenes_from_bag(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.evaluation.scene_files import write_scenes
     from transdiffuser_planner.evaluation.scenes_from_bag import scenes_from_bag
     from transdiffuser_planner.recording.topics import TopicMap, preset_files
 
-    topics = TopicMap.load(args.topics or preset_files(args.preset)[0])
-    items, problems = scenes_from_bag(args.bag, topics, args.every)
+    preset = preset_files(args.preset)
+    topics, rig = TopicMap.load(args.topics or preset[0]), Rig.load(args.rig or preset[1])
+    items, problems = scenes_from_bag(args.bag, topics, rig.vehicle, args.every)
     for line in problems:
         print(f"left out: {line}", file=sys.stderr)
     write_scenes(args.out, items)

@@ -140,6 +140,7 @@ def export_run(
         training.normalizer(),
         training.schedule,
         out,
+        vehicle=training.vehicle,
         codebook=codebook,
         scorer=training.scorer(),
         samples=inputs,

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options; everything else is a ROS parameter."""
     parser.add_argument("--preset", help="topics and rig of a known source: carla, kitti")
     parser.add_argument("--topics", type=Path, help="topic map YAML (inputs can also be remapped with --ros-args)")
-    parser.add_argument("--rig", type=Path, help="sensor rig YAML; same as the parameter 'rig'")
+    parser.add_argument("--rig", type=Path, help="rig YAML: the vehicle and its sensors; same as the parameter 'rig'")
     parser.add_argument("--model", help="model folder or name; same as the parameter 'model'")
     parser.add_argument(
         "--no-autostart", action="store_true", help="stay unconfigured until a lifecycle manager asks for more"

@@ -243,7 +243,7 @@ def _node(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice) -> 
             topics_file.write_text(yaml.safe_dump(asdict(live)), encoding="utf-8")
             reliable = write_reliable_inputs(live, Path(folder) / "reliable.yaml")
             group.start("planner", [*_node_arguments(args, choice, topics_file), "--params-file", str(reliable)])
-            player = BagPlayer(choice.topics, renamed)
+            player = BagPlayer(choice.topics, renamed, choice.rig.vehicle)
             player.wait_for_planner(held)
             yield player
             player.destroy_node()

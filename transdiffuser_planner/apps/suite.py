@@ -109,7 +109,7 @@ def run_suite(args: argparse.Namespace) -> int:
 
     from transdiffuser_planner.evaluation.suite.finish import SuiteSetting, suite_content
     from transdiffuser_planner.evaluation.suite.job import make_job
-    from transdiffuser_planner.evaluation.suite.registry import make_specs
+    from transdiffuser_planner.evaluation.suite.registry import make_specs, suite_rig
     from transdiffuser_planner.evaluation.suite.run import Store, run_jobs
     from transdiffuser_planner.evaluation.suite.summary import check_labels
 
@@ -129,8 +129,8 @@ def run_suite(args: argparse.Namespace) -> int:
         raise EvaluationError("no planner can be used here")
     check_labels(specs)
     identities = [spec.identity() for spec in specs]
-    owned = list(zip(specs, identities, strict=True))
-    jobs = [make_job(scenario, spec, own, args.bags) for scenario in drawn for spec, own in owned]
+    owned, vehicle = list(zip(specs, identities, strict=True)), suite_rig().vehicle
+    jobs = [make_job(scenario, spec, own, vehicle, args.bags) for scenario in drawn for spec, own in owned]
     store = Store(folder=args.out)
     if args.fresh:
         store.forget()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--preset", choices=("carla",), help="topics of CARLA's bridge")
+    parser.add_argument("--rig", type=Path, help="rig YAML with the vehicle; same as the parameter 'rig'")
     parser.epilog = "Behind --ros-args: remappings and parameters, as for every ROS 2 node."
 
 
@@ -21,6 +23,9 @@ def run(args: argparse.Namespace) -> int:
     if args.preset == "carla":
         remappings = carla.tracker_remappings(carla.topic_map())
         ros_args = ["--ros-args", *as_ros_arguments(remappings), *ros_args]
+
+    if args.rig is not None:
+        ros_args = ["--ros-args", "-p", f"rig:={args.rig}", *ros_args]
 
     def make_node() -> object:
         from transdiffuser_planner.ros.tracker_node import TrackerNode

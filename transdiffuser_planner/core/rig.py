@@ -1,4 +1,4 @@
-"""The sensor rig: which cameras and LiDAR a vehicle has and where they sit in base_link.
+"""The rig: which cameras and LiDAR a vehicle has, where they sit in base_link, and how large the vehicle is.
 
 A rig is read from YAML (``params/rig_*.yaml``). Intrinsics given here are defaults; a CameraInfo message overrides
 them.
@@ -15,6 +15,9 @@ import yaml
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel, stated_vehicle
+
+_KEYS = ("cameras", "lidar", "base_from_odometry_child_x_m", "vehicle")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,18 +94,20 @@ class LidarMount(Mount):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rig:
-    """All sensors of a vehicle.
+    """A vehicle and all its sensors.
 
     Attributes:
         cameras: From left to right.
         lidar: None if the vehicle has none.
         base_from_odometry_child_x_m: Position of the odometry's child frame in base_link, along x. 0 when odometry
             already describes the rear axle; CARLA's vehicle origin is ahead of the rear axle.
+        vehicle: Dimensions and limits; the car of the shipped model unless the file gives others.
     """
 
     cameras: tuple[CameraMount, ...]
     lidar: LidarMount | None
     base_from_odometry_child_x_m: float = 0.0
+    vehicle: VehicleModel = EGO_VEHICLE
 
     def __post_init__(self) -> None:
         names = [camera.name for camera in self.cameras]
@@ -127,15 +132,24 @@ class Rig:
             ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"rig file {path}: not valid YAML ({str(error).splitlines()[0]})") from None
-        if not isinstance(data, dict) or set(data) - {"cameras", "lidar", "base_from_odometry_child_x_m"}:
-            raise ConfigError(f"rig file {path}: expected the keys cameras, lidar, base_from_odometry_child_x_m")
+        if not isinstance(data, dict) or set(data) - set(_KEYS):
+            raise ConfigError(f"rig file {path}: expected the keys {', '.join(_KEYS)}")
         cameras = tuple(_build(CameraMount, entry, f"rig file {path}: camera") for entry in data.get("cameras") or [])
         lidar = data.get("lidar")
         return Rig(
             cameras=cameras,
             lidar=None if lidar is None else _build(LidarMount, lidar, f"rig file {path}: lidar"),
             base_from_odometry_child_x_m=float(data.get("base_from_odometry_child_x_m", 0.0)),
+            vehicle=_vehicle(data, path),
         )
+
+
+def _vehicle(data: dict[str, Any], path: Path) -> VehicleModel:
+    """The section ``vehicle``, errors with the file's name."""
+    try:
+        return stated_vehicle(data)
+    except ConfigError as error:
+        raise ConfigError(f"rig file {path}: {error}") from None
 
 
 def _build(kind: Any, entry: Any, where: str) -> Any:

@@ -19,6 +19,7 @@ from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
 from transdiffuser_planner.runtime.onnx_backend import PROVIDERS, make_session
 from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.vehicle_fit import beyond_scorer
 
 _SAY = Findings("model")
 _WARM_CYCLES = 7
@@ -30,7 +31,7 @@ def check(model: str | Path, rig: Rig, config: PlannerConfig) -> Iterator[Findin
 
     Args:
         model: Folder, or name of a shipped model.
-        rig: The vehicle's sensors.
+        rig: The vehicle and its sensors.
         config: Provider, threads and deadline.
     """
     try:
@@ -39,8 +40,17 @@ def check(model: str | Path, rig: Rig, config: PlannerConfig) -> Iterator[Findin
         yield _SAY.error("files", str(error), _EXPORT)
         return
     yield _SAY.ok("files", f"'{manifest.name}' {manifest.model_hash[:12]}, every SHA-256 as in its manifest")
+    yield vehicle_of(manifest, rig)
     yield from _providers(manifest, config)
     yield from _speed(manifest, rig, config)
+
+
+def check_vehicle(model: str | Path, rig: Rig) -> Iterator[Finding]:
+    """The rig's vehicle against a model that may not be on this machine."""
+    try:
+        yield vehicle_of(load_manifest(model_folder(model)), rig)
+    except PlannerError:
+        yield _SAY.ok("vehicle", str(rig.vehicle))
 
 
 def contract_of(model: str | Path) -> ModelContract:
@@ -49,6 +59,14 @@ def contract_of(model: str | Path) -> ModelContract:
         return load_manifest(model_folder(model)).contract
     except PlannerError:
         return TINY
+
+
+def vehicle_of(manifest: ModelManifest, rig: Rig) -> Finding:
+    """The rig's vehicle, and whether it is one that the model's scorer knows."""
+    notice = beyond_scorer(manifest.vehicle, rig.vehicle) if "scorer" in manifest.graphs else ""
+    if not notice:
+        return _SAY.ok("vehicle", str(rig.vehicle))
+    return _SAY.warn("vehicle", f"{rig.vehicle}; {notice}", "keep selection 'rules', or train a scorer on this vehicle's drives")
 
 
 def _providers(manifest: ModelManifest, config: PlannerConfig) -> Iterator[Finding]:

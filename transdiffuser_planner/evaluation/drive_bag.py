@@ -8,6 +8,7 @@ from types import TracebackType
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.types import NotReady, PlanResult
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.live_drive import Cycle
 from transdiffuser_planner.fan_out import PARTIAL
 from transdiffuser_planner.recording import encode_plan
@@ -19,8 +20,14 @@ from transdiffuser_planner.simulation.message_stream import MessageStream
 class DriveBag:
     """A bag being written, under a temporary name until it is complete. Use as a context manager."""
 
-    def __init__(self, path: Path, stream: MessageStream, config: PlannerConfig) -> None:
+    def __init__(self, path: Path, stream: MessageStream, config: PlannerConfig, vehicle: VehicleModel) -> None:
         """Create the bag, in place of one that an interruption cut short.
+
+        Args:
+            path: Of the new bag.
+            stream: Makes the simulator's messages.
+            config: Of the planner, for its status.
+            vehicle: Its wheelbase decides the front-wheel angles.
 
         Raises:
             RecordingError: The path cannot be created.
@@ -30,7 +37,7 @@ class DriveBag:
         self._partial.parent.mkdir(parents=True, exist_ok=True)
         self._writer = BagWriter(self._partial)
         self._stream = stream
-        self._config = config
+        self._config, self._vehicle = config, vehicle
         self._latched = False
 
     def write(self, cycle: Cycle) -> None:
@@ -42,7 +49,8 @@ class DriveBag:
         items += [] if cycle.frame is None else self._stream.sensors(cycle.frame)
         items += [self._stream.collision(stamp_ns, contact.agent_id) for contact in step.new_collisions]
         if isinstance(cycle.outcome, (PlanResult, NotReady)):
-            outputs = encode_plan.outputs(make_message, stamp_ns, cycle.outcome, cycle.elapsed_ms, self._config)
+            how = {"config": self._config, "vehicle": self._vehicle}
+            outputs = encode_plan.outputs(make_message, stamp_ns, cycle.outcome, cycle.elapsed_ms, **how)
             items += [(f"{encode_plan.OUTPUT_NAMESPACE}/{name}", kind, message) for name, kind, message in outputs]
         for topic, kind, message in items:
             self._writer.write(topic, kind, stamp_ns, message)

@@ -18,11 +18,12 @@ from scipy.special import softmax
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import AgentIndex, ModelContract, SignalIndex, StatusIndex
 from transdiffuser_planner.core.types import EgoState, SignalState, TrafficSignal
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.pipeline.clearance import ObstacleField
 from transdiffuser_planner.pipeline.features import SIGNAL_SCALE_M
 from transdiffuser_planner.pipeline.selection import SelectionInputs, rank
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother
-from transdiffuser_planner.pipeline.surroundings import BEHIND_M, Surroundings, at_fine_times, judge
+from transdiffuser_planner.pipeline.surroundings import Surroundings, at_fine_times, judge
 
 FloatArray = NDArray[np.float64]
 Tensors = Mapping[str, NDArray[Any]]
@@ -34,8 +35,10 @@ SCORER_CONFIG = PlannerConfig(selection="scorer")
 class DrivingChoice:
     """Selection by scorer, as in ``Planner.plan``: smooth, judge, rank, take the first candidate that is accepted."""
 
-    def __init__(self, contract: ModelContract, config: PlannerConfig = SCORER_CONFIG) -> None:
-        self._contract, self._config = contract, config
+    def __init__(
+        self, contract: ModelContract, vehicle: VehicleModel, config: PlannerConfig = SCORER_CONFIG
+    ) -> None:
+        self._contract, self._vehicle, self._config = contract, vehicle, config
         self._smoother = PlanSmoother(contract)
 
     def index(self, joint_MNT3: FloatArray, subscore_MQ: NDArray[Any], tensors: Tensors) -> int:
@@ -57,6 +60,7 @@ class DrivingChoice:
             route_R2=route_R2 if len(route_R2) >= 2 else None,
             signal=_signal(tensors),
             previous_F3=None,
+            vehicle=self._vehicle,
             subscore_MQ=subscore_MQ.astype(np.float64),
         )
         order_M = rank(judged.plans, judged.feasible_M, inputs, self._contract, self._config).order_M
@@ -65,13 +69,14 @@ class DrivingChoice:
     def _around(self, path_MAT3: FloatArray, tensors: Tensors) -> Surroundings:
         """Agents ahead or alongside with their sampled paths; no obstacles, because no points are recorded."""
         agents_AF = tensors["agents"].astype(np.float64)
-        used = (tensors["agents_valid"] > 0.0) & (agents_AF[:, AgentIndex.X_M] > BEHIND_M)
+        used = (tensors["agents_valid"] > 0.0) & (agents_AF[:, AgentIndex.X_M] > -self._vehicle.rear_overhang_m)
         heading_A = np.arctan2(agents_AF[:, AgentIndex.SIN], agents_AF[:, AgentIndex.COS])
         pose_A3 = np.stack([agents_AF[:, AgentIndex.X_M], agents_AF[:, AgentIndex.Y_M], heading_A], axis=-1)
         interval_s = self._contract.plan_interval_s
         return Surroundings(
-            obstacles=ObstacleField.from_points(np.zeros((0, 3), dtype=np.float32), np.zeros((0, 5))),
+            obstacles=ObstacleField.from_points(np.zeros((0, 3), dtype=np.float32), np.zeros((0, 5)), self._vehicle),
             path_MAF3=at_fine_times(path_MAT3[:, used], pose_A3[used], self._smoother.time_s_F, interval_s),
+            vehicle=self._vehicle,
             length_m_A=agents_AF[used, AgentIndex.LENGTH_M],
             width_m_A=agents_AF[used, AgentIndex.WIDTH_M],
         )

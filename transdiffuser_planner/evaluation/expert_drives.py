@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.episode import LoggedEpisode
 from transdiffuser_planner.simulation.networks import network_file
 from transdiffuser_planner.simulation.scenario import Scenario
@@ -41,27 +42,28 @@ def cache_folder() -> Path:
     return Path(root) / "transdiffuser_planner" / "experts"
 
 
-def expert_drive(scenario: Scenario, folder: Path | None = None) -> ExpertDrive:
+def expert_drive(scenario: Scenario, vehicle: VehicleModel, folder: Path | None = None) -> ExpertDrive:
     """The expert's drive, from the cache if it is there.
 
     Args:
         scenario: Which one; sensors and weather do not matter.
+        vehicle: Which the expert drives.
         folder: Cache; the user's if None.
 
     Raises:
         SimulationError: The scenario cannot be driven.
     """
-    path = (folder or cache_folder()) / f"{_key(scenario)}.npz"
+    path = (folder or cache_folder()) / f"{_key(scenario, vehicle)}.npz"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.with_suffix(".lock")):
-            return _kept(path) or _driven(scenario, path)
+            return _kept(path) or _driven(scenario, vehicle, path)
     except OSError:
-        return _drive(scenario)  # a cache that cannot be used is no reason not to go on
+        return _drive(scenario, vehicle)  # a cache that cannot be used is no reason not to go on
 
 
-def _key(scenario: Scenario) -> str:
-    described = {
+def _key(scenario: Scenario, vehicle: VehicleModel) -> str:
+    described: dict[str, object] = {
         "version": VERSION,
         "sumo": importlib.metadata.version("libsumo"),
         "network": hashlib.sha256(network_file(scenario.map_name).read_bytes()).hexdigest(),
@@ -70,6 +72,8 @@ def _key(scenario: Scenario) -> str:
         "duration_s": scenario.duration_s,
         "num_agents": scenario.num_agents,
     }
+    if vehicle.differences():  # the default car's drives of earlier versions stay valid
+        described["vehicle"] = vehicle.to_dict()
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -90,14 +94,14 @@ def _pose(row_F: NDArray[np.float64]) -> EgoPose:
     return EgoPose(**dict(zip(names, numbers, strict=False)), braking=bool(braking))
 
 
-def _drive(scenario: Scenario) -> ExpertDrive:
-    logged = LoggedEpisode(scenario)
+def _drive(scenario: Scenario, vehicle: VehicleModel) -> ExpertDrive:
+    logged = LoggedEpisode(scenario, vehicle)
     return ExpertDrive(progress_m=logged.progress_m(), poses=logged.expert_track().poses)
 
 
-def _driven(scenario: Scenario, path: Path) -> ExpertDrive:
+def _driven(scenario: Scenario, vehicle: VehicleModel, path: Path) -> ExpertDrive:
     """Drive and keep it."""
-    found = _drive(scenario)
+    found = _drive(scenario, vehicle)
     rows = np.asarray([list(asdict(pose).values()) for pose in found.poses], dtype=np.float64)
     partial = path.with_suffix(f".{os.getpid()}.npz")
     np.savez_compressed(partial, pose_KF=rows, progress_m=found.progress_m)

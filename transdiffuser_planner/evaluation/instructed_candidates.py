@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import StatusIndex
 from transdiffuser_planner.core.errors import ContractError
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
 from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.training.candidates import CandidateSource, Moment
@@ -49,7 +50,7 @@ def told_plans(
         if not moment.raw["bev_valid"][0]:
             continue
         driven_T3 = moment.raw["plan"][0].astype(np.float64)
-        asked = _others(moment, driven_T3, backend) | {DRIVEN: driven_T3}
+        asked = _others(moment, driven_T3, backend, samples.vehicle) | {DRIVEN: driven_T3}
         without_MT3 = source.sample(moment, num_candidates)[:, 0]
         for name, plan_T3 in asked.items():
             with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3), pull=pull)[:, 0]
@@ -58,11 +59,14 @@ def told_plans(
     return told
 
 
-def _others(moment: Moment, driven_T3: NDArray[np.float64], backend: InferenceBackend) -> dict[str, NDArray[np.float64]]:
+def _others(
+    moment: Moment, driven_T3: NDArray[np.float64], backend: InferenceBackend, vehicle: VehicleModel
+) -> dict[str, NDArray[np.float64]]:
     raw = moment.raw
     route_R2 = raw["route"][0][raw["route_valid"][0] > 0.0].astype(np.float64)
     speed_mps = float(raw["status"][0, StatusIndex.VX_MPS])
-    return other_manoeuvres(driven_T3, route_R2, speed_mps, raw["bev"][0], backend.manifest.contract)
+    where = {"contract": backend.manifest.contract, "vehicle": vehicle}
+    return other_manoeuvres(driven_T3, route_R2, speed_mps, raw["bev"][0], **where)
 
 
 def _tensors(codebook: ActionCodebook, plan_T3: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:

@@ -92,7 +92,7 @@ class LiveDrive:
     def __init__(self, scenario: Scenario, planner: PlannerInterface, rig: Rig, config: PlannerConfig) -> None:
         self.scenario, self.rig, self.config = scenario, rig, config
         self._planner = planner
-        self._episode = ClosedLoopEpisode(scenario)
+        self._episode = ClosedLoopEpisode(scenario, rig.vehicle)
 
     def __enter__(self) -> LiveDrive:
         """Start traffic and read the map.
@@ -124,10 +124,11 @@ class LiveDrive:
         suite = None
         if planner.observation_level is ObservationLevel.SENSORS:
             suite = SensorSuite(self.road_map, self.rig, scenario.weather, scenario.seed)
-        scheduler, tracker = CycleScheduler(self.rig, self.config), TrajectoryTracker()
+        scheduler, tracker = CycleScheduler(self.rig, self.config), TrajectoryTracker(vehicle=self.rig.vehicle)
         assembler = scheduler.assembler
         assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=self.route.xy_N2))
-        planner.reset(PlannerInitialization(scenario=scenario, route=self.route, road_map=self.road_map))
+        vehicle, road_map = self.rig.vehicle, self.road_map
+        planner.reset(PlannerInitialization(scenario=scenario, vehicle=vehicle, route=self.route, road_map=road_map))
         trajectory, count = None, 0
         while not step.end_reason:
             feed_state(assembler, step)

@@ -32,7 +32,7 @@ def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str
     truth_SMQ = raw["score"][:, :count].astype(np.float64)
     total_SM = pdm_score(truth_SMQ)
     pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
-    driven = DrivingChoice(backend.manifest.contract)
+    driven = DrivingChoice(backend.manifest.contract, backend.manifest.vehicle)
     scored = [_chosen(backend, driven, raw, row, count) for row in range(len(plans))]
     nearest = np.abs(pose_SMT3 - nearest_to_mean(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
     picked = {NEAREST_TO_MEAN: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}

@@ -68,7 +68,8 @@ def score_plans(job: PlanScoreJob) -> int:
             return len(data["score"])
     backend = OnnxBackend(load_manifest(job.model), "cpu", 1)
     folder = SampleFolder.open(job.samples, backend.manifest.contract)
-    source, drive = CandidateSource(backend, SampleSet([folder])), SceneDrive(read_recording(job.bag, job.topics))
+    source = CandidateSource(backend, SampleSet([folder]))
+    drive = SceneDrive(read_recording(job.bag, job.topics), folder.vehicle)
     last_ns = drive.stamp_ns_E[-1] - 5_000_000_000
     moments: list[Arrays] = []
     for index in range(job.first, len(folder), job.every):
@@ -77,7 +78,7 @@ def score_plans(job: PlanScoreJob) -> int:
             break
         moments.append(_moment(source.moment(index), source, drive, stamp_ns, job.num_candidates))
     if moments:
-        save_drive(job.out, moments)
+        save_drive(job.out, moments, folder.vehicle)
     return len(moments)
 
 

@@ -63,7 +63,7 @@ def measure_drive(job: TableJob) -> dict[str, FloatArray]:
     """
     rows = Rows(job.planners, lambda backend: SampleSet([SampleFolder.open(job.samples, backend.manifest.contract)]))
     folder = SampleFolder.open(job.samples, rows.source.contract)
-    drive = SceneDrive(read_recording(job.bag, job.topics))
+    drive = SceneDrive(read_recording(job.bag, job.topics), folder.vehicle)
     found: dict[str, list[list[float]]] = {}
     for number, index in enumerate(range(0, len(folder), job.every)):
         stamp_ns = int(folder.arrays["stamp_ns"][index])
@@ -89,7 +89,8 @@ def _moment(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict
             continue
         nearest = np.abs(joint[:, 0] - nearest_to_mean(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
         out |= {ONE: every.mean(), NEAREST_TO_MEAN: every.only(int(nearest))}
-        known, driven = moment.features | moment.observation | moment.agents, DrivingChoice(rows.source.contract)
+        known = moment.features | moment.observation | moment.agents
+        driven = DrivingChoice(rows.source.contract, rows.source.vehicle)
         tensors = {key: known[key][0] for key in SCORER_INPUTS}
         for count in (*(n for n in FEWER if n < len(joint)), len(joint)):
             of = "" if count == len(joint) else f"{OF}{count}"

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult, SensorSnapshot, Trajectory
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.episode import EpisodeStep
 from transdiffuser_planner.simulation.road_map import RoadMap
 from transdiffuser_planner.simulation.route import GlobalRoute
@@ -30,6 +31,7 @@ class PlannerInitialization:
     """What is known before a scenario begins; only planners of level WORLD may use the map and the scenario."""
 
     scenario: Scenario
+    vehicle: VehicleModel
     route: GlobalRoute
     road_map: RoadMap
 

@@ -16,7 +16,7 @@ from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.geometry import local_from_global, project_onto_polyline
 from transdiffuser_planner.core.types import SignalState
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.scene_map import DriveMap, make_map
 from transdiffuser_planner.evaluation.scene_recording import Recording, read_recording
 from transdiffuser_planner.evaluation.scene_route import center_line, distinct, red_light
@@ -39,12 +39,15 @@ STATIONARY_MPS: Final = 0.5
 """Below this the steering angle does not follow from the yaw rate."""
 
 
-def scenes_from_bag(bag: Path, topics: TopicMap, every_s: float = 2.0) -> tuple[list[dict[str, Any]], list[str]]:
+def scenes_from_bag(
+    bag: Path, topics: TopicMap, vehicle: VehicleModel, every_s: float = 2.0
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Scenes with plans, as `transdiffuser evaluate scenes` reads them, and one line for whatever had to be left out.
 
     Args:
         bag: rosbag2 folder, .mcap or .db3 file.
         topics: Which topic carries what; odometry at the rear axle.
+        vehicle: What drove: where its middle and its front bumper are.
         every_s: From scene to scene.
 
     Raises:
@@ -53,7 +56,7 @@ def scenes_from_bag(bag: Path, topics: TopicMap, every_s: float = 2.0) -> tuple[
     """
     if not every_s > 0.0:
         raise EvaluationError(f"--every: expected seconds above 0, got {every_s}")
-    drive = SceneDrive(read_recording(bag, topics))
+    drive = SceneDrive(read_recording(bag, topics), vehicle)
     items: list[dict[str, Any]] = []
     problems = [*drive.recording.problems, *(f"bag {bag}: {line}" for line in drive.map.problems)]
     for stamp_ns in drive.starts(every_s):
@@ -74,8 +77,8 @@ def scenes_from_bag(bag: Path, topics: TopicMap, every_s: float = 2.0) -> tuple[
 class SceneDrive:
     """A recording with what is worked out once."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
+    def __init__(self, recording: Recording, vehicle: VehicleModel) -> None:
+        self.recording, self._vehicle = recording, vehicle
         self.stamp_ns_E = np.asarray([ego.stamp_ns for ego in recording.ego], dtype=np.int64)
         state = [(e.x_m, e.y_m, e.heading_rad, e.vx_mps, e.vy_mps, e.yaw_rate_radps) for e in recording.ego]
         self.state_E6 = np.asarray(state)
@@ -189,7 +192,7 @@ class SceneDrive:
 
     def _agents(self, stamp_ns: int, state_6: FloatArray) -> Agents:
         """Everyone near whom the objects topic holds at each step; the ego itself, where it is among them, is left out."""
-        offset = EGO_VEHICLE.center_offset_m
+        offset = self._vehicle.center_offset_m
         ego_2 = state_6[:2] + offset * np.asarray([np.cos(state_6[2]), np.sin(state_6[2])])
         tracks: dict[int, dict[str, Any]] = {}
         ego_id = None
@@ -222,7 +225,7 @@ class SceneDrive:
             return []
         ego_X2 = np.stack([self.states(signal.stamp_ns, np.zeros(1))[0, :2] for signal in known])
         s_m, _ = project_onto_polyline(self.route_N2, ego_X2)
-        front_m = EGO_VEHICLE.front_offset_m
+        front_m = self._vehicle.front_offset_m
         return [
             (signal.stamp_ns, float(s) + front_m + signal.distance_m, signal.state is SignalState.RED)
             for signal, s in zip(known, s_m, strict=True)

@@ -31,7 +31,7 @@ def simulator_speed(scenario: Scenario, rig: Rig, num_steps: int) -> dict[str, A
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     try:
-        with ClosedLoopEpisode(scenario) as episode:
+        with ClosedLoopEpisode(scenario, rig.vehicle) as episode:
             step = episode.start()
             road_map = RoadMap.load(network_file(scenario.map_name), episode.route.xy_N2)
             suite = SensorSuite(road_map, rig, scenario.weather, scenario.seed)
@@ -65,7 +65,7 @@ def snapshots(scenario: Scenario, rig: Rig, count: int) -> list[SensorSnapshot]:
         EvaluationError: The scenario gave no complete frame.
     """
     assembler, found = SnapshotAssembler(rig, PlannerConfig()), []
-    with ClosedLoopEpisode(scenario) as episode:
+    with ClosedLoopEpisode(scenario, rig.vehicle) as episode:
         step = episode.start()
         road_map = RoadMap.load(network_file(scenario.map_name), episode.route.xy_N2)
         suite = SensorSuite(road_map, rig, scenario.weather, scenario.seed)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, AgentIndex, BevClass, ModelContract
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.networks.attention import CrossAttention
 from transdiffuser_planner.networks.config import NetworkConfig
 from transdiffuser_planner.networks.motion_encoder import mlp
@@ -30,11 +30,16 @@ _EPSILON = 1e-4
 
 
 class PlanScorer(nn.Module):
-    """Logits of the sub-scores of every plan. Q sub-scores."""
+    """Logits of the sub-scores of every plan. Q sub-scores.
 
-    def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
+    Attributes:
+        contract: Sizes of all tensors.
+        vehicle: Whose footprint the features measure with; its dimensions become constants of the exported graph.
+    """
+
+    def __init__(self, config: NetworkConfig, contract: ModelContract, vehicle: VehicleModel) -> None:
         super().__init__()
-        self.contract = contract
+        self.contract, self.vehicle = contract, vehicle
         self.register_buffer("route_index_R", torch.linspace(0.0, 1.0, contract.num_route_points), persistent=False)
         self.register_buffer("status_scale_8", torch.tensor(_STATUS_SCALE), persistent=False)
         width = config.width
@@ -62,8 +67,8 @@ class PlanScorer(nn.Module):
                 self._road(pose_BMT3, scene["bev_logits"]),
                 _along_route(pose_BMT3, scene["route"], scene["route_valid"], self.route_index_R),
                 self._agents(pose_BMT3, agent_BMAT3, scene["agents"], scene["agents_valid"]),
-                _chance_of_contact(pose_BMT3, agent_BMAT3, scene["agents"], scene["agents_valid"]),
-                _chance_of_contact(_carried_on(pose_BMT3), _next(agent_BMAT3), scene["agents"], scene["agents_valid"]),
+                _chance_of_contact(pose_BMT3, agent_BMAT3, scene, self.vehicle),
+                _chance_of_contact(_carried_on(pose_BMT3), _next(agent_BMAT3), scene, self.vehicle),
             ],
             dim=-1,
         )
@@ -78,7 +83,7 @@ class PlanScorer(nn.Module):
         chance = logits_BCLL.softmax(dim=1)
         drivable = chance[:, list(_DRIVABLE)].sum(dim=1, keepdim=True)
         grid = torch.cat([drivable, chance[:, BevClass.VEHICLE : BevClass.VEHICLE + 1]], dim=1)
-        point_BMTP2 = _footprint(pose_BMT3)
+        point_BMTP2 = _footprint(pose_BMT3, self.vehicle)
         batch, plans, steps, points = point_BMTP2.shape[:4]
         # Row 0 of the grid is ahead, column 0 is left: sampling wants (column, row), each from -1 to 1.
         at = -point_BMTP2.flip(-1) / self.contract.range_m
@@ -88,7 +93,7 @@ class PlanScorer(nn.Module):
 
     def _agents(self, pose_BMT3: Tensor, agent_BMAT3: Tensor, agents_BAF: Tensor, valid_BA: Tensor) -> Tensor:
         """What the nearest of the agents means to every pose, (B, M, T, width)."""
-        center = _center(pose_BMT3)
+        center = _center(pose_BMT3, self.vehicle)
         delta = agent_BMAT3[..., :2] - center[:, :, None]
         heading = pose_BMT3[:, :, None, :, 2]
         cos, sin = heading.cos(), heading.sin()
@@ -100,8 +105,8 @@ class PlanScorer(nn.Module):
         # Half sizes of the agent's box along and across the plan's pose.
         half_along = 0.5 * (length * turned.cos().abs() + width * turned.sin().abs())
         half_across = 0.5 * (length * turned.sin().abs() + width * turned.cos().abs())
-        gap_along = along.abs() - half_along - 0.5 * EGO_VEHICLE.length_m
-        gap_across = across.abs() - half_across - 0.5 * EGO_VEHICLE.width_m
+        gap_along = along.abs() - half_along - 0.5 * self.vehicle.length_m
+        gap_across = across.abs() - half_across - 0.5 * self.vehicle.width_m
         gap = torch.maximum(gap_along, gap_across)
         parts = [along / 10.0, across / 5.0, turned.cos(), turned.sin(), length / 5.0, width / 2.0, speed / 10.0]
         parts += [(value / 3.0).tanh() for value in (gap_along, gap_across, gap)]
@@ -113,12 +118,15 @@ class PlanScorer(nn.Module):
         return torch.cat([seen, nobody], dim=2).amax(dim=2)
 
 
-def _chance_of_contact(pose_BMT3: Tensor, agent_BSAT3: Tensor, agents_BAF: Tensor, valid_BA: Tensor) -> Tensor:
+def _chance_of_contact(
+    pose_BMT3: Tensor, agent_BSAT3: Tensor, scene: dict[str, Tensor], vehicle: VehicleModel
+) -> Tensor:
     """In how many of the agents' sampled futures somebody touches, comes near or is close to every pose: (B, M, T, 3).
 
     One sample's agents are one guess; what most samples agree on is likely. The agent that does so most often counts.
     """
-    center = _center(pose_BMT3)[:, :, None, None]
+    agents_BAF, valid_BA = scene["agents"], scene["agents_valid"]
+    center = _center(pose_BMT3, vehicle)[:, :, None, None]
     delta = agent_BSAT3[:, None, ..., :2] - center
     heading = pose_BMT3[:, :, None, None, :, 2]
     cos, sin = heading.cos(), heading.sin()
@@ -127,8 +135,8 @@ def _chance_of_contact(pose_BMT3: Tensor, agent_BSAT3: Tensor, agents_BAF: Tenso
     turned = agent_BSAT3[:, None, ..., 2] - heading
     turned_cos, turned_sin = turned.cos().abs(), turned.sin().abs()
     length, width = (0.5 * agents_BAF[:, None, None, :, None, i] for i in (AgentIndex.LENGTH_M, AgentIndex.WIDTH_M))
-    gap_along = along - length * turned_cos - width * turned_sin - 0.5 * EGO_VEHICLE.length_m
-    gap_across = across - length * turned_sin - width * turned_cos - 0.5 * EGO_VEHICLE.width_m
+    gap_along = along - length * turned_cos - width * turned_sin - 0.5 * vehicle.length_m
+    gap_across = across - length * turned_sin - width * turned_cos - 0.5 * vehicle.width_m
     gap_BMSAT = torch.maximum(gap_along, gap_across)
     near = [(-gap_BMSAT / _TOUCHING_M).sigmoid(), (-gap_BMSAT.clamp(min=0.0)).exp(), (-gap_BMSAT.clamp(min=0.0) / 4.0).exp()]
     chance = torch.stack([value.mean(dim=2) for value in near], dim=-1)
@@ -150,20 +158,20 @@ def _spread(value_BA: Tensor, like_BMAT: Tensor) -> Tensor:
     return value_BA[:, None, :, None].expand_as(like_BMAT)
 
 
-def _center(pose: Tensor) -> Tensor:
+def _center(pose: Tensor, vehicle: VehicleModel) -> Tensor:
     """Centres (..., 2) of the vehicle's box at poses of its rear axle."""
-    offset = EGO_VEHICLE.center_offset_m
+    offset = vehicle.center_offset_m
     return torch.stack([pose[..., 0] + offset * pose[..., 2].cos(), pose[..., 1] + offset * pose[..., 2].sin()], dim=-1)
 
 
-def _footprint(pose_BMT3: Tensor) -> Tensor:
+def _footprint(pose_BMT3: Tensor, vehicle: VehicleModel) -> Tensor:
     """The box's centre and corners, (B, M, T, 5, 2)."""
-    center = _center(pose_BMT3)
+    center = _center(pose_BMT3, vehicle)
     cos, sin = pose_BMT3[..., 2].cos(), pose_BMT3[..., 2].sin()
     points = [center]
     for along in (0.5, -0.5):
         for across in (0.5, -0.5):
-            x, y = along * EGO_VEHICLE.length_m, across * EGO_VEHICLE.width_m
+            x, y = along * vehicle.length_m, across * vehicle.width_m
             points.append(center + torch.stack([x * cos - y * sin, x * sin + y * cos], dim=-1))
     return torch.stack(points, dim=-2)
 

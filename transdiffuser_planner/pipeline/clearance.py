@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+from transdiffuser_planner.core.vehicle import VehicleModel
 
 FloatArray = NDArray[np.float64]
 
@@ -21,16 +21,23 @@ X_RANGE_M = (-6.0, 40.0)
 Y_RANGE_M = (-14.0, 14.0)
 MIN_OBSTACLE_HEIGHT_M = 0.35
 MAX_OBSTACLE_HEIGHT_M = 2.2
+OVERHEAD_MARGIN_M = 0.5
 MIN_POINTS_PER_CELL = 1
-NUM_EGO_CIRCLES = 4
+MIN_EGO_CIRCLES = 4
+MAX_CIRCLE_SPACING = 0.55
 NUM_AGENT_CIRCLES = 3
 FAR_M = 100.0
 
 
-def ego_circles(vehicle: VehicleModel = EGO_VEHICLE) -> tuple[FloatArray, float]:
-    """Circle centres along base_link's x (m) and their common radius (m) that cover the footprint's width."""
+def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
+    """Circle centers along base_link's x (m) and their common radius (m) that cover the footprint's width.
+
+    There are as many as keep neighbors at most 0.55 widths apart, so that a long vehicle has no gap in its side.
+    """
     radius = vehicle.width_m / 2.0
-    return np.linspace(radius - vehicle.rear_overhang_m, vehicle.front_offset_m - radius, NUM_EGO_CIRCLES), radius
+    reach = max(vehicle.length_m - vehicle.width_m, 0.0)
+    count = max(MIN_EGO_CIRCLES, 1 + int(np.ceil(reach / (MAX_CIRCLE_SPACING * vehicle.width_m))))
+    return np.linspace(radius - vehicle.rear_overhang_m, vehicle.front_offset_m - radius, count), radius
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,16 +47,20 @@ class ObstacleField:
     distance_XY: NDArray[np.float32]
 
     @staticmethod
-    def from_points(points_N3: NDArray[np.float32], moving_box_A5: FloatArray) -> ObstacleField:
+    def from_points(
+        points_N3: NDArray[np.float32], moving_box_A5: FloatArray, vehicle: VehicleModel
+    ) -> ObstacleField:
         """Build the field.
 
         Args:
             points_N3: LiDAR points in base_link, without the ego's own.
             moving_box_A5: Boxes x, y, heading, length, width of agents that move and are judged by their predicted
-                paths instead; points inside them (grown by 0.4 m) are left out.
+                paths instead; points inside them (grown by 0.4 m) are skipped.
+            vehicle: Passes below what hangs clear above its height.
         """
         x, y, z = points_N3[:, 0], points_N3[:, 1], points_N3[:, 2]
-        keep = (z > MIN_OBSTACLE_HEIGHT_M) & (z < MAX_OBSTACLE_HEIGHT_M)
+        top_m = max(MAX_OBSTACLE_HEIGHT_M, vehicle.height_m + OVERHEAD_MARGIN_M)
+        keep = (z > MIN_OBSTACLE_HEIGHT_M) & (z < top_m)
         keep &= (x > X_RANGE_M[0]) & (x < X_RANGE_M[1]) & (y > Y_RANGE_M[0]) & (y < Y_RANGE_M[1])
         x, y = x[keep], y[keep]
         for box_x, box_y, heading, length, width in moving_box_A5:
@@ -67,7 +78,7 @@ class ObstacleField:
             return ObstacleField(distance_XY=np.full(shape, FAR_M, dtype=np.float32))
         return ObstacleField(distance_XY=(distance_transform_edt(~occupied) * CELL_M).astype(np.float32))
 
-    def clearance(self, pose_X3: FloatArray, vehicle: VehicleModel = EGO_VEHICLE) -> FloatArray:
+    def clearance(self, pose_X3: FloatArray, vehicle: VehicleModel) -> FloatArray:
         """Distance (...,) in metres from the footprint at each pose (..., 3) to the nearest obstacle; <= 0 is a hit.
 
         Poses outside the grid are clear: nothing is known there.
@@ -88,7 +99,7 @@ def agent_clearance(
     agent_path_MAF3: FloatArray,
     length_m_A: FloatArray,
     width_m_A: FloatArray,
-    vehicle: VehicleModel = EGO_VEHICLE,
+    vehicle: VehicleModel,
 ) -> FloatArray:
     """Distance between footprints of the ego and of each agent at equal times.
 
@@ -96,6 +107,7 @@ def agent_clearance(
         pose_MF3: Ego plans, base_link poses.
         agent_path_MAF3: Box centres of the agents in the joint sample of each plan, same times, same frame.
         length_m_A, width_m_A: Boxes.
+        vehicle: The ego's footprint.
 
     Returns:
         Clearance (M, A, F) in metres, <= 0 where they touch.

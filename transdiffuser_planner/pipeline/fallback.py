@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.geometry import local_from_global
 from transdiffuser_planner.core.types import EgoState, Trajectory
+from transdiffuser_planner.pipeline.motion_limits import MotionLimits
 from transdiffuser_planner.pipeline.smoothing import SmoothPlans
 
 FloatArray = NDArray[np.float64]
@@ -58,21 +58,21 @@ def motion_along(pose_F3: FloatArray, time_s_F: FloatArray, speed_mps: float) ->
 
 
 def stop_along(
-    pose_F3: FloatArray, speed_mps: float, decel_mps2: float, time_s_F: FloatArray, config: PlannerConfig
+    pose_F3: FloatArray, speed_mps: float, decel_mps2: float, time_s_F: FloatArray, limits: MotionLimits
 ) -> SmoothPlans:
     """Brake with constant deceleration along a path.
 
     Args:
         pose_F3: Path in base_link, starting near the origin; it continues straight when it is too short.
         speed_mps: Current speed.
-        decel_mps2: Positive deceleration.
+        decel_mps2: Positive deceleration; no more than the vehicle can brake is planned.
         time_s_F: Times of the result.
-        config: Limits of curvature and lateral acceleration; a path that turns more sharply is left, not followed.
+        limits: Of curvature, lateral acceleration and brakes; a path that turns more sharply is left, not followed.
 
     Returns:
         A batch of one plan that ends at standstill when the time suffices.
     """
-    speed_mps = max(speed_mps, 0.0)
+    speed_mps, decel_mps2 = max(speed_mps, 0.0), min(decel_mps2, limits.available_decel_mps2)
     t = np.minimum(time_s_F, speed_mps / decel_mps2)
     travelled = speed_mps * t - 0.5 * decel_mps2 * t**2
     step = np.diff(travelled, prepend=0.0)
@@ -81,7 +81,7 @@ def stop_along(
     s = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path[:, :2], axis=0).T))])
     wanted_turn = np.diff(np.interp(travelled, s, np.unwrap(path[:, 2])), prepend=0.0)
     fastest = np.maximum(np.concatenate([[speed_mps], speed[:-1]]), 1e-3)
-    limit = np.minimum(config.max_curvature_per_m, config.max_lateral_accel_mps2 / fastest**2)
+    limit = np.minimum(limits.max_curvature_per_m, limits.max_lateral_accel_mps2 / fastest**2)
     turn = np.clip(wanted_turn, -limit * step, limit * step)
     heading = np.cumsum(turn)
     middle = heading - 0.5 * turn

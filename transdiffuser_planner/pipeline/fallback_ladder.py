@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.types import EgoState, FallbackRung, Trajectory
 from transdiffuser_planner.pipeline.fallback import motion_along, shifted_plan, stop_along
+from transdiffuser_planner.pipeline.motion_limits import MotionLimits
 from transdiffuser_planner.pipeline.smoothing import SmoothPlans
 from transdiffuser_planner.pipeline.surroundings import Surroundings, judge
 
@@ -63,10 +64,10 @@ def _stop(
     path_F3: FloatArray | None, ego: EgoState, around: Surroundings, time_s_F: FloatArray, config: PlannerConfig
 ) -> tuple[SmoothPlans, FallbackRung]:
     """A comfortable stop along a path where that is free of collisions, else an emergency stop."""
-    speed_mps = max(ego.vx_mps, 0.0)
+    speed_mps, limits = max(ego.vx_mps, 0.0), MotionLimits.of(config, around.vehicle)
     path = path_F3 if path_F3 is not None and np.isfinite(path_F3).all() else np.zeros((len(time_s_F), 3))
-    gentle = stop_along(path, speed_mps, config.comfort_decel_mps2, time_s_F, config)
-    clear_m = min(around.obstacles.clearance(gentle.pose_MF3).min(), around.agent_clearance(gentle).min())
+    gentle = stop_along(path, speed_mps, config.comfort_decel_mps2, time_s_F, limits)
+    clear_m = min(around.obstacle_clearance(gentle).min(), around.agent_clearance(gentle).min())
     if clear_m > 0.0 or speed_mps < _STANDING_MPS:
         return gentle, FallbackRung.COMFORT_STOP
-    return stop_along(path, speed_mps, config.emergency_decel_mps2, time_s_F, config), FallbackRung.EMERGENCY_STOP
+    return stop_along(path, speed_mps, config.emergency_decel_mps2, time_s_F, limits), FallbackRung.EMERGENCY_STOP

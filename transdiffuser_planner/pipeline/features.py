@@ -24,11 +24,11 @@ class FeatureBuilder:
     def __init__(self, contract: ModelContract, rig: Rig) -> None:
         self.contract = contract
         self._view = ImageView(contract, rig.cameras)
-        self._lidar = rig.lidar
+        self._rig = rig
 
     def points(self, snapshot: SensorSnapshot) -> NDArray[np.float32]:
         """The snapshot's cloud (N, 3) in base_link without returns from the ego; (0, 3) when there is none."""
-        return cloud_in_base(snapshot.cloud, self._lidar)
+        return cloud_in_base(snapshot.cloud, self._rig)
 
     def build(
         self, snapshot: SensorSnapshot, points_N3: NDArray[np.float32] | None = None

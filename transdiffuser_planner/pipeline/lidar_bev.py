@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
-from transdiffuser_planner.core.rig import LidarMount
+from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import PointCloud
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+from transdiffuser_planner.core.vehicle import VehicleModel
 
 GROUND_HEIGHT_M = 0.3
 MAX_HEIGHT_M = 4.0
@@ -24,14 +24,14 @@ def points_in_base(xyz_N3: NDArray[np.float32], base_from_lidar_44: NDArray[np.f
 
 
 def without_ego(
-    xyz_N3: NDArray[np.float32], margin_m: float = 0.0, vehicle: VehicleModel = EGO_VEHICLE
+    xyz_N3: NDArray[np.float32], vehicle: VehicleModel, margin_m: float = 0.0
 ) -> NDArray[np.float32]:
     """The points (base_link) that do not lie on the ego vehicle itself.
 
     Args:
         xyz_N3: Metres.
-        margin_m: How far around its box the vehicle's own parts may reach.
         vehicle: Its box.
+        margin_m: How far around its box the vehicle's own parts may reach.
     """
     x, y = xyz_N3[:, 0], xyz_N3[:, 1]
     on_ego = (x > -vehicle.rear_overhang_m - margin_m) & (x < vehicle.front_offset_m + margin_m)
@@ -39,11 +39,12 @@ def without_ego(
     return np.asarray(xyz_N3[~on_ego])
 
 
-def cloud_in_base(cloud: PointCloud | None, lidar: LidarMount | None) -> NDArray[np.float32]:
+def cloud_in_base(cloud: PointCloud | None, rig: Rig) -> NDArray[np.float32]:
     """A cloud's points (N, 3) in base_link without returns from the ego; (0, 3) without cloud or LiDAR."""
+    lidar = rig.lidar
     if cloud is None or lidar is None:
         return np.zeros((0, 3), dtype=np.float32)
-    return without_ego(points_in_base(cloud.xyz_N3, lidar.base_from_sensor()), lidar.own_margin_m)
+    return without_ego(points_in_base(cloud.xyz_N3, lidar.base_from_sensor()), rig.vehicle, lidar.own_margin_m)
 
 
 def histogram(xyz_N3: NDArray[np.float32], contract: ModelContract) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.pipeline.motion_limits import MotionLimits
 from transdiffuser_planner.pipeline.smoothing import SmoothPlans
 
 FloatArray = NDArray[np.float64]
@@ -20,6 +21,7 @@ _STOP_DECEL_MPS2 = 5.0
 _STOP_MARGIN_M = 1.5
 _SURE_HORIZON_S = 1.0
 _ACCEL_TOLERANCE_MPS2 = 1.0
+_SPEED_TOLERANCE_MPS = 0.5
 _MAX_FIRST_OFFSET_M, _MAX_FIRST_TURN_RAD = 0.3, 0.3
 
 
@@ -36,21 +38,31 @@ def _anywhen(hit_MF: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(np.any(hit_MF, axis=1))
 
 
-def kinematic_faults(plans: SmoothPlans, config: PlannerConfig) -> dict[str, NDArray[np.bool_]]:
+def kinematic_faults(plans: SmoothPlans, limits: MotionLimits) -> dict[str, NDArray[np.bool_]]:
     """Which plans break a kinematic limit, by reason.
 
-    The first half second is the transition from the vehicle's present acceleration and is judged like the rest.
+    The first half second is the transition from the vehicle's present acceleration and is judged like the rest. A vehicle
+    that is faster than its top speed already, as downhill, may keep its speed.
+
+    Args:
+        plans: Smooth plans that start at the ego.
+        limits: Of the vehicle and the configuration.
+
+    Returns:
+        Reason -> plans (M,) that it rejects.
     """
     speed, accel, curvature = plans.speed_MF, plans.accel_MF, plans.curvature_MF
     lateral = speed**2 * np.abs(curvature)
     before = speed - accel * float(plans.time_s_F[0])
     moving = np.maximum(speed, before) > 1.0
+    too_fast = speed > np.maximum(limits.max_speed_mps, before[:, :1]) + _SPEED_TOLERANCE_MPS
     return {
         "not finite": _anywhen(~np.isfinite(plans.pose_MF3.sum(axis=2))),
-        "acceleration above limit": _anywhen(accel > config.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2),
-        "braking above limit": _anywhen(accel < -config.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2),
-        "lateral acceleration above limit": _anywhen(lateral > config.max_lateral_accel_mps2),
-        "curvature above limit": _anywhen((np.abs(curvature) > config.max_curvature_per_m) & moving),
+        "acceleration above limit": _anywhen(accel > limits.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2),
+        "braking above limit": _anywhen(accel < -limits.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2),
+        "lateral acceleration above limit": _anywhen(lateral > limits.max_lateral_accel_mps2),
+        "curvature above limit": _anywhen((np.abs(curvature) > limits.max_curvature_per_m) & moving),
+        "speed above limit": _anywhen(too_fast),
         "not continuous with the vehicle's pose": _starts_elsewhere(plans),
     }
 
@@ -66,7 +78,9 @@ def collision_faults(
     obstacle_clearance_MF: FloatArray,
     agent_clearance_MF: FloatArray,
     speed_mps: float,
+    *,
     config: PlannerConfig,
+    limits: MotionLimits,
 ) -> dict[str, NDArray[np.bool_]]:
     """Which plans collide, by reason.
 
@@ -76,11 +90,14 @@ def collision_faults(
     Args:
         obstacle_clearance_MF, agent_clearance_MF: Metres, <= 0 is a hit.
         speed_mps: Current speed.
+        config: Margin and horizon.
+        limits: How hard the vehicle can brake.
     """
     moving = plans.speed_MF > 0.1
     within = plans.time_s_F <= config.collision_horizon_s
     travelled = np.cumsum(plans.speed_MF, axis=1) * float(plans.time_s_F[0])
-    near = (travelled < speed_mps**2 / (2.0 * _STOP_DECEL_MPS2) + _STOP_MARGIN_M) | (plans.time_s_F <= _SURE_HORIZON_S)
+    stop_m = speed_mps**2 / (2.0 * min(_STOP_DECEL_MPS2, limits.available_decel_mps2)) + _STOP_MARGIN_M
+    near = (travelled < stop_m) | (plans.time_s_F <= _SURE_HORIZON_S)
     margin = config.collision_margin_m
     static_hit = (obstacle_clearance_MF < margin) & moving & within & near
     agent_hit = (agent_clearance_MF < margin) & moving & within

@@ -19,7 +19,7 @@ from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import SCORE_NAMES, BevClass, ModelContract
 from transdiffuser_planner.core.geometry import box_corners, project_onto_polyline
 from transdiffuser_planner.core.types import SignalState, TrafficSignal
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.pipeline.predicted_score import pdm_score, typical_m
 from transdiffuser_planner.pipeline.smoothing import SmoothPlans
 
@@ -44,6 +44,7 @@ class SelectionInputs:
     """What the ranking looks at besides the plans; absent things are None.
 
     Attributes:
+        vehicle: Whose footprint shall stay on the road.
         obstacle_clearance_MF, agent_clearance_MF: Metres, <= 0 is a hit.
         bev_probability_KLL: Bird's-eye semantics in base_link.
         route_R2: Route ahead in base_link, at least two points.
@@ -53,6 +54,7 @@ class SelectionInputs:
         subscore_MQ: What the scorer predicts, in the order of ``SCORE_NAMES``.
     """
 
+    vehicle: VehicleModel
     obstacle_clearance_MF: FloatArray
     agent_clearance_MF: FloatArray
     bev_probability_KLL: NDArray[np.float32] | None
@@ -118,7 +120,7 @@ def _rule_terms(
     beside = None if inputs.route_R2 is None else _along_route(plans, inputs.route_R2)
     terms = {
         "collision": _collision_term(plans, inputs),
-        "off_road": _off_road_term(plans, inputs.bev_probability_KLL, beside, contract),
+        "off_road": _off_road_term(plans, inputs, beside, contract),
         "route": np.zeros(len(feasible_M)),
         "signal": _signal_term(plans, inputs.signal),
         "consensus": _consensus_term(plans, feasible_M),
@@ -175,7 +177,7 @@ def _collision_term(plans: SmoothPlans, inputs: SelectionInputs) -> FloatArray:
 
 def _off_road_term(
     plans: SmoothPlans,
-    bev_probability_KLL: NDArray[np.float32] | None,
+    inputs: SelectionInputs,
     beside: tuple[FloatArray, FloatArray] | None,
     contract: ModelContract,
 ) -> FloatArray:
@@ -184,14 +186,14 @@ def _off_road_term(
     Where a route is given it is on the road: what the picture says counts the more, the farther a pose is beside it.
     ``beside`` is the result of ``_along_route``.
     """
-    if bev_probability_KLL is None:
+    if inputs.bev_probability_KLL is None:
         return np.zeros(len(plans.pose_MF3))
-    drivable = bev_probability_KLL[list(_DRIVABLE)].sum(axis=0)
+    vehicle, drivable = inputs.vehicle, inputs.bev_probability_KLL[list(_DRIVABLE)].sum(axis=0)
     pose = plans.pose_MF3[:, 4::5]
-    center = EGO_VEHICLE.center_offset_m
+    center = vehicle.center_offset_m
     x = pose[..., 0] + center * np.cos(pose[..., 2])
     y = pose[..., 1] + center * np.sin(pose[..., 2])
-    corners = box_corners(x, y, pose[..., 2], EGO_VEHICLE.length_m, EGO_VEHICLE.width_m)
+    corners = box_corners(x, y, pose[..., 2], vehicle.length_m, vehicle.width_m)
     row = np.floor((contract.range_m - corners[..., 0]) / contract.bev_cell_m).astype(np.int64)
     column = np.floor((contract.range_m - corners[..., 1]) / contract.bev_cell_m).astype(np.int64)
     last = contract.bev_cells - 1

@@ -12,36 +12,42 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.types import EgoState
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.pipeline.clearance import FAR_M, ObstacleField, agent_clearance
+from transdiffuser_planner.pipeline.motion_limits import MotionLimits
 from transdiffuser_planner.pipeline.safety import collision_faults, kinematic_faults, verdict
 from transdiffuser_planner.pipeline.smoothing import SmoothPlans
 
 FloatArray = NDArray[np.float64]
 
-BEHIND_M = -1.0
-"""Agents farther back than this in base_link follow the ego and must keep the distance themselves."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
-    """Obstacles and the agents that matter, in base_link.
+    """Obstacles and the agents that matter, in base_link, and the vehicle that keeps clear of them.
 
     Attributes:
+        vehicle: Its footprint and limits.
         obstacles: From LiDAR.
         path_MAF3: Each agent's box centre and heading at the plans' times, per plan; M may be 1 for all plans.
         length_m_A, width_m_A: Boxes.
     """
 
+    vehicle: VehicleModel
     obstacles: ObstacleField
     path_MAF3: FloatArray
     length_m_A: FloatArray
     width_m_A: FloatArray
 
+    def obstacle_clearance(self, plans: SmoothPlans) -> FloatArray:
+        """Clearance (M, F) in metres to the nearest obstacle; <= 0 is a hit."""
+        return self.obstacles.clearance(plans.pose_MF3, self.vehicle)
+
     def agent_clearance(self, plans: SmoothPlans) -> FloatArray:
         """Smallest clearance (M, F) in metres to any agent; <= 0 is a hit."""
         if not len(self.length_m_A):
             return np.full(plans.speed_MF.shape, FAR_M)
-        return np.asarray(agent_clearance(plans.pose_MF3, self.path_MAF3, self.length_m_A, self.width_m_A).min(axis=1))
+        boxes = (self.path_MAF3, self.length_m_A, self.width_m_A)
+        return np.asarray(agent_clearance(plans.pose_MF3, *boxes, self.vehicle).min(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,11 +73,11 @@ class Judged:
 def judge(plans: SmoothPlans, around: Surroundings, ego: EgoState, config: PlannerConfig) -> Judged:
     """Clearances and safety verdict of smooth plans that start at the ego."""
     speed_mps = max(ego.vx_mps, 0.0)
-    obstacle = around.obstacles.clearance(plans.pose_MF3)
-    agents = around.agent_clearance(plans)
-    faults = kinematic_faults(plans, config)
+    limits = MotionLimits.of(config, around.vehicle)
+    obstacle, agents = around.obstacle_clearance(plans), around.agent_clearance(plans)
+    faults = kinematic_faults(plans, limits)
     feasible = verdict(faults).accepted_M
-    faults |= collision_faults(plans, obstacle, agents, speed_mps, config)
+    faults |= collision_faults(plans, obstacle, agents, speed_mps, config=config, limits=limits)
     result = verdict(faults)
     return Judged(
         plans=plans,

@@ -13,7 +13,7 @@ import numpy as np
 
 from transdiffuser_planner.core.geometry import local_from_global
 from transdiffuser_planner.core.types import EgoState, Trajectory
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+from transdiffuser_planner.core.vehicle import VehicleModel
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +37,7 @@ class TrajectoryTracker:
         gain_speed_per_s, gain_position_per_s2: Feedback on speed and on position along the path.
     """
 
-    vehicle: VehicleModel = EGO_VEHICLE
+    vehicle: VehicleModel
     max_trajectory_age_s: float = 1.0
     stale_decel_mps2: float = 3.0
     lookahead_s: float = 0.7

@@ -14,7 +14,7 @@ import numpy as np
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.types import FallbackRung, NotReady, PlanResult, Trajectory
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.recording.definitions import MessageFactory
 from transdiffuser_planner.recording.encode import duration, header, path, pose, vector3
 from transdiffuser_planner.recording.encode_markers import markers
@@ -35,8 +35,14 @@ OUTPUT_NAMESPACE = "/transdiffuser_planner/output"
 """Where the node's outputs are when neither its name nor its topics are remapped; replays write there too."""
 
 
-def trajectory(make: MessageFactory, value: Trajectory) -> Any:
-    """transdiffuser_msgs/Trajectory; lateral velocity is 0 at the rear axle of the kinematic bicycle."""
+def trajectory(make: MessageFactory, value: Trajectory, vehicle: VehicleModel) -> Any:
+    """transdiffuser_msgs/Trajectory; lateral velocity is 0 at the rear axle of the kinematic bicycle.
+
+    Args:
+        make: Makes messages.
+        value: The plan.
+        vehicle: Its wheelbase decides the front-wheel angles.
+    """
     columns = (
         value.time_s_T,
         value.x_m_T,
@@ -45,6 +51,7 @@ def trajectory(make: MessageFactory, value: Trajectory) -> Any:
         value.speed_mps_T,
         value.accel_mps2_T,
         value.curvature_per_m_T,
+        np.arctan(vehicle.wheelbase_m * value.curvature_per_m_T),
     )
     points = [_point(make, *(float(number) for number in row)) for row in zip(*columns, strict=True)]
     return make("transdiffuser_msgs/msg/Trajectory", header=header(make, value.stamp_ns, value.frame_id), points=points)
@@ -226,13 +233,19 @@ def not_ready_status(
 
 
 def outputs(
-    make: MessageFactory, stamp_ns: int, outcome: PlanResult | NotReady, latency_ms: float, config: PlannerConfig
+    make: MessageFactory,
+    stamp_ns: int,
+    outcome: PlanResult | NotReady,
+    latency_ms: float,
+    *,
+    config: PlannerConfig,
+    vehicle: VehicleModel,
 ) -> Iterator[Item]:
     """All messages of a cycle as (name below ``~/output``, type, message), the trajectory first if there is one."""
     if isinstance(outcome, NotReady):
         yield "status", OUTPUT_TYPES["status"], not_ready_status(make, stamp_ns, outcome, config)
         return
-    yield "trajectory", OUTPUT_TYPES["trajectory"], trajectory(make, outcome.trajectory)
+    yield "trajectory", OUTPUT_TYPES["trajectory"], trajectory(make, outcome.trajectory, vehicle)
     for name, message in extras(make, outcome, latency_ms, config, set(OUTPUT_TYPES)):
         yield name, OUTPUT_TYPES[name], message
 
@@ -267,8 +280,9 @@ def _point(
     speed_mps: float,
     accel_mps2: float = 0.0,
     curvature_per_m: float = 0.0,
+    front_wheel_angle_rad: float = 0.0,
 ) -> Any:
-    """transdiffuser_msgs/TrajectoryPoint; the wheel angle is the kinematic bicycle's."""
+    """transdiffuser_msgs/TrajectoryPoint of a vehicle that steers its front wheels only."""
     return make(
         "transdiffuser_msgs/msg/TrajectoryPoint",
         time_from_start=duration(make, time_s),
@@ -277,7 +291,7 @@ def _point(
         lateral_velocity_mps=0.0,
         acceleration_mps2=accel_mps2,
         heading_rate_rps=speed_mps * curvature_per_m,
-        front_wheel_angle_rad=float(np.arctan(EGO_VEHICLE.wheelbase_m * curvature_per_m)),
+        front_wheel_angle_rad=front_wheel_angle_rad,
         rear_wheel_angle_rad=0.0,
         curvature_per_m=curvature_per_m,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.recording import encode_plan
 from transdiffuser_planner.recording.bag_reader import BagMessage
 from transdiffuser_planner.recording.bag_writer import BagWriter
@@ -23,14 +24,20 @@ REFERENCE_PREFIX = "/reference"
 class OutputBag:
     """A bag being written. Use as a context manager."""
 
-    def __init__(self, path: Path, config: PlannerConfig, frames: FrameWriter) -> None:
-        """Create the bag; frames gives the transforms that the source lacks.
+    def __init__(self, path: Path, config: PlannerConfig, vehicle: VehicleModel, frames: FrameWriter) -> None:
+        """Create the bag.
+
+        Args:
+            path: Of the new bag.
+            config: Of the replay, for the status.
+            vehicle: Its wheelbase decides the front-wheel angles.
+            frames: Gives the transforms that the source is missing.
 
         Raises:
             RecordingError: The path exists or cannot be created.
         """
         self._writer = BagWriter(path)
-        self._config, self._frames = config, frames
+        self._config, self._vehicle, self._frames = config, vehicle, frames
 
     def copy(self, item: BagMessage, definition: tuple[str, str] | None) -> None:
         """A recorded message as it was, with its type's definition; the source's own plans become the reference."""
@@ -45,7 +52,8 @@ class OutputBag:
 
     def write(self, cycle: Cycle) -> None:
         """Everything that the node would have published in a cycle."""
-        messages = encode_plan.outputs(make_message, cycle.stamp_ns, cycle.outcome, cycle.latency_ms, self._config)
+        what = (cycle.stamp_ns, cycle.outcome, cycle.latency_ms)
+        messages = encode_plan.outputs(make_message, *what, config=self._config, vehicle=self._vehicle)
         for name, type_name, message in messages:
             self._writer.write(f"{encode_plan.OUTPUT_NAMESPACE}/{name}", type_name, cycle.log_time_ns, message)
 

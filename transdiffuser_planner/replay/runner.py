@@ -173,7 +173,7 @@ class _Run:
             self._read(bag)
         else:
             frames = FrameWriter(bag.topics(), self._job.topics, self._job.rig)
-            with OutputBag(self._job.out, self._config, frames) as self._output:
+            with OutputBag(self._job.out, self._config, self._job.rig.vehicle, frames) as self._output:
                 self._read(bag)
             _copy_scenario(self._job.bag, self._job.out)
         log = self._bag_planner.log

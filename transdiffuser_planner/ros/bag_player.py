@@ -19,6 +19,7 @@ from rclpy.node import Node
 
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.types import PlanResult, Trajectory
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.recording import decode_plan, encode, encode_plan
 from transdiffuser_planner.recording.bag_reader import BagMessage
 from transdiffuser_planner.recording.decode import stamp_ns
@@ -73,10 +74,16 @@ def live_names(topics: TopicMap, bag_topics: Mapping[str, str]) -> dict[str, str
 class BagPlayer(Node):  # type: ignore[misc]
     """Publishes the planner's inputs of one bag; the newest odometry's stamp is the time on /clock."""
 
-    def __init__(self, topics: TopicMap, renamed: Mapping[str, str]) -> None:
-        """Play the inputs of a map; renamed is topic of the bag -> topic on DDS where they differ."""
+    def __init__(self, topics: TopicMap, renamed: Mapping[str, str], vehicle: VehicleModel) -> None:
+        """Play the inputs of a map.
+
+        Args:
+            topics: What the bag's topics mean.
+            renamed: Topic of the bag -> topic on DDS where they differ.
+            vehicle: Of the replay, for the front-wheel angles of its plans.
+        """
         super().__init__("transdiffuser_bag_player")
-        self._topics, self._renamed = topics, renamed
+        self._topics, self._renamed, self._vehicle = topics, renamed, vehicle
         self._wanted = topics.all_topics() - {topics.objects, topics.map}
         self._makers: dict[str, Any] = {}
         self._sensors = {*topics.images.values(), *topics.camera_infos.values(), topics.lidar}
@@ -129,7 +136,7 @@ class BagPlayer(Node):  # type: ignore[misc]
         if theirs is None:
             return
         self.result.num_received += 1
-        ours = encode_plan.trajectory(make_ros_message, cycle.outcome.trajectory)
+        ours = encode_plan.trajectory(make_ros_message, cycle.outcome.trajectory, self._vehicle)
         self.result.num_identical += _same(decode_plan.trajectory(ours), theirs)
 
     def _spin_for(self, seconds: float, until: int | None = None) -> None:

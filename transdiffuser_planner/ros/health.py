@@ -149,4 +149,5 @@ def _model_values(keeper: ModelKeeper | None) -> dict[str, object]:
         "precision": source.precision,
         "model_state": "loading" if keeper.planner is None else "warmed up",
         "sessions_replaced": keeper.num_renewed,
+        "vehicle_notice": keeper.vehicle_notice,
     }

@@ -14,7 +14,7 @@ from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.doctor import arrival, content, view
 from transdiffuser_planner.doctor.findings import Finding, Findings
-from transdiffuser_planner.doctor.model import contract_of
+from transdiffuser_planner.doctor.model import check_vehicle, contract_of
 from transdiffuser_planner.ros.live_checks_graph import wiring
 from transdiffuser_planner.ros.live_checks_listen import listen
 from transdiffuser_planner.ros.live_checks_node import Target, find_target, lifecycle, settle, sim_time, status
@@ -60,6 +60,7 @@ class LiveDoctor:
             remedy = "start the doctor where the planner runs, or correct its parameter 'rig'"
             yield _SAY.error("rig", str(error), remedy)
             return
+        yield from check_vehicle(found.model, rig)
         settle(self._node, self._executor)
         yield from self._listened(found, rig, seconds)
 

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.types import NotReady, PlanResult
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.recording import encode_plan
 from transdiffuser_planner.recording.encode_markers import seen
 from transdiffuser_planner.recording.encode_plan import Mode
@@ -66,9 +67,9 @@ class NodeOutputs:
         self._denoise_steps = node.create_publisher(steps, "~/debug/denoise_steps", RELIABLE)
         self._teller: LatestWorker[_Told] | None = None
 
-    def start(self, contract: ModelContract) -> None:
-        """Start the thread for what is only looked at."""
-        self._range_m = contract.range_m
+    def start(self, contract: ModelContract, vehicle: VehicleModel) -> None:
+        """Start the thread for what is only looked at; the vehicle's wheelbase decides the front-wheel angles."""
+        self._range_m, self._vehicle = contract.range_m, vehicle
         self._teller = LatestWorker(self._tell, name="teller")
 
     def stop(self) -> None:
@@ -88,7 +89,7 @@ class NodeOutputs:
         Returns:
             Milliseconds from ``arrived_s`` on ``time.perf_counter`` until the trajectory was out.
         """
-        message = encode_plan.trajectory(make_ros_message, result.trajectory)
+        message = encode_plan.trajectory(make_ros_message, result.trajectory, self._vehicle)
         self._by_mode[mode.is_shadow]["trajectory"].publish(message)
         latency_ms = (time.perf_counter() - arrived_s) * 1e3
         self._status(encode_plan.status(make_ros_message, result, latency_ms, config, mode), mode)

@@ -103,15 +103,17 @@ class PlannerNode(LifecycleNode):
         self._scheduler = CycleScheduler(rig, self._config)
         self.use_codebook()
         self._supervisor = Supervisor(self._keeper, rig, self._publish, self._fault)
-        self._outputs.start(self._keeper.contract)
+        self._outputs.start(self._keeper.contract, rig.vehicle)
         self._inputs = NodeInputs(self, rig, self._scheduler.assembler, self._received, self._fault)
         poll = self.create_timer(_POLL_S, self._poll, clock=_STEADY)
         self._owned.append(lambda: self.destroy_timer(poll))
         source, self.health.priority = self._keeper.source, raise_priority(self._config.priority)
         self.get_logger().info(
             f"model {source.model_name} {source.model_hash[:12]} warmed up on {source.provider}, {source.precision}; "
-            f"priority {self.health.priority}"
+            f"priority {self.health.priority}; vehicle {rig.vehicle}"
         )
+        if self._keeper.vehicle_notice:
+            self._fault("vehicle", self._keeper.vehicle_notice)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:

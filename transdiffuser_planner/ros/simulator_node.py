@@ -45,7 +45,7 @@ class SimulatorNode(Node):
         super().__init__(NODE_NAME)
         self._period_s = STEP_S / realtime_factor
         self._rig = rig
-        self._episode = ClosedLoopEpisode(scenario)
+        self._episode = ClosedLoopEpisode(scenario, rig.vehicle)
         self._step = self._episode.start()
         road_map = RoadMap.load(network_file(scenario.map_name), self._episode.route.xy_N2)
         self._suite = SensorSuite(road_map, rig, scenario.weather, scenario.seed)

@@ -12,9 +12,12 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, Trajectory
 from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
 from transdiffuser_planner.recording import decode, decode_plan
+from transdiffuser_planner.recording.topics import PARAMS
+from transdiffuser_planner.ros import parameters
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.qos import OUTPUT, SENSOR_INPUT
 
@@ -25,11 +28,19 @@ _STALE_ODOMETRY_S = 0.5
 
 
 class TrackerNode(Node):
-    """See the module."""
+    """See the module; the parameter ``rig`` names the file that states the vehicle."""
 
     def __init__(self, **node_options: Any) -> None:
+        """Read the rig's vehicle.
+
+        Raises:
+            ConfigError: The rig file cannot be used.
+        """
         super().__init__(NODE_NAME, **node_options)
-        self._tracker = TrajectoryTracker()
+        parameters.declare_text(self, "rig", str(PARAMS / "rig_carla.yaml"), "Rig file whose vehicle is driven, YAML.")
+        vehicle = Rig.load(self.get_parameter("rig").value).vehicle
+        self._tracker = TrajectoryTracker(vehicle=vehicle)
+        self.get_logger().info(f"vehicle {vehicle}")
         self._trajectory: Trajectory | None = None
         self._ego: EgoState | None = None
         self._reason = ""

@@ -42,7 +42,7 @@ class FallbackPlanner:
     """Continues the last accepted plan or stops; thread-safe, as it keeps nothing of its own."""
 
     def __init__(self, contract: ModelContract, rig: Rig, memory: PlanMemory) -> None:
-        self._contract, self._lidar, self._memory = contract, rig.lidar, memory
+        self._contract, self._rig, self._memory = contract, rig, memory
         self._time_s_F = PlanSmoother(contract).time_s_F
 
     def plan(
@@ -84,10 +84,11 @@ class FallbackPlanner:
 
     def _around(self, cloud: PointCloud | None, agents: PredictedAgents, pose_A3: FloatArray) -> Surroundings:
         """The cloud's obstacles, and the agents of the last result where they were predicted to be by now."""
-        points = cloud_in_base(cloud, self._lidar)
+        points = cloud_in_base(cloud, self._rig)
         ahead = pose_A3[:, 0] > 0.0
         return Surroundings(
-            obstacles=ObstacleField.from_points(points, _NO_BOXES),
+            vehicle=self._rig.vehicle,
+            obstacles=ObstacleField.from_points(points, _NO_BOXES, self._rig.vehicle),
             path_MAF3=standing(pose_A3[ahead], len(self._time_s_F)),
             length_m_A=agents.length_m_A[ahead],
             width_m_A=agents.width_m_A[ahead],

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION, PRECISIONS, ModelContract
-from transdiffuser_planner.core.errors import ContractError, ModelError
+from transdiffuser_planner.core.errors import ConfigError, ContractError, ModelError
+from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, ActionCodebook
 from transdiffuser_planner.pipeline.joint_sampler import JointSampler
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
@@ -49,6 +50,7 @@ class ModelManifest:
         int8_graphs: Graph name -> int8 file; without those that stay fp32, empty when the model has none.
         encoder_features: The encoder's outputs that the conditioner reads.
         condition_outputs: The conditioner's outputs that every denoise step reads.
+        vehicle: Which one its scorer assumes; the default car where the manifest, as of older exports, has no such entry.
         training, metrics: How it was made and what it measured, as written by the export.
     """
 
@@ -60,6 +62,7 @@ class ModelManifest:
     int8_graphs: dict[str, Path]
     encoder_features: tuple[str, ...]
     condition_outputs: tuple[str, ...]
+    vehicle: VehicleModel
     training: dict[str, Any]
     metrics: dict[str, Any]
 
@@ -155,6 +158,10 @@ def load_manifest(folder: str | Path) -> ModelManifest:
         contract = ModelContract.from_dict(data["contract"])
     except ContractError as error:
         raise ModelError(f"model folder {folder}: {error}") from None
+    try:
+        vehicle = stated_vehicle(data)
+    except ConfigError as error:
+        raise ModelError(f"model folder {folder}: {MANIFEST_NAME}: {error}; export the model again") from None
     if contract.codebook_size and CODEBOOK_NAME not in data["files"]:
         raise ModelError(f"model folder {folder}: {CODEBOOK_NAME} is not among the hashed files; export again")
     return ModelManifest(
@@ -166,6 +173,7 @@ def load_manifest(folder: str | Path) -> ModelManifest:
         int8_graphs=int8_graphs,
         encoder_features=tuple(data["encoder_features"]),
         condition_outputs=tuple(data["condition_outputs"]),
+        vehicle=vehicle,
         training=data.get("training", {}),
         metrics=data.get("metrics", {}),
     )

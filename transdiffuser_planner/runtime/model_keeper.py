@@ -41,6 +41,7 @@ class ModelKeeper:
         planner = load(config, self.memory)
         self.contract = planner.contract
         self.codebook, self.has_scorer = planner.codebook, planner.backend.has_scorer
+        self.vehicle_notice = planner.vehicle_notice
         self.source: Provenance = planner.source()
         self.planner: Planner | None = planner
         self.num_renewed = 0
@@ -146,4 +147,4 @@ class ModelKeeper:
             self._is_loading = False
             if not self._ended.is_set():
                 self.source, self.codebook, self.planner = planner.source(), planner.codebook, planner
-                self.has_scorer = planner.backend.has_scorer
+                self.has_scorer, self.vehicle_notice = planner.backend.has_scorer, planner.vehicle_notice

@@ -51,7 +51,7 @@ class Perception:
     """Turns snapshots into scenes; holds the agent tracker."""
 
     def __init__(self, backend: InferenceBackend, rig: Rig, contract: ModelContract) -> None:
-        self._backend, self._contract = backend, contract
+        self._backend, self._contract, self._vehicle = backend, contract, rig.vehicle
         self._features = FeatureBuilder(contract, rig)
         self._tracker = AgentTracker()
 
@@ -84,7 +84,8 @@ class Perception:
             for track, pose in zip(tracks, agent_pose_A3, strict=True)
             if abs(track.speed_mps) > _MOVING_MPS
         ]
-        obstacles = ObstacleField.from_points(points, np.asarray(moving, dtype=np.float64).reshape(-1, 5))
+        box_A5 = np.asarray(moving, dtype=np.float64).reshape(-1, 5)
+        obstacles = ObstacleField.from_points(points, box_A5, self._vehicle)
         times.lap("agents")
         return Scene(
             observation=observation,

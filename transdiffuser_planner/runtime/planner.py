@@ -17,7 +17,7 @@ from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, 
 from transdiffuser_planner.pipeline.postprocess import poses_to_frame, to_trajectory
 from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother, SmoothPlans
-from transdiffuser_planner.pipeline.surroundings import BEHIND_M, Judged, Surroundings, at_fine_times, judge, standing
+from transdiffuser_planner.pipeline.surroundings import Judged, Surroundings, at_fine_times, judge, standing
 from transdiffuser_planner.runtime.backend import InferenceBackend
 from transdiffuser_planner.runtime.backend_registry import make_backend
 from transdiffuser_planner.runtime.budget import CycleBudget, StageCosts
@@ -27,6 +27,7 @@ from transdiffuser_planner.runtime.perception import Perception, Scene
 from transdiffuser_planner.runtime.plan_memory import PlanMemory
 from transdiffuser_planner.runtime.results import agents_of, candidates_of, no_candidates
 from transdiffuser_planner.runtime.stage_times import StageTimes
+from transdiffuser_planner.runtime.vehicle_fit import beyond_scorer
 
 FloatArray = NDArray[np.float64]
 
@@ -45,6 +46,7 @@ class Planner:
         self.codebook = backend.manifest.codebook()
         self.memory = PlanMemory() if memory is None else memory
         self.costs = StageCosts()
+        self.vehicle = rig.vehicle
         self._perception = Perception(backend, rig, self.contract)
         self._sampler = CandidateSampler(backend, self.contract, self.costs, config.num_threads)
         self._smoother = PlanSmoother(self.contract)
@@ -56,7 +58,7 @@ class Planner:
 
         Args:
             model_dir: The folder.
-            rig: The vehicle's sensors.
+            rig: The vehicle and its sensors.
             config: Provider, precision, threads and everything that may change later.
             memory: Shared with others who plan for the same vehicle.
 
@@ -68,6 +70,11 @@ class Planner:
         planner = Planner(make_backend(manifest, config), rig, config, memory)
         planner.warm_up()
         return planner
+
+    @property
+    def vehicle_notice(self) -> str:
+        """One line when the vehicle is beyond what the model's scorer assumes, else ""."""
+        return beyond_scorer(self.backend.manifest.vehicle, self.vehicle) if self.backend.has_scorer else ""
 
     def reset(self) -> None:
         """Forget agents and the last plan, as after a clock jump."""
@@ -147,10 +154,11 @@ class Planner:
         relevant = [
             i
             for i, (track, pose) in enumerate(zip(scene.tracks, scene.agent_pose_A3, strict=True))
-            if pose[0] > BEHIND_M and track.score >= self.config.detection_threshold
+            if pose[0] > -self.vehicle.rear_overhang_m and track.score >= self.config.detection_threshold
         ]
         time_s_F, interval_s = self._smoother.time_s_F, self.contract.plan_interval_s
         return Surroundings(
+            vehicle=self.vehicle,
             obstacles=scene.obstacles,
             path_MAF3=at_fine_times(path_MAT3[:, relevant], scene.agent_pose_A3[relevant], time_s_F, interval_s),
             length_m_A=np.asarray([scene.tracks[i].length_m for i in relevant]),
@@ -168,6 +176,7 @@ class Planner:
         route_valid = scene.observation["route_valid"][0] > 0.0
         route = scene.observation["route"][0][route_valid].astype(np.float64)
         inputs = SelectionInputs(
+            vehicle=self.vehicle,
             obstacle_clearance_MF=judged.obstacle_clearance_MF,
             agent_clearance_MF=judged.agent_clearance_MF,
             bev_probability_KLL=scene.bev_probability_KLL,

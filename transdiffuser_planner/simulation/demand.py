@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import SimulationError
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.scenario import Scenario, random_generator
 
 EGO_ID = "ego"
@@ -72,11 +72,8 @@ VEHICLE_KINDS: dict[str, VehicleKind] = {
         agent_class=AgentClass.BICYCLE, sumo_class="bicycle", length_m=1.7, width_m=0.6, height_m=1.75, accel_mps2=0.9,
         tau_s=1.0, extra='maxSpeed="5.5" latAlignment="right"',
     ),
-    EGO_ID: VehicleKind(
-        agent_class=AgentClass.CAR, sumo_class="passenger", length_m=EGO_VEHICLE.length_m, width_m=EGO_VEHICLE.width_m,
-        height_m=EGO_VEHICLE.height_m, extra='speedFactor="0.97" lcSpeedGain="0" lcKeepRight="0" lcCooperative="0"',
-    ),
 }  # fmt: skip
+_EGO_ACCEL_MPS2 = 1.4
 PERSON_BOX_M = (0.5, 0.6, 1.75)
 
 
@@ -85,12 +82,26 @@ def agent_number(sumo_id: str) -> int:
     return int(sumo_id[1:]) + (PERSON_ID_OFFSET if sumo_id[0] == "p" else 0)
 
 
-def demand_xml(network: Any, scenario: Scenario) -> str:
+def ego_kind(vehicle: VehicleModel) -> VehicleKind:
+    """The ego as SUMO drives it; of SUMO's class passenger whatever its size, because its route is one for cars."""
+    return VehicleKind(
+        agent_class=AgentClass.CAR,
+        sumo_class="passenger",
+        length_m=vehicle.length_m,
+        width_m=vehicle.width_m,
+        height_m=vehicle.height_m,
+        accel_mps2=min(_EGO_ACCEL_MPS2, vehicle.max_accel_mps2),
+        extra='speedFactor="0.97" lcSpeedGain="0" lcKeepRight="0" lcCooperative="0"',
+    )
+
+
+def demand_xml(network: Any, scenario: Scenario, vehicle: VehicleModel) -> str:
     """The route file of an episode.
 
     Args:
         network: As networks.read_network gives it.
         scenario: Its seed draws everything.
+        vehicle: The ego's.
 
     Raises:
         SimulationError: The network has no place for a car, or no route long enough.
@@ -110,12 +121,12 @@ def demand_xml(network: Any, scenario: Scenario) -> str:
             entries.append((depart, _vehicle_xml(f"v{number}", kind, depart, edges)))
     entries += _person_entries(network, random, ego_xy, counts["person"])
     body = "\n".join(text for _, text in sorted(entries, key=lambda entry: entry[0]))
-    return f"<routes>\n{_types_xml()}\n{body}\n</routes>\n"
+    return f"<routes>\n{_types_xml(vehicle)}\n{body}\n</routes>\n"
 
 
-def _types_xml() -> str:
+def _types_xml(vehicle: VehicleModel) -> str:
     lines = []
-    for name, kind in VEHICLE_KINDS.items():
+    for name, kind in {**VEHICLE_KINDS, EGO_ID: ego_kind(vehicle)}.items():
         speeds = "" if "speedFactor" in kind.extra else 'speedFactor="normc(0.97,0.07,0.8,1.1)"'
         lines.append(
             f'  <vType id="{name}" vClass="{kind.sumo_class}" length="{kind.length_m}" width="{kind.width_m}" '

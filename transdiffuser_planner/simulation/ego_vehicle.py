@@ -4,7 +4,7 @@ Equations (rear axle at x, y; heading h; speed v; road-wheel angle d; accelerati
 
     dx/dt = v cos h        dd/dt = clip((d_cmd - d) / tau, +-rate limit),  |d| <= max_steer
     dy/dt = v sin h        da/dt = (clip(a_cmd, -max_decel, max_accel) - a) / tau
-    dh/dt = v tan(d) / L   dv/dt = a, and v never falls below 0
+    dh/dt = v tan(d) / L   dv/dt = a, and v stays in 0 .. top speed
 
 Speed and heading are integrated with the mean of their values at both ends of the step, actuators exactly.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.world_state import EgoPose
 
 BRAKE_LIGHT_MPS2 = -0.3
@@ -39,7 +39,7 @@ def step_vehicle(
     acceleration_cmd_mps2: float,
     steering_cmd_rad: float,
     dt_s: float,
-    model: VehicleModel = EGO_VEHICLE,
+    model: VehicleModel,
 ) -> EgoVehicleState:
     """The state dt_s later.
 
@@ -59,6 +59,8 @@ def step_vehicle(
     speed = state.speed_mps + acceleration * dt_s
     if speed <= 0.0:
         speed, acceleration = 0.0, min(0.0, acceleration) if wanted < 0.0 else acceleration
+    if speed > model.max_speed_mps:
+        speed, acceleration = model.max_speed_mps, min(acceleration, 0.0)
     mean_speed = 0.5 * (state.speed_mps + speed)
     turn = mean_speed * np.tan(0.5 * (state.steering_rad + steering)) / model.wheelbase_m * dt_s
     middle = state.heading_rad + 0.5 * turn
@@ -72,7 +74,7 @@ def step_vehicle(
     )
 
 
-def state_from_pose(pose: EgoPose, model: VehicleModel = EGO_VEHICLE) -> EgoVehicleState:
+def state_from_pose(pose: EgoPose, model: VehicleModel) -> EgoVehicleState:
     """The bicycle's state that moves as a pose says."""
     return EgoVehicleState(
         x_m=pose.x_m,
@@ -84,7 +86,7 @@ def state_from_pose(pose: EgoPose, model: VehicleModel = EGO_VEHICLE) -> EgoVehi
     )
 
 
-def pose_from_state(state: EgoVehicleState, model: VehicleModel = EGO_VEHICLE) -> EgoPose:
+def pose_from_state(state: EgoVehicleState, model: VehicleModel) -> EgoPose:
     """The pose to show to the world; a car at rest reports no acceleration."""
     moving = state.speed_mps > 0.0
     return EgoPose(

@@ -14,7 +14,7 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.types import Command, TrafficSignal
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.ego_vehicle import EgoVehicleState, pose_from_state, state_from_pose, step_vehicle
 from transdiffuser_planner.simulation.expert import STEP_S, ExpertPath, ExpertTrack, smooth_expert
 from transdiffuser_planner.simulation.ground_truth import Collision, DrivableArea, find_collisions, overlapping_agents
@@ -43,14 +43,14 @@ class LoggedEpisode:
         path: The smoothed drive.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
-        """Runs the traffic.
+    def __init__(self, scenario: Scenario, vehicle: VehicleModel) -> None:
+        """Run the traffic with the expert driving the vehicle.
 
         Raises:
             SimulationError: Unknown map, SUMO failed, or the drive is too short to be of use.
         """
-        self.scenario = scenario
-        with TrafficClient(scenario) as traffic:
+        self.scenario, self._vehicle = scenario, vehicle
+        with TrafficClient(scenario, vehicle) as traffic:
             start = traffic.start()
             self.route: GlobalRoute = start.route
             steps = [start.step]
@@ -65,8 +65,8 @@ class LoggedEpisode:
                 f"{len(steps) * STEP_S:.1f} s; use a larger network or another seed"
             )
         worlds = [step.world for step in steps]
-        front = np.concatenate([start.front_trace_N2[:-1], [_front_bumper(w.ego) for w in worlds]])
-        self.path: ExpertPath = smooth_expert(front, len(start.front_trace_N2) - 1, SETTLE_SAMPLES)
+        front = np.concatenate([start.front_trace_N2[:-1], [_front_bumper(w.ego, vehicle) for w in worlds]])
+        self.path: ExpertPath = smooth_expert(front, len(start.front_trace_N2) - 1, SETTLE_SAMPLES, vehicle)
         self.raw_worlds: list[WorldState] = worlds[:-SETTLE_SAMPLES]
         self._area = DrivableArea(read_network(network_file(scenario.map_name)))
 
@@ -77,7 +77,8 @@ class LoggedEpisode:
     def perturbed_track(self, variant: int = 0) -> ExpertTrack:
         """The smoothed drive with jumps and recoveries; every variant number draws others."""
         random = random_generator(self.scenario, f"perturbation {variant}")
-        return perturbed_track(self.path, self.raw_worlds, random, self._area.ego_on_road)
+        vehicle, area = self._vehicle, self._area
+        return perturbed_track(self.path, self.raw_worlds, random, lambda ego: area.ego_on_road(ego, vehicle), vehicle)
 
     def worlds(self, track: ExpertTrack) -> list[WorldState]:
         """The logged states with the ego of a track in them."""
@@ -86,7 +87,7 @@ class LoggedEpisode:
     def overlap_stamps_ns(self, track: ExpertTrack) -> list[int]:
         """When the ego of a track overlaps another one; such episodes are not to be learned from."""
         worlds = self.worlds(track)
-        return [w.stamp_ns for w in worlds if overlapping_agents(w.ego, w.agents).any()]
+        return [w.stamp_ns for w in worlds if overlapping_agents(w.ego, w.agents, self._vehicle).any()]
 
     def progress_m(self) -> float:
         """Distance the expert drove."""
@@ -122,11 +123,16 @@ class EpisodeStep:
 
 
 class ClosedLoopEpisode:
-    """A scenario driven by commands. Use as a context manager, or call close()."""
+    """A scenario driven by commands. Use as a context manager, or call close().
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self._traffic = TrafficClient(scenario)
+    Attributes:
+        scenario: Which one.
+        vehicle: The ego's dimensions and limits.
+    """
+
+    def __init__(self, scenario: Scenario, vehicle: VehicleModel) -> None:
+        self.scenario, self.vehicle = scenario, vehicle
+        self._traffic = TrafficClient(scenario, vehicle)
         self._touched: frozenset[int] = frozenset()
 
     def start(self) -> EpisodeStep:
@@ -139,7 +145,7 @@ class ClosedLoopEpisode:
         self.route: GlobalRoute = started.route
         self.area = DrivableArea(read_network(network_file(self.scenario.map_name)))
         ego = started.step.world.ego
-        self._vehicle = state_from_pose(ego)
+        self._state = state_from_pose(ego, self.vehicle)
         self._s_m, _ = self.route.project(ego.x_m, ego.y_m, ego.heading_rad)
         self._start_s_m = self._farthest_m = self._s_m
         return self._describe(started.step.world, end_reason="")
@@ -154,11 +160,10 @@ class ClosedLoopEpisode:
         Raises:
             SimulationError: SUMO failed.
         """
+        commands = {"acceleration_cmd_mps2": acceleration_mps2, "steering_cmd_rad": steering_rad}
         for _ in range(round(STEP_S / SUBSTEP_S)):
-            self._vehicle = step_vehicle(
-                self._vehicle, acceleration_cmd_mps2=acceleration_mps2, steering_cmd_rad=steering_rad, dt_s=SUBSTEP_S
-            )
-        result = self._traffic.step(pose_from_state(self._vehicle))
+            self._state = step_vehicle(self._state, **commands, dt_s=SUBSTEP_S, model=self.vehicle)
+        result = self._traffic.step(pose_from_state(self._state, self.vehicle))
         reason = "" if result.ego_on_route else "left_route"
         return self._describe(result.world, end_reason=reason)
 
@@ -176,25 +181,30 @@ class ClosedLoopEpisode:
 
     def _describe(self, world: WorldState, end_reason: str) -> EpisodeStep:
         """Everything about the new instant that is a pure function of world, route and road."""
-        ego = world.ego
+        ego, vehicle = world.ego, self.vehicle
         self._s_m, offset = self.route.project(ego.x_m, ego.y_m, ego.heading_rad, self._s_m)
         self._farthest_m = max(self._farthest_m, self._s_m)
-        spare = 0.5 * (self.route.lane_width(self._s_m) - EGO_VEHICLE.width_m)
+        spare = 0.5 * (self.route.lane_width(self._s_m) - vehicle.width_m)
         collisions = find_collisions(
-            ego, world.agents, world.stamp_ns, ego_in_own_lane=abs(offset) <= spare, ignore_ids=self._touched
+            ego,
+            world.agents,
+            world.stamp_ns,
+            ego_in_own_lane=abs(offset) <= spare,
+            vehicle=vehicle,
+            ignore_ids=self._touched,
         )
         self._touched |= {c.agent_id for c in collisions}
         return EpisodeStep(
             world=world,
-            vehicle=self._vehicle,
+            vehicle=self._state,
             route_s_m=self._s_m,
             route_offset_m=offset,
             progress_m=self._farthest_m - self._start_s_m,
             command=self.route.command(self._s_m),
             speed_limit_mps=self.route.speed_limit(self._s_m),
-            signal=self.route.next_signal(self._s_m + EGO_VEHICLE.front_offset_m, world.signals, world.stamp_ns),
+            signal=self.route.next_signal(self._s_m + vehicle.front_offset_m, world.signals, world.stamp_ns),
             new_collisions=tuple(collisions),
-            on_road=self.area.ego_on_road(ego),
+            on_road=self.area.ego_on_road(ego, vehicle),
             end_reason=end_reason or self._end_reason(world, offset),
         )
 
@@ -206,8 +216,8 @@ class ClosedLoopEpisode:
         return "duration" if world.stamp_ns >= round(self.scenario.duration_s * 1e9) else ""
 
 
-def _front_bumper(ego: EgoPose) -> list[float]:
+def _front_bumper(ego: EgoPose, vehicle: VehicleModel) -> list[float]:
     return [
-        ego.x_m + EGO_VEHICLE.front_offset_m * float(np.cos(ego.heading_rad)),
-        ego.y_m + EGO_VEHICLE.front_offset_m * float(np.sin(ego.heading_rad)),
+        ego.x_m + vehicle.front_offset_m * float(np.cos(ego.heading_rad)),
+        ego.y_m + vehicle.front_offset_m * float(np.sin(ego.heading_rad)),
     ]

@@ -2,7 +2,7 @@
 
 SUMO's raw poses are not comfortable: its heading steps at lane joints and its speed is jerky. The track of the front
 bumper is therefore smoothed over space, the distance driven over time, and the car is laid on the result: rear axle on
-the front bumper's path, 3.9 m behind it, heading along the path. The smoothing looks ahead, so it is for labels only.
+the front bumper's path, its distance behind it, heading along the path. The smoothing looks ahead, so it is for labels only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.world_state import EgoPose
 
 FloatArray = NDArray[np.float64]
@@ -29,6 +29,8 @@ BRAKE_LIGHT_MPS2 = -0.3
 STANDING_MPS = 0.1
 # Shorter than this there is nothing to smooth.
 MIN_TRACK_M = 1.0
+# The path is continued by so much at both ends, or so far behind the rear axle of a long vehicle.
+PAD_M, PAD_BEHIND_AXLE_M = 15.0, 11.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,13 +99,14 @@ def poses_from_motion(
     ]
 
 
-def smooth_expert(front_xy_K2: ArrayLike, num_before: int, num_after: int) -> ExpertPath:
+def smooth_expert(front_xy_K2: ArrayLike, num_before: int, num_after: int, vehicle: VehicleModel) -> ExpertPath:
     """Smooths SUMO's drive.
 
     Args:
         front_xy_K2: Front bumper in the map frame at 10 Hz, from num_before samples before stamp 0 to num_after
             samples after the last stamp; the extra samples settle the filters.
         num_before, num_after: See above.
+        vehicle: What is laid on the path.
 
     Raises:
         SimulationError: The ego hardly moved, so there is no path.
@@ -112,27 +115,29 @@ def smooth_expert(front_xy_K2: ArrayLike, num_before: int, num_after: int) -> Ex
     raw_s = arc_length(front)
     if raw_s[-1] < MIN_TRACK_M:
         raise SimulationError(f"expert: expected the ego to move, it drove {raw_s[-1]:.1f} m; draw another seed")
-    path, raw_to_smooth = _smooth_path(front, raw_s)
+    path, raw_to_smooth = _smooth_path(front, raw_s, max(PAD_M, vehicle.front_offset_m + PAD_BEHIND_AXLE_M))
     s_front = np.interp(raw_s, raw_to_smooth[0], raw_to_smooth[1])
     s_front = _smooth_distance(s_front)
     # The path begins long before the first front position, so the rear axle is on it from the start.
-    s_rear = s_front - EGO_VEHICLE.front_offset_m
+    s_rear = s_front - vehicle.front_offset_m
     heading = _headings(path)
     curvature = np.gradient(heading, PATH_STEP_M)
     stop = len(s_rear) - num_after
     return ExpertPath(xy_P2=path, heading_rad_P=heading, curvature_per_m_P=curvature, s_m_K=s_rear[num_before:stop])
 
 
-def _smooth_path(front_K2: FloatArray, raw_s_K: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+def _smooth_path(
+    front_K2: FloatArray, raw_s_K: FloatArray, pad_m: float
+) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
     """The smoothed path, evenly sampled, and the map from raw distance to distance along it.
 
-    Both ends are continued straight by 15 m: the filter needs it, and so does the rear axle at the beginning.
+    Both ends are continued straight by pad_m: the filter needs it, and so does the rear axle at the beginning.
     """
     moving = np.append(True, np.diff(raw_s_K) > 1e-6)
     xy, s = front_K2[moving], raw_s_K[moving]
     grid = np.arange(0.0, s[-1], PATH_STEP_M)
     even = np.stack([np.interp(grid, s, xy[:, k]) for k in (0, 1)], axis=-1)
-    pad = int(15.0 / PATH_STEP_M)
+    pad = int(pad_m / PATH_STEP_M)
     near = min(len(even) - 1, int(2.0 / PATH_STEP_M))
     ramp = np.arange(1, pad + 1)[:, None] * PATH_STEP_M
     before = even[0] - ramp[::-1] * _unit(even[near] - even[0])

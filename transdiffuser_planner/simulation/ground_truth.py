@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.geometry import box_corners, boxes_overlap
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.world_state import EgoPose
 
 FloatArray = NDArray[np.float64]
@@ -49,7 +49,7 @@ class Collision:
     relative_speed_mps: float
 
 
-def ego_corners(ego: EgoPose, vehicle: VehicleModel = EGO_VEHICLE) -> FloatArray:
+def ego_corners(ego: EgoPose, vehicle: VehicleModel) -> FloatArray:
     """Corners (4, 2) of the ego's box in the map frame, counter-clockwise from front left."""
     x = ego.x_m + vehicle.center_offset_m * np.cos(ego.heading_rad)
     y = ego.y_m + vehicle.center_offset_m * np.sin(ego.heading_rad)
@@ -57,7 +57,7 @@ def ego_corners(ego: EgoPose, vehicle: VehicleModel = EGO_VEHICLE) -> FloatArray
 
 
 def overlapping_agents(
-    ego: EgoPose, agents: AgentStates, vehicle: VehicleModel = EGO_VEHICLE, margin_m: float = 0.0
+    ego: EgoPose, agents: AgentStates, vehicle: VehicleModel, margin_m: float = 0.0
 ) -> NDArray[np.bool_]:
     """Which agents (N,) overlap the ego's box, enlarged by a margin on all sides."""
     corners = box_corners(
@@ -76,8 +76,8 @@ def find_collisions(
     stamp_ns: int,
     *,
     ego_in_own_lane: bool,
+    vehicle: VehicleModel,
     ignore_ids: frozenset[int] = frozenset(),
-    vehicle: VehicleModel = EGO_VEHICLE,
 ) -> list[Collision]:
     """New contacts at one instant.
 
@@ -86,8 +86,8 @@ def find_collisions(
         agents: In the map frame.
         stamp_ns: Of both.
         ego_in_own_lane: Whether the whole ego is within one lane; decides the fault of side contacts.
-        ignore_ids: Agents already in contact.
         vehicle: The ego's dimensions.
+        ignore_ids: Agents already in contact.
     """
     found = []
     for row in np.flatnonzero(overlapping_agents(ego, agents, vehicle)):
@@ -176,7 +176,7 @@ class DrivableArea:
                 inside |= _in_polygon(points, shape)
         return inside
 
-    def ego_on_road(self, ego: EgoPose, vehicle: VehicleModel = EGO_VEHICLE) -> bool:
+    def ego_on_road(self, ego: EgoPose, vehicle: VehicleModel) -> bool:
         """Whether all four corners of the ego are on the road."""
         return bool(self.contains(ego_corners(ego, vehicle)).all())
 

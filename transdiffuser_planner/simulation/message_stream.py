@@ -13,7 +13,6 @@ import numpy as np
 
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import Acceleration, EgoState, SignalState
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.recording import encode
 from transdiffuser_planner.recording.definitions import MessageFactory
 from transdiffuser_planner.simulation.road_map import RoadMap
@@ -92,7 +91,7 @@ class MessageStream:
         command = encode.driving_command(make, stamp_ns, self._route.command(self._s_m))
         yield f"{EGO}/command", "transdiffuser_msgs/msg/DrivingCommand", command
         yield f"{EGO}/speed_limit", "std_msgs/msg/Float32", encode.float32(make, self._route.speed_limit(self._s_m))
-        signal = self._route.next_signal(self._s_m + EGO_VEHICLE.front_offset_m, world.signals, stamp_ns)
+        signal = self._route.next_signal(self._s_m + self._rig.vehicle.front_offset_m, world.signals, stamp_ns)
         signal_message = encode.traffic_signal(make, stamp_ns, signal)
         yield f"{EGO}/traffic_signal", "transdiffuser_msgs/msg/TrafficSignal", signal_message
         yield OBJECTS_TOPIC, "derived_object_msgs/msg/ObjectArray", encode.object_array(make, stamp_ns, world.agents)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.expert import (
     STEP_NS,
     STEP_S,
@@ -63,6 +63,7 @@ def perturbed_track(
     worlds: Sequence[WorldState],
     random: np.random.Generator,
     on_road: Callable[[EgoPose], bool],
+    vehicle: VehicleModel,
 ) -> ExpertTrack:
     """The expert's track with jumps to perturbed states and recoveries.
 
@@ -71,7 +72,12 @@ def perturbed_track(
         worlds: Logged states at the same stamps; their agents must not be touched.
         random: Draws times and sizes of the perturbations.
         on_road: Whether the ego at a pose is on the road.
+        vehicle: Its footprint.
     """
+
+    def is_free(recovery: Sequence[EgoPose], meanwhile: Sequence[WorldState]) -> bool:
+        return _is_free(recovery, meanwhile, on_road, vehicle)
+
     poses = list(path.track().poses)
     jumps = []
     first = int(random.uniform(3.0, MIN_GAP_S) / STEP_S)
@@ -81,7 +87,7 @@ def perturbed_track(
             heading_rad=float(random.uniform(-MAX_HEADING_RAD, MAX_HEADING_RAD)),
             speed_factor=float(random.uniform(MIN_SPEED_FACTOR, MAX_SPEED_FACTOR)),
         )
-        recovery = _first_possible(path, first, wanted, worlds, on_road)
+        recovery = _first_possible(path, first, wanted, worlds, is_free)
         if recovery is not None:
             poses[first : first + len(recovery)] = recovery
             jumps.append(first * STEP_NS)
@@ -153,13 +159,13 @@ def _first_possible(
     first: int,
     wanted: Perturbation,
     worlds: Sequence[WorldState],
-    on_road: Callable[[EgoPose], bool],
+    is_free: Callable[[Sequence[EgoPose], Sequence[WorldState]], bool],
 ) -> list[EgoPose] | None:
     """The recovery from the largest perturbation that can be driven well, or None."""
     for factor in SHRINK:
         for timing_recovery_s in TIMING_RECOVERY_S:
             poses = recover(path, first, wanted.scaled(factor), timing_recovery_s)
-            if poses and is_gentle(poses) and _is_free(poses, worlds[first : first + len(poses)], on_road):
+            if poses and is_gentle(poses) and is_free(poses, worlds[first : first + len(poses)]):
                 return poses
     return None
 
@@ -182,8 +188,13 @@ def is_gentle(poses: Sequence[EgoPose]) -> bool:
     )
 
 
-def _is_free(poses: Sequence[EgoPose], worlds: Sequence[WorldState], on_road: Callable[[EgoPose], bool]) -> bool:
+def _is_free(
+    poses: Sequence[EgoPose],
+    worlds: Sequence[WorldState],
+    on_road: Callable[[EgoPose], bool],
+    vehicle: VehicleModel,
+) -> bool:
     for pose, world in zip(poses, worlds, strict=True):
-        if overlapping_agents(pose, world.agents, EGO_VEHICLE, CLEARANCE_M).any() or not on_road(pose):
+        if overlapping_agents(pose, world.agents, vehicle, CLEARANCE_M).any() or not on_road(pose):
             return False
     return True

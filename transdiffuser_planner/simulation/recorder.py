@@ -35,7 +35,7 @@ class RecordingPlan:
 
     Attributes:
         scenario: Map, seed, duration.
-        rig: Sensors.
+        rig: The vehicle and its sensors.
         out: Folder that gets one bag per variant.
         sensor_every: Sensor frames every so many 0.1 s steps.
         variants: 0 is the plain drive, others are perturbed.
@@ -63,7 +63,7 @@ def record(plan: RecordingPlan) -> list[Path]:
     """
     wanted = [v for v in plan.variants if not plan.bag_path(v).is_dir()]
     if wanted:
-        episode = LoggedEpisode(plan.scenario)
+        episode = LoggedEpisode(plan.scenario, plan.rig.vehicle)
         if episode.progress_m() < MIN_PROGRESS_M:
             raise SimulationError(f"the ego moves only {episode.progress_m():.0f} m in traffic that stands; left out")
         road_map = RoadMap.load(network_file(plan.scenario.map_name), episode.route.xy_N2)

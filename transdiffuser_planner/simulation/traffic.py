@@ -15,7 +15,7 @@ import numpy as np
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.errors import SimulationError
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.demand import (
     EGO_DEPART_S,
     EGO_ID,
@@ -70,11 +70,11 @@ class TrafficStart:
 class Traffic:
     """One episode of SUMO traffic. Make one per process."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, vehicle: VehicleModel) -> None:
         import libsumo
 
         self._sumo = libsumo
-        self._scenario = scenario
+        self._scenario, self._vehicle = scenario, vehicle
         self._stamp_ns = 0
         self._ego_on_route = True
         self._ego_s_m = 0.0
@@ -91,14 +91,14 @@ class Traffic:
         network = read_network(path)
         with tempfile.TemporaryDirectory() as scratch:
             demand = Path(scratch) / "demand.rou.xml"
-            demand.write_text(demand_xml(network, self._scenario))
+            demand.write_text(demand_xml(network, self._scenario, self._vehicle))
             self._load(path, demand)
             self._wait_for_ego()
         sumo = self._sumo
         edge_ids = sumo.vehicle.getRoute(EGO_ID)
         self._route = build_route(network, edge_ids, sumo.vehicle.getLaneIndex(EGO_ID))
         self._cap = self._route.speed_cap_mps_N(CAP_LATERAL_MPS2, CAP_YAW_RATE_RADPS, CAP_DECEL_MPS2)
-        self._free_speed = sumo.vehicle.getMaxSpeed(EGO_ID)
+        self._free_speed = min(sumo.vehicle.getMaxSpeed(EGO_ID), self._vehicle.max_speed_mps)
         sumo.vehicle.setLaneChangeMode(EGO_ID, EGO_LANE_CHANGE_MODE)
         pose = self._sumo_ego()
         self._ego_s_m = self._route.project(pose.x_m, pose.y_m, pose.heading_rad)[0]
@@ -164,7 +164,7 @@ class Traffic:
         """Limits SUMO's driver model to what curves allow and asks for the lanes the route runs in."""
         sumo, pose = self._sumo, self._sumo_ego()
         self._ego_s_m = self._route.project(pose.x_m, pose.y_m, pose.heading_rad, self._ego_s_m)[0]
-        front_s = self._ego_s_m + EGO_VEHICLE.front_offset_m
+        front_s = self._ego_s_m + self._vehicle.front_offset_m
         cap = float(np.interp(front_s, self._route.s_N, self._cap))
         sumo.vehicle.setMaxSpeed(EGO_ID, max(1.0, min(self._free_speed, cap)))
         stretch = self._route.lane_at(front_s)
@@ -173,8 +173,8 @@ class Traffic:
             sumo.vehicle.changeLane(EGO_ID, stretch.lane_index, 1.0)
 
     def _place(self, ego: EgoPose) -> None:
-        x = ego.x_m + EGO_VEHICLE.front_offset_m * np.cos(ego.heading_rad)
-        y = ego.y_m + EGO_VEHICLE.front_offset_m * np.sin(ego.heading_rad)
+        x = ego.x_m + self._vehicle.front_offset_m * np.cos(ego.heading_rad)
+        y = ego.y_m + self._vehicle.front_offset_m * np.sin(ego.heading_rad)
         angle = (90.0 - np.degrees(ego.heading_rad)) % 360.0
         try:
             self._sumo.vehicle.moveToXY(
@@ -189,8 +189,8 @@ class Traffic:
         front_x, front_y = vehicle.getPosition(EGO_ID)
         heading = float((np.radians(90.0 - vehicle.getAngle(EGO_ID)) + np.pi) % (2.0 * np.pi) - np.pi)
         return EgoPose(
-            x_m=float(front_x - EGO_VEHICLE.front_offset_m * np.cos(heading)),
-            y_m=float(front_y - EGO_VEHICLE.front_offset_m * np.sin(heading)),
+            x_m=float(front_x - self._vehicle.front_offset_m * np.cos(heading)),
+            y_m=float(front_y - self._vehicle.front_offset_m * np.sin(heading)),
             heading_rad=heading,
             speed_mps=max(0.0, float(vehicle.getSpeed(EGO_ID))),
             acceleration_mps2=float(vehicle.getAcceleration(EGO_ID)),

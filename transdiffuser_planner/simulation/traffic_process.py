@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from transdiffuser_planner.core.errors import MachineError, PlannerError, SimulationError
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.networks import sumo_home
 from transdiffuser_planner.simulation.progress_watch import STALL_S, ProgressWatch
 from transdiffuser_planner.simulation.route import GlobalRoute
@@ -34,8 +35,8 @@ _ENDED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal
 class TrafficClient:
     """Traffic of one scenario, simulated in another process. Use as a context manager, or call close()."""
 
-    def __init__(self, scenario: Scenario, *, stall_s: float = STALL_S) -> None:
-        self.scenario = scenario
+    def __init__(self, scenario: Scenario, vehicle: VehicleModel, *, stall_s: float = STALL_S) -> None:
+        self.scenario, self.vehicle = scenario, vehicle
         self._stall_s = stall_s
         self._started: TrafficStart | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,7 +60,7 @@ class TrafficClient:
         )  # fmt: skip
         theirs.close()
         self._pipe = Connection(ours.detach())
-        self._started = self._ask("start", self.scenario)
+        self._started = self._ask("start", (self.scenario, self.vehicle))
         return self._started
 
     @staticmethod
@@ -157,7 +158,7 @@ def serve(pipe: Connection) -> None:
             return
         try:
             if request == "start":
-                traffic = Traffic(argument)
+                traffic = Traffic(*argument)
                 answer: Any = traffic.start()
             else:
                 assert traffic is not None

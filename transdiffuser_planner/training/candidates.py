@@ -44,7 +44,8 @@ class CandidateSource:
             withheld: Of ``withheld.WITHHELD``: what the model is not given.
         """
         self._backend, self._samples = backend, samples
-        self.contract, self._joint = backend.manifest.contract, backend.manifest.sampler()
+        self.contract, self.vehicle = backend.manifest.contract, backend.manifest.vehicle
+        self._joint = backend.manifest.sampler()
         self._withheld = tuple(withheld)
         self._names = (*stored_observation(self.contract), *LABELS, "stamp_ns", *more)
 

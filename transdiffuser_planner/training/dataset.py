@@ -77,7 +77,7 @@ def convert(job: DatasetJob) -> Counter[str]:
     counts["samples"] = len(rows)
     scenario = job.bag / "scenario.json"
     source = json.loads(scenario.read_text(encoding="utf-8")) if scenario.is_file() else {}
-    meta = {"bag": job.bag.name, **source, "counts": dict(counts)}
+    meta = {"bag": job.bag.name, **source, "vehicle": job.rig.vehicle.to_dict(), "counts": dict(counts)}
     (partial / META_NAME).write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
     partial.rename(job.out)
     return counts

@@ -12,6 +12,7 @@ import numpy as np
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION, ModelContract, agent_specs, observation_specs
 from transdiffuser_planner.core.errors import TrainingError
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.networks.plan_scorer import PlanScorer
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
@@ -47,6 +48,7 @@ def export_model(
     schedule: NoiseSchedule,
     out: Path,
     *,
+    vehicle: VehicleModel,
     codebook: ActionCodebook | None = None,
     scorer: PlanScorer | None = None,
     samples: list[Tensors] | None = None,
@@ -60,6 +62,7 @@ def export_model(
         normalizer, schedule, codebook: Saved beside the graphs; the codebook for a contract with action tokens.
         scorer: Ranks plans; a model does without one.
         out: Folder, replaced when it exists.
+        vehicle: What drove in training; the scorer's features assume its footprint.
         samples: Real inputs (each a batch of one with all observation and agent tensors) on which parity is checked.
         training, metrics: Kept in the manifest.
 
@@ -69,6 +72,7 @@ def export_model(
     """
     network = network.eval()
     contract = network.contract
+    assert scorer is None or scorer.vehicle == vehicle
     if codebook is not None:
         codebook.check(contract)
     elif contract.codebook_size:
@@ -97,6 +101,7 @@ def export_model(
         "name": network.config.name,
         "contract_version": CONTRACT_VERSION,
         "contract": contract.to_dict(),
+        "vehicle": vehicle.to_dict(),
         "files": {path.name: sha256_of(path) for path in sorted(partial.iterdir())},
         "graphs": graphs,
         "encoder_features": list(FEATURE_NAMES),

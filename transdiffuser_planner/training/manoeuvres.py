@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import BevClass, ModelContract
 from transdiffuser_planner.core.geometry import box_corners
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.scoring.displacement import final_displacement_m
 
 FloatArray = NDArray[np.float64]
@@ -60,7 +60,9 @@ def other_manoeuvres(
     route_R2: FloatArray,
     speed_mps: float,
     bev_LL: NDArray[np.uint8],
+    *,
     contract: ModelContract,
+    vehicle: VehicleModel,
     style: Style = MEASURED,
 ) -> dict[str, FloatArray]:
     """At most one plan (T, 3) in base_link for each of "stop", "drive on", "straight", "turn left", "turn right".
@@ -69,14 +71,16 @@ def other_manoeuvres(
         driven_T3: What was driven, in base_link.
         route_R2: The route ahead; may be empty.
         speed_mps: Present speed.
-        bev_LL: Labelled classes around the vehicle; it must stay on road that nobody stands on.
+        bev_LL: Labelled classes around the vehicle; it must stay on unoccupied road.
+        contract: The grid and the plan's times.
+        vehicle: Whose footprint must stay there.
         style: How they are driven.
     """
     found: dict[str, FloatArray] = {}
     for name, plan_T3 in _proposals(driven_T3, route_R2, speed_mps, contract, style):
         if name in found or float(final_displacement_m(plan_T3, driven_T3)) < ANOTHER_M:
             continue
-        if stays_on_road(plan_T3, bev_LL, contract):
+        if stays_on_road(plan_T3, bev_LL, contract, vehicle):
             found[name] = plan_T3
     return found
 
@@ -100,16 +104,18 @@ def _proposals(
                 yield name, _at(_turn(side, radius_m, after_m), slowed_m)
 
 
-def stays_on_road(plan_T3: FloatArray, bev_LL: NDArray[np.uint8], contract: ModelContract) -> bool:
+def stays_on_road(
+    plan_T3: FloatArray, bev_LL: NDArray[np.uint8], contract: ModelContract, vehicle: VehicleModel
+) -> bool:
     """Whether the footprint's corners lie on free road all the way; what leaves the grid does not count as road."""
     start = np.zeros((1, 3))
     at = np.linspace(0.0, len(plan_T3), len(plan_T3) * _FINE_STEPS + 1)[1:]
     pose = np.stack(
         [np.interp(at, np.arange(len(plan_T3) + 1), c) for c in np.concatenate([start, plan_T3]).T], axis=-1
     )
-    center = EGO_VEHICLE.center_offset_m
+    center = vehicle.center_offset_m
     x, y = pose[:, 0] + center * np.cos(pose[:, 2]), pose[:, 1] + center * np.sin(pose[:, 2])
-    corners = box_corners(x, y, pose[:, 2], EGO_VEHICLE.length_m, EGO_VEHICLE.width_m)
+    corners = box_corners(x, y, pose[:, 2], vehicle.length_m, vehicle.width_m)
     cell = np.floor((contract.range_m - corners) / contract.bev_cell_m).astype(np.int64)
     if (cell < 0).any() or (cell >= contract.bev_cells).any():
         return False

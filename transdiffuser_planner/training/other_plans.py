@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import ModelContract, StatusIndex
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
 from transdiffuser_planner.training.manoeuvres import Style, other_manoeuvres
 from transdiffuser_planner.training.samples import SampleSet
@@ -43,13 +44,13 @@ class OtherPlans:
     def make(samples: SampleSet, codebook: ActionCodebook, contract: ModelContract, seed: int) -> OtherPlans:
         """Draw them for all samples that have a bird's-eye label."""
         names = ("plan", "route", "route_valid", "status", "bev", "bev_valid")
-        whole = {name: samples.whole(name) for name in names}
+        whole, vehicle = {name: samples.whole(name) for name in names}, samples.vehicle
         plan = np.zeros((len(samples), MOST, contract.num_plan_steps, 3), dtype=np.float32)
         count = np.zeros(len(samples), dtype=np.int64)
         bar = tqdm(range(len(samples)), desc="other manoeuvres", unit="sample", file=sys.stderr, mininterval=1.0)
         for row in bar:
             rng = np.random.default_rng([seed, row])
-            found = _others({name: value[row] for name, value in whole.items()}, contract, rng)
+            found = _others({name: value[row] for name, value in whole.items()}, contract, vehicle, rng)
             count[row] = len(found)
             for place, other in enumerate(found):
                 plan[row, place] = other
@@ -88,17 +89,19 @@ class OtherPlans:
         return out | {"told_other": told_B}
 
 
-def _others(sample: Batch, contract: ModelContract, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+def _others(
+    sample: Batch, contract: ModelContract, vehicle: VehicleModel, rng: np.random.Generator
+) -> list[NDArray[np.float64]]:
     """Other plans (T, 3) of one sample in random order."""
     if not sample["bev_valid"]:
         return []
     route_R2 = sample["route"][sample["route_valid"] > 0.0].astype(np.float64)
     speed_mps = float(sample["status"][StatusIndex.VX_MPS])
     found: list[NDArray[np.float64]] = []
+    driven_T3 = sample["plan"].astype(np.float64)
     for _ in range(STYLES):
-        plans = other_manoeuvres(
-            sample["plan"].astype(np.float64), route_R2, speed_mps, sample["bev"], contract, Style.drawn(rng)
-        )
+        how = {"contract": contract, "vehicle": vehicle, "style": Style.drawn(rng)}
+        plans = other_manoeuvres(driven_T3, route_R2, speed_mps, sample["bev"], **how)
         found += plans.values()
     order = rng.permutation(len(found))[:MOST]
     return [found[i] for i in order]

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.networks.config import NetworkConfig, named_config
 from transdiffuser_planner.networks.plan_scorer import PlanScorer
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
@@ -49,7 +50,7 @@ def random_codebook(contract: ModelContract, seed: int = 0) -> ActionCodebook | 
 def random_scorer(config: NetworkConfig, contract: ModelContract, seed: int = 0) -> PlanScorer:
     """A scorer as it is before training."""
     torch.manual_seed(seed)
-    return PlanScorer(config, contract).eval()
+    return PlanScorer(config, contract, EGO_VEHICLE).eval()
 
 
 def num_backbone_weights(network: PlannerNetwork) -> int:
@@ -73,5 +74,5 @@ def export_random(name: str, out: Path) -> ExportedModel:
         "note": "Random weights: only its speed means anything.",
         "backbone_weights": num_backbone_weights(network),
     }
-    parts = {"codebook": random_codebook(contract), "scorer": random_scorer(config, contract)}
+    parts = {"codebook": random_codebook(contract), "scorer": random_scorer(config, contract), "vehicle": EGO_VEHICLE}
     return export_model(network, unit_normalizer(contract), schedule, out, training=facts, **parts)

@@ -15,6 +15,7 @@ from torch import nn
 
 from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
 from transdiffuser_planner.core.errors import TrainingError
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
 from transdiffuser_planner.networks.config import NetworkConfig, named_config
 from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.plan_scorer import PlanScorer
@@ -47,6 +48,7 @@ CONTRACTS = {"tiny": TINY, "base": BASE}
 VALIDATION_LIMIT = 1024
 SAMPLING_LIMIT = 256
 BASELINE_DATA = "baselines.json"
+VEHICLE = "vehicle.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +147,27 @@ class Run:
         path.write_text(json.dumps(codebook.to_json()), encoding="utf-8")
         return codebook
 
+    @property
+    def vehicle(self) -> VehicleModel:
+        """What drove in training; the model's or the default car where the run, as of earlier versions, does not say."""
+        path = self.folder / VEHICLE
+        if path.is_file():
+            return VehicleModel.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return EGO_VEHICLE if self.model is None else self.model.manifest.vehicle
+
+    def _keep_vehicle(self, vehicle: VehicleModel) -> None:
+        """Note what drives in training.
+
+        Raises:
+            TrainingError: Another one did so far.
+        """
+        path = self.folder / VEHICLE
+        if path.is_file() and self.vehicle != vehicle:
+            raise TrainingError(
+                f"run {self.folder}: trained on drives of {self.vehicle}, now given those of {vehicle}; give another --out"
+            )
+        path.write_text(json.dumps(vehicle.to_dict()) + "\n", encoding="utf-8")
+
     def _trainer(self, stage: str, network: nn.Module, config: StageConfig, make: MakeBatch, size: int) -> StageTrainer:
         """Of a stage, on batches out of size samples; stages differ in their seed."""
         seed = self.config.seed + {encoder_stage.STAGE: 0, decoder_stage.STAGE: 1, joint_stage.STAGE: 3}.get(stage, 2)
@@ -155,6 +178,7 @@ class Run:
         """Stage 1; pretrained: weights of other networks to start from."""
         config, contract = self.config, self.contract
         with first_process_first():
+            self._keep_vehicle(samples.vehicle)
             normalizer = self.normalizer(samples)
         torch.manual_seed(config.seed)
         network = encoder_stage.EncoderStage(self.network, contract).to(memory_format=torch.channels_last)
@@ -230,8 +254,10 @@ class Run:
 
     def train_scorer(self, plans: ScoredPlans, validation: ScoredPlans) -> None:
         """The scorer, on candidates of an exported model that were scored in recorded moments."""
+        with first_process_first():
+            self._keep_vehicle(plans.vehicle)
         torch.manual_seed(self.config.seed + 2)
-        network = PlanScorer(self.network, self.contract)
+        network = PlanScorer(self.network, self.contract, plans.vehicle)
         make = partial(scorer_stage.make_batch, plans)
         trainer = self._trainer(scorer_stage.STAGE, network, self.config.scorer, make, len(plans))
         validate = partial(scorer_stage.validate, validation)
@@ -241,7 +267,7 @@ class Run:
         """The trained scorer; None if the run has none."""
         if not was_begun(self.folder, scorer_stage.STAGE):
             return None
-        network = PlanScorer(self.network, self.contract)
+        network = PlanScorer(self.network, self.contract, self.vehicle)
         load_into(network, finished_weights(self.folder, scorer_stage.STAGE), self.folder)
         return network.eval()
 

@@ -19,7 +19,8 @@ from transdiffuser_planner.core.contract import (
     TensorSpec,
     observation_specs,
 )
-from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.errors import ConfigError, InputError
+from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 
 NUM_LABEL_AGENTS = 16
 META_NAME = "meta.json"
@@ -96,6 +97,18 @@ class SampleFolder:
     def __len__(self) -> int:
         return len(self.arrays["stamp_ns"])
 
+    @property
+    def vehicle(self) -> VehicleModel:
+        """What drove; the default car where the folder, as of earlier versions, has no such entry.
+
+        Raises:
+            InputError: The entry is no vehicle.
+        """
+        try:
+            return stated_vehicle(self.meta)
+        except ConfigError as error:
+            raise InputError(f"samples {self.path}: {META_NAME}: {error}; make them again with 'dataset'") from None
+
     @staticmethod
     def open(path: Path, contract: ModelContract) -> SampleFolder:
         """Open one folder.
@@ -138,6 +151,19 @@ class SampleSet:
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    @property
+    def vehicle(self) -> VehicleModel:
+        """What drove in all folders.
+
+        Raises:
+            InputError: Different vehicles did.
+        """
+        found = {folder.vehicle: folder.path for folder in self.folders}
+        if len(found) > 1:
+            (one, first), (other, second) = list(found.items())[:2]
+            raise InputError(f"samples of different vehicles: {first}: {one}; {second}: {other}; train on one at a time")
+        return next(iter(found))
 
     def gather(self, index_B: NDArray[np.int64], names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Arrays (B, ...) of the samples at the given indices."""

@@ -52,16 +52,16 @@ def _scores(farther_is_better: float) -> np.ndarray:
 
 def test_a_red_light_outweighs_the_predicted_score() -> None:
     tensors, joint = _tensors(6.0), _two_plans(6.0)
-    assert DrivingChoice(TINY).index(joint, _scores(0.2), tensors) == FAR
+    assert DrivingChoice(TINY, RIG.vehicle).index(joint, _scores(0.2), tensors) == FAR
     tensors["signal"][[SignalIndex.RED, SignalIndex.DISTANCE]] = 1.0, 18.0 / 50.0
     tensors["signal_valid"][:] = 1.0
-    assert DrivingChoice(TINY).index(joint, _scores(0.2), tensors) == NEAR
+    assert DrivingChoice(TINY, RIG.vehicle).index(joint, _scores(0.2), tensors) == NEAR
 
 
 def test_a_passed_stop_line_does_not_count() -> None:
     tensors, joint = _tensors(6.0), _two_plans(6.0)
     tensors["signal"][SignalIndex.RED], tensors["signal_valid"][:] = 1.0, 1.0
-    assert DrivingChoice(TINY).index(joint, _scores(0.2), tensors) == FAR
+    assert DrivingChoice(TINY, RIG.vehicle).index(joint, _scores(0.2), tensors) == FAR
 
 
 def test_a_rejected_candidate_is_not_chosen() -> None:
@@ -70,7 +70,7 @@ def test_a_rejected_candidate_is_not_chosen() -> None:
     size = [AgentIndex.X_M, AgentIndex.Y_M, AgentIndex.COS, AgentIndex.LENGTH_M, AgentIndex.WIDTH_M]
     tensors["agents"][0, size] = 12.0, 0.0, 1.0, 4.0, 1.8
     joint[NEAR, 1, :, 1] = 8.0  # in this joint future the agent leaves the lane
-    assert DrivingChoice(TINY).index(joint, _scores(0.2), tensors) == NEAR
+    assert DrivingChoice(TINY, RIG.vehicle).index(joint, _scores(0.2), tensors) == NEAR
 
 
 @pytest.mark.parametrize("frame", [20, 24, 30])
@@ -91,4 +91,4 @@ def test_it_chooses_what_the_planner_drives(frame: int, monkeypatch: pytest.Monk
     subscores = planner.backend.score(futures.pose_MKT3, scene.features, scene.observation, agents)
     tensors = {name: known[name][0] for name in SCORER_INPUTS}
     assert driven >= 0
-    assert DrivingChoice(planner.contract).index(futures.pose_MKT3, subscores, tensors) == driven
+    assert DrivingChoice(planner.contract, planner.vehicle).index(futures.pose_MKT3, subscores, tensors) == driven

@@ -159,7 +159,8 @@ def write_plans(write):
             outcome = NotReady(reason="no LiDAR yet")
         else:
             outcome = plan(t, FallbackRung.LAST_PLAN, "all rejected") if 4.0 <= t <= 4.4 else plan(t)
-        for name, kind, message in encode_plan.outputs(make, stamp(t), outcome, 130.0 if t == 6.0 else 60.0, CONFIG):
+        what = (stamp(t), outcome, 130.0 if t == 6.0 else 60.0)
+        for name, kind, message in encode_plan.outputs(make, *what, config=CONFIG, vehicle=RIG.vehicle):
             write(f"{encode_plan.OUTPUT_NAMESPACE}/{name}", kind, stamp(t), message)
     for t in (7.0, 7.1, 7.2, 9.5):
         write("/contact", "carla_msgs/msg/CarlaCollisionEvent", stamp(t), encode.collision(make, stamp(t), 7))

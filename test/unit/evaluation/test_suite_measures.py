@@ -7,6 +7,7 @@ pytest.importorskip("libsumo")
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.types import Command, NotReady, SignalState, TrafficSignal, Trajectory
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.drive_events import EventCounter
 from transdiffuser_planner.evaluation.live_drive import Cycle
 from transdiffuser_planner.evaluation.suite.driving_score import driving_score, progress_share
@@ -50,7 +51,7 @@ def world(index: int = 0, x_m: float = 0.0, speed_mps: float = 10.0, others: Age
 def step(index: int = 0, *, end_reason: str = "", on_road: bool = True, signal=None, hits=(), **state) -> EpisodeStep:
     now = world(index, **state)
     return EpisodeStep(
-        world=now, vehicle=state_from_pose(now.ego), route_s_m=20.0 + now.ego.x_m, route_offset_m=0.0,
+        world=now, vehicle=state_from_pose(now.ego, EGO_VEHICLE), route_s_m=20.0 + now.ego.x_m, route_offset_m=0.0,
         progress_m=now.ego.x_m, command=Command.STRAIGHT, speed_limit_mps=13.9, signal=signal,
         new_collisions=tuple(hits), on_road=on_road, end_reason=end_reason,
     )  # fmt: skip
@@ -113,12 +114,12 @@ def test_progress_is_relative_to_the_expert_unless_the_expert_hardly_moves_or_th
 
 def test_time_to_collision_is_the_gap_over_the_difference_of_speeds() -> None:
     # Front bumper at 3.9 m, rear of the other at 23 - 2 m: 17.1 m at 10 m/s; times are looked at every 0.1 s.
-    assert time_to_collision_s(world(others=agents([23.0], 0.0))) == pytest.approx(1.8)
-    assert time_to_collision_s(world(others=agents([23.0], 5.0))) is None
-    assert time_to_collision_s(world(others=agents([33.0], 10.0, np.pi))) == pytest.approx(1.4)
-    assert time_to_collision_s(world(others=agents([-10.0], 30.0))) is None, "who comes from behind is not looked at"
-    assert time_to_collision_s(world(speed_mps=0.0, others=agents([8.0], 10.0, np.pi))) is None
-    assert time_to_collision_s(world()) is None
+    assert time_to_collision_s(world(others=agents([23.0], 0.0)), EGO_VEHICLE) == pytest.approx(1.8)
+    assert time_to_collision_s(world(others=agents([23.0], 5.0)), EGO_VEHICLE) is None
+    assert time_to_collision_s(world(others=agents([33.0], 10.0, np.pi)), EGO_VEHICLE) == pytest.approx(1.4)
+    assert time_to_collision_s(world(others=agents([-10.0], 30.0)), EGO_VEHICLE) is None, "who comes from behind is not looked at"
+    assert time_to_collision_s(world(speed_mps=0.0, others=agents([8.0], 10.0, np.pi)), EGO_VEHICLE) is None
+    assert time_to_collision_s(world(), EGO_VEHICLE) is None
 
 
 def test_comfort_names_the_limit_that_is_broken_and_when() -> None:
@@ -132,7 +133,7 @@ def test_comfort_names_the_limit_that_is_broken_and_when() -> None:
 
 
 def test_a_drive_is_summed_up_in_its_row_and_its_events() -> None:
-    meter = DriveMeter()
+    meter = DriveMeter(vehicle=EGO_VEHICLE)
     red = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=1.0)
     for index in range(100):
         signal = red if index == 30 else None
@@ -155,7 +156,7 @@ def test_a_drive_is_summed_up_in_its_row_and_its_events() -> None:
 
 
 def test_cycles_without_a_plan_count_as_fallbacks_and_as_one_event_while_they_last() -> None:
-    meter = DriveMeter()
+    meter = DriveMeter(vehicle=EGO_VEHICLE)
     for index in range(20):
         outcome = NotReady(reason="no lidar") if 5 <= index < 10 else plan(index * STEP_NS, 0.0)
         meter.see(Cycle(step=step(index, x_m=1.0 * index), outcome=outcome))

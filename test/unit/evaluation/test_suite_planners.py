@@ -11,6 +11,7 @@ from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.types import Command, EgoState, NotReady, SignalState, TrafficSignal, Trajectory
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.expert_drives import expert_drive
 from transdiffuser_planner.evaluation.live_drive import LiveDrive
 from transdiffuser_planner.evaluation.planner_interface import (
@@ -55,7 +56,7 @@ def instant(speed_mps: float, others: AgentStates | None = None, signal: Traffic
     pose = EgoPose(x_m=50.0, y_m=0.0, heading_rad=0.0, speed_mps=speed_mps)
     world = WorldState(stamp_ns=0, ego=pose, agents=others or AgentStates.empty("map"))
     step = EpisodeStep(
-        world=world, vehicle=state_from_pose(pose), route_s_m=50.0, route_offset_m=0.0, progress_m=0.0,
+        world=world, vehicle=state_from_pose(pose, EGO_VEHICLE), route_s_m=50.0, route_offset_m=0.0, progress_m=0.0,
         command=Command.STRAIGHT, speed_limit_mps=10.0, signal=signal,
     )  # fmt: skip
     ego = EgoState(stamp_ns=0, frame_id="map", x_m=50.0, y_m=0.0, heading_rad=0.0, vx_mps=speed_mps)
@@ -65,7 +66,10 @@ def instant(speed_mps: float, others: AgentStates | None = None, signal: Traffic
 def idm_plan(*args, **keywords) -> Trajectory:
     planner = IdmPlanner()
     empty = RoadMap(name="", lanes=(), junctions=(), walking_areas=(), stop_lines=(), heads=(), buildings=())
-    planner.reset(PlannerInitialization(scenario=Scenario(map_name="town-001", seed=1), route=route(), road_map=empty))
+    initialization = PlannerInitialization(
+        scenario=Scenario(map_name="town-001", seed=1), vehicle=EGO_VEHICLE, route=route(), road_map=empty
+    )
+    planner.reset(initialization)
     return planner.plan(instant(*args, **keywords))
 
 
@@ -89,7 +93,7 @@ def test_the_intelligent_driver_stops_behind_who_stands_on_the_route_only() -> N
 
 
 def test_agents_on_the_route_are_known_by_their_rear_and_their_speed_along_it() -> None:
-    leaders = agents_on_route(route(), 53.9, someone(80.0, y_m=1.5, speed_mps=4.0))
+    leaders = agents_on_route(route(), 53.9, someone(80.0, y_m=1.5, speed_mps=4.0), EGO_VEHICLE)
     assert leaders.rear_m_L == pytest.approx([78.0]) and leaders.speed_L == pytest.approx([4.0])
 
 
@@ -112,11 +116,11 @@ def test_lights_are_stopped_at_when_red_or_when_amber_leaves_room(state, distanc
 
 
 def test_the_experts_drive_is_the_same_from_the_cache_and_can_be_followed(tmp_path: Path) -> None:
-    driven = expert_drive(SCENARIO, tmp_path)
+    driven = expert_drive(SCENARIO, EGO_VEHICLE, tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 1
-    assert expert_drive(SCENARIO, tmp_path) == driven
+    assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == driven
     next(tmp_path.glob("*.npz")).write_bytes(b"broken")
-    assert expert_drive(SCENARIO, tmp_path) == driven
+    assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == driven
     rig, config = suite_rig(), suite_config(make_specs(["log-future"])[0][0])
     with LiveDrive(SCENARIO, ExpertPlanner(), rig, config) as live:
         *_, last = live.cycles()

@@ -16,6 +16,7 @@ pytest.importorskip("tqdm")
 
 from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.core.errors import ConfigError, MachineError, SimulationError
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.suite import run
 from transdiffuser_planner.evaluation.suite.drive_recording import unpacked
 from transdiffuser_planner.evaluation.suite.finish import read_summary
@@ -31,7 +32,7 @@ COMMAND = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--p
 
 def jobs(seeds: tuple[int, ...] = (8003, 8004)):
     (spec,), _ = make_specs(["constant-velocity"])
-    return [make_job(draw_scenario(seed, duration_s=10.0), spec, spec.identity()) for seed in seeds]
+    return [make_job(draw_scenario(seed, duration_s=10.0), spec, spec.identity(), EGO_VEHICLE) for seed in seeds]
 
 
 def without_cost(entries):
@@ -123,8 +124,8 @@ def test_another_planner_scenario_or_duration_is_another_job() -> None:
     (first,), (second,) = jobs((8003,)), jobs((8004,))
     assert first.key != second.key and first.key == jobs((8003,))[0].key
     (spec,), _ = make_specs(["idm"])
-    assert make_job(first.scenario, spec, spec.identity()).key != first.key
-    assert make_job(draw_scenario(8003, duration_s=11.0), first.planner, first.planner.identity()).key != first.key
+    assert make_job(first.scenario, spec, spec.identity(), EGO_VEHICLE).key != first.key
+    assert make_job(draw_scenario(8003, duration_s=11.0), first.planner, first.planner.identity(), EGO_VEHICLE).key != first.key
 
 
 def test_a_recording_holds_the_drive_its_plans_and_its_traffic(store: Store) -> None:
@@ -185,10 +186,10 @@ def test_scenarios_that_cannot_be_driven_are_named_and_the_others_go_on(tmp_path
 
     real = job.expert_drive
 
-    def failing(scenario):
+    def failing(scenario, vehicle):
         if scenario.seed == 8004:
             raise SimulationError("made to fail")
-        return real(scenario)
+        return real(scenario, vehicle)
 
     monkeypatch.setattr(job, "expert_drive", failing)
     assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 0

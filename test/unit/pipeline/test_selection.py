@@ -5,6 +5,7 @@ import numpy as np
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import TINY, BevClass
 from transdiffuser_planner.core.types import SignalState, TrafficSignal
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.pipeline.clearance import FAR_M
 from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother, SmoothPlans
@@ -23,7 +24,7 @@ def ahead(distance_m: float, side_m: float = 0.0) -> np.ndarray:
 
 def ranked(plans: SmoothPlans, **given: object) -> Ranking:
     far = np.full(plans.speed_MF.shape, FAR_M)
-    inputs = {"obstacle_clearance_MF": far, "agent_clearance_MF": far, "bev_probability_KLL": None}
+    inputs = {"vehicle": EGO_VEHICLE, "obstacle_clearance_MF": far, "agent_clearance_MF": far, "bev_probability_KLL": None}
     inputs |= {"route_R2": None, "signal": None, "previous_F3": None, **given}
     return rank(plans, np.ones(len(far), dtype=bool), SelectionInputs(**inputs), TINY, CONFIG)  # type: ignore[arg-type]
 
@@ -92,8 +93,8 @@ def test_probabilities_sum_to_one_over_the_feasible_candidates() -> None:
     plans = SMOOTHER.smooth(np.stack([ahead(d) for d in (5.0, 10.0, 15.0)]), 4.0)
     far = np.full(plans.speed_MF.shape, FAR_M)
     inputs = SelectionInputs(
-        obstacle_clearance_MF=far, agent_clearance_MF=far, bev_probability_KLL=None, route_R2=None, signal=None,
-        previous_F3=None,
+        vehicle=EGO_VEHICLE, obstacle_clearance_MF=far, agent_clearance_MF=far, bev_probability_KLL=None, route_R2=None,
+        signal=None, previous_F3=None,
     )  # fmt: skip
     feasible = np.asarray([True, False, True])
     ranking = rank(plans, feasible, inputs, TINY, CONFIG)

@@ -15,6 +15,7 @@ from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.topics import PARAMS, TopicMap
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, LoggedEpisode
@@ -49,7 +50,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expert() -> LoggedEpisode:
     """The expert's drive through a town with turns."""
-    return LoggedEpisode(draw_scenario(SEED, duration_s=30.0))
+    return LoggedEpisode(draw_scenario(SEED, duration_s=30.0), EGO_VEHICLE)
 
 
 def test_expert_is_comfortable_and_touches_nobody(expert: LoggedEpisode) -> None:
@@ -69,12 +70,12 @@ def test_perturbed_drive_leaves_the_track_and_comes_back(expert: LoggedEpisode) 
 
 
 def test_same_seed_gives_the_same_drive() -> None:
-    drives = [LoggedEpisode(draw_scenario(8101, duration_s=12.0)).expert_track().poses for _ in range(2)]
+    drives = [LoggedEpisode(draw_scenario(8101, duration_s=12.0), EGO_VEHICLE).expert_track().poses for _ in range(2)]
     assert drives[0] == drives[1]
 
 
 def test_ego_without_commands_rolls_and_with_brakes_stops() -> None:
-    with ClosedLoopEpisode(draw_scenario(SEED, duration_s=20.0)) as episode:
+    with ClosedLoopEpisode(draw_scenario(SEED, duration_s=20.0), EGO_VEHICLE) as episode:
         step = episode.start()
         for _ in range(60):
             step = episode.step(-6.0, 0.0)

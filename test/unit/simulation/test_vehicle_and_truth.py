@@ -31,7 +31,7 @@ def one_car(x: float, y: float, heading: float = 0.0, speed: float = 5.0) -> Age
 
 def run(state: EgoVehicleState, acceleration: float, steering: float, seconds: float) -> EgoVehicleState:
     for _ in range(round(seconds / 0.02)):
-        state = step_vehicle(state, acceleration_cmd_mps2=acceleration, steering_cmd_rad=steering, dt_s=0.02)
+        state = step_vehicle(state, acceleration_cmd_mps2=acceleration, steering_cmd_rad=steering, dt_s=0.02, model=EGO_VEHICLE)
     return state
 
 
@@ -62,18 +62,19 @@ def test_braking_stops_and_never_reverses() -> None:
 )
 def test_fault_of_a_contact(car: AgentStates, ego_speed: float, kind: CollisionKind, at_fault: bool) -> None:
     ego = EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=ego_speed)
-    found = find_collisions(ego, car, 0, ego_in_own_lane=True)
+    found = find_collisions(ego, car, 0, ego_in_own_lane=True, vehicle=EGO_VEHICLE)
     assert [(c.kind, c.at_fault) for c in found] == [(kind, at_fault)]
 
 
 def test_a_side_contact_outside_the_own_lane_is_the_egos_fault() -> None:
     ego = EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=4.0)
-    assert find_collisions(ego, one_car(1.0, 1.7), 0, ego_in_own_lane=False)[0].at_fault
+    assert find_collisions(ego, one_car(1.0, 1.7), 0, ego_in_own_lane=False, vehicle=EGO_VEHICLE)[0].at_fault
 
 
 def test_cars_a_hand_apart_do_not_touch() -> None:
     ego = EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=4.0)
-    assert not find_collisions(ego, one_car(EGO_VEHICLE.front_offset_m + 4.5 / 2 + 0.1, 0.0), 0, ego_in_own_lane=True)
+    car = one_car(EGO_VEHICLE.front_offset_m + 4.5 / 2 + 0.1, 0.0)
+    assert not find_collisions(ego, car, 0, ego_in_own_lane=True, vehicle=EGO_VEHICLE)
 
 
 def test_seeds_belong_to_one_split_and_keep_it() -> None:

@@ -13,6 +13,7 @@ pytest.importorskip("pytorch_lightning")
 
 from transdiffuser_planner.core.contract import TINY  # noqa: E402
 from transdiffuser_planner.core.errors import ConfigError  # noqa: E402
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
 from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
 from transdiffuser_planner.networks.losses import decorrelation_loss  # noqa: E402
 from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES  # noqa: E402
@@ -100,7 +101,7 @@ def test_agents_that_are_not_joint_do_not_see_one_another() -> None:
 def test_networks_that_are_not_joint_are_exported_exactly(tmp_path: Path) -> None:
     contract = replace(TINY, codebook_size=0)
     network = random_network(ALONE, contract)
-    result = export_model(network, unit_normalizer(contract), NoiseSchedule.cosine(10), tmp_path / "alone")
+    result = export_model(network, unit_normalizer(contract), NoiseSchedule.cosine(10), tmp_path / "alone", vehicle=EGO_VEHICLE)
     assert max(result.difference.values()) < 1e-4
 
 

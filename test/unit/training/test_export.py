@@ -13,6 +13,7 @@ pytest.importorskip("onnx")
 
 from transdiffuser_planner.core.contract import SCORER_INPUTS, TINY, observation_specs  # noqa: E402
 from transdiffuser_planner.core.errors import ModelError, TrainingError  # noqa: E402
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
 from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
 from transdiffuser_planner.networks.planner_network import PlannerNetwork  # noqa: E402
 from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule  # noqa: E402
@@ -31,7 +32,8 @@ def export_random_weights(out: Path) -> export.ExportedModel:
     """The network with a codebook of plausible segments."""
     schedule, codebook = NoiseSchedule.cosine(TINY.num_denoise_steps), random_codebook(TINY)
     scorer = random_scorer(tiny_config(), TINY)
-    return export.export_model(make_network(), unit_normalizer(TINY), schedule, out, codebook=codebook, scorer=scorer)
+    parts = {"vehicle": EGO_VEHICLE, "codebook": codebook, "scorer": scorer}
+    return export.export_model(make_network(), unit_normalizer(TINY), schedule, out, **parts)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from transdiffuser_planner.core.contract import TINY, BevClass
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.token_following import following_table
 from transdiffuser_planner.evaluation.token_picture import draw_told
 from transdiffuser_planner.training.manoeuvres import other_manoeuvres, stays_on_road
@@ -18,7 +19,7 @@ def _straight(speed_mps: float) -> np.ndarray:
 
 def _others(speed_mps: float, bev: np.ndarray = ROAD, route: np.ndarray | None = None) -> dict[str, np.ndarray]:
     no_route = np.zeros((0, 2)) if route is None else route
-    return other_manoeuvres(_straight(speed_mps), no_route, speed_mps, bev, TINY)
+    return other_manoeuvres(_straight(speed_mps), no_route, speed_mps, bev, contract=TINY, vehicle=EGO_VEHICLE)
 
 
 def test_stop_and_turns_are_other_things_than_going_straight_on() -> None:
@@ -41,10 +42,10 @@ def test_what_is_no_road_or_taken_is_not_possible() -> None:
     lane = np.full_like(ROAD, int(BevClass.BACKGROUND))
     lane[:, 30:34] = int(BevClass.ROAD)  # 4 m wide, straight ahead
     assert set(_others(5.0, lane)) == {"stop"}
-    assert stays_on_road(_straight(5.0), lane, TINY)
+    assert stays_on_road(_straight(5.0), lane, TINY, EGO_VEHICLE)
     lane[10:14, 30:34] = int(BevClass.VEHICLE)
-    assert not stays_on_road(_straight(5.0), lane, TINY)
-    assert not stays_on_road(_straight(9.0), ROAD, TINY)  # leaves the grid
+    assert not stays_on_road(_straight(5.0), lane, TINY, EGO_VEHICLE)
+    assert not stays_on_road(_straight(9.0), ROAD, TINY, EGO_VEHICLE)  # leaves the grid
 
 
 def _told(name: str, end_m: float, ends_m: list[float]) -> dict[str, object]:

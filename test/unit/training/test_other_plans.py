@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from transdiffuser_planner.core.contract import TINY, BevClass  # noqa: E402
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
 from transdiffuser_planner.pipeline.action_codebook import ActionCodebook, follow  # noqa: E402
 from transdiffuser_planner.training import decoder_stage, other_plans  # noqa: E402
 from transdiffuser_planner.training.config import AugmentationConfig, TrainingConfig  # noqa: E402
@@ -47,7 +48,7 @@ def test_other_plans_stay_on_the_road_and_their_tokens_lead_there(samples: Sampl
     for row in np.flatnonzero(others.count_N):
         for place in range(others.count_N[row]):
             plan = others.plan_NOT3[row, place].astype(np.float64)
-            assert stays_on_road(plan, samples.whole("bev")[row], TINY)
+            assert stays_on_road(plan, samples.whole("bev")[row], TINY, EGO_VEHICLE)
             gap = follow(others.said_NOT3[row, place].astype(np.float64))[:, :2] - plan[:, :2]
             assert np.hypot(*gap.T).mean() < 0.8
 
@@ -92,6 +93,6 @@ def test_they_are_made_once(tmp_path: Path, samples: SampleSet, codebook: Action
     first = OtherPlans.cached(path, samples, codebook, TINY, 0)
     np.testing.assert_array_equal(first.plan_NOT3, others.plan_NOT3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(other_plans, "other_manoeuvres", lambda *_: {})
+        patch.setattr(other_plans, "other_manoeuvres", lambda *_, **__: {})
         np.testing.assert_array_equal(OtherPlans.cached(path, samples, codebook, TINY, 0).count_N, others.count_N)
         assert not OtherPlans.cached(path, samples, codebook, TINY, 1).count_N.any()  # another seed: made again

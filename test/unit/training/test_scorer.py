@@ -103,10 +103,12 @@ def test_contact_is_as_likely_as_samples_say() -> None:
     agents[:, 0, 0] = torch.tensor([10.0 + EGO_VEHICLE.center_offset_m, 0.0, 0.0])
     features = torch.zeros(1, 1, NUM_AGENT_FEATURES)
     features[..., [AgentIndex.LENGTH_M, AgentIndex.WIDTH_M]] = torch.tensor([4.0, 2.0])
-    chance = _chance_of_contact(pose, agents, features, torch.ones(1, 1))
+    chance = _chance_of_contact(pose, agents, {"agents": features, "agents_valid": torch.ones(1, 1)}, EGO_VEHICLE)
     np.testing.assert_allclose(chance[..., :2].numpy(), 0.25, atol=0.01)
-    assert not _chance_of_contact(pose, agents, features, torch.zeros(1, 1)).any()
-    assert not _chance_of_contact(pose, agents[:, :, :0], features[:, :0], torch.zeros(1, 0)).any()
+    masked = {"agents": features, "agents_valid": torch.zeros(1, 1)}
+    assert not _chance_of_contact(pose, agents, masked, EGO_VEHICLE).any()
+    without = {"agents": features[:, :0], "agents_valid": torch.zeros(1, 0)}
+    assert not _chance_of_contact(pose, agents[:, :, :0], without, EGO_VEHICLE).any()
 
 
 def test_ranking_prefers_the_order_of_the_truth() -> None:
@@ -138,10 +140,10 @@ def test_worse_plans_come_after_the_models_and_leave_them_alone() -> None:
 
 def test_scored_plans_come_back_from_disk(tmp_path) -> None:
     moment = {"score": np.full((12, 5), 0.5), "pose": np.full((12, 8, 3), 30.123456), "agents": np.ones((2, len(AgentIndex)))}
-    save_drive(tmp_path / "drive.npz", [moment, moment])
+    save_drive(tmp_path / "drive.npz", [moment, moment], EGO_VEHICLE)
     plans = ScoredPlans.open(tmp_path)
     assert len(plans) == 2 and plans.num_candidates == 12 - NUM_ALTERED
-    save_drive(tmp_path / "more" / "drive.npz", [moment])
+    save_drive(tmp_path / "more" / "drive.npz", [moment], EGO_VEHICLE)
     assert len(ScoredPlans.open(tmp_path)) == 3
     np.testing.assert_allclose(plans.gather(np.asarray([1]))["pose"], 30.123456, rtol=1e-6)
     with pytest.raises(InputError, match="make them with 'transdiffuser evaluate plans'"):

@@ -11,6 +11,7 @@ import numpy as np
 from transdiffuser_planner.core.errors import EvaluationError, InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraIntrinsics
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.report.drive import CameraView, Drive, PlanCycle, TrafficLight
 from transdiffuser_planner.evaluation.report.thinning import Pace, thin_cloud, thumbnail
 from transdiffuser_planner.pipeline.ego_history import odometry_in_base
@@ -80,7 +81,7 @@ class _Collector:
     """Takes messages in and keeps what the report needs."""
 
     def __init__(self, bag: Path, topics: TopicMap, rig: Rig | None, held: dict[str, str]) -> None:
-        self._drive = Drive(bag=bag)
+        self._drive = Drive(bag=bag, vehicle=EGO_VEHICLE if rig is None else rig.vehicle)
         self._rig = rig
         self._ego: list[tuple[int, float, float, float, float]] = []
         self._newest_ns: int | None = None

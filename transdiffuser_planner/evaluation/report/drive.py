@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.types import CameraIntrinsics, Command, SignalState, Trajectory
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.report.thinning import Picture, ThinCloud
 from transdiffuser_planner.recording.decode_plan import RecordedAgents, RecordedCandidates, RecordedStatus
 
@@ -57,6 +58,7 @@ class Drive:
 
     Attributes:
         bag, damage: Where it was read from, and why reading ended early, or "".
+        vehicle: What drives; the default car where no rig is known.
         frame_id: The odometry's frame.
         stamp_ns_F, pose_F3, speed_F: base_link over time; x, y, heading (unwrapped); m/s.
         map_name, map_pieces: Ground truth of the road as (kind, vertices (N, 2)), if any.
@@ -71,6 +73,7 @@ class Drive:
     """
 
     bag: Path
+    vehicle: VehicleModel
     damage: str = ""
     frame_id: str = ""
     stamp_ns_F: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

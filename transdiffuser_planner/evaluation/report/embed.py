@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transdiffuser_planner.core.types import FallbackRung
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.report.drive import Drive, PlanCycle
 from transdiffuser_planner.evaluation.report.summary import RUNG_NAMES, cards, events, notes, table
 from transdiffuser_planner.evaluation.report.thinning import within_budget
@@ -62,9 +61,9 @@ class _Embedder:
             "worst": [asdict(event) | {"time_s": round(event.time_s, 3)} for event in worst_moments(drive)],
             "rungs": [RUNG_NAMES[rung] for rung in FallbackRung],
             "vehicle": {
-                "length": EGO_VEHICLE.length_m,
-                "width": EGO_VEHICLE.width_m,
-                "center": EGO_VEHICLE.center_offset_m,
+                "length": drive.vehicle.length_m,
+                "width": drive.vehicle.width_m,
+                "center": drive.vehicle.center_offset_m,
             },
             "ego": self._ego(),
             "map": [[kind, self._flat(xy)] for kind, xy in drive.map_pieces],

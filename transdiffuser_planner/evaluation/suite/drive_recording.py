@@ -42,7 +42,8 @@ class DriveRecorder:
         self._ego: list[tuple[float, float, float, float]] = []
         self._stamps: list[int] = []
         self._pieces = live.road_map.map_polygons()
-        self._drive = Drive(bag=Path(live.scenario.map_name), frame_id=MAP_FRAME, can_report_collisions=True)
+        name, vehicle = Path(live.scenario.map_name), live.rig.vehicle
+        self._drive = Drive(bag=name, vehicle=vehicle, frame_id=MAP_FRAME, can_report_collisions=True)
         self._drive.routes.append((0, live.route.xy_N2))
         self._drive.lights = [
             TrafficLight(number=i, x_m=head.x_m, y_m=head.y_m, facing_rad=head.facing_rad)

@@ -27,7 +27,7 @@ class ExpertPlanner:
         Raises:
             SimulationError: There is none.
         """
-        poses = expert_drive(initialization.scenario).poses
+        poses = expert_drive(initialization.scenario, initialization.vehicle).poses
         self._pose_K3 = np.asarray([(p.x_m, p.y_m, p.heading_rad) for p in poses])
         self._pose_K3[:, 2] = np.unwrap(self._pose_K3[:, 2])
         self._speed_K = np.asarray([p.speed_mps for p in poses])

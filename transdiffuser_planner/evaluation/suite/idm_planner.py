@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.geometry import box_corners, project_onto_polyline
 from transdiffuser_planner.core.types import SignalState, TrafficSignal, Trajectory
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.live_drive import STEP_S
 from transdiffuser_planner.evaluation.planner_interface import ObservationLevel, PlannerInitialization, PlannerInput
 from transdiffuser_planner.evaluation.suite.trajectories import trajectory
@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 MAX_ACCELERATION_MPS2, COMFORTABLE_BRAKING_MPS2, HARDEST_BRAKING_MPS2 = 1.5, 2.0, 6.0
 MIN_GAP_M, HEADWAY_S, EXPONENT = 2.0, 1.2, 4.0
 CURVE_LATERAL_MPS2, CURVE_YAW_RATE_RADPS, CURVE_BRAKING_MPS2 = 2.0, 0.8, 1.0
-CORRIDOR_HALF_M = EGO_VEHICLE.width_m / 2.0 + 0.3
+CORRIDOR_MARGIN_M = 0.3
 LOOK_AHEAD_M = 90.0
 AMBER_BRAKING_MPS2 = 3.0
 NUM_STEPS = 40
@@ -42,14 +42,16 @@ class Leaders:
     speed_L: FloatArray
 
 
-def agents_on_route(route: GlobalRoute, front_m: float, agents: AgentStates) -> Leaders:
+def agents_on_route(route: GlobalRoute, front_m: float, agents: AgentStates, vehicle: VehicleModel) -> Leaders:
     """Agents whose box reaches into the corridor of the vehicle along the route ahead.
 
     Args:
         route: To be driven.
         front_m: Arc length of the front bumper.
         agents: In the map frame.
+        vehicle: The corridor is 0.3 m wider than it on either side.
     """
+    half_m = vehicle.width_m / 2.0 + CORRIDOR_MARGIN_M
     near = (route.s_N > front_m - 10.0) & (route.s_N < front_m + LOOK_AHEAD_M)
     line_K2 = route.xy_N2[near]
     if len(line_K2) < 2 or not len(agents):
@@ -58,7 +60,7 @@ def agents_on_route(route: GlobalRoute, front_m: float, agents: AgentStates) -> 
     corner_N42 = box_corners(agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.length_m_N, agents.width_m_N)
     s_X, offset_X = project_onto_polyline(line_K2, corner_N42.reshape(-1, 2))
     s_N4, offset_N4 = start_m + s_X.reshape(-1, 4), offset_X.reshape(-1, 4)
-    is_in = (offset_N4.min(axis=1) < CORRIDOR_HALF_M) & (offset_N4.max(axis=1) > -CORRIDOR_HALF_M)
+    is_in = (offset_N4.min(axis=1) < half_m) & (offset_N4.max(axis=1) > -half_m)
     # Beyond either end of the stretch everything projects onto the end itself.
     is_ahead = (s_N4.max(axis=1) > front_m) & (
         s_N4.min(axis=1) < start_m + np.hypot(*np.diff(line_K2, axis=0).T).sum() - 0.1
@@ -103,15 +105,16 @@ class IdmPlanner:
     def reset(self, initialization: PlannerInitialization) -> None:
         """Look at the route."""
         route = self._route = initialization.route
+        self._vehicle = initialization.vehicle
         self._heading_N = _headings(route)
         cap_N = route.speed_cap_mps_N(CURVE_LATERAL_MPS2, CURVE_YAW_RATE_RADPS, CURVE_BRAKING_MPS2)
         self._wanted_N = np.minimum(cap_N, route.speed_limit_mps_N)
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
         """Four seconds of the model's equation, leaders going on at their speed."""
-        step, route = planner_input.step, self._route
-        front_m = step.route_s_m + EGO_VEHICLE.front_offset_m
-        leaders = agents_on_route(route, front_m, step.world.agents)
+        step, route, vehicle = planner_input.step, self._route, self._vehicle
+        front_m = step.route_s_m + vehicle.front_offset_m
+        leaders = agents_on_route(route, front_m, step.world.agents, vehicle)
         rear_L, speed_L = leaders.rear_m_L, np.maximum(leaders.speed_L, 0.0)
         speed = planner_input.ego.vx_mps
         if must_stop(step.signal, speed):
@@ -121,7 +124,7 @@ class IdmPlanner:
             speed_L = np.append(speed_L, 0.0)
         s, travelled, speeds = step.route_s_m, [step.route_s_m], [speed]
         for index in range(NUM_STEPS):
-            gap_L = rear_L + speed_L * STEP_S * index - (s + EGO_VEHICLE.front_offset_m)
+            gap_L = rear_L + speed_L * STEP_S * index - (s + vehicle.front_offset_m)
             wanted = float(np.interp(s, route.s_N, self._wanted_N))
             change = acceleration(speed, wanted, gap_L, speed_L)
             after = max(speed + change * STEP_S, 0.0)

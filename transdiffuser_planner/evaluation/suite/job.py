@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.errors import MachineError, PlannerError
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.drive_bag import DriveBag
 from transdiffuser_planner.evaluation.expert_drives import expert_drive
 from transdiffuser_planner.evaluation.live_drive import LiveDrive
@@ -62,16 +63,25 @@ class JobOutcome:
     cost: dict[str, float]
 
 
-def make_job(scenario: Scenario, planner: PlannerSpec, identity: dict[str, Any], bags: Path | None = None) -> SuiteJob:
+def make_job(
+    scenario: Scenario,
+    planner: PlannerSpec,
+    identity: dict[str, Any],
+    vehicle: VehicleModel,
+    bags: Path | None = None,
+) -> SuiteJob:
     """A job with its key.
 
     Args:
         scenario: To be driven.
         planner: Drives.
         identity: ``planner.identity()``, which costs reading files.
+        vehicle: Of the suite's rig.
         bags: Folder for bags of the drives of models, one subfolder per planner; None records none.
     """
     described = {"version": VERSION, "scenario": asdict(scenario), "planner": identity}
+    if vehicle.differences():  # rows of the default car that earlier versions drove stay valid
+        described["vehicle"] = vehicle.to_dict()
     text = json.dumps(described, sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     bag = bags / planner.label.replace(" ", "_") / f"seed{scenario.seed:05d}" if bags and planner.is_model else None
@@ -105,15 +115,15 @@ def run_job(job: SuiteJob) -> JobOutcome:
 
 
 def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
-    spec, scenario = job.planner, job.scenario
-    expert_m = expert_drive(scenario).progress_m
-    meter = DriveMeter()
-    with LiveDrive(scenario, make_planner(spec), suite_rig(), suite_config(spec)) as live, ExitStack() as stack:
+    spec, scenario, rig = job.planner, job.scenario, suite_rig()
+    expert_m = expert_drive(scenario, rig.vehicle).progress_m
+    meter = DriveMeter(vehicle=rig.vehicle)
+    with LiveDrive(scenario, make_planner(spec), rig, suite_config(spec)) as live, ExitStack() as stack:
         recorder = DriveRecorder(live)
         bag = None
         if job.bag is not None:
             stream = MessageStream(make_message, live.rig, live.route, live.road_map)
-            bag = stack.enter_context(DriveBag(job.bag, stream, live.config))
+            bag = stack.enter_context(DriveBag(job.bag, stream, live.config, rig.vehicle))
         for cycle in live.cycles():
             meter.see(cycle)
             recorder.see(cycle)

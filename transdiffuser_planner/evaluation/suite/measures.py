@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.types import NotReady, PlanResult, Trajectory
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.drive_events import EventCounter, is_fallback
 from transdiffuser_planner.evaluation.live_drive import STEP_S, Cycle, trajectory_of
 from transdiffuser_planner.evaluation.suite.driving_score import driving_score, progress_share
@@ -27,8 +28,9 @@ LEFT_ROUTE, ROUTE_END = "left_route", "route_end"
 
 @dataclass(slots=True)
 class DriveMeter:
-    """Takes in a drive cycle by cycle."""
+    """Takes in a drive of a vehicle cycle by cycle."""
 
+    vehicle: VehicleModel
     counter: EventCounter = field(default_factory=EventCounter)
     poses: list[EgoPose] = field(default_factory=list)
     ttc_s: list[float | None] = field(default_factory=list)
@@ -40,7 +42,7 @@ class DriveMeter:
         """Take in one instant."""
         self.counter.see(cycle)
         self.poses.append(cycle.step.world.ego)
-        self.ttc_s.append(time_to_collision_s(cycle.step.world))
+        self.ttc_s.append(time_to_collision_s(cycle.step.world, self.vehicle))
         if is_fallback(cycle):
             self.fallbacks.append((cycle.step.world.stamp_ns, _reason(cycle)))
         planned = trajectory_of(cycle.outcome)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.types import NotReady, SignalState, Trajectory
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.live_drive import STEP_S
 from transdiffuser_planner.evaluation.planner_interface import ObservationLevel, PlannerInitialization, PlannerInput
 from transdiffuser_planner.evaluation.scene_map import make_map
@@ -42,6 +41,7 @@ class PdmClosedPlanner:
         """
         self._name = f"{initialization.scenario.map_name} {initialization.scenario.seed}"
         self._route_N2 = distinct(initialization.route.xy_N2)
+        self._front_m = initialization.vehicle.front_offset_m
         pieces = [(int(kind), xy) for kind, xy in initialization.road_map.map_polygons()]
         self._map = make_map(pieces, self._route_N2)
 
@@ -83,7 +83,7 @@ class PdmClosedPlanner:
         signal = planner_input.step.signal
         if signal is None or signal.state is not SignalState.RED or not signal.distance_m > 0.0:
             return []
-        line_m = planner_input.step.route_s_m + EGO_VEHICLE.front_offset_m + signal.distance_m
+        line_m = planner_input.step.route_s_m + self._front_m + signal.distance_m
         found = red_light(self._route_N2, line_m, np.ones(1, dtype=bool))
         return [] if found is None else [found]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.geometry import box_corners, boxes_overlap
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.world_state import WorldState
 
 FloatArray = NDArray[np.float64]
@@ -16,28 +16,29 @@ AHEAD_S_A: FloatArray = np.linspace(0.0, HORIZON_S, 31)
 MOVING_MPS = 0.1
 
 
-def time_to_collision_s(world: WorldState) -> float | None:
+def time_to_collision_s(world: WorldState, vehicle: VehicleModel) -> float | None:
     """When the ego would touch somebody who is not behind it; None: not within 3 s, or it stands.
 
     Args:
         world: In the map frame.
+        vehicle: The ego's footprint.
     """
     ego, agents = world.ego, world.agents
     if ego.speed_mps < MOVING_MPS or not len(agents):
         return None
     dx, dy = agents.x_m_N - ego.x_m, agents.y_m_N - ego.y_m
-    reach_N = HORIZON_S * (ego.speed_mps + agents.speed_mps_N) + EGO_VEHICLE.length_m + agents.length_m_N
+    reach_N = HORIZON_S * (ego.speed_mps + agents.speed_mps_N) + vehicle.length_m + agents.length_m_N
     is_ahead_N = dx * np.cos(ego.heading_rad) + dy * np.sin(ego.heading_rad) > 0.0
     agents = agents.select(is_ahead_N & (np.hypot(dx, dy) < reach_N))
     if not len(agents):
         return None
-    along_A = EGO_VEHICLE.center_offset_m + ego.speed_mps * AHEAD_S_A
+    along_A = vehicle.center_offset_m + ego.speed_mps * AHEAD_S_A
     ego_A42 = box_corners(
         ego.x_m + along_A * np.cos(ego.heading_rad),
         ego.y_m + along_A * np.sin(ego.heading_rad),
         np.full_like(along_A, ego.heading_rad),
-        EGO_VEHICLE.length_m,
-        EGO_VEHICLE.width_m,
+        vehicle.length_m,
+        vehicle.width_m,
     )
     moved_NA = agents.speed_mps_N[:, None] * AHEAD_S_A
     heading_N1 = agents.heading_rad_N[:, None]
