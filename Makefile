@@ -57,9 +57,14 @@ test-fast: $(STAMPS)/dev ## unit tests and cheap others, without ROS and browser
 
 .PHONY: check
 check: $(STAMPS)/dev ## ruff, mypy, import-linter
-	@$(BIN)/ruff check transdiffuser_planner test launch ros2_ws/repair_wheels.py setup.py
+	@$(BIN)/ruff check transdiffuser_planner test launch docs ros2_ws/repair_wheels.py setup.py
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+.PHONY: docs
+docs: $(STAMPS)/dev ## build the documentation site into build/site, offline; warnings are errors
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(CURDIR) $(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 .PHONY: fuzz
 fuzz: build $(STAMPS)/dev ## 10 000 generated messages of every input type through decoder and assembler (20 minutes)

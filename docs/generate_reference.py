@@ -1,7 +1,7 @@
 """Reference tables of the documentation site, generated from code, message definitions and checks at build time.
 
-`docs/hooks.py` puts the result of ``generate`` where a page says ``<!-- generated: NAME -->``. Import paths stand in ``PLACES``
-and in ``FORMATS``, nowhere else.
+`docs/hooks.py` puts the result of ``generate`` where a page says ``<!-- generated: NAME -->``; as a program it prints that.
+Import paths stand in ``PLACES``, ``API`` and ``FORMATS``, nowhere else.
 """
 
 from __future__ import annotations
@@ -296,3 +296,9 @@ def _rendered(node: ast.expr, known: dict[str, ast.expr], depth: int = 0) -> str
     if isinstance(node, ast.Attribute):
         return f"<{node.attr}>"
     return f"<{node.id}>" if isinstance(node, ast.Name) else "…"
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(generate(" ".join(sys.argv[1:])))

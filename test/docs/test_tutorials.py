@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tutorial_script import blocks, script
 
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIALS = ROOT / "docs" / "tutorials"
 # In the order of the navigation: each may use what the ones before it left.
@@ -23,7 +24,7 @@ NEEDS = {
 }
 BASED_ON = {"own-data": "own-vehicle", "own-model": "own-data", "nightly-replay": "own-vehicle"}
 SECURITY = ROOT / "docs" / "how-to" / "security.md"
-TIMEOUT_S = 900
+TIMEOUT_S = 1800
 
 
 def run(page: Path, folder: Path) -> None:

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 def _flow(mount: Any, kind: type, left_out: tuple[str, ...] = ()) -> str:
     """A mount as one line of YAML."""
     names = [item.name for item in fields(kind) if item.name not in left_out]
-    order = [name for name in ("name", "width", "height", "fx", "fy", "cx", "cy") if name in names]
+    order: list[str] = [name for name in ("name", "width", "height", "fx", "fy", "cx", "cy") if name in names]
     order += [name for name in names if name not in order]
     return "{" + ", ".join(f"{name}: {getattr(mount, name)}" for name in order) + "}"
 

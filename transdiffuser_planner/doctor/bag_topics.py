@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_NUMBER = "std_msgs/msg/Float32"
 _OTHERS = {
     "nav_msgs/msg/Path": "route",
     "geometry_msgs/msg/AccelWithCovarianceStamped": "acceleration",
@@ -49,6 +50,9 @@ def image_topic(held: Mapping[str, str], info: str) -> str:
 def other_topics(held: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Topics of the other inputs, each where the bag has one of its type; ambiguous ones are notes."""
     found, notes = {}, []
+    limits = [topic for topic, kind in held.items() if kind == _NUMBER and topic.endswith("speed_limit")]
+    if len(limits) == 1:  # a number may be anything: the name must say it
+        found["speed_limit"] = limits[0]
     for kind, name in _OTHERS.items():
         topics = sorted(
             topic for topic, other in held.items() if other == kind and "transdiffuser_planner" not in topic

@@ -208,7 +208,7 @@ def body_axes(base_from_camera: NDArray[np.float64]) -> NDArray[np.float64]:
         4x4, the frame of a rig's mount.
     """
     down, up = -base_from_camera[2, 1], base_from_camera[2, 2]
-    found = base_from_camera.copy()
+    found: NDArray[np.float64] = base_from_camera.copy()
     if down > up:
         found[:3, :3] = base_from_camera[:3, :3] @ OPTICAL_FROM_SENSOR
     return found
@@ -218,7 +218,7 @@ def _lidar(cloud: Any, topic: str, frames: _Frames) -> LidarMount:
     return LidarMount(**_place(frames.base_from(cloud.header.frame_id, topic)))
 
 
-def _place(base_from_sensor: NDArray[np.float64]) -> dict[str, float]:
+def _place(base_from_sensor: NDArray[np.float64]) -> dict[str, Any]:
     """Fields of a mount, to a tenth of a millimeter and of a milliradian."""
     names = ("x_m", "y_m", "z_m", "roll_rad", "pitch_rad", "yaw_rad")
     values = (*base_from_sensor[:3, 3], *angles_rad(base_from_sensor[:3, :3]))

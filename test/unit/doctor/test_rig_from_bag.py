@@ -12,7 +12,7 @@ pytest.importorskip("rosbags")
 from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import CameraMount, LidarMount, Mount, Rig
-from transdiffuser_planner.doctor.bag_topics import camera_names
+from transdiffuser_planner.doctor.bag_topics import camera_names, other_topics
 from transdiffuser_planner.doctor.rig_from_bag import Wanted, body_axes, draft_rig
 from transdiffuser_planner.recording.bag_reader import BagReader
 from transdiffuser_planner.recording.bag_writer import BagWriter
@@ -175,6 +175,16 @@ def test_cameras_are_named_by_the_part_of_the_topic_in_which_they_differ():
     assert list(camera_names(["/a/front/color/camera_info", "/a/left/color/camera_info"])) == ["front", "left"]
     assert list(camera_names(["/a/cam0/camera_info", "/b/cam0/camera_info"])) == ["a", "b"]
     assert list(camera_names(["/camera/camera_info"])) == ["camera"]
+
+
+def test_other_inputs_are_taken_where_type_or_name_leaves_no_doubt():
+    path, number = "nav_msgs/msg/Path", "std_msgs/msg/Float32"
+    assert other_topics({"/plan": path, "/car/speed_limit": number, "/car/fuel": number}) == (
+        {"speed_limit": "/car/speed_limit", "route": "/plan"},
+        [],
+    )
+    found, notes = other_topics({"/a": path, "/b": path, "/car/fuel": number})
+    assert not found and notes == ["route: could be /a or /b; add the right one to the topic map"]
 
 
 def test_chosen_cameras_keep_the_given_order_and_others_are_left_alone(bag):
