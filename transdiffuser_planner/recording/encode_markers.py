@@ -47,7 +47,7 @@ def markers(make: MessageFactory, result: PlanResult) -> Any:
     for i in range(len(agents.id_A)):
         number = int(agents.id_A[i]) % 2**31
         draw.box("agents", number, agents.pose_A3[i], agents.length_m_A[i], agents.width_m_A[i], _AGENT_RGBA)
-        if best < len(agents.path_MAT3):
+        if 0 <= best < len(agents.path_MAT3):
             path = np.vstack([agents.pose_A3[i, :2], agents.path_MAT3[best, i, :, :2]])
             draw.line("agent_paths", number, _LINE_STRIP, path, _AGENT_PATH_RGBA, 0.15)
     return make("visualization_msgs/msg/MarkerArray", markers=draw.markers)

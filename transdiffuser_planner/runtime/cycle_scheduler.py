@@ -155,7 +155,8 @@ class CycleScheduler:
         """For how long no frame has come, when that is too long and this cycle was not answered yet; else None."""
         config = self.assembler.config
         period_s = 1.0 / config.planning_rate_hz
-        silent_s = (now_ns - max(self.assembler.latest_stamp_ns() or 0, self._since_ns or now_ns)) * 1e-9
+        since_ns = now_ns if self._since_ns is None else self._since_ns  # a simulator's clock may begin at 0
+        silent_s = (now_ns - max(self.assembler.latest_stamp_ns() or 0, since_ns)) * 1e-9
         if silent_s <= config.max_sensor_age_s + period_s or (now_ns - self._answered_ns) * 1e-9 < period_s:
             return None
         self._answered_ns = now_ns

@@ -238,8 +238,9 @@ def test_a_time_without_any_sensor_shows_as_the_longest_gap(short_bag, planner, 
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
     assert 2.0 <= result.figures.totals["longest_gap_s"] <= 2.5  # frames are 0.2 s apart
     assert 1.0 < result.drive.longest_gap[1] < 1.6
-    assert result.fallbacks and all("no new sensor frame for" in reason for reason in result.fallbacks)
-    assert not any(cycle.has_frame for cycle in result.drive.cycles if cycle.fallback)
+    silent = [cycle for cycle in result.drive.cycles if not cycle.has_frame]
+    assert 14 <= len(silent) <= 18 and all("no new sensor frame for" in cycle.reason for cycle in silent)
+    assert all(cycle.fallback != FallbackRung.NONE for cycle in silent)
 
 
 def test_what_the_node_publishes_without_lidar_is_written_and_reported(short_bag, planner, tmp_path):

@@ -94,3 +94,10 @@ def test_a_standing_vehicle_whose_inputs_are_starting_gets_no_fallback_and_a_mov
         assert decision is not None and decision.request is None and "cameras, need 1" in decision.reason
         assert (decision.fallback_to_publish(has_published=False) is not None) == is_published
         assert decision.fallback_to_publish(has_published=True) is not None
+
+
+def test_silence_is_noticed_on_a_clock_that_begins_at_zero() -> None:
+    scheduler = CycleScheduler(RIG, CONFIG)
+    drive(scheduler, 0, 3, -START_NS)
+    decisions = [scheduler.poll(index * TICK_NS) for index in range(3, 13)]
+    assert sum(decision is not None and not decision.has_frame for decision in decisions) >= 3
