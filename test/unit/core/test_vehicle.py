@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from vehicles import KART, LORRY
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.vehicle import VehicleModel, vehicle_table
 from transdiffuser_planner.recording.topics import PARAMS
-from vehicles import KART, LORRY
 
 ROOT = Path(__file__).parents[3]
 SIZE = {"length_m": 10.0, "width_m": 2.5, "height_m": 3.6, "wheelbase_m": 5.5, "rear_overhang_m": 2.6}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from vehicles import KART, LORRY
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import TINY, BevClass
@@ -17,7 +18,6 @@ from transdiffuser_planner.pipeline.selection import SelectionInputs, rank
 from transdiffuser_planner.pipeline.smoothing import PlanSmoother
 from transdiffuser_planner.pipeline.surroundings import Judged, Surroundings, judge
 from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
-from vehicles import KART, LORRY
 
 SMOOTHER, CONFIG, TIMES = PlanSmoother(TINY), PlannerConfig(), TINY.plan_times_s
 
