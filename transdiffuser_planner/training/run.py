@@ -37,6 +37,7 @@ from transdiffuser_planner.training.loader import MakeBatch, ShuffledBatches
 from transdiffuser_planner.training.machine import Machine, first_process_first
 from transdiffuser_planner.training.other_plans import OtherPlans
 from transdiffuser_planner.training.pretrained import Pretrained
+from transdiffuser_planner.training.run_vehicle import keep_vehicle, kept_vehicle
 from transdiffuser_planner.training.samples import LABELS, SampleSet
 from transdiffuser_planner.training.scored_plans import ScoredPlans
 from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
@@ -48,7 +49,6 @@ CONTRACTS = {"tiny": TINY, "base": BASE}
 VALIDATION_LIMIT = 1024
 SAMPLING_LIMIT = 256
 BASELINE_DATA = "baselines.json"
-VEHICLE = "vehicle.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +81,9 @@ class Run:
         backend = None if model is None else OnnxBackend(load_manifest(model), "cpu", torch.get_num_threads())
         contract = _contract(config) if backend is None else backend.manifest.contract
         network = replace(named_config(config.network), joint=config.joint_agents)
+        machine = machine or Machine.choose()
         return Run(
-            folder=folder,
-            config=config,
-            network=network,
-            contract=contract,
-            model=backend,
-            machine=machine or Machine.choose(),
+            folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine
         )
 
     @staticmethod
@@ -149,24 +145,8 @@ class Run:
 
     @property
     def vehicle(self) -> VehicleModel:
-        """What drove in training; the model's or the default car where the run, as of earlier versions, does not say."""
-        path = self.folder / VEHICLE
-        if path.is_file():
-            return VehicleModel.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        return EGO_VEHICLE if self.model is None else self.model.manifest.vehicle
-
-    def _keep_vehicle(self, vehicle: VehicleModel) -> None:
-        """Note what drives in training.
-
-        Raises:
-            TrainingError: Another one did so far.
-        """
-        path = self.folder / VEHICLE
-        if path.is_file() and self.vehicle != vehicle:
-            raise TrainingError(
-                f"run {self.folder}: trained on drives of {self.vehicle}, now given those of {vehicle}; give another --out"
-            )
-        path.write_text(json.dumps(vehicle.to_dict()) + "\n", encoding="utf-8")
+        """What drove in training, else in the model's; the default car where neither says."""
+        return kept_vehicle(self.folder) or (EGO_VEHICLE if self.model is None else self.model.manifest.vehicle)
 
     def _trainer(self, stage: str, network: nn.Module, config: StageConfig, make: MakeBatch, size: int) -> StageTrainer:
         """Of a stage, on batches out of size samples; stages differ in their seed."""
@@ -178,7 +158,7 @@ class Run:
         """Stage 1; pretrained: weights of other networks to start from."""
         config, contract = self.config, self.contract
         with first_process_first():
-            self._keep_vehicle(samples.vehicle)
+            keep_vehicle(self.folder, samples.vehicle)
             normalizer = self.normalizer(samples)
         torch.manual_seed(config.seed)
         network = encoder_stage.EncoderStage(self.network, contract).to(memory_format=torch.channels_last)
@@ -254,8 +234,7 @@ class Run:
 
     def train_scorer(self, plans: ScoredPlans, validation: ScoredPlans) -> None:
         """The scorer, on candidates of an exported model that were scored in recorded moments."""
-        with first_process_first():
-            self._keep_vehicle(plans.vehicle)
+        keep_vehicle(self.folder, plans.vehicle)
         torch.manual_seed(self.config.seed + 2)
         network = PlanScorer(self.network, self.contract, plans.vehicle)
         make = partial(scorer_stage.make_batch, plans)

@@ -5,6 +5,8 @@ import pytest
 
 pytest.importorskip("libsumo")
 
+from vehicles import KART, LORRY
+
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.types import Command, NotReady, SignalState, TrafficSignal, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
@@ -120,6 +122,8 @@ def test_time_to_collision_is_the_gap_over_the_difference_of_speeds() -> None:
     assert time_to_collision_s(world(others=agents([-10.0], 30.0)), EGO_VEHICLE) is None, "who comes from behind is not looked at"
     assert time_to_collision_s(world(speed_mps=0.0, others=agents([8.0], 10.0, np.pi)), EGO_VEHICLE) is None
     assert time_to_collision_s(world(), EGO_VEHICLE) is None
+    ahead = world(others=agents([23.0], 0.0))
+    assert time_to_collision_s(ahead, LORRY) < 1.8 < time_to_collision_s(ahead, KART)
 
 
 def test_comfort_names_the_limit_that_is_broken_and_when() -> None:

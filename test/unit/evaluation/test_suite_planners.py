@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("libsumo")
 
+from vehicles import KART, LORRY
+
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import EvaluationError
@@ -95,6 +97,12 @@ def test_the_intelligent_driver_stops_behind_who_stands_on_the_route_only() -> N
 def test_agents_on_the_route_are_known_by_their_rear_and_their_speed_along_it() -> None:
     leaders = agents_on_route(route(), 53.9, someone(80.0, y_m=1.5, speed_mps=4.0), EGO_VEHICLE)
     assert leaders.rear_m_L == pytest.approx([78.0]) and leaders.speed_L == pytest.approx([4.0])
+
+
+def test_a_wide_vehicle_follows_what_a_narrow_one_passes() -> None:
+    near_edge = someone(80.0, y_m=2.2, speed_mps=4.0)
+    assert len(agents_on_route(route(), 53.9, near_edge, LORRY).rear_m_L) == 1
+    assert len(agents_on_route(route(), 53.9, near_edge, KART).rear_m_L) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import pytest
 pytest.importorskip("libsumo")
 pytest.importorskip("tqdm")
 
+from vehicles import LORRY
+
 from transdiffuser_planner.apps.main import main
 from transdiffuser_planner.core.errors import ConfigError, MachineError, SimulationError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
@@ -125,7 +127,14 @@ def test_another_planner_scenario_or_duration_is_another_job() -> None:
     assert first.key != second.key and first.key == jobs((8003,))[0].key
     (spec,), _ = make_specs(["idm"])
     assert make_job(first.scenario, spec, spec.identity(), EGO_VEHICLE).key != first.key
-    assert make_job(draw_scenario(8003, duration_s=11.0), first.planner, first.planner.identity(), EGO_VEHICLE).key != first.key
+    longer = draw_scenario(8003, duration_s=11.0)
+    assert make_job(longer, first.planner, first.planner.identity(), EGO_VEHICLE).key != first.key
+
+
+def test_another_vehicle_is_another_job() -> None:
+    (first,) = jobs((8003,))
+    other = make_job(first.scenario, first.planner, first.planner.identity(), LORRY)
+    assert other.key != first.key
 
 
 def test_a_recording_holds_the_drive_its_plans_and_its_traffic(store: Store) -> None:

@@ -1,0 +1,72 @@
+"""Planner and tracker node take the vehicle from their own rig files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from rclpy.parameter import Parameter
+from vehicles import LORRY
+
+from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.types import EgoState, Trajectory
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.recording import encode, encode_plan
+from transdiffuser_planner.recording.topics import PARAMS
+from transdiffuser_planner.ros.message_factory import make_ros_message as make
+from transdiffuser_planner.ros.tracker_node import TrackerNode
+
+CURVATURE, COUNT = 0.05, 41
+TIMES = np.linspace(0.0, 4.0, COUNT)
+
+
+@pytest.fixture
+def lorry_rig(tmp_path: Path) -> str:
+    content = yaml.safe_load((PARAMS / "rig_carla.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "lorry.yaml").write_text(yaml.safe_dump(content | {"vehicle": LORRY.to_dict()}), encoding="utf-8")
+    return str(tmp_path / "lorry.yaml")
+
+
+def tracker(rig: str | None) -> TrackerNode:
+    return TrackerNode(parameter_overrides=[] if rig is None else [Parameter("rig", value=rig)])
+
+
+def steering_of(node: TrackerNode, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Its command on a circle."""
+    now_ns, turned = int(node.get_clock().now().nanoseconds), 5.0 * TIMES * CURVATURE
+    circle = Trajectory(
+        stamp_ns=now_ns, frame_id="map", time_s_T=TIMES, x_m_T=np.sin(turned) / CURVATURE,
+        y_m_T=(1.0 - np.cos(turned)) / CURVATURE, heading_rad_T=turned, speed_mps_T=np.full(COUNT, 5.0),
+        accel_mps2_T=np.zeros(COUNT), curvature_per_m_T=np.full(COUNT, CURVATURE),
+    )  # fmt: skip
+    ego = EgoState(stamp_ns=now_ns, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=5.0)
+    sent: list[float] = []
+    monkeypatch.setattr(node, "_send", lambda speed, acceleration, steering: sent.append(steering))
+    node._on_trajectory(encode_plan.trajectory(make, circle, EGO_VEHICLE))
+    node._on_odometry(encode.odometry(make, replace(ego, yaw_rate_radps=0.0), "base_link"))
+    node._control()
+    return sent[-1]
+
+
+def test_the_tracker_steers_the_vehicle_of_its_rig(lorry_rig: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for rig, vehicle in ((None, EGO_VEHICLE), (lorry_rig, LORRY)):
+        node = tracker(rig)
+        try:
+            assert steering_of(node, monkeypatch) == pytest.approx(np.arctan(vehicle.wheelbase_m * CURVATURE), rel=0.05)
+        finally:
+            node.destroy_node()
+
+
+def test_a_tracker_without_a_usable_rig_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="rig file /nowhere: cannot be read"):
+        tracker("/nowhere")
+
+
+def test_the_planner_says_that_the_vehicle_is_beyond_the_models_scorer(make_stage, lorry_rig: str) -> None:
+    lorry, car = make_stage(rig=lorry_rig), make_stage()
+    notices = [stage.planner.keeper.vehicle_notice for stage in (lorry, car)]
+    assert "the rig's has 10 x 2.5 m" in notices[0] and notices[1] == ""
+    lorry.planner._heartbeat()
+    text = lorry.wait(lambda: next((t for t in [lorry.vehicle.diagnostic_text()] if "vehicle_notice=the scorer" in t), ""))
+    assert "noticed: the scorer assumes a vehicle of 4.9 x 1.9 m" in text

@@ -1,0 +1,67 @@
+"""Which vehicle drove goes from samples and scored plans into the run, and a run takes drives of one vehicle."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from vehicles import KART, LORRY
+
+from transdiffuser_planner.core.contract import TINY
+from transdiffuser_planner.core.errors import InputError, TrainingError
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+from transdiffuser_planner.training.manoeuvres import stays_on_road
+from transdiffuser_planner.training.run_vehicle import keep_vehicle, kept_vehicle
+from transdiffuser_planner.training.samples import META_NAME, SampleFolder, SampleSet
+from transdiffuser_planner.training.scored_plans import ScoredPlans, save_drive
+
+
+def folder_of(meta: dict) -> SampleFolder:
+    return SampleFolder(path=Path("drive"), arrays={"stamp_ns": np.zeros(1, dtype=np.int64)}, meta=meta)
+
+
+def test_samples_state_their_vehicle_and_old_ones_are_the_default_cars() -> None:
+    assert folder_of({}).vehicle == EGO_VEHICLE
+    assert SampleSet([folder_of({"vehicle": LORRY.to_dict()})] * 2).vehicle == LORRY
+    with pytest.raises(InputError, match=f"{META_NAME}: vehicle: missing"):
+        assert folder_of({"vehicle": {"length_m": 10.0}}).vehicle
+
+
+def test_samples_of_two_vehicles_are_not_trained_on_together() -> None:
+    with pytest.raises(InputError, match="samples of different vehicles"):
+        assert SampleSet([folder_of({}), folder_of({"vehicle": KART.to_dict()})]).vehicle
+
+
+def scored(folder: Path, vehicle: VehicleModel, name: str = "drive.npz") -> Path:
+    save_drive(folder / name, [{"pose": np.zeros((9, 8, 3)), "score": np.zeros((9, 5))}], vehicle)
+    return folder
+
+
+def test_scored_plans_state_their_vehicle(tmp_path: Path) -> None:
+    assert ScoredPlans.open(scored(tmp_path / "lorry", LORRY)).vehicle == LORRY
+    (tmp_path / "old").mkdir()
+    np.savez(tmp_path / "old" / "drive.npz", pose=np.zeros((1, 9, 8, 3)), score=np.zeros((1, 9, 5)))
+    assert ScoredPlans.open(tmp_path / "old").vehicle == EGO_VEHICLE
+    scored(tmp_path / "lorry", KART, "other.npz")
+    with pytest.raises(InputError, match="scored plans of different vehicles"):
+        ScoredPlans.open(tmp_path / "lorry")
+
+
+def test_a_run_keeps_the_vehicle_and_refuses_drives_of_another(tmp_path: Path) -> None:
+    assert kept_vehicle(tmp_path) is None
+    keep_vehicle(tmp_path, LORRY)
+    keep_vehicle(tmp_path, LORRY)
+    assert kept_vehicle(tmp_path) == LORRY
+    with pytest.raises(TrainingError, match="give another --out"):
+        keep_vehicle(tmp_path, EGO_VEHICLE)
+    (tmp_path / "vehicle.json").write_text(json.dumps({"length_m": -1.0}))
+    with pytest.raises(TrainingError, match=r"vehicle\.json cannot be used"):
+        kept_vehicle(tmp_path)
+
+
+def test_a_lane_wide_enough_for_the_kart_alone_is_no_other_plan_for_the_lorry() -> None:
+    lane = np.zeros((TINY.bev_cells, TINY.bev_cells), dtype=np.uint8)
+    middle = TINY.bev_cells // 2
+    lane[:, middle - 1 : middle + 1] = 1  # BevClass.ROAD, 2 m wide
+    straight = np.stack([3.0 * TINY.plan_times_s, np.zeros(8), np.zeros(8)], axis=-1)
+    assert stays_on_road(straight, lane, TINY, KART) and not stays_on_road(straight, lane, TINY, LORRY)
