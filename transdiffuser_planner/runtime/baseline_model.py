@@ -86,7 +86,9 @@ def load_baseline_manifest(folder: str | Path) -> BaselineManifest:
         raise ModelError(f"baseline folder {folder}: kind is {data['kind']!r}, expected {KIND!r}; {HOW_TO_MAKE}")
     absent = {GRAPH_NAME, NORMALIZER_NAME} - set(data["files"])
     if absent:
-        raise ModelError(f"baseline folder {folder}: {', '.join(sorted(absent))} not among the hashed files; {HOW_TO_MAKE}")
+        raise ModelError(
+            f"baseline folder {folder}: {', '.join(sorted(absent))} not among the hashed files; {HOW_TO_MAKE}"
+        )
     check_files(folder, data["files"])
     try:
         contract = ModelContract.from_dict(data["contract"])
