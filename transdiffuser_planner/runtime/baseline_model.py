@@ -141,4 +141,4 @@ class BaselineModel:
             raise ModelError(f"baseline {self.manifest.name} failed: {str(error).splitlines()[0]}") from None
         if not np.isfinite(plan_1P).all():
             raise ModelError(f"baseline {self.manifest.name}: the plan has NaN or infinite values")
-        return self._normalizer.to_poses(plan_1P[:, None], np.zeros((0, 3)))[0, 0]
+        return np.asarray(self._normalizer.to_poses(plan_1P[:, None], np.zeros((0, 3)))[0, 0])
