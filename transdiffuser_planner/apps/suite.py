@@ -49,7 +49,7 @@ def add_suite_arguments(kinds: Any) -> None:
         help="what chooses among a model's candidates (default: %(default)s)",
     )
     suite.add_argument("--precision", default="fp32", help="of models: fp32, int8 (default: %(default)s)")
-    suite.add_argument("--plan-every", type=int, default=1, metavar="N", help="models plan every N-th step of 0.1 s")
+    suite.add_argument("--plan-every", type=int, default=1, metavar="N", help="models and plug-ins plan every N-th step of 0.1 s")
     suite.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of results; an interrupted run goes on"
     )

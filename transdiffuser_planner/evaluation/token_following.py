@@ -18,7 +18,7 @@ def following_table(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per manoeuvre and one over all that were not driven.
 
     Args:
-        told: As ``training.told_plans`` gives it.
+        told: As ``instructed_candidates.told_plans`` gives it.
 
     Returns:
         "manoeuvre", "moments", and with and without tokens the share of moments in which the candidate nearest to the

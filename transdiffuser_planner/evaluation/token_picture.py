@@ -26,7 +26,7 @@ def draw_told(told: Sequence[dict[str, Any]], range_m: float, path: Path) -> boo
     """Draw the moments in which most other manoeuvres are possible, one row each.
 
     Args:
-        told: As ``training.told_plans`` gives it.
+        told: As ``instructed_candidates.told_plans`` gives it.
         range_m: Half the edge of the bird's-eye labels.
         path: Picture to write, PNG or SVG.
 

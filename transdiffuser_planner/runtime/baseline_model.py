@@ -86,7 +86,9 @@ def load_baseline_manifest(folder: str | Path) -> BaselineManifest:
         raise ModelError(f"baseline folder {folder}: kind is {data['kind']!r}, expected {KIND!r}; {HOW_TO_MAKE}")
     absent = {GRAPH_NAME, NORMALIZER_NAME} - set(data["files"])
     if absent:
-        raise ModelError(f"baseline folder {folder}: {', '.join(sorted(absent))} not among the hashed files; {HOW_TO_MAKE}")
+        raise ModelError(
+            f"baseline folder {folder}: {', '.join(sorted(absent))} not among the hashed files; {HOW_TO_MAKE}"
+        )
     check_files(folder, data["files"])
     try:
         contract = ModelContract.from_dict(data["contract"])
@@ -139,5 +141,4 @@ class BaselineModel:
             raise ModelError(f"baseline {self.manifest.name} failed: {str(error).splitlines()[0]}") from None
         if not np.isfinite(plan_1P).all():
             raise ModelError(f"baseline {self.manifest.name}: the plan has NaN or infinite values")
-        plan_TP: NDArray[np.float64] = self._normalizer.to_poses(plan_1P[:, None], np.zeros((0, 3)))[0, 0]
-        return plan_TP
+        return np.asarray(self._normalizer.to_poses(plan_1P[:, None], np.zeros((0, 3)))[0, 0])

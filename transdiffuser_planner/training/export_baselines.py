@@ -39,7 +39,9 @@ class BaselineGraph(nn.Module):
 
 def input_names(name: str) -> tuple[str, ...]:
     """Inputs of a baseline's graph, in order."""
-    return (*FEATURE_NAMES, *CONDITION_INPUTS, "agents", "agents_valid") if name == REGRESSION_HEAD else CONDITION_INPUTS
+    return (
+        (*FEATURE_NAMES, *CONDITION_INPUTS, "agents", "agents_valid") if name == REGRESSION_HEAD else CONDITION_INPUTS
+    )
 
 
 def parity_inputs(model: OnnxBackend, samples: SampleSet, count: int) -> list[Tensors]:
@@ -88,7 +90,9 @@ def _export(run: Run, name: str, inputs: list[Tensors], out: Path, about: dict[s
     worst = max(difference({"plan": graph(*feed.values())}, runner.run(KIND, feed)) for feed in feeds)
     if not worst <= MAX_DIFFERENCE:
         shutil.rmtree(partial)
-        raise TrainingError(f"export of {name} refused: ONNX differs from PyTorch by {worst:.2e} (allowed {MAX_DIFFERENCE:.0e})")
+        raise TrainingError(
+            f"export of {name} refused: ONNX differs from PyTorch by {worst:.2e} (allowed {MAX_DIFFERENCE:.0e})"
+        )
     (partial / NORMALIZER_NAME).write_text(json.dumps(run.normalizer().to_json()) + "\n", encoding="utf-8")
     manifest = {
         "format": MANIFEST_FORMAT,

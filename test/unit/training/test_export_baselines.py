@@ -38,7 +38,15 @@ def run(tmp_path_factory: pytest.TempPathFactory, samples_folder: Path) -> Run:
     """A run whose baselines were exported by the command."""
     folder = tmp_path_factory.mktemp("run")
     found = untrained_run(folder)
-    words = ["export", str(folder), "--baselines", "--model", str(MODEL), "--samples", str(samples_folder / "validation")]
+    words = [
+        "export",
+        str(folder),
+        "--baselines",
+        "--model",
+        str(MODEL),
+        "--samples",
+        str(samples_folder / "validation"),
+    ]
     assert main(words) == 0
     return found
 

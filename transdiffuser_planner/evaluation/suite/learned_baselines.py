@@ -28,9 +28,7 @@ Tensors = dict[str, NDArray[np.float32]]
 class LearnedBaseline:
     """An exported baseline. There is no selection, no safety check and no fallback behind it."""
 
-    def __init__(
-        self, folder: Path, model: Path | None, rig: Rig, config: PlannerConfig, plan_every: int = 1
-    ) -> None:
+    def __init__(self, folder: Path, model: Path | None, rig: Rig, config: PlannerConfig, plan_every: int = 1) -> None:
         """Load it.
 
         Args:
