@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arithmetic_backend import arithmetic_backend
-from plain_drive import snapshot
 from plugin_package import write_package
+from straight_drive import snapshot
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import agent_specs, auxiliary_specs, observation_specs, plan_spec

@@ -41,14 +41,18 @@ def check(
 
 def largest_jump_s(wall: Callable[[], float], steady: Callable[[], float], watch_s: float) -> float:
     """The largest change of the difference of two clocks between two looks, signed."""
-    begin, last, worst = steady(), wall() - steady(), 0.0
+    begin, last, worst = steady(), _closest_difference(wall, steady), 0.0
     while steady() - begin < watch_s:
         time.sleep(_STEP_S)
-        # The look that took least time in between is the true one.
-        now = min((_difference(wall, steady) for _ in range(5)), key=lambda pair: pair[1])[0]
+        now = _closest_difference(wall, steady)
         worst = max(worst, now - last, key=abs)
         last = now
     return worst
+
+
+def _closest_difference(wall: Callable[[], float], steady: Callable[[], float]) -> float:
+    """The difference of both clocks in the reading that took the least time: between two reads a thread may lose its core."""
+    return min((_difference(wall, steady) for _ in range(5)), key=lambda pair: pair[1])[0]
 
 
 def _difference(wall: Callable[[], float], steady: Callable[[], float]) -> tuple[float, float]:

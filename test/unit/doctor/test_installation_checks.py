@@ -151,6 +151,18 @@ def test_a_clock_that_jumps_is_an_error_and_this_one_does_not():
     assert worst(clock.check(watch_s=0.1), "system clock").level == Level.OK
 
 
+@pytest.mark.parametrize("lost_before", [1, 2])
+def test_a_core_lost_between_the_first_readings_is_no_clock_jump(lost_before):
+    readings, lost_s = itertools.count(), [0.0]
+
+    def steady():
+        lost_s[0] += 0.05 if next(readings) == lost_before else 0.0
+        return time.monotonic() + lost_s[0]
+
+    found = worst(clock.check(wall=lambda: time.monotonic() + lost_s[0], steady=steady, watch_s=0.2), "system clock")
+    assert found.level == Level.OK
+
+
 def test_clock_synchronization_is_read_from_the_kernel():
     assert clock.is_synchronized() in (True, False, None)
     assert clock.synchronization(False).level == Level.WARN and clock.synchronization(True).level == Level.OK

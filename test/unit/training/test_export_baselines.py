@@ -123,7 +123,7 @@ class NotInstalled(MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}")
 sys.meta_path.insert(0, NotInstalled())
 from pathlib import Path
-from plain_drive import snapshot
+from straight_drive import snapshot
 import transdiffuser_planner.apps.evaluate
 import transdiffuser_planner.evaluation.compared_planners
 import transdiffuser_planner.evaluation.instructed_candidates

@@ -1,0 +1,3 @@
+"""Parity tests compute with one thread each."""
+
+import single_thread  # noqa: F401
