@@ -1,14 +1,13 @@
 """What a bag's topics mean is found without being told, and never guessed."""
 
 import pytest
-from replay_bags import RIG, TOPICS, as_it_is, rewritten
+from replay_bags import RIG
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.recording.input_registry import CAMERA, SINGLE_TYPES
 from transdiffuser_planner.recording.topics import TopicMap, preset_files
 from transdiffuser_planner.replay.mapping import choose, preset_names
-from transdiffuser_planner.replay.runner import ReplayJob, replay
 
 ODOMETRY, CLOUD, IMAGE = "nav_msgs/msg/Odometry", "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Image"
 
@@ -75,11 +74,3 @@ def test_two_topics_that_could_be_one_input_are_named_with_the_option_that_decid
     held = {"/odom": ODOMETRY, "/wheel/odom": ODOMETRY, "/points": CLOUD}
     with pytest.raises(InputError, match="odometry could be /odom or /wheel/odom; give --topics with odometry: TOPIC"):
         choose(held, "bag x", rig_file=preset_files("carla")[1])
-
-
-def test_several_bags_are_replayed_as_one_drive(bag, planner, tmp_path):
-    first = rewritten(bag, tmp_path / "first", lambda item, s: as_it_is(item) if s < 6.0 else [])
-    second = rewritten(bag, tmp_path / "second", lambda item, s: as_it_is(item) if s >= 6.0 else [])
-    whole = replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG), planner)
-    parts = replay(ReplayJob(bag=first, more=(second,), topics=TOPICS, rig=RIG), planner)
-    assert parts.num_plans == whole.num_plans and parts.plan_hash == whole.plan_hash

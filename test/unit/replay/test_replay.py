@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from replay_bags import RIG, TOPICS
+from replay_bags import RIG, TOPICS, as_it_is, rewritten
 
 from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import InputError, RecordingError
@@ -92,3 +92,11 @@ def test_a_real_drive_is_recognised_and_gives_finite_and_feasible_plans_with_one
     assert verdict.has_passed, verdict.failures
     assert verdict.result.num_plans >= 70 and not verdict.result.not_ready
     assert set(verdict.result.masked) >= {"route", "command"}
+
+
+def test_several_bags_are_replayed_as_one_drive(bag, planner, tmp_path):
+    first = rewritten(bag, tmp_path / "first", lambda item, s: as_it_is(item) if s < 6.0 else [])
+    second = rewritten(bag, tmp_path / "second", lambda item, s: as_it_is(item) if s >= 6.0 else [])
+    whole = replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG), planner)
+    parts = replay(ReplayJob(bag=first, more=(second,), topics=TOPICS, rig=RIG), planner)
+    assert parts.num_plans == whole.num_plans and parts.plan_hash == whole.plan_hash
