@@ -21,7 +21,9 @@ def generate_launch_description():
             description="topic map: which topic is which input",
         ),
         DeclareLaunchArgument("use_sim_time", default_value="false", description="take time from /clock"),
-        DeclareLaunchArgument("respawn", default_value="true", description="start the node again when its process ends"),
+        DeclareLaunchArgument(
+            "respawn", default_value="true", description="start the node again when its process ends"
+        ),
     ]
     planner = Node(
         package="transdiffuser_planner",

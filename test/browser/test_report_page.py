@@ -274,9 +274,7 @@ def test_nothing_is_wider_than_the_window_in_light_and_dark(opened, report, widt
     ],
     ids=["no map", "no plans", "no cameras", "only trajectories", "only odometry"],
 )
-def test_a_bag_with_missing_topics_plays_with_those_layers_disabled(
-    bag, opened, tmp_path, absent, disabled, until
-):
+def test_a_bag_with_missing_topics_plays_with_those_layers_disabled(bag, opened, tmp_path, absent, disabled, until):
     def without(item, _):
         wanted = item.topic == TOPICS.odometry if absent is None else not item.topic.startswith(absent)
         return [(item.topic, item.type_name, item.message)] if wanted else []

@@ -19,7 +19,10 @@ HERE = Path(__file__).resolve().parent
 DRIVE = HERE / "town_drive"
 HORIZONS = [f"{name}_{s}s_m" for name in ("ade", "fde", "lateral", "longitudinal") for s in (1, 2, 3, 4)]
 AGENTS = [f"agent_{name}" for name in ("recall", "precision", "position_m", "ade_m", "fde_m")]
-PDM = ["pdm_score", *(f"pdm_{part}" for part in ("no_collision", "drivable_area", "progress", "time_to_collision", "comfort"))]
+PDM = [
+    "pdm_score",
+    *(f"pdm_{part}" for part in ("no_collision", "drivable_area", "progress", "time_to_collision", "comfort")),
+]
 COMFORT = ["max_accel_mps2", "max_decel_mps2", "max_lateral_accel_mps2", "max_jerk_mps3", "comfortable"]
 STATE = ["jitter_m", "jitter_lateral_m", "jitter_speed_mps", "latency_ms", "late", "fallback", "rung"]
 AGES = [f"age_{name}_s" for name in ("rgb_left", "rgb_front", "rgb_right", "lidar", "odometry")]

@@ -79,7 +79,9 @@ def test_predicted_scores_equal_the_scorers(model: Path, num_agents: int) -> Non
         poses = torch.from_numpy(pose)
         theirs = scorer(poses[None, :, 0], poses[None, :, 1:], scene)[0].sigmoid().numpy()
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    turned = backend.score(pose[:, [0, *range(num_agents, 0, -1)]], features, values, {k: v[:, ::-1] for k, v in agents.items()})
+    turned = backend.score(
+        pose[:, [0, *range(num_agents, 0, -1)]], features, values, {k: v[:, ::-1] for k, v in agents.items()}
+    )
     np.testing.assert_allclose(turned, ours, atol=1e-5)  # agents in another order mean the same
 
 

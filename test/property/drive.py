@@ -33,7 +33,19 @@ FRAME, LAST = 3, 8
 TOPICS = TopicMap(
     images={camera.name: "image" if camera.name == CAMERA else f"image_{camera.name}" for camera in RIG.cameras},
     camera_infos={CAMERA: "info"},
-    **{n: n for n in ("lidar", "odometry", "acceleration", "route", "command", "speed_limit", "traffic_signal", "action_tokens")},
+    **{
+        n: n
+        for n in (
+            "lidar",
+            "odometry",
+            "acceleration",
+            "route",
+            "command",
+            "speed_limit",
+            "traffic_signal",
+            "action_tokens",
+        )
+    },
 )
 BUILDER = FeatureBuilder(TINY, RIG)
 CODEBOOK = ActionCodebook(
@@ -75,7 +87,10 @@ def good_messages(frame: int):
         ("action_tokens", tokens),
         ("info", info),
         *(
-            (TOPICS.images[c.name], encode.image(make_message, stamp_ns, c.name, np.full((c.height, c.width, 3), 60, np.uint8)))
+            (
+                TOPICS.images[c.name],
+                encode.image(make_message, stamp_ns, c.name, np.full((c.height, c.width, 3), 60, np.uint8)),
+            )
             for c in RIG.cameras
         ),
         ("lidar", encode.point_cloud(make_message, stamp_ns, "lidar", around)),
@@ -96,7 +111,9 @@ class Drive:
     def take(self, topic, message, now_ns):
         """Feed one message; returns the reason if it is refused."""
         reason = self.feeder.feed(topic, now_ns, message)
-        assert reason is None or (isinstance(reason, str) and 0 < len(reason) <= MAX_REASON and reason.isprintable()), reason
+        assert reason is None or (isinstance(reason, str) and 0 < len(reason) <= MAX_REASON and reason.isprintable()), (
+            reason
+        )
         decision = self.scheduler.poll(now_ns)
         if decision is not None and decision.request is not None:
             check(decision.request.snapshot)
@@ -133,12 +150,16 @@ def check(snapshot):
         assert image.rgb_HW3.dtype == np.uint8 and image.rgb_HW3.shape == (known.height, known.width, 3)
         assert np.isfinite([known.fx, known.fy, known.cx, known.cy]).all() and min(known.fx, known.fy) > 0.0
     cloud = snapshot.cloud
-    assert cloud is not None and cloud.xyz_N3.dtype == np.float32 and cloud.xyz_N3.ndim == 2 and cloud.xyz_N3.shape[1] == 3
+    assert (
+        cloud is not None and cloud.xyz_N3.dtype == np.float32 and cloud.xyz_N3.ndim == 2 and cloud.xyz_N3.shape[1] == 3
+    )
     assert len(cloud.xyz_N3) and np.isfinite(cloud.xyz_N3).all()
     for state in (snapshot.ego, *snapshot.history):
         values = (state.x_m, state.y_m, state.z_m, state.heading_rad, state.vx_mps, state.vy_mps, state.yaw_rate_radps)
         assert np.isfinite(values).all()
-    assert all(state.stamp_ns <= snapshot.stamp_ns and state.frame_id == snapshot.ego.frame_id for state in snapshot.history)
+    assert all(
+        state.stamp_ns <= snapshot.stamp_ns and state.frame_id == snapshot.ego.frame_id for state in snapshot.history
+    )
     if snapshot.acceleration is not None:
         assert np.isfinite([snapshot.acceleration.ax_mps2, snapshot.acceleration.ay_mps2]).all()
     if snapshot.route is not None:
@@ -159,9 +180,21 @@ def check_features(snapshot):
 
 def essence(snapshot, *, with_history):
     """Everything in a snapshot as comparable values."""
-    parts = [snapshot.stamp_ns, snapshot.ego, snapshot.history if with_history else (), snapshot.missing, snapshot.command]
+    parts = [
+        snapshot.stamp_ns,
+        snapshot.ego,
+        snapshot.history if with_history else (),
+        snapshot.missing,
+        snapshot.command,
+    ]
     parts += [snapshot.intrinsics, snapshot.acceleration, snapshot.signal, snapshot.speed_limit_mps, snapshot.ages_ns]
     pictures = {n: (i.stamp_ns, i.rgb_HW3.shape, i.rgb_HW3.tobytes()) for n, i in snapshot.images.items()}
     tokens = snapshot.instructed and (snapshot.instructed.stamp_ns, snapshot.instructed.pose_S3.tobytes())
     route = snapshot.route and (snapshot.route.stamp_ns, snapshot.route.frame_id, snapshot.route.xy_N2.tobytes())
-    return [*parts, pictures, snapshot.cloud and (snapshot.cloud.stamp_ns, snapshot.cloud.xyz_N3.tobytes()), route, tokens]
+    return [
+        *parts,
+        pictures,
+        snapshot.cloud and (snapshot.cloud.stamp_ns, snapshot.cloud.xyz_N3.tobytes()),
+        route,
+        tokens,
+    ]

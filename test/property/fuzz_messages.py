@@ -16,7 +16,9 @@ from PIL import Image
 
 from transdiffuser_planner.recording.definitions import make_message
 
-UINT32 = st.one_of(st.sampled_from([0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1]), st.integers(0, 2**32 - 1), st.integers(0, 300))
+UINT32 = st.one_of(
+    st.sampled_from([0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1]), st.integers(0, 2**32 - 1), st.integers(0, 300)
+)
 UINT8 = st.integers(0, 255)
 FLOATS = st.one_of(
     st.floats(-100.0, 100.0),
@@ -118,7 +120,9 @@ SIZES = st.builds(png_of_size, UINT32, UINT32, st.binary(max_size=30).map(zlib.c
 def compressed_images(draw):
     data = draw(st.one_of(spoilt_files(), spoilt_files(), SIZES, st.binary(max_size=60)))
     format_ = draw(mostly("jpeg", TEXT))
-    return make_message("sensor_msgs/msg/CompressedImage", header=draw(headers()), format=format_, data=as_bytes(draw, data))
+    return make_message(
+        "sensor_msgs/msg/CompressedImage", header=draw(headers()), format=format_, data=as_bytes(draw, data)
+    )
 
 
 @st.composite
@@ -131,7 +135,9 @@ def camera_infos(draw):
             matrix[draw(st.integers(0, len(matrix) - 1))] = draw(FLOATS)
     if draw(st.booleans()):
         p[:] = 0.0
-    region = make_message("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+    region = make_message(
+        "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+    )
     return make_message("sensor_msgs/msg/CameraInfo", header=draw(headers()), height=draw(mostly(camera.height, UINT32)),
                         width=draw(mostly(camera.width, UINT32)), distortion_model=draw(TEXT),
                         d=np.asarray(draw(st.lists(FLOATS, max_size=6))), k=k, r=np.eye(3).reshape(-1), p=p,
@@ -147,7 +153,9 @@ def point_fields(draw):
     offsets = st.one_of(st.integers(0, 40), UINT32)
     names = st.one_of(st.sampled_from(["x", "y", "z", "intensity"]), TEXT)
     odd = st.lists(st.tuples(names, offsets, UINT8 | st.integers(0, 10), UINT32), max_size=5)
-    rows = draw(mostly(usual, st.one_of(odd, odd.map(lambda extra: extra + usual), odd.map(lambda extra: usual + extra))))
+    rows = draw(
+        mostly(usual, st.one_of(odd, odd.map(lambda extra: extra + usual), odd.map(lambda extra: usual + extra)))
+    )
     return [make_message("sensor_msgs/msg/PointField", name=n, offset=o, datatype=t, count=c) for n, o, t, c in rows]
 
 
@@ -160,7 +168,9 @@ def clouds(draw):
     row = draw(mostly(min(width * step, 2**32 - 1), UINT32))
     wanted = min(row * height, 4000)
     length = draw(mostly(wanted, st.integers(0, wanted + 3)))
-    pattern = draw(st.one_of(st.binary(min_size=1, max_size=40), st.lists(FLOATS32, min_size=1, max_size=9).map(_packed)))
+    pattern = draw(
+        st.one_of(st.binary(min_size=1, max_size=40), st.lists(FLOATS32, min_size=1, max_size=9).map(_packed))
+    )
     data = (pattern * (length // len(pattern) + 1))[:length]
     return make_message("sensor_msgs/msg/PointCloud2", header=draw(headers()), height=height, width=width, fields=fields,
                         is_bigendian=draw(st.booleans()), point_step=step, row_step=row, data=as_bytes(draw, data),
@@ -197,7 +207,9 @@ def odometries(draw):
     pose = make_message("geometry_msgs/msg/PoseWithCovariance", pose=draw(poses(x, 0.0)), covariance=np.zeros(36))
     body = make_message("geometry_msgs/msg/Twist", linear=draw(vectors(5.0, 0.0)), angular=draw(vectors(0.0, 0.0)))
     twist = make_message("geometry_msgs/msg/TwistWithCovariance", twist=body, covariance=np.zeros(36))
-    return make_message("nav_msgs/msg/Odometry", header=draw(headers()), child_frame_id=draw(TEXT), pose=pose, twist=twist)
+    return make_message(
+        "nav_msgs/msg/Odometry", header=draw(headers()), child_frame_id=draw(TEXT), pose=pose, twist=twist
+    )
 
 
 @st.composite
@@ -228,7 +240,11 @@ SIGNALS = st.builds(
 )  # fmt: skip
 ACTION_TOKENS = st.builds(
     lambda h, c, t, s: make_message(
-        "transdiffuser_msgs/msg/ActionTokens", header=h, codebook_hash=c, tokens=np.asarray(t, dtype=np.uint16), horizon_s=s
+        "transdiffuser_msgs/msg/ActionTokens",
+        header=h,
+        codebook_hash=c,
+        tokens=np.asarray(t, dtype=np.uint16),
+        horizon_s=s,
     ),
     headers(),
     mostly(CODEBOOK.digest, TEXT),

@@ -25,7 +25,9 @@ def message(topic, number=FRAME):
 
 def compressed(data: bytes):
     header = message("image").header
-    return make_message("sensor_msgs/msg/CompressedImage", header=header, format="png", data=np.frombuffer(data, dtype=np.uint8))
+    return make_message(
+        "sensor_msgs/msg/CompressedImage", header=header, format="png", data=np.frombuffer(data, dtype=np.uint8)
+    )
 
 
 def bomb() -> bytes:
@@ -53,7 +55,10 @@ HUGE = {
     "a cloud of 2^32 - 1 points": ("lidar", lambda: huge_cloud(2**32 - 1, 1, 16, 0)),
     "a cloud of 2^64 points": ("lidar", lambda: huge_cloud(2**32 - 1, 2**32 - 1, 2**32 - 1, 2**32 - 1)),
     "no point of 4 GB": ("lidar", lambda: huge_cloud(0, 2**32 - 1, 2**32 - 1, 0)),
-    "a PNG that claims 2^31 - 1 by 2^31 - 1": ("image", lambda: compressed(png_of_size(2**31 - 1, 2**31 - 1, zlib.compress(b"")))),
+    "a PNG that claims 2^31 - 1 by 2^31 - 1": (
+        "image",
+        lambda: compressed(png_of_size(2**31 - 1, 2**31 - 1, zlib.compress(b""))),
+    ),
     "a PNG of 100 megapixels in a small file": ("image", lambda: compressed(bomb())),
     "a PNG 2^31 - 1 wide and 1 high": ("image", lambda: compressed(png_of_size(2**31 - 1, 1, zlib.compress(b"0")))),
 }
@@ -137,7 +142,9 @@ def test_implausible_vehicle_states_are_refused_before_they_overflow():
     push.accel.accel.linear.y = 1e39
     route.poses[1].pose.position.x = 1e200
     drive = Drive()
-    assert "beyond" in drive.take("odometry", speed, stamp_of(0)) and "beyond" in drive.take("odometry", place, stamp_of(0))
+    assert "beyond" in drive.take("odometry", speed, stamp_of(0)) and "beyond" in drive.take(
+        "odometry", place, stamp_of(0)
+    )
     assert "yaw rate 500 rad/s" in drive.take("odometry", turn, stamp_of(0))
     assert "1e+39 m/s2" in drive.take("acceleration", push, stamp_of(0))
     assert "beyond 1e+08 m" in drive.take("route", route, stamp_of(0))

@@ -10,7 +10,9 @@ from transdiffuser_planner.core.errors import ConfigError
 
 KNOWN = default_values()
 INT64 = st.integers(-(2**63), 2**63 - 1)
-SCALARS = st.one_of(st.booleans(), INT64, st.integers(0, 12), st.floats(), st.floats(0.0, 10.0), st.text(max_size=20), st.none())
+SCALARS = st.one_of(
+    st.booleans(), INT64, st.integers(0, 12), st.floats(), st.floats(0.0, 10.0), st.text(max_size=20), st.none()
+)
 LISTS = st.lists(SCALARS, max_size=3)
 VALUES = st.one_of(SCALARS, SCALARS, LISTS, st.binary(max_size=4), st.dictionaries(st.text(max_size=3), SCALARS))
 PLAUSIBLE = {name: st.one_of(st.just(value), VALUES, st.floats(0.0, 2.0 * abs(value) + 1.0)) if isinstance(value, float) else

@@ -68,5 +68,7 @@ def test_the_planner_says_that_the_vehicle_is_beyond_the_models_scorer(make_stag
     notices = [stage.planner.keeper.vehicle_notice for stage in (lorry, car)]
     assert "the rig's has 10 x 2.5 m" in notices[0] and notices[1] == ""
     lorry.planner._heartbeat()
-    text = lorry.wait(lambda: next((t for t in [lorry.vehicle.diagnostic_text()] if "vehicle_notice=the scorer" in t), ""))
+    text = lorry.wait(
+        lambda: next((t for t in [lorry.vehicle.diagnostic_text()] if "vehicle_notice=the scorer" in t), "")
+    )
     assert "noticed: the scorer assumes a vehicle of 4.9 x 1.9 m" in text

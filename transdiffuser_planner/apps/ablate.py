@@ -11,7 +11,9 @@ PARAMS = Path(__file__).parents[1] / "params"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--encoder", type=Path, required=True, metavar="RUN", help="run whose trained encoder all share")
+    parser.add_argument(
+        "--encoder", type=Path, required=True, metavar="RUN", help="run whose trained encoder all share"
+    )
     parser.add_argument("--samples", type=Path, required=True, help="training samples made by 'dataset'")
     parser.add_argument("--validation", type=Path, required=True, help="samples of other scenarios")
     parser.add_argument(
@@ -39,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
     ablations = read_ablations(args.rows, TrainingConfig.load(args.recipe))
     unknown = set(args.only or ()) - {item.name for item in ablations}
     if unknown:
-        raise ConfigError(f"--only: {', '.join(sorted(unknown))} unknown; {args.rows} has {[a.name for a in ablations]}")
+        raise ConfigError(
+            f"--only: {', '.join(sorted(unknown))} unknown; {args.rows} has {[a.name for a in ablations]}"
+        )
     wanted = [item for item in ablations if args.only is None or item.name in args.only]
     machine = Machine.choose()
     for number, ablation in enumerate(wanted, 1):

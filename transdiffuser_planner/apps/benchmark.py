@@ -17,7 +17,9 @@ MODEL = Path("models/tiny")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
-    planner = parts.add_parser("planner", help="latency per stage, beside the graphs alone and a reference, idle or loaded")
+    planner = parts.add_parser(
+        "planner", help="latency per stage, beside the graphs alone and a reference, idle or loaded"
+    )
     _add_model(planner)
     planner.add_argument("--precision", nargs="+", choices=("fp32", "int8"), default=["fp32"], help="(default: fp32)")
     planner.add_argument("--load", nargs="+", type=int, default=[0], help="busy processes beside it (default: 0)")
@@ -28,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     deadline.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
     deadline.add_argument("--load", type=int, default=0, help="busy processes beside it (default: %(default)s)")
     deadline.add_argument(
-        "--priority", choices=("normal", "high", "realtime"), default="high", help="of the process (default: %(default)s)"
+        "--priority",
+        choices=("normal", "high", "realtime"),
+        default="high",
+        help="of the process (default: %(default)s)",
     )
     deadline.add_argument("--cycles", type=int, default=10_000, help="cycles (default: %(default)s)")
     deadline.add_argument("--seed", type=int, default=8000, help="first scenario seed (default: %(default)s)")
@@ -37,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="drives with ground truth")
     budget.add_argument("--preset", help="topics and rig of a known source (default: the one that fits)")
     budget.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
-    budget.add_argument("--no-clock", action="store_true", help="only by candidates and steps: the same on every machine")
+    budget.add_argument(
+        "--no-clock", action="store_true", help="only by candidates and steps: the same on every machine"
+    )
     budget.add_argument(
         "--work",
         type=_work,
@@ -58,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scoring.add_argument("--scenes", type=Path, metavar="FILE", help="scenes to score instead of ones made for it")
     for part in parts.choices.values():
         part.add_argument("--out", type=Path, help="write the results as JSON")
-        part.add_argument("--note", default="", help="what readers of the results must know, as what else ran on the machine")
+        part.add_argument(
+            "--note", default="", help="what readers of the results must know, as what else ran on the machine"
+        )
 
 
 def _work(text: str) -> tuple[int, int]:
@@ -184,7 +193,12 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
                 bar.update()
     if args.plot is not None:
         plot(args.plot, budgets, work, f"{len(drives)} drives, {work[0]['plans']} plans, {machine()}")
-    return {"drives": [bag.name for bag in args.bags], "precision": args.precision, "by_work": work, "by_budget": budgets}
+    return {
+        "drives": [bag.name for bag in args.bags],
+        "precision": args.precision,
+        "by_work": work,
+        "by_budget": budgets,
+    }
 
 
 def _node(args: argparse.Namespace) -> dict[str, Any]:

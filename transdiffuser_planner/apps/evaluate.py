@@ -37,10 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tokens.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     tokens.add_argument("--out", type=Path, help="write the results as JSON")
     tokens.add_argument("--pull", type=float, help="parameter token_pull (default: the node's)")
-    tokens.add_argument("--picture", type=Path, metavar="FILE", help="draw some moments, told and untold, as PNG or SVG")
+    tokens.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw some moments, told and untold, as PNG or SVG"
+    )
     choice = kinds.add_parser("choice", help="what a model's scorer is worth: PDM score of what it chooses")
     choice.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
-    choice.add_argument("--plans", type=Path, required=True, help="scored plans that were not trained on, by 'evaluate plans'")
+    choice.add_argument(
+        "--plans", type=Path, required=True, help="scored plans that were not trained on, by 'evaluate plans'"
+    )
     choice.add_argument("--out", type=Path, help="write the results as JSON")
     plans = kinds.add_parser("plans", help="PDM sub-scores of a model's candidates in recorded moments, for the scorer")
     plans.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
@@ -53,14 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plans.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
     plans.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     add_ray_argument(plans)
-    table = kinds.add_parser("table", help="model, baselines, ablations and expert in the same moments, PDM score and errors")
+    table = kinds.add_parser(
+        "table", help="model, baselines, ablations and expert in the same moments, PDM score and errors"
+    )
     table.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     table.add_argument("--baselines", type=Path, metavar="DIR", help="folder written by 'export --baselines'")
     table.add_argument("--ablations", type=Path, metavar="DIR", help="what 'transdiffuser ablate' wrote")
-    table.add_argument("--bags", type=Path, required=True, help="folder of recorded drives with ground truth, not trained on")
+    table.add_argument(
+        "--bags", type=Path, required=True, help="folder of recorded drives with ground truth, not trained on"
+    )
     table.add_argument("--samples", type=Path, required=True, help="their samples made by 'dataset'")
     table.add_argument("--candidates", type=int, default=30, help="sampled per moment (default: %(default)s)")
-    table.add_argument("--steps", type=int, nargs="*", default=[1, 2, 5], help="rows of fewer DDIM steps (default: 1 2 5)")
+    table.add_argument(
+        "--steps", type=int, nargs="*", default=[1, 2, 5], help="rows of fewer DDIM steps (default: 1 2 5)"
+    )
     table.add_argument("--every", type=int, default=3, help="only every so many samples (default: %(default)s)")
     table.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
     table.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
@@ -235,12 +245,19 @@ def _tokens(args: argparse.Namespace) -> int:
     error = reconstruction_error_m(codebook, samples.whole("plan"))
     print(markdown_table(rows, TOKEN_COLUMNS))
     print(f"\nfollowed: ends within {FOLLOWED_M:g} m of where it was told to; {args.candidates} candidates")
-    print(f"codebook {codebook.digest[:12]}, {len(codebook)} tokens: driven plans come back within {error['ade_mean']} m (ADE)")
+    print(
+        f"codebook {codebook.digest[:12]}, {len(codebook)} tokens: driven plans come back within {error['ade_mean']} m (ADE)"
+    )
     print(f"model {manifest.name} {manifest.model_hash[:12]}; {machine()}")
     if args.picture is not None and draw_told(told, manifest.contract.range_m, args.picture):
         print(f"picture: {args.picture}")
     if args.out is not None:
-        content = {"model_hash": manifest.model_hash, "candidates": args.candidates, "pull": config.token_pull, "rows": rows}
+        content = {
+            "model_hash": manifest.model_hash,
+            "candidates": args.candidates,
+            "pull": config.token_pull,
+            "rows": rows,
+        }
         save_json(args.out, content | {"reconstruction_m": error, "plans_encoded": len(samples)})
     return 0
 
@@ -320,7 +337,9 @@ def _table(args: argparse.Namespace) -> int:
     spread = seed_spread(rows, {name: dict(info["recipe"]) for name, info in trained.items()})
     moments = len(next(iter(found.values())))
     print(markdown_table(rows, PLAN_COLUMNS))
-    print(f"\n{moments} moments of {len(jobs) - len(failures)} drives, {args.candidates} candidates; between seeds: {spread}")
+    print(
+        f"\n{moments} moments of {len(jobs) - len(failures)} drives, {args.candidates} candidates; between seeds: {spread}"
+    )
     print(f"model {manifest.name} {manifest.model_hash[:12]}; {machine()}; {args.workers} processes at once")
     if args.out is not None:
         content = {"model_hash": manifest.model_hash, "moments": moments, "drives": len(jobs) - len(failures)}

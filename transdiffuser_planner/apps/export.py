@@ -29,11 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model whose decoder the run went on from; both are compared, and how it was trained is kept in the manifest",
     )
     parser.add_argument(
-        "--baselines", action="store_true", help="export the run's trained baselines instead, for --model, without PyTorch"
+        "--baselines",
+        action="store_true",
+        help="export the run's trained baselines instead, for --model, without PyTorch",
     )
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="with --baselines: exported model whose encoder they read")
     parser.add_argument(
-        "--out", type=Path, help="model folder (default: models/<network>); with --baselines their folder (default: the run's)"
+        "--model", type=Path, metavar="FOLDER", help="with --baselines: exported model whose encoder they read"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="model folder (default: models/<network>); with --baselines their folder (default: the run's)",
     )
     parser.add_argument(
         "--random", choices=("tiny", "base"), help="instead of a run: random weights of this size, to measure speed"

@@ -38,7 +38,9 @@ ReplayDrive = Callable[[str, tuple[Path, ...]], DriveVerdict]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
-    parser.add_argument("--inspect", action="store_true", help="only say what is in the bags and what the planner would use")
+    parser.add_argument(
+        "--inspect", action="store_true", help="only say what is in the bags and what the planner would use"
+    )
     parser.add_argument("--one-drive", action="store_true", help="all bags are parts of one drive")
     parser.add_argument(
         "--preset", help=f"topics and rig of a known source: {', '.join(preset_names())} (default: the one that fits)"
@@ -46,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, help="sensor rig YAML instead of the preset's")
     parser.add_argument("--model", help=f"model folder or name (default: {DEFAULT_MODEL})")
-    parser.add_argument("--params", type=Path, help="parameter file of the node (ros__parameters): planner parameters, model, rig")
+    parser.add_argument(
+        "--params", type=Path, help="parameter file of the node (ros__parameters): planner parameters, model, rig"
+    )
     parser.add_argument("--run-seed", type=int, help="seed of the sampling noise (default: 0)")
     parser.add_argument("--out", type=Path, help="folder for a bag with the plans, a report and result.jsonl per drive")
     parser.add_argument("--conditions", type=Path, metavar="FILE", help="YAML of thresholds that the drive must keep")
@@ -54,9 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--golden", type=Path, metavar="FILE", help="plans as they were, with tolerances")
     parser.add_argument("--update", action="store_true", help="write --baseline and --golden instead of comparing")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the checks as JUnit XML")
-    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write every cycle's figures and the result as JSON lines")
-    parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="two models on the same drives, side by side; B is judged")
-    parser.add_argument("--realtime", action="store_true", help="feed messages at the speed they were recorded, to test deadlines")
+    parser.add_argument(
+        "--jsonl", type=Path, metavar="FILE", help="write every cycle's figures and the result as JSON lines"
+    )
+    parser.add_argument(
+        "--compare", nargs=2, metavar=("A", "B"), help="two models on the same drives, side by side; B is judged"
+    )
+    parser.add_argument(
+        "--realtime", action="store_true", help="feed messages at the speed they were recorded, to test deadlines"
+    )
     parser.add_argument(
         "--ros", action="store_true", help="also play each bag to a planner node over DDS and compare its plans"
     )
@@ -190,9 +200,7 @@ def _setup(args: argparse.Namespace) -> Setup:
 
 
 def _expectations(args: argparse.Namespace) -> Expectations:
-    return Expectations(
-        conditions=args.conditions, baseline=args.baseline, golden=args.golden, is_update=args.update
-    )
+    return Expectations(conditions=args.conditions, baseline=args.baseline, golden=args.golden, is_update=args.update)
 
 
 def _inspect(args: argparse.Namespace, drives: list[tuple[Path, ...]]) -> int:

@@ -41,7 +41,9 @@ def add_suite_arguments(kinds: Any) -> None:
     suite.add_argument(
         "--baselines", type=Path, default=Path("runs/baselines"), help="folder written by 'export --baselines'"
     )
-    suite.add_argument("--model", default=DEFAULT_MODEL, help="whose encoder trained baselines read (default: %(default)s)")
+    suite.add_argument(
+        "--model", default=DEFAULT_MODEL, help="whose encoder trained baselines read (default: %(default)s)"
+    )
     suite.add_argument(
         "--selection",
         choices=("rules", "scorer"),
@@ -49,7 +51,9 @@ def add_suite_arguments(kinds: Any) -> None:
         help="what chooses among a model's candidates (default: %(default)s)",
     )
     suite.add_argument("--precision", default="fp32", help="of models: fp32, int8 (default: %(default)s)")
-    suite.add_argument("--plan-every", type=int, default=1, metavar="N", help="models and plug-ins plan every N-th step of 0.1 s")
+    suite.add_argument(
+        "--plan-every", type=int, default=1, metavar="N", help="models and plug-ins plan every N-th step of 0.1 s"
+    )
     suite.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of results; an interrupted run goes on"
     )

@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run whose decoder to go on from; if it knows no action tokens, they are learnt and nothing else is changed",
     )
     parser.add_argument(
-        "--pretrained", type=Path, metavar="FILE", help="weights of published ResNets or of TransFuser, for stage encoder"
+        "--pretrained",
+        type=Path,
+        metavar="FILE",
+        help="weights of published ResNets or of TransFuser, for stage encoder",
     )
     parser.add_argument(
         "--pretrained-branches",
@@ -104,7 +107,9 @@ def run(args: argparse.Namespace) -> int:
         training.train_joint(samples, validation)
     if "baselines" in wanted:
         model = args.model or "MODEL"
-        say(f"baselines: transdiffuser export {training.folder} --baselines --model {model} --samples {args.validation}")
+        say(
+            f"baselines: transdiffuser export {training.folder} --baselines --model {model} --samples {args.validation}"
+        )
     if args.model is None:
         say(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
     return 0

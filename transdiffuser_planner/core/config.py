@@ -52,11 +52,17 @@ class PlannerConfig:
     num_threads: int = _number(2, "", 1, 64, "Threads of the model; the candidates are shared out among them.")
     precision: str = _choice("fp32", PRECISIONS, "Arithmetic of the model's graphs; int8 needs a model that has them.")
     priority: str = _choice(
-        "high", ("normal", "high", "realtime"), "Of the node's threads among other processes, where the system permits it."
+        "high",
+        ("normal", "high", "realtime"),
+        "Of the node's threads among other processes, where the system permits it.",
     )
     anytime: bool = _switch(True, "Whether the node samples fewer steps or candidates when time runs short.")
-    frame_wait_ms: float = _number(50.0, "ms", 0.0, 500.0, "How long a frame waits for sensors that are late or absent.")
-    fallback_margin_ms: float = _number(20.0, "ms", 1.0, 500.0, "Before the deadline: when a fallback replaces the model.")
+    frame_wait_ms: float = _number(
+        50.0, "ms", 0.0, 500.0, "How long a frame waits for sensors that are late or absent."
+    )
+    fallback_margin_ms: float = _number(
+        20.0, "ms", 1.0, 500.0, "Before the deadline: when a fallback replaces the model."
+    )
     model_timeout_s: float = _number(1.0, "s", 0.2, 60.0, "A model that does not answer for so long is replaced.")
 
     sync_tolerance_s: float = _number(0.05, "s", 0.0, 1.0, "Largest stamp difference of sensors in one snapshot.")
@@ -74,14 +80,22 @@ class PlannerConfig:
     collision_margin_m: float = _number(0.15, "m", 0.0, 2.0, "Clearance kept around the footprint.")
     collision_horizon_s: float = _number(2.5, "s", 0.5, 4.0, "Predicted collisions up to this time reject a plan.")
 
-    selection: str = _choice("rules", ("rules", "scorer"), "What ranks the candidates: rules, or the model's learned scorer.")
-    weight_typical: float = _number(0.5, "1/m", 0.0, 1e3, "Selection by scorer: distance from the mean of all candidates.")
+    selection: str = _choice(
+        "rules", ("rules", "scorer"), "What ranks the candidates: rules, or the model's learned scorer."
+    )
+    weight_typical: float = _number(
+        0.5, "1/m", 0.0, 1e3, "Selection by scorer: distance from the mean of all candidates."
+    )
     weight_score: float = _number(10.0, "", 0.0, 1e3, "Selection by scorer: predicted loss of PDM score.")
     weight_collision: float = _number(20.0, "", 0.0, 1e3, "Selection: predicted collision with points or agents.")
     weight_off_road: float = _number(6.0, "", 0.0, 1e3, "Selection: footprint outside the predicted road.")
     weight_route: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: lateral distance from the route.")
     token_pull: float = _number(
-        0.5, "", 0.0, 1.0, "How far every denoise step draws candidates to where action tokens lead; 0: not beyond the condition."
+        0.5,
+        "",
+        0.0,
+        1.0,
+        "How far every denoise step draws candidates to where action tokens lead; 0: not beyond the condition.",
     )
     weight_tokens: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: distance from where the action tokens lead.")
     weight_signal: float = _number(10.0, "", 0.0, 1e3, "Selection: passing a stop line whose signal is known red.")

@@ -37,7 +37,9 @@ class VehicleModel:
     max_accel_mps2: float = _number(3.0, "m/s2", 0.1, 15.0, "Largest forward acceleration.")
     max_decel_mps2: float = _number(7.0, "m/s2", 0.5, 15.0, "Largest braking deceleration, positive.")
     max_speed_mps: float = _number(60.0, "m/s", 0.5, 100.0, "Top speed.")
-    actuator_delay_s: float = _number(0.1, "s", 0.01, 1.0, "Time constant of the response of steering and acceleration.")
+    actuator_delay_s: float = _number(
+        0.1, "s", 0.01, 1.0, "Time constant of the response of steering and acceleration."
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -66,7 +66,9 @@ def vehicle_of(manifest: ModelManifest, rig: Rig) -> Finding:
     notice = beyond_scorer(manifest.vehicle, rig.vehicle) if "scorer" in manifest.graphs else ""
     if not notice:
         return _SAY.ok("vehicle", str(rig.vehicle))
-    return _SAY.warn("vehicle", f"{rig.vehicle}; {notice}", "keep selection 'rules', or train a scorer on this vehicle's drives")
+    return _SAY.warn(
+        "vehicle", f"{rig.vehicle}; {notice}", "keep selection 'rules', or train a scorer on this vehicle's drives"
+    )
 
 
 def _providers(manifest: ModelManifest, config: PlannerConfig) -> Iterator[Finding]:

@@ -42,7 +42,9 @@ class _Work:
             self.latency_ms.append(cycle.latency_ms)
 
 
-def by_budget(drives: Sequence[tuple[Path, Choice]], planner: Planner, budgets_ms: Sequence[float]) -> Iterator[dict[str, Any]]:
+def by_budget(
+    drives: Sequence[tuple[Path, Choice]], planner: Planner, budgets_ms: Sequence[float]
+) -> Iterator[dict[str, Any]]:
     """One row per budget: the same drives, planned with so many milliseconds on this machine."""
     for budget_ms in budgets_ms:
         yield {"budget_ms": budget_ms, **_row(drives, planner, budget_ms)}
@@ -100,11 +102,15 @@ def plot(path: Path, budgets: Sequence[dict[str, Any]], work: Sequence[dict[str,
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise EvaluationError("plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'") from None
+        raise EvaluationError(
+            "plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'"
+        ) from None
     figure = Figure(figsize=(10.0, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(*_line(budgets, "budget_ms", "pdm_score"), marker="o", label="PDM score")
-    left.plot(*_line(budgets, "budget_ms", "model_plans_share"), marker=".", ls="--", label="share of the model's plans")
+    left.plot(
+        *_line(budgets, "budget_ms", "model_plans_share"), marker=".", ls="--", label="share of the model's plans"
+    )
     left.set(xlabel="budget of a cycle [ms]", ylim=(0.0, 1.05), title="by time")
     errors = left.twinx()
     errors.plot(*_line(budgets, "budget_ms", "ade_4s_m"), marker="s", color="tab:red", label="ADE over 4 s [m]")

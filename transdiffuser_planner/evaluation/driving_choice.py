@@ -35,9 +35,7 @@ SCORER_CONFIG = PlannerConfig(selection="scorer")
 class DrivingChoice:
     """Selection by scorer, as in ``Planner.plan``: smooth, judge, rank, take the first candidate that is accepted."""
 
-    def __init__(
-        self, contract: ModelContract, vehicle: VehicleModel, config: PlannerConfig = SCORER_CONFIG
-    ) -> None:
+    def __init__(self, contract: ModelContract, vehicle: VehicleModel, config: PlannerConfig = SCORER_CONFIG) -> None:
         self._contract, self._vehicle, self._config = contract, vehicle, config
         self._smoother = PlanSmoother(contract)
 

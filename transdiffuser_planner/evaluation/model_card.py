@@ -58,6 +58,7 @@ PARTS = (
     "simulator",
 )
 
+
 def write_card(folder: Path) -> Path:
     """Write ``README.md`` into a model folder.
 
@@ -102,7 +103,9 @@ def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
     measured = driven_hash(data) if is_suite else data.get("model_hash", manifest.model_hash)
     before = manifest.training.get("before", {})
     if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in NEW_PARTS:
-        was = f"measured with model {measured[:12]}, which could not be told action tokens; untold, both compute the same"
+        was = (
+            f"measured with model {measured[:12]}, which could not be told action tokens; untold, both compute the same"
+        )
         return data | {"note": f"{data['note'].rstrip('.')}. {was.capitalize()}" if "note" in data else was}
     if measured != manifest.model_hash:
         raise EvaluationError(

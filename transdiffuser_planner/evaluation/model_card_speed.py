@@ -58,7 +58,9 @@ _WORK_COLUMNS = {
 def when(data: dict[str, Any]) -> str:
     """Date and machine of a result, and what else must be said of it."""
     note = data.get("note", "")
-    return f"Measured {data['date']} on {data['machine']}." + (f" {note[0].upper()}{note[1:].rstrip('.')}." if note else "")
+    return f"Measured {data['date']} on {data['machine']}." + (
+        f" {note[0].upper()}{note[1:].rstrip('.')}." if note else ""
+    )
 
 
 def cycle_section(data: Measured) -> str:
@@ -182,10 +184,15 @@ def precision_section(data: Measured, scores: list[Measured]) -> str:
         return ""
     shift, error, graphs = data["shift_m"], data["mean_error_m"], data["graphs_ms"]
     known = [score["budget"] for score in scores if score is not None]
-    scored = "" if not known else (
-        f" PDM score over {known[0]['by_work'][-1]['plans']} plans of {len(known[0]['drives'])} other unseen drives "
-        "(`benchmark budget --no-clock --work 30x10 --precision`), of 100: "
-        + ", ".join(f"{score['precision']} {100.0 * score['by_work'][-1]['pdm_score']:.2f}" for score in known) + "."
+    scored = (
+        ""
+        if not known
+        else (
+            f" PDM score over {known[0]['by_work'][-1]['plans']} plans of {len(known[0]['drives'])} other unseen drives "
+            "(`benchmark budget --no-clock --work 30x10 --precision`), of 100: "
+            + ", ".join(f"{score['precision']} {100.0 * score['by_work'][-1]['pdm_score']:.2f}" for score in known)
+            + "."
+        )
     )
     return f"""
 ### int8

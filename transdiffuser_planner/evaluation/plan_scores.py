@@ -160,9 +160,7 @@ def score_all(
     return total, sorted(failures)
 
 
-def _outcomes(
-    jobs: Sequence[PlanScoreJob], workers: int, ray_address: str | None
-) -> Iterator[tuple[int, str]]:
+def _outcomes(jobs: Sequence[PlanScoreJob], workers: int, ray_address: str | None) -> Iterator[tuple[int, str]]:
     if ray_address is None:
         yield from fan_out(_score_or_reason, jobs, workers=workers)
         return

@@ -46,7 +46,9 @@ def draw_told(told: Sequence[dict[str, Any]], range_m: float, path: Path) -> boo
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise EvaluationError("plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'") from None
+        raise EvaluationError(
+            "plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'"
+        ) from None
     figure = Figure(figsize=(3.0 * (MANOEUVRES + 1), 3.2 * len(most)), layout="constrained")
     grid = figure.subplots(len(most), MANOEUVRES + 1, squeeze=False)
     for axes, items in zip(grid, most, strict=True):

@@ -138,7 +138,11 @@ def _chance_of_contact(
     gap_along = along - length * turned_cos - width * turned_sin - 0.5 * vehicle.length_m
     gap_across = across - length * turned_sin - width * turned_cos - 0.5 * vehicle.width_m
     gap_BMSAT = torch.maximum(gap_along, gap_across)
-    near = [(-gap_BMSAT / _TOUCHING_M).sigmoid(), (-gap_BMSAT.clamp(min=0.0)).exp(), (-gap_BMSAT.clamp(min=0.0) / 4.0).exp()]
+    near = [
+        (-gap_BMSAT / _TOUCHING_M).sigmoid(),
+        (-gap_BMSAT.clamp(min=0.0)).exp(),
+        (-gap_BMSAT.clamp(min=0.0) / 4.0).exp(),
+    ]
     chance = torch.stack([value.mean(dim=2) for value in near], dim=-1)
     nobody = torch.zeros_like(pose_BMT3)[:, :, None]
     return torch.cat([chance * valid_BA[:, None, :, None, None], nobody], dim=2).amax(dim=2)
@@ -186,7 +190,17 @@ def _kinematics(pose_BMT3: Tensor, status_B8: Tensor, interval_s: float) -> Tens
     yaw_rate = step[..., 2] / interval_s
     heading = pose_BMT3[..., 2]
     x, y = pose_BMT3[..., 0] / 30.0, pose_BMT3[..., 1] / 10.0
-    parts = [x, y, heading.cos(), heading.sin(), speed / 10.0, accel / 3.0, yaw_rate, speed * yaw_rate / 3.0, jerk / 5.0]
+    parts = [
+        x,
+        y,
+        heading.cos(),
+        heading.sin(),
+        speed / 10.0,
+        accel / 3.0,
+        yaw_rate,
+        speed * yaw_rate / 3.0,
+        jerk / 5.0,
+    ]
     return torch.stack([part.clamp(-5.0, 5.0) for part in parts], dim=-1)
 
 

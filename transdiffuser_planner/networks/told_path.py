@@ -39,7 +39,9 @@ class ToldPath(nn.Module):
         super().__init__()
         steps, width = contract.num_plan_steps, config.width
         self.token = nn.Linear(steps * 4, width, bias=False)
-        self.embedding = nn.Sequential(nn.Linear(steps * 7, config.embed_width), nn.SiLU(), nn.Linear(config.embed_width, width))
+        self.embedding = nn.Sequential(
+            nn.Linear(steps * 7, config.embed_width), nn.SiLU(), nn.Linear(config.embed_width, width)
+        )
         self.norm = nn.LayerNorm(width)
         self.modulation = nn.Linear(width, width, bias=False)
 

@@ -67,7 +67,9 @@ class ActionCodebook:
         """
         token = np.asarray(token_NT)
         if token.size and (token.min() < 0 or token.max() >= len(self)):
-            raise ContractError(f"action token {_first_outside(token, len(self))} is out of range (0 .. {len(self) - 1})")
+            raise ContractError(
+                f"action token {_first_outside(token, len(self))} is out of range (0 .. {len(self) - 1})"
+            )
         return follow(self.segment_C3[token])
 
     def encode(self, plan_NT3: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
@@ -113,7 +115,9 @@ class ActionCodebook:
         except (KeyError, TypeError, ValueError) as error:
             raise ContractError(f"action codebook: {type(error).__name__} {error}; export the model again") from None
         if codebook.digest != digest:
-            raise ContractError(f"action codebook: its digest is {codebook.digest[:12]}, the file says {str(digest)[:12]}")
+            raise ContractError(
+                f"action codebook: its digest is {codebook.digest[:12]}, the file says {str(digest)[:12]}"
+            )
         return codebook
 
 

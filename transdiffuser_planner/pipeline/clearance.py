@@ -47,9 +47,7 @@ class ObstacleField:
     distance_XY: NDArray[np.float32]
 
     @staticmethod
-    def from_points(
-        points_N3: NDArray[np.float32], moving_box_A5: FloatArray, vehicle: VehicleModel
-    ) -> ObstacleField:
+    def from_points(points_N3: NDArray[np.float32], moving_box_A5: FloatArray, vehicle: VehicleModel) -> ObstacleField:
         """Build the field.
 
         Args:

@@ -23,9 +23,7 @@ def points_in_base(xyz_N3: NDArray[np.float32], base_from_lidar_44: NDArray[np.f
     return np.asarray(xyz_N3 @ rotation.T + base_from_lidar_44[:3, 3].astype(np.float32))
 
 
-def without_ego(
-    xyz_N3: NDArray[np.float32], vehicle: VehicleModel, margin_m: float = 0.0
-) -> NDArray[np.float32]:
+def without_ego(xyz_N3: NDArray[np.float32], vehicle: VehicleModel, margin_m: float = 0.0) -> NDArray[np.float32]:
     """The points (base_link) that do not lie on the ego vehicle itself.
 
     Args:

@@ -89,9 +89,7 @@ def judge(plans: SmoothPlans, around: Surroundings, ego: EgoState, config: Plann
     )
 
 
-def at_fine_times(
-    path_MAT3: FloatArray, pose_A3: FloatArray, time_s_F: FloatArray, interval_s: float
-) -> FloatArray:
+def at_fine_times(path_MAT3: FloatArray, pose_A3: FloatArray, time_s_F: FloatArray, interval_s: float) -> FloatArray:
     """Agent paths (M, A, T, 3) at 1, 2, ... intervals, interpolated at the plans' times from the present pose on."""
     start = np.broadcast_to(pose_A3[:, None], (len(path_MAT3), len(pose_A3), 1, 3))
     knots = np.concatenate([start, path_MAT3], axis=2)

@@ -31,7 +31,9 @@ def definition_files() -> list[Path]:
     """
     checkout = Path(__file__).resolve().parents[2] / SOURCES
     installed = Path(sys.prefix) / "share"
-    shipped = installed / "transdiffuser_planner" / SOURCES  # beside the models, for machines without interface packages
+    shipped = (
+        installed / "transdiffuser_planner" / SOURCES
+    )  # beside the models, for machines without interface packages
     sourced = [Path(prefix) / "share" for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
     files: list[Path] = []
     for package in INTERFACE_PACKAGES:

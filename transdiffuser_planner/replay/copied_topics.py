@@ -22,5 +22,7 @@ def uncopied_topics(bag: BagReader) -> dict[str, str]:
         if not held:
             found[topic] = f"{topic}: its type {kind} is defined neither in the bag nor here"
         elif other:
-            found[topic] = f"{topic}: the bag defines {', '.join(other)} otherwise than this version, which writes it too"
+            found[topic] = (
+                f"{topic}: the bag defines {', '.join(other)} otherwise than this version, which writes it too"
+            )
     return found

@@ -97,7 +97,9 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
         listed = ", ".join(sorted(held)) or "no topic at all"
         sought = ", ".join(f"{name} on '{wanted[name][0]}'" for name in needed)
         raise InputError(f"bag {bag.path}: holds no {sought}; it has {listed}; choose --preset or give --topics")
-    unmissed = {spec.name for spec in SINGLE_INPUTS if spec.need is Need.UNREPORTED} | (set() if has_lidar else {"lidar"})
+    unmissed = {spec.name for spec in SINGLE_INPUTS if spec.need is Need.UNREPORTED} | (
+        set() if has_lidar else {"lidar"}
+    )
     return [name for name in absent if name not in unmissed]
 
 

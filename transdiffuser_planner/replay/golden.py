@@ -29,7 +29,10 @@ TOLERANCES: dict[str, dict[str, Any]] = {
     "y_m": {"value": 0.05, "reason": "as x_m"},
     "heading_rad": {"value": 0.01, "reason": "half a degree; less than 5 cm across 4 m"},
     "speed_mps": {"value": 0.05, "reason": "5 cm within a second"},
-    "other_plans": {"value": 0.1, "reason": "share of plans: where two candidates rank alike, rounding may choose the other"},
+    "other_plans": {
+        "value": 0.1,
+        "reason": "share of plans: where two candidates rank alike, rounding may choose the other",
+    },
 }
 
 
@@ -57,7 +60,9 @@ def check_golden(path: Path, result: ReplayResult, drive: str) -> list[Check]:
         differences, num_plans = _differences(entry, result, tolerances)
         allowed = tolerances["other_plans"]
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ConfigError(f"golden {path}: is damaged ({type(error).__name__} {error}); write it anew with --update") from None
+        raise ConfigError(
+            f"golden {path}: is damaged ({type(error).__name__} {error}); write it anew with --update"
+        ) from None
     share = len(differences) / max(num_plans, 1)
     if not differences:
         message = f"all {num_plans} plans are as they were"

@@ -74,10 +74,17 @@ def choose(
         names = {camera.name for camera in rig.cameras}
         same = [choice for choice, _ in _fitting_presets(held) if set(choice.topics.images) == names]
         if len(_different(same, held)) == 1:
-            return replace(same[0], rig=rig, rig_file=rig_file, why=f"topics of preset {same[0].name}, rig as told by --rig")
+            return replace(
+                same[0], rig=rig, rig_file=rig_file, why=f"topics of preset {same[0].name}, rig as told by --rig"
+            )
         topics = by_names_and_types(held, rig, where)
         return Choice(
-            name="given", topics=topics, rig=rig, topics_file=None, rig_file=rig_file, why="topics found by type and name"
+            name="given",
+            topics=topics,
+            rig=rig,
+            topics_file=None,
+            rig_file=rig_file,
+            why="topics found by type and name",
         )
     found = _fitting_presets(held)
     if not found:
@@ -89,7 +96,9 @@ def choose(
         raise InputError(f"{where}: its topics fit {listed} equally well; choose with --preset or give --topics")
     choice = top[0]
     if topics_file is not None:
-        return replace(choice, topics=TopicMap.load(topics_file), topics_file=topics_file, why="rig of the fitting preset")
+        return replace(
+            choice, topics=TopicMap.load(topics_file), topics_file=topics_file, why="rig of the fitting preset"
+        )
     return choice
 
 

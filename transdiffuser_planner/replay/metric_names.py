@@ -34,8 +34,12 @@ def _horizons() -> dict[str, Metric]:
             f"ade_{s}s_m": Metric(unit="m", text=f"mean distance of plan and driven path over {s} s", floor=0.05),
             f"fde_{s}s_m": Metric(unit="m", text=f"distance of plan and driven path after {s} s", floor=0.1),
             f"lateral_{s}s_m": Metric(unit="m", text=f"the same, across the driven heading, after {s} s", floor=0.05),
-            f"longitudinal_{s}s_m": Metric(unit="m", text=f"the same, along the driven heading, after {s} s", floor=0.1),
-            f"ahead_{s}s_m": Metric(unit="m", better="", text=f"with sign: positive when the plan is ahead after {s} s"),
+            f"longitudinal_{s}s_m": Metric(
+                unit="m", text=f"the same, along the driven heading, after {s} s", floor=0.1
+            ),
+            f"ahead_{s}s_m": Metric(
+                unit="m", better="", text=f"with sign: positive when the plan is ahead after {s} s"
+            ),
             f"heading_{s}s_rad": Metric(unit="rad", text=f"difference of headings after {s} s", floor=0.01),
         }
     return found
@@ -43,18 +47,24 @@ def _horizons() -> dict[str, Metric]:
 
 METRICS: dict[str, Metric] = {
     **_horizons(),
-    "best_ade_m": Metric(unit="m", text="ADE over 4 s of the nearest candidate (chosen knowing the future)", floor=0.05),
+    "best_ade_m": Metric(
+        unit="m", text="ADE over 4 s of the nearest candidate (chosen knowing the future)", floor=0.05
+    ),
     "best_fde_m": Metric(unit="m", text="FDE of that candidate", floor=0.1),
     "constant_ade_m": Metric(unit="m", better="", text="ADE over 4 s of a car that keeps its speed and turn"),
     "constant_fde_m": Metric(unit="m", better="", text="its FDE"),
     "agent_recall": Metric(
         unit="share", better="higher", text="recorded road users within 30 m that were predicted", floor=0.05
     ),
-    "agent_precision": Metric(unit="share", better="higher", text="predicted agents that are recorded ones", floor=0.05),
+    "agent_precision": Metric(
+        unit="share", better="higher", text="predicted agents that are recorded ones", floor=0.05
+    ),
     "agent_position_m": Metric(unit="m", text="distance of matched agents now", floor=0.05),
     "agent_ade_m": Metric(unit="m", text="mean distance of matched agents' paths over 4 s", floor=0.1),
     "agent_fde_m": Metric(unit="m", text="distance of matched agents' paths after 4 s", floor=0.2),
-    "pdm_score": Metric(unit="0..1", better="higher", text="PDM score (NAVSIM v1) against the recorded traffic", floor=0.02),
+    "pdm_score": Metric(
+        unit="0..1", better="higher", text="PDM score (NAVSIM v1) against the recorded traffic", floor=0.02
+    ),
     "pdm_no_collision": Metric(unit="0..1", better="higher", text="its part: no collision at fault", floor=0.02),
     "pdm_drivable_area": Metric(unit="0..1", better="higher", text="its part: stays on the drivable area", floor=0.02),
     "pdm_progress": Metric(unit="0..1", better="higher", text="its part: progress along the route", floor=0.02),
@@ -71,11 +81,15 @@ METRICS: dict[str, Metric] = {
     "latency_ms": Metric(unit="ms", text="from the frame's last message to the plan", is_machine=True),
     "late": Metric(unit="0/1", text="the plan took longer than deadline_ms", is_machine=True),
     "fallback": Metric(unit="0/1", text="a fallback was published", floor=0.03),
-    "rung": Metric(unit="", text="fallback rung: 0 model plan, 1 last plan, 2 comfort stop, 3 emergency stop", floor=0.05),
+    "rung": Metric(
+        unit="", text="fallback rung: 0 model plan, 1 last plan, 2 comfort stop, 3 emergency stop", floor=0.05
+    ),
     "faults": Metric(unit="", text="faults that the checks found in the plan"),
     "num_frames": Metric(unit="", better="", text="sensor frames in the drive", is_total=True),
     "num_plans": Metric(unit="", better="higher", text="cycles with a plan", is_total=True),
-    "num_evaluated": Metric(unit="", better="higher", text="plans with a recorded future of 1 s or more", is_total=True),
+    "num_evaluated": Metric(
+        unit="", better="higher", text="plans with a recorded future of 1 s or more", is_total=True
+    ),
     "num_fallbacks": Metric(unit="", text="fallbacks published because the inputs did not suffice", is_total=True),
     "num_not_ready": Metric(unit="", text="cycles without a plan of the model", is_total=True),
     "num_refused": Metric(unit="", text="messages that were refused", is_total=True),

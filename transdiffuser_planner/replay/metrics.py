@@ -32,7 +32,9 @@ STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
 }
 NO_FUTURE = "plan not evaluated: the recording ends or breaks within the next second"
 SHORT_FUTURE = "plan evaluated in part: the recording ends or breaks within the next 4 s"
-PASSED_BY = "frame not planned from: it came sooner than planning_rate_hz allows, was never complete, or was answered already"
+PASSED_BY = (
+    "frame not planned from: it came sooner than planning_rate_hz allows, was never complete, or was answered already"
+)
 BUSY = "frame not planned from: the planner was still at work"
 
 
@@ -85,7 +87,9 @@ class DriveFigures:
         found = {}
         for name in self.names():
             values = self.values(name)
-            found[name] = {statistic: compute(values) for statistic, compute in STATISTICS.items() if statistic != "sum"}
+            found[name] = {
+                statistic: compute(values) for statistic, compute in STATISTICS.items() if statistic != "sum"
+            }
         return found
 
 

@@ -79,7 +79,9 @@ class PdmScorer:
         driven = self._drive.future(stamp_ns, plan.time_s_T)
         if driven is None:
             return {}
-        both = np.stack([local_from_global(origin, poses) for poses in (sampled(plan.trajectory, plan.time_s_T), driven)])
+        both = np.stack(
+            [local_from_global(origin, poses) for poses in (sampled(plan.trajectory, plan.time_s_T), driven)]
+        )
         try:
             scores = score_pdms(scene, both, interval_s=float(plan.time_s_T[0]))
         except EvaluationError as error:
@@ -159,7 +161,9 @@ class PdmScorer:
             if (low > here + RANGE_M).any() or (high < here - RANGE_M).any():
                 continue
             lane = f"lane {index}"
-            areas.append(Area(token=lane, kind=AreaKind.LANE if kind == LANE else AreaKind.LANE_CONNECTOR, ring_C2=ring))
+            areas.append(
+                Area(token=lane, kind=AreaKind.LANE if kind == LANE else AreaKind.LANE_CONNECTOR, ring_C2=ring)
+            )
             whole = AreaKind.ROADBLOCK if kind == LANE else AreaKind.INTERSECTION
             areas.append(Area(token=f"area {index}", kind=whole, ring_C2=ring))
             if _contains_any(ring, line_K3[:, :2]):

@@ -12,7 +12,10 @@ _GROUPS = (
     ("comfort", ("max_accel_mps2", "max_decel_mps2", "max_lateral_accel_mps2", "max_jerk_mps3", "comfortable")),
     ("jitter", ("jitter_m", "jitter_lateral_m", "jitter_speed_mps")),
     ("agents", ("agent_recall", "agent_precision", "agent_position_m", "agent_ade_m", "agent_fde_m")),
-    ("pdm", ("pdm_score", "pdm_no_collision", "pdm_drivable_area", "pdm_progress", "pdm_time_to_collision", "pdm_comfort")),
+    (
+        "pdm",
+        ("pdm_score", "pdm_no_collision", "pdm_drivable_area", "pdm_progress", "pdm_time_to_collision", "pdm_comfort"),
+    ),
 )
 
 
@@ -35,7 +38,9 @@ def drive_lines(verdict: DriveVerdict) -> Iterator[str]:
     yield from _error_lines(result.figures)
     for name, metrics in _GROUPS:
         means = [(metric, result.figures.statistic(metric, "mean")) for metric in metrics]
-        listed = ", ".join(f"{metric.removeprefix(f'{name}_')} {mean:.2f}" for metric, mean in means if mean is not None)
+        listed = ", ".join(
+            f"{metric.removeprefix(f'{name}_')} {mean:.2f}" for metric, mean in means if mean is not None
+        )
         if listed:
             yield f"{name:<6} {listed} (means)"
     if not result.is_simulated:
@@ -80,7 +85,9 @@ def _error_lines(figures: DriveFigures) -> Iterator[str]:
         means = [figures.statistic(name, "mean") for name in names]
         if means[0] is not None:
             count = len(figures.values(names[0]))
-            rows.append(f"       {s} s   {means[0]:6.2f} {means[1]:6.2f} {means[2]:8.2f} {means[3]:12.2f}   {count:5d} plans")
+            rows.append(
+                f"       {s} s   {means[0]:6.2f} {means[1]:6.2f} {means[2]:8.2f} {means[3]:12.2f}   {count:5d} plans"
+            )
     if not rows:
         yield "no plan has a recorded future; nothing to compare with"
         return

@@ -41,7 +41,9 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
         except PlannerError as error:
             pytest.fail(f"replay of {bags[0]} could not run: {error}", pytrace=False)
         if must_pass and not verdict.has_passed:
-            pytest.fail(f"replay of {bags[0]} failed:\n" + "\n".join(f"- {line}" for line in verdict.failures), pytrace=False)
+            pytest.fail(
+                f"replay of {bags[0]} failed:\n" + "\n".join(f"- {line}" for line in verdict.failures), pytrace=False
+            )
         return verdict
 
     return run

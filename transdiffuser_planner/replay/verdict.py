@@ -54,7 +54,9 @@ def basic_checks(result: ReplayResult) -> list[Check]:
             group="replay",
             name="every_plan_is_sound",
             has_passed=not result.faults,
-            message=f"plans with faults: {faults}" if faults else "every plan is finite, continuous and within the limits",
+            message=f"plans with faults: {faults}"
+            if faults
+            else "every plan is finite, continuous and within the limits",
         ),
     ]
 

@@ -130,7 +130,10 @@ class Health:
         if mode.is_stopping:
             return _WARN, "planning; a stop is requested"
         if keeper is not None and keeper.source.provider != keeper.config.provider:
-            return _WARN, f"planning on {keeper.source.provider}; the wanted {keeper.config.provider} does not work here"
+            return (
+                _WARN,
+                f"planning on {keeper.source.provider}; the wanted {keeper.config.provider} does not work here",
+            )
         if time.monotonic() - self._last_said < _RECENTLY_S:
             return _WARN, f"planning; {self._said}"
         return _OK, "planning in shadow mode" if mode.is_shadow else "planning"

@@ -88,7 +88,9 @@ class NodeServices:
             return response
         control.use_codebook()
         response.success = True
-        response.message = f"model {source.model_name} {source.model_hash[:12]} on {source.provider}, {source.precision}"
+        response.message = (
+            f"model {source.model_name} {source.model_hash[:12]} on {source.provider}, {source.precision}"
+        )
         return response
 
 

@@ -51,9 +51,7 @@ def planner_loader(model: str, rig: Rig) -> LoadPlanner:
 class PlannerNode(LifecycleNode):
     """See the module; topics, services and parameters are in docs/interfaces.md."""
 
-    def __init__(
-        self, loader: Callable[[str, Rig], LoadPlanner] = planner_loader, **node_options: Any
-    ) -> None:
+    def __init__(self, loader: Callable[[str, Rig], LoadPlanner] = planner_loader, **node_options: Any) -> None:
         """Declare parameters; nothing is loaded yet.
 
         Args:

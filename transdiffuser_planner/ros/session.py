@@ -119,4 +119,6 @@ def _made(make_node: Callable[[], Any]) -> Any:
         return make_node()
     except RCLError as error:
         reason = "; ".join(line for line in str(error).splitlines() if line.strip())
-        raise RosError(f"the node cannot be created ({reason}); see docs/how-to/security.md for ROS_SECURITY_*") from None
+        raise RosError(
+            f"the node cannot be created ({reason}); see docs/how-to/security.md for ROS_SECURITY_*"
+        ) from None

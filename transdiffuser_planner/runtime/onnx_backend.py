@@ -73,7 +73,9 @@ def make_session(
         options.add_free_dimension_override_by_name(name, size)
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[(wanted, _provider_options(provider, engines))])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=[(wanted, _provider_options(provider, engines))]
+        )
     except Exception as error:  # onnxruntime raises plain RuntimeError subclasses of its own binding
         raise ModelError(f"graph {path}: cannot be loaded ({_first_line(error)}); export the model again") from None
     if session.get_providers()[0] != wanted:
@@ -136,7 +138,9 @@ class OnnxBackend:
         self._engines = engine_cache(manifest) if provider == "tensorrt" else None
         self._few_threads = 1 if provider == "cpu" else num_threads
         self._encoder = _Graph(make_session(self._paths["encoder"], provider, num_threads, None, self._engines))
-        self._condition = _Graph(make_session(self._paths["condition"], provider, self._few_threads, None, self._engines))
+        self._condition = _Graph(
+            make_session(self._paths["condition"], provider, self._few_threads, None, self._engines)
+        )
         self._scorer = None
         if "scorer" in self._paths:
             self._scorer = _Graph(make_session(self._paths["scorer"], provider, self._few_threads, None, self._engines))
@@ -205,7 +209,9 @@ class OnnxBackend:
         """Whether the model can predict scores."""
         return self._scorer is not None
 
-    def score(self, pose_MKT3: NDArray[np.floating[Any]], features: Tensors, observation: Tensors, agents: Tensors) -> Array:
+    def score(
+        self, pose_MKT3: NDArray[np.floating[Any]], features: Tensors, observation: Tensors, agents: Tensors
+    ) -> Array:
         """Predicted sub-scores (M, Q) of ``core.contract.SCORE_NAMES``, each 0 to 1.
 
         Args:

@@ -86,9 +86,7 @@ class OptionalInputs:
         self._instructed = InstructedPath(stamp_ns=tokens.stamp_ns, pose_S3=pose_S3, interval_s=book.interval_s)
         return None
 
-    def optional_at(
-        self, stamp_ns: int, frame_id: str, max_age_s: float, max_tokens_age_s: float
-    ) -> FreshInputs:
+    def optional_at(self, stamp_ns: int, frame_id: str, max_age_s: float, max_tokens_age_s: float) -> FreshInputs:
         """What is young enough at a stamp; a route only in the odometry's frame, at any age."""
 
         def fresh(stamp: int, limit_s: float = max_age_s) -> bool:

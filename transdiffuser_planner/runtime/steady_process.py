@@ -25,6 +25,7 @@ def steady_process() -> None:
     gc.set_threshold(50_000, 20, 100)
     sys.setswitchinterval(_HANDOVER_S)
 
+
 def raise_priority(priority: str) -> str:
     """Let every thread of this process go first where cores are short.
 

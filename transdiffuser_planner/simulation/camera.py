@@ -95,7 +95,11 @@ class CameraRenderer:
         self._num_rays_C = [camera.width * camera.height for camera in cameras]
 
     def render(
-        self, static: RayScene, static_color_3F: Array, traffic: TrafficScene | None, base_pose_3: tuple[float, float, float]
+        self,
+        static: RayScene,
+        static_color_3F: Array,
+        traffic: TrafficScene | None,
+        base_pose_3: tuple[float, float, float],
     ) -> dict[str, NDArray[np.uint8]]:
         """Pictures of all cameras.
 

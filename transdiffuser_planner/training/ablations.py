@@ -57,9 +57,7 @@ def read_ablations(path: Path, recipe: TrainingConfig) -> list[Ablation]:
         before = row.get("joint_from")
         if before is not None and before not in {item.name for item in found}:
             raise ConfigError(f"{where}: joint_from {before!r} is no row above it")
-        found.append(
-            Ablation(name=str(name), title=str(row.get("title", name)), recipe=changed, joint_from=before)
-        )
+        found.append(Ablation(name=str(name), title=str(row.get("title", name)), recipe=changed, joint_from=before))
     return found
 
 

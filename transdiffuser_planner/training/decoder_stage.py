@@ -178,9 +178,7 @@ def validate(
 
 
 @torch.no_grad()
-def sampling_errors(
-    network: DenoisingDecoder, batches: Iterable[Batch], sampler: JointSampler
-) -> dict[str, float]:
+def sampling_errors(network: DenoisingDecoder, batches: Iterable[Batch], sampler: JointSampler) -> dict[str, float]:
     """``validate`` on batches that are made already."""
     rows, no_agents = [], np.zeros((0, 3))
     for batch in batches:

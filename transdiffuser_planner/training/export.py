@@ -76,7 +76,9 @@ def export_model(
     if codebook is not None:
         codebook.check(contract)
     elif contract.codebook_size:
-        raise TrainingError(f"export: the contract has {contract.codebook_size} action tokens, but there is no codebook")
+        raise TrainingError(
+            f"export: the contract has {contract.codebook_size} action tokens, but there is no codebook"
+        )
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

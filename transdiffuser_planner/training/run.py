@@ -82,9 +82,7 @@ class Run:
         contract = _contract(config) if backend is None else backend.manifest.contract
         network = replace(named_config(config.network), joint=config.joint_agents)
         machine = machine or Machine.choose()
-        return Run(
-            folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine
-        )
+        return Run(folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine)
 
     @staticmethod
     def open(folder: Path, model: Path | None = None) -> Run:

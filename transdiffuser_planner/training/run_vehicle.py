@@ -38,5 +38,7 @@ def keep_vehicle(folder: Path, vehicle: VehicleModel) -> None:
     """
     kept = kept_vehicle(folder)
     if kept is not None and kept != vehicle:
-        raise TrainingError(f"run {folder}: trained on drives of {kept}, now given those of {vehicle}; give another --out")
+        raise TrainingError(
+            f"run {folder}: trained on drives of {kept}, now given those of {vehicle}; give another --out"
+        )
     (folder / FILE_NAME).write_text(json.dumps(vehicle.to_dict()) + "\n", encoding="utf-8")

@@ -162,7 +162,9 @@ class SampleSet:
         found = {folder.vehicle: folder.path for folder in self.folders}
         if len(found) > 1:
             (one, first), (other, second) = list(found.items())[:2]
-            raise InputError(f"samples of different vehicles: {first}: {one}; {second}: {other}; train on one at a time")
+            raise InputError(
+                f"samples of different vehicles: {first}: {one}; {second}: {other}; train on one at a time"
+            )
         return next(iter(found))
 
     def gather(self, index_B: NDArray[np.int64], names: Sequence[str]) -> dict[str, NDArray[Any]]:

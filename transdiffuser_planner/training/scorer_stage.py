@@ -28,7 +28,9 @@ def make_batch(plans: ScoredPlans, index_B: NDArray[np.int64], rng: np.random.Ge
     raw = plans.gather(index_B)
     if rng is not None:
         raw["pose"][..., :2] += rng.normal(0.0, POSE_NOISE_M, raw["pose"][..., :2].shape).astype(np.float32)
-        raw["agent_pose"][..., :2] += rng.normal(0.0, AGENT_NOISE_M, raw["agent_pose"][..., :2].shape).astype(np.float32)
+        raw["agent_pose"][..., :2] += rng.normal(0.0, AGENT_NOISE_M, raw["agent_pose"][..., :2].shape).astype(
+            np.float32
+        )
     return {name: torch.from_numpy(value) for name, value in raw.items()}
 
 
@@ -71,5 +73,6 @@ def validate(plans: ScoredPlans, network: nn.Module) -> dict[str, float]:
         mean.append(truth.mean(axis=1))
         best.append(truth.max(axis=1))
     figures = {"chosen": chosen, "one": mean, "oracle": best}
-    return {name: 100.0 * float(np.concatenate(v).mean()) for name, v in figures.items()} | {"loss": float(np.mean(loss))}
-
+    return {name: 100.0 * float(np.concatenate(v).mean()) for name, v in figures.items()} | {
+        "loss": float(np.mean(loss))
+    }

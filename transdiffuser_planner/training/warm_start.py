@@ -28,7 +28,9 @@ def grow_from(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     mine = network.state_dict()
     foreign = sorted(set(weights) - set(mine))
     if foreign:
-        raise TrainingError(f"warm start: the old network has {foreign[0]} and {len(foreign) - 1} more that this one lacks")
+        raise TrainingError(
+            f"warm start: the old network has {foreign[0]} and {len(foreign) - 1} more that this one lacks"
+        )
     for name, value in mine.items():
         if name not in weights:
             if any(part in name for part in LOUD):

@@ -103,7 +103,9 @@ def load_into(network: nn.Module, tensors: dict[str, Tensor], where: Path) -> No
         network.load_state_dict(tensors)
     except RuntimeError as error:
         first = str(error).strip().splitlines()[-1].strip()
-        raise TrainingError(f"run {where}: its weights are of another network ({first}); train the stage again") from None
+        raise TrainingError(
+            f"run {where}: its weights are of another network ({first}); train the stage again"
+        ) from None
 
 
 def check_version(path: Path, version: str | int | None) -> None:

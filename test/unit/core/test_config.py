@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_documented_parameters_are_the_real_ones() -> None:
     text = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
-    assert parameter_table() in text, "put the output of 'docs/generate_reference.py parameters' into docs/parameters.md"
+    assert parameter_table() in text, (
+        "put the output of 'docs/generate_reference.py parameters' into docs/parameters.md"
+    )
 
 
 def test_the_table_holds_also_the_parameters_that_say_where_things_are() -> None:

@@ -107,7 +107,13 @@ def test_the_card_says_what_tokens_and_scorer_are_worth(model: Path) -> None:
     manifest = replace(
         load_manifest(model), contract=replace(TINY, codebook_size=256), graphs={"scorer": model / "scorer.onnx"}
     )
-    told = {"moments": 10, "followed_with": 0.7, "followed_without": 0.1, "candidates_with": 0.6, "candidates_without": 0.1}
+    told = {
+        "moments": 10,
+        "followed_with": 0.7,
+        "followed_without": 0.1,
+        "candidates_with": 0.6,
+        "candidates_without": 0.1,
+    }
     told |= {"ade_with_m": 0.5, "ade_without_m": 3.0}
     rows = [{"manoeuvre": name, **told} for name in ("stop", "all others than driven")]
     error = {"ade_mean": 0.04, "ade_p99": 0.09, "ade_worst": 0.14}
@@ -115,7 +121,9 @@ def test_the_card_says_what_tokens_and_scorer_are_worth(model: Path) -> None:
     text = tokens_section(manifest, {**when, "rows": rows, "reconstruction_m": error, "plans_encoded": 99})
     assert "it followed in 70.0 %\nof 10 moments; without tokens it would have ended there in 10.0 %" in text
     assert "| stop | 10 | 0.7 | 0.1 |" in text and "within 0.04 m" in text
-    scores = dict.fromkeys(("no_at_fault_collision", "drivable_area", "time_to_collision", "comfort", "ego_progress"), 90.0)
+    scores = dict.fromkeys(
+        ("no_at_fault_collision", "drivable_area", "time_to_collision", "comfort", "ego_progress"), 90.0
+    )
     rows = [{"choice": "oracle", "title": "best candidate (oracle)", **scores, "pdms": 91.5}]
     assert "91.5" in choice_section(manifest, {**when, "rows": rows, "candidates": 24, "moments": 7})
     silent = replace(manifest, contract=replace(TINY, codebook_size=0), graphs={})

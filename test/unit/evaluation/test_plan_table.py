@@ -63,7 +63,16 @@ def test_bags_without_samples_are_one_clear_line(tmp_path: Path, capsys: pytest.
 
 
 def _scored(drive: Path, out: Path, *options: str) -> dict[str, np.ndarray]:
-    where = ["--model", str(MODEL), "--bags", str(drive / "bags"), "--samples", str(drive / "samples"), "--out", str(out)]
+    where = [
+        "--model",
+        str(MODEL),
+        "--bags",
+        str(drive / "bags"),
+        "--samples",
+        str(drive / "samples"),
+        "--out",
+        str(out),
+    ]
     assert main(["evaluate", "plans", *where, "--candidates", "3", "--every", "6", *options]) == 0
     (path,) = out.glob("*.npz")
     with np.load(path) as data:
@@ -88,7 +97,9 @@ def test_plans_are_scored_the_same_over_ray_and_only_once(drive: Path, tmp_path:
 def test_the_scorers_candidate_is_compared_with_other_ways_to_choose(drive: Path, tmp_path: Path) -> None:
     _scored(drive, tmp_path / "scored", "--workers", "1")
     out = tmp_path / "choice.json"
-    assert main(["evaluate", "choice", "--model", str(MODEL), "--plans", str(tmp_path / "scored"), "--out", str(out)]) == 0
+    assert (
+        main(["evaluate", "choice", "--model", str(MODEL), "--plans", str(tmp_path / "scored"), "--out", str(out)]) == 0
+    )
     rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
     pdms = {row["choice"]: row["pdms"] for row in rows}
     assert list(pdms) == ["one", "nearest_to_mean", "scorer", "oracle"]
@@ -104,11 +115,20 @@ def _values(pdms: float, ade_m: float) -> np.ndarray:
 
 
 def test_rows_are_means_and_seeds_are_compared() -> None:
-    found = {"one": _values(0.8, 0.5), "whole": _values(0.7, 0.6), "whole_seed_1": _values(0.72, 0.65), "other": _values(0.5, 1.0)}
+    found = {
+        "one": _values(0.8, 0.5),
+        "whole": _values(0.7, 0.6),
+        "whole_seed_1": _values(0.72, 0.65),
+        "other": _values(0.5, 1.0),
+    }
     rows = as_rows(found, {"whole": "the whole", "whole_seed_1": "seed 1", "other": "T = 5"})
     assert [row["title"] for row in rows][:2] == ["TransDiffuser, one sample", "the whole"]
     assert rows[0]["pdms"] == 80.0 and rows[0]["pdms_error"] == 5.0 and rows[0]["diversity"] == 100.0
-    recipes = {"whole": {"seed": 0, "steps": 10}, "whole_seed_1": {"seed": 1, "steps": 10}, "other": {"seed": 0, "steps": 5}}
+    recipes = {
+        "whole": {"seed": 0, "steps": 10},
+        "whole_seed_1": {"seed": 1, "steps": 10},
+        "other": {"seed": 0, "steps": 5},
+    }
     (spread,) = seed_spread(rows, recipes)
     assert spread == {"rows": ["whole", "whole_seed_1"], "pdms": 2.0, "ade_m": 0.05, "diversity": 0.0}
     manifest = load_manifest(MODEL)

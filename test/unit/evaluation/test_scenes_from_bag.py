@@ -81,7 +81,12 @@ def write_bag(path: Path, *, without=(), lines=True, signal=None, num_steps=NUM_
                 stamp_ns=at_ns, frame_id="map", time_s_T=times, x_m_T=x + 5.0 * times, y_m_T=np.zeros(8),
                 heading_rad_T=np.zeros(8), speed_mps_T=np.full(8, 5.0), accel_mps2_T=np.zeros(8), curvature_per_m_T=np.zeros(8),
             )  # fmt: skip
-            write(PLAN_TOPIC, encode_plan.OUTPUT_TYPES["trajectory"], at_ns, encode_plan.trajectory(make, slow, EGO_VEHICLE))
+            write(
+                PLAN_TOPIC,
+                encode_plan.OUTPUT_TYPES["trajectory"],
+                at_ns,
+                encode_plan.trajectory(make, slow, EGO_VEHICLE),
+            )
     return path
 
 

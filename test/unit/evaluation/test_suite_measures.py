@@ -119,7 +119,9 @@ def test_time_to_collision_is_the_gap_over_the_difference_of_speeds() -> None:
     assert time_to_collision_s(world(others=agents([23.0], 0.0)), EGO_VEHICLE) == pytest.approx(1.8)
     assert time_to_collision_s(world(others=agents([23.0], 5.0)), EGO_VEHICLE) is None
     assert time_to_collision_s(world(others=agents([33.0], 10.0, np.pi)), EGO_VEHICLE) == pytest.approx(1.4)
-    assert time_to_collision_s(world(others=agents([-10.0], 30.0)), EGO_VEHICLE) is None, "who comes from behind is not looked at"
+    assert time_to_collision_s(world(others=agents([-10.0], 30.0)), EGO_VEHICLE) is None, (
+        "who comes from behind is not looked at"
+    )
     assert time_to_collision_s(world(speed_mps=0.0, others=agents([8.0], 10.0, np.pi)), EGO_VEHICLE) is None
     assert time_to_collision_s(world(), EGO_VEHICLE) is None
     ahead = world(others=agents([23.0], 0.0))

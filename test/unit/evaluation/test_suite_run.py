@@ -229,7 +229,9 @@ def test_what_the_machine_failed_is_tried_again_in_the_same_run(tmp_path: Path, 
     assert calls == [8003, 8004, 8003] and all(entry["row"] for entry in entries)
 
 
-def test_on_resume_what_the_machine_failed_is_tried_again_and_what_cannot_run_is_not(tmp_path: Path, monkeypatch) -> None:
+def test_on_resume_what_the_machine_failed_is_tried_again_and_what_cannot_run_is_not(
+    tmp_path: Path, monkeypatch
+) -> None:
     failures = {8003: [MachineError("stalled")] * run.TRIES, 8004: [SimulationError("no route")] * 9}
     attempt, calls = _failing(failures)
     monkeypatch.setattr(run, "run_job", attempt)
@@ -249,7 +251,9 @@ def test_a_failure_of_an_earlier_version_is_tried_again(tmp_path: Path, monkeypa
     lines = tmp_path / run.RESULTS
     entry = json.loads(lines.read_text(encoding="utf-8"))
     del entry["may_succeed"]
-    lines.write_text(json.dumps(entry | {"row": None, "reason": "SUMO gave no answer within 120 s"}) + "\n", encoding="utf-8")
+    lines.write_text(
+        json.dumps(entry | {"row": None, "reason": "SUMO gave no answer within 120 s"}) + "\n", encoding="utf-8"
+    )
     calls.clear()
     assert run_jobs([job], store, workers=1)[0]["row"] and calls == [8003]
 

@@ -24,7 +24,12 @@ def ahead(distance_m: float, side_m: float = 0.0) -> np.ndarray:
 
 def ranked(plans: SmoothPlans, **given: object) -> Ranking:
     far = np.full(plans.speed_MF.shape, FAR_M)
-    inputs = {"vehicle": EGO_VEHICLE, "obstacle_clearance_MF": far, "agent_clearance_MF": far, "bev_probability_KLL": None}
+    inputs = {
+        "vehicle": EGO_VEHICLE,
+        "obstacle_clearance_MF": far,
+        "agent_clearance_MF": far,
+        "bev_probability_KLL": None,
+    }
     inputs |= {"route_R2": None, "signal": None, "previous_F3": None, **given}
     return rank(plans, np.ones(len(far), dtype=bool), SelectionInputs(**inputs), TINY, CONFIG)  # type: ignore[arg-type]
 

@@ -93,7 +93,9 @@ def test_a_plan_beyond_the_top_speed_is_rejected_unless_the_vehicle_is_that_fast
 
 
 def test_braking_that_a_vehicle_cannot_do_is_not_planned() -> None:
-    hard = np.stack([12.0 * np.minimum(TIMES, 1.7) - 3.5 * np.minimum(TIMES, 1.7) ** 2, 0 * TIMES, 0 * TIMES], axis=-1)[None]
+    hard = np.stack([12.0 * np.minimum(TIMES, 1.7) - 3.5 * np.minimum(TIMES, 1.7) ** 2, 0 * TIMES, 0 * TIMES], axis=-1)[
+        None
+    ]
     assert judged(around(EGO_VEHICLE), hard, 12.0).accepted_M.all()
     assert judged(around(LORRY), hard, 12.0).reason_M == ("braking above limit",)
     wall = [(x, y, 1.0) for x in (14.0, 14.2) for y in np.arange(-2.0, 2.0, 0.2)]
@@ -140,5 +142,7 @@ def test_the_tracker_steers_the_front_wheels_as_the_wheelbase_asks() -> None:
         command = TrajectoryTracker(vehicle=vehicle).command(circle, ego_at(5.0), 0)
         assert command.steering_rad == pytest.approx(np.arctan(vehicle.wheelbase_m * curvature), rel=0.02)
     for vehicle in (LORRY, KART):
-        late = TrajectoryTracker(vehicle=vehicle).command(replace(circle, speed_mps_T=np.full(41, 30.0)), ego_at(1.0), 0)
+        late = TrajectoryTracker(vehicle=vehicle).command(
+            replace(circle, speed_mps_T=np.full(41, 30.0)), ego_at(1.0), 0
+        )
         assert late.acceleration_mps2 == vehicle.max_accel_mps2

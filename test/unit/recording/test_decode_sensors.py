@@ -10,7 +10,9 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.recording import decode
 from transdiffuser_planner.recording.definitions import make_message
 
-HEADER = make_message("std_msgs/msg/Header", stamp=make_message("builtin_interfaces/msg/Time", sec=3, nanosec=5), frame_id="x")
+HEADER = make_message(
+    "std_msgs/msg/Header", stamp=make_message("builtin_interfaces/msg/Time", sec=3, nanosec=5), frame_id="x"
+)
 XYZ = np.random.default_rng(7).uniform(-40.0, 40.0, (12, 3)).round(3)
 CODES = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
 
@@ -26,7 +28,9 @@ def cloud(layout, *, order="<", height=1, row_padding=0, values=XYZ, is_dense=Tr
     width = len(values) // height
     rows = points.view(np.uint8).reshape(height, width * step)
     data = np.pad(rows, ((0, 0), (0, row_padding)))
-    items = [make_message("sensor_msgs/msg/PointField", name=n, offset=o, datatype=CODES[k], count=1) for n, k, o in fields]
+    items = [
+        make_message("sensor_msgs/msg/PointField", name=n, offset=o, datatype=CODES[k], count=1) for n, k, o in fields
+    ]
     return make_message("sensor_msgs/msg/PointCloud2", header=HEADER, height=height, width=width, fields=items,
                         is_bigendian=order == ">", point_step=step, row_step=width * step + row_padding,
                         data=data.reshape(-1), is_dense=is_dense)  # fmt: skip
@@ -48,14 +52,25 @@ LAYOUTS = {
         {"order": ">"},
     ),
     "Ouster, organised": (
-        [*PLAIN[:3], ("intensity", "f4", 16), ("t", "u4", 20), ("reflectivity", "u2", 24), ("ring", "u2", 26),
-         ("ambient", "u2", 28), ("range", "u4", 32), 48],
+        [
+            *PLAIN[:3],
+            ("intensity", "f4", 16),
+            ("t", "u4", 20),
+            ("reflectivity", "u2", 24),
+            ("ring", "u2", 26),
+            ("ambient", "u2", 28),
+            ("range", "u4", 32),
+            48,
+        ],
         {"height": 4},
     ),
     "organised in one column": (PLAIN, {"height": 12}),
     "organised, big endian, rows padded": (PLAIN, {"height": 2, "row_padding": 5, "order": ">"}),
     "organised, rows padded": (PLAIN, {"height": 3, "row_padding": 7}),
-    "Autoware's 10-byte tail": ([*PLAIN[:3], ("intensity", "u1", 12), ("return_type", "u1", 13), ("channel", "u2", 14), 16], {}),
+    "Autoware's 10-byte tail": (
+        [*PLAIN[:3], ("intensity", "u1", 12), ("return_type", "u1", 13), ("channel", "u2", 14), 16],
+        {},
+    ),
 }
 
 

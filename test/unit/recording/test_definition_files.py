@@ -16,7 +16,9 @@ SOURCE = Path(__file__).resolve().parents[3] / definitions.SOURCES
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """As if installed into an empty environment: neither checkout nor interface packages."""
-    monkeypatch.setattr(definitions, "__file__", str(tmp_path / "lib" / "transdiffuser_planner" / "recording" / "definitions.py"))
+    monkeypatch.setattr(
+        definitions, "__file__", str(tmp_path / "lib" / "transdiffuser_planner" / "recording" / "definitions.py")
+    )
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
     definitions.typestore.cache_clear()

@@ -19,7 +19,11 @@ HEADER = {"stamp": {"sec": 7, "nanosec": 0}, "frame_id": "map"}
 STAMPED = make_message(
     "std_msgs/msg/Header", stamp=make_message("builtin_interfaces/msg/Time", sec=7, nanosec=0), frame_id="map"
 )
-COMMAND, SIGNAL, ODDITY = "transdiffuser_msgs/msg/DrivingCommand", "transdiffuser_msgs/msg/TrafficSignal", "vendor_msgs/msg/Oddity"
+COMMAND, SIGNAL, ODDITY = (
+    "transdiffuser_msgs/msg/DrivingCommand",
+    "transdiffuser_msgs/msg/TrafficSignal",
+    "vendor_msgs/msg/Oddity",
+)
 OTHERS = {
     COMMAND: "float32 confidence\nstd_msgs/Header header\nstring[] reasons\nuint8 command\n",  # more, and in another order
     SIGNAL: "std_msgs/Header header\nuint8 state\nfloat64 distance\nbool is_arrow\n",
@@ -81,7 +85,9 @@ def test_a_message_without_a_needed_field_is_refused_in_one_line(bag):
     reason = feeder.feed(item.topic, item.log_time_ns, item.message)
     assert reason == f"/topic1: the bag's definition of {SIGNAL} has no field 'distance_m'"
     with pytest.raises(AttributeError):  # our own bugs are not swallowed
-        MessageFeeder(TopicMap(command="/topic0"), object()).feed("/topic0", 0, make_message(COMMAND, header=STAMPED, command=1))
+        MessageFeeder(TopicMap(command="/topic0"), object()).feed(
+            "/topic0", 0, make_message(COMMAND, header=STAMPED, command=1)
+        )
 
 
 def test_copied_messages_keep_the_bags_definition(bag, tmp_path):

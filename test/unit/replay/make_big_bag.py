@@ -1,6 +1,6 @@
 """Makes a bag of a given size from a small one: full-HD pictures, every frame again and again. For the test of memory.
 
-    python test/unit/replay/make_big_bag.py SOURCE OUT GIGABYTES
+python test/unit/replay/make_big_bag.py SOURCE OUT GIGABYTES
 """
 
 import copy

@@ -26,7 +26,13 @@ def encoded(item: BagMessage, message: object, topic: str = "", type_name: str =
 
 
 def rewritten(
-    bag: Path, out: Path, change: Change = as_it_is, *, storage: str = "mcap", compression: str = "none", num_files: int = 1
+    bag: Path,
+    out: Path,
+    change: Change = as_it_is,
+    *,
+    storage: str = "mcap",
+    compression: str = "none",
+    num_files: int = 1,
 ) -> Path:
     """A copy of a bag as rosbag2 might have written it.
 

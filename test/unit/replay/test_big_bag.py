@@ -66,7 +66,8 @@ def read(bag, topic):
 
 
 @pytest.mark.skipif(
-    not os.environ.get("TRANSDIFFUSER_BIG_BAG_GB"), reason="TRANSDIFFUSER_BIG_BAG_GB is not set; 2 writes and replays a 2 GB bag"
+    not os.environ.get("TRANSDIFFUSER_BIG_BAG_GB"),
+    reason="TRANSDIFFUSER_BIG_BAG_GB is not set; 2 writes and replays a 2 GB bag",
 )
 def test_memory_does_not_grow_with_the_bag(short_bag, tmp_path):
     from make_big_bag import make

@@ -27,7 +27,9 @@ NO_AGENTS = AgentForecast(existence_A=np.zeros(0), pose_A3=np.zeros((0, 3)), pat
 def ego_at(time_s):
     """The recorded car: along x with 8 m/s."""
     stamp_ns = round(time_s * 1e9)
-    return EgoState(stamp_ns=stamp_ns, frame_id="map", x_m=SPEED_MPS * time_s, y_m=0.0, heading_rad=0.0, vx_mps=SPEED_MPS)
+    return EgoState(
+        stamp_ns=stamp_ns, frame_id="map", x_m=SPEED_MPS * time_s, y_m=0.0, heading_rad=0.0, vx_mps=SPEED_MPS
+    )
 
 
 def plan_at(time_s=0.0, *, aside_m=0.0, ahead_mps=0.0, agents=NO_AGENTS):
@@ -106,7 +108,9 @@ def test_agents_are_matched_with_the_recorded_ones_by_place():
     forecast = AgentForecast(existence_A=np.asarray([0.9, 0.9, 0.1]),
                              pose_A3=np.asarray([[20.5, 3.0, 0.0], [10.0, -8.0, 0.0], [5.0, 5.0, 0.0]]),
                              path_AT3=np.stack([path + np.asarray([0.5, 0.0, 0.0]), path * 0.0, path]))  # fmt: skip
-    found = agent_figures(plan_at(agents=forecast), tracks_of((20.0, 3.0, 0.0, 5.0), (15.0, 10.0, 0.0, 0.0), (80.0, 0.0, 0.0, 0.0)))
+    found = agent_figures(
+        plan_at(agents=forecast), tracks_of((20.0, 3.0, 0.0, 5.0), (15.0, 10.0, 0.0, 0.0), (80.0, 0.0, 0.0, 0.0))
+    )
     assert found == {"agent_recall": 0.5, "agent_precision": 0.5, "agent_position_m": pytest.approx(0.5),
                      "agent_ade_m": pytest.approx(0.5), "agent_fde_m": pytest.approx(0.5)}  # fmt: skip
     assert agent_figures(plan_at(agents=forecast), RecordedTracks()) == {}
@@ -148,8 +152,14 @@ def test_frames_and_plans_that_do_not_count_are_counted_with_their_reason():
 
 
 def test_every_metric_that_is_computed_is_in_the_table():
-    found = displacement_figures(plan_at(), recorded()) | state_figures(plan_at(), 1.0) | comfort_figures(plan_at().trajectory)
-    found |= jitter_figures(plan_at(0.5), plan_at()) | PdmScorer(road(), tracks_of((99.0, 9.0, 0.0, 0.0)), recorded())(plan_at())
+    found = (
+        displacement_figures(plan_at(), recorded())
+        | state_figures(plan_at(), 1.0)
+        | comfort_figures(plan_at().trajectory)
+    )
+    found |= jitter_figures(plan_at(0.5), plan_at()) | PdmScorer(road(), tracks_of((99.0, 9.0, 0.0, 0.0)), recorded())(
+        plan_at()
+    )
     for name in found:
         assert metric(name, "here") is not None
     assert set(found) - {"age_lidar_s"} <= set(METRICS)

@@ -50,7 +50,9 @@ def test_another_role_name_of_carla_is_recognised():
 def test_two_vehicles_in_one_bag_are_ambiguous_and_the_message_names_the_option():
     held = topics_of("carla")
     held |= {topic.replace("/ego_vehicle/", "/robo/"): kind for topic, kind in held.items()}
-    with pytest.raises(InputError, match=r"fit carla, carla \(role robo\) equally well; choose with --preset or give --topics"):
+    with pytest.raises(
+        InputError, match=r"fit carla, carla \(role robo\) equally well; choose with --preset or give --topics"
+    ):
         choose(held, "bag x")
 
 

@@ -73,12 +73,27 @@ KITTI = {"/kitti/camera_color/image/compressed": JPEG, "/kitti/camera_color/came
         (BRIDGE, "carla", "/carla/ego_vehicle/lidar", "/carla/ego_vehicle/rgb_front/image"),
         (NATIVE, "carla_native", "/carla/hero/lidar", "/carla/hero/rgb_front/image"),
         (NATIVE_LATER, "carla_native", "/carla/hero/lidar/point_cloud", "/carla/hero/rgb_front/image"),
-        (AUTOWARE, "autoware", "/sensing/lidar/concatenated/pointcloud", "/sensing/camera/camera0/image_rect_color/compressed"),
-        (AUTOWARE_RAW, "autoware", "/sensing/lidar/concatenated/pointcloud", "/sensing/camera/camera0/image_rect_color"),
+        (
+            AUTOWARE,
+            "autoware",
+            "/sensing/lidar/concatenated/pointcloud",
+            "/sensing/camera/camera0/image_rect_color/compressed",
+        ),
+        (
+            AUTOWARE_RAW,
+            "autoware",
+            "/sensing/lidar/concatenated/pointcloud",
+            "/sensing/camera/camera0/image_rect_color",
+        ),
         (NUSCENES, "nuscenes", "/LIDAR_TOP", "/CAM_FRONT/image_rect_compressed"),
         (NUSCENES_LATER, "nuscenes", "/lidar_top", "/cam_front/image_rect_compressed"),
         (KITTI, "kitti", "/kitti/velo/points", "/kitti/camera_color/image/compressed"),
-        (KITTI_TOOL | {"/kitti/odometry": ODOMETRY}, "kitti2bag", "/kitti/velo/pointcloud", "/kitti/camera_color_left/image_raw"),
+        (
+            KITTI_TOOL | {"/kitti/odometry": ODOMETRY},
+            "kitti2bag",
+            "/kitti/velo/pointcloud",
+            "/kitti/camera_color_left/image_raw",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and "/" not in value else "",
 )
@@ -102,7 +117,9 @@ def test_ground_truth_of_the_bridge_is_read_for_the_metrics():
     assert choose(BRIDGE, "bag x").topics.objects == "/carla/objects"
 
 
-@pytest.mark.parametrize("held", [KITTI_TOOL, {t: k for t, k in NATIVE.items() if k != ODOMETRY}], ids=["kitti", "carla_native"])
+@pytest.mark.parametrize(
+    "held", [KITTI_TOOL, {t: k for t, k in NATIVE.items() if k != ODOMETRY}], ids=["kitti", "carla_native"]
+)
 def test_a_source_without_odometry_is_refused_for_that_reason(held):
     with pytest.raises(InputError, match="no nav_msgs/Odometry, without which nothing can be planned"):
         choose(held, "bag x")

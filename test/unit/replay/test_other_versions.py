@@ -80,7 +80,9 @@ def test_added_fields_change_no_plan_and_stay_in_the_output(planned, planner, tm
         assert {item.message.note for item in reader.messages({TOPICS.command})} == {"new"}
 
 
-def test_recorded_plans_of_another_version_are_left_behind_with_a_reason_and_the_output_opens(planned, planner, tmp_path):
+def test_recorded_plans_of_another_version_are_left_behind_with_a_reason_and_the_output_opens(
+    planned, planner, tmp_path
+):
     store = other_version(lambda name, text: f"{text}\nstring note\n" if name == STATUS else text)
     old = recorded_with(store, planned, tmp_path / "old")
     result = replayed_as(planner, old, out=tmp_path / "out")
@@ -105,7 +107,9 @@ def test_a_field_that_is_lacking_costs_its_input_and_is_counted(planned, planner
     result = replayed_as(planner, old)
     assert result.num_plans >= 5 and not result.faults
     reasons = " | ".join(result.refused)
-    assert f"{TOPICS.command}: the bag's definition of transdiffuser_msgs/msg/{COMMAND} has no field 'command'" in reasons
+    assert (
+        f"{TOPICS.command}: the bag's definition of transdiffuser_msgs/msg/{COMMAND} has no field 'command'" in reasons
+    )
     assert f"{TOPICS.objects}: the bag's definition of derived_object_msgs/msg/{OBJECT} has no field 'pose'" in reasons
 
 
@@ -115,7 +119,9 @@ def test_a_type_that_is_defined_nowhere_is_left_behind_with_a_reason(planned, pl
     with sqlite3.connect(file) as database:  # old recorders wrote no definitions, and this type is unknown here
         topics = [*database.execute("SELECT id, name FROM topics")]
         (path,) = (number for number, name in topics if name == f"{OUTPUT_NAMESPACE}/path")
-        database.execute("UPDATE topics SET name = '/vendor/oddity', type = 'vendor_msgs/msg/Oddity' WHERE id = ?", (path,))
+        database.execute(
+            "UPDATE topics SET name = '/vendor/oddity', type = 'vendor_msgs/msg/Oddity' WHERE id = ?", (path,)
+        )
         database.execute("DELETE FROM message_definitions")
     (bag / "metadata.yaml").unlink()
     result = replayed_as(planner, bag, out=tmp_path / "out")

@@ -32,7 +32,9 @@ def test_every_frame_gives_a_plan_without_faults_and_the_bag_holds_them(bag, pla
         plans = [m.message for m in reader.messages({f"{OUTPUT_NAMESPACE}/trajectory"})]
         kinds = set(reader.topics())
     assert len(plans) == result.num_plans
-    assert {f"{OUTPUT_NAMESPACE}/{name}" for name in ("status", "candidates", "predicted_agents", "markers", "path")} <= kinds
+    assert {
+        f"{OUTPUT_NAMESPACE}/{name}" for name in ("status", "candidates", "predicted_agents", "markers", "path")
+    } <= kinds
     assert decode_plan.trajectory(plans[0]).time_s_T[-1] == pytest.approx(4.0)
 
 

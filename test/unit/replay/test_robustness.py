@@ -28,7 +28,9 @@ CONTAINERS = [
 
 def content(path):
     with BagReader(path) as reader:
-        return [(item.topic, item.log_time_ns, bytes(item.raw)) for item in reader.messages(decoded=set())], reader.damage
+        return [
+            (item.topic, item.log_time_ns, bytes(item.raw)) for item in reader.messages(decoded=set())
+        ], reader.damage
 
 
 def one_line(error):
@@ -121,7 +123,11 @@ def test_empty_things_are_refused_in_one_line(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file.mcap").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("hello")
-    for name, said in (("folder", "is no rosbag2 folder"), ("file.mcap", "0 bytes"), ("notes.txt", "give a rosbag2 folder")):
+    for name, said in (
+        ("folder", "is no rosbag2 folder"),
+        ("file.mcap", "0 bytes"),
+        ("notes.txt", "give a rosbag2 folder"),
+    ):
         with pytest.raises(RecordingError, match=re.escape(said)) as error:
             BagReader(tmp_path / name)
         one_line(error)
@@ -222,14 +228,19 @@ def test_recorded_plans_become_the_reference(brief, planner, tmp_path):
 
 def test_gaps_leave_out_frames_with_a_reason_and_planning_goes_on(short_bag, planner, tmp_path):
     def change(item, since_s):
-        gone = (item.topic == TOPICS.odometry and 1.5 < since_s < 2.6) or (item.topic in CAMERAS and 3.5 < since_s < 4.1)
+        gone = (item.topic == TOPICS.odometry and 1.5 < since_s < 2.6) or (
+            item.topic in CAMERAS and 3.5 < since_s < 4.1
+        )
         return [] if gone else as_it_is(item)
 
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
     assert 15 <= result.num_plans < 26 and not result.faults
     assert any("cameras, need 1" in reason for reason in result.fallbacks)
     assert result.drive.cycles[-1].plan is not None
-    assert result.num_plans + sum(n for r, n in result.figures.left_out.items() if r.startswith(("no plan", "frame"))) >= 26
+    assert (
+        result.num_plans + sum(n for r, n in result.figures.left_out.items() if r.startswith(("no plan", "frame")))
+        >= 26
+    )
 
 
 def test_a_time_without_any_sensor_shows_as_the_longest_gap(short_bag, planner, tmp_path):
@@ -301,7 +312,9 @@ def test_a_recorded_clock_changes_no_plan_however_wrong_it_is_and_is_not_copied(
     def change(item, _):
         if item.topic == clock:
             return []
-        wrong = make_message("builtin_interfaces/msg/Time", sec=next(count) * 7919 % 10**6, nanosec=0)  # jumps to and fro
+        wrong = make_message(
+            "builtin_interfaces/msg/Time", sec=next(count) * 7919 % 10**6, nanosec=0
+        )  # jumps to and fro
         return [*as_it_is(item), encoded(item, make_message(kind, clock=wrong), clock, kind)]
 
     out = rewritten(brief, tmp_path / "bag", change)

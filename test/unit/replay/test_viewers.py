@@ -43,7 +43,10 @@ def named_values(name):
         return [(topic, "") for topic in re.findall(r"Value: (/[^,}]+), Depth", text)]
     if name.endswith(".xml"):
         curves = [curve.get("name").split("/") for curve in ElementTree.fromstring(text).iter("curve")]
-        cuts = [next(i for i, word in enumerate(words) if word in ("status", "trajectory", "odometry")) + 1 for words in curves]
+        cuts = [
+            next(i for i, word in enumerate(words) if word in ("status", "trajectory", "odometry")) + 1
+            for words in curves
+        ]
         return [("/".join(words[:cut]), ".".join(words[cut:])) for words, cut in zip(curves, cuts, strict=True)]
     return [tuple(path.partition(".")[::2]) for path in re.findall(r'"(/[A-Za-z0-9_/]+[^"]*)"', text)]
 
@@ -94,7 +97,9 @@ def test_the_output_places_every_sensor_in_the_odometrys_frame(short_bag, planne
 
 
 def test_quaternions_are_those_of_their_rotations():
-    for camera in Rig.load(Path(__file__).resolve().parents[3] / "transdiffuser_planner" / "params" / "rig_kitti.yaml").cameras:
+    for camera in Rig.load(
+        Path(__file__).resolve().parents[3] / "transdiffuser_planner" / "params" / "rig_kitti.yaml"
+    ).cameras:
         rotation = camera.base_from_sensor()[:3, :3]
         x, y, z, w = quaternion(rotation)
         vector = np.asarray([0.3, -0.8, 0.5])

@@ -42,7 +42,10 @@ def test_tokens_of_the_models_codebook_are_taken() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"codebook_hash": "0123456789abcdef" * 4}, "made with codebook 0123456789ab, the model's is " + BOOK.digest[:12]),
+        (
+            {"codebook_hash": "0123456789abcdef" * 4},
+            "made with codebook 0123456789ab, the model's is " + BOOK.digest[:12],
+        ),
         ({"codebook_hash": ""}, "made with codebook none"),
         ({"token_S": np.asarray([1, 3])}, "horizon_s says"),
         ({"token_S": np.asarray([1, 3]), "horizon_s": 1.0}, "action token 3 is out of range (0 .. 2)"),

@@ -25,7 +25,9 @@ def test_a_regular_input_is_not_remarked() -> None:
     ("interval_ns", "said"),
     [(2 * TICK_NS, "lidar comes less often than before"), (TICK_NS // 2, "lidar comes more often than before")],
 )
-def test_half_and_double_rate_are_remarked_within_four_messages_until_they_are_usual(interval_ns: int, said: str) -> None:
+def test_half_and_double_rate_are_remarked_within_four_messages_until_they_are_usual(
+    interval_ns: int, said: str
+) -> None:
     remarks = after([interval_ns] * 60)
     assert said in remarks[:4] and not remarks[-1]
 

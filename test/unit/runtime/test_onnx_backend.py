@@ -88,7 +88,12 @@ def test_a_size_loaded_ahead_is_not_loaded_again(scene: dict[str, np.ndarray], m
     monkeypatch.setattr(onnx_backend, "make_session", watched)
     backend = OnnxBackend(load_manifest(TINY), "cpu", 2)
     backend.load_denoise(3, 9)
-    assert [entry[:2] for entry in loaded] == [("encoder.onnx", 2), ("condition.onnx", 1), ("scorer.onnx", 1), ("denoise.onnx", 1)]
+    assert [entry[:2] for entry in loaded] == [
+        ("encoder.onnx", 2),
+        ("condition.onnx", 1),
+        ("scorer.onnx", 1),
+        ("denoise.onnx", 1),
+    ]
     condition = make_condition(backend, scene, scene["agents"], scene["agents_valid"])
     backend.predict_noise(make_samples(backend, 3), 2, condition)
     assert len(loaded) == 4

@@ -138,7 +138,9 @@ def test_frames_that_come_faster_than_they_expire_are_answered_while_the_model_h
     assert max(latency_ms for _, latency_ms in run.answers) <= DEADLINE_MS
 
 
-def test_a_fallback_that_is_overtaken_by_a_later_frames_answer_is_not_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fallback_that_is_overtaken_by_a_later_frames_answer_is_not_sent(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make, late_ns = run.supervisor._make_fallback, snapshot(1).stamp_ns
 
     def slow_for_the_first(job: PlanningRequest, reason: str, **options: bool) -> PlanResult:

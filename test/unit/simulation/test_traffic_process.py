@@ -45,7 +45,9 @@ def test_a_start_that_is_slow_but_makes_progress_succeeds() -> None:
 def test_a_process_that_hangs_is_a_clear_error_to_try_again_after() -> None:
     client = _client("print('reading the network', flush=True)", "time.sleep(600)")
     begin_s = time.monotonic()
-    with pytest.raises(MachineError, match=r"seed 8003: SUMO gave no answer and no progress for 1 s .*reading the network"):
+    with pytest.raises(
+        MachineError, match=r"seed 8003: SUMO gave no answer and no progress for 1 s .*reading the network"
+    ):
         client.start()
     assert time.monotonic() - begin_s < 60.0
 

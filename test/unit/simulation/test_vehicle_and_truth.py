@@ -31,7 +31,9 @@ def one_car(x: float, y: float, heading: float = 0.0, speed: float = 5.0) -> Age
 
 def run(state: EgoVehicleState, acceleration: float, steering: float, seconds: float) -> EgoVehicleState:
     for _ in range(round(seconds / 0.02)):
-        state = step_vehicle(state, acceleration_cmd_mps2=acceleration, steering_cmd_rad=steering, dt_s=0.02, model=EGO_VEHICLE)
+        state = step_vehicle(
+            state, acceleration_cmd_mps2=acceleration, steering_cmd_rad=steering, dt_s=0.02, model=EGO_VEHICLE
+        )
     return state
 
 

@@ -101,7 +101,9 @@ def test_agents_that_are_not_joint_do_not_see_one_another() -> None:
 def test_networks_that_are_not_joint_are_exported_exactly(tmp_path: Path) -> None:
     contract = replace(TINY, codebook_size=0)
     network = random_network(ALONE, contract)
-    result = export_model(network, unit_normalizer(contract), NoiseSchedule.cosine(10), tmp_path / "alone", vehicle=EGO_VEHICLE)
+    result = export_model(
+        network, unit_normalizer(contract), NoiseSchedule.cosine(10), tmp_path / "alone", vehicle=EGO_VEHICLE
+    )
     assert max(result.difference.values()) < 1e-4
 
 

@@ -56,7 +56,11 @@ def _told(name: str, end_m: float, ends_m: list[float]) -> dict[str, object]:
 
 
 def test_a_plan_follows_when_it_ends_within_two_metres() -> None:
-    told = [_told("stop", 10.0, [10.5, 10.0, 9.0]), _told("stop", 10.0, [13.0, 13.5, 11.0]), _told("driven", 4.0, [4.0])]
+    told = [
+        _told("stop", 10.0, [10.5, 10.0, 9.0]),
+        _told("stop", 10.0, [13.0, 13.5, 11.0]),
+        _told("driven", 4.0, [4.0]),
+    ]
     rows = {row["manoeuvre"]: row for row in following_table(told)}
     stop = rows["stop"]
     assert rows["all others than driven"]["moments"] == stop["moments"] == 2 and rows["driven"]["followed_with"] == 1.0

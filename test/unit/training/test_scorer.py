@@ -126,7 +126,9 @@ def test_ranking_prefers_the_order_of_the_truth() -> None:
 
 def test_the_formula_is_that_of_pdms() -> None:
     assert SCORE_NAMES == ("no_at_fault_collision", "drivable_area", "time_to_collision", "ego_progress", "comfort")
-    np.testing.assert_allclose(pdm_score(np.asarray([[1.0, 1.0, 1.0, 1.0, 1.0], [0.5, 1.0, 0.0, 0.4, 1.0]])), [1.0, 1.0 / 6.0])
+    np.testing.assert_allclose(
+        pdm_score(np.asarray([[1.0, 1.0, 1.0, 1.0, 1.0], [0.5, 1.0, 0.0, 0.4, 1.0]])), [1.0, 1.0 / 6.0]
+    )
 
 
 def test_worse_plans_come_after_the_models_and_leave_them_alone() -> None:
@@ -139,7 +141,11 @@ def test_worse_plans_come_after_the_models_and_leave_them_alone() -> None:
 
 
 def test_scored_plans_come_back_from_disk(tmp_path) -> None:
-    moment = {"score": np.full((12, 5), 0.5), "pose": np.full((12, 8, 3), 30.123456), "agents": np.ones((2, len(AgentIndex)))}
+    moment = {
+        "score": np.full((12, 5), 0.5),
+        "pose": np.full((12, 8, 3), 30.123456),
+        "agents": np.ones((2, len(AgentIndex))),
+    }
     save_drive(tmp_path / "drive.npz", [moment, moment], EGO_VEHICLE)
     plans = ScoredPlans.open(tmp_path)
     assert len(plans) == 2 and plans.num_candidates == 12 - NUM_ALTERED

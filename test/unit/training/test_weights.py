@@ -47,7 +47,9 @@ def test_weights_say_of_what_they_are_and_come_back(tmp_path: Path) -> None:
     assert back.num_steps == 7 and torch.equal(back.tensors["a"], tensor)
 
 
-def test_another_contract_version_is_refused_with_both_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_contract_version_is_refused_with_both_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage = weights.StageWeights(tensors={"a": torch.zeros(1)}, stage="encoder", num_steps=7)
     monkeypatch.setattr(weights, "CONTRACT_VERSION", 99)
     weights.save_weights(tmp_path, stage)

@@ -50,7 +50,12 @@ def _far_plans(drive: Drive) -> list[Event]:
             rows.append((distance_m, (stamp - start_ns) * 1e-9, end_s))
     rows.sort(reverse=True)
     return [
-        Event(time_s=time_s, end_s=time_s, kind="error", text=f"Plan {distance_m:.1f} m from the drive after {end_s:.1f} s")
+        Event(
+            time_s=time_s,
+            end_s=time_s,
+            kind="error",
+            text=f"Plan {distance_m:.1f} m from the drive after {end_s:.1f} s",
+        )
         for distance_m, time_s, end_s in rows
     ]
 
