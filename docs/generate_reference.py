@@ -23,34 +23,34 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "transdiffuser_planner"
 MESSAGES = ROOT / "ros2_ws" / "src" / "transdiffuser_msgs" / "msg"
 PLACES = {
-    "main": f"{PACKAGE}.apps.main",
-    "config": f"{PACKAGE}.core.config",
+    "main": f"{PACKAGE}.cli.main",
+    "config": f"{PACKAGE}.core.planner_config",
     "contract": f"{PACKAGE}.core.contract",
-    "samples": f"{PACKAGE}.training.samples",
+    "samples": f"{PACKAGE}.data.samples.sample_set",
 }
 API = (
     f"{PACKAGE}.core.types",
-    f"{PACKAGE}.core.config",
+    f"{PACKAGE}.core.planner_config",
     f"{PACKAGE}.core.rig",
     f"{PACKAGE}.core.vehicle",
     f"{PACKAGE}.core.errors",
-    f"{PACKAGE}.recording.topics",
-    f"{PACKAGE}.recording.bag_reader",
+    f"{PACKAGE}.messages.topic_map",
+    f"{PACKAGE}.data.bags.bag_reader",
     f"{PACKAGE}.runtime.planner",
-    f"{PACKAGE}.pipeline.action_codebook",
-    f"{PACKAGE}.scoring.pdms",
-    f"{PACKAGE}.scoring.epdms",
-    f"{PACKAGE}.scoring.displacement",
+    f"{PACKAGE}.planning.action_codebook",
+    f"{PACKAGE}.metrics.pdm.pdms",
+    f"{PACKAGE}.metrics.pdm.epdms",
+    f"{PACKAGE}.metrics.displacement",
     f"{PACKAGE}.replay.pytest_plugin",
 )
 FORMATS = {
     "rig": (f"{PACKAGE}.core.rig:Rig", f"{PACKAGE}.core.rig:CameraMount", f"{PACKAGE}.core.rig:LidarMount",
             f"{PACKAGE}.core.vehicle:VehicleModel"),
-    "topics": (f"{PACKAGE}.recording.topics:TopicMap",),
-    "manifest": (f"{PACKAGE}.runtime.manifest:ModelManifest", f"{PACKAGE}.core.contract:ModelContract"),
-    "recipe": (f"{PACKAGE}.training.config:TrainingConfig", f"{PACKAGE}.training.config:StageConfig",
-               f"{PACKAGE}.training.config:AugmentationConfig", f"{PACKAGE}.training.config:LossWeights"),
-    "scenes": (f"{PACKAGE}.scoring.scene:Scene", f"{PACKAGE}.scoring.scene:EgoState", f"{PACKAGE}.scoring.scene:Agents"),
+    "topics": (f"{PACKAGE}.messages.topic_map:TopicMap",),
+    "manifest": (f"{PACKAGE}.runtime.inference.manifest:ModelManifest", f"{PACKAGE}.core.contract:ModelContract"),
+    "recipe": (f"{PACKAGE}.training.recipe:TrainingConfig", f"{PACKAGE}.training.recipe:StageConfig",
+               f"{PACKAGE}.training.recipe:AugmentationConfig", f"{PACKAGE}.training.recipe:LossWeights"),
+    "scenes": (f"{PACKAGE}.metrics.pdm.scene:Scene", f"{PACKAGE}.metrics.pdm.scene:EgoState", f"{PACKAGE}.metrics.pdm.scene:Agents"),
 }  # fmt: skip
 _WIDTH = "100"
 

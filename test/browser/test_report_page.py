@@ -7,27 +7,27 @@ import pytest
 pytest.importorskip("libsumo", reason="the simulator is not installed")
 pytest.importorskip("rosbags", reason="bags cannot be read or written without rosbags")
 
-from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import NotReady
-from transdiffuser_planner.evaluation.report import embed
-from transdiffuser_planner.evaluation.report.page import write_report
-from transdiffuser_planner.recording import encode, encode_plan
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.bag_writer import BagWriter
-from transdiffuser_planner.recording.decode import stamp_ns
-from transdiffuser_planner.recording.definitions import make_message
-from transdiffuser_planner.recording.topics import TopicMap, preset_files
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.data.bags.bag_writer import BagWriter
+from transdiffuser_planner.messages import encode_inputs, encode_outputs
+from transdiffuser_planner.messages.decode_inputs import stamp_ns
+from transdiffuser_planner.messages.definitions import make_message
+from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 from transdiffuser_planner.replay.runner import ReplayJob, replay
+from transdiffuser_planner.reports.drive import drive_to_json
+from transdiffuser_planner.reports.drive.page import write_report
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.simulation.expert_recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.message_stream import COLLISION_TOPIC
-from transdiffuser_planner.simulation.recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
 TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_files("carla"), strict=True))
 CONFIG = PlannerConfig(num_threads=1)
-OUTPUT = encode_plan.OUTPUT_NAMESPACE
+OUTPUT = encode_outputs.OUTPUT_NAMESPACE
 PICTURE = "document.getElementById('bird-eye').toDataURL()"
 
 
@@ -55,11 +55,11 @@ def spoilt(item, since_start_s):
         if not item.topic.endswith("/status"):
             return []
         silence = NotReady(reason="spoilt by the test")
-        status = encode_plan.not_ready_status(make_message, stamp_ns(item.message), silence, CONFIG)
+        status = encode_outputs.not_ready_status(make_message, stamp_ns(item.message), silence, CONFIG)
         return [(item.topic, item.type_name, status)]
     kept = [(item.topic, item.type_name, item.message)]
     if item.topic == TOPICS.odometry and abs(since_start_s - 6.0) < 0.01:
-        contact = encode.collision(make_message, stamp_ns(item.message), 1)
+        contact = encode_inputs.collision(make_message, stamp_ns(item.message), 1)
         kept.append((COLLISION_TOPIC, "carla_msgs/msg/CarlaCollisionEvent", contact))
     return kept
 
@@ -288,7 +288,7 @@ def test_a_bag_with_missing_topics_plays_with_those_layers_disabled(bag, opened,
 
 
 def test_a_long_drive_shows_the_newest_candidates_that_were_kept(bag, opened, tmp_path, monkeypatch):
-    monkeypatch.setattr(embed, "PLAN_BUDGET_BYTES", 60_000)
+    monkeypatch.setattr(drive_to_json, "PLAN_BUDGET_BYTES", 60_000)
     path = write_report(bag, tmp_path / "report.html")
     assert '"candidates":null' in path.read_text()
     page = opened(path)

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("libsumo", reason="the simulator is not installed")
 
-from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.cli.main import main
 
 SUITE = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--workers", "1"]
 

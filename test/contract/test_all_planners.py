@@ -11,28 +11,28 @@ pytest.importorskip("embreex")
 from extra_planner import StraightOn
 from plugin_package import write_package
 
-from transdiffuser_planner.apps.main import main
-from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import NotReady, Trajectory
-from transdiffuser_planner.evaluation.live_drive import LiveDrive
-from transdiffuser_planner.evaluation.planner_interface import (
-    ObservationLevel,
-    PlannerInitialization,
-    PlannerInput,
-    PlannerInterface,
-    trajectory_of,
-)
-from transdiffuser_planner.evaluation.suite.planner_plugins import GROUP
-from transdiffuser_planner.evaluation.suite.registry import (
+from transdiffuser_planner.planners.planner_plugins import GROUP
+from transdiffuser_planner.planners.registry import (
     PlannerSpec,
     make_planner,
     make_specs,
     suite_config,
     suite_rig,
 )
-from transdiffuser_planner.runtime.baseline_model import BASELINES
+from transdiffuser_planner.runtime.inference.baseline_model import BASELINES
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.simulation.rollout.planner_interface import (
+    ObservationLevel,
+    PlannerInitialization,
+    PlannerInput,
+    PlannerInterface,
+    trajectory_of,
+)
+from transdiffuser_planner.simulation.rollout.rollout import LiveDrive
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
 SCENARIO = draw_scenario(8003, duration_s=10.0)

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("libsumo", reason="the simulator is not installed")
 
-COMMAND = [sys.executable, "-m", "transdiffuser_planner.apps.main", "demo", "--seed", "8102"]
+COMMAND = [sys.executable, "-m", "transdiffuser_planner.cli.main", "demo", "--seed", "8102"]
 
 
 def _descendants(pid: int) -> set[int]:
@@ -88,7 +88,7 @@ def test_ctrl_c_ends_every_process_of_the_demo(tmp_path):
 def test_bad_arguments_give_one_line_and_an_exit_status(arguments, expected, tmp_path):
     words = [word.replace("{tmp}", str(tmp_path)) for word in arguments]
     run = subprocess.run(
-        [sys.executable, "-m", "transdiffuser_planner.apps.main", *words], capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "transdiffuser_planner.cli.main", *words], capture_output=True, text=True, timeout=300
     )
     assert run.returncode != 0
     assert expected in run.stderr and "Traceback" not in run.stderr

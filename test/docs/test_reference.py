@@ -10,8 +10,8 @@ import generate_reference
 import yaml
 
 import transdiffuser_planner
-from transdiffuser_planner.apps.main import COMMANDS, main
-from transdiffuser_planner.core.config import NodeConfig, PlannerConfig
+from transdiffuser_planner.cli.main import COMMANDS, main
+from transdiffuser_planner.core.planner_config import NodeConfig, PlannerConfig
 from transdiffuser_planner.doctor import machine, packages, ros_setup
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.recording import decode
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.bag_writer import BagWriter
-from transdiffuser_planner.recording.definitions import make_message
-from transdiffuser_planner.recording.topics import TopicMap, preset_files
-from transdiffuser_planner.simulation.recorder import RecordingPlan, record
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.data.bags.bag_writer import BagWriter
+from transdiffuser_planner.messages import decode_inputs
+from transdiffuser_planner.messages.definitions import make_message
+from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+from transdiffuser_planner.simulation.expert_recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +36,7 @@ SOURCE_TOPICS_ONLY = {"/clock", "/carla/traffic_lights/info", "/carla/traffic_li
 
 def thinned_cloud(message):
     """Every third point, on a grid that compresses well."""
-    xyz = decode.point_cloud(message).xyz_N3[::POINT_STRIDE]
+    xyz = decode_inputs.point_cloud(message).xyz_N3[::POINT_STRIDE]
     xyz = np.round(xyz * POINTS_PER_M).astype(np.float32) / np.float32(POINTS_PER_M)
     fields = [dataclasses.replace(f, offset=4 * i) for i, f in enumerate(f for f in message.fields if f.name in "xyz")]
     data = np.frombuffer(np.ascontiguousarray(xyz, dtype="<f4").tobytes(), dtype=np.uint8)
@@ -48,7 +48,7 @@ def thinned_cloud(message):
 def jpeg(message, name):
     """An image as sensor_msgs/CompressedImage."""
     buffer = io.BytesIO()
-    Image.fromarray(decode.image(message, name).rgb_HW3).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    Image.fromarray(decode_inputs.image(message, name).rgb_HW3).save(buffer, "JPEG", quality=JPEG_QUALITY)
     data = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
     return make_message("sensor_msgs/msg/CompressedImage", header=message.header, format="jpeg", data=data)
 

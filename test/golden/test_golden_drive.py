@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("rosbags", reason="bags cannot be read without rosbags")
 pytest.importorskip("onnxruntime", reason="the model cannot be executed without ONNX Runtime")
 
-from transdiffuser_planner.apps.main import main
-from transdiffuser_planner.pipeline.normalization import PlanNormalizer
+from transdiffuser_planner.cli.main import main
+from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 
 HERE = Path(__file__).resolve().parent
 DRIVE = HERE / "town_drive"

@@ -5,13 +5,13 @@ import onnxruntime
 import pytest
 from straight_drive import RIG, snapshot
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import observation_specs
 from transdiffuser_planner.core.errors import ModelError
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import FallbackRung
-from transdiffuser_planner.runtime.manifest import load_manifest
-from transdiffuser_planner.runtime.onnx_backend import PROVIDERS, OnnxBackend
+from transdiffuser_planner.runtime.inference.manifest import load_manifest
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.runtime.inference.onnx_backend import PROVIDERS, OnnxBackend
 from transdiffuser_planner.runtime.planner import Planner
 
 GPU = [name for name in PROVIDERS if name != "cpu"]

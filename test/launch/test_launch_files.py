@@ -10,10 +10,10 @@ import pytest
 import yaml
 from fake_launch import Recorded, command, defaults, description
 
-from transdiffuser_planner.apps.main import COMMANDS
-from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.paths import model_folder
-from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.cli.main import COMMANDS
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = ROOT / "launch"
@@ -35,7 +35,7 @@ def test_every_launched_command_is_accepted_by_the_program(path, monkeypatch):
         assert re.search(rf"^{executable} = ", (ROOT / "pyproject.toml").read_text(), re.M)
         assert subcommand in COMMANDS
         parser = argparse.ArgumentParser(exit_on_error=False)
-        importlib.import_module(f"transdiffuser_planner.apps.{subcommand}").add_arguments(parser)
+        importlib.import_module(f"transdiffuser_planner.cli.{subcommand}").add_arguments(parser)
         parser.parse_args(options)
 
 

@@ -47,7 +47,7 @@ def prefix(tmp_path: Path) -> Path:
     (share / "launch").symlink_to(ROOT / "launch")
     (share / "models").symlink_to(ROOT / "models")
     program = lib / "transdiffuser"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m transdiffuser_planner.apps.main "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m transdiffuser_planner.cli.main "$@"\n')
     program.chmod(0o755)
     return tmp_path
 

@@ -48,8 +48,8 @@ def test_launch_files_are_python_and_name_existing_parameter_files(path):
 def test_planning_needs_no_torch_no_simulator_and_no_bag_library():
     heavy = ["torch", "libsumo", "embreex", "rosbags", "rclpy", "tqdm", "matplotlib"]
     code = (
-        "import sys, transdiffuser_planner.runtime.planner, transdiffuser_planner.runtime.snapshot_assembler, "
-        "transdiffuser_planner.recording.feed, transdiffuser_planner.recording.encode_plan; "
+        "import sys, transdiffuser_planner.runtime.planner, transdiffuser_planner.runtime.inputs.snapshot_assembler, "
+        "transdiffuser_planner.messages.input_router, transdiffuser_planner.messages.encode_outputs; "
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=300)

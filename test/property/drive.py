@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import TINY, check_tensors, observation_specs
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
     Acceleration,
@@ -15,15 +15,15 @@ from transdiffuser_planner.core.types import (
     SignalState,
     TrafficSignal,
 )
-from transdiffuser_planner.pipeline.action_codebook import ActionCodebook
-from transdiffuser_planner.pipeline.features import FeatureBuilder
-from transdiffuser_planner.recording import encode
-from transdiffuser_planner.recording.definitions import make_message
-from transdiffuser_planner.recording.feed import MessageFeeder
-from transdiffuser_planner.recording.topics import PARAMS, TopicMap
-from transdiffuser_planner.runtime.cycle_scheduler import CycleScheduler
+from transdiffuser_planner.messages import encode_inputs
+from transdiffuser_planner.messages.definitions import make_message
+from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+from transdiffuser_planner.planning.action_codebook import ActionCodebook
+from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
+from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleScheduler
 
-RIG = Rig.load(PARAMS / "rig_carla.yaml")
+RIG = Rig.load(PARAMS / "rigs/carla.yaml")
 CAMERA = RIG.cameras[0].name
 BEGIN_NS = 1_700_000_000 * 10**9
 TICK_NS = 250_000_000
@@ -73,27 +73,27 @@ def good_messages(frame: int):
     route = [[ego.x_m + d, 0.0] for d in range(0, 100, 10)]
     signal = TrafficSignal(stamp_ns=stamp_ns, state=SignalState.RED, distance_m=30.0)
     calm = Acceleration(stamp_ns=stamp_ns, ax_mps2=0.1, ay_mps2=0.0)
-    header = encode.header(make_message, stamp_ns, "")
+    header = encode_inputs.header(make_message, stamp_ns, "")
     tokens = make_message("transdiffuser_msgs/msg/ActionTokens", header=header, codebook_hash=CODEBOOK.digest,
                           tokens=np.asarray([1, 1, 2, 2], dtype=np.uint16), horizon_s=2.0)  # fmt: skip
-    info = encode.camera_info(make_message, stamp_ns, camera.name, camera)
+    info = encode_inputs.camera_info(make_message, stamp_ns, camera.name, camera)
     return [
-        ("odometry", encode.odometry(make_message, ego, "base_link")),
-        ("acceleration", encode.acceleration(make_message, calm, "")),
-        ("route", encode.path(make_message, stamp_ns, "map", np.asarray([[*p, 0.0] for p in route]))),
-        ("command", encode.driving_command(make_message, stamp_ns, Command.LEFT)),
-        ("traffic_signal", encode.traffic_signal(make_message, stamp_ns, signal)),
-        ("speed_limit", encode.float32(make_message, 13.0)),
+        ("odometry", encode_inputs.odometry(make_message, ego, "base_link")),
+        ("acceleration", encode_inputs.acceleration(make_message, calm, "")),
+        ("route", encode_inputs.path(make_message, stamp_ns, "map", np.asarray([[*p, 0.0] for p in route]))),
+        ("command", encode_inputs.driving_command(make_message, stamp_ns, Command.LEFT)),
+        ("traffic_signal", encode_inputs.traffic_signal(make_message, stamp_ns, signal)),
+        ("speed_limit", encode_inputs.float32(make_message, 13.0)),
         ("action_tokens", tokens),
         ("info", info),
         *(
             (
                 TOPICS.images[c.name],
-                encode.image(make_message, stamp_ns, c.name, np.full((c.height, c.width, 3), 60, np.uint8)),
+                encode_inputs.image(make_message, stamp_ns, c.name, np.full((c.height, c.width, 3), 60, np.uint8)),
             )
             for c in RIG.cameras
         ),
-        ("lidar", encode.point_cloud(make_message, stamp_ns, "lidar", around)),
+        ("lidar", encode_inputs.point_cloud(make_message, stamp_ns, "lidar", around)),
     ]
 
 

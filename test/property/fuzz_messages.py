@@ -14,7 +14,7 @@ from drive import CAMERA, CODEBOOK, FRAME, RIG, stamp_of, x_of
 from hypothesis import strategies as st
 from PIL import Image
 
-from transdiffuser_planner.recording.definitions import make_message
+from transdiffuser_planner.messages.definitions import make_message
 
 UINT32 = st.one_of(
     st.sampled_from([0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1]), st.integers(0, 2**32 - 1), st.integers(0, 300)

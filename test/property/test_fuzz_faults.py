@@ -12,8 +12,8 @@ from fuzz_messages import picture, png_of_size
 from PIL import Image
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.recording import decode
-from transdiffuser_planner.recording.definitions import make_message
+from transdiffuser_planner.messages import decode_inputs
+from transdiffuser_planner.messages.definitions import make_message
 
 ROOM_BYTES = 2_000_000
 
@@ -155,7 +155,7 @@ def test_points_beyond_ten_kilometers_are_skipped_like_those_that_are_not_finite
     values = cloud.data.view("<f4").reshape(-1, 4).copy()
     values[0, 0], values[1, 1], values[2, 2] = 1e38, np.nan, -1e5
     cloud.data = values.view(np.uint8).reshape(-1)
-    np.testing.assert_array_equal(decode.point_cloud(cloud).xyz_N3, values[3:, :3])
+    np.testing.assert_array_equal(decode_inputs.point_cloud(cloud).xyz_N3, values[3:, :3])
 
 
 def test_a_signal_of_unknown_state_is_accepted_with_any_distance():
@@ -168,6 +168,6 @@ def test_an_image_of_16_bits_or_an_unusual_format_is_refused():
     depth = io.BytesIO()
     Image.fromarray(np.full((128, 136), 5000, dtype=np.uint16)).save(depth, "PNG")
     with pytest.raises(InputError, match="no 8-bit colour or grey picture"):
-        decode.image(compressed(depth.getvalue()), "front")
+        decode_inputs.image(compressed(depth.getvalue()), "front")
     with pytest.raises(InputError, match="cannot be decoded"):
-        decode.image(compressed(picture("TIFF")), "front")
+        decode_inputs.image(compressed(picture("TIFF")), "front")

@@ -5,8 +5,8 @@ from dataclasses import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transdiffuser_planner.core.config import PlannerConfig, default_values
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.planner_config import PlannerConfig, default_values
 
 KNOWN = default_values()
 INT64 = st.integers(-(2**63), 2**63 - 1)

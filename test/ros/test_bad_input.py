@@ -113,10 +113,10 @@ def test_a_camera_without_a_publisher_is_the_reason_when_all_are_needed(make_ben
 def test_odometry_that_is_not_finite_is_refused(bench):
     vehicle = bench.vehicle
     vehicle.tick()
-    from transdiffuser_planner.recording import encode
+    from transdiffuser_planner.messages import encode_inputs
     from transdiffuser_planner.ros.message_factory import make_ros_message as make
 
-    message = encode.odometry(make, vehicle.ego(), "base_link")
+    message = encode_inputs.odometry(make, vehicle.ego(), "base_link")
     message.pose.pose.position.x = float("nan")
     vehicle.put("odometry", "nav_msgs/msg/Odometry", message)
     bench.wait(lambda: "odometry" in vehicle.diagnostic_text() and "finite" in vehicle.diagnostic_text())

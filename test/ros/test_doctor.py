@@ -14,8 +14,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from transdiffuser_planner.doctor.findings import Level
-from transdiffuser_planner.recording import encode
-from transdiffuser_planner.ros.live_checks import examine
+from transdiffuser_planner.messages import encode_inputs
+from transdiffuser_planner.ros.live_doctor.live_doctor import examine
 from transdiffuser_planner.ros.message_factory import make_ros_message as make
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import OUTPUT, RELIABLE
@@ -46,11 +46,11 @@ class Drive(Vehicle):
         self.state()
         for camera in RIG.cameras:
             self.image(camera.name)
-            info = encode.camera_info(make, self.stamp_ns, camera.name, camera)
+            info = encode_inputs.camera_info(make, self.stamp_ns, camera.name, camera)
             self.put(f"camera/{camera.name}/camera_info", "sensor_msgs/msg/CameraInfo", info)
         self.cloud()
         route = [[self.ego().x_m + d, 0.0, 0.0] for d in range(0, 100, 10)]
-        self.put("route", "nav_msgs/msg/Path", encode.path(make, self.stamp_ns, "map", route))
+        self.put("route", "nav_msgs/msg/Path", encode_inputs.path(make, self.stamp_ns, "map", route))
         if self._extra:
             self._extra(self)
 
@@ -86,7 +86,7 @@ def started(*ros_arguments, no_autostart=False, env=None):
     command = [
         sys.executable,
         "-m",
-        "transdiffuser_planner.apps.main",
+        "transdiffuser_planner.cli.main",
         "plan",
         *(["--no-autostart"] if no_autostart else []),
     ]
@@ -285,7 +285,7 @@ def test_an_unconfigured_planner_gives_remedies_a_json_file_and_exit_status_1(tm
     process = started("use_sim_time:=true", no_autostart=True, env=env)
     try:
         out = tmp_path / "findings.json"
-        command = [sys.executable, "-m", "transdiffuser_planner.apps.main", "doctor", "--live", "--seconds", "0.5"]
+        command = [sys.executable, "-m", "transdiffuser_planner.cli.main", "doctor", "--live", "--seconds", "0.5"]
         deadline = time.monotonic() + 120.0
         while True:
             run = subprocess.run([*command, "--json", str(out)], capture_output=True, text=True, timeout=300, env=env)

@@ -10,7 +10,7 @@ from rclpy.parameter import Parameter
 from sensor_faults import dropped
 from synthetic_vehicle import CAMERAS, OPTIONAL
 
-from transdiffuser_planner.ros.planner_node import PlannerNode, start
+from transdiffuser_planner.ros.planner_node.node import PlannerNode, start
 
 SECOND = "/second/transdiffuser_planner"
 

@@ -12,7 +12,7 @@ from faulty_model import Faults
 from sensor_faults import dropped
 from synthetic_vehicle import CAMERAS
 
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
 TRIGGER, SET_BOOL = "std_srvs/srv/Trigger", "std_srvs/srv/SetBool"
 

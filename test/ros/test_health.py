@@ -4,8 +4,8 @@ import threading
 
 import needs_ros  # noqa: F401
 
-from transdiffuser_planner.recording.encode_plan import Mode
-from transdiffuser_planner.ros.health import Health
+from transdiffuser_planner.messages.encode_outputs import Mode
+from transdiffuser_planner.ros.planner_node.diagnostics import Health
 
 
 def values(health: Health) -> dict[str, str]:

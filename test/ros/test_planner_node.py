@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 
-from transdiffuser_planner.core.config import PlannerConfig, default_values
-from transdiffuser_planner.core.paths import model_folder
-from transdiffuser_planner.recording import decode_plan
-from transdiffuser_planner.replay.checks import trajectory_faults
+from transdiffuser_planner.core.planner_config import PlannerConfig, default_values
+from transdiffuser_planner.messages import decode_outputs
+from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_faults
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
 
 def test_a_complete_frame_gives_every_output_with_the_frames_stamp(bench):
@@ -20,17 +20,17 @@ def test_a_complete_frame_gives_every_output_with_the_frames_stamp(bench):
     received = bench.vehicle.received
     for name in ("path", "predicted_agents", "candidates", "markers"):
         bench.wait(lambda name=name: received[name])
-    trajectory = decode_plan.trajectory(received["trajectory"][-1])
+    trajectory = decode_outputs.trajectory(received["trajectory"][-1])
     assert trajectory.stamp_ns == stamp and trajectory.frame_id == "map"
     assert trajectory_faults(trajectory, bench.vehicle.ego(), PlannerConfig()) == ()
-    bench.wait(lambda: decode_plan.candidates(received["candidates"][-1]).stamp_ns == stamp)
-    candidates = decode_plan.candidates(received["candidates"][-1])
+    bench.wait(lambda: decode_outputs.candidates(received["candidates"][-1]).stamp_ns == stamp)
+    candidates = decode_outputs.candidates(received["candidates"][-1])
     assert len(candidates.id_M) == PlannerConfig().num_candidates
     assert candidates.probability_M.sum() == pytest.approx(1.0, abs=1e-3) or candidates.rejected_M.all()
 
 
 def test_status_reports_the_provenance_of_a_plan(bench):
-    status = decode_plan.status(bench.vehicle.status_at(bench.full_plan()))
+    status = decode_outputs.status(bench.vehicle.status_at(bench.full_plan()))
     assert status.ready and status.not_ready_reason == ""
     assert status.model_name == "tiny" and len(status.model_hash) == 64
     assert status.provider == "cpu" and status.num_denoise_steps == 10
@@ -89,8 +89,8 @@ def test_the_models_scorer_selects_the_plan_when_the_parameter_says_so(bench):
     assert bench.planner.set_parameters([Parameter("selection", value="scorer")])[0].successful
     stamp = bench.full_plan()
     received = bench.vehicle.received["candidates"]
-    bench.wait(lambda: received and decode_plan.candidates(received[-1]).stamp_ns >= stamp)
-    terms = decode_plan.candidates(received[-1]).cost_terms
+    bench.wait(lambda: received and decode_outputs.candidates(received[-1]).stamp_ns >= stamp)
+    terms = decode_outputs.candidates(received[-1]).cost_terms
     assert {"score", "no_at_fault_collision", "drivable_area", "ego_progress", "typical"} <= set(terms)
     assert bench.vehicle.status_at(stamp).fallback_rung == 0
 

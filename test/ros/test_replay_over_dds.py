@@ -12,14 +12,14 @@ pytest.importorskip("libsumo", reason="the simulator is not installed")
 pytest.importorskip("rosbags", reason="bags cannot be read without rosbags")
 
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.recording.topics import PARAMS
-from transdiffuser_planner.simulation.recorder import RecordingPlan, record
+from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.simulation.expert_recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
 
 def replay_over_ros(bag: Path, preset: str) -> tuple[int, int, int]:
     """(plans here, plans of the node, identical ones) of ``replay --ros``."""
-    command = [sys.executable, "-m", "transdiffuser_planner.apps.main", "replay", str(bag), "--preset", preset, "--ros"]
+    command = [sys.executable, "-m", "transdiffuser_planner.cli.main", "replay", str(bag), "--preset", preset, "--ros"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert "Traceback" not in run.stderr, run.stderr[-2000:]
     assert "every plan is finite, continuous and within the limits" in run.stdout, run.stdout[-2000:]
@@ -35,7 +35,7 @@ def replay_over_ros(bag: Path, preset: str) -> tuple[int, int, int]:
 def test_the_node_gives_the_plans_of_the_replay(tmp_path: Path) -> None:
     plan = RecordingPlan(
         scenario=draw_scenario(8101, duration_s=12.0),
-        rig=Rig.load(PARAMS / "rig_carla.yaml"),
+        rig=Rig.load(PARAMS / "rigs/carla.yaml"),
         out=tmp_path,
         sensor_every=2,
         variants=(0,),

@@ -17,7 +17,7 @@ def test_a_node_without_keys_does_not_start_when_security_is_enforced(tmp_path: 
         "ROS_SECURITY_STRATEGY": "Enforce",
         "ROS_SECURITY_KEYSTORE": str(tmp_path),
     }
-    command = [sys.executable, "-m", "transdiffuser_planner.apps.main", "plan", "--no-autostart"]
+    command = [sys.executable, "-m", "transdiffuser_planner.cli.main", "plan", "--no-autostart"]
     run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **security}, timeout=120)
     assert run.returncode == 2, run.stderr
     assert "Traceback" not in run.stderr

@@ -12,8 +12,8 @@ from vehicles import LORRY
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.types import EgoState, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
-from transdiffuser_planner.recording import encode, encode_plan
-from transdiffuser_planner.recording.topics import PARAMS
+from transdiffuser_planner.messages import encode_inputs, encode_outputs
+from transdiffuser_planner.messages.topic_map import PARAMS
 from transdiffuser_planner.ros.message_factory import make_ros_message as make
 from transdiffuser_planner.ros.tracker_node import TrackerNode
 
@@ -23,7 +23,7 @@ TIMES = np.linspace(0.0, 4.0, COUNT)
 
 @pytest.fixture
 def lorry_rig(tmp_path: Path) -> str:
-    content = yaml.safe_load((PARAMS / "rig_carla.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((PARAMS / "rigs/carla.yaml").read_text(encoding="utf-8"))
     (tmp_path / "lorry.yaml").write_text(yaml.safe_dump(content | {"vehicle": LORRY.to_dict()}), encoding="utf-8")
     return str(tmp_path / "lorry.yaml")
 
@@ -43,8 +43,8 @@ def steering_of(node: TrackerNode, monkeypatch: pytest.MonkeyPatch) -> float:
     ego = EgoState(stamp_ns=now_ns, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=5.0)
     sent: list[float] = []
     monkeypatch.setattr(node, "_send", lambda speed, acceleration, steering: sent.append(steering))
-    node._on_trajectory(encode_plan.trajectory(make, circle, EGO_VEHICLE))
-    node._on_odometry(encode.odometry(make, replace(ego, yaw_rate_radps=0.0), "base_link"))
+    node._on_trajectory(encode_outputs.trajectory(make, circle, EGO_VEHICLE))
+    node._on_odometry(encode_inputs.odometry(make, replace(ego, yaw_rate_radps=0.0), "base_link"))
     node._control()
     return sent[-1]
 

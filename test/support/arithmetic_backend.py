@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import ModelContract, auxiliary_specs
 from transdiffuser_planner.core.errors import ModelError
-from transdiffuser_planner.runtime.manifest import ModelManifest
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 
 Tensors = dict[str, np.ndarray]
 

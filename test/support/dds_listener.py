@@ -9,13 +9,13 @@ import needs_ros  # noqa: F401
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from transdiffuser_planner.recording import decode_plan
-from transdiffuser_planner.recording.decode import stamp_ns
-from transdiffuser_planner.recording.encode_plan import OUTPUT_TYPES
+from transdiffuser_planner.messages import decode_outputs
+from transdiffuser_planner.messages.decode_inputs import stamp_ns
+from transdiffuser_planner.messages.encode_outputs import OUTPUT_TYPES
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import RELIABLE
 
-Trajectory = decode_plan.Trajectory
+Trajectory = decode_outputs.Trajectory
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from transdiffuser_planner.core.types import Trajectory
-from transdiffuser_planner.evaluation.planner_interface import ObservationLevel, PlannerInitialization, PlannerInput
+from transdiffuser_planner.simulation.rollout.planner_interface import (
+    ObservationLevel,
+    PlannerInitialization,
+    PlannerInput,
+)
 
 
 class StraightOn:

@@ -18,11 +18,11 @@ from rclpy._rclpy_pybind11 import RCLError
 from rclpy.parameter import Parameter
 from synthetic_vehicle import SyntheticVehicle, true_ego
 
-from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import EgoState, Trajectory
-from transdiffuser_planner.recording import decode_plan
-from transdiffuser_planner.replay.checks import START_TOLERANCE_M, trajectory_faults
-from transdiffuser_planner.ros.planner_node import PlannerNode, start
+from transdiffuser_planner.messages import decode_outputs
+from transdiffuser_planner.replay.checks.trajectory_checks import START_TOLERANCE_M, trajectory_faults
+from transdiffuser_planner.ros.planner_node.node import PlannerNode, start
 
 # As on a vehicle, but for the deadline: a test machine is shared.
 PARAMETERS: dict[str, Any] = {
@@ -197,7 +197,7 @@ class FaultTestbench:
         return bool(late_ms > 1e3 * denied_s) if late_ms > 0.0 else False
 
     def _check_trajectory(self, received: ReceivedMessage, rung: int) -> None:
-        trajectory = decode_plan.trajectory(received.message)
+        trajectory = decode_outputs.trajectory(received.message)
         faults = trajectory_faults(trajectory, true_ego(self.vehicle, received.stamp_ns), self.config)
         if faults and rung:
             faults = self._fallback_faults(trajectory, received.at_s)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.runtime.manifest import load_manifest
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
-from transdiffuser_planner.runtime.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.inference.manifest import load_manifest
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.planner import Planner
 
 

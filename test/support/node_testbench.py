@@ -11,18 +11,18 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from shared_model import planner_loader
 
-from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import Acceleration, Command, EgoState
-from transdiffuser_planner.recording import encode
-from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE, OUTPUT_TYPES
-from transdiffuser_planner.recording.topics import PARAMS
+from transdiffuser_planner.messages import encode_inputs
+from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
+from transdiffuser_planner.messages.topic_map import PARAMS
 from transdiffuser_planner.ros.message_factory import make_ros_message as make
 from transdiffuser_planner.ros.message_factory import message_class
-from transdiffuser_planner.ros.planner_node import PlannerNode, start
+from transdiffuser_planner.ros.planner_node.node import PlannerNode, start
 from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
 
-RIG = Rig.load(PARAMS / "rig_carla.yaml")
+RIG = Rig.load(PARAMS / "rigs/carla.yaml")
 INPUT = "/transdiffuser_planner/input"
 TICK = 100_000_000
 SPEED_MPS = 6.0
@@ -69,21 +69,23 @@ class Vehicle(Node):
         ego = self.ego()
         acceleration = Acceleration(stamp_ns=self.stamp_ns, ax_mps2=0.0, ay_mps2=0.0)
         self.put(
-            "acceleration", "geometry_msgs/msg/AccelWithCovarianceStamped", encode.acceleration(make, acceleration, "")
+            "acceleration",
+            "geometry_msgs/msg/AccelWithCovarianceStamped",
+            encode_inputs.acceleration(make, acceleration, ""),
         )
         self.put(
             "command",
             "transdiffuser_msgs/msg/DrivingCommand",
-            encode.driving_command(make, self.stamp_ns, Command.STRAIGHT),
+            encode_inputs.driving_command(make, self.stamp_ns, Command.STRAIGHT),
         )
-        self.put("speed_limit", "std_msgs/msg/Float32", encode.float32(make, 13.9))
-        self.put("odometry", "nav_msgs/msg/Odometry", encode.odometry(make, ego, "base_link"))
+        self.put("speed_limit", "std_msgs/msg/Float32", encode_inputs.float32(make, 13.9))
+        self.put("odometry", "nav_msgs/msg/Odometry", encode_inputs.odometry(make, ego, "base_link"))
 
     def picture(self, name: str) -> Any:
         camera = next(camera for camera in RIG.cameras if camera.name == name)
         rgb = np.full((camera.height, camera.width, 3), 110, dtype=np.uint8)
         rgb[: int(camera.cy)] = (150, 190, 230)
-        return encode.image(make, self.stamp_ns, name, rgb)
+        return encode_inputs.image(make, self.stamp_ns, name, rgb)
 
     def image(self, name: str, message: Any = None) -> None:
         self.put(f"camera/{name}", "sensor_msgs/msg/Image", message or self.picture(name))
@@ -95,7 +97,9 @@ class Vehicle(Node):
 
     def cloud(self, points: np.ndarray | None = None) -> None:
         points = self.ground() if points is None else points
-        self.put("lidar", "sensor_msgs/msg/PointCloud2", encode.point_cloud(make, self.stamp_ns, "lidar", points))
+        self.put(
+            "lidar", "sensor_msgs/msg/PointCloud2", encode_inputs.point_cloud(make, self.stamp_ns, "lidar", points)
+        )
 
     def frame(self) -> int:
         """One whole frame; returns its stamp."""

@@ -15,7 +15,7 @@ from sensor_faults import Fault
 from straight_drive import RIG, ground
 
 from transdiffuser_planner.core.types import Acceleration, Command, EgoState, SignalState, TrafficSignal
-from transdiffuser_planner.recording import encode
+from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.ros.message_factory import make_ros_message as make
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
@@ -98,7 +98,9 @@ class SyntheticVehicle(Node):
     def route(self, xy: Iterable[tuple[float, float]] | None = None, frame_id: str = "map") -> None:
         """Publish the way straight ahead, or another route."""
         poses = [(float(x), 0.0) for x in range(-50, 5000, 10)] if xy is None else list(xy)
-        message = encode.path(make, self.stamp_ns(), frame_id, np.asarray([(*p, 0.0) for p in poses]).reshape(-1, 3))
+        message = encode_inputs.path(
+            make, self.stamp_ns(), frame_id, np.asarray([(*p, 0.0) for p in poses]).reshape(-1, 3)
+        )
         with self._publishing:
             self._publishers_by_name["route"].publish(message)
 
@@ -135,7 +137,7 @@ class SyntheticVehicle(Node):
             while (now := time.monotonic()) < tick_s:
                 self._send_late(now)
                 if self._has_clock and clock_s <= now:
-                    self._send("clock", encode.clock(make, self.stamp_ns()))
+                    self._send("clock", encode_inputs.clock(make, self.stamp_ns()))
                     clock_s = now + CLOCK_S
                 next_s = min(
                     [tick_s, *([clock_s] if self._has_clock else []), *(self._late[0][:1] if self._late else [])]
@@ -180,16 +182,16 @@ class SyntheticVehicle(Node):
     def _message(self, name: str, ego: EgoState) -> Any:
         stamp_ns = ego.stamp_ns
         if name in self._images:
-            return encode.image(make, stamp_ns, name, self._images[name])
+            return encode_inputs.image(make, stamp_ns, name, self._images[name])
         makers: dict[str, Callable[[], Any]] = {
-            "lidar": lambda: encode.point_cloud(make, stamp_ns, "lidar", self.points_N4),
-            "odometry": lambda: encode.odometry(make, ego, "base_link"),
-            "acceleration": lambda: encode.acceleration(
+            "lidar": lambda: encode_inputs.point_cloud(make, stamp_ns, "lidar", self.points_N4),
+            "odometry": lambda: encode_inputs.odometry(make, ego, "base_link"),
+            "acceleration": lambda: encode_inputs.acceleration(
                 make, Acceleration(stamp_ns=stamp_ns, ax_mps2=0.0, ay_mps2=0.0), "base_link"
             ),
-            "command": lambda: encode.driving_command(make, stamp_ns, Command.STRAIGHT),
-            "speed_limit": lambda: encode.float32(make, 13.9),
-            "traffic_signal": lambda: encode.traffic_signal(make, stamp_ns, _green(stamp_ns)),
+            "command": lambda: encode_inputs.driving_command(make, stamp_ns, Command.STRAIGHT),
+            "speed_limit": lambda: encode_inputs.float32(make, 13.9),
+            "traffic_signal": lambda: encode_inputs.traffic_signal(make, stamp_ns, _green(stamp_ns)),
         }
         return makers[name]()
 

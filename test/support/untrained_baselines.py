@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from transdiffuser_planner.core.contract import TINY
-from transdiffuser_planner.core.paths import model_folder
-from transdiffuser_planner.runtime.baseline_model import BASELINES
-from transdiffuser_planner.training.config import TrainingConfig
-from transdiffuser_planner.training.export import random_observation
-from transdiffuser_planner.training.export_baselines import export_baselines
+from transdiffuser_planner.runtime.inference.baseline_model import BASELINES
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.training.engine.stage_weights import StageWeights, save_weights
+from transdiffuser_planner.training.export.baseline_folders import export_baselines
+from transdiffuser_planner.training.export.model_folder import random_observation
+from transdiffuser_planner.training.recipe import TrainingConfig
 from transdiffuser_planner.training.run import BASELINE_DATA, Run
-from transdiffuser_planner.training.weights import StageWeights, save_weights
 
 
 def untrained_run(folder: Path) -> Run:

@@ -1,6 +1,6 @@
 """The rig: which cameras and LiDAR a vehicle has, where they sit in base_link, and how large the vehicle is.
 
-A rig is read from YAML (``params/rig_*.yaml``). Intrinsics given here are defaults; a CameraInfo message overrides
+A rig is read from YAML (``params/rigs/*.yaml``). Intrinsics given here are defaults; a CameraInfo message overrides
 them.
 """
 

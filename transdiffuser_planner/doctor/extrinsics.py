@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.rig import Mount, Rig
 from transdiffuser_planner.doctor.findings import Finding, Findings
-from transdiffuser_planner.doctor.heard import Heard
+from transdiffuser_planner.doctor.topic_statistics import Heard
 
 _SAY = Findings("rig and model")
 BASE = "base_link"

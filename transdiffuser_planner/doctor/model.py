@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import TINY, ModelContract
 from transdiffuser_planner.core.errors import PlannerError
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraImage, CameraIntrinsics, EgoState, PointCloud, SensorSnapshot
 from transdiffuser_planner.doctor.findings import Finding, Findings
-from transdiffuser_planner.runtime.manifest import ModelManifest, load_manifest
-from transdiffuser_planner.runtime.onnx_backend import PROVIDERS, make_session
+from transdiffuser_planner.runtime.inference.manifest import ModelManifest, load_manifest
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.runtime.inference.onnx_backend import PROVIDERS, make_session
+from transdiffuser_planner.runtime.inference.vehicle_fit import beyond_scorer
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.runtime.vehicle_fit import beyond_scorer
 
 _SAY = Findings("model")
 _WARM_CYCLES = 7

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import CameraMount, LidarMount, Rig
+from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.doctor.bag_topics import camera_names, image_topic, other_topics
 from transdiffuser_planner.doctor.extrinsics import BASE, OPTICAL_FROM_SENSOR, Link, angles_rad, base_from, link_of
-from transdiffuser_planner.recording import decode
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.messages import decode_inputs
+from transdiffuser_planner.messages.topic_map import TopicMap
 
 _INFO, _CLOUD, _ODOMETRY = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/PointCloud2", "nav_msgs/msg/Odometry"
 _MAX_SIDE_M, _MAX_TURN_RAD = 0.05, math.radians(2.0)
@@ -177,7 +177,7 @@ def _first_messages(bag: BagReader, topics: set[str]) -> dict[str, Any]:
 
 def _camera(name: str, topic: str, info: Any, frames: _Frames) -> CameraMount:
     try:
-        found = decode.intrinsics(info)
+        found = decode_inputs.intrinsics(info)
     except InputError as error:
         raise InputError(f"{topic}: {error}; calibrate the camera, or leave it out with --cameras") from None
     if min(found.fx, found.fy, found.width, found.height) <= 0:

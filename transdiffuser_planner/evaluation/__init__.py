@@ -1,0 +1,1 @@
+"""How good a planner is. Imports planners, training, replay, reports and below."""

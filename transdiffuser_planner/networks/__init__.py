@@ -1,1 +1,1 @@
-"""PyTorch architecture only: no files, no training loop. Sizes come from NetworkConfig and the model contract."""
+"""PyTorch architecture. Imports core; the only folder besides training that imports torch."""

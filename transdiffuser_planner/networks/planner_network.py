@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import ModelContract
-from transdiffuser_planner.networks.auxiliary_heads import AuxiliaryHeads
-from transdiffuser_planner.networks.config import NetworkConfig
-from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
-from transdiffuser_planner.networks.scene_encoder import SceneEncoder, SceneFeatures
+from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
+from transdiffuser_planner.networks.encoder.auxiliary_heads import AuxiliaryHeads
+from transdiffuser_planner.networks.encoder.scene_encoder import SceneEncoder, SceneFeatures
+from transdiffuser_planner.networks.network_config import NetworkConfig
 
 
 class PerceptionNetwork(nn.Module):

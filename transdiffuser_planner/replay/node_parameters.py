@@ -6,9 +6,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import ConfigError
-from transdiffuser_planner.replay.yaml_file import load_mapping
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.replay.checks.yaml_file import load_mapping
 
 NODE = "transdiffuser_planner"
 _KEY = "ros__parameters"

@@ -26,7 +26,7 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
     def run(*bags: str | Path, out: str | Path | None = None, must_pass: bool = True, **options: Any) -> Any:
         from transdiffuser_planner.core.errors import PlannerError
-        from transdiffuser_planner.replay.drive_test import drive_name
+        from transdiffuser_planner.replay.drive_check import drive_name
 
         if not bags:
             raise pytest.UsageError("replay: give at least one bag")
@@ -51,9 +51,8 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 def _tester(root: Path, options: dict[str, Any]) -> Any:
     """A tester for some options."""
-    from transdiffuser_planner.core.config import PlannerConfig
-    from transdiffuser_planner.core.paths import DEFAULT_MODEL
-    from transdiffuser_planner.replay.drive_test import DriveTester, Expectations, Setup
+    from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
+    from transdiffuser_planner.replay.drive_check import DriveTester, Expectations, Setup
 
     left = dict(options)
 

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,22 +15,23 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import FallbackRung, PlanResult, Trajectory
-from transdiffuser_planner.recording import decode
-from transdiffuser_planner.recording.bag_reader import BagMessage, BagReader
-from transdiffuser_planner.recording.input_registry import GROUND_TRUTH_TYPES
-from transdiffuser_planner.recording.lacking_fields import lacking_fields_refused
-from transdiffuser_planner.recording.topics import TopicMap
-from transdiffuser_planner.replay.checks import trajectory_faults
-from transdiffuser_planner.replay.copied_topics import uncopied_topics
-from transdiffuser_planner.replay.cycles import BagPlanner, Cycle, check_inputs
-from transdiffuser_planner.replay.metrics import DriveFigures, drive_figures
-from transdiffuser_planner.replay.output_bag import OutputBag
-from transdiffuser_planner.replay.output_frames import FrameWriter
-from transdiffuser_planner.replay.pace import Pace
-from transdiffuser_planner.replay.pdm_figures import MapTruth
-from transdiffuser_planner.replay.records import CycleRecord, DriveRecord, record
-from transdiffuser_planner.replay.truth import RecordedTracks
+from transdiffuser_planner.core.types import PlanResult, Trajectory
+from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
+from transdiffuser_planner.data.logs.tracks import RecordedTracks
+from transdiffuser_planner.messages import decode_inputs
+from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES
+from transdiffuser_planner.messages.missing_fields import lacking_fields_refused
+from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.replay.bag_planner import BagPlanner, Cycle, check_inputs
+from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_faults
+from transdiffuser_planner.replay.cycle_records import CycleRecord, DriveRecord, record
+from transdiffuser_planner.replay.metrics.drive_metrics import drive_figures
+from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth
+from transdiffuser_planner.replay.output.copied_topics import uncopied_topics
+from transdiffuser_planner.replay.output.output_bag import OutputBag
+from transdiffuser_planner.replay.output.viewer_transforms import FrameWriter
+from transdiffuser_planner.replay.playback_clock import Pace
+from transdiffuser_planner.replay.replay_result import ReplayResult
 from transdiffuser_planner.runtime.planner import Planner
 
 
@@ -65,68 +66,6 @@ class ReplayWatcher(Protocol):
 
     def cycle(self, cycle: Cycle) -> None:
         """Called once per cycle, after planning."""
-
-
-@dataclass(kw_only=True, slots=True)
-class ReplayResult:
-    """What happened.
-
-    Attributes:
-        bag, out: Read and written.
-        model_name, model_hash: Of the model.
-        masked: Inputs that the bag does not hold.
-        drive, figures: Every cycle, and all numbers.
-        refused: Messages that were not used, by reason.
-        not_copied: Messages that are not in the written bag, by reason.
-        faults: Plans that a check found wrong, by fault; must stay empty.
-        plan_hash: SHA-256 over all published trajectories: the same bag, model and seed give the same.
-        damage: Why the bag could not be read to its end, or "".
-        is_simulated: Whether the bag carries a simulator's ground truth.
-        wall_s: How long it took.
-    """
-
-    bag: Path
-    out: Path | None
-    model_name: str
-    model_hash: str
-    masked: tuple[str, ...]
-    drive: DriveRecord
-    figures: DriveFigures
-    refused: Counter[str] = field(default_factory=Counter)
-    not_copied: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    plan_hash: str = ""
-    damage: str = ""
-    is_simulated: bool = False
-    wall_s: float = 0.0
-
-    @property
-    def num_plans(self) -> int:
-        """Cycles with a plan of the model."""
-        return int(self.figures.totals["num_plans"])
-
-    @property
-    def not_ready(self) -> Counter[str]:
-        """Cycles in which the node would publish nothing but a reason, by reason."""
-        nothing = FallbackRung.NONE
-        return Counter(cycle.reason for cycle in self.drive.cycles if cycle.plan is None and cycle.fallback == nothing)
-
-    @property
-    def fallbacks(self) -> Counter[str]:
-        """Cycles whose inputs did not suffice and in which the node would publish a fallback, by reason."""
-        return Counter(cycle.reason for cycle in self.drive.cycles if cycle.fallback != FallbackRung.NONE)
-
-    @property
-    def rungs(self) -> Counter[FallbackRung]:
-        """Everything published, per fallback rung."""
-        planned = Counter(cycle.plan.rung for cycle in self.drive.cycles if cycle.plan is not None)
-        return planned + Counter(cycle.fallback for cycle in self.drive.cycles if cycle.fallback != FallbackRung.NONE)
-
-    @property
-    def duration_s(self) -> float:
-        """Of the drive, in its own time."""
-        cycles = self.drive.cycles
-        return (cycles[-1].log_time_ns - cycles[0].log_time_ns) * 1e-9 if cycles else 0.0
 
 
 def replay(job: ReplayJob, planner: Planner, watch: ReplayWatcher | None = None) -> ReplayResult:
@@ -252,11 +191,11 @@ class _Run:
     def _add_truth(self, item: BagMessage) -> None:
         topics, message = self._job.topics, item.message
         if item.topic == topics.objects and item.type_name in GROUND_TRUTH_TYPES["objects"]:
-            self._tracks.add(decode.stamp_ns(message), decode.object_array(message))
+            self._tracks.add(decode_inputs.stamp_ns(message), decode_inputs.object_array(message))
         elif item.topic == topics.map and item.type_name in GROUND_TRUTH_TYPES["map"]:
-            self._road.pieces = decode.map_polygons(message)
+            self._road.pieces = decode_inputs.map_polygons(message)
         elif item.topic == topics.route:
-            self._road.routes.append((decode.stamp_ns(message), decode.route(message).xy_N2))
+            self._road.routes.append((decode_inputs.stamp_ns(message), decode_inputs.route(message).xy_N2))
 
     def _account(self, cycle: Cycle) -> None:
         faults: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from transdiffuser_planner.recording.input_registry import InputQos
+from transdiffuser_planner.messages.input_registry import InputQos
 
 # Matches reliable and best-effort publishers; only fresh frames matter.
 SENSOR_INPUT = QoSProfile(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from transdiffuser_planner.recording.input_registry import COMPRESSED_IMAGE, COMPRESSED_SUFFIX, mapped_inputs
-from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.messages.input_registry import COMPRESSED_IMAGE, COMPRESSED_SUFFIX, mapped_inputs
+from transdiffuser_planner.messages.topic_map import TopicMap
 
 
 def planner_remappings(topics: TopicMap) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from transdiffuser_planner.core.errors import PlannerError
-from transdiffuser_planner.runtime.steady_process import steady_process
+from transdiffuser_planner.runtime.supervision.realtime_settings import steady_process
 
 
 class RosError(PlannerError):

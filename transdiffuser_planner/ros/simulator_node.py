@@ -19,13 +19,13 @@ from rclpy.node import Node
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.qos import LATCHED, OUTPUT, RELIABLE
+from transdiffuser_planner.simulation.ego.expert import STEP_S
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep
-from transdiffuser_planner.simulation.expert import STEP_S
+from transdiffuser_planner.simulation.map.road_map import RoadMap
+from transdiffuser_planner.simulation.map.sumo_networks import network_file
 from transdiffuser_planner.simulation.message_stream import EGO, MessageStream
-from transdiffuser_planner.simulation.networks import network_file
-from transdiffuser_planner.simulation.road_map import RoadMap
 from transdiffuser_planner.simulation.scenario import Scenario
-from transdiffuser_planner.simulation.sensor_suite import SensorSuite
+from transdiffuser_planner.simulation.sensors.sensor_suite import SensorSuite
 
 NODE_NAME = "transdiffuser_simulator"
 COMMAND_TOPIC = f"{EGO}/ackermann_cmd"

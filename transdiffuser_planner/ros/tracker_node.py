@@ -14,11 +14,11 @@ from rclpy.node import Node
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, Trajectory
-from transdiffuser_planner.pipeline.tracking import TrajectoryTracker
-from transdiffuser_planner.recording import decode, decode_plan
-from transdiffuser_planner.recording.topics import PARAMS
-from transdiffuser_planner.ros import parameters
+from transdiffuser_planner.messages import decode_inputs, decode_outputs
+from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.planning.trajectory.pure_pursuit import TrajectoryTracker
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
+from transdiffuser_planner.ros.planner_node import parameters
 from transdiffuser_planner.ros.qos import OUTPUT, SENSOR_INPUT
 
 NODE_NAME = "transdiffuser_tracker"
@@ -37,7 +37,7 @@ class TrackerNode(Node):
             ConfigError: The rig file cannot be used.
         """
         super().__init__(NODE_NAME, **node_options)
-        parameters.declare_text(self, "rig", str(PARAMS / "rig_carla.yaml"), "Rig file whose vehicle is driven, YAML.")
+        parameters.declare_text(self, "rig", str(PARAMS / "rigs/carla.yaml"), "Rig file whose vehicle is driven, YAML.")
         vehicle = Rig.load(self.get_parameter("rig").value).vehicle
         self._tracker = TrajectoryTracker(vehicle=vehicle)
         self.get_logger().info(f"vehicle {vehicle}")
@@ -54,13 +54,13 @@ class TrackerNode(Node):
 
     def _on_trajectory(self, message: Any) -> None:
         try:
-            self._trajectory = decode_plan.trajectory(message)
+            self._trajectory = decode_outputs.trajectory(message)
         except InputError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=5.0)
 
     def _on_odometry(self, message: Any) -> None:
         try:
-            self._ego = decode.odometry(message)
+            self._ego = decode_inputs.odometry(message)
         except InputError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=5.0)
 

@@ -8,26 +8,31 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.contract import ModelContract, observation_specs
 from transdiffuser_planner.core.errors import ModelError
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, FallbackRung, PlanResult, Provenance, SensorSnapshot
-from transdiffuser_planner.pipeline.fallback_ladder import descend, plan_age_s, young_plan
-from transdiffuser_planner.pipeline.postprocess import poses_to_frame, to_trajectory
-from transdiffuser_planner.pipeline.selection import Ranking, SelectionInputs, rank
-from transdiffuser_planner.pipeline.smoothing import PlanSmoother, SmoothPlans
-from transdiffuser_planner.pipeline.surroundings import Judged, Surroundings, at_fine_times, judge, standing
-from transdiffuser_planner.runtime.backend import InferenceBackend
-from transdiffuser_planner.runtime.backend_registry import make_backend
-from transdiffuser_planner.runtime.budget import CycleBudget, StageCosts
-from transdiffuser_planner.runtime.candidate_sampler import AFTER_SAMPLING, CandidateSampler, Futures, agent_tensors
-from transdiffuser_planner.runtime.manifest import load_manifest
-from transdiffuser_planner.runtime.perception import Perception, Scene
-from transdiffuser_planner.runtime.plan_memory import PlanMemory
-from transdiffuser_planner.runtime.results import agents_of, candidates_of, no_candidates
-from transdiffuser_planner.runtime.stage_times import StageTimes
-from transdiffuser_planner.runtime.vehicle_fit import beyond_scorer
+from transdiffuser_planner.planning.safety.fallback_selection import descend, plan_age_s, young_plan
+from transdiffuser_planner.planning.safety.plan_validation import Judged, Surroundings, at_fine_times, judge, standing
+from transdiffuser_planner.planning.selection.ranking import Ranking, SelectionInputs, rank
+from transdiffuser_planner.planning.trajectory.output_frame import poses_to_frame, to_trajectory
+from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother, SmoothPlans
+from transdiffuser_planner.runtime.cycle.candidate_sampler import (
+    AFTER_SAMPLING,
+    CandidateSampler,
+    Futures,
+    agent_tensors,
+)
+from transdiffuser_planner.runtime.cycle.perception import Perception, Scene
+from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.cycle.results import agents_of, candidates_of, no_candidates
+from transdiffuser_planner.runtime.cycle.stage_timer import StageTimes
+from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget, StageCosts
+from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+from transdiffuser_planner.runtime.inference.backend_registry import make_backend
+from transdiffuser_planner.runtime.inference.manifest import load_manifest
+from transdiffuser_planner.runtime.inference.vehicle_fit import beyond_scorer
 
 FloatArray = NDArray[np.float64]
 

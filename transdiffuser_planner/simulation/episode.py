@@ -15,14 +15,19 @@ import numpy as np
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.types import Command, TrafficSignal
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.simulation.ego_vehicle import EgoVehicleState, pose_from_state, state_from_pose, step_vehicle
-from transdiffuser_planner.simulation.expert import STEP_S, ExpertPath, ExpertTrack, smooth_expert
-from transdiffuser_planner.simulation.ground_truth import Collision, DrivableArea, find_collisions, overlapping_agents
-from transdiffuser_planner.simulation.networks import network_file, read_network
-from transdiffuser_planner.simulation.perturbation import perturbed_track
-from transdiffuser_planner.simulation.route import GlobalRoute
+from transdiffuser_planner.simulation.collisions import Collision, DrivableArea, find_collisions, overlapping_agents
+from transdiffuser_planner.simulation.ego.expert import STEP_S, ExpertPath, ExpertTrack, smooth_expert
+from transdiffuser_planner.simulation.ego.kinematic_bicycle import (
+    EgoVehicleState,
+    pose_from_state,
+    state_from_pose,
+    step_vehicle,
+)
+from transdiffuser_planner.simulation.ego.perturbation import perturbed_track
+from transdiffuser_planner.simulation.map.route import GlobalRoute
+from transdiffuser_planner.simulation.map.sumo_networks import network_file, read_network
 from transdiffuser_planner.simulation.scenario import Scenario, random_generator
-from transdiffuser_planner.simulation.traffic_process import TrafficClient
+from transdiffuser_planner.simulation.traffic.traffic_process import TrafficClient
 from transdiffuser_planner.simulation.world_state import EgoPose, WorldState
 
 SETTLE_SAMPLES = 20

@@ -13,11 +13,11 @@ import numpy as np
 
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import Acceleration, EgoState, SignalState
-from transdiffuser_planner.recording import encode
-from transdiffuser_planner.recording.definitions import MessageFactory
-from transdiffuser_planner.simulation.road_map import RoadMap
-from transdiffuser_planner.simulation.route import SIGNAL_STATES, GlobalRoute
-from transdiffuser_planner.simulation.sensor_suite import SensorFrame
+from transdiffuser_planner.messages import encode_inputs
+from transdiffuser_planner.messages.definitions import MessageFactory
+from transdiffuser_planner.simulation.map.road_map import RoadMap
+from transdiffuser_planner.simulation.map.route import SIGNAL_STATES, GlobalRoute
+from transdiffuser_planner.simulation.sensors.sensor_suite import SensorFrame
 from transdiffuser_planner.simulation.world_state import EgoPose, WorldState
 
 EGO = "/carla/ego_vehicle"
@@ -69,37 +69,49 @@ class MessageStream:
         make = self._make
         heading = np.unwrap(np.arctan2(*np.gradient(self._route.xy_N2, axis=0).T[::-1]))
         poses = np.column_stack([self._route.xy_N2, heading])
-        yield f"{EGO}/waypoints", "nav_msgs/msg/Path", encode.path(make, stamp_ns, MAP_FRAME, poses)
+        yield f"{EGO}/waypoints", "nav_msgs/msg/Path", encode_inputs.path(make, stamp_ns, MAP_FRAME, poses)
         pieces = ((int(kind), xy) for kind, xy in self._road_map.map_polygons())
         yield (
             MAP_TOPIC,
             "transdiffuser_msgs/msg/MapPolygons",
-            encode.map_polygons(make, stamp_ns, self._road_map.name, pieces),
+            encode_inputs.map_polygons(make, stamp_ns, self._road_map.name, pieces),
         )
         heads = [(i, h.x_m, h.y_m, h.z_m, h.facing_rad) for i, h in enumerate(self._lights.values())]
-        yield LIGHT_INFO_TOPIC, "carla_msgs/msg/CarlaTrafficLightInfoList", encode.traffic_light_info(make, heads)
+        yield (
+            LIGHT_INFO_TOPIC,
+            "carla_msgs/msg/CarlaTrafficLightInfoList",
+            encode_inputs.traffic_light_info(make, heads),
+        )
 
     def state(self, world: WorldState) -> Iterator[Item]:
         """What is said at every step: clock, odometry, acceleration, route information, ground truth."""
         make, stamp_ns, ego = self._make, world.stamp_ns, world.ego
-        yield CLOCK_TOPIC, "rosgraph_msgs/msg/Clock", encode.clock(make, stamp_ns)
-        odometry = encode.odometry(make, ego_state(ego, stamp_ns), EGO_FRAME)
+        yield CLOCK_TOPIC, "rosgraph_msgs/msg/Clock", encode_inputs.clock(make, stamp_ns)
+        odometry = encode_inputs.odometry(make, ego_state(ego, stamp_ns), EGO_FRAME)
         yield f"{EGO}/odometry", "nav_msgs/msg/Odometry", odometry
-        acceleration = encode.acceleration(make, ego_acceleration(ego, stamp_ns), EGO_FRAME)
+        acceleration = encode_inputs.acceleration(make, ego_acceleration(ego, stamp_ns), EGO_FRAME)
         yield f"{EGO}/acceleration", "geometry_msgs/msg/AccelWithCovarianceStamped", acceleration
         self._s_m, _ = self._route.project(ego.x_m, ego.y_m, ego.heading_rad, self._s_m)
-        command = encode.driving_command(make, stamp_ns, self._route.command(self._s_m))
+        command = encode_inputs.driving_command(make, stamp_ns, self._route.command(self._s_m))
         yield f"{EGO}/command", "transdiffuser_msgs/msg/DrivingCommand", command
-        yield f"{EGO}/speed_limit", "std_msgs/msg/Float32", encode.float32(make, self._route.speed_limit(self._s_m))
+        yield (
+            f"{EGO}/speed_limit",
+            "std_msgs/msg/Float32",
+            encode_inputs.float32(make, self._route.speed_limit(self._s_m)),
+        )
         signal = self._route.next_signal(self._s_m + self._rig.vehicle.front_offset_m, world.signals, stamp_ns)
-        signal_message = encode.traffic_signal(make, stamp_ns, signal)
+        signal_message = encode_inputs.traffic_signal(make, stamp_ns, signal)
         yield f"{EGO}/traffic_signal", "transdiffuser_msgs/msg/TrafficSignal", signal_message
-        yield OBJECTS_TOPIC, "derived_object_msgs/msg/ObjectArray", encode.object_array(make, stamp_ns, world.agents)
+        yield (
+            OBJECTS_TOPIC,
+            "derived_object_msgs/msg/ObjectArray",
+            encode_inputs.object_array(make, stamp_ns, world.agents),
+        )
         states = enumerate(self._light_state(world, *key) for key in self._lights)
         yield (
             LIGHT_STATUS_TOPIC,
             "carla_msgs/msg/CarlaTrafficLightStatusList",
-            encode.traffic_light_status(make, states),
+            encode_inputs.traffic_light_status(make, states),
         )
 
     def sensors(self, frame: SensorFrame) -> Iterator[Item]:
@@ -107,18 +119,22 @@ class MessageStream:
         make, stamp_ns = self._make, frame.stamp_ns
         for camera in self._rig.cameras:
             frame_id, topic = f"{EGO_FRAME}/{camera.name}", f"{EGO}/{camera.name}"
-            info = encode.camera_info(make, stamp_ns, frame_id, camera)
+            info = encode_inputs.camera_info(make, stamp_ns, frame_id, camera)
             yield f"{topic}/camera_info", "sensor_msgs/msg/CameraInfo", info
-            picture = encode.image(make, stamp_ns, frame_id, frame.images[camera.name])
+            picture = encode_inputs.image(make, stamp_ns, frame_id, frame.images[camera.name])
             yield f"{topic}/image", "sensor_msgs/msg/Image", picture
         if frame.lidar_N4 is not None and self._rig.lidar is not None:
             name = self._rig.lidar.name
-            cloud = encode.point_cloud(make, stamp_ns, f"{EGO_FRAME}/{name}", frame.lidar_N4)
+            cloud = encode_inputs.point_cloud(make, stamp_ns, f"{EGO_FRAME}/{name}", frame.lidar_N4)
             yield f"{EGO}/{name}", "sensor_msgs/msg/PointCloud2", cloud
 
     def collision(self, stamp_ns: int, other_id: int) -> Item:
         """A contact of the ego."""
-        return COLLISION_TOPIC, "carla_msgs/msg/CarlaCollisionEvent", encode.collision(self._make, stamp_ns, other_id)
+        return (
+            COLLISION_TOPIC,
+            "carla_msgs/msg/CarlaCollisionEvent",
+            encode_inputs.collision(self._make, stamp_ns, other_id),
+        )
 
     @staticmethod
     def _light_state(world: WorldState, signal_id: str, link: int) -> SignalState:

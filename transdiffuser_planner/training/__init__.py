@@ -1,0 +1,1 @@
+"""Samples to a model folder. Imports simulation, data, networks and below; imports torch."""

@@ -10,12 +10,13 @@ from pathlib import Path
 import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
-from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME
-from transdiffuser_planner.training import decoder_stage, encoder_stage
-from transdiffuser_planner.training.config import TrainingConfig
-from transdiffuser_planner.training.machine import Machine
+from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME
+from transdiffuser_planner.training.engine.devices import Machine
+from transdiffuser_planner.training.engine.stage_weights import weights_path
+from transdiffuser_planner.training.recipe import TrainingConfig
 from transdiffuser_planner.training.run import Run
-from transdiffuser_planner.training.weights import weights_path
+from transdiffuser_planner.training.stages import decoder as decoder_stage
+from transdiffuser_planner.training.stages import encoder as encoder_stage
 
 FEATURES, NORMALIZER = "features", "normalizer.json"
 _KEYS = {"title", "changes", "joint_from"}

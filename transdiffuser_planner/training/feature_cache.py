@@ -15,21 +15,38 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
-from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.contract import ENCODER_INPUTS, ModelContract
+from transdiffuser_planner.data.samples.sample_set import SampleSet, observation_of
+from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES, SceneFeatures
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork
-from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
-from transdiffuser_planner.training.encoder_stage import perceive
-from transdiffuser_planner.training.machine import Machine, to_device
-from transdiffuser_planner.training.samples import SampleSet, observation_of
+from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
+from transdiffuser_planner.training.engine.devices import Machine, to_device
 
 BATCH = 64
 SENSOR_ARRAYS = ("image", "lidar", "camera_valid", "lidar_valid")
+Batch = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
 Encode = Callable[[Arrays], Arrays]
 """Stored sensor arrays (B, ...) -> tokens (B, K, D) by the names of ``FEATURE_NAMES``."""
+
+
+def perceive(
+    network: PerceptionNetwork, batch: Batch, contract: ModelContract
+) -> tuple[SceneFeatures, dict[str, Tensor]]:
+    """Run the perception on stored bytes."""
+    image = (batch["image"].float() / 255.0).contiguous(memory_format=torch.channels_last)
+    lidar = (batch["lidar"].float() / contract.lidar_clip_points).contiguous(memory_format=torch.channels_last)
+    inputs = {
+        "image": image,
+        "lidar": lidar,
+        "camera_valid": batch["camera_valid"],
+        "lidar_valid": batch["lidar_valid"],
+    }
+    features, heads = network(*(inputs[name] for name in ENCODER_INPUTS))
+    return features, heads
 
 
 def network_encoder(network: PerceptionNetwork, contract: ModelContract, machine: Machine) -> Encode:

@@ -16,34 +16,38 @@ from torch import nn
 from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
 from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
-from transdiffuser_planner.networks.config import NetworkConfig, named_config
-from transdiffuser_planner.networks.denoising_decoder import DenoisingDecoder
-from transdiffuser_planner.networks.plan_scorer import PlanScorer
+from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
+from transdiffuser_planner.data.counterfactuals.counterfactual_plans import OtherPlans
+from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet
+from transdiffuser_planner.data.samples.targets import fit_normalizer, visible_agents
+from transdiffuser_planner.networks.baselines.ego_status_mlp import StatusMlp
+from transdiffuser_planner.networks.baselines.regression_head import RegressionHead
+from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
+from transdiffuser_planner.networks.encoder.scene_encoder import SceneEncoder
+from transdiffuser_planner.networks.network_config import NetworkConfig, named_config
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
-from transdiffuser_planner.networks.regression_head import RegressionHead
-from transdiffuser_planner.networks.scene_encoder import SceneEncoder
-from transdiffuser_planner.networks.status_mlp import StatusMlp
-from transdiffuser_planner.pipeline.action_codebook import CODEBOOK_NAME, ActionCodebook
-from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule
-from transdiffuser_planner.pipeline.normalization import PlanNormalizer
-from transdiffuser_planner.runtime.baseline_model import BASELINES, EGO_STATUS_MLP_ROUTE, REGRESSION_HEAD
-from transdiffuser_planner.runtime.manifest import load_manifest
-from transdiffuser_planner.runtime.onnx_backend import OnnxBackend
-from transdiffuser_planner.training import baselines, decoder_stage, encoder_stage, joint_stage, scorer_stage
-from transdiffuser_planner.training.codebook import fit_codebook
-from transdiffuser_planner.training.config import StageConfig, TrainingConfig
+from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
+from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME, ActionCodebook
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
+from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
+from transdiffuser_planner.runtime.inference.baseline_model import BASELINES, EGO_STATUS_MLP_ROUTE, REGRESSION_HEAD
+from transdiffuser_planner.runtime.inference.manifest import load_manifest
+from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
+from transdiffuser_planner.training.batches.loader import MakeBatch, ShuffledBatches
+from transdiffuser_planner.training.engine.devices import Machine, first_process_first
+from transdiffuser_planner.training.engine.pretrained import Pretrained
+from transdiffuser_planner.training.engine.stage_weights import finished_weights, load_into, was_begun
+from transdiffuser_planner.training.engine.trainer import StageTrainer
+from transdiffuser_planner.training.engine.warm_start import grow_from
 from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
-from transdiffuser_planner.training.loader import MakeBatch, ShuffledBatches
-from transdiffuser_planner.training.machine import Machine, first_process_first
-from transdiffuser_planner.training.other_plans import OtherPlans
-from transdiffuser_planner.training.pretrained import Pretrained
+from transdiffuser_planner.training.fit_codebook import fit_codebook
+from transdiffuser_planner.training.recipe import StageConfig, TrainingConfig
 from transdiffuser_planner.training.run_vehicle import keep_vehicle, kept_vehicle
-from transdiffuser_planner.training.samples import LABELS, SampleSet
-from transdiffuser_planner.training.scored_plans import ScoredPlans
-from transdiffuser_planner.training.targets import fit_normalizer, visible_agents
-from transdiffuser_planner.training.trainer import StageTrainer
-from transdiffuser_planner.training.warm_start import grow_from
-from transdiffuser_planner.training.weights import finished_weights, load_into, was_begun
+from transdiffuser_planner.training.stages import baselines
+from transdiffuser_planner.training.stages import decoder as decoder_stage
+from transdiffuser_planner.training.stages import encoder as encoder_stage
+from transdiffuser_planner.training.stages import joint as joint_stage
+from transdiffuser_planner.training.stages import scorer as scorer_stage
 
 CONTRACTS = {"tiny": TINY, "base": BASE}
 VALIDATION_LIMIT = 1024

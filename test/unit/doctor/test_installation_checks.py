@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from transdiffuser_planner.apps.main import main
-from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.contract import TINY
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.doctor import clock, findings, machine, model, packages, ros_setup, view
+from transdiffuser_planner.doctor import camera_coverage, clock, findings, machine, model, packages, ros_setup
 from transdiffuser_planner.doctor.findings import Findings, Level
-from transdiffuser_planner.recording.topics import PARAMS
+from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
-RIG = Rig.load(PARAMS / "rig_carla.yaml")
+RIG = Rig.load(PARAMS / "rigs/carla.yaml")
 VERSIONS = {"numpy": "1.26.4", "scipy": "1.11", "pyyaml": "6.0", "pillow": "10.0", "onnxruntime": "1.19.2"}
 
 
@@ -212,22 +212,22 @@ def test_plans_are_judged_by_their_reserve_before_the_deadline(monkeypatch, took
 
 def changed_rig(tmp_path, old, new) -> Rig:
     path = tmp_path / "rig.yaml"
-    path.write_text(Path(PARAMS / "rig_carla.yaml").read_text().replace(old, new))
+    path.write_text(Path(PARAMS / "rigs/carla.yaml").read_text().replace(old, new))
     return Rig.load(path)
 
 
 def test_the_rig_is_compared_with_the_models_view(tmp_path):
-    assert {f.level for f in view.check(RIG, TINY)} == {Level.OK}
-    away = worst(view.check(changed_rig(tmp_path, "yaw_rad: 0.87616", "yaw_rad: 2.5"), TINY), "view")
+    assert {f.level for f in camera_coverage.check(RIG, TINY)} == {Level.OK}
+    away = worst(camera_coverage.check(changed_rig(tmp_path, "yaw_rad: 0.87616", "yaw_rad: 2.5"), TINY), "view")
     assert away.level == Level.WARN and "rgb_left 0%" in away.text
-    low = worst(view.check(changed_rig(tmp_path, "z_m: 1.6", "z_m: 0.2"), TINY), "camera rgb_front")
+    low = worst(camera_coverage.check(changed_rig(tmp_path, "z_m: 1.6", "z_m: 0.2"), TINY), "camera rgb_front")
     assert low.level == Level.WARN and "trained at 1.6 m" in low.text
-    high = worst(view.check(changed_rig(tmp_path, "z_m: 1.9", "z_m: 19"), TINY), "lidar")
+    high = worst(camera_coverage.check(changed_rig(tmp_path, "z_m: 1.9", "z_m: 19"), TINY), "lidar")
     assert high.level == Level.ERROR and "above the ground" in high.remedy
-    backwards = Rig.load(PARAMS / "rig_carla.yaml")
+    backwards = Rig.load(PARAMS / "rigs/carla.yaml")
     turned = changed_rig(tmp_path, "yaw_rad: 0.0", "yaw_rad: 3.1")
     turned = Rig(cameras=tuple(c for c in turned.cameras if c.name == "rgb_front"), lidar=backwards.lidar)
-    assert worst(view.check(turned, TINY), "view").level == Level.ERROR
+    assert worst(camera_coverage.check(turned, TINY), "view").level == Level.ERROR
 
 
 def test_exit_status_and_lines_follow_the_worst_finding():

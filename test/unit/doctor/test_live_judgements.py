@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from transdiffuser_planner.core.config import PlannerConfig
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState
-from transdiffuser_planner.doctor import arrival, content
+from transdiffuser_planner.doctor import message_arrival, message_content
 from transdiffuser_planner.doctor.findings import Level
-from transdiffuser_planner.doctor.heard import Heard
-from transdiffuser_planner.recording import encode
-from transdiffuser_planner.recording.definitions import make_message as make
-from transdiffuser_planner.recording.topics import PARAMS
+from transdiffuser_planner.doctor.topic_statistics import Heard
+from transdiffuser_planner.messages import encode_inputs
+from transdiffuser_planner.messages.definitions import make_message as make
+from transdiffuser_planner.messages.topic_map import PARAMS
 
-RIG = Rig.load(PARAMS / "rig_carla.yaml")
+RIG = Rig.load(PARAMS / "rigs/carla.yaml")
 NOW = 1_700_000_000 * 10**9
 
 
@@ -25,7 +25,7 @@ def heard(name, *, hz=10.0, count=30, age_s=0.02, needed=True, messages=(), num_
 
 
 def judged(*items, plain_udp=False):
-    found = list(arrival.check(items, PlannerConfig(), 3.0, plain_udp=plain_udp))
+    found = list(message_arrival.check(items, PlannerConfig(), 3.0, plain_udp=plain_udp))
     assert all(bool(f.remedy) == (f.level > Level.OK) for f in found)
     return found
 
@@ -90,7 +90,7 @@ def test_large_messages_over_plain_udp_give_a_hint():
 
 
 def contents(*items, rig=RIG):
-    found = list(content.check(items, rig))
+    found = list(message_content.check(items, rig))
     assert all(bool(f.remedy) == (f.level > Level.OK) for f in found)
     return found
 
@@ -102,21 +102,21 @@ def ground(height_m=-1.9, count=3000):
 
 
 def test_a_point_cloud_is_checked_for_fields_number_of_points_and_ground():
-    cloud = encode.point_cloud(make, NOW, "lidar", ground())
+    cloud = encode_inputs.point_cloud(make, NOW, "lidar", ground())
     assert [f.level for f in contents(heard("lidar", messages=[cloud]))] == [Level.OK]
-    low = encode.point_cloud(make, NOW, "lidar", ground(-0.6))
+    low = encode_inputs.point_cloud(make, NOW, "lidar", ground(-0.6))
     assert "lies at +1.3 m" in contents(heard("lidar", messages=[low]))[-1].text
-    few = encode.point_cloud(make, NOW, "lidar", ground(count=40))
+    few = encode_inputs.point_cloud(make, NOW, "lidar", ground(count=40))
     assert "40 usable points of 40" in contents(heard("lidar", messages=[few]))[0].text
-    flat = encode.point_cloud(make, NOW, "lidar", ground())
+    flat = encode_inputs.point_cloud(make, NOW, "lidar", ground())
     flat.fields = flat.fields[:2]
     assert contents(heard("lidar", messages=[flat]))[0].level == Level.ERROR
 
 
 def camera_pair(spoil_info=None, spoil_picture=None):
     camera = RIG.cameras[1]
-    info = encode.camera_info(make, NOW, camera.name, camera)
-    picture = encode.image(make, NOW, camera.name, np.zeros((camera.height, camera.width, 3), np.uint8))
+    info = encode_inputs.camera_info(make, NOW, camera.name, camera)
+    picture = encode_inputs.image(make, NOW, camera.name, np.zeros((camera.height, camera.width, 3), np.uint8))
     if spoil_info:
         spoil_info(info)
     if spoil_picture:
@@ -150,7 +150,7 @@ def odometry(vx=6.0, frame="map", child="base_link", moved_mps=6.0, count=20):
         )
         for i in range(count)
     ]
-    return heard("odometry", count=count, messages=[encode.odometry(make, state, child) for state in states])
+    return heard("odometry", count=count, messages=[encode_inputs.odometry(make, state, child) for state in states])
 
 
 def test_odometry_is_checked_for_frames_and_consistent_motion():
@@ -166,15 +166,15 @@ def test_odometry_is_checked_for_frames_and_consistent_motion():
 
 
 def test_a_route_in_another_frame_and_bad_optional_inputs_are_reported():
-    route = heard("route", needed=False, messages=[encode.path(make, NOW, "odom", np.zeros((3, 3)))])
+    route = heard("route", needed=False, messages=[encode_inputs.path(make, NOW, "odom", np.zeros((3, 3)))])
     assert any("in frame 'odom', odometry in 'map'" in f.text for f in contents(route, odometry()))
-    limit = heard("speed_limit", needed=False, messages=[encode.float32(make, 0.0)])
-    command = heard("command", needed=False, messages=[encode.driving_command(make, NOW, 9)])
+    limit = heard("speed_limit", needed=False, messages=[encode_inputs.float32(make, 0.0)])
+    command = heard("command", needed=False, messages=[encode_inputs.driving_command(make, NOW, 9)])
     assert [f.level for f in contents(limit, command)] == [Level.WARN, Level.WARN]
 
 
 def test_cameras_are_matched_by_the_words_of_their_topics():
-    graph = pytest.importorskip("transdiffuser_planner.ros.live_checks_graph", reason="ROS 2 is not installed")
+    graph = pytest.importorskip("transdiffuser_planner.ros.live_doctor.graph", reason="ROS 2 is not installed")
     image, packed, info = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
     topics = [("/car/left/raw", image), ("/n/input/camera/left/compressed", packed), ("/car/left/info", info),
               ("/other/eye", image), ("/n/input/camera/right/compressed", packed),
@@ -189,7 +189,7 @@ def test_cameras_are_matched_by_the_words_of_their_topics():
 
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_the_stamp_is_read_from_the_bytes(big_endian):
-    listen = pytest.importorskip("transdiffuser_planner.ros.live_checks_listen", reason="ROS 2 is not installed")
+    listen = pytest.importorskip("transdiffuser_planner.ros.live_doctor.listen", reason="ROS 2 is not installed")
     import struct
 
     data = bytes([0, 0 if big_endian else 1, 0, 0]) + struct.pack(">iI" if big_endian else "<iI", 12, 345)

@@ -9,15 +9,15 @@ import pytest
 
 pytest.importorskip("rosbags")
 
-from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import CameraMount, LidarMount, Mount, Rig
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.doctor.bag_topics import camera_names, other_topics
 from transdiffuser_planner.doctor.rig_from_bag import Wanted, body_axes, draft_rig
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.bag_writer import BagWriter
-from transdiffuser_planner.recording.definitions import make_message as make
-from transdiffuser_planner.recording.topics import TopicMap
+from transdiffuser_planner.messages.definitions import make_message as make
+from transdiffuser_planner.messages.topic_map import TopicMap
 
 LEFT = CameraMount(
     name="left", width=64, height=32, fx=50.0, fy=51.0, cx=32.0, cy=16.0, x_m=1.8, y_m=0.4, z_m=1.5, yaw_rad=0.9
@@ -36,7 +36,7 @@ def header(frame: str) -> object:
 
 def transform(parent: str, child: str, matrix: np.ndarray) -> object:
     """A TransformStamped of a 4x4 matrix."""
-    from transdiffuser_planner.replay.output_frames import quaternion
+    from transdiffuser_planner.replay.output.viewer_transforms import quaternion
 
     x, y, z = map(float, matrix[:3, 3])
     turn = dict(zip("xyzw", quaternion(matrix[:3, :3]), strict=True))

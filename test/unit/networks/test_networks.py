@@ -16,12 +16,12 @@ from transdiffuser_planner.core.contract import (  # noqa: E402
     plan_spec,
 )
 from transdiffuser_planner.core.errors import ConfigError  # noqa: E402
-from transdiffuser_planner.networks import scene_preparation  # noqa: E402
-from transdiffuser_planner.networks.config import base_config, named_config, tiny_config  # noqa: E402
-from transdiffuser_planner.networks.denoise_step import DenoiseStep  # noqa: E402
+from transdiffuser_planner.networks.decoder import condition_cache  # noqa: E402
+from transdiffuser_planner.networks.decoder.condition_cache import ScenePreparation  # noqa: E402
+from transdiffuser_planner.networks.decoder.denoise_step import DenoiseStep  # noqa: E402
 from transdiffuser_planner.networks.losses import decorrelation_loss, diffusion_loss  # noqa: E402
+from transdiffuser_planner.networks.network_config import base_config, named_config, tiny_config  # noqa: E402
 from transdiffuser_planner.networks.planner_network import PlannerNetwork  # noqa: E402
-from transdiffuser_planner.networks.scene_preparation import ScenePreparation  # noqa: E402
 
 
 def make_inputs(contract: ModelContract, batch: int = 1) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
@@ -88,7 +88,7 @@ def test_base_has_the_published_backbone_size() -> None:
 def test_prepared_steps_equal_the_decoder_as_trained(
     tiny: PlannerNetwork, more_work: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene_preparation, "MAX_MORE_WORK", more_work)
+    monkeypatch.setattr(condition_cache, "MAX_MORE_WORK", more_work)
     observation, agents, valid = make_inputs(TINY)
     valid[:, 5:] = 0.0
     x = torch.randn(3, *plan_spec(TINY).shape, generator=torch.Generator().manual_seed(0))

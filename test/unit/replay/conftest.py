@@ -3,9 +3,9 @@
 import pytest
 from replay_bags import RIG, TOPICS, as_it_is, rewritten
 
-from transdiffuser_planner.core.config import PlannerConfig
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.replay.runner import ReplayJob, replay
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
 
 
@@ -17,7 +17,9 @@ def planner():
 @pytest.fixture(scope="session")
 def bag(tmp_path_factory):
     """A simulated drive of 12 s with five sensor frames a second."""
-    recorder = pytest.importorskip("transdiffuser_planner.simulation.recorder", reason="the simulator is not installed")
+    recorder = pytest.importorskip(
+        "transdiffuser_planner.simulation.expert_recorder", reason="the simulator is not installed"
+    )
     from transdiffuser_planner.simulation.scenario import draw_scenario
 
     folder = tmp_path_factory.mktemp("bags")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from replay_bags import CAMERAS, TOPICS
 
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.definitions import typestore
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.messages.definitions import typestore
 
 WIDTH, HEIGHT = 1920, 1080
 

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from replay_bags import TOPICS
 
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.bag_writer import BagWriter
-from transdiffuser_planner.recording.definitions import make_message, typestore
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.data.bags.bag_writer import BagWriter
+from transdiffuser_planner.messages.definitions import make_message, typestore
 
 MAX_MEMORY_MB = 500.0
 # Not ru_maxrss: a new program inherits that from whoever started it, here the whole test run.
 CHILD = """
 import sys
 from pathlib import Path
-from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.cli.main import main
 status = main(sys.argv[1:])
 peak_kb = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print("peak_mb", int(peak_kb) / 1024.0)

@@ -9,10 +9,10 @@ from replay_bags import RIG, TOPICS, as_it_is, rewritten
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.definitions import definition_files
-from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
-from transdiffuser_planner.replay.result_files import write_jsonl
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.messages.definitions import definition_files
+from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE
+from transdiffuser_planner.replay.output.result_files import write_jsonl
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
 pytestmark = pytest.mark.slow
@@ -131,8 +131,8 @@ def test_a_type_that_is_defined_nowhere_is_left_behind_with_a_reason(planned, pl
 
 
 def test_what_is_not_copied_stands_in_the_result(planned, planner, tmp_path):
-    from transdiffuser_planner.replay.drive_test import DriveTester, Expectations, Setup
-    from transdiffuser_planner.replay.printing import drive_lines
+    from transdiffuser_planner.replay.drive_check import DriveTester, Expectations, Setup
+    from transdiffuser_planner.replay.output.console import drive_lines
 
     store = other_version(lambda name, text: f"{text}\nstring note\n" if name == STATUS else text)
     old = recorded_with(store, planned, tmp_path / "old")

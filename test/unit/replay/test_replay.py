@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from replay_bags import RIG, TOPICS, as_it_is, rewritten
 
-from transdiffuser_planner.core.config import PlannerConfig
 from transdiffuser_planner.core.errors import InputError, RecordingError
-from transdiffuser_planner.core.paths import model_folder
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, Trajectory
-from transdiffuser_planner.recording import decode_plan
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
-from transdiffuser_planner.recording.topics import TopicMap, preset_files
-from transdiffuser_planner.replay.checks import trajectory_faults
-from transdiffuser_planner.replay.drive_test import DriveTester, Expectations, Setup
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.messages import decode_outputs
+from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE
+from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_faults
+from transdiffuser_planner.replay.drive_check import DriveTester, Expectations, Setup
 from transdiffuser_planner.replay.runner import ReplayJob, replay
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
 
 
@@ -35,7 +35,7 @@ def test_every_frame_gives_a_plan_without_faults_and_the_bag_holds_them(bag, pla
     assert {
         f"{OUTPUT_NAMESPACE}/{name}" for name in ("status", "candidates", "predicted_agents", "markers", "path")
     } <= kinds
-    assert decode_plan.trajectory(plans[0]).time_s_T[-1] == pytest.approx(4.0)
+    assert decode_outputs.trajectory(plans[0]).time_s_T[-1] == pytest.approx(4.0)
 
 
 def test_the_same_bag_model_and_seed_give_the_same_plans_bit_for_bit(bag, planner):

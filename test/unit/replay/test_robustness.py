@@ -9,13 +9,13 @@ import pytest
 import yaml
 from replay_bags import CAMERAS, RIG, TOPICS, as_it_is, encoded, rewritten
 
-from transdiffuser_planner.apps.main import main
+from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.core.types import FallbackRung
-from transdiffuser_planner.recording import decode_plan
-from transdiffuser_planner.recording.bag_reader import BagReader
-from transdiffuser_planner.recording.definitions import make_message
-from transdiffuser_planner.recording.encode_plan import OUTPUT_NAMESPACE
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.messages import decode_outputs
+from transdiffuser_planner.messages.definitions import make_message
+from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
 pytestmark = pytest.mark.slow
@@ -195,7 +195,7 @@ def test_a_bag_with_a_wrong_definition_is_refused_in_one_line(brief, tmp_path):
 def test_types_of_others_are_taken_from_the_bag_and_copied_into_the_output(brief, planner, tmp_path):
     from rosbags.typesys import get_types_from_msg
 
-    from transdiffuser_planner.recording.definitions import typestore
+    from transdiffuser_planner.messages.definitions import typestore
 
     name, topic = "vendor_msgs/msg/Oddity", "/vendor/oddity"
     store = typestore()
@@ -268,7 +268,7 @@ def test_what_the_node_publishes_without_lidar_is_written_and_reported(short_bag
     with BagReader(out) as reader:
         plans = [item.message for item in reader.messages({f"{OUTPUT_NAMESPACE}/trajectory"})]
     assert len(plans) == result.num_plans + num_fallbacks
-    assert decode_plan.trajectory(plans[-1]).speed_mps_T[-1] == 0.0
+    assert decode_outputs.trajectory(plans[-1]).speed_mps_T[-1] == 0.0
 
 
 def test_a_camera_that_drops_out_is_masked_and_said(short_bag, planner, tmp_path):

@@ -14,18 +14,18 @@ pytest.importorskip("pytorch_lightning")
 from transdiffuser_planner.core.contract import TINY  # noqa: E402
 from transdiffuser_planner.core.errors import ConfigError  # noqa: E402
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
-from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
+from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
+from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES  # noqa: E402
 from transdiffuser_planner.networks.losses import decorrelation_loss  # noqa: E402
-from transdiffuser_planner.networks.scene_encoder import FEATURE_NAMES  # noqa: E402
-from transdiffuser_planner.pipeline.noise_schedule import NoiseSchedule  # noqa: E402
-from transdiffuser_planner.training import decoder_stage  # noqa: E402
+from transdiffuser_planner.networks.network_config import tiny_config  # noqa: E402
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule  # noqa: E402
 from transdiffuser_planner.training.ablations import prepare_run, read_ablations  # noqa: E402
-from transdiffuser_planner.training.config import LossWeights, StageConfig, TrainingConfig  # noqa: E402
-from transdiffuser_planner.training.export import export_model, random_observation  # noqa: E402
-from transdiffuser_planner.training.machine import Machine  # noqa: E402
-from transdiffuser_planner.training.random_model import random_network, unit_normalizer  # noqa: E402
+from transdiffuser_planner.training.engine.devices import Machine  # noqa: E402
+from transdiffuser_planner.training.export.model_folder import export_model, random_observation  # noqa: E402
+from transdiffuser_planner.training.export.random_model import random_network, unit_normalizer  # noqa: E402
+from transdiffuser_planner.training.recipe import LossWeights, StageConfig, TrainingConfig  # noqa: E402
 from transdiffuser_planner.training.run import Run  # noqa: E402
-from transdiffuser_planner.training.samples import SampleSet  # noqa: E402
+from transdiffuser_planner.training.stages import decoder as decoder_stage  # noqa: E402
 
 PARAMS = Path(__file__).parents[3] / "transdiffuser_planner" / "params"
 ALONE = replace(tiny_config(), joint=False)
@@ -33,8 +33,8 @@ SHORT = StageConfig(epochs=0.2, batch_size=4, samples_per_scene=2)
 
 
 def test_the_shipped_rows_change_what_they_say() -> None:
-    recipe = TrainingConfig.load(PARAMS / "train_tiny_tokens.yaml")
-    rows = {item.name: item for item in read_ablations(PARAMS / "ablations_tiny.yaml", recipe)}
+    recipe = TrainingConfig.load(PARAMS / "recipes/tiny_tokens.yaml")
+    rows = {item.name: item for item in read_ablations(PARAMS / "recipes/ablations_tiny.yaml", recipe)}
     whole = rows["whole"].recipe
     assert rows["whole_seed_1"].recipe == replace(whole, seed=1)
     assert rows["steps_5"].recipe == replace(whole, denoise_steps=5)

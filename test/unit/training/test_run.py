@@ -17,13 +17,15 @@ pytest.importorskip("pytorch_lightning")
 
 from transdiffuser_planner.core.contract import TINY  # noqa: E402
 from transdiffuser_planner.core.errors import ConfigError  # noqa: E402
-from transdiffuser_planner.training import decoder_stage, encoder_stage, joint_stage  # noqa: E402
-from transdiffuser_planner.training.config import StageConfig, TrainingConfig  # noqa: E402
-from transdiffuser_planner.training.loader import ShuffledBatches  # noqa: E402
-from transdiffuser_planner.training.machine import Machine  # noqa: E402
+from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
+from transdiffuser_planner.training.batches.loader import ShuffledBatches  # noqa: E402
+from transdiffuser_planner.training.engine.devices import Machine  # noqa: E402
+from transdiffuser_planner.training.engine.stage_weights import finished_weights  # noqa: E402
+from transdiffuser_planner.training.recipe import StageConfig, TrainingConfig  # noqa: E402
 from transdiffuser_planner.training.run import Run  # noqa: E402
-from transdiffuser_planner.training.samples import SampleSet  # noqa: E402
-from transdiffuser_planner.training.weights import finished_weights  # noqa: E402
+from transdiffuser_planner.training.stages import decoder as decoder_stage  # noqa: E402
+from transdiffuser_planner.training.stages import encoder as encoder_stage  # noqa: E402
+from transdiffuser_planner.training.stages import joint as joint_stage  # noqa: E402
 
 SHORT = StageConfig(epochs=0.2, batch_size=4, samples_per_scene=2)
 RECIPE = TrainingConfig(encoder=SHORT, decoder=SHORT, joint=replace(SHORT, learning_rate=1e-4), baselines=SHORT)
@@ -127,7 +129,7 @@ def test_the_joint_stage_changes_encoder_and_decoder_and_is_what_is_exported(
 def test_two_processes_train_by_the_same_command(samples_folder: Path, tmp_path: Path) -> None:
     recipe, out = tmp_path / "recipe.yaml", tmp_path / "run"
     recipe.write_text("encoder: {epochs: 0.2, batch_size: 4}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "transdiffuser_planner.apps.main", "train", "--stage", "encoder", "--threads", "1"]
+    command = [sys.executable, "-m", "transdiffuser_planner.cli.main", "train", "--stage", "encoder", "--threads", "1"]
     command += ["--samples", str(samples_folder / "train"), "--validation", str(samples_folder / "validation")]
     command += ["--recipe", str(recipe), "--out", str(out), "--devices", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -11,11 +11,11 @@ torch = pytest.importorskip("torch")
 
 from transdiffuser_planner.core.contract import TINY  # noqa: E402
 from transdiffuser_planner.core.errors import TrainingError  # noqa: E402
-from transdiffuser_planner.networks.config import tiny_config  # noqa: E402
-from transdiffuser_planner.training.codebook import fit_codebook, reconstruction_error_m  # noqa: E402
-from transdiffuser_planner.training.export import random_observation  # noqa: E402
-from transdiffuser_planner.training.random_model import random_network  # noqa: E402
-from transdiffuser_planner.training.warm_start import grow_from  # noqa: E402
+from transdiffuser_planner.networks.network_config import tiny_config  # noqa: E402
+from transdiffuser_planner.training.engine.warm_start import grow_from  # noqa: E402
+from transdiffuser_planner.training.export.model_folder import random_observation  # noqa: E402
+from transdiffuser_planner.training.export.random_model import random_network  # noqa: E402
+from transdiffuser_planner.training.fit_codebook import fit_codebook, reconstruction_error_m  # noqa: E402
 
 WITHOUT = dataclasses.replace(TINY, codebook_size=0)
 

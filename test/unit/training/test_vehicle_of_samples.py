@@ -10,10 +10,10 @@ from vehicles import KART, LORRY
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import InputError, TrainingError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
-from transdiffuser_planner.training.manoeuvres import stays_on_road
+from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans, save_drive
+from transdiffuser_planner.data.counterfactuals.maneuvers import stays_on_road
+from transdiffuser_planner.data.samples.sample_set import META_NAME, SampleFolder, SampleSet
 from transdiffuser_planner.training.run_vehicle import keep_vehicle, kept_vehicle
-from transdiffuser_planner.training.samples import META_NAME, SampleFolder, SampleSet
-from transdiffuser_planner.training.scored_plans import ScoredPlans, save_drive
 
 
 def folder_of(meta: dict) -> SampleFolder:

@@ -1,0 +1,107 @@
+"""Node, samples, calibration and validation draw through one sampler; a seed gives what it always gave."""
+
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from arithmetic_backend import ArithmeticBackend, digest  # noqa: E402
+
+from transdiffuser_planner.core.contract import TINY  # noqa: E402
+from transdiffuser_planner.core.planner_config import PlannerConfig  # noqa: E402
+from transdiffuser_planner.data.candidates.candidate_source import CandidateSource  # noqa: E402
+from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
+from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES  # noqa: E402
+from transdiffuser_planner.planning.safety.clearance import ObstacleField  # noqa: E402
+from transdiffuser_planner.runtime.cycle.candidate_sampler import CandidateSampler  # noqa: E402
+from transdiffuser_planner.runtime.cycle.perception import Scene  # noqa: E402
+from transdiffuser_planner.runtime.cycle.time_budget import StageCosts  # noqa: E402
+from transdiffuser_planner.runtime.inference.manifest import load_manifest  # noqa: E402
+from transdiffuser_planner.runtime.inference.model_paths import model_folder  # noqa: E402
+from transdiffuser_planner.training.export import quantize  # noqa: E402
+from transdiffuser_planner.training.stages import decoder as decoder_stage  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def backend() -> ArithmeticBackend:
+    return ArithmeticBackend(load_manifest(model_folder("tiny")))
+
+
+@pytest.fixture(scope="module")
+def samples(samples_folder: Path) -> SampleSet:
+    return SampleSet.open(samples_folder / "validation", TINY)
+
+
+def test_the_cycle_draws_what_it_always_drew(backend: ArithmeticBackend) -> None:
+    sampler = CandidateSampler(backend, backend.contract, StageCosts(), 2)
+    config = PlannerConfig(num_candidates=8, run_seed=5, noise_scale=0.75)
+    tokens = {"action_tokens": np.full((1, 8, 3), 0.5, np.float32), "action_tokens_valid": np.ones((1, 8), np.float32)}
+    observation = {"status": np.full((1, 8), 2.0, np.float32), **tokens}
+    points = np.zeros((0, 3), dtype=np.float32)
+    scene = Scene(
+        observation=observation,
+        features={},
+        bev_probability_KLL=np.zeros((1, 1, 1), dtype=np.float32),
+        tracks=[],
+        agent_pose_A3=np.zeros((0, 3)),
+        obstacles=ObstacleField.from_points(points, np.zeros((0, 5))),
+    )
+    drawn: Future[np.ndarray] = sampler.draw(123_456_789_000, config)
+    futures = sampler.sample(scene, drawn, config, keep_estimates=True)
+    assert futures is not None and futures.num_steps == config.num_denoise_steps
+    assert digest(futures.pose_MKT3) == "a6d6e06e955fc670"
+    assert digest(futures.estimate_SMT3[0]) == "99084cbde8b9e955"
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "pull", "expected"),
+    [(None, 0.0, "c3518043953043c2"), (3, 0.0, "1f686754ad62c627"), (None, 0.5, "3c22b2ff38a3bddd")],
+)
+def test_samples_draw_what_they_always_drew(
+    backend: ArithmeticBackend, samples: SampleSet, num_steps: int | None, pull: float, expected: str
+) -> None:
+    source = CandidateSource(backend, samples)
+    segment = np.asarray([[[2.0, 0.25, 0.125]] * 8], dtype=np.float32)
+    said = {"action_tokens": segment, "action_tokens_valid": np.ones((1, 8), dtype=np.float32)} if pull else None
+    assert digest(source.sample(source.moment(2), 5, said, num_steps, pull)) == expected
+
+
+def test_calibration_draws_what_it_always_drew(backend: ArithmeticBackend) -> None:
+    seen: list[str] = []
+    scene = quantize.random_scenes(TINY, 3)[2]
+    drawn = quantize.draw_plans(backend, scene, 4, lambda name, feed: seen.append(name))
+    assert digest(drawn) == "cf67a48ea4a16382"
+    assert seen == ["encoder", "condition", *["denoise"] * TINY.num_denoise_steps]
+
+
+class _ArithmeticDecoder(torch.nn.Module):
+    """Answers like a decoder, by arithmetic."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def prepare(self, features, conditions, agents, agents_valid):  # type: ignore[no-untyped-def]
+        """The speed."""
+        return conditions["status"][:, None, None, 4:5]
+
+    def forward(self, x, k, prepared):  # type: ignore[no-untyped-def]
+        """Noise (B, M, N, P)."""
+        return x * (0.5 + 0.03125 * k[..., None, None].float()) + 0.015625 * prepared, None
+
+
+def test_validation_draws_what_it_always_drew(backend: ArithmeticBackend, samples: SampleSet) -> None:
+    sampler = backend.manifest.sampler()
+    motion, rng = decoder_stage.MotionSet(samples), np.random.default_rng(0)
+    batch = decoder_stage.make_batch(motion, None, TINY, sampler.normalizer, None, np.arange(3), rng)
+    batch |= {name: torch.zeros(3, 1, 1) for name in FEATURE_NAMES}
+    decoder: Any = _ArithmeticDecoder()
+    errors = decoder_stage.sampling_errors(decoder, [batch], sampler)
+    assert errors == pytest.approx(
+        {"ade_one_m": 4.74074, "ade_mean_m": 3.802664, "ade_nearest_m": 1.310964, "spread_4s_m": 3.872801}, abs=1e-6
+    )

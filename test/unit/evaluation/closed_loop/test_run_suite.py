@@ -1,0 +1,278 @@
+"""A suite gives the same results however it is run, goes on where it was interrupted, and says what it left out."""
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("libsumo")
+pytest.importorskip("tqdm")
+
+from vehicles import LORRY
+
+from transdiffuser_planner.cli.main import main
+from transdiffuser_planner.core.errors import ConfigError, MachineError, SimulationError
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.evaluation.closed_loop import run
+from transdiffuser_planner.evaluation.closed_loop.job import JobOutcome, make_job
+from transdiffuser_planner.evaluation.closed_loop.playback_recorder import unpacked
+from transdiffuser_planner.evaluation.closed_loop.results_writer import read_summary
+from transdiffuser_planner.evaluation.closed_loop.run import Store, run_jobs
+from transdiffuser_planner.planners.registry import make_specs
+from transdiffuser_planner.simulation.scenario import draw_scenario
+
+pytestmark = pytest.mark.slow
+
+COMMAND = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--planner", "constant-velocity", "idm"]
+
+
+def jobs(seeds: tuple[int, ...] = (8003, 8004)):
+    (spec,), _ = make_specs(["constant-velocity"])
+    return [make_job(draw_scenario(seed, duration_s=10.0), spec, spec.identity(), EGO_VEHICLE) for seed in seeds]
+
+
+def without_cost(entries):
+    return [{name: value for name, value in entry.items() if name != "cost"} for entry in entries]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    """Two drives of a planner, driven one after the other in this process."""
+    found = Store(folder=tmp_path_factory.mktemp("suite"))
+    run_jobs(jobs(), found, workers=1)
+    return found
+
+
+def test_results_do_not_depend_on_the_number_of_workers(store: Store, tmp_path: Path) -> None:
+    other = Store(folder=tmp_path)
+    found = run_jobs(jobs(), other, workers=2)
+    assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
+    for job in jobs():
+        assert other.recording(job.key).read_bytes() == store.recording(job.key).read_bytes()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+def test_results_are_the_same_over_ray(store: Store, tmp_path: Path) -> None:
+    found = run_jobs(jobs(), Store(folder=tmp_path), workers=1, ray_address="local")
+    assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
+
+
+def test_without_ray_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(ConfigError, match="Ray is not installed; install the ray extra"):
+        run_jobs(jobs(), Store(folder=tmp_path), workers=1, ray_address="local")
+
+
+def test_an_interrupted_run_goes_on_with_what_is_missing(store: Store, tmp_path: Path, monkeypatch) -> None:
+    driven = []
+    real = run.run_job
+
+    def interrupted(job):
+        if driven:
+            raise KeyboardInterrupt
+        driven.append(job.scenario.seed)
+        return real(job)
+
+    monkeypatch.setattr(run, "run_job", interrupted)
+    part = Store(folder=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(jobs(), part, workers=1)
+    with (tmp_path / run.RESULTS).open("a", encoding="utf-8") as lines:
+        lines.write('{"key": "cut sho')
+    assert len(part.finished()) == 1
+    again = []
+    monkeypatch.setattr(run, "run_job", lambda job: again.append(job.scenario.seed) or real(job))
+    found = run_jobs(jobs(), part, workers=1)
+    assert (driven, again) == ([8003], [8004])
+    assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
+
+
+def test_ctrl_c_ends_a_run_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    # So many drives that the first is never the last, however slow the machine.
+    longer = [word if word != "8003:8005" else "8003:8007" for word in COMMAND]
+    command = [
+        sys.executable,
+        "-m",
+        "transdiffuser_planner.cli.main",
+        *longer,
+        "--out",
+        str(tmp_path),
+        "--workers",
+        "2",
+    ]
+    results = tmp_path / run.RESULTS
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 600.0
+        while not (results.is_file() and results.stat().st_size) and process.poll() is None:
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=300.0)
+    assert process.returncode == 130
+    assert "goes on from" in said and "Traceback" not in said
+    before = len(results.read_text(encoding="utf-8").splitlines())
+    assert 1 <= before < 8
+    assert main([*longer, "--out", str(tmp_path), "--workers", "1"]) == 0
+    assert len(results.read_text(encoding="utf-8").splitlines()) == 8
+
+
+def test_another_planner_scenario_or_duration_is_another_job() -> None:
+    (first,), (second,) = jobs((8003,)), jobs((8004,))
+    assert first.key != second.key and first.key == jobs((8003,))[0].key
+    (spec,), _ = make_specs(["idm"])
+    assert make_job(first.scenario, spec, spec.identity(), EGO_VEHICLE).key != first.key
+    longer = draw_scenario(8003, duration_s=11.0)
+    assert make_job(longer, first.planner, first.planner.identity(), EGO_VEHICLE).key != first.key
+
+
+def test_another_vehicle_is_another_job() -> None:
+    (first,) = jobs((8003,))
+    other = make_job(first.scenario, first.planner, first.planner.identity(), LORRY)
+    assert other.key != first.key
+
+
+def test_a_recording_holds_the_drive_its_plans_and_its_traffic(store: Store) -> None:
+    (job, *_), (entry, *_) = jobs(), run_jobs(jobs(), store, workers=1)
+    held = unpacked(store.recording(job.key).read_bytes())
+    assert held["duration"] == pytest.approx(entry["row"]["duration_s"])
+    assert len(held["ego"]["t"]) == round(10 * entry["row"]["duration_s"]) + 1
+    assert held["map"] and held["routes"] and held["plans"] and held["objects"] and held["cameras"] == []
+
+
+def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(tmp_path: Path, capsys) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main([*COMMAND, "--out", str(first), "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "| constant velocity | 2 |" in said and "| IDM lane follower* | 2 |" in said
+    content = read_summary(first)
+    assert [planner["planner"] for planner in content["planners"]] == ["constant-velocity", "idm"]
+    assert len(content["rows"]) == 4 and content["num_scenarios"] == 2
+    assert (first / "report.html").stat().st_size > 50_000
+    markdown = (first / "report.md").read_text(encoding="utf-8")
+    assert "## Worst drives" in markdown and "bootstrap" in markdown
+    # Run again into the same folder: nothing is driven, everything is written again.
+    assert main([*COMMAND, "--out", str(first), "--workers", "1"]) == 0
+    assert len((first / run.RESULTS).read_text(encoding="utf-8").splitlines()) == 4
+    second.mkdir()
+    (second / "summary.json").write_text(json.dumps(content), encoding="utf-8")
+    capsys.readouterr()
+    out = tmp_path / "compared"
+    assert main(["evaluate", "compare", str(first), str(second), "--out", str(out)]) == 0
+    assert "better in 0, worse in 0, equal in 2" in capsys.readouterr().out
+    assert main(["evaluate", "compare", str(first), str(second), "--planners", "constant-velocity", "idm"]) == 0
+    said = capsys.readouterr().out
+    assert "# second compared with first" in said and "## idm - constant-velocity" in said
+    assert json.loads((out / "compare.json").read_text(encoding="utf-8"))["comparisons"][0]["scenarios"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["suite", "--out", "x"], "give either one of val"),
+        (["suite", "val", "--seeds", "8000:8001", "--out", "x"], "give either one of val"),
+        (["suite", "val20", "--out", "x", "--duration", "5"], "--duration 5: expected 10"),
+        (["suite", "val20", "--out", "x", "--workers", "0"], "--workers 0"),
+        (["suite", "val20", "--out", "x", "--plan-every", "11"], "--plan-every 11"),
+        (["suite", "val20", "--out", "x", "--planner", "nobody"], "planners are constant-velocity"),
+        (["compare", "nowhere", "nowhere"], "run nowhere: no summary.json"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_scenarios_that_cannot_be_driven_are_named_and_the_others_go_on(tmp_path: Path, capsys, monkeypatch) -> None:
+    from transdiffuser_planner.evaluation.closed_loop import job
+
+    real = job.expert_drive
+
+    def failing(scenario, vehicle):
+        if scenario.seed == 8004:
+            raise SimulationError("made to fail")
+        return real(scenario, vehicle)
+
+    monkeypatch.setattr(job, "expert_drive", failing)
+    assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 0
+    captured = capsys.readouterr()
+    assert "left out: seed 8004: made to fail" in captured.err and "| constant velocity | 1 |" in captured.out
+
+
+def _failing(seeds: dict[int, list[Exception]]):
+    """``run_job`` whose drives fail with the errors of their seed, one after the other, and then succeed; and its calls."""
+    calls = []
+
+    def attempt(job):
+        calls.append(job.scenario.seed)
+        errors = seeds.get(job.scenario.seed, [])
+        error = errors.pop(0) if errors else None
+        row = None if error else {"planner": job.planner.label, "seed": job.scenario.seed}
+        reason, may_succeed = str(error or ""), isinstance(error, MachineError)
+        known = {"key": job.key, "planner": job.planner.label, "seed": job.scenario.seed, "map_name": "any", "cost": {}}
+        return JobOutcome(row=row, reason=reason, may_succeed=may_succeed, **known)
+
+    return attempt, calls
+
+
+def test_what_the_machine_failed_is_tried_again_in_the_same_run(tmp_path: Path, monkeypatch) -> None:
+    attempt, calls = _failing({8003: [MachineError("stalled")]})
+    monkeypatch.setattr(run, "run_job", attempt)
+    entries = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
+    assert calls == [8003, 8004, 8003] and all(entry["row"] for entry in entries)
+
+
+def test_on_resume_what_the_machine_failed_is_tried_again_and_what_cannot_run_is_not(
+    tmp_path: Path, monkeypatch
+) -> None:
+    failures = {8003: [MachineError("stalled")] * run.TRIES, 8004: [SimulationError("no route")] * 9}
+    attempt, calls = _failing(failures)
+    monkeypatch.setattr(run, "run_job", attempt)
+    first = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
+    assert [entry["reason"] for entry in first] == ["stalled", "no route"]
+    calls.clear()
+    second = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
+    assert calls == [8003]
+    assert second[0]["row"] and second[1]["reason"] == "no route"
+
+
+def test_a_failure_of_an_earlier_version_is_tried_again(tmp_path: Path, monkeypatch) -> None:
+    attempt, calls = _failing({})
+    monkeypatch.setattr(run, "run_job", attempt)
+    (job, _), store = jobs(), Store(folder=tmp_path)
+    store.add(attempt(job))
+    lines = tmp_path / run.RESULTS
+    entry = json.loads(lines.read_text(encoding="utf-8"))
+    del entry["may_succeed"]
+    lines.write_text(
+        json.dumps(entry | {"row": None, "reason": "SUMO gave no answer within 120 s"}) + "\n", encoding="utf-8"
+    )
+    calls.clear()
+    assert run_jobs([job], store, workers=1)[0]["row"] and calls == [8003]
+
+
+def test_drives_that_the_machine_failed_are_counted_apart(tmp_path: Path, capsys, monkeypatch) -> None:
+    from transdiffuser_planner.evaluation.closed_loop import job
+
+    real = job.expert_drive
+
+    def failing(scenario):
+        if scenario.seed == 8004:
+            raise MachineError("made to stall")
+        return real(scenario)
+
+    monkeypatch.setattr(job, "expert_drive", failing)
+    assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 1
+    captured = capsys.readouterr()
+    assert "not finished, the same command tries again: seed 8004: made to stall" in captured.err
+    assert "left out" not in captured.err and "| constant velocity | 1 |" in captured.out
+    summary = read_summary(tmp_path)
+    assert summary["left_out"] == [] and summary["unfinished"] == ["seed 8004: made to stall"]
+    assert "## Not finished" in (tmp_path / "report.md").read_text(encoding="utf-8")

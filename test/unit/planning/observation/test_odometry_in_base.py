@@ -1,0 +1,77 @@
+"""Odometry of a frame ahead of the rear axle is moved to the axle in one way, wherever it is read."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from transdiffuser_planner.core.contract import TINY
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import EgoState
+from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+from transdiffuser_planner.planning.observation.ego_history import extrapolate, odometry_in_base
+from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
+
+OFFSET_M = 1.4
+RIG = replace(Rig.load(PARAMS / "rigs/carla.yaml"), base_from_odometry_child_x_m=OFFSET_M)
+TURNING = EgoState(
+    stamp_ns=10**9, frame_id="map", x_m=20.0, y_m=5.0, heading_rad=0.5, vx_mps=6.0, vy_mps=0.84, yaw_rate_radps=0.6
+)
+
+
+def _assembled() -> EgoState:
+    assembler = SnapshotAssembler(RIG, PlannerConfig())
+    assembler.add_odometry(TURNING)
+    snapshot = assembler.last_known(TURNING.stamp_ns)
+    assert snapshot is not None
+    return snapshot.ego
+
+
+def _replayed() -> EgoState:
+    pytest.importorskip("rosbags", reason="bags cannot be read without rosbags")
+    from transdiffuser_planner.data.bags.bag_reader import BagMessage
+    from transdiffuser_planner.messages import encode_inputs
+    from transdiffuser_planner.messages.definitions import make_message
+    from transdiffuser_planner.replay.bag_planner import BagPlanner
+
+    planner = SimpleNamespace(config=PlannerConfig(), codebook=None, contract=TINY, memory=PlanMemory())
+    absent = ["lidar", *(f"camera '{camera.name}'" for camera in RIG.cameras)]
+    bag_planner = BagPlanner(planner, RIG, TopicMap(odometry="/odometry"), absent)
+    message = encode_inputs.odometry(make_message, TURNING, "axle")
+    item = BagMessage(topic="/odometry", type_name="nav_msgs/msg/Odometry", log_time_ns=0, raw=b"", message=message)
+    assert not list(bag_planner.take(item))
+    return bag_planner.log.ego[0]
+
+
+def _sampled(monkeypatch: pytest.MonkeyPatch) -> EgoState:
+    dataset = pytest.importorskip(
+        "transdiffuser_planner.data.samples.sample_builder", reason="bags cannot be read without rosbags"
+    )
+    tracks: list[EgoState] = []
+    monkeypatch.setattr(dataset, "EgoTrack", tracks.extend)
+    job = SimpleNamespace(rig=RIG, contract=TINY)
+    dataset._samples(job, dataset._Recorded(ego=[TURNING]))
+    return tracks[0]
+
+
+def test_assembler_replay_and_dataset_move_odometry_alike_with_its_lateral_speed(monkeypatch) -> None:
+    moved = odometry_in_base(TURNING, OFFSET_M)
+    assert moved.vy_mps == pytest.approx(0.84 - 0.6 * OFFSET_M) and moved.x_m < TURNING.x_m - 1.2
+    for found in (_assembled(), _replayed(), _sampled(monkeypatch)):
+        assert (found.x_m, found.y_m, found.heading_rad) == pytest.approx((moved.x_m, moved.y_m, moved.heading_rad))
+        assert (found.vx_mps, found.vy_mps, found.yaw_rate_radps) == pytest.approx(
+            (moved.vx_mps, moved.vy_mps, moved.yaw_rate_radps)
+        )
+
+
+def test_the_axle_moves_as_its_moved_velocity_says() -> None:
+    later = extrapolate(TURNING, TURNING.stamp_ns + 10_000_000)
+    before, after = (odometry_in_base(state, OFFSET_M) for state in (TURNING, later))
+    predicted = extrapolate(before, later.stamp_ns)
+    assert (after.x_m, after.y_m) == pytest.approx((predicted.x_m, predicted.y_m), abs=1e-4)
+
+
+def test_odometry_of_base_link_stays_the_same_object() -> None:
+    assert odometry_in_base(TURNING, 0.0) is TURNING

@@ -1,0 +1,65 @@
+"""Rays that are not cast at traffic could not have met it, and turning rays needs no second thread."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("embreex")
+
+from transdiffuser_planner.core.agents import AgentClass, AgentStates
+from transdiffuser_planner.simulation.sensors.agent_meshes import agents_mesh
+from transdiffuser_planner.simulation.sensors.ray_culling import RayFan
+from transdiffuser_planner.simulation.sensors.ray_scene import MISS_M, RayScene, turned
+
+
+def traffic(rng: np.random.Generator, count: int, within_m: float) -> AgentStates:
+    kinds = rng.integers(0, len(AgentClass), count)
+    return AgentStates(
+        frame_id="map",
+        id_N=np.arange(count, dtype=np.uint32),
+        class_N=kinds.astype(np.int8),
+        x_m_N=rng.uniform(-within_m, within_m, count),
+        y_m_N=rng.uniform(-within_m, within_m, count),
+        heading_rad_N=rng.uniform(-np.pi, np.pi, count),
+        speed_mps_N=np.zeros(count),
+        length_m_N=rng.uniform(0.5, 12.0, count),
+        width_m_N=rng.uniform(0.5, 2.6, count),
+        height_m_N=rng.uniform(1.2, 3.8, count),
+        braking_N=np.zeros(count, dtype=np.bool_),
+    )
+
+
+def all_around(rng: np.random.Generator, count: int = 20000) -> np.ndarray:
+    vector_R3 = rng.standard_normal((count, 3)) * [1.0, 1.0, 0.3]
+    return (vector_R3 / np.linalg.norm(vector_R3, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_ray_that_hits_somebody_may_meet_somebody(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    boxes = traffic(rng, count=1 + seed % 12, within_m=(6.0, 25.0, 80.0)[seed % 3])
+    mesh = agents_mesh(boxes)
+    assert mesh is not None
+    direction_R3, heading_rad = all_around(rng), float(rng.uniform(-np.pi, np.pi))
+    cos, sin = np.cos(heading_rad), np.sin(heading_rad)
+    turn_33 = np.asarray([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]], dtype=np.float32)
+    position_3 = np.asarray([0.3, -0.4, rng.choice([0.5, 1.6, 2.8, 5.0])], dtype=np.float32)
+    origin_R3 = np.broadcast_to(position_3, direction_R3.shape)
+    hit_R = RayScene(mesh).cast(origin_R3, turned(direction_R3, turn_33)).distance_R < MISS_M
+    may_R = RayFan(direction_R3).may_meet(boxes, position_3, heading_rad)
+    assert not (hit_R & ~may_R).any()
+    assert hit_R.any()
+
+
+def test_one_box_far_ahead_leaves_most_rays_out() -> None:
+    rng = np.random.default_rng(0)
+    boxes = traffic(rng, count=1, within_m=1.0)
+    boxes.x_m_N[:], boxes.length_m_N[:], boxes.width_m_N[:], boxes.height_m_N[:] = 30.0, 4.5, 1.8, 1.5
+    may_R = RayFan(all_around(rng)).may_meet(boxes, np.asarray([0.0, 0.0, 1.6], dtype=np.float32), 0.0)
+    assert 0 < may_R.mean() < 0.05
+
+
+def test_turning_many_rays_at_once_or_in_pieces_is_the_same() -> None:
+    rng = np.random.default_rng(0)
+    direction_R3, turn_33 = all_around(rng, 40000), np.linalg.qr(rng.standard_normal((3, 3)))[0].astype(np.float32)
+    assert np.array_equal(turned(direction_R3, turn_33)[30000:], turned(direction_R3[30000:], turn_33))
+    assert turned(direction_R3, turn_33) == pytest.approx(direction_R3 @ turn_33.T, abs=1e-6)

@@ -1,0 +1,230 @@
+"""Measure planner, deadline, node, simulator and scorer on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.messages.topic_map import PARAMS
+
+MODEL = Path("models/tiny")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    planner = parts.add_parser(
+        "planner", help="latency per stage, beside the graphs alone and a reference, idle or loaded"
+    )
+    _add_model(planner)
+    planner.add_argument("--precision", nargs="+", choices=("fp32", "int8"), default=["fp32"], help="(default: fp32)")
+    planner.add_argument("--load", nargs="+", type=int, default=[0], help="busy processes beside it (default: 0)")
+    planner.add_argument("--cycles", type=int, default=300, help="planning cycles (default: %(default)s)")
+    _add_scenario(planner)
+    deadline = parts.add_parser("deadline", help="closed-loop cycles through watchdog and budget: is a plan ever late?")
+    _add_model(deadline)
+    deadline.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
+    deadline.add_argument("--load", type=int, default=0, help="busy processes beside it (default: %(default)s)")
+    deadline.add_argument(
+        "--priority",
+        choices=("normal", "high", "realtime"),
+        default="high",
+        help="of the process (default: %(default)s)",
+    )
+    deadline.add_argument("--cycles", type=int, default=10_000, help="cycles (default: %(default)s)")
+    deadline.add_argument("--seed", type=int, default=8000, help="first scenario seed (default: %(default)s)")
+    budget = parts.add_parser("budget", help="quality of plans against the time they are given, from recorded drives")
+    _add_model(budget)
+    budget.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="drives with ground truth")
+    budget.add_argument("--preset", help="topics and rig of a known source (default: the one that fits)")
+    budget.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
+    budget.add_argument(
+        "--no-clock", action="store_true", help="only by candidates and steps: the same on every machine"
+    )
+    budget.add_argument(
+        "--work",
+        type=_work,
+        nargs="+",
+        metavar="CxS",
+        help="candidates x denoise steps to try without a clock, as 30x10 (default: ten of them)",
+    )
+    budget.add_argument("--plot", type=Path, metavar="PNG", help="draw the results")
+    node = parts.add_parser("node", help="a planner node over DDS: start-up, latency, memory and CPU over a long time")
+    _add_model(node)
+    node.add_argument("--minutes", type=float, default=30.0, help="how long (default: %(default)s)")
+    _add_scenario(node)
+    simulator = parts.add_parser("simulator", help="real-time factor with all sensors on one core")
+    simulator.add_argument("--cycles", type=int, default=300, help="simulator steps (default: %(default)s)")
+    _add_scenario(simulator)
+    scoring = parts.add_parser("scoring", help="scenes scored per second")
+    scoring.add_argument("--cycles", type=int, default=300, help="scored scenes (default: %(default)s)")
+    scoring.add_argument("--scenes", type=Path, metavar="FILE", help="scenes to score instead of ones made for it")
+    for part in parts.choices.values():
+        part.add_argument("--out", type=Path, help="write the results as JSON")
+        part.add_argument(
+            "--note", default="", help="what readers of the results must know, as what else ran on the machine"
+        )
+
+
+def _work(text: str) -> tuple[int, int]:
+    try:
+        candidates, steps = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected candidates x steps, as 30x10, got '{text}'") from None
+    return candidates, steps
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, default=MODEL, help="model folder (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the model (default: %(default)s)")
+
+
+def _add_scenario(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
+    parser.add_argument("--seed", type=int, default=8001, help="scenario seed (default: %(default)s)")
+    parser.add_argument("--agents", type=int, default=60, help="traffic around the ego (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print one line per number."""
+    from transdiffuser_planner.reports.markdown_tables import machine, save_json
+
+    measure = {
+        "planner": _planner,
+        "deadline": _deadline,
+        "budget": _budget,
+        "node": _node,
+        "simulator": _simulator,
+        "scoring": _scoring,
+    }[args.part]
+    result = measure(args)
+    _print(result)
+    print(machine())
+    if args.out is not None:
+        note = {"note": args.note} if args.note else {}
+        save_json(args.out, {**_hash(args), **note, args.part: result})
+    return 0
+
+
+def _print(result: dict[str, Any], indent: str = "") -> None:
+    for name, value in result.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            for item in value:
+                print(f"{indent}{name}:")
+                _print(item, indent + "  ")
+        else:
+            print(f"{indent}{name}: {value}")
+
+
+def _hash(args: argparse.Namespace) -> dict[str, str]:
+    from transdiffuser_planner.runtime.inference.manifest import load_manifest
+
+    return {"model_hash": load_manifest(args.model).model_hash} if hasattr(args, "model") else {}
+
+
+def _config(args: argparse.Namespace, precision: str = "fp32") -> Any:
+    from transdiffuser_planner.core.planner_config import PlannerConfig
+
+    return PlannerConfig(num_threads=args.threads, precision=precision)
+
+
+def _rig() -> Any:
+    from transdiffuser_planner.core.rig import Rig
+
+    return Rig.load(PARAMS / "rigs/carla.yaml")
+
+
+def _scenario(args: argparse.Namespace) -> Any:
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    return draw_scenario(args.seed, map_name=args.map, num_agents=args.agents, duration_s=600.0)
+
+
+def _planner(args: argparse.Namespace) -> dict[str, Any]:
+    from transdiffuser_planner.evaluation.benchmarks.planner_latency import planner_speed, start_up
+    from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import snapshots
+
+    inputs = snapshots(_scenario(args), _rig(), min(args.cycles, 100))
+    runs = [
+        planner_speed(args.model, _rig(), _config(args, precision), inputs, args.cycles, load)
+        for load, precision in itertools.product(args.load, args.precision)
+    ]
+    return {"runs": runs, "start_up": start_up(args.model)}
+
+
+def _deadline(args: argparse.Namespace) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    from transdiffuser_planner.evaluation.benchmarks.deadline_soak import deadline_run
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    scenarios = (draw_scenario(seed) for seed in itertools.count(args.seed))
+    with tqdm(total=args.cycles, unit="cycle", file=sys.stderr, mininterval=1.0) as bar:
+        config = replace(_config(args, args.precision), priority=args.priority)
+        return deadline_run(args.model, _rig(), config, scenarios, args.cycles, args.load, bar.update)
+
+
+def _budget(args: argparse.Namespace) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    from transdiffuser_planner.data.bags.bag_reader import BagReader
+    from transdiffuser_planner.evaluation.benchmarks.quality_vs_budget import BUDGETS_MS, WORK, by_budget, by_work, plot
+    from transdiffuser_planner.messages.topic_matching import choose
+    from transdiffuser_planner.reports.markdown_tables import machine
+    from transdiffuser_planner.runtime.planner import Planner
+    from transdiffuser_planner.runtime.supervision.realtime_settings import steady_process
+
+    drives = []
+    for bag in args.bags:
+        with BagReader(bag) as reader:
+            drives.append((bag, choose(reader.topics(), f"bag {bag}", preset=args.preset)))
+    planner = Planner.load(args.model, drives[0][1].rig, _config(args, args.precision))
+    steady_process()
+    times_ms, works = () if args.no_clock else BUDGETS_MS, args.work or WORK
+    with tqdm(total=len(times_ms) + len(works), unit="row", file=sys.stderr) as bar:
+        work, budgets = [], []
+        for rows, source in ((work, by_work(drives, planner, works)), (budgets, by_budget(drives, planner, times_ms))):
+            for row in source:
+                rows.append(row)
+                bar.update()
+    if args.plot is not None:
+        plot(args.plot, budgets, work, f"{len(drives)} drives, {work[0]['plans']} plans, {machine()}")
+    return {
+        "drives": [bag.name for bag in args.bags],
+        "precision": args.precision,
+        "by_work": work,
+        "by_budget": budgets,
+    }
+
+
+def _node(args: argparse.Namespace) -> dict[str, Any]:
+    from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import snapshots
+    from transdiffuser_planner.ros.testbench.node_benchmark import node_run
+
+    return node_run(args.model, snapshots(_scenario(args), _rig(), 100), args.minutes, args.threads)
+
+
+def _simulator(args: argparse.Namespace) -> dict[str, Any]:
+    from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import simulator_speed
+
+    return simulator_speed(_scenario(args), _rig(), args.cycles)
+
+
+def _scoring(args: argparse.Namespace) -> dict[str, Any]:
+    from transdiffuser_planner.core.errors import EvaluationError
+    from transdiffuser_planner.evaluation.benchmarks.scoring_throughput import bend_scene, scoring_speed
+    from transdiffuser_planner.evaluation.scenes.scene_files import scene_list
+    from transdiffuser_planner.metrics.pdm.scene_serialization import read_scenes
+
+    if args.scenes is None:
+        return scoring_speed([bend_scene(seed) for seed in range(5)], args.cycles)
+    read = read_scenes(scene_list(args.scenes))
+    for line in read.problems:
+        print(f"left out: {line}", file=sys.stderr)
+    if not read.scenes:
+        raise EvaluationError(f"file {args.scenes}: expected scenes that can be scored, got none")
+    return scoring_speed(list(read.scenes), args.cycles)

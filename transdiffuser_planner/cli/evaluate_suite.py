@@ -1,0 +1,230 @@
+"""The commands 'evaluate suite' and 'evaluate compare': closed-loop driving of many planners, and two runs side by side."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.cli.simulate import seed_range
+from transdiffuser_planner.core.errors import ConfigError, EvaluationError
+from transdiffuser_planner.core.planner_config import DEFAULT_MODEL
+from transdiffuser_planner.parallel import add_ray_argument
+
+SUITES = {
+    "val": range(8000, 8100),
+    "val20": range(8000, 8020),
+    "test": range(9000, 9100),
+    "test20": range(9000, 9020),
+}
+
+
+def add_suite_arguments(kinds: Any) -> None:
+    """The options of both commands."""
+    suite = kinds.add_parser(
+        "suite", help="drive scenarios with planners and baselines, and report (docs/evaluation.md)"
+    )
+    suite.add_argument("name", nargs="?", choices=tuple(SUITES), help="fixed set of scenarios")
+    suite.add_argument("--seeds", metavar="A:B", help="seeds A to B-1 instead of a fixed set")
+    suite.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
+    suite.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
+    suite.add_argument(
+        "--planner",
+        nargs="+",
+        default=[DEFAULT_MODEL],
+        metavar="P",
+        help="models by name or folder; constant-velocity, ego-status-mlp, ego-status-mlp-route, regression-head, idm, "
+        "pdm-closed, log-future; all; planners of other packages (docs/evaluation.md)",
+    )
+    suite.add_argument(
+        "--baselines", type=Path, default=Path("runs/baselines"), help="folder written by 'export --baselines'"
+    )
+    suite.add_argument(
+        "--model", default=DEFAULT_MODEL, help="whose encoder trained baselines read (default: %(default)s)"
+    )
+    suite.add_argument(
+        "--selection",
+        choices=("rules", "scorer"),
+        default="rules",
+        help="what chooses among a model's candidates (default: %(default)s)",
+    )
+    suite.add_argument("--precision", default="fp32", help="of models: fp32, int8 (default: %(default)s)")
+    suite.add_argument(
+        "--plan-every", type=int, default=1, metavar="N", help="models and plug-ins plan every N-th step of 0.1 s"
+    )
+    suite.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of results; an interrupted run goes on"
+    )
+    suite.add_argument(
+        "--bags", type=Path, metavar="DIR", help="record drives of models as bags for 'transdiffuser report'"
+    )
+    _add_run_arguments(suite)
+    compare = kinds.add_parser("compare", help="paired differences of two runs of 'evaluate suite'")
+    compare.add_argument("first", type=Path, metavar="DIR_A", help="folder of a run")
+    compare.add_argument("second", type=Path, metavar="DIR_B", help="folder of another")
+    compare.add_argument(
+        "--planners", nargs=2, metavar=("A", "B"), help="which of each (default: those of the same name)"
+    )
+    compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.html, .md and .json")
+    compare.add_argument("--worst", type=int, default=10, metavar="N", help="pairs to play back (default: %(default)s)")
+
+
+def _add_run_arguments(suite: argparse.ArgumentParser) -> None:
+    suite.add_argument("--fresh", action="store_true", help="forget what is in the folder")
+    suite.add_argument("--workers", type=int, default=_num_cores(), help="processes (default: all cores, %(default)s)")
+    add_ray_argument(suite)
+    suite.add_argument(
+        "--worst", type=int, default=16, metavar="N", help="drives to play back in the report (default: %(default)s)"
+    )
+    suite.add_argument("--ros", action="store_true", help="drive the model over ROS 2 too, in real time, and compare")
+    suite.add_argument(
+        "--realtime-factor",
+        type=float,
+        default=1.0,
+        help="with --ros: simulated seconds per second (default: %(default)s)",
+    )
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def scenarios(args: argparse.Namespace) -> tuple[str, str, list[Any]]:
+    """Name, seeds as text, and the scenarios.
+
+    Raises:
+        ConfigError: Neither or both of a name and seeds are given.
+    """
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    if (args.name is None) == (args.seeds is None):
+        raise ConfigError(f"evaluate suite: give either one of {', '.join(SUITES)} or --seeds A:B")
+    seeds = SUITES[args.name] if args.seeds is None else seed_range(args.seeds)
+    text = f"{seeds.start} to {seeds.stop - 1}"
+    drawn = [draw_scenario(seed, map_name=args.map, duration_s=args.duration) for seed in seeds]
+    return args.name or f"seeds {text}", text, drawn
+
+
+def run_suite(args: argparse.Namespace) -> int:
+    """Drive, print the table, write the report."""
+    from tqdm import tqdm
+
+    from transdiffuser_planner.evaluation.closed_loop.job import make_job
+    from transdiffuser_planner.evaluation.closed_loop.results_writer import SuiteSetting, suite_content
+    from transdiffuser_planner.evaluation.closed_loop.run import Store, run_jobs
+    from transdiffuser_planner.evaluation.closed_loop.summary import check_labels
+    from transdiffuser_planner.planners.registry import make_specs, suite_rig
+
+    _check(args)
+    name, seeds, drawn = scenarios(args)
+    specs, skipped = make_specs(
+        args.planner,
+        baselines=args.baselines,
+        model=args.model,
+        precision=args.precision,
+        plan_every=args.plan_every,
+        selection=args.selection,
+    )
+    for line in skipped:
+        print(f"left out: {line}", file=sys.stderr)
+    if not specs:
+        raise EvaluationError("no planner can be used here")
+    check_labels(specs)
+    identities = [spec.identity() for spec in specs]
+    owned, vehicle = list(zip(specs, identities, strict=True)), suite_rig().vehicle
+    jobs = [make_job(scenario, spec, own, vehicle, args.bags) for scenario in drawn for spec, own in owned]
+    store = Store(folder=args.out)
+    if args.fresh:
+        store.forget()
+    with tqdm(total=len(jobs), unit="drive", file=sys.stderr, mininterval=1.0, smoothing=0.1) as bar:
+        try:
+            entries = run_jobs(jobs, store, workers=args.workers, ray_address=args.ray, progress=bar)
+        except KeyboardInterrupt:
+            print(f"\ninterrupted; the same command goes on from {store.folder}", file=sys.stderr)
+            return 130
+    workers = f"Ray ({args.ray})" if args.ray else f"{args.workers} processes at once"
+    setting = SuiteSetting(name=name, seeds=seeds, duration_s=args.duration, workers=workers)
+    content = suite_content(entries, specs, setting, skipped)
+    _report(store, content, args.worst)
+    return _over_ros(args, drawn, specs, entries) if args.ros else int(bool(content["unfinished"]))
+
+
+def _report(store: Any, content: dict[str, Any], num_played: int) -> None:
+    """Write all files, print the table and where they are."""
+    from transdiffuser_planner.evaluation.closed_loop.results_writer import write_results
+    from transdiffuser_planner.evaluation.closed_loop.tables import planner_table
+
+    page = write_results(store, content, num_played)
+    for line in content["left_out"]:
+        print(f"left out: {line}", file=sys.stderr)
+    for line in content["unfinished"]:
+        print(f"not finished, the same command tries again: {line}", file=sys.stderr)
+    print(planner_table(content["planners"], list(SHOWN)))
+    print(f"\nreport {page} ({page.stat().st_size / 1e6:.1f} MB); report.md, summary.json and results.jsonl beside it")
+
+
+SHOWN = (
+    "driving_score",
+    "progress",
+    "at_fault",
+    "red_lights",
+    "off_road_s",
+    "left_route",
+    "comfort",
+    "ttc_short",
+    "jitter_m",
+)
+"""Columns on the terminal; the report has all of them."""
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.bags is not None and args.ray is not None:
+        raise ConfigError("--bags: bags are written where the drive runs; use --workers instead of --ray")
+    if args.workers < 1:
+        raise ConfigError(f"--workers {args.workers}: expected 1 or more")
+    if not 10.0 <= args.duration <= 3600.0:
+        raise ConfigError(
+            f"--duration {args.duration:g}: expected 10 .. 3600 s; the expert needs 10 s to be measured against"
+        )
+    if not 1 <= args.plan_every <= 10:
+        raise ConfigError(
+            f"--plan-every {args.plan_every}: expected 1 .. 10; the tracker brakes without a plan for 1 s"
+        )
+    if args.worst < 0:
+        raise ConfigError(f"--worst {args.worst}: expected 0 or more")
+
+
+def _over_ros(args: argparse.Namespace, drawn: list[Any], specs: list[Any], entries: list[dict[str, Any]]) -> int:
+    from transdiffuser_planner.evaluation.over_dds.suite_over_dds import compare_over_ros
+
+    spec = next((spec for spec in specs if spec.is_model), None)
+    if spec is None:
+        raise EvaluationError("--ros: only a model can drive over ROS 2; name one with --planner")
+    rows = {(entry["seed"]): entry["row"] for entry in entries if entry["planner"] == spec.label}
+    return compare_over_ros(args.out / "ros", spec, drawn, rows, args.map, args.realtime_factor)
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """Print the differences, write the page."""
+    from transdiffuser_planner.evaluation.closed_loop.compare import compare, compare_markdown
+    from transdiffuser_planner.evaluation.closed_loop.results_writer import read_summary, write_comparison_page
+    from transdiffuser_planner.evaluation.closed_loop.run import Store
+    from transdiffuser_planner.reports.markdown_tables import save_json
+
+    folders = (args.first, args.second)
+    wanted = None if args.planners is None else (args.planners[0], args.planners[1])
+    found = compare(read_summary(folders[0]), read_summary(folders[1]), wanted)
+    names = (folders[0].resolve().name, folders[1].resolve().name)
+    if names[0] == names[1]:
+        names = (str(folders[0]), str(folders[1]))
+    text = compare_markdown(found, names)
+    print(text)
+    if args.out is not None:
+        save_json(args.out / "compare.json", {"runs": list(names), "comparisons": found})
+        (args.out / "compare.md").write_text(text, encoding="utf-8")
+        stores = (Store(folder=folders[0]), Store(folder=folders[1]))
+        page = write_comparison_page(args.out / "compare.html", found, names, stores, args.worst)
+        print(f"report {page} ({page.stat().st_size / 1e6:.1f} MB)")
+    return 0

@@ -1,0 +1,72 @@
+"""Run the planner node."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options; everything else is a ROS parameter."""
+    parser.add_argument("--preset", help="topics and rig of a known source: carla, kitti")
+    parser.add_argument("--topics", type=Path, help="topic map YAML (inputs can also be remapped with --ros-args)")
+    parser.add_argument("--rig", type=Path, help="rig YAML: the vehicle and its sensors; same as the parameter 'rig'")
+    parser.add_argument("--model", help="model folder or name; same as the parameter 'model'")
+    parser.add_argument(
+        "--no-autostart", action="store_true", help="stay unconfigured until a lifecycle manager asks for more"
+    )
+    parser.epilog = "Behind --ros-args: remappings and parameters, as for every ROS 2 node."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Spin the node until interrupted."""
+    from transdiffuser_planner.ros import session
+    from transdiffuser_planner.ros.remapping import as_ros_arguments, planner_remappings
+
+    ros_args = [*_extra_ros_arguments(args), *args.ros_args]
+    topics_file = args.topics
+    if args.preset is not None and topics_file is None:
+        topics_file = preset_files(args.preset)[0]
+    if topics_file is not None:
+        remappings = planner_remappings(TopicMap.load(topics_file))
+        ros_args = ["--ros-args", *as_ros_arguments(remappings), *ros_args]
+
+    def make_node() -> object:
+        from transdiffuser_planner.ros.planner_node.node import PlannerNode
+
+        return PlannerNode()
+
+    def begin(node: object) -> None:
+        if not args.no_autostart:
+            from transdiffuser_planner.ros.planner_node.node import PlannerNode, start
+
+            assert isinstance(node, PlannerNode)
+            start(node)
+
+    def end(node: object) -> None:
+        # A thread still inside ONNX Runtime when the interpreter ends would abort the process.
+        from rclpy.lifecycle import State
+
+        from transdiffuser_planner.ros.planner_node.node import PlannerNode
+
+        assert isinstance(node, PlannerNode)
+        node.on_shutdown(State(label="active", state_id=3))
+        if node.has_hung_threads:
+            os._exit(0)  # a session that never came back cannot be waited for
+
+    return session.run_node(make_node, ros_args, begin, end)
+
+
+def _extra_ros_arguments(args: argparse.Namespace) -> list[str]:
+    rig = args.rig
+    if args.preset is not None and rig is None:
+        rig = preset_files(args.preset)[1]
+    words: list[str] = []
+    if args.model is not None:
+        words += ["-p", f"model:={args.model}"]
+    if rig is not None:
+        words += ["-p", f"rig:={rig}"]
+    return ["--ros-args", *words] if words else []

@@ -1,0 +1,113 @@
+"""Drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.parallel import add_ray_argument
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
+    parser.add_argument("--seed", type=int, default=8000, help="scenario seed (default: %(default)s)")
+    parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
+    parser.add_argument(
+        "--rig", type=Path, default=PARAMS / "rigs/carla.yaml", help="rig YAML: the vehicle and its sensors"
+    )
+    group = parser.add_argument_group("recording (headless, faster than real time)")
+    group.add_argument("--record", type=Path, metavar="DIR", help="record the expert's drives as bags into DIR")
+    group.add_argument("--seeds", metavar="A:B", help="seeds A to B-1 instead of --seed")
+    group.add_argument("--variants", type=int, default=1, help="1: plain drive; more: perturbed drives beside it")
+    group.add_argument("--sensor-rate", type=float, default=2.0, help="sensor frames per second (default: %(default)s)")
+    group.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
+    add_ray_argument(group)
+    group = parser.add_argument_group("live, on ROS 2 topics")
+    group.add_argument("--realtime-factor", type=float, default=1.0, help="simulated seconds per second")
+    group.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a planner and a tracker")
+    group.add_argument("--result", type=Path, help="write what happened as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record, or run the simulator node."""
+    if args.record is None:
+        return _live(args)
+    return _record(args)
+
+
+def _live(args: argparse.Namespace) -> int:
+    """One scenario on ROS topics."""
+    from transdiffuser_planner.ros import session
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    if not 0.05 <= args.realtime_factor <= 10.0:
+        raise ConfigError(f"--realtime-factor {args.realtime_factor}: expected 0.05 .. 10")
+    scenario = draw_scenario(args.seed, map_name=args.map, duration_s=args.duration)
+    session.init(args.ros_args)
+    import rclpy
+
+    from transdiffuser_planner.ros import simulator_node
+
+    try:
+        result = simulator_node.run(
+            scenario,
+            Rig.load(args.rig),
+            realtime_factor=args.realtime_factor,
+            wait_s=args.wait,
+            result_file=args.result,
+        )
+    finally:
+        rclpy.try_shutdown()
+    print(", ".join(f"{key} {value}" for key, value in result.items()))
+    return 0
+
+
+def seed_range(text: str) -> range:
+    """The seeds of "A:B", A to B-1.
+
+    Raises:
+        ConfigError: Not of that form.
+    """
+    try:
+        first, last = (int(part) for part in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"--seeds {text}: expected A:B with whole numbers, for example 8000:8020") from None
+    if not 0 <= first < last:
+        raise ConfigError(f"--seeds {text}: expected 0 <= A < B")
+    return range(first, last)
+
+
+def _record(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from transdiffuser_planner.simulation.expert_recorder import MEGABYTES_PER_FRAME, RecordingPlan, record_all
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    if not 0.1 <= args.sensor_rate <= 10.0:
+        raise ConfigError(f"--sensor-rate {args.sensor_rate}: expected 0.1 .. 10 per second")
+    seeds = seed_range(args.seeds) if args.seeds else range(args.seed, args.seed + 1)
+    rig = Rig.load(args.rig)
+    plans = [
+        RecordingPlan(
+            scenario=draw_scenario(seed, map_name=args.map, duration_s=args.duration),
+            rig=rig,
+            out=args.record,
+            sensor_every=round(10.0 / args.sensor_rate),
+            variants=tuple(range(args.variants)),
+        )
+        for seed in seeds
+    ]
+    frames = len(plans) * args.variants * args.duration * args.sensor_rate
+    print(
+        f"{len(plans)} scenarios x {args.variants} drives into {args.record}: about {frames * MEGABYTES_PER_FRAME:.0f} MB"
+    )
+    with tqdm(total=len(plans), unit="scenario", file=sys.stderr) as bar:
+        failures = record_all(plans, args.workers, bar, args.ray)
+    for seed, reason in sorted(failures.items()):
+        print(f"seed {seed} left out: {reason}", file=sys.stderr)
+    return 0 if len(failures) < len(plans) else 1

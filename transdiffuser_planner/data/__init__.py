@@ -1,0 +1,1 @@
+"""From bags to samples, scenes and scored candidates, without PyTorch. Imports core, messages, planning, metrics and runtime."""

@@ -1,0 +1,1 @@
+"""Other maneuvers that the road allowed. Imports data/logs and below."""

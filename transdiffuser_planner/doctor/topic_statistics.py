@@ -1,0 +1,78 @@
+"""What was heard on one live topic, and what the planner expects of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from transdiffuser_planner.messages.input_registry import INPUTS
+
+AREA = "live topics"
+SENSORS = tuple(spec.name for spec in INPUTS if spec.is_frame)
+"""First words of inputs that arrive once per frame."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Heard:
+    """Messages of one topic over some seconds.
+
+    Attributes:
+        name: The planner's input: "camera rgb_left", "camera_info rgb_left", "lidar", "odometry", "route" and so on.
+        topic, type_name: Where it comes from.
+        needed: Whether there is no plan without it.
+        arrived_s: By a steady clock.
+        now_ns: The planner's clock at each arrival.
+        stamp_ns: Header stamps; empty for types without a header.
+        num_bytes: The largest message.
+        messages: All of odometry, the last of others.
+    """
+
+    name: str
+    topic: str
+    type_name: str
+    needed: bool
+    arrived_s: list[float] = field(default_factory=list)
+    now_ns: list[int] = field(default_factory=list)
+    stamp_ns: list[int] = field(default_factory=list)
+    num_bytes: int = 0
+    messages: list[Any] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """The first word of the name."""
+        return self.name.split()[0]
+
+    @property
+    def camera(self) -> str:
+        """The camera's name in the rig, or the empty string."""
+        return self.name.partition(" ")[2]
+
+    @property
+    def message(self) -> Any:
+        """The last one, or None."""
+        return self.messages[-1] if self.messages else None
+
+    @property
+    def rate_hz(self) -> float:
+        """Messages per second of the planner's time, which may be a simulator's; 0 for fewer than two."""
+        if len(self.arrived_s) < 2:
+            return 0.0
+        span_s = (self.now_ns[-1] - self.now_ns[0]) * 1e-9
+        span_s = span_s if span_s > 0.0 else self.arrived_s[-1] - self.arrived_s[0]
+        return (len(self.arrived_s) - 1) / span_s if span_s > 0.0 else 0.0
+
+    def age_s(self) -> float | None:
+        """Median of the planner's clock minus the stamp at arrival; None without stamps."""
+        if not self.stamp_ns:
+            return None
+        # Integers: a double holds no nanoseconds of this century.
+        ages_ns = [now - stamp for now, stamp in zip(self.now_ns, self.stamp_ns, strict=True)]
+        return float(np.median(np.asarray(ages_ns, dtype=np.int64))) * 1e-9
+
+
+def find(heard: Sequence[Heard], name: str) -> Heard | None:
+    """The input of that name on which something came."""
+    return next((item for item in heard if item.name == name and item.arrived_s), None)

@@ -1,0 +1,155 @@
+"""How long a planning cycle takes, beside the model's graphs alone and beside R, measured in turns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transdiffuser_planner.core.contract import plan_spec
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import SensorSnapshot
+from transdiffuser_planner.evaluation.benchmarks.cpu_load import busy_cores, resident_mb
+from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
+from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
+from transdiffuser_planner.runtime.cycle.candidate_sampler import agent_slots, agent_tensors, candidate_shares
+from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
+from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+from transdiffuser_planner.runtime.inference.reference_convolution import Reference
+from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.supervision.realtime_settings import raise_priority, steady_process
+
+WARM_UP_CYCLES = 10
+_SETTLE_S = 0.02  # the reference's threads spin on for a while and would disturb the next cycle
+
+
+def planner_speed(
+    model: Path, rig: Rig, config: PlannerConfig, inputs: list[SensorSnapshot], cycles: int, load: int = 0
+) -> dict[str, Any]:
+    """Percentiles of the planning cycle, of its stages, of the graphs alone and of R, in milliseconds.
+
+    Args:
+        model: Model folder.
+        rig: The vehicle's sensors.
+        config: Precision, threads, numbers of candidates and steps; its deadline counts when there is load.
+        inputs: Snapshots, used again and again; the planner is reset before each pass.
+        cycles: Measured cycles.
+        load: Other processes that each want a core; with them cycles have the node's budget.
+    """
+    begin = time.perf_counter()
+    planner = Planner.load(model, rig, config)
+    load_s = time.perf_counter() - begin
+    reference, graphs = Reference(), _GraphsAlone(planner, rig, inputs[0])
+    steady_process()
+    priority = raise_priority(config.priority)
+    total_ms, graphs_ms, reference_ms, results = [], [], [], []
+    with busy_cores(load):
+        for index in range(cycles + WARM_UP_CYCLES):
+            if index % len(inputs) == 0:
+                planner.reset()
+            start = time.perf_counter()
+            budget = None
+            if load:
+                budget = CycleBudget(end_s=start + (config.deadline_ms - config.fallback_margin_ms) * 1e-3)
+            result = planner.plan(inputs[index % len(inputs)], budget)
+            elapsed_ms = (time.perf_counter() - start) * 1e3
+            if index < WARM_UP_CYCLES:
+                continue
+            total_ms.append(elapsed_ms)
+            results.append(result)
+            # Each after the reference, so that all find the same cold caches.
+            reference_ms.append(reference.once_ms())
+            time.sleep(_SETTLE_S)
+            graphs_ms.append(graphs.once_ms(len(result.agents.id_A)))
+            reference_ms.append(reference.once_ms())
+            time.sleep(_SETTLE_S)
+    stages = [result.provenance.stage_ms for result in results]
+    r_ms, median_ms = float(np.median(reference_ms)), float(np.median(total_ms))
+    return {
+        "precision": config.precision,
+        "candidates": config.num_candidates,
+        "denoise_steps": config.num_denoise_steps,
+        "threads": config.num_threads,
+        "busy_processes": load,
+        "priority": priority,
+        "cycles": cycles,
+        "load_s": round(load_s, 2),
+        "cycle_ms": percentiles(total_ms),
+        "stage_ms": {name: percentiles([s[name] for s in stages if name in s]) for name in stages[0]},
+        "graphs_alone_ms": percentiles(graphs_ms),
+        "reference_ms": percentiles(reference_ms),
+        "median_in_r": round(median_ms / r_ms, 2),
+        "p99_in_r": round(float(np.percentile(total_ms, 99)) / r_ms, 2),
+        "median_by_graphs_alone": round(median_ms / float(np.median(graphs_ms)), 2),
+        "over_deadline": int(sum(value > config.deadline_ms for value in total_ms)),
+        "agents_mean": round(float(np.mean([len(result.agents.id_A) for result in results])), 1),
+        "steps_chosen": _counts([result.provenance.num_denoise_steps for result in results]),
+        "resident_mb": round(resident_mb(), 0),
+    }
+
+
+class _GraphsAlone:
+    """The model's graphs back to back in the planner's own sessions and threads: no cycle can be faster."""
+
+    def __init__(self, planner: Planner, rig: Rig, snapshot: SensorSnapshot) -> None:
+        self._backend: InferenceBackend = planner.backend
+        self._config, self._contract = planner.config, planner.contract
+        self._observation = FeatureBuilder(planner.contract, rig).build(snapshot)
+        self._threads = ThreadPoolExecutor(max_workers=self._config.num_threads)
+
+    def once_ms(self, num_agents: int) -> float:
+        """Duration of encoder, conditioner and all denoise steps, for the slots that so many agents take."""
+        slots = next(count for count in agent_slots(self._contract) if count >= num_agents)
+        tokens, numbers = plan_spec(self._contract).shape
+        assert tokens > slots
+        shares = [
+            np.zeros((part.stop - part.start, 1 + slots, numbers), dtype=np.float32)
+            for part in candidate_shares(self._config.num_candidates, self._config.num_threads)
+        ]
+        begin = time.perf_counter()
+        features = self._backend.encode(self._observation)
+        nobody = agent_tensors([], np.zeros((0, 3)), slots)
+        condition = self._backend.condition(features, self._observation, nobody)
+
+        def walk(x: np.ndarray) -> None:
+            for k in range(self._config.num_denoise_steps, 0, -1):
+                self._backend.predict_noise(x, k, condition)
+
+        list(self._threads.map(walk, shares))
+        return (time.perf_counter() - begin) * 1e3
+
+
+def _counts(values: list[int]) -> dict[str, int]:
+    """How often each value came, largest value first."""
+    return {str(value): values.count(value) for value in sorted(set(values), reverse=True)}
+
+
+def start_up(model: Path) -> dict[str, float]:
+    """Seconds and memory of a fresh Python process until a model has been loaded and warmed up."""
+    program = (
+        "import time, sys; begin = time.perf_counter()\n"
+        "from pathlib import Path\n"
+        "from transdiffuser_planner.core.planner_config import PlannerConfig\n"
+        "from transdiffuser_planner.core.rig import Rig\n"
+        "from transdiffuser_planner.messages.topic_map import PARAMS\n"
+        "from transdiffuser_planner.runtime.planner import Planner\n"
+        "Planner.load(Path(sys.argv[1]), Rig.load(PARAMS / 'rigs/carla.yaml'), PlannerConfig())\n"
+        "rss = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmRSS:'))\n"
+        "print(time.perf_counter() - begin, int(rss) / 1024, 'torch' in sys.modules)\n"
+    )
+    begin = time.perf_counter()
+    words = subprocess.run(
+        [sys.executable, "-c", program, str(model)], check=True, capture_output=True, text=True
+    ).stdout.split()
+    return {
+        "process_s": round(time.perf_counter() - begin, 2),
+        "model_ready_s": round(float(words[0]), 2),
+        "resident_mb": round(float(words[1]), 0),
+        "torch_imported": float(words[2] == "True"),
+    }

@@ -1,0 +1,158 @@
+"""What is measured along one drive of a suite, and what it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transdiffuser_planner.core.types import NotReady, PlanResult, Trajectory
+from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share
+from transdiffuser_planner.evaluation.closed_loop.ride_comfort import broken_limits
+from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
+from transdiffuser_planner.metrics.diversity import jitter_m
+from transdiffuser_planner.simulation.episode import END_OF_ROUTE_M
+from transdiffuser_planner.simulation.map.route import GlobalRoute
+from transdiffuser_planner.simulation.rollout.rollout import STEP_S, Cycle, trajectory_of
+from transdiffuser_planner.simulation.rollout.rollout_events import EventCounter, is_fallback
+from transdiffuser_planner.simulation.scenario import Scenario
+from transdiffuser_planner.simulation.world_state import EgoPose
+
+SHORT_TTC_S = 0.95
+JITTER_TIMES_S = np.linspace(0.5, 3.0, 6)
+LEFT_ROUTE, ROUTE_END = "left_route", "route_end"
+
+
+@dataclass(slots=True)
+class DriveMeter:
+    """Takes in a drive of a vehicle cycle by cycle."""
+
+    vehicle: VehicleModel
+    counter: EventCounter = field(default_factory=EventCounter)
+    poses: list[EgoPose] = field(default_factory=list)
+    ttc_s: list[float | None] = field(default_factory=list)
+    jitter: list[float] = field(default_factory=list)
+    fallbacks: list[tuple[int, str]] = field(default_factory=list)
+    _last: Trajectory | None = None
+
+    def see(self, cycle: Cycle) -> None:
+        """Take in one instant."""
+        self.counter.see(cycle)
+        self.poses.append(cycle.step.world.ego)
+        self.ttc_s.append(time_to_collision_s(cycle.step.world, self.vehicle))
+        if is_fallback(cycle):
+            self.fallbacks.append((cycle.step.world.stamp_ns, _reason(cycle)))
+        planned = trajectory_of(cycle.outcome)
+        if planned is not None:
+            if self._last is not None:
+                self.jitter.append(_jitter_m(planned, self._last))
+            self._last = planned
+
+    def result(self, cycle: Cycle, scenario: Scenario, route: GlobalRoute, expert_m: float) -> dict[str, Any]:
+        """All columns of one drive.
+
+        Args:
+            cycle: The last one.
+            scenario, route: Of the drive.
+            expert_m: How far the expert gets.
+        """
+        step, counter = cycle.step, self.counter
+        share = progress_share(step.progress_m, expert_m, at_route_end=step.end_reason == ROUTE_END)
+        off_road = len(counter.off_road_ns) / len(self.poses)
+        broken = broken_limits(self.poses)
+        short = [value for value in self.ttc_s if value is not None]
+        to_drive_m = route.length_m - END_OF_ROUTE_M - (step.route_s_m - step.progress_m)
+        reds = len(counter.red_light_ns)
+        score = driving_score(share, counter.contacts, reds, off_road, left_route=step.end_reason == LEFT_ROUTE)
+        return {
+            "map": Path(scenario.map_name).name,
+            "seed": scenario.seed,
+            "driving_score": round(score, 2),
+            "at_fault": counter.num_at_fault,
+            "others_fault": len(counter.contacts) - counter.num_at_fault,
+            "off_road_s": round(STEP_S * len(counter.off_road_ns), 1),
+            "red_lights": reds,
+            "left_route": step.end_reason == LEFT_ROUTE,
+            "route_completion": round(min(max(step.progress_m / max(to_drive_m, 1.0), 0.0), 1.0), 4),
+            "progress": round(share, 4),
+            "progress_m": round(step.progress_m, 1),
+            "expert_m": round(expert_m, 1),
+            "comfort": round(1.0 - float(np.any(list(broken.values()), axis=0).mean()), 4),
+            "uncomfortable": {name: round(float(steps.mean()), 4) for name, steps in broken.items() if steps.any()},
+            "ttc_min_s": round(min(short), 1) if short else None,
+            "ttc_short": round(sum(value <= SHORT_TTC_S for value in short) / len(self.poses), 4),
+            "jitter_m": round(float(np.mean(self.jitter)), 3) if self.jitter else None,
+            "fallbacks": round(counter.fallback_share, 4),
+            "duration_s": round(step.world.stamp_ns * 1e-9, 1),
+            "end_reason": step.end_reason,
+            "events": self._events(step.end_reason),
+        }
+
+    def _events(self, end_reason: str) -> list[dict[str, Any]]:
+        """What went wrong and when, in order of time; what lasts is one event."""
+        counter = self.counter
+        found = [
+            _event(c.stamp_ns, "collision" if c.at_fault else "hit by others", _contact_text(c))
+            for c in counter.contacts
+        ]
+        found += [_event(at, "red light", "passes a stop line while red") for at in counter.red_light_ns]
+        found += [
+            _event(at, "off road", f"a corner off the road for {lasts:.1f} s")
+            for at, lasts in _spells(counter.off_road_ns)
+        ]
+        close = [round(i * STEP_S * 1e9) for i, v in enumerate(self.ttc_s) if v is not None and v <= SHORT_TTC_S]
+        found += [
+            _event(at, "close", f"would touch within {SHORT_TTC_S} s, for {lasts:.1f} s")
+            for at, lasts in _spells(close)
+        ]
+        reasons = dict(self.fallbacks)
+        found += [_event(at, "fallback", f"{reasons[at]} ({lasts:.1f} s)") for at, lasts in _spells(list(reasons))]
+        if end_reason == LEFT_ROUTE:
+            found.append(
+                _event(round((len(self.poses) - 1) * STEP_S * 1e9), "left route", "leaves the route; the drive ends")
+            )
+        return sorted(found, key=lambda event: (event["time_s"], event["kind"]))
+
+
+def _event(stamp_ns: int, kind: str, text: str) -> dict[str, Any]:
+    return {"time_s": round(stamp_ns * 1e-9, 1), "kind": kind, "text": text}
+
+
+def _contact_text(contact: Any) -> str:
+    who = f"{contact.agent_class.name.lower()} {contact.agent_id}"
+    fault = "the ego's fault" if contact.at_fault else "not the ego's fault"
+    return f"{contact.kind.value.replace('_', ' ')}: {who} at {contact.relative_speed_mps:.1f} m/s, {fault}"
+
+
+def _spells(stamps_ns: list[int]) -> list[tuple[int, float]]:
+    """Begin and length in seconds of uninterrupted spells; pauses up to half a second do not interrupt."""
+    spells: list[list[int]] = []
+    for stamp_ns in stamps_ns:
+        if spells and stamp_ns - spells[-1][1] <= 500_000_000:
+            spells[-1][1] = stamp_ns
+        else:
+            spells.append([stamp_ns, stamp_ns])
+    return [(first, (last - first) * 1e-9 + STEP_S) for first, last in spells]
+
+
+def _reason(cycle: Cycle) -> str:
+    outcome = cycle.outcome
+    if isinstance(outcome, NotReady):
+        return f"no plan: {outcome.reason}"
+    assert isinstance(outcome, PlanResult)
+    return f"{outcome.rung.name.lower().replace('_', ' ')}: {outcome.reason}"
+
+
+def _jitter_m(plan: Trajectory, before: Trajectory) -> float:
+    """Mean distance of two plans at the same moments, up to 3 s after the later one."""
+    since_s = (plan.stamp_ns - before.stamp_ns) * 1e-9
+    last_s = min(plan.time_s_T[-1], before.time_s_T[-1] - since_s)
+    times = JITTER_TIMES_S[last_s + 1e-9 >= JITTER_TIMES_S]
+    return jitter_m(_positions(plan, times), _positions(before, times + since_s))
+
+
+def _positions(plan: Trajectory, times_s: Any) -> Any:
+    return np.stack([np.interp(times_s, plan.time_s_T, values) for values in (plan.x_m_T, plan.y_m_T)], axis=-1)

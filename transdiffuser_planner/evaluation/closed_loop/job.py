@@ -1,0 +1,139 @@
+"""One drive of a suite: a scenario and a planner in, its row, its recording and its cost out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transdiffuser_planner.core.errors import MachineError, PlannerError
+from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMeter
+from transdiffuser_planner.evaluation.closed_loop.playback_recorder import DriveRecorder
+from transdiffuser_planner.messages.definitions import make_message
+from transdiffuser_planner.planners.registry import PlannerSpec, make_planner, suite_config, suite_rig
+from transdiffuser_planner.simulation.expert_cache import expert_drive
+from transdiffuser_planner.simulation.message_stream import MessageStream
+from transdiffuser_planner.simulation.rollout.rollout import LiveDrive
+from transdiffuser_planner.simulation.rollout.rollout_bag import DriveBag
+from transdiffuser_planner.simulation.scenario import Scenario
+
+VERSION = 1
+"""Of what is measured; raised when the same drive would give another row."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuiteJob:
+    """Attributes:
+    key: Stands for everything that decides the row.
+    bag: Where to record the drive as a bag, if anywhere; does not decide the row.
+    """
+
+    scenario: Scenario
+    planner: PlannerSpec
+    key: str
+    bag: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobOutcome:
+    """Attributes:
+    row: Of the results; None when the scenario could not be driven.
+    reason: Why not.
+    may_succeed: Whether the machine failed, not the scenario, so that the job is to be tried again.
+    recording: For playback.
+    cost: What it took; the only part that differs from run to run.
+    """
+
+    key: str
+    planner: str
+    seed: int
+    map_name: str
+    row: dict[str, Any] | None
+    reason: str = ""
+    may_succeed: bool = False
+    recording: bytes = b""
+    cost: dict[str, float]
+
+
+def make_job(
+    scenario: Scenario,
+    planner: PlannerSpec,
+    identity: dict[str, Any],
+    vehicle: VehicleModel,
+    bags: Path | None = None,
+) -> SuiteJob:
+    """A job with its key.
+
+    Args:
+        scenario: To be driven.
+        planner: Drives.
+        identity: ``planner.identity()``, which costs reading files.
+        vehicle: Of the suite's rig.
+        bags: Folder for bags of the drives of models, one subfolder per planner; None records none.
+    """
+    described = {"version": VERSION, "scenario": asdict(scenario), "planner": identity}
+    if vehicle.differences():  # rows of the default car that earlier versions drove stay valid
+        described["vehicle"] = vehicle.to_dict()
+    text = json.dumps(described, sort_keys=True, default=str)
+    key = hashlib.sha256(text.encode()).hexdigest()[:24]
+    bag = bags / planner.label.replace(" ", "_") / f"seed{scenario.seed:05d}" if bags and planner.is_model else None
+    return SuiteJob(scenario=scenario, planner=planner, key=key, bag=bag)
+
+
+def run_job(job: SuiteJob) -> JobOutcome:
+    """Drive. What a user can cause ends as a reason, not as an exception."""
+    begin_s, begin_cpu_s = time.perf_counter(), _cpu_s()
+    row, reason, may_succeed, recording, plan_ms = None, "", False, b"", [0.0]
+    try:
+        row, recording, plan_ms = _drive(job)
+    except PlannerError as error:
+        reason, may_succeed = str(error), isinstance(error, MachineError)
+    return JobOutcome(
+        key=job.key,
+        planner=job.planner.label,
+        seed=job.scenario.seed,
+        map_name=job.scenario.map_name,
+        row=row,
+        reason=reason,
+        may_succeed=may_succeed,
+        recording=recording,
+        cost={
+            "cpu_s": round(_cpu_s() - begin_cpu_s, 2),
+            "wall_s": round(time.perf_counter() - begin_s, 2),
+            "plan_ms_median": round(float(np.median(plan_ms)), 2),
+            "plan_ms_p99": round(float(np.percentile(plan_ms, 99)), 2),
+        },
+    )
+
+
+def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
+    spec, scenario, rig = job.planner, job.scenario, suite_rig()
+    expert_m = expert_drive(scenario, rig.vehicle).progress_m
+    meter = DriveMeter(vehicle=rig.vehicle)
+    with LiveDrive(scenario, make_planner(spec), rig, suite_config(spec)) as live, ExitStack() as stack:
+        recorder = DriveRecorder(live)
+        bag = None
+        if job.bag is not None:
+            stream = MessageStream(make_message, live.rig, live.route, live.road_map)
+            bag = stack.enter_context(DriveBag(job.bag, stream, live.config, rig.vehicle))
+        for cycle in live.cycles():
+            meter.see(cycle)
+            recorder.see(cycle)
+            if bag is not None:
+                bag.write(cycle)
+    row = {"planner": spec.label, **meter.result(cycle, scenario, live.route, expert_m)}
+    return row, recorder.packed(), meter.counter.plan_ms or [0.0]
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of the traffic simulations it has started and ended."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in usage)

@@ -1,0 +1,241 @@
+"""The model card: README.md of a model folder, written from its manifest and from measured results, not by hand.
+
+Results are the JSON files that ``transdiffuser evaluate`` and ``transdiffuser benchmark`` write; they lie in the model
+folder below ``measured/`` and name the model they measured. ``closed_loop*.json`` are the ``summary.json`` of
+``evaluate suite``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.model_card.closed_loop_section import (
+    TEST_NOTE,
+    VALIDATION_NOTE,
+    driven_hash,
+    drives_section,
+    scorer_drives_section,
+)
+from transdiffuser_planner.evaluation.model_card.comparison_section import table_section
+from transdiffuser_planner.evaluation.model_card.selection_section import choice_section, tokens_section
+from transdiffuser_planner.evaluation.model_card.speed_section import (
+    budget_section,
+    cycle_section,
+    deadline_section,
+    node_section,
+    precision_section,
+    simulator_section,
+    when,
+)
+from transdiffuser_planner.reports.markdown_tables import ERROR_COLUMNS, markdown_table
+from transdiffuser_planner.runtime.inference.manifest import ModelManifest, load_manifest
+
+MEASURED = "measured"
+SAME = 1e-4
+"""Numbers of one network computed by different graphs differ by no more."""
+NEW_PARTS = ("tokens", "choice", "plan_table", "closed_loop_scorer", "precision", "score_int8")
+"""Results that the model of before cannot stand for: it could be told nothing, had no scorer, and other int8 graphs."""
+PARTS = (
+    "closed_loop",
+    "closed_loop_test",
+    "closed_loop_scorer",
+    "open_loop",
+    "plan_table",
+    "tokens",
+    "choice",
+    "planner",
+    "deadline_idle",
+    "deadline_loaded",
+    "node",
+    "budget",
+    "precision",
+    "score_fp32",
+    "score_int8",
+    "simulator",
+)
+
+
+def write_card(folder: Path) -> Path:
+    """Write ``README.md`` into a model folder.
+
+    Raises:
+        ModelError: The folder is not a whole model.
+        EvaluationError: A result belongs to another model or cannot be read.
+    """
+    manifest = load_manifest(folder)
+    measured = {part: _result(folder / MEASURED / f"{part}.json", manifest) for part in PARTS}
+    sections = [
+        _head(manifest),
+        _recipe(manifest),
+        drives_section(measured["closed_loop"], "validation scenarios", VALIDATION_NOTE),
+        drives_section(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
+        _open_loop(measured["open_loop"]),
+        table_section(manifest, measured["plan_table"]),
+        tokens_section(manifest, measured["tokens"]),
+        choice_section(manifest, measured["choice"]),
+        scorer_drives_section(measured["closed_loop_scorer"]),
+        cycle_section(measured["planner"]),
+        deadline_section([measured["deadline_idle"], measured["deadline_loaded"]]),
+        node_section(measured["node"]),
+        budget_section(measured["budget"]),
+        precision_section(measured["precision"], [measured["score_fp32"], measured["score_int8"]]),
+        simulator_section(measured["simulator"]),
+        _limits(),
+    ]
+    path = folder / "README.md"
+    path.write_text("\n\n".join(section.strip() for section in sections if section) + "\n", encoding="utf-8")
+    return path
+
+
+def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
+    """One measured result, or None when it was not measured."""
+    if not path.is_file():
+        return None
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise EvaluationError(f"result {path}: is not JSON ({error}); measure again") from None
+    is_suite = path.stem.startswith("closed_loop")
+    measured = driven_hash(data) if is_suite else data.get("model_hash", manifest.model_hash)
+    before = manifest.training.get("before", {})
+    if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in NEW_PARTS:
+        was = (
+            f"measured with model {measured[:12]}, which could not be told action tokens; untold, both compute the same"
+        )
+        return data | {"note": f"{data['note'].rstrip('.')}. {was.capitalize()}" if "note" in data else was}
+    if measured != manifest.model_hash:
+        raise EvaluationError(
+            f"result {path}: measured model {measured[:12]}, the folder holds {manifest.model_hash[:12]}; measure again"
+        )
+    return data
+
+
+def _head(manifest: ModelManifest) -> str:
+    contract = manifest.contract
+    return f"""
+# Model `{manifest.name}`
+
+TransDiffuser of this project at the size `{manifest.name}`: {len(contract.segments)} front cameras in one
+{contract.image_width}x{contract.image_height} view, LiDAR as a {contract.lidar_cells}x{contract.lidar_cells} histogram,
+{contract.num_plan_steps} poses over {contract.plan_times_s[-1]:g} s for the vehicle and up to {contract.num_agents} agents,
+{contract.num_candidates} candidates, {contract.num_denoise_steps} denoise steps. Model hash `{manifest.model_hash[:12]}`.
+
+This page is written by `transdiffuser evaluate card {manifest.folder.as_posix()}` from the manifest and from the results in
+`{MEASURED}/`."""
+
+
+def _recipe(manifest: ModelManifest) -> str:
+    training = manifest.training
+    first = training.get("before", training)
+    data, recipe = first.get("data", {}), first.get("recipe", {})
+    if not data or not recipe:
+        return "## Training\n\nThe manifest does not say how this model was trained."
+    note = f"{first['note']}\n" if "note" in first else ""
+    last, folder = data["last_seed"] + 1, manifest.folder.as_posix()
+    export = f"transdiffuser export runs/tiny {_SETS['export']} --out {folder}"
+    return f"""
+## Training
+
+In simulation only: {data["bags"]} drives of seeds 0 to {data["last_seed"]} (plain and perturbed variants; drives in which
+traffic overlaps or stands are left out), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them standing.
+{note}Code: commit `{first.get("commit", "unknown")[:12]}`.{_parity(training)}
+
+```
+transdiffuser simulate --record data/bags/train --seeds 0:{last} --variants 3
+transdiffuser simulate --record data/bags/validation --seeds 8100:8120 --variants 2
+transdiffuser dataset data/bags/train --out data/samples/train
+transdiffuser dataset data/bags/validation --out data/samples/validation
+transdiffuser train {_SETS["train"]} --out runs/tiny
+{export}
+```
+
+{_stages(recipe, ("encoder", "decoder", "baselines"))}
+
+Seed {recipe["seed"]}; everything else of the recipe is in `manifest.json`.{_grown(manifest)}"""
+
+
+def _grown(manifest: ModelManifest) -> str:
+    """What was taught to the model afterwards."""
+    training, folder = manifest.training, manifest.folder.as_posix()
+    if "before" not in training:
+        return ""
+    data, recipe, before = training["data"], training["recipe"], training["before"]
+    stages = ("decoder", "scorer") if "scorer" in manifest.graphs else ("decoder",)
+    told = "--recipe transdiffuser_planner/params/recipes/tiny_tokens.yaml"
+    export = f"transdiffuser export runs/told --grown-from {folder} {_SETS['export']} --out {folder}"
+    commands = f"""cp runs/tiny/encoder.safetensors runs/tiny/normalizer.json runs/told/
+transdiffuser train --stage decoder --start-from runs/tiny {told} \\
+    {_SETS["train"]} --out runs/told"""
+    if "scorer" in manifest.graphs:
+        commands += f"""
+for first in 0 1; do transdiffuser evaluate plans --model {folder} --first $first \\
+    --bags data/bags/train --samples data/samples/train --out data/scored/train/$first; done
+transdiffuser train --stage scorer {told} \\
+    --samples data/scored/train --validation data/scored/validation --out runs/told"""
+    note = f" {training['note']}" if "note" in training else ""
+    return f"""
+
+Action tokens were taught afterwards, on {data["bags"]} of these drives ({data["samples"]} samples): only what reads them was
+trained, so without them plans are those of before (model `{before["model_hash"][:12]}`, largest difference
+{before["difference"]:.1e}).{note} Code: commit `{training.get("commit", "unknown")[:12]}`.
+
+```
+{commands}
+{export}
+```
+
+{_stages(recipe, stages)}"""
+
+
+_SETS = {
+    "train": "--samples data/samples/train --validation data/samples/validation",
+    "export": "--samples data/samples/validation --trained-on data/samples/train",
+}
+
+
+def _stages(recipe: dict[str, Any], names: Sequence[str]) -> str:
+    columns = {"stage": "stage", "epochs": "epochs", "batch_size": "batch", "learning_rate": "largest learning rate"}
+    return markdown_table([{"stage": name, **recipe[name]} for name in names if name in recipe], columns)
+
+
+def _parity(training: dict[str, Any]) -> str:
+    found = ", ".join(f"{name} {value:.1e}" for name, value in training.get("parity", {}).items())
+    return f" Largest difference between ONNX and PyTorch: {found}." if found else ""
+
+
+def _open_loop(data: dict[str, Any] | None) -> str:
+    if data is None:
+        return "## Open loop\n\nNot measured for this model."
+    return f"""
+## Open loop, unseen samples
+
+Distance of the planned from the driven rear axle over 4 s (mean) and at 4 s, {data["candidates"]} candidates. "Eventful":
+samples in which constant velocity ends more than 4 m off. The oracle knows the future: a bound, not a planner.
+{_trained_on(data)}{when(data)}
+
+```
+transdiffuser train --stage baselines --model models/tiny --samples data/samples/train \\
+    --validation data/samples/validation --out runs/baselines
+transdiffuser export runs/baselines --baselines --model models/tiny --samples data/samples/validation
+transdiffuser evaluate open-loop --baselines runs/baselines --samples data/samples/validation --limit {data["rows"][0]["samples"]}
+```
+
+{markdown_table(data["rows"], ERROR_COLUMNS)}"""
+
+
+def _trained_on(data: dict[str, Any]) -> str:
+    known = data.get("baseline_data")
+    return "" if known is None else f"The MLPs and the regression head were trained on {known['samples']} samples. "
+
+
+def _limits() -> str:
+    return """
+## Limits
+
+- Trained and measured in this project's simulator only. It never saw a real picture: do not drive a car with it.
+- The simulator's pictures are simple; nothing here says how it would do in CARLA.
+- Selection among the candidates sees what the planner perceives, not what is there."""

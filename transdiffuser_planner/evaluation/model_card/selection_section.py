@@ -1,0 +1,70 @@
+"""Sections of the model card about what steers the plan: action tokens and the scorer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transdiffuser_planner.evaluation.model_card.speed_section import when
+from transdiffuser_planner.evaluation.open_loop.instruction_following import FOLLOWED_M
+from transdiffuser_planner.reports.markdown_tables import CHOICE_COLUMNS, TOKEN_COLUMNS, markdown_table
+from transdiffuser_planner.runtime.inference.manifest import ModelManifest
+
+
+def tokens_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
+    """What the model does when it is told something."""
+    size = manifest.contract.codebook_size
+    if not size:
+        return "## Action tokens\n\nThis model takes none."
+    if data is None:
+        return f"## Action tokens\n\n{size} tokens; how well plans follow them was not measured."
+    error, others = data["reconstruction_m"], next(row for row in data["rows"] if row["manoeuvre"].startswith("all"))
+    plans, interval_s = data["plans_encoded"], manifest.contract.plan_interval_s
+    told, untold = (100.0 * others[f"followed_{key}"] for key in ("with", "without"))
+    return f"""
+## Action tokens
+
+{size} tokens, each a motion of {interval_s:g} s, learnt from driven plans. {plans} unseen driven plans, encoded and
+decoded, come back within {error["ade_mean"]} m (ADE over 4 s, mean; 99th percentile {error["ade_p99"]} m, worst
+{error["ade_worst"]} m).
+
+In unseen moments the model is told to do something else that the road allows (it must end 3 m or more from what was driven,
+on road that nobody stands on), and what was driven. The plan is the candidate nearest to the mean; it follows when it ends
+within {FOLLOWED_M:g} m of where it was told to. Told another manoeuvre than the driven one it followed in {told:.1f} %
+of {others["moments"]} moments; without tokens it would have ended there in {untold:.1f} %. "Without" columns: the
+same moments without tokens.{_drawn(data)} {when(data)}
+
+```
+transdiffuser evaluate tokens --model {manifest.folder.as_posix()} --samples data/samples/validation
+```
+
+{markdown_table(data["rows"], TOKEN_COLUMNS)}"""
+
+
+def _drawn(data: dict[str, Any]) -> str:
+    return f" Every denoise step draws candidates that way (`token_pull` {data['pull']:g})." if "pull" in data else ""
+
+
+def choice_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
+    """What the scorer's choice is worth."""
+    if "scorer" not in manifest.graphs:
+        return "## Scorer\n\nThis model has none: rules choose among the candidates (`selection: rules`)."
+    if data is None:
+        return "## Scorer\n\nWhat it is worth was not measured."
+    count, moments, folder = data["candidates"], data["moments"], manifest.folder.as_posix()
+    return f"""
+## Scorer
+
+Predicts the PDM sub-scores of every candidate from the scene; learnt from the project's own PDM scorer. PDM score v1.1
+(percent) of what is chosen among {count} candidates in {moments} unseen moments, against recorded traffic. The oracle knows
+the future: a bound, not a planner. The scorer's candidate is taken by the planner's own selection with `selection: scorer` (rules
+are the default), as far as recorded frames hold what it sees: LiDAR points and the previous plan are missing, agents are the
+labelled ones.
+{when(data)}
+
+```
+transdiffuser evaluate plans --model {folder} --bags data/bags/validation \\
+    --samples data/samples/validation --out data/scored/validation
+transdiffuser evaluate choice --model {folder} --plans data/scored/validation
+```
+
+{markdown_table(data["rows"], CHOICE_COLUMNS)}"""

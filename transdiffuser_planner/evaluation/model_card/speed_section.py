@@ -1,0 +1,204 @@
+"""The model card's sections on speed: cycles, deadline, node, budget, precision, simulator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transdiffuser_planner.reports.markdown_tables import markdown_table
+
+Measured = dict[str, Any] | None
+
+_CYCLE_COLUMNS = {
+    "precision": "precision",
+    "busy_processes": "busy processes",
+    "p50": "median ms",
+    "p95": "p95",
+    "p99": "p99",
+    "max": "max",
+    "jitter": "jitter",
+    "graphs": "graphs alone, median",
+    "by_graphs": "cycle / graphs",
+    "reference": "R ms",
+    "median_in_r": "median in R",
+    "p99_in_r": "p99 in R",
+}
+_DEADLINE_COLUMNS = {
+    "busy_processes": "busy processes",
+    "cycles": "cycles",
+    "missed": "missed",
+    "p50": "median ms",
+    "p99": "p99",
+    "max": "max",
+    "none": "model's plans",
+    "last": "last plan",
+    "stops": "stops",
+    "full": "all candidates and steps",
+}
+_BUDGET_COLUMNS = {
+    "budget_ms": "budget ms",
+    "model_plans_share": "model's plans",
+    "candidates_mean": "candidates",
+    "steps_mean": "steps",
+    "pdm_score": "PDM score",
+    "ade_4s_m": "ADE m",
+    "jitter_m": "jitter m",
+    "latency_p99_ms": "p99 ms",
+}
+_WORK_COLUMNS = {
+    "candidates": "candidates",
+    "steps": "steps",
+    "pdm_score": "PDM score",
+    "ade_4s_m": "ADE m",
+    "best_ade_m": "nearest candidate's ADE m",
+    "jitter_m": "jitter m",
+    "model_plans_share": "model's plans",
+}
+
+
+def when(data: dict[str, Any]) -> str:
+    """Date and machine of a result, and what else must be said of it."""
+    note = data.get("note", "")
+    return f"Measured {data['date']} on {data['machine']}." + (
+        f" {note[0].upper()}{note[1:].rstrip('.')}." if note else ""
+    )
+
+
+def cycle_section(data: Measured) -> str:
+    """Latency of planning cycles."""
+    if data is None:
+        return "## Speed\n\nNot measured for this model."
+    result = data["planner"]
+    rows = [
+        {
+            **run,
+            **run["cycle_ms"],
+            "graphs": run["graphs_alone_ms"]["p50"],
+            "by_graphs": run["median_by_graphs_alone"],
+            "reference": run["reference_ms"]["p50"],
+        }
+        for run in result["runs"]
+    ]
+    first, start = result["runs"][0], result["start_up"]
+    stages = ", ".join(f"{name} {value['p50']:g}" for name, value in first["stage_ms"].items())
+    return f"""
+## Speed
+
+Planning cycles on simulated frames with {first["agents_mean"]:g} agents on average, {first["candidates"]} candidates,
+{first["denoise_steps"]} denoise steps, {first["threads"]} threads (`transdiffuser benchmark planner`). R is ONNX Runtime's
+fp32 3x3 convolution of 256 channels on 64x64 with two threads, measured in turns with the cycles; "graphs alone" are the
+model's graphs back to back. Beside busy processes cycles have the node's budget and make fewer steps. {when(data)}
+
+{markdown_table(rows, _CYCLE_COLUMNS)}
+
+Stages, median ms, of the first row: {stages}. A fresh process has the model ready after {start["model_ready_s"]:g} s and takes
+{start["resident_mb"]:g} MB."""
+
+
+def deadline_section(runs: list[Measured]) -> str:
+    """Deadlines kept and missed in closed loop."""
+    known = [run for run in runs if run is not None]
+    if not known:
+        return ""
+    rows = []
+    for run in known:
+        result = run["deadline"]
+        rungs = result["rungs"]
+        stops = rungs.get("COMFORT_STOP", 0) + rungs.get("EMERGENCY_STOP", 0)
+        rows.append(
+            {
+                **result,
+                **result["latency_ms"],
+                "none": rungs.get("NONE", 0),
+                "last": rungs.get("LAST_PLAN", 0),
+                "stops": stops,
+                "full": result["candidates_x_steps"].get("30 x 10", 0),
+            }
+        )
+    chosen = "; ".join(
+        f"with {run['deadline']['busy_processes']} busy processes "
+        + ", ".join(f"{name}: {count}" for name, count in run["deadline"]["candidates_x_steps"].items())
+        for run in known
+    )
+    return f"""
+### Deadline
+
+Closed-loop cycles at 10 Hz of simulated time through the node's watchdog and budget, deadline
+{known[0]["deadline"]["deadline_ms"]:g} ms (`transdiffuser benchmark deadline --load N`). {when(known[-1])}
+
+{markdown_table(rows, _DEADLINE_COLUMNS)}
+
+Candidates x denoise steps, how often: {chosen}."""
+
+
+def node_section(data: Measured) -> str:
+    """The node as a process."""
+    if data is None:
+        return ""
+    result = data["node"]
+    memory, latency = result["resident_mb"], result["latency_ms"]
+    return f"""
+### The node
+
+{result["minutes"]:g} minutes over DDS at 10 Hz (`transdiffuser benchmark node`): first plan {result["first_plan_s"]:g} s after
+the process was started, {result["plans"]} plans of {result["frames"]} frames, {result["missed"]} later than the deadline, latency
+median {latency["p50"]:g}, p99 {latency["p99"]:g}, worst {latency["max"]:g} ms; memory {memory["first"]:g} MB at first,
+{memory["last"]:g} MB at the end, growing {result["growth_mb_per_hour"]:g} MB an hour; {100 * result["cpu_share_of_one_core"]:.0f} %
+of one core. {when(data)}"""
+
+
+def budget_section(data: Measured) -> str:
+    """Quality against time."""
+    if data is None:
+        return ""
+    result = data["budget"]
+    return f"""
+### Quality against time
+
+The same {len(result["drives"])} unseen drives of the expert, planned with less and less time for a cycle on this machine, and
+with less and less work without a clock (`transdiffuser benchmark budget`). The score is NAVSIM's PDM score against the
+recorded traffic, 0 to 1; a vehicle that brakes to a stop scores high there, so compare rows in which the model's plans are
+driven. {when(data)}
+
+![PDM score against budget](../../docs/images/budget.png)
+
+{markdown_table(result["by_budget"], _BUDGET_COLUMNS)}
+
+{markdown_table(result["by_work"], _WORK_COLUMNS)}"""
+
+
+def simulator_section(data: Measured) -> str:
+    """The simulator."""
+    if data is None:
+        return ""
+    result = data["simulator"]
+    return f"""
+### The simulator
+
+At this model's rig, one core, {result["agents_mean"]:g} agents around the vehicle (`transdiffuser benchmark simulator`):
+{result["times_real_time"]:g} times real time at 10 Hz, {result["ms_per_step"]:g} ms a step. {when(data)}"""
+
+
+def precision_section(data: Measured, scores: list[Measured]) -> str:
+    """What int8 does to plans; scores are results of ``benchmark budget`` in fp32 and int8 over the same drives."""
+    if data is None:
+        return ""
+    shift, error, graphs = data["shift_m"], data["mean_error_m"], data["graphs_ms"]
+    known = [score["budget"] for score in scores if score is not None]
+    scored = (
+        ""
+        if not known
+        else (
+            f" PDM score over {known[0]['by_work'][-1]['plans']} plans of {len(known[0]['drives'])} other unseen drives "
+            "(`benchmark budget --no-clock --work 30x10 --precision`), of 100: "
+            + ", ".join(f"{score['precision']} {100.0 * score['by_work'][-1]['pdm_score']:.2f}" for score in known)
+            + "."
+        )
+    )
+    return f"""
+### int8
+
+`precision: int8` runs {" and ".join(data["int8_graphs"])} in static int8 (QDQ, per channel, calibrated on training samples, made
+by `transdiffuser quantize`); the other graphs got no faster and stay fp32. On {data["scenes"]} unseen samples with the same
+noise, sampled plans move by {shift["mean"]:g} m on average, {shift["p95"]:g} m at the 95th percentile, {shift["worst"]:g} m at
+worst. Error of the mean plan: fp32 {error["fp32"]:g} m, int8
+{error["int8"]:g} m. Graphs of a cycle on one thread: {graphs["fp32"]:g} ms, {graphs["int8"]:g} ms.{scored} {when(data)}"""

@@ -1,0 +1,1 @@
+"""Plans compared with recorded drives. Imports data, metrics, runtime and planners."""

@@ -1,0 +1,58 @@
+"""What the choice among a model's candidates is worth in PDM score, in recorded moments that were not trained on.
+
+Not reactive: everyone else does what was recorded. Letters: S moments, M candidates, Q sub-scores.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
+from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
+from transdiffuser_planner.evaluation.open_loop.driving_selection import DrivingChoice
+from transdiffuser_planner.evaluation.open_loop.ego_errors import nearest_to_mean
+from transdiffuser_planner.planners.planner_names import NEAREST_TO_MEAN, ONE, ORACLE, SCORER, SELECTIONS
+from transdiffuser_planner.planning.selection.predicted_pdm_score import pdm_score
+from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+
+FloatArray = NDArray[np.float64]
+
+
+def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str, Any]]:
+    """One row per way to choose: mean sub-scores and PDMS in percent.
+
+    Raises:
+        ModelError: The model has no scorer.
+    """
+    count = plans.num_candidates
+    raw = plans.gather(np.arange(len(plans)))
+    truth_SMQ = raw["score"][:, :count].astype(np.float64)
+    total_SM = pdm_score(truth_SMQ)
+    pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
+    driven = DrivingChoice(backend.manifest.contract, backend.manifest.vehicle)
+    scored = [_chosen(backend, driven, raw, row, count) for row in range(len(plans))]
+    nearest = np.abs(pose_SMT3 - nearest_to_mean(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
+    picked = {NEAREST_TO_MEAN: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}
+    rows = [_row(ONE, truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
+    for name, index in picked.items():
+        each = np.arange(len(plans))
+        rows.append(_row(name, truth_SMQ[each, index], total_SM[each, index]))
+    return rows
+
+
+def _chosen(
+    backend: InferenceBackend, driven: DrivingChoice, raw: dict[str, NDArray[Any]], row: int, count: int
+) -> int:
+    """Index of the candidate that the planner's selection takes in one frame, by the scorer's prediction."""
+    joint = np.concatenate([raw["pose"][row][:count, None], raw["agent_pose"][row][:count]], axis=1)
+    tensors = {name: raw[name][row : row + 1] for name in SCORER_INPUTS}
+    subscore_MQ = backend.score(joint, tensors, tensors, tensors)
+    return driven.index(joint.astype(np.float64), subscore_MQ, {name: value[0] for name, value in tensors.items()})
+
+
+def _row(name: str, score_SQ: FloatArray, total_S: FloatArray) -> dict[str, Any]:
+    parts = {key: round(100.0 * float(score_SQ[:, q].mean()), 2) for q, key in enumerate(SCORE_NAMES)}
+    return {"choice": name, "title": SELECTIONS[name].title, **parts, "pdms": round(100.0 * float(total_S.mean()), 2)}

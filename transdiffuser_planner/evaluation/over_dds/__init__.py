@@ -1,0 +1,1 @@
+"""Suites through real nodes over DDS. Imports evaluation/closed_loop."""

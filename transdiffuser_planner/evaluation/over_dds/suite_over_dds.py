@@ -1,0 +1,175 @@
+"""The same scenarios through real nodes: simulator, planner and tracker as processes that talk over DDS."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.over_dds.process_group import ProcessGroup, private_ros_environment
+from transdiffuser_planner.planners.registry import PlannerSpec
+from transdiffuser_planner.reports.markdown_tables import markdown_table, save_json
+from transdiffuser_planner.simulation.scenario import Scenario
+
+START_TIMEOUT_S = 60.0
+STAND_BACK = 5
+TOLERANCE_M, TOLERANCE_SHARE = 10.0, 0.10
+"""By so much progress may differ: over DDS a plan is older when it is driven, and traffic reacts to where the ego is."""
+_COLUMNS = {
+    "seed": "seed",
+    "map": "map",
+    "events": "at fault / others / off road s, in process",
+    "ros_events": "over DDS",
+    "progress_m": "progress m, in process",
+    "ros_progress_m": "over DDS",
+    "late_steps": "late steps",
+    "agree": "agree",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RosDrive:
+    """What the simulator node says about its drive."""
+
+    at_fault: int
+    others_fault: int
+    off_road_s: float
+    progress_m: float
+    end_reason: str
+    late_steps: int
+
+    @staticmethod
+    def read(path: Path) -> RosDrive:
+        """Read its result file."""
+        result = json.loads(path.read_text(encoding="utf-8"))
+        return RosDrive(
+            at_fault=result["at_fault_collisions"],
+            others_fault=result["other_collisions"],
+            off_road_s=result["off_road_s"],
+            progress_m=result["progress_m"],
+            end_reason=result["end_reason"],
+            late_steps=result["late_steps"],
+        )
+
+
+def agreement(row: dict[str, Any], drive: RosDrive) -> dict[str, Any]:
+    """One line of the comparison.
+
+    Args:
+        row: The drive in one process.
+        drive: The same scenario over DDS.
+    """
+    events = (row["at_fault"], row["others_fault"], row["off_road_s"])
+    ros_events = (drive.at_fault, drive.others_fault, drive.off_road_s)
+    allowed_m = max(TOLERANCE_M, TOLERANCE_SHARE * row["progress_m"])
+    is_near = abs(drive.progress_m - row["progress_m"]) <= allowed_m
+    is_same = [bool(value) for value in events] == [bool(value) for value in ros_events]
+    return {
+        "seed": row["seed"],
+        "map": row["map"],
+        "events": " / ".join(f"{value:g}" for value in events),
+        "ros_events": " / ".join(f"{value:g}" for value in ros_events),
+        "progress_m": row["progress_m"],
+        "ros_progress_m": drive.progress_m,
+        "end_reason": [row["end_reason"], drive.end_reason],
+        "late_steps": drive.late_steps,
+        "agree": is_near and is_same and row["end_reason"] == drive.end_reason,
+    }
+
+
+def drive_over_ros(
+    folder: Path, spec: PlannerSpec, scenario: Scenario, map_name: str | None, realtime_factor: float
+) -> RosDrive:
+    """Drive one scenario with real nodes.
+
+    Args:
+        folder: For logs and the result.
+        spec, scenario: The model, and where it drives.
+        map_name: Instead of the seed's own.
+        realtime_factor: Simulated seconds per second.
+
+    Raises:
+        EvaluationError: A process ended early or the drive took far too long.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    result = folder / "result.json"
+    result.unlink(missing_ok=True)
+    group = ProcessGroup({**os.environ, **private_ros_environment()}, folder)
+    timed = ["--ros-args", "-p", "use_sim_time:=true"]
+    simulate = [
+        "simulate",
+        "--seed",
+        str(scenario.seed),
+        "--duration",
+        f"{scenario.duration_s:g}",
+        "--result",
+        str(result),
+    ]
+    simulate += ["--wait", f"{START_TIMEOUT_S:g}", "--realtime-factor", f"{realtime_factor:g}"]
+    simulate += [] if map_name is None else ["--map", map_name]
+    try:
+        plan = ["plan", "--preset", "carla", "--model", str(spec.model), *timed]
+        plan += ["-p", f"precision:={spec.precision}", "-p", f"selection:={spec.selection}"]
+        group.start("planner", plan)
+        group.start("tracker", ["track", "--preset", "carla", *timed])
+        group.start("simulator", simulate, niceness=STAND_BACK)
+        _wait(group, folder, 2.0 * START_TIMEOUT_S + 10.0 * scenario.duration_s / realtime_factor)
+    finally:
+        group.stop()
+    return RosDrive.read(result)
+
+
+def _wait(group: ProcessGroup, folder: Path, patience_s: float) -> None:
+    """Until the simulator has ended.
+
+    Raises:
+        EvaluationError: A process ended early or the drive took far too long.
+    """
+    # A machine that cannot keep up drives slower than asked for; ten times slower is another problem.
+    deadline = time.monotonic() + patience_s
+    while group.exit_status("simulator") is None:
+        for name in ("planner", "tracker"):
+            if group.exit_status(name) is not None:
+                raise EvaluationError(f"the {name} ended early: {group.last_line(name)}; see {group.log(name)}")
+        if time.monotonic() > deadline:
+            raise EvaluationError(f"a drive over ROS 2 does not come to an end; see {folder}")
+        time.sleep(0.2)
+    if group.exit_status("simulator") != 0 or not (folder / "result.json").is_file():
+        raise EvaluationError(f"the simulator failed: {group.last_line('simulator')}; see {group.log('simulator')}")
+
+
+def compare_over_ros(
+    folder: Path,
+    spec: PlannerSpec,
+    drawn: list[Scenario],
+    rows: dict[int, dict[str, Any] | None],
+    map_name: str | None,
+    realtime_factor: float,
+) -> int:
+    """Drive all scenarios over DDS one after the other, print how they agree, write ``ros.json``.
+
+    Returns:
+        Exit status: 0 if every drive agrees.
+    """
+    lines = []
+    for scenario in drawn:
+        row = rows.get(scenario.seed)
+        if row is None:
+            continue
+        print(f"seed {scenario.seed} over ROS 2", file=sys.stderr)
+        drive = drive_over_ros(folder / f"seed{scenario.seed}", spec, scenario, map_name, realtime_factor)
+        lines.append(agreement(row, drive))
+    num_agreeing = sum(line["agree"] for line in lines)
+    print(f"\n{markdown_table(lines, _COLUMNS)}\n")
+    print(
+        f"{num_agreeing} of {len(lines)} agree: the same kinds of events, the same end, progress within "
+        f"{TOLERANCE_M:g} m or {100 * TOLERANCE_SHARE:g} %; real time x {realtime_factor:g}"
+    )
+    content = {"planner": spec.label, "realtime_factor": realtime_factor, "agreeing": num_agreeing, "drives": lines}
+    save_json(folder / "ros.json", content)
+    return 0 if num_agreeing == len(lines) else 1

@@ -1,0 +1,1 @@
+"""PDM scores of scene files. Imports metrics and data."""

@@ -1,0 +1,1 @@
+"""Adapters to other projects. Imports everything but cli."""

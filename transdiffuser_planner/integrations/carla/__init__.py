@@ -1,0 +1,1 @@
+"""CARLA through its ROS bridge. Imports ros and messages."""

@@ -1,0 +1,43 @@
+"""CARLA's ROS bridge: its topics under any role name, and where the tracker drives.
+
+The simulator of this package publishes the same topics, so everything here serves both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+
+ROLE_NAME = "ego_vehicle"
+_PLANNER_OUTPUT = "/transdiffuser_planner/output"
+
+
+def topic_map(role_name: str = ROLE_NAME, topics_file: Path = PARAMS / "topics/carla.yaml") -> TopicMap:
+    """Topics of CARLA's bridge for a vehicle with the given role name."""
+    found = TopicMap.load(topics_file)
+    if role_name == ROLE_NAME:
+        return found
+
+    def renamed(topic: str) -> str:
+        return topic.replace(f"/carla/{ROLE_NAME}/", f"/carla/{role_name}/")
+
+    single = {
+        name: renamed(getattr(found, name))
+        for name in TopicMap.__dataclass_fields__
+        if name not in ("images", "camera_infos")
+    }
+    return TopicMap(
+        images={name: renamed(topic) for name, topic in found.images.items()},
+        camera_infos={name: renamed(topic) for name, topic in found.camera_infos.items()},
+        **single,
+    )
+
+
+def tracker_remappings(topics: TopicMap, role_name: str = ROLE_NAME) -> list[tuple[str, str]]:
+    """(private name, topic) of the tracker."""
+    return [
+        ("~/input/trajectory", f"{_PLANNER_OUTPUT}/trajectory"),
+        ("~/input/odometry", topics.odometry),
+        ("~/output/ackermann_cmd", f"/carla/{role_name}/ackermann_cmd"),
+    ]

@@ -1,0 +1,66 @@
+"""Feeds recorded or received messages into a snapshot assembler, one decoder per input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.messages.input_registry import InputSpec, SnapshotSink, mapped_inputs
+from transdiffuser_planner.messages.missing_fields import lacking_fields_refused
+from transdiffuser_planner.messages.topic_map import TopicMap
+
+_MAX_REASON = 300
+
+
+class MessageFeeder:
+    """Knows which topic is which input."""
+
+    def __init__(self, topics: TopicMap, sink: SnapshotSink) -> None:
+        self._sink = sink
+        self._inputs: dict[str, tuple[InputSpec, str]] = {
+            topic: (spec, camera) for spec, camera, topic in mapped_inputs(topics)
+        }
+        self.sensor_topics = {topic for topic, (spec, _) in self._inputs.items() if spec.is_frame}
+        self.every_cycle_topics = {topic for topic, (spec, _) in self._inputs.items() if spec.is_every_cycle}
+
+    def feed(self, topic: str, log_time_ns: int, message: Any) -> str | None:
+        """Decode one message and hand it on.
+
+        Args:
+            topic: Where it came from; unknown topics are ignored.
+            log_time_ns: Its time for types that carry no stamp.
+            message: rosbags' or rclpy's.
+
+        Returns:
+            Why the value was refused, in one line, or None.
+        """
+        found = self._inputs.get(topic)
+        if found is None:
+            return None
+        spec, camera = found
+        try:
+            _check_stamp(message, topic)
+            with lacking_fields_refused(topic):
+                reason = spec.add(self._sink, spec.decode(message, camera), log_time_ns, camera)
+        except InputError as error:
+            reason = str(error)
+        return reason and _one_line(reason)
+
+
+def _check_stamp(message: Any, topic: str) -> None:
+    """Refuse a header stamp that is no time; messages without a header pass.
+
+    Raises:
+        InputError: Nanoseconds are a whole second or more.
+    """
+    header = getattr(message, "header", None)
+    if header is None:
+        return
+    if int(header.stamp.nanosec) >= 10**9:
+        raise InputError(f"{topic}: stamp is no time: its nanoseconds are a whole second or more")
+
+
+def _one_line(text: str) -> str:
+    """A reason that fits a log line and a diagnostic, whatever text came in the message."""
+    line = text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text[: _MAX_REASON + 1])
+    return line if len(line) <= _MAX_REASON else line[: _MAX_REASON - 3] + "..."

@@ -1,0 +1,77 @@
+"""Which topic of a bag or robot carries which input of the planner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import yaml
+
+from transdiffuser_planner.core.errors import ConfigError
+
+PARAMS = Path(__file__).resolve().parents[1] / "params"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TopicMap:
+    """Topic names; an empty name means the input is not there.
+
+    Attributes:
+        images, camera_infos: Rig camera name -> topic of its pictures and of its CameraInfo.
+        lidar, odometry, acceleration, route, command, speed_limit, traffic_signal, action_tokens: The planner's other
+            inputs.
+        objects, map: Ground truth for training labels and scoring.
+    """
+
+    images: dict[str, str] = field(default_factory=dict)
+    camera_infos: dict[str, str] = field(default_factory=dict)
+    lidar: str = ""
+    odometry: str = ""
+    acceleration: str = ""
+    route: str = ""
+    command: str = ""
+    speed_limit: str = ""
+    traffic_signal: str = ""
+    action_tokens: str = ""
+    objects: str = ""
+    map: str = ""
+
+    @staticmethod
+    def load(path: str | Path) -> TopicMap:
+        """Read a mapping from YAML.
+
+        Raises:
+            ConfigError: Unreadable file, unknown key or wrong type.
+        """
+        try:
+            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"topic file {path}: cannot be read ({error.strerror})") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"topic file {path}: not valid YAML ({str(error).splitlines()[0]})") from None
+        known = {item.name: item for item in fields(TopicMap)}
+        if not isinstance(data, dict) or set(data) - set(known):
+            raise ConfigError(f"topic file {path}: expected a mapping with keys among {sorted(known)}")
+        for name, value in data.items():
+            mapping = name in ("images", "camera_infos")
+            if not isinstance(value, dict if mapping else str):
+                raise ConfigError(f"topic file {path}: '{name}' must be {'a mapping' if mapping else 'a topic name'}")
+        return TopicMap(**data)
+
+    def all_topics(self) -> set[str]:
+        """Every topic that is named."""
+        single = {getattr(self, item.name) for item in fields(self) if item.name not in ("images", "camera_infos")}
+        return (single | set(self.images.values()) | set(self.camera_infos.values())) - {""}
+
+
+def preset_files(name: str) -> tuple[Path, Path]:
+    """Topic map and rig of a preset.
+
+    Raises:
+        ConfigError: No such preset; names the existing ones.
+    """
+    topics, rig = PARAMS / f"topics/{name}.yaml", PARAMS / f"rigs/{name}.yaml"
+    if not topics.is_file() or not rig.is_file():
+        known = sorted(path.stem for path in PARAMS.glob("topics/*.yaml"))
+        raise ConfigError(f"preset '{name}' does not exist; known are {', '.join(known)}")
+    return topics, rig

@@ -1,0 +1,238 @@
+"""Chooses what a bag's topics mean: the known source that fits, another role name of it, or names and types alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, ODOMETRY, SINGLE_TYPES
+from transdiffuser_planner.messages.topic_aliases import spelled_as_held
+from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap, preset_files
+
+_ROLE = re.compile(r"^/carla/([^/]+)/odometry$")
+_ANY_ROLE = re.compile(r"^/carla/(ego_vehicle|hero)/")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """What will be read.
+
+    Attributes:
+        name: Preset, with the role name where it is another one; "given" for files of the user's.
+        topics, rig: The mapping and the sensors.
+        topics_file, rig_file: Where they came from; topics_file is None when the map was worked out.
+        why: One phrase for people.
+    """
+
+    name: str
+    topics: TopicMap
+    rig: Rig
+    topics_file: Path | None
+    rig_file: Path
+    why: str
+
+
+def choose(
+    held: Mapping[str, str],
+    where: str,
+    *,
+    preset: str | None = None,
+    topics_file: Path | None = None,
+    rig_file: Path | None = None,
+) -> Choice:
+    """The mapping of a bag.
+
+    Args:
+        held: The bag's topics and types.
+        where: How messages call the bag.
+        preset: A known source, or None to find out.
+        topics_file, rig_file: The user's own instead of the preset's.
+
+    Raises:
+        ConfigError: A file or preset is not there or wrong.
+        InputError: Nothing known fits, or more than one thing does; says which option decides.
+    """
+    if preset is not None or (topics_file is not None and rig_file is not None):
+        files = preset_files(preset) if preset is not None else (topics_file, rig_file)
+        topics, rig = topics_file or files[0], rig_file or files[1]
+        assert topics is not None and rig is not None
+        named = TopicMap.load(topics)
+        return Choice(
+            name=preset or "given",
+            topics=named if topics_file is not None else spelled_as_held(named, held),
+            rig=Rig.load(rig),
+            topics_file=topics,
+            rig_file=rig,
+            why="as told by --preset" if preset else "as told by --topics and --rig",
+        )
+    if rig_file is not None:
+        rig = Rig.load(rig_file)
+        names = {camera.name for camera in rig.cameras}
+        same = [choice for choice, _ in _fitting_presets(held) if set(choice.topics.images) == names]
+        if len(_different(same, held)) == 1:
+            return replace(
+                same[0], rig=rig, rig_file=rig_file, why=f"topics of preset {same[0].name}, rig as told by --rig"
+            )
+        topics = by_names_and_types(held, rig, where)
+        return Choice(
+            name="given",
+            topics=topics,
+            rig=rig,
+            topics_file=None,
+            rig_file=rig_file,
+            why="topics found by type and name",
+        )
+    found = _fitting_presets(held)
+    if not found:
+        raise InputError(_nothing_fits(held, where))
+    best = max(score for _, score in found)
+    top = _different([choice for choice, score in found if score == best], held)
+    if len(top) > 1:
+        listed = ", ".join(choice.name for choice in top)
+        raise InputError(f"{where}: its topics fit {listed} equally well; choose with --preset or give --topics")
+    choice = top[0]
+    if topics_file is not None:
+        return replace(
+            choice, topics=TopicMap.load(topics_file), topics_file=topics_file, why="rig of the fitting preset"
+        )
+    return choice
+
+
+def preset_names() -> list[str]:
+    """All known sources."""
+    names = [path.stem for path in PARAMS.glob("topics/*.yaml")]
+    return sorted(name for name in names if (PARAMS / f"rigs/{name}.yaml").is_file())
+
+
+def _fitting_presets(held: Mapping[str, str]) -> list[tuple[Choice, int]]:
+    """Presets whose odometry and at least one of whose sensors the bag has, with how many of their topics it has.
+
+    Those with another role's name come last.
+    """
+    found, others = [], []
+    for name in preset_names():
+        files = preset_files(name)
+        original, rig = TopicMap.load(files[0]), Rig.load(files[1])
+        for role, named in _with_roles(original, held):
+            topics = spelled_as_held(named, held)
+            score = _score(topics, held)
+            if score:
+                spelled = "" if topics == named else ", some spelled otherwise"
+                choice = Choice(
+                    name=name if not role else f"{name} (role {role})",
+                    topics=topics,
+                    rig=rig,
+                    topics_file=files[0] if topics == original else None,
+                    rig_file=files[1],
+                    why=f"{score} of the bag's topics are those of preset {name}{f', role {role}' if role else ''}{spelled}",
+                )
+                (others if role else found).append((choice, score))
+    return found + others
+
+
+def _different(choices: list[Choice], held: Mapping[str, str]) -> list[Choice]:
+    """Choices that would read different things; the first of those that read the same."""
+    kept: dict[str, Choice] = {}
+    for choice in choices:
+        read = sorted(choice.topics.all_topics() & set(held))
+        kept.setdefault(f"{read} {choice.rig}", choice)
+    return list(kept.values())
+
+
+def _with_roles(topics: TopicMap, held: Mapping[str, str]) -> Iterator[tuple[str, TopicMap]]:
+    """The map as it is, and with the bag's own role names where it is CARLA's."""
+    yield "", topics
+    own = _ANY_ROLE.match(topics.odometry)
+    if own is None:
+        return
+    for topic in held:
+        role = _ROLE.match(topic)
+        if role and role[1] != own[1]:
+            yield role[1], _renamed(topics, f"/carla/{own[1]}/", f"/carla/{role[1]}/")
+
+
+def _renamed(topics: TopicMap, old: str, new: str) -> TopicMap:
+    def name(topic: str) -> str:
+        return new + topic.removeprefix(old) if topic.startswith(old) else topic
+
+    single = {
+        item.name: name(getattr(topics, item.name))
+        for item in fields(TopicMap)
+        if item.name not in ("images", "camera_infos")
+    }
+    images = {camera: name(topic) for camera, topic in topics.images.items()}
+    infos = {camera: name(topic) for camera, topic in topics.camera_infos.items()}
+    return TopicMap(images=images, camera_infos=infos, **single)
+
+
+def _score(topics: TopicMap, held: Mapping[str, str]) -> int:
+    """How many of the map's topics the bag has with the right type; 0 unless it can be planned from."""
+
+    def has(topic: str, kinds: tuple[str, ...]) -> bool:
+        return bool(topic) and held.get(topic) in kinds
+
+    cameras = sum(has(topic, CAMERA.message_types) for topic in topics.images.values())
+    infos = sum(has(topic, CAMERA_INFO.message_types) for topic in topics.camera_infos.values())
+    others = {name: has(str(getattr(topics, name)), kinds) for name, kinds in SINGLE_TYPES.items()}
+    if not others["odometry"] or not (cameras or others["lidar"]):
+        return 0
+    return cameras + infos + sum(others.values())
+
+
+def by_names_and_types(held: Mapping[str, str], rig: Rig, where: str) -> TopicMap:
+    """A map for a rig from the bag's types; cameras are told apart by the rig's names within the topics' names.
+
+    Raises:
+        InputError: More than one topic could be the same input.
+    """
+    single = {
+        name: _only(held, kinds, name, where, needed=name == "odometry")
+        for name, kinds in SINGLE_TYPES.items()
+        if name not in BY_NAME or BY_NAME[name].is_found_by_type
+    }
+    if rig.lidar is None:
+        single["lidar"] = ""
+    images, infos = {}, {}
+    for camera in rig.cameras:
+        parts = {topic: topic.split("/") for topic, kind in held.items() if kind in CAMERA.message_types}
+        mine = sorted(topic for topic, words in parts.items() if camera.name in words)
+        if not mine and len(rig.cameras) == 1 and len(parts) == 1:
+            mine = list(parts)
+        if len(mine) > 1:
+            raise InputError(
+                f"{where}: camera '{camera.name}' could be {' or '.join(mine)}; give --topics with images: "
+                f"{{{camera.name}: TOPIC}}"
+            )
+        if mine:
+            images[camera.name] = mine[0]
+            info = mine[0].rsplit("/image", 1)[0] + "/camera_info"
+            if held.get(info) in CAMERA_INFO.message_types:
+                infos[camera.name] = info
+    return TopicMap(images=images, camera_infos=infos, **single)
+
+
+def _only(held: Mapping[str, str], kinds: tuple[str, ...], name: str, where: str, *, needed: bool) -> str:
+    """The one topic of some types, or "" when there is none."""
+    found = sorted(topic for topic, kind in held.items() if kind in kinds and "transdiffuser_planner" not in topic)
+    if len(found) > 1:
+        raise InputError(f"{where}: {name} could be {' or '.join(found)}; give --topics with {name}: TOPIC")
+    if needed and not found:
+        raise InputError(f"{where}: holds no {name} ({kinds[0]}); nothing can be planned from it")
+    return found[0] if found else ""
+
+
+def _nothing_fits(held: Mapping[str, str], where: str) -> str:
+    listed = ", ".join(sorted(held)) or "no topic at all"
+    known = ", ".join(preset_names())
+    roles = [topic for topic in held if _ROLE.match(topic)]
+    if not any(kind in ODOMETRY.message_types for kind in held.values()):
+        lack = "no nav_msgs/Odometry, without which nothing can be planned"
+    elif roles:
+        lack = f"odometry on {roles[0]} but no camera or LiDAR where CARLA's presets expect it"
+    else:
+        lack = f"topics of no known source ({known})"
+    return f"{where}: holds {lack}; it has {listed}; choose --preset, or give --topics and --rig"

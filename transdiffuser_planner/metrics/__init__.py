@@ -1,0 +1,1 @@
+"""PDM scores, displacement and diversity as functions of arrays. Imports core."""

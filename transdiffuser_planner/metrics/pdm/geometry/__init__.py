@@ -1,0 +1,1 @@
+"""Boxes, polygons and exact predicates. Imports core."""

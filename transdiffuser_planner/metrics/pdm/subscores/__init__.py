@@ -1,0 +1,1 @@
+"""One sub-score a file. Imports metrics/pdm and its geometry."""

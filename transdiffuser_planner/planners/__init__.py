@@ -1,0 +1,1 @@
+"""Everything that can drive, behind one interface. Imports simulation and below."""

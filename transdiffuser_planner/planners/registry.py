@@ -1,0 +1,206 @@
+"""The planners of a suite by name, and how each is made: built-in ones, models by folder or name, plug-ins of other packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from transdiffuser_planner.core.errors import EvaluationError, ModelError
+from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.planners import planner_plugins
+from transdiffuser_planner.planners.constant_velocity import ConstantVelocity
+from transdiffuser_planner.planners.idm import IdmPlanner
+from transdiffuser_planner.planners.learned_baselines import LearnedBaseline
+from transdiffuser_planner.planners.log_future import ExpertPlanner
+from transdiffuser_planner.planners.pdm_closed import PLAN_EVERY, PdmClosedPlanner
+from transdiffuser_planner.planners.planner_names import (
+    CONSTANT_VELOCITY,
+    DRIVING,
+    LOG_FUTURE,
+    PlannerKind,
+    check_not_renamed,
+)
+from transdiffuser_planner.runtime.inference.baseline_model import BASELINES, REGRESSION_HEAD, load_baseline_manifest
+from transdiffuser_planner.runtime.inference.manifest import load_manifest
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.simulation.rollout.planner_interface import PlannerInterface
+from transdiffuser_planner.simulation.rollout.rollout import STEP_S
+
+DEFAULT_BASELINES = Path("runs/baselines")
+ALL: Final = "all"
+_SIMPLE: dict[str, Callable[[int], PlannerInterface]] = {
+    CONSTANT_VELOCITY: ConstantVelocity,
+    "idm": IdmPlanner,
+    "pdm-closed": PdmClosedPlanner,
+    LOG_FUTURE: ExpertPlanner,
+}
+_USUAL_EVERY: Final = {"pdm-closed": PLAN_EVERY}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannerSpec:
+    """Which planner drives, and how; hashable, and the same in every process.
+
+    Attributes:
+        name: Of ``planner_names.DRIVING``, of a plug-in, or of a model.
+        model: Folder of the model that plans, or whose encoder a trained baseline reads.
+        baseline: Folder of a trained baseline.
+        precision: Of the model's graphs.
+        plan_every: Steps of 0.1 s from plan to plan.
+        selection: What chooses among the model's candidates: "rules", "scorer".
+    """
+
+    name: str
+    model: Path | None = None
+    baseline: Path | None = None
+    precision: str = "fp32"
+    plan_every: int = 1
+    selection: str = "rules"
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it is a model of this project rather than a baseline or a plug-in."""
+        return self.model is not None and self.baseline is None
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether another package brings it."""
+        return not self.is_model and self.name not in DRIVING
+
+    @property
+    def label(self) -> str:
+        """Its name in results, with everything that is not the usual setting."""
+        parts = [self.name]
+        if self.precision != "fp32":
+            parts.append(self.precision)
+        if self.selection != "rules":
+            parts.append(self.selection)
+        if self.plan_every != _USUAL_EVERY.get(self.name, 1):
+            parts.append(f"{1.0 / (STEP_S * self.plan_every):g} Hz")
+        return " ".join(parts)
+
+    @property
+    def kind(self) -> PlannerKind:
+        """Title and what it sees, for tables."""
+        if self.is_model:
+            return PlannerKind(title=f"TransDiffuser {self.label}")
+        return planner_plugins.kind_of(self.name, self.label) if self.is_plugin else DRIVING[self.name]
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides what it plans, so that results of different planners are kept apart.
+
+        Raises:
+            PlannerError: The model, the baseline or the plug-in cannot be read.
+        """
+        known: dict[str, Any] = {"name": self.name, "plan_every": self.plan_every}
+        if self.model is not None:
+            known |= {"model_hash": load_manifest(self.model).model_hash, "precision": self.precision}
+        if self.is_model:
+            config = suite_config(self)
+            known["config"] = {name: getattr(config, name) for name in config.__dataclass_fields__}
+        if self.baseline is not None:
+            known["baseline_hash"] = load_baseline_manifest(self.baseline).baseline_hash
+        if self.is_plugin:
+            known["plugin"] = planner_plugins.source_of(self.name)
+        return known
+
+
+def suite_config(spec: PlannerSpec) -> PlannerConfig:
+    """One thread for each model: whole scenarios run in parallel."""
+    return PlannerConfig(num_threads=1, precision=spec.precision, selection=spec.selection)
+
+
+def make_specs(
+    names: list[str],
+    *,
+    baselines: Path = DEFAULT_BASELINES,
+    model: str = DEFAULT_MODEL,
+    precision: str = "fp32",
+    plan_every: int = 1,
+    selection: str = "rules",
+) -> tuple[list[PlannerSpec], list[str]]:
+    """Planners by name.
+
+    Args:
+        names: Built-in ones, plug-ins, models by name or folder, or "all": the model and every built-in planner.
+        baselines: Folder with one folder for each exported baseline.
+        model: Whose encoder trained baselines read, and the one in "all".
+        precision, selection: Of models; baselines keep theirs.
+        plan_every: Of models and plug-ins.
+
+    Returns:
+        The planners, and one line for each that cannot be used here.
+
+    Raises:
+        PlannerError: A name is not known or is one of an earlier version, or a plug-in cannot be imported.
+    """
+    wanted = [part for name in names for part in ([model, *DRIVING] if name == ALL else [name])]
+    specs, skipped = [], []
+    for name in dict.fromkeys(wanted):
+        check_not_renamed(name)
+        if name in _SIMPLE:
+            specs.append(PlannerSpec(name=name, plan_every=_USUAL_EVERY.get(name, 1)))
+        elif name in BASELINES:
+            folder = baselines / name
+            reason = _why_not(folder)
+            if reason:
+                skipped.append(f"planner {name}: {reason}")
+            else:
+                encoder = model_folder(model) if name == REGRESSION_HEAD else None
+                specs.append(PlannerSpec(name=name, model=encoder, baseline=folder))
+        elif name in planner_plugins.names():
+            planner_plugins.factory(name)
+            specs.append(PlannerSpec(name=name, plan_every=plan_every))
+        else:
+            folder = _model(name)
+            how: dict[str, Any] = {"precision": precision, "plan_every": plan_every, "selection": selection}
+            specs.append(PlannerSpec(name=folder.name, model=folder, **how))
+    return specs, skipped
+
+
+def _model(name: str) -> Path:
+    try:
+        return model_folder(name).resolve()
+    except Exception as error:
+        known = ", ".join((*DRIVING, *planner_plugins.names(), ALL))
+        raise EvaluationError(f"--planner {error}; planners are {known}") from None
+
+
+def _why_not(folder: Path) -> str:
+    """Why a trained baseline cannot be loaded, or the empty string."""
+    try:
+        load_baseline_manifest(folder)
+    except ModelError as error:
+        return f"{error}, or give --baselines"
+    return ""
+
+
+def suite_rig() -> Rig:
+    """The vehicle of all suites."""
+    return Rig.load(PARAMS / "rigs/carla.yaml")
+
+
+@lru_cache(maxsize=8)
+def make_planner(spec: PlannerSpec) -> PlannerInterface:
+    """The planner, loaded once per process.
+
+    Raises:
+        PlannerError: It cannot be loaded.
+    """
+    if spec.name in _SIMPLE:
+        return _SIMPLE[spec.name](spec.plan_every)
+    if spec.is_plugin:
+        return planner_plugins.make(spec.name, spec.plan_every)
+    rig, config = suite_rig(), suite_config(spec)
+    if spec.baseline is not None:
+        return LearnedBaseline(spec.baseline, spec.model, rig, config, spec.plan_every)
+    from transdiffuser_planner.planners.transdiffuser import ModelPlanner
+    from transdiffuser_planner.runtime.planner import Planner
+
+    assert spec.model is not None
+    return ModelPlanner(Planner.load(spec.model, rig, config), spec.plan_every)

@@ -1,0 +1,1 @@
+"""Noise schedule, sampling, guidance and the model's space. Imports core."""

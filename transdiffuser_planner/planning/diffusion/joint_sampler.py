@@ -1,0 +1,105 @@
+"""Draws joint futures of ego and agents: noise in, denoised and guided samples, poses out.
+
+One sampler for the planning cycle, for stored samples, for calibration and for validation during training; they differ only
+in the network that predicts the noise. Letters: K denoise steps, M samples, N = 1 + A tokens with the ego first, T plan
+steps, P = T x 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import ModelContract, plan_spec
+from transdiffuser_planner.planning.diffusion.guidance import ToldPlan, pulled
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
+from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
+from transdiffuser_planner.planning.diffusion.sampler import (
+    PredictNoise,
+    Sample,
+    StepsThatFit,
+    draw_noise,
+    sample_plans,
+)
+from transdiffuser_planner.planning.observation.action_token_features import TokenPath
+
+Array = NDArray[np.float32]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JointSampler:
+    """The sampling of one model.
+
+    Attributes:
+        contract: Sizes of all tensors.
+        schedule: Noise of every denoise step.
+        normalizer: From model space to poses.
+    """
+
+    contract: ModelContract
+    schedule: NoiseSchedule
+    normalizer: PlanNormalizer
+
+    def noise(self, run_seed: int, stamp_ns: int, *batch: int) -> Array:
+        """Gaussian noise of a whole walk; the same seed and stamp give the same noise.
+
+        Args:
+            run_seed: Seed of the run.
+            stamp_ns: Stamp of the frame.
+            batch: Leading sizes, (M,) for one scene or (B, M) for many.
+
+        Returns:
+            (K, *batch, 1 + A, P) with all agents of the contract.
+        """
+        shape = (*batch, *plan_spec(self.contract).shape)
+        return draw_noise(run_seed, stamp_ns, shape, self.schedule.num_steps)
+
+    def target(self, path: TokenPath | None, weight: float) -> ToldPlan | None:
+        """The plan that action tokens ask for; None without tokens or weight.
+
+        Args:
+            path: Of the action tokens, in base_link.
+            weight: 0 .. 1.
+        """
+        return ToldPlan.of(path, self.normalizer, weight)
+
+    def walk(
+        self,
+        predict_noise: PredictNoise,
+        noise: Array,
+        *,
+        num_steps: int | None = None,
+        target: ToldPlan | None = None,
+        steps_that_fit: StepsThatFit | None = None,
+        keep_estimates: bool = False,
+    ) -> Sample:
+        """Denoise joint samples.
+
+        Args:
+            predict_noise: (samples, denoise step k) -> predicted noise, same shape.
+            noise: From ``noise``, or a part of its candidates and agents.
+            num_steps: Denoise steps; None makes all steps of the schedule.
+            target: Plan that guides the ego's samples.
+            steps_that_fit: Called after every step: number of further steps there is time for; None means no limit.
+            keep_estimates: Whether to return the clean estimate of every step.
+        """
+        return sample_plans(
+            pulled(predict_noise, target, self.schedule),
+            self.schedule,
+            noise,
+            num_steps=num_steps or self.schedule.num_steps,
+            steps_that_fit=steps_that_fit,
+            keep_estimates=keep_estimates,
+        )
+
+    def poses(self, sample_MNP: Array, agent_origin_A3: FloatArray) -> FloatArray:
+        """Samples from model space as poses (M, 1 + A, T, 3) in base_link, the ego first.
+
+        Args:
+            sample_MNP: In model space.
+            agent_origin_A3: Present pose of every agent in base_link.
+        """
+        return self.normalizer.to_poses(sample_MNP, agent_origin_A3)

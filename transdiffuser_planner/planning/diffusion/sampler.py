@@ -1,0 +1,81 @@
+"""Draws joint futures by walking the noise schedule backwards, for as long as there is time.
+
+The network and the schedule do not know each other: the walk asks ``predict_noise`` at every denoise step. All
+randomness comes in as ``noise``, seeded from the run seed and the frame's stamp, so the same frame gives the same
+samples. Between steps the walk asks how many more fit. When fewer fit than are left, it goes on with longer
+deterministic steps (DDIM) to the end; when none fits, it ends with the clean estimate of the step just made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule, pairs_between
+
+Array = NDArray[np.float32]
+PredictNoise = Callable[[Array, int], Array]
+StepsThatFit = Callable[[], int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """Clean joint samples.
+
+    Attributes:
+        clean_MNP: In model space.
+        num_steps: Denoise steps made.
+        estimate_KMNP: The clean estimate after every step, in order; empty unless asked for.
+    """
+
+    clean_MNP: Array
+    num_steps: int
+    estimate_KMNP: list[Array] = field(default_factory=list)
+
+
+def draw_noise(run_seed: int, stamp_ns: int, shape: tuple[int, ...], num_steps: int) -> Array:
+    """Gaussian noise (num_steps, *shape): the start sample, then one for each ancestral step but the last."""
+    seed = np.random.SeedSequence([run_seed, stamp_ns & 0xFFFFFFFF, (stamp_ns >> 32) & 0xFFFFFFFF])
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal((num_steps, *shape), dtype=np.float32)
+
+
+def sample_plans(
+    predict_noise: PredictNoise,
+    schedule: NoiseSchedule,
+    noise: Array,
+    *,
+    num_steps: int,
+    steps_that_fit: StepsThatFit | None = None,
+    keep_estimates: bool = False,
+) -> Sample:
+    """Denoise M joint samples.
+
+    Args:
+        predict_noise: (samples, denoise step k) -> predicted noise, same shape.
+        schedule: The training schedule.
+        noise: From ``draw_noise``; noise[0] is the start sample.
+        num_steps: The full number of training steps walks the ancestral DDPM chain; fewer steps walk DDIM.
+        steps_that_fit: Asked after every step: how many more there is time for; None means no limit.
+        keep_estimates: Whether to return the clean estimate of every step, for people to look at.
+    """
+    x, estimates, used = noise[0], [], 0
+    ancestral = num_steps >= schedule.num_steps
+    pairs = schedule.pairs(min(num_steps, schedule.num_steps))
+    while pairs:
+        k, k_prev = pairs.pop(0)
+        eps = predict_noise(x, k)
+        used += 1
+        if keep_estimates:
+            estimates.append(schedule.clean(x, eps, k))
+        fitting = len(pairs) if steps_that_fit is None else max(steps_that_fit(), 0)
+        if fitting < len(pairs):
+            ancestral = False
+            (_, k_prev), *pairs = pairs_between(k, fitting + 1)
+        if ancestral:
+            x = schedule.ancestral_step(x, eps, k, k_prev, noise[used] if k_prev > 0 else None)
+        else:
+            x = schedule.ddim_step(x, eps, k, k_prev)
+    return Sample(clean_MNP=np.asarray(x, dtype=np.float32), num_steps=used, estimate_KMNP=estimates)

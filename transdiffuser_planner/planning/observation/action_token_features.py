@@ -1,0 +1,83 @@
+"""The path that action tokens ask for: moved to the present pose, as inputs of the model and as poses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.geometry import global_from_local, local_from_global
+from transdiffuser_planner.core.types import EgoState, InstructedPath
+from transdiffuser_planner.planning.action_codebook import follow, segments_between
+from transdiffuser_planner.planning.observation.ego_history import interpolate
+
+_EPSILON_S = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TokenPath:
+    """The path of the action tokens in the present base_link, as the model receives it.
+
+    Attributes:
+        pose_T3: Poses at the plan steps.
+        valid_T: 1.0 at the plan steps that the tokens reach, else 0.0.
+    """
+
+    pose_T3: NDArray[np.float64]
+    valid_T: NDArray[np.float32]
+
+    @staticmethod
+    def of(observation: Mapping[str, NDArray[Any]]) -> TokenPath | None:
+        """From the model's inputs.
+
+        Args:
+            observation: With ``core.contract.TOKEN_INPUTS`` (1, T, ...), if the model takes them.
+
+        Returns:
+            The path; None without action tokens.
+        """
+        valid_T = observation.get("action_tokens_valid", np.zeros((1, 0)))[0]
+        if not valid_T.any():
+            return None
+        return TokenPath(pose_T3=follow(observation["action_tokens"][0].astype(np.float64)), valid_T=valid_T)
+
+    @property
+    def pose_S3(self) -> NDArray[np.float64]:
+        """Poses at the plan steps that the tokens reach."""
+        return self.pose_T3[self.valid_T > 0.0]
+
+
+def token_tensors(
+    path: InstructedPath | None, ego: EgoState, history: Sequence[EgoState], contract: ModelContract
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The model's inputs ``action_tokens`` and ``action_tokens_valid``.
+
+    Args:
+        path: What was said, or None.
+        ego: Present state.
+        history: Past states in the same frame up to the present one; a path from before them counts as absent.
+        contract: Number and length of the plan steps.
+
+    Returns:
+        Segments (T, 3) from the present pose on, zeros where nothing is said; validity (T,), 1.0 or 0.0.
+    """
+    segments = np.zeros((contract.num_plan_steps, 3), dtype=np.float32)
+    valid = np.zeros(contract.num_plan_steps, dtype=np.float32)
+    then = None if path is None else interpolate(history, path.stamp_ns)
+    if path is None or then is None:
+        return segments, valid
+    origin = np.asarray([then.x_m, then.y_m, then.heading_rad])
+    here = np.asarray([ego.x_m, ego.y_m, ego.heading_rad])
+    said = local_from_global(here, global_from_local(origin, np.concatenate([np.zeros((1, 3)), path.pose_S3])))
+    said[:, 2] = np.unwrap(said[:, 2])
+    said_s = path.interval_s * np.arange(len(said))
+    wanted_s = (ego.stamp_ns - path.stamp_ns) * 1e-9 + contract.plan_times_s
+    ahead = int(np.searchsorted(wanted_s, said_s[-1] + _EPSILON_S))
+    poses = [np.interp(wanted_s[:ahead], said_s, said[:, axis]) for axis in range(3)]
+    segments[:ahead] = segments_between(np.concatenate([np.zeros((1, 3)), np.stack(poses, axis=-1)]))
+    valid[:ahead] = 1.0
+    return segments, valid

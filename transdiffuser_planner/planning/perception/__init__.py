@@ -1,0 +1,1 @@
+"""From encoder outputs to tracked agents. Imports core."""

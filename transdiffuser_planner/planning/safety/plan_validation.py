@@ -1,0 +1,104 @@
+"""What a plan must keep clear of: LiDAR obstacles and agents, as clearances and a verdict of plans.
+
+M plans, A agents, F fine steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.core.types import EgoState
+from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.planning.safety.clearance import FAR_M, ObstacleField, agent_clearance
+from transdiffuser_planner.planning.safety.motion_limits import MotionLimits
+from transdiffuser_planner.planning.safety.safety_checks import collision_faults, kinematic_faults, verdict
+from transdiffuser_planner.planning.trajectory.smoothing import SmoothPlans
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """Obstacles and the agents that matter, in base_link, and the vehicle that keeps clear of them.
+
+    Attributes:
+        vehicle: Its footprint and limits.
+        obstacles: From LiDAR.
+        path_MAF3: Each agent's box centre and heading at the plans' times, per plan; M may be 1 for all plans.
+        length_m_A, width_m_A: Boxes.
+    """
+
+    vehicle: VehicleModel
+    obstacles: ObstacleField
+    path_MAF3: FloatArray
+    length_m_A: FloatArray
+    width_m_A: FloatArray
+
+    def obstacle_clearance(self, plans: SmoothPlans) -> FloatArray:
+        """Clearance (M, F) in metres to the nearest obstacle; <= 0 is a hit."""
+        return self.obstacles.clearance(plans.pose_MF3, self.vehicle)
+
+    def agent_clearance(self, plans: SmoothPlans) -> FloatArray:
+        """Smallest clearance (M, F) in metres to any agent; <= 0 is a hit."""
+        if not len(self.length_m_A):
+            return np.full(plans.speed_MF.shape, FAR_M)
+        boxes = (self.path_MAF3, self.length_m_A, self.width_m_A)
+        return np.asarray(agent_clearance(plans.pose_MF3, *boxes, self.vehicle).min(axis=1))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """Plans with their clearances and verdict.
+
+    Attributes:
+        plans: Smooth plans.
+        obstacle_clearance_MF, agent_clearance_MF: Metres.
+        accepted_M: Passed every check.
+        feasible_M: Passed the kinematic checks.
+        reason_M: The first reason against each, or "".
+    """
+
+    plans: SmoothPlans
+    obstacle_clearance_MF: FloatArray
+    agent_clearance_MF: FloatArray
+    accepted_M: NDArray[np.bool_]
+    feasible_M: NDArray[np.bool_]
+    reason_M: tuple[str, ...]
+
+
+def judge(plans: SmoothPlans, around: Surroundings, ego: EgoState, config: PlannerConfig) -> Judged:
+    """Clearances and safety verdict of smooth plans that start at the ego."""
+    speed_mps = max(ego.vx_mps, 0.0)
+    limits = MotionLimits.of(config, around.vehicle)
+    obstacle, agents = around.obstacle_clearance(plans), around.agent_clearance(plans)
+    faults = kinematic_faults(plans, limits)
+    feasible = verdict(faults).accepted_M
+    faults |= collision_faults(plans, obstacle, agents, speed_mps, config=config, limits=limits)
+    result = verdict(faults)
+    return Judged(
+        plans=plans,
+        obstacle_clearance_MF=obstacle,
+        agent_clearance_MF=agents,
+        accepted_M=result.accepted_M,
+        feasible_M=feasible,
+        reason_M=result.reason_M,
+    )
+
+
+def at_fine_times(path_MAT3: FloatArray, pose_A3: FloatArray, time_s_F: FloatArray, interval_s: float) -> FloatArray:
+    """Agent paths (M, A, T, 3) at 1, 2, ... intervals, interpolated at the plans' times from the present pose on."""
+    start = np.broadcast_to(pose_A3[:, None], (len(path_MAT3), len(pose_A3), 1, 3))
+    knots = np.concatenate([start, path_MAT3], axis=2)
+    position = time_s_F / interval_s
+    left = np.minimum(position.astype(np.intp), knots.shape[2] - 2)
+    part = (position - left)[:, None]
+    return np.asarray(knots[:, :, left] * (1.0 - part) + knots[:, :, left + 1] * part)
+
+
+def standing(pose_A3: FloatArray, num_fine: int) -> FloatArray:
+    """Agents that stay where they are, (1, A, F, 3)."""
+    return np.repeat(pose_A3[None, :, None, :], num_fine, axis=2)

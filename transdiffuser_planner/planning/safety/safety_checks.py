@@ -1,0 +1,116 @@
+"""Accepts or rejects plans, independently of what the network thinks of them.
+
+A plan passes when it is finite, kinematically feasible, continuous with the ego's state and free of collisions with
+LiDAR obstacles and with the agents' predicted paths within the horizon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.planning.safety.motion_limits import MotionLimits
+from transdiffuser_planner.planning.trajectory.smoothing import SmoothPlans
+
+FloatArray = NDArray[np.float64]
+
+_STOP_DECEL_MPS2 = 5.0
+_STOP_MARGIN_M = 1.5
+_SURE_HORIZON_S = 1.0
+_ACCEL_TOLERANCE_MPS2 = 1.0
+_SPEED_TOLERANCE_MPS = 0.5
+_MAX_FIRST_OFFSET_M, _MAX_FIRST_TURN_RAD = 0.3, 0.3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Per plan: accepted or not, and the first reason against it ("" when accepted)."""
+
+    accepted_M: NDArray[np.bool_]
+    reason_M: tuple[str, ...]
+
+
+def _anywhen(hit_MF: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which plans are hit at any step."""
+    return np.asarray(np.any(hit_MF, axis=1))
+
+
+def kinematic_faults(plans: SmoothPlans, limits: MotionLimits) -> dict[str, NDArray[np.bool_]]:
+    """Which plans break a kinematic limit, by reason.
+
+    The first half second is the transition from the vehicle's present acceleration and is judged like the rest. A vehicle
+    that is faster than its top speed already, as downhill, may keep its speed.
+
+    Args:
+        plans: Smooth plans that start at the ego.
+        limits: Of the vehicle and the configuration.
+
+    Returns:
+        Reason -> plans (M,) that it rejects.
+    """
+    speed, accel, curvature = plans.speed_MF, plans.accel_MF, plans.curvature_MF
+    lateral = speed**2 * np.abs(curvature)
+    before = speed - accel * float(plans.time_s_F[0])
+    moving = np.maximum(speed, before) > 1.0
+    too_fast = speed > np.maximum(limits.max_speed_mps, before[:, :1]) + _SPEED_TOLERANCE_MPS
+    return {
+        "not finite": _anywhen(~np.isfinite(plans.pose_MF3.sum(axis=2))),
+        "acceleration above limit": _anywhen(accel > limits.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2),
+        "braking above limit": _anywhen(accel < -limits.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2),
+        "lateral acceleration above limit": _anywhen(lateral > limits.max_lateral_accel_mps2),
+        "curvature above limit": _anywhen((np.abs(curvature) > limits.max_curvature_per_m) & moving),
+        "speed above limit": _anywhen(too_fast),
+        "not continuous with the vehicle's pose": _starts_elsewhere(plans),
+    }
+
+
+def _starts_elsewhere(plans: SmoothPlans) -> NDArray[np.bool_]:
+    """Which plans begin beside the vehicle, or in another direction while they move."""
+    first, moves = plans.pose_MF3[:, 0], plans.speed_MF[:, 0] > 1.0
+    return (np.abs(first[:, 1]) > _MAX_FIRST_OFFSET_M) | ((np.abs(first[:, 2]) > _MAX_FIRST_TURN_RAD) & moves)
+
+
+def collision_faults(
+    plans: SmoothPlans,
+    obstacle_clearance_MF: FloatArray,
+    agent_clearance_MF: FloatArray,
+    speed_mps: float,
+    *,
+    config: PlannerConfig,
+    limits: MotionLimits,
+) -> dict[str, NDArray[np.bool_]]:
+    """Which plans collide, by reason.
+
+    Agents are judged by their predicted paths up to the horizon. LiDAR points stand still here although some belong to
+    undetected moving vehicles: a hit rejects when it comes within 1 s or nearer than the vehicle could stop.
+
+    Args:
+        obstacle_clearance_MF, agent_clearance_MF: Metres, <= 0 is a hit.
+        speed_mps: Current speed.
+        config: Margin and horizon.
+        limits: How hard the vehicle can brake.
+    """
+    moving = plans.speed_MF > 0.1
+    within = plans.time_s_F <= config.collision_horizon_s
+    travelled = np.cumsum(plans.speed_MF, axis=1) * float(plans.time_s_F[0])
+    stop_m = speed_mps**2 / (2.0 * min(_STOP_DECEL_MPS2, limits.available_decel_mps2)) + _STOP_MARGIN_M
+    near = (travelled < stop_m) | (plans.time_s_F <= _SURE_HORIZON_S)
+    margin = config.collision_margin_m
+    static_hit = (obstacle_clearance_MF < margin) & moving & within & near
+    agent_hit = (agent_clearance_MF < margin) & moving & within
+    return {"collision with an obstacle": _anywhen(static_hit), "collision with an agent": _anywhen(agent_hit)}
+
+
+def verdict(faults: dict[str, NDArray[np.bool_]]) -> Verdict:
+    """Combine faults into one verdict per plan; the first fault in order names the reason."""
+    stacked = np.stack(list(faults.values()))
+    names = list(faults)
+    rejected = np.asarray(np.any(stacked, axis=0))
+    first = stacked.argmax(axis=0)
+    return Verdict(
+        accepted_M=~rejected,
+        reason_M=tuple(names[i] if bad else "" for i, bad in zip(first, rejected, strict=True)),
+    )

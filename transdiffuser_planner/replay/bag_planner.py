@@ -1,0 +1,219 @@
+"""A bag through the node's scheduler and the planner, in the bag's own time: what the node would publish live."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult
+from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
+from transdiffuser_planner.messages import decode_inputs
+from transdiffuser_planner.messages.input_registry import CAMERA, SINGLE_INPUTS, Need
+from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.planning.observation.ego_history import odometry_in_base
+from transdiffuser_planner.runtime.cycle.fallback_planner import FallbackPlanner
+from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
+from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleDecision, CycleScheduler
+from transdiffuser_planner.runtime.supervision.supervisor import PlanningRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cycle:
+    """One planning cycle.
+
+    Attributes:
+        log_time_ns: When its frame was complete on the bag's clock.
+        stamp_ns: The frame's stamp.
+        ego: The state it was planned from; None when not ready.
+        outcome: The plan or fallback that the node would publish, or why it would publish none.
+        latency_ms: From taking in the frame's last message to the plan, on this machine.
+        is_planned: Whether the model planned from a frame; else the inputs did not suffice.
+        has_frame: Whether a sensor frame has led to it; else none arrived for too long.
+    """
+
+    log_time_ns: int
+    stamp_ns: int
+    ego: EgoState | None
+    outcome: PlanResult | NotReady
+    latency_ms: float
+    is_planned: bool
+    has_frame: bool
+
+
+@dataclass(kw_only=True, slots=True)
+class InputLog:
+    """What reading the bag brought to light.
+
+    Attributes:
+        refused: Messages that were not used, by reason.
+        ego: All odometry in base_link.
+        num_frames: Messages of the sensor that frames are counted by.
+        num_skipped_busy: Frames that passed while the planner was at work.
+        begin_ns, end_ns: Log times of the first and the last odometry.
+    """
+
+    refused: Counter[str] = field(default_factory=Counter)
+    ego: list[EgoState] = field(default_factory=list)
+    num_frames: int = 0
+    num_skipped_busy: int = 0
+    begin_ns: int = 0
+    end_ns: int = 0
+
+
+def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...], *, has_lidar: bool) -> list[str]:
+    """Compare what the planner needs with what the bag holds.
+
+    Args:
+        bag: An opened bag.
+        topics: The topic map.
+        camera_names, has_lidar: The rig's sensors.
+
+    Returns:
+        Names of the planner's inputs that the bag lacks and that will be masked.
+
+    Raises:
+        InputError: No odometry, none of the rig's sensors, or a topic of another type.
+    """
+    held = bag.topics()
+    wanted = {f"camera '{name}'": (topics.images.get(name, ""), CAMERA.message_types) for name in camera_names}
+    wanted |= {spec.name: (str(getattr(topics, spec.name)), spec.message_types) for spec in SINGLE_INPUTS}
+    absent = []
+    for name, (topic, kinds) in wanted.items():
+        if not topic or topic not in held:
+            absent.append(name)
+        elif held[topic] not in kinds:
+            raise InputError(
+                f"bag {bag.path}: {name} is read from {topic}, expected {kinds[0]}, got {held[topic]}; give --topics"
+            )
+    sensors = [f"camera '{name}'" for name in camera_names] + (["lidar"] if has_lidar else [])
+    needed = ["odometry"] if "odometry" in absent else sensors if set(sensors) <= set(absent) else []
+    if needed:
+        listed = ", ".join(sorted(held)) or "no topic at all"
+        sought = ", ".join(f"{name} on '{wanted[name][0]}'" for name in needed)
+        raise InputError(f"bag {bag.path}: holds no {sought}; it has {listed}; choose --preset or give --topics")
+    unmissed = {spec.name for spec in SINGLE_INPUTS if spec.need is Need.UNREPORTED} | (
+        set() if has_lidar else {"lidar"}
+    )
+    return [name for name in absent if name not in unmissed]
+
+
+class BagPlanner:
+    """Feeds one bag's messages to the node's scheduler and answers its decisions, in one thread."""
+
+    def __init__(
+        self, planner: Planner, rig: Rig, topics: TopicMap, absent: Sequence[str], budget_ms: float | None = None
+    ) -> None:
+        """Plan with a rig.
+
+        Args:
+            planner: Loaded for the same rig.
+            rig: The vehicle's sensors.
+            topics: Where the inputs come from.
+            absent: Result of ``check_inputs``: frames are complete without these, and every plan names them as missing.
+            budget_ms: From a frame's last message to its plan; None for no limit.
+        """
+        self._budget_ms = budget_ms
+        self._planner = planner
+        present = tuple(camera for camera in rig.cameras if f"camera '{camera.name}'" not in absent)
+        self._absent = tuple(camera.name for camera in rig.cameras if camera not in present)
+        self._scheduler = CycleScheduler(replace(rig, cameras=present), planner.config)
+        self._scheduler.assembler.codebook = planner.codebook
+        self._fallback = FallbackPlanner(planner.contract, rig, planner.memory)
+        self._offset_m = rig.base_from_odometry_child_x_m
+        self._topics = topics
+        self._feeder = MessageFeeder(topics, self._scheduler.assembler)
+        self._now_ns = 0
+        self._waiting: PlanningRequest | None = None
+        self._has_published = False
+        sensors = [topics.lidar] if rig.lidar is not None and "lidar" not in absent else []
+        sensors += [topics.images[camera.name] for camera in present]
+        self._frame_topic = sensors[0] if sensors else ""
+        self.log = InputLog()
+
+    def take(self, item: BagMessage, begin: float | None = None, *, hold: bool = False) -> Iterator[Cycle]:
+        """Take in one message; yields the cycles that it leads to. Odometry is the clock.
+
+        Args:
+            item: The message.
+            begin: When it arrived, on perf_counter's clock; now by default.
+            hold: Do not plan yet: in real time, more messages have arrived while the last plan was computed.
+        """
+        self._scheduler.arrived(time.perf_counter() if begin is None else begin)
+        reason = self._feeder.feed(item.topic, item.log_time_ns, item.message)
+        if reason:
+            self.log.refused[reason] += 1
+        elif item.topic == self._topics.odometry:
+            self.log.ego.append(odometry_in_base(decode_inputs.odometry(item.message), self._offset_m))
+            self._now_ns = self.log.ego[-1].stamp_ns
+            self.log.begin_ns = self.log.begin_ns or item.log_time_ns
+            self.log.end_ns = item.log_time_ns
+        self.log.num_frames += not reason and item.topic == self._frame_topic
+        if self.log.ego:  # before the first odometry there is no time
+            yield from self._answer(self._scheduler.poll(self._now_ns), item.log_time_ns)
+        if self._waiting is not None and not hold:
+            yield self._plan(item.log_time_ns)
+
+    def finish(self, log_time_ns: int) -> Iterator[Cycle]:
+        """The cycle of a last frame that has not been planned from, if any: no message completes it any more."""
+        yield from self._answer(self._scheduler.stop_waiting(self._now_ns), log_time_ns)
+        if self._waiting is not None:
+            yield self._plan(log_time_ns)
+
+    def _answer(self, decision: CycleDecision | None, log_time_ns: int) -> Iterator[Cycle]:
+        """Keep a frame to plan from, in the place of an older one; a fallback or its absence is a cycle at once."""
+        if decision is None:
+            return
+        if decision.request is None:
+            yield self._without_plan(decision, log_time_ns)
+            return
+        request, before = decision.request, self._waiting
+        if before is not None:
+            self.log.num_skipped_busy += 1
+            request = replace(request, forget=request.forget or before.forget)
+        self._waiting = request
+
+    def _plan(self, log_time_ns: int) -> Cycle:
+        """Plan from the frame that is kept."""
+        request, self._waiting = self._waiting, None
+        assert request is not None
+        if request.forget:
+            self._planner.reset()
+        snapshot = replace(request.snapshot, missing=self._absent + request.snapshot.missing)
+        begin = request.arrived_s
+        budget = None if self._budget_ms is None else CycleBudget(end_s=begin + self._budget_ms * 1e-3)
+        result = self._planner.plan(snapshot, budget)
+        self._has_published = True
+        return Cycle(
+            log_time_ns=log_time_ns,
+            stamp_ns=snapshot.stamp_ns,
+            ego=snapshot.ego,
+            outcome=result,
+            latency_ms=(time.perf_counter() - begin) * 1e3,
+            is_planned=True,
+            has_frame=True,
+        )
+
+    def _without_plan(self, decision: CycleDecision, log_time_ns: int) -> Cycle:
+        """The fallback that the node would publish, or why it would publish none."""
+        start = decision.fallback_to_publish(has_published=self._has_published)
+        outcome: PlanResult | NotReady = NotReady(reason=decision.reason)
+        if start is not None:
+            start = replace(start, missing=self._absent + start.missing)
+            source, config = self._planner.source(), self._planner.config
+            outcome = self._fallback.plan(start, decision.reason, config, source, is_stopping=decision.must_stop)
+            self._has_published = True
+        return Cycle(
+            log_time_ns=log_time_ns,
+            stamp_ns=decision.stamp_ns,
+            ego=None if start is None else start.ego,
+            outcome=outcome,
+            latency_ms=0.0,
+            is_planned=False,
+            has_frame=decision.has_frame,
+        )

@@ -1,0 +1,1 @@
+"""Pass or fail: conditions, golden plans, baselines. Imports replay/metrics."""

@@ -1,0 +1,157 @@
+"""One drive as a test: choose the mapping, replay, judge. The command, the pytest fixture and scripts all come here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.messages.topic_matching import Choice, choose
+from transdiffuser_planner.replay.checks.baseline import check_baseline, update_baseline
+from transdiffuser_planner.replay.checks.conditions import Condition, check_conditions, check_drives, load_conditions
+from transdiffuser_planner.replay.checks.golden import check_golden, update_golden
+from transdiffuser_planner.replay.checks.verdict import Check, DriveVerdict, basic_checks
+from transdiffuser_planner.replay.replay_result import ReplayResult
+from transdiffuser_planner.replay.runner import ReplayJob, ReplayWatcher, replay
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.supervision.realtime_settings import steady_process
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setup:
+    """What drives are replayed with.
+
+    Attributes:
+        model: Name or folder.
+        preset, topics_file, rig_file: The mapping; all None finds it out.
+        config: The planner's.
+        is_realtime: Test deadlines.
+    """
+
+    model: str | Path = DEFAULT_MODEL
+    preset: str | None = None
+    topics_file: Path | None = None
+    rig_file: Path | None = None
+    config: PlannerConfig = field(default_factory=PlannerConfig)
+    is_realtime: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expectations:
+    """What drives must fulfil; files may be None.
+
+    Attributes:
+        conditions: Thresholds.
+        baseline, golden: Numbers and plans as they were.
+        is_update: Write baseline and golden instead of comparing.
+    """
+
+    conditions: Path | None = None
+    baseline: Path | None = None
+    golden: Path | None = None
+    is_update: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_update and self.baseline is None and self.golden is None:
+            raise ConfigError("--update: nothing to write; give --baseline FILE, --golden FILE or both with it")
+        for name in ("baseline", "golden"):
+            path = getattr(self, name)
+            if path is not None and not self.is_update and not path.is_file():
+                raise ConfigError(f"{name} {path}: does not exist; write it with --{name} {path} --update")
+
+
+class DriveTester:
+    """Replays and judges drives; keeps the loaded planner for the next one."""
+
+    def __init__(self, setup: Setup, expectations: Expectations) -> None:
+        """Read what can be wrong in files before anything is replayed.
+
+        Raises:
+            ConfigError: A file is wrong or missing.
+            ModelError: There is no such model.
+        """
+        self._setup, self._expectations = setup, expectations
+        self._folder = model_folder(setup.model)
+        self._conditions: list[Condition] = []
+        if expectations.conditions is not None:
+            self._conditions = load_conditions(expectations.conditions)
+        self._loaded: tuple[Rig, Planner] | None = None
+
+    def expect_drives(self, names: Sequence[str]) -> None:
+        """Say which drives will be judged, before the first one is replayed.
+
+        Raises:
+            ConfigError: A condition is for none of them.
+        """
+        if self._expectations.conditions is not None:
+            check_drives(self._conditions, names, self._expectations.conditions)
+
+    def choose(self, bags: Sequence[Path]) -> Choice:
+        """The mapping of a drive's bags."""
+        setup = self._setup
+        with BagReader(*bags) as reader:
+            return choose(
+                reader.topics(),
+                f"bag {bags[0]}",
+                preset=setup.preset,
+                topics_file=setup.topics_file,
+                rig_file=setup.rig_file,
+            )
+
+    def run(
+        self,
+        bags: Sequence[Path],
+        choice: Choice,
+        out: Path | None = None,
+        watch: ReplayWatcher | None = None,
+        name: str = "",
+    ) -> DriveVerdict:
+        """Replay a drive and judge it; with is_update its numbers and plans are written instead.
+
+        Args:
+            bags: Parts of one drive.
+            choice: Its mapping.
+            out: Bag to write.
+            watch: Told of every message and cycle.
+            name: The drive's; that of its first bag by default.
+        """
+        if self._loaded is None or self._loaded[0] != choice.rig:
+            self._loaded = (choice.rig, Planner.load(self._folder, choice.rig, self._setup.config))
+            steady_process()
+        job = ReplayJob(
+            bag=bags[0],
+            more=tuple(bags[1:]),
+            topics=choice.topics,
+            rig=choice.rig,
+            out=out,
+            is_realtime=self._setup.is_realtime,
+        )
+        result = replay(job, self._loaded[1], watch)
+        name = name or drive_name(bags[0])
+        return DriveVerdict(name=name, choice=choice, result=result, checks=tuple(self._judge(result, name)))
+
+    def _judge(self, result: ReplayResult, name: str) -> list[Check]:
+        checks, wanted = basic_checks(result), self._expectations
+        checks += check_conditions(self._conditions, result.figures, name)
+        if wanted.is_update:
+            if all(check.has_passed for check in checks):
+                if wanted.baseline is not None:
+                    update_baseline(wanted.baseline, result.figures, name)
+                if wanted.golden is not None:
+                    update_golden(wanted.golden, result, name)
+            return checks
+        if wanted.baseline is not None:
+            checks += check_baseline(wanted.baseline, result.figures, name)
+        if wanted.golden is not None:
+            checks += check_golden(wanted.golden, result, name)
+        return checks
+
+
+def drive_name(bag: Path) -> str:
+    """What a drive is called in baselines, golden plans and results: its bag's name."""
+    return bag.resolve().stem if bag.is_file() else bag.resolve().name

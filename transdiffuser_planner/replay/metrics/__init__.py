@@ -1,0 +1,1 @@
+"""Metrics of replayed plans. Imports data and metrics."""

@@ -1,0 +1,135 @@
+"""One cycle's plan in numbers: against what was driven, beside the plan before, and by itself. T plan steps, F fine steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.geometry import global_from_local, wrap_angle
+from transdiffuser_planner.core.types import EgoState, FallbackRung, Trajectory
+from transdiffuser_planner.data.logs.tracks import RecordedDrive
+from transdiffuser_planner.metrics.displacement import (
+    average_displacement_m,
+    constant_velocity_plan,
+    final_displacement_m,
+)
+from transdiffuser_planner.metrics.pdm.subscores.comfort import LIMITS
+from transdiffuser_planner.replay.cycle_records import PlanRecord
+
+FloatArray = NDArray[np.float64]
+
+HORIZONS_S = (1.0, 2.0, 3.0, 4.0)
+JITTER_HORIZON_S = 2.0
+MAX_JITTER_GAP_S = 1.0
+
+
+def displacement_figures(plan: PlanRecord, drive: RecordedDrive) -> dict[str, float]:
+    """Errors at each horizon for which the recording goes on long enough."""
+    times = plan.time_s_T
+    found: dict[str, float] = {}
+    path = sampled(plan.trajectory, times)
+    for horizon_s in HORIZONS_S:
+        count = int((times <= horizon_s + 1e-6).sum())
+        if count == 0 or times[count - 1] < horizon_s - 1e-6:
+            continue
+        truth = drive.future(plan.ego.stamp_ns, times[:count])
+        if truth is None:
+            break
+        name = f"{horizon_s:.0f}s"
+        found[f"ade_{name}_m"] = float(average_displacement_m(path[:count], truth))
+        found[f"fde_{name}_m"] = float(final_displacement_m(path[:count], truth))
+        along, across = _along_and_across(path[count - 1] - truth[-1], float(truth[-1, 2]))
+        found[f"longitudinal_{name}_m"], found[f"lateral_{name}_m"] = abs(along), abs(across)
+        found[f"ahead_{name}_m"] = along
+        found[f"heading_{name}_rad"] = abs(float(wrap_angle(path[count - 1, 2] - truth[-1, 2])))
+        if count == len(times):
+            found |= _beside(plan, truth, times)
+    return found
+
+
+def _beside(plan: PlanRecord, truth: FloatArray, times: FloatArray) -> dict[str, float]:
+    """The nearest candidate, if any, chosen with knowledge of the future, and a car that keeps its speed and turn."""
+    constant = _constant_velocity(plan.ego, times)
+    found = {
+        "constant_ade_m": float(average_displacement_m(constant, truth)),
+        "constant_fde_m": float(final_displacement_m(constant, truth)),
+    }
+    if len(plan.candidate_MT2):
+        errors_M = average_displacement_m(plan.candidate_MT2, truth)
+        best = plan.candidate_MT2[int(errors_M.argmin())]
+        found |= {"best_ade_m": float(errors_M.min()), "best_fde_m": float(final_displacement_m(best, truth))}
+    return found
+
+
+def comfort_figures(trajectory: Trajectory) -> dict[str, float]:
+    """Largest accelerations and jerk of a plan, and whether it keeps nuPlan's limits."""
+    forward = trajectory.accel_mps2_T
+    lateral = trajectory.speed_mps_T**2 * trajectory.curvature_per_m_T
+    jerk = np.diff(forward) / np.diff(trajectory.time_s_T)
+    low, high = LIMITS["forward acceleration"]
+    kept = forward.min() > low and forward.max() < high
+    kept = kept and np.abs(lateral).max() < LIMITS["lateral acceleration"][1]
+    kept = kept and np.abs(jerk).max() < LIMITS["forward jerk"][1]
+    return {
+        "max_accel_mps2": float(max(forward.max(), 0.0)),
+        "max_decel_mps2": float(max(-forward.min(), 0.0)),
+        "max_lateral_accel_mps2": float(np.abs(lateral).max()),
+        "max_jerk_mps3": float(np.abs(jerk).max()),
+        "comfortable": float(kept),
+    }
+
+
+def jitter_figures(plan: PlanRecord, before: PlanRecord | None) -> dict[str, float]:
+    """How far this plan is from the one before at the same times of the next two seconds."""
+    if before is None or before.trajectory.frame_id != plan.trajectory.frame_id:
+        return {}
+    gap_s = (plan.ego.stamp_ns - before.ego.stamp_ns) * 1e-9
+    if not 0.0 < gap_s <= MAX_JITTER_GAP_S:
+        return {}
+    times = plan.time_s_T[plan.time_s_T <= JITTER_HORIZON_S + 1e-6]
+    last_s = float(before.trajectory.time_s_T[-1])
+    times = times[times + gap_s <= last_s]
+    if not len(times):
+        return {}
+    now, then = sampled(plan.trajectory, times), sampled(before.trajectory, times + gap_s)
+    offset = now[:, :2] - then[:, :2]
+    across = -np.sin(then[:, 2]) * offset[:, 0] + np.cos(then[:, 2]) * offset[:, 1]
+    return {
+        "jitter_m": float(np.hypot(offset[:, 0], offset[:, 1]).mean()),
+        "jitter_lateral_m": float(np.abs(across).mean()),
+        "jitter_speed_mps": float(
+            np.abs(
+                np.interp(times, plan.trajectory.time_s_T, plan.trajectory.speed_mps_T)
+                - np.interp(times + gap_s, before.trajectory.time_s_T, before.trajectory.speed_mps_T)
+            ).mean()
+        ),
+    }
+
+
+def state_figures(plan: PlanRecord, deadline_ms: float) -> dict[str, float]:
+    """Latency, deadline, fallback and ages of what was planned from."""
+    found = {
+        "latency_ms": plan.latency_ms,
+        "late": float(plan.latency_ms > deadline_ms),
+        "fallback": float(plan.rung != FallbackRung.NONE),
+        "rung": float(plan.rung),
+        "faults": float(len(plan.faults)),
+    }
+    return found | {f"age_{name}_s": age_s for name, age_s in plan.ages_s.items()}
+
+
+def sampled(trajectory: Trajectory, times: FloatArray) -> FloatArray:
+    """Poses (T, 3) at times after the trajectory's stamp."""
+    heading = np.unwrap(trajectory.heading_rad_T)
+    columns = (trajectory.x_m_T, trajectory.y_m_T, heading)
+    return np.stack([np.interp(times, trajectory.time_s_T, column) for column in columns], axis=-1)
+
+
+def _along_and_across(offset: FloatArray, heading_rad: float) -> tuple[float, float]:
+    cos, sin = np.cos(heading_rad), np.sin(heading_rad)
+    return float(cos * offset[0] + sin * offset[1]), float(-sin * offset[0] + cos * offset[1])
+
+
+def _constant_velocity(ego: EgoState, time_s_T: FloatArray) -> FloatArray:
+    local = constant_velocity_plan(np.asarray([ego.vx_mps]), np.asarray([ego.yaw_rate_radps]), time_s_T)[0]
+    return global_from_local(np.asarray([ego.x_m, ego.y_m, ego.heading_rad]), local)[:, :2]

@@ -1,0 +1,1 @@
+"""Bags, files and lines that a replay writes. Imports replay/metrics and replay/checks."""

@@ -1,0 +1,99 @@
+"""What a replay came to, as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from transdiffuser_planner.replay.checks.verdict import DriveVerdict
+from transdiffuser_planner.replay.metrics.drive_metrics import DriveFigures
+from transdiffuser_planner.replay.replay_result import ReplayResult
+
+_GROUPS = (
+    ("comfort", ("max_accel_mps2", "max_decel_mps2", "max_lateral_accel_mps2", "max_jerk_mps3", "comfortable")),
+    ("jitter", ("jitter_m", "jitter_lateral_m", "jitter_speed_mps")),
+    ("agents", ("agent_recall", "agent_precision", "agent_position_m", "agent_ade_m", "agent_fde_m")),
+    (
+        "pdm",
+        ("pdm_score", "pdm_no_collision", "pdm_drivable_area", "pdm_progress", "pdm_time_to_collision", "pdm_comfort"),
+    ),
+)
+
+
+def drive_lines(verdict: DriveVerdict) -> Iterator[str]:
+    """A drive: what was read, planned, left out, measured and judged."""
+    result = verdict.result
+    yield f"bag    {result.bag}"
+    yield f"source {verdict.choice.name}: {verdict.choice.why}"
+    if result.damage:
+        yield f"damage {result.damage}"
+    if result.masked:
+        yield f"masked {', '.join(result.masked)} (not in the bag)"
+    for reason, count in result.refused.items():
+        yield f"refused {count} x {reason}"
+    for reason, count in result.not_copied.items():
+        yield f"not copied {count} x {reason}"
+    yield from _plan_lines(result)
+    for reason, count in result.figures.left_out.items():
+        yield f"left out {count} x {reason}"
+    yield from _error_lines(result.figures)
+    for name, metrics in _GROUPS:
+        means = [(metric, result.figures.statistic(metric, "mean")) for metric in metrics]
+        listed = ", ".join(
+            f"{metric.removeprefix(f'{name}_')} {mean:.2f}" for metric, mean in means if mean is not None
+        )
+        if listed:
+            yield f"{name:<6} {listed} (means)"
+    if not result.is_simulated:
+        yield "note   the shipped models never saw a real picture; on real drives these numbers show the plumbing, not skill"
+    for check in verdict.checks:
+        yield f"{'passed' if check.has_passed else 'FAILED'} {check.group} {check.name}: {check.message}"
+
+
+def _plan_lines(result: ReplayResult) -> Iterator[str]:
+    figures = result.figures
+    total = int(figures.totals["num_frames"])
+    if not result.num_plans:
+        yield f"plans  none from {total} frames"
+        if result.fallbacks:
+            yield f"       fallbacks: {_rungs(result)}"
+        return
+    latency = [figures.statistic("latency_ms", name) for name in ("median", "p99", "max")]
+    late = int(figures.statistic("late", "sum") or 0)
+    speed = result.duration_s / result.wall_s if result.wall_s > 0.0 else 0.0
+    yield f"plans  {result.num_plans} from {total} frames, {speed:.1f} x real time; model {result.model_name}"
+    yield (
+        f"       latency median {latency[0]:.1f}, p99 {latency[1]:.1f}, max {latency[2]:.1f} ms; "
+        f"{late} later than {result.drive.deadline_ms:.0f} ms"
+    )
+    gap_s, at_s = result.drive.longest_gap
+    yield f"       longest time without a new plan {gap_s:.2f} s, from {at_s:.1f} s on"
+    yield f"       fallbacks: {_rungs(result) or 'none'}; SHA-256 of all plans {result.plan_hash[:16]}"
+    ages = [name for name in figures.names() if name.startswith("age_")]
+    worst = ", ".join(f"{name[4:-2]} {figures.statistic(name, 'max'):.3f}" for name in ages)
+    yield f"       oldest inputs (s): {worst or 'none'}"
+
+
+def _rungs(result: ReplayResult) -> str:
+    """Fallbacks by rung, as "12 comfort stop"."""
+    return ", ".join(f"{count} {rung.name.lower().replace('_', ' ')}" for rung, count in result.rungs.items() if rung)
+
+
+def _error_lines(figures: DriveFigures) -> Iterator[str]:
+    rows = []
+    for s in (1, 2, 3, 4):
+        names = [f"{name}_{s}s_m" for name in ("ade", "fde", "lateral", "longitudinal")]
+        means = [figures.statistic(name, "mean") for name in names]
+        if means[0] is not None:
+            count = len(figures.values(names[0]))
+            rows.append(
+                f"       {s} s   {means[0]:6.2f} {means[1]:6.2f} {means[2]:8.2f} {means[3]:12.2f}   {count:5d} plans"
+            )
+    if not rows:
+        yield "no plan has a recorded future; nothing to compare with"
+        return
+    yield "against the recorded future (means in metres):"
+    yield "             ADE    FDE  lateral longitudinal"
+    yield from rows
+    best, constant = figures.statistic("best_ade_m", "mean"), figures.statistic("constant_ade_m", "mean")
+    if best is not None and constant is not None:
+        yield f"       ADE of the nearest candidate, chosen knowing the future: {best:.2f}; of constant velocity: {constant:.2f}"

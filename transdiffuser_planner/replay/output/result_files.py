@@ -1,0 +1,114 @@
+"""Results for machines: one JSON object a line, and JUnit XML as CI servers read it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from transdiffuser_planner.core.errors import PlannerError, RecordingError
+from transdiffuser_planner.replay.checks.verdict import DriveVerdict
+
+# What XML 1.0 cannot hold, wherever it comes from.
+_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write_jsonl(path: Path, verdicts: Iterable[DriveVerdict]) -> None:
+    """Per drive one line per cycle (kind "cycle"), then one with the result (kind "drive").
+
+    Raises:
+        RecordingError: The file cannot be written.
+    """
+    lines = [json.dumps(row, allow_nan=False) for verdict in verdicts for row in _rows(verdict)]
+    _write(path, "\n".join(lines) + "\n")
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """One JSON object.
+
+    Raises:
+        RecordingError: The file cannot be written.
+    """
+    _write(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
+    result = verdict.result
+    for cycle in result.figures.cycles:
+        yield {
+            "kind": "cycle",
+            "drive": verdict.name,
+            "time_s": round(cycle.time_s, 6),
+            "stamp_ns": cycle.stamp_ns,
+            "is_planned": not cycle.reason,
+            "reason": cycle.reason,
+            "fallback": cycle.fallback.name,
+            "figures": _finite(cycle.values),
+        }
+    yield {
+        "kind": "drive",
+        "drive": verdict.name,
+        "has_passed": verdict.has_passed,
+        "checks": [asdict(check) for check in verdict.checks],
+        "model": {"name": result.model_name, "hash": result.model_hash},
+        "source": verdict.choice.name,
+        "masked": list(result.masked),
+        "totals": _finite(result.figures.totals),
+        "left_out": dict(result.figures.left_out),
+        "refused": dict(result.refused),
+        "not_copied": dict(result.not_copied),
+        "deadline_ms": result.drive.deadline_ms,
+        "rungs": {rung.name: count for rung, count in result.rungs.items()},
+        "metrics": {name: _finite(values) for name, values in result.figures.summary().items()},
+        "plan_hash": result.plan_hash,
+        "damage": result.damage,
+    }
+
+
+def _finite(values: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no word for NaN."""
+    return {name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()}
+
+
+def write_junit(path: Path, verdicts: Iterable[DriveVerdict], errors: dict[str, PlannerError]) -> None:
+    """A test suite per drive, a test case per check; drives that could not be replayed are errors.
+
+    Raises:
+        RecordingError: The file cannot be written.
+    """
+    root = ElementTree.Element("testsuites", name="transdiffuser replay")
+    for verdict in verdicts:
+        failed = [check for check in verdict.checks if not check.has_passed]
+        counts = {"tests": str(len(verdict.checks)), "failures": str(len(failed)), "errors": "0"}
+        suite = ElementTree.SubElement(
+            root, "testsuite", name=_text(verdict.name), time=f"{verdict.result.wall_s:.3f}", **counts
+        )
+        for check in verdict.checks:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=_text(f"{verdict.name}.{check.group}"), name=_text(check.name)
+            )
+            if not check.has_passed:
+                ElementTree.SubElement(case, "failure", message=_text(check.message)).text = _text(check.message)
+    for name, error in errors.items():
+        suite = ElementTree.SubElement(root, "testsuite", name=_text(name), tests="1", failures="0", errors="1")
+        case = ElementTree.SubElement(suite, "testcase", classname=_text(f"{name}.replay"), name="could_be_replayed")
+        ElementTree.SubElement(case, "error", message=_text(str(error))).text = _text(str(error))
+    ElementTree.indent(root)
+    _write(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n")
+
+
+def _text(value: str) -> str:
+    return _FORBIDDEN.sub("?", value)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecordingError(f"result {path}: cannot be written ({error.strerror}); give another file") from None

@@ -1,0 +1,83 @@
+"""Transforms for viewers: RViz and Foxglove draw nothing whose frame they cannot place, and many bags hold no /tf.
+
+From the odometry: its frame -> its child frame. From the rig: child frame -> the frame each sensor names in its messages. A bag's
+own /tf and /tf_static are left as they are, and nothing is added to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.rig import Mount, Rig
+from transdiffuser_planner.messages.definitions import make_message
+from transdiffuser_planner.messages.topic_map import TopicMap
+
+TF_TYPE = "tf2_msgs/msg/TFMessage"
+_OPTICAL = np.asarray([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+"""Columns: the optical frame's axes (right, down, ahead) in a frame with x ahead, y left, z up."""
+
+
+class FrameWriter:
+    """Gives the transforms that a bag lacks, message by message."""
+
+    def __init__(self, held: Mapping[str, str], topics: TopicMap, rig: Rig) -> None:
+        self._odometry_topic = topics.odometry
+        self._has_tf, self._has_static = "/tf" in held, "/tf_static" in held
+        self._offset_m = rig.base_from_odometry_child_x_m
+        self._child = ""
+        self._mounts: dict[str, tuple[Mount, bool]] = {
+            topics.images[camera.name]: (camera, True) for camera in rig.cameras if camera.name in topics.images
+        }
+        if rig.lidar is not None and topics.lidar:
+            self._mounts[topics.lidar] = (rig.lidar, False)
+        self._placed: set[str] = set()
+
+    def messages(self, topic: str, message: Any) -> Iterator[tuple[str, Any]]:
+        """Transforms that a decoded message gives rise to, as (topic, tf2_msgs/TFMessage)."""
+        if topic == self._odometry_topic:
+            self._child = message.child_frame_id or "base_link"
+            if not self._has_tf:
+                pose = message.pose.pose
+                position, q = pose.position, pose.orientation
+                place = (position.x, position.y, position.z)
+                yield "/tf", _message(message.header, self._child, place, (q.x, q.y, q.z, q.w))
+        elif topic in self._mounts and self._child and not self._has_static:
+            frame = message.header.frame_id
+            if not frame or frame in (self._child, *self._placed):
+                return
+            self._placed.add(frame)
+            mount, is_optical = self._mounts[topic]
+            transform = mount.base_from_sensor()
+            rotation = transform[:3, :3] @ _OPTICAL if is_optical else transform[:3, :3]
+            place = (float(transform[0, 3]) - self._offset_m, float(transform[1, 3]), float(transform[2, 3]))
+            header = make_message("std_msgs/msg/Header", stamp=message.header.stamp, frame_id=self._child)
+            yield "/tf_static", _message(header, frame, place, quaternion(rotation))
+
+
+def quaternion(rotation_33: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """x, y, z, w of a rotation matrix: the eigenvector that stays accurate for every rotation."""
+    m = rotation_33
+    symmetric = np.asarray(
+        [
+            [m[0, 0] - m[1, 1] - m[2, 2], m[1, 0] + m[0, 1], m[2, 0] + m[0, 2], m[2, 1] - m[1, 2]],
+            [m[1, 0] + m[0, 1], m[1, 1] - m[0, 0] - m[2, 2], m[2, 1] + m[1, 2], m[0, 2] - m[2, 0]],
+            [m[2, 0] + m[0, 2], m[2, 1] + m[1, 2], m[2, 2] - m[0, 0] - m[1, 1], m[1, 0] - m[0, 1]],
+            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], m[0, 0] + m[1, 1] + m[2, 2]],
+        ]
+    )
+    x, y, z, w = np.linalg.eigh(symmetric)[1][:, -1]
+    sign = 1.0 if w >= 0.0 else -1.0
+    return float(sign * x), float(sign * y), float(sign * z), float(sign * w)
+
+
+def _message(header: Any, child: str, place: tuple[float, ...], turn: tuple[float, ...]) -> Any:
+    make = make_message
+    translation = make("geometry_msgs/msg/Vector3", **dict(zip("xyz", map(float, place), strict=True)))
+    rotation = make("geometry_msgs/msg/Quaternion", **dict(zip("xyzw", map(float, turn), strict=True)))
+    transform = make("geometry_msgs/msg/Transform", translation=translation, rotation=rotation)
+    stamped = make("geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform)
+    return make(TF_TYPE, transforms=[stamped])

@@ -1,0 +1,1 @@
+"""Plain values to one self-contained HTML page. Imports data, messages and below."""

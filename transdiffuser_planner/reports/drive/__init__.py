@@ -1,0 +1,1 @@
+"""Report of a recorded drive. Imports data, messages and below."""

@@ -1,0 +1,1 @@
+"""Report of a closed-loop suite. Imports core."""

@@ -1,0 +1,1 @@
+"""Checks of a running planner. Imports ros and doctor."""

@@ -1,0 +1,92 @@
+"""Listens to the planner's inputs without decoding more than it must: stamps from the raw bytes, few whole messages."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.executors import Executor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+
+from transdiffuser_planner.doctor.topic_statistics import Heard
+from transdiffuser_planner.messages.input_registry import BY_NAME, ODOMETRY
+from transdiffuser_planner.ros.live_doctor.graph import Wiring
+from transdiffuser_planner.ros.live_doctor.node_state import Target, status_class, status_topic
+from transdiffuser_planner.ros.message_factory import message_class
+from transdiffuser_planner.ros.qos import RELIABLE
+
+
+def listen(node: Node, executor: Executor, target: Target, wired: Wiring, seconds: float) -> list[Any]:
+    """Fill every entry of the wiring with what arrives.
+
+    Args:
+        node, executor: The listener's, on the planner's clock.
+        target: The planner.
+        wired: Inputs to listen to.
+        seconds: How long.
+
+    Returns:
+        The planner's status messages of that time.
+    """
+    last: dict[int, bytes] = {}
+    subscriptions = [
+        node.create_subscription(
+            message_class(item.type_name), item.topic, _receiver(node, item, last), _qos(node, item.topic), raw=True
+        )
+        for item in wired.heard
+    ]
+    statuses: list[Any] = []
+    topic = status_topic(node, target)
+    if topic:
+        subscriptions.append(node.create_subscription(status_class(), topic, statuses.append, RELIABLE))
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.05)
+    for subscription in subscriptions:
+        node.destroy_subscription(subscription)
+    for item in wired.heard:
+        if id(item) in last:
+            item.messages.append(deserialize_message(last[id(item)], message_class(item.type_name)))
+    return statuses
+
+
+def _receiver(node: Node, item: Heard, last: dict[int, bytes]) -> Callable[[bytes], None]:
+    """Notes arrival and stamp; odometry is kept whole, of others the last message."""
+    stamped, whole = BY_NAME[item.kind].has_header, item.kind == ODOMETRY.name
+
+    def receive(data: bytes) -> None:
+        item.arrived_s.append(time.monotonic())
+        item.now_ns.append(int(node.get_clock().now().nanoseconds))
+        item.num_bytes = max(item.num_bytes, len(data))
+        if stamped:
+            item.stamp_ns.append(stamp_of(data))
+        if whole and id(item) in last:
+            item.messages.append(deserialize_message(last[id(item)], message_class(item.type_name)))
+        last[id(item)] = bytes(data)
+
+    return receive
+
+
+def stamp_of(data: bytes) -> int:
+    """The stamp of a serialized message that begins with a header: behind four bytes that tell the byte order."""
+    sec, nanosec = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return int(sec) * 10**9 + int(nanosec)
+
+
+def _qos(node: Node, topic: str) -> QoSProfile:
+    """Hears every publisher; latched messages where all publishers latch."""
+    offered = [info.qos_profile for info in node.get_publishers_info_by_topic(topic)]
+    latched = all(
+        qos.durability == DurabilityPolicy.TRANSIENT_LOCAL and qos.reliability == ReliabilityPolicy.RELIABLE
+        for qos in offered
+    )
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=20,
+        reliability=ReliabilityPolicy.RELIABLE if latched else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )

@@ -1,0 +1,50 @@
+"""The vehicle's static transforms, where tf2's messages are installed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rclpy.node import Node
+
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.doctor import extrinsics
+from transdiffuser_planner.doctor.findings import Finding, Findings
+from transdiffuser_planner.doctor.topic_statistics import Heard
+from transdiffuser_planner.ros.qos import LATCHED
+
+_SAY = Findings("rig and model")
+TOPIC = "/tf_static"
+
+
+class StaticTransforms:
+    """Listens from its creation on; several publishers each latch their part."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._messages: list[Any] = []
+        self._is_published = bool(node.get_publishers_info_by_topic(TOPIC))
+        try:
+            kind = importlib.import_module("tf2_msgs.msg").TFMessage
+        except ImportError:
+            kind = None
+        self._subscription = None
+        if kind is not None and self._is_published:
+            self._subscription = node.create_subscription(kind, TOPIC, self._messages.append, LATCHED)
+
+    def check(self, rig: Rig, heard: Sequence[Heard]) -> Iterator[Finding]:
+        """Compare the rig's mounts with what was heard.
+
+        Args:
+            rig: The planner's.
+            heard: Its inputs, which tell their frames.
+        """
+        if not self._is_published:
+            yield _SAY.ok("mounts", f"nobody publishes {TOPIC}; the rig file alone says where sensors sit")
+        elif self._subscription is None:
+            yield _SAY.ok("mounts", f"not compared with {TOPIC}: tf2_msgs is not installed in this environment")
+        else:
+            self._node.destroy_subscription(self._subscription)
+            links = [extrinsics.link_of(item) for message in self._messages for item in message.transforms]
+            yield from extrinsics.check(rig, extrinsics.frames_of(heard), links)

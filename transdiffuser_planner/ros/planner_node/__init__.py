@@ -1,0 +1,1 @@
+"""The lifecycle node of the planner. Imports ros, runtime and messages."""

@@ -1,0 +1,104 @@
+"""The planner node's subscriptions: every message is decoded here, once, and handed on as a value."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.messages.decode_inputs import stamp_ns
+from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
+from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.ros.message_factory import message_class
+from transdiffuser_planner.ros.qos import INPUT_PROFILES
+from transdiffuser_planner.runtime.inputs.rate_monitor import InputRates
+from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
+
+
+def input_name(topic: str) -> str:
+    """How an input is called in words: the sensor's name in the rig, or the topic's last part."""
+    return topic.removeprefix(PRIVATE_PREFIX).removeprefix("camera/")
+
+
+class Received(Protocol):
+    """Told of every message."""
+
+    def __call__(self, key: str, arrived_s: float, reason: str | None, *, is_sensor: bool) -> None:
+        """A message of topic ``key`` arrived on ``time.perf_counter``; reason says why it was refused, or is None."""
+
+
+class NodeInputs:
+    """Subscriptions of one configured node."""
+
+    def __init__(
+        self, node: Node, rig: Rig, assembler: SnapshotAssembler, received: Received, noted: Callable[[str, str], None]
+    ) -> None:
+        """Subscribe to every input of the registry that the rig has.
+
+        Args:
+            node: Owns the subscriptions and knows the time.
+            rig: The vehicle's sensors.
+            assembler: Takes the values.
+            received: Told afterwards.
+            noted: Called with (key, text) for what is unusual about messages that were taken.
+        """
+        self._node, self._received, self._noted = node, received, noted
+        self._assembler, self.rates = assembler, InputRates()
+        topics = private_topics(rig)
+        self._feeder = MessageFeeder(topics, assembler)
+        self._subscriptions: list[Subscription] = []
+        for spec, camera, topic in mapped_inputs(topics):
+            for message_type in spec.message_types:
+                self._subscribe(message_type, spec.private_topic(camera, message_type), topic, INPUT_PROFILES[spec.qos])
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def _subscribe(self, type_name: str, topic: str, key: str, qos: QoSProfile) -> None:
+        """Subscribe; key is the name under which the feeder knows the topic.
+
+        The user may override the QoS as for every ROS 2 node: parameters ``qos_overrides.<topic>.subscription.*``.
+        """
+
+        def take(message: Any) -> None:
+            self._take(key, message)
+
+        self._subscriptions.append(
+            self._node.create_subscription(
+                message_class(type_name),
+                topic,
+                take,
+                copy.copy(qos),  # overriding changes it
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        )
+
+    def _take(self, key: str, message: Any) -> None:
+        """The node's outer edge: no fault of one message may end the node."""
+        arrived_s = time.perf_counter()
+        try:
+            reason = self._feeder.feed(key, int(self._node.get_clock().now().nanoseconds), message)
+            if not reason:
+                self._watch(key, message)
+        except Exception as error:
+            reason = f"{key}: {type(error).__name__}: {error}"
+        self._received(key, arrived_s, reason, is_sensor=key in self._feeder.sensor_topics)
+
+    def _watch(self, key: str, message: Any) -> None:
+        """Tell what is unusual about a message that was taken."""
+        for remark in self._assembler.take_remarks():
+            self._noted(key, remark)
+        if key in self._feeder.every_cycle_topics:
+            remark = self.rates.took(input_name(key), stamp_ns(message))
+            if remark:
+                self._noted(key, remark)

@@ -1,0 +1,279 @@
+"""The planner as a ROS 2 lifecycle node: messages in, snapshots to the supervisor, plans out.
+
+Configuring loads and checks the model; activating starts planning. Callbacks decode and hand over, they never wait for
+the network. Whatever goes wrong with data or model is a fallback, a status and a diagnostic, not the end of the node.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import NotReady, PlanResult
+from transdiffuser_planner.messages.encode_outputs import Mode
+from transdiffuser_planner.ros.message_factory import message_class
+from transdiffuser_planner.ros.planner_node import parameters
+from transdiffuser_planner.ros.planner_node.diagnostics import Health
+from transdiffuser_planner.ros.planner_node.inputs import NodeInputs
+from transdiffuser_planner.ros.planner_node.outputs import NodeOutputs
+from transdiffuser_planner.ros.planner_node.services import NodeServices
+from transdiffuser_planner.ros.qos import OUTPUT
+from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleScheduler
+from transdiffuser_planner.runtime.supervision.model_manager import LoadPlanner, ModelKeeper
+from transdiffuser_planner.runtime.supervision.realtime_settings import raise_priority
+from transdiffuser_planner.runtime.supervision.supervisor import Supervisor
+
+NODE_NAME = "transdiffuser_planner"
+_POLL_S = 0.02
+_HEARTBEAT_S = 1.0
+_LOG_EVERY_S = 5.0
+_STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+
+
+def planner_loader(model: str, rig: Rig) -> LoadPlanner:
+    """What loads a model, by folder or shipped name, as often as it is asked to."""
+    folder = model_folder(model)
+    return lambda config, memory: Planner.load(folder, rig, config, memory)
+
+
+class PlannerNode(LifecycleNode):
+    """See the module; topics, services and parameters are in docs/interfaces.md."""
+
+    def __init__(self, loader: Callable[[str, Rig], LoadPlanner] = planner_loader, **node_options: Any) -> None:
+        """Declare parameters; nothing is loaded yet.
+
+        Args:
+            loader: Makes planners from the parameter ``model`` and the rig.
+            node_options: Of rclpy's node.
+
+        Raises:
+            ConfigError: A parameter given at start is refused.
+        """
+        super().__init__(NODE_NAME, **node_options)
+        parameters.declare_config(self)
+        parameters.declare_node(self)
+        self.health = Health()
+        self._poll = self._guarded("poll", self._poll_unguarded)
+        self._loader = loader
+        self._config = PlannerConfig()
+        self._keeper: ModelKeeper | None = None
+        self._supervisor: Supervisor | None = None
+        self._scheduler: CycleScheduler | None = None
+        self._inputs: NodeInputs | None = None
+        self._active = False
+        self.mode = Mode()
+        self.has_hung_threads = False
+        """After a release: whether a session never came back, so that the process must be ended the hard way."""
+        self._logged: dict[str, float] = {}
+        self._owned: list[Callable[[], None]] = []
+        array = message_class("diagnostic_msgs/msg/DiagnosticArray")
+        self._diagnostics = self.create_publisher(array, "/diagnostics", OUTPUT)
+        self._outputs = NodeOutputs(self, self._fault)
+        self._node_services = NodeServices(self, self)
+        self.create_timer(_HEARTBEAT_S, self._guarded("heartbeat", self._heartbeat), clock=_STEADY)
+        self.add_on_set_parameters_callback(self._on_parameters)
+
+    def on_configure(self, state: State) -> TransitionCallbackReturn:
+        """Read parameters, load and check model and rig, subscribe."""
+        try:
+            self._config = parameters.config_of(self)
+            rig = Rig.load(Path(self.get_parameter("rig").value))
+            self._rig = rig
+            self._keeper = ModelKeeper(self.model_loader(), self._config, self._fault)
+        except PlannerError as error:
+            self.health.fault = str(error)
+            self.get_logger().error(f"not configured: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self.health = Health()
+        self.mode = Mode(is_shadow=bool(self.get_parameter("shadow").value))
+        self._scheduler = CycleScheduler(rig, self._config)
+        self.use_codebook()
+        self._supervisor = Supervisor(self._keeper, rig, self._publish, self._fault)
+        self._outputs.start(self._keeper.contract, rig.vehicle)
+        self._inputs = NodeInputs(self, rig, self._scheduler.assembler, self._received, self._fault)
+        poll = self.create_timer(_POLL_S, self._poll, clock=_STEADY)
+        self._owned.append(lambda: self.destroy_timer(poll))
+        source, self.health.priority = self._keeper.source, raise_priority(self._config.priority)
+        self.get_logger().info(
+            f"model {source.model_name} {source.model_hash[:12]} warmed up on {source.provider}, {source.precision}; "
+            f"priority {self.health.priority}; vehicle {rig.vehicle}"
+        )
+        if self._keeper.vehicle_notice:
+            self._fault("vehicle", self._keeper.vehicle_notice)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: State) -> TransitionCallbackReturn:
+        """Plan from the next frame on."""
+        self._active = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: State) -> TransitionCallbackReturn:
+        """Stop planning; inputs are still watched."""
+        self._active = False
+        self.health.not_ready = "node is not active"
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: State) -> TransitionCallbackReturn:
+        """Give the model and all subscriptions back."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: State) -> TransitionCallbackReturn:
+        """As cleanup."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: State) -> TransitionCallbackReturn:
+        """Back to unconfigured."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _release(self) -> None:
+        self._active = False
+        if self._supervisor is not None:
+            self.has_hung_threads = not self._supervisor.stop()
+        if self._keeper is not None:
+            self._keeper.end()
+        self._outputs.stop()
+        if self._inputs is not None:
+            self._inputs.close()
+        self._supervisor = self._keeper = self._scheduler = self._inputs = None
+        for release in self._owned:
+            release()
+        self._owned.clear()
+
+    @property
+    def keeper(self) -> ModelKeeper | None:
+        """The model, while configured."""
+        return self._keeper
+
+    def model_loader(self) -> LoadPlanner:
+        """Loads what the parameter ``model`` names now."""
+        return self._loader(self.get_parameter("model").value, self._rig)
+
+    def use_codebook(self) -> None:
+        """Take action tokens of the model in use."""
+        if self._scheduler is not None and self._keeper is not None:
+            self._scheduler.assembler.codebook = self._keeper.codebook
+
+    def set_mode(self, mode: Mode) -> None:
+        """Obey a stop request, or plan for nobody, from the next plan on."""
+        self.mode = mode
+        if self._supervisor is not None:
+            self._supervisor.is_stopping = mode.is_stopping
+
+    def _guarded(self, source: str, call: Callable[[], None]) -> Callable[[], None]:
+        """The node's outer edge: no fault of one cycle may end the node."""
+
+        def guarded() -> None:
+            try:
+                call()
+            except Exception as error:
+                self._fault(source, f"{source}: {type(error).__name__}: {error}")
+
+        return guarded
+
+    def _received(self, key: str, arrived_s: float, reason: str | None, *, is_sensor: bool) -> None:
+        """A message was taken in, or refused for a reason; plan when it completes a frame."""
+        if reason:
+            self.health.refuse(reason)
+            self._log(key, f"input refused: {reason}")
+        elif is_sensor and self._scheduler is not None:
+            self._scheduler.arrived(arrived_s)
+        self._poll()
+
+    def _poll_unguarded(self) -> None:
+        """Hand a frame to the supervisor, or fall back where frames do not suffice or do not arrive."""
+        scheduler, supervisor = self._scheduler, self._supervisor
+        if not self._active or scheduler is None or supervisor is None:
+            return
+        decision = scheduler.poll(self._now_ns(), keep_estimates=self._outputs.wants_denoise_steps)
+        if decision is None:
+            return
+        fallback = decision.fallback_to_publish(has_published=self.health.plans > 0)
+        if decision.request is not None:
+            supervisor.submit(decision.request)
+        elif fallback is not None:
+            supervisor.fall_back(fallback, decision.reason, must_stop=decision.must_stop)
+        else:
+            self._say_not_ready(NotReady(reason=decision.reason), decision.stamp_ns)
+
+    def _publish(self, result: PlanResult, arrived_s: float) -> None:
+        """Called by the supervisor from the thread that has the answer."""
+        if not self._active:
+            return  # deactivated while it was made
+        config = self._config
+        latency_ms = self._outputs.plan(result, arrived_s, config, self.mode)
+        self.health.plan(result, latency_ms, config)
+        if latency_ms > config.deadline_ms:
+            self._log("deadline", f"plan took {latency_ms:.0f} ms, deadline {config.deadline_ms:.0f} ms")
+        if result.reason:
+            self._log("fallback", f"{result.rung.name.lower().replace('_', ' ')}: {result.reason}")
+
+    def _say_not_ready(self, value: NotReady, stamp_ns: int) -> None:
+        self.health.not_ready = value.reason
+        source = None if self._keeper is None else self._keeper.source
+        model = ("", "") if source is None else (source.model_name, source.model_hash)
+        self._outputs.not_ready(stamp_ns, value, self._config, model, self.mode)
+
+    def _heartbeat(self) -> None:
+        """Every second: diagnostics, and why there is no plan."""
+        now_ns = self._now_ns()
+        if self._active and self._scheduler is not None and self.health.seconds_without_plan > _HEARTBEAT_S:
+            reason = self._scheduler.why_no_plan(now_ns)
+            self._say_not_ready(NotReady(reason=reason), now_ns)
+            self._log("not ready", f"no plan: {reason}")
+        elif not self._active:
+            self._say_not_ready(NotReady(reason=self.health.fault or "node is not active"), now_ns)
+        if self._inputs is not None:
+            self.health.input_hz = self._inputs.rates.hz()
+        name = self.get_fully_qualified_name().lstrip("/")
+        message = self.health.message(name, now_ns, self._keeper, self._supervisor, self.mode)
+        self._diagnostics.publish(message)
+
+    def _on_parameters(self, changes: list[Parameter]) -> Any:
+        """Apply new values from the next cycle on, or refuse all of them."""
+        config, answer = parameters.changed_config(self._config, changes)
+        refusal = "" if self._keeper is None else self._keeper.refuses(config)
+        if answer.successful and refusal:
+            return SetParametersResult(successful=False, reason=refusal)
+        self._config = config
+        if self._keeper is not None and self._scheduler is not None:
+            self._keeper.configure(config)
+            self._scheduler.configure(config)
+        return answer
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _fault(self, source: str, text: str) -> None:
+        """Something went wrong; from any thread."""
+        self.health.note(text)
+        self._log(source, text)
+
+    def _log(self, source: str, text: str) -> None:
+        """One warning per source and few seconds."""
+        now = time.monotonic()
+        if now - self._logged.get(source, -1e9) >= _LOG_EVERY_S:
+            self._logged[source] = now
+            self.get_logger().warning(text)
+
+
+def start(node: PlannerNode) -> bool:
+    """Configure and activate; returns whether both succeeded."""
+    return (
+        node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        and node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    )

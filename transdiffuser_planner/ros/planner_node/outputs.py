@@ -1,0 +1,131 @@
+"""Everything the planner node publishes: the trajectory first, the rest beside the next cycle.
+
+In shadow mode all of it goes below ``~/shadow`` instead of ``~/output``; the status is on ``~/output`` too and says so.
+Below ``~/debug``, made only for who listens: the duration of every stage, one number per topic; what the encoder sees;
+all denoise steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.node import Node
+
+from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.core.types import NotReady, PlanResult
+from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.messages import encode_outputs
+from transdiffuser_planner.messages.encode_markers import seen
+from transdiffuser_planner.messages.encode_outputs import Mode
+from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
+from transdiffuser_planner.ros.qos import OUTPUT, RELIABLE
+from transdiffuser_planner.runtime.supervision.latest_worker import LatestWorker
+
+STAGES = ("features", "encode", "agents", "denoise", "select", "safety", "fallback")
+"""Stages of a cycle that have a topic ``~/debug/stage_ms/<name>``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Told:
+    """A published plan and how long it took, for the outputs beside the trajectory."""
+
+    result: PlanResult
+    latency_ms: float
+    mode: Mode
+    config: PlannerConfig
+
+
+class NodeOutputs:
+    """The node's publishers. ``plan`` may be called from any thread, one call at a time."""
+
+    def __init__(self, node: Node, fault: Callable[[str, str], None]) -> None:
+        """Create all publishers.
+
+        Args:
+            node: Owns them.
+            fault: Called with (source, text) when publishing beside the trajectory fails.
+        """
+        self._fault = fault
+        self._by_mode = {
+            shadow: {
+                name: node.create_publisher(message_class(kind), f"~/{folder}/{name}", OUTPUT)
+                for name, kind in encode_outputs.OUTPUT_TYPES.items()
+            }
+            for shadow, folder in ((False, "output"), (True, "shadow"))
+        }
+        float32 = message_class("std_msgs/msg/Float32")
+        self._stage_ms = {
+            name: node.create_publisher(float32, f"~/debug/stage_ms/{name}", OUTPUT) for name in (*STAGES, "total")
+        }
+        markers = message_class("visualization_msgs/msg/MarkerArray")
+        self._seen = node.create_publisher(markers, "~/debug/seen", OUTPUT)
+        steps = message_class("transdiffuser_msgs/msg/CandidateTrajectories")
+        self._denoise_steps = node.create_publisher(steps, "~/debug/denoise_steps", RELIABLE)
+        self._teller: LatestWorker[_Told] | None = None
+
+    def start(self, contract: ModelContract, vehicle: VehicleModel) -> None:
+        """Start the thread for what is only looked at; the vehicle's wheelbase decides the front-wheel angles."""
+        self._range_m, self._vehicle = contract.range_m, vehicle
+        self._teller = LatestWorker(self._tell, name="teller")
+
+    def stop(self) -> None:
+        """End it."""
+        if self._teller is not None:
+            self._teller.stop()
+        self._teller = None
+
+    @property
+    def wants_denoise_steps(self) -> bool:
+        """Whether somebody listens to ``~/debug/denoise_steps``."""
+        return bool(self._denoise_steps.get_subscription_count())
+
+    def plan(self, result: PlanResult, arrived_s: float, config: PlannerConfig, mode: Mode) -> float:
+        """Publish a plan: trajectory and status now, the rest from the teller's thread.
+
+        Returns:
+            Milliseconds from ``arrived_s`` on ``time.perf_counter`` until the trajectory was out.
+        """
+        message = encode_outputs.trajectory(make_ros_message, result.trajectory, self._vehicle)
+        self._by_mode[mode.is_shadow]["trajectory"].publish(message)
+        latency_ms = (time.perf_counter() - arrived_s) * 1e3
+        self._status(encode_outputs.status(make_ros_message, result, latency_ms, config, mode), mode)
+        if self._teller is not None:
+            self._teller.submit(_Told(result=result, latency_ms=latency_ms, mode=mode, config=config))
+        return latency_ms
+
+    def not_ready(
+        self, stamp_ns: int, value: NotReady, config: PlannerConfig, model: tuple[str, str], mode: Mode
+    ) -> None:
+        """Publish why there is no plan; model is (name, hash)."""
+        self._status(encode_outputs.not_ready_status(make_ros_message, stamp_ns, value, config, model, mode), mode)
+
+    def _status(self, message: Any, mode: Mode) -> None:
+        self._by_mode[False]["status"].publish(message)
+        if mode.is_shadow:
+            self._by_mode[True]["status"].publish(message)
+
+    def _tell(self, told: _Told) -> None:
+        """In the teller's thread: what the plan was chosen from. Overtaken by a newer plan, it is left out."""
+        try:
+            publishers = self._by_mode[told.mode.is_shadow]
+            names = set(publishers) - {"trajectory", "status"}
+            wanted = {name for name in names if publishers[name].get_subscription_count()}
+            arguments = (make_ros_message, told.result, told.latency_ms, told.config, wanted)
+            for name, message in encode_outputs.extras(*arguments):
+                publishers[name].publish(message)
+            self._debug(told)
+        except Exception as error:  # the outer edge of the teller's thread
+            self._fault("teller", f"publishing candidates and markers failed: {error}")
+
+    def _debug(self, told: _Told) -> None:
+        for name, duration_ms in {**told.result.provenance.stage_ms, "total": told.latency_ms}.items():
+            if name in self._stage_ms and self._stage_ms[name].get_subscription_count():
+                self._stage_ms[name].publish(make_ros_message("std_msgs/msg/Float32", data=float(duration_ms)))
+        if self._seen.get_subscription_count():
+            self._seen.publish(seen(make_ros_message, told.result, self._range_m))
+        for message in encode_outputs.denoise_steps(make_ros_message, told.result):
+            self._denoise_steps.publish(message)

@@ -1,0 +1,77 @@
+"""ROS parameters from the typed configuration: names, defaults, descriptions and bounds exist once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.planner_config import NodeConfig, PlannerConfig
+from transdiffuser_planner.messages.topic_map import PARAMS
+
+RELOAD_FIELDS = ("backend", "provider", "strict_provider", "num_threads", "precision")
+"""Take effect when the model is loaded again (service ``~/reload_model``); everything else with the next cycle."""
+
+
+def declare_config(node: Node) -> None:
+    """Declare every field of PlannerConfig with description, unit and bounds.
+
+    Raises:
+        ConfigError: A value given at start is refused.
+    """
+    for item in fields(PlannerConfig):
+        data = item.metadata
+        unit = f" [{data['unit']}]" if data["unit"] else ""
+        descriptor = ParameterDescriptor(description=data["text"] + unit)
+        if "minimum" in data and isinstance(item.default, float):
+            bounds = FloatingPointRange(from_value=float(data["minimum"]), to_value=float(data["maximum"]), step=0.0)
+            descriptor.floating_point_range = [bounds]
+        elif "minimum" in data:
+            span = IntegerRange(from_value=int(data["minimum"]), to_value=int(data["maximum"]), step=1)
+            descriptor.integer_range = [span]
+        elif data.get("options"):
+            descriptor.additional_constraints = f"one of {', '.join(data['options'])}"
+        _declare(node, item.name, item.default, descriptor)
+
+
+def declare_node(node: Node) -> None:
+    """Declare every field of NodeConfig: which model, which rig, how to start."""
+    for item in fields(NodeConfig):
+        default = str(PARAMS / item.default) if item.name == "rig" else item.default
+        _declare(node, item.name, default, ParameterDescriptor(description=item.metadata["text"]))
+
+
+def _declare(node: Node, name: str, default: Any, descriptor: ParameterDescriptor) -> None:
+    from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+
+    try:
+        node.declare_parameter(name, default, descriptor)
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        raise ConfigError(f"parameter {name}: {error}") from None
+
+
+def config_of(node: Node) -> PlannerConfig:
+    """The configuration as the node's parameters say.
+
+    Raises:
+        ConfigError: Values contradict each other.
+    """
+    return PlannerConfig.from_dict({item.name: node.get_parameter(item.name).value for item in fields(PlannerConfig)})
+
+
+def changed_config(config: PlannerConfig, parameters: Iterable[Parameter]) -> tuple[PlannerConfig, SetParametersResult]:
+    """What a set-parameters request makes of a configuration, and the answer to it."""
+    names = {item.name for item in fields(PlannerConfig)}
+    changes = {parameter.name: parameter.value for parameter in parameters if parameter.name in names}
+    try:
+        changed = replace(config, **changes)
+    except ConfigError as error:
+        return config, SetParametersResult(successful=False, reason=str(error))
+    waiting = [name for name in RELOAD_FIELDS if name in changes]
+    reason = f"{', '.join(waiting)}: in use after ~/reload_model" if waiting else ""
+    return changed, SetParametersResult(successful=True, reason=reason)

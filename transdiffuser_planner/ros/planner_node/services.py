@@ -1,0 +1,104 @@
+"""Services of a running planner: request a stop, switch shadow mode, load the model again."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future as Outcome
+from dataclasses import replace
+from typing import Any, Protocol
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.task import Future
+
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.types import Provenance
+from transdiffuser_planner.messages.encode_outputs import Mode
+from transdiffuser_planner.ros.message_factory import message_class
+from transdiffuser_planner.ros.planner_node.diagnostics import Health
+from transdiffuser_planner.runtime.supervision.model_manager import LoadPlanner, ModelKeeper
+
+
+class NodeControl(Protocol):
+    """The part of the planner node that its services act on.
+
+    Attributes:
+        mode: Of the plans that are published.
+        health: Counts events for ``/diagnostics``.
+    """
+
+    mode: Mode
+    health: Health
+
+    @property
+    def keeper(self) -> ModelKeeper | None:
+        """The model, while configured."""
+
+    def set_mode(self, mode: Mode) -> None:
+        """Publish in another mode from the next plan on."""
+
+    def model_loader(self) -> LoadPlanner:
+        """Loads the model that the parameters name now."""
+
+    def use_codebook(self) -> None:
+        """Take action tokens of the model in use."""
+
+
+class NodeServices:
+    """``~/request_stop``, ``~/set_shadow`` (std_srvs/SetBool) and ``~/reload_model`` (std_srvs/Trigger)."""
+
+    def __init__(self, node: Node, control: NodeControl) -> None:
+        """Create the services.
+
+        Args:
+            node: Owns them.
+            control: What they act on; usually the same node.
+        """
+        self._node, self._control = node, control
+        set_bool, trigger = message_class("std_srvs/srv/SetBool"), message_class("std_srvs/srv/Trigger")
+        # A group of their own: while a model is loaded, messages, timers and stop requests must not wait for the answer.
+        group = ReentrantCallbackGroup()
+        node.create_service(set_bool, "~/request_stop", self._request_stop, callback_group=group)
+        node.create_service(set_bool, "~/set_shadow", self._set_shadow, callback_group=group)
+        node.create_service(trigger, "~/reload_model", self._reload_model, callback_group=group)
+
+    def _request_stop(self, request: Any, response: Any) -> Any:
+        """True: every plan is a stop from now on; false: drive again."""
+        self._control.set_mode(replace(self._control.mode, is_stopping=bool(request.data)))
+        response.success = True
+        response.message = "stopping" if request.data else "the stop request is withdrawn"
+        return response
+
+    def _set_shadow(self, request: Any, response: Any) -> Any:
+        """True: plans go to ~/shadow; false: to ~/output."""
+        self._control.set_mode(replace(self._control.mode, is_shadow=bool(request.data)))
+        response.success = True
+        response.message = "plans go to ~/shadow" if request.data else "plans go to ~/output"
+        return response
+
+    async def _reload_model(self, request: Any, response: Any) -> Any:
+        """Load what the parameter ``model`` names beside the model at work; answers when that is done."""
+        control = self._control
+        try:
+            if control.keeper is None:
+                raise PlannerError("the node is not configured; configure it to load a model")
+            source = await _done(control.keeper.reload(control.model_loader()), self._node)
+        except PlannerError as error:
+            response.success, response.message = False, f"the old model goes on: {error}"
+            control.health.note(f"reload refused; {response.message}")
+            return response
+        control.use_codebook()
+        response.success = True
+        response.message = (
+            f"model {source.model_name} {source.model_hash[:12]} on {source.provider}, {source.precision}"
+        )
+        return response
+
+
+async def _done(outcome: Outcome[Provenance], node: Node) -> Provenance:
+    """Wait for another thread without holding up the executor, which a new task wakes."""
+    executor = node.executor
+    assert executor is not None  # a service is only called by one
+    done: Future[None] = Future(executor=executor)
+    outcome.add_done_callback(lambda _: executor.create_task(done.set_result, None))
+    await done
+    return outcome.result()

@@ -1,0 +1,1 @@
+"""Nodes for tests: bag player, frame source, recorder, benchmark. Imports ros and below."""

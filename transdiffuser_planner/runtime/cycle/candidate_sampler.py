@@ -1,0 +1,229 @@
+"""A scene -> many joint futures of ego and agents, as many and as carefully as the time allows.
+
+The candidates are cut into one share per thread; every share walks its own chain of denoise steps, so threads meet
+once per cycle and not once per operator.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, ModelContract, plan_spec
+from transdiffuser_planner.core.errors import ModelError
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.planning.diffusion.guidance import ToldPlan
+from transdiffuser_planner.planning.diffusion.sampler import Sample
+from transdiffuser_planner.planning.perception.agent_tracker import Track
+from transdiffuser_planner.runtime.cycle.perception import Scene
+from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget, StageCosts
+from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+
+Array = NDArray[np.float32]
+FloatArray = NDArray[np.float64]
+Tensors = dict[str, Array]
+
+FEWER_CANDIDATES = 8
+"""What is sampled instead of all candidates when hardly any time is left."""
+_MIN_STEPS_WITH_ALL = 3
+_UNKNOWN_STEP_MS = 5.0
+_WARM_STEPS = 3
+DENOISE = "denoise"
+"""Group under which StageCosts knows the denoise steps of all sizes."""
+AFTER_SAMPLING = "after sampling"
+"""Group and stage of the rest of the cycle, from the last denoise step to the plan."""
+_UNKNOWN_AFTER_MS = 15.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Futures:
+    """Sampled joint futures.
+
+    Attributes:
+        pose_MKT3: (M, 1 + A, T, 3) in base_link, the ego first, then the scene's agents.
+        num_steps: Denoise steps made by the share that made the fewest.
+        estimate_SMT3: The ego's clean estimates after each step, in base_link; empty unless asked for.
+    """
+
+    pose_MKT3: FloatArray
+    num_steps: int
+    estimate_SMT3: list[FloatArray]
+
+
+class CandidateSampler:
+    """Samples with one model; knows what a denoise step costs."""
+
+    def __init__(self, backend: InferenceBackend, contract: ModelContract, costs: StageCosts, num_threads: int) -> None:
+        self._backend, self._contract, self._costs = backend, contract, costs
+        self._joint = backend.manifest.sampler()
+        self._num_threads = num_threads
+        # The calling thread walks one of the shares itself.
+        self._helpers = ThreadPoolExecutor(max_workers=max(num_threads - 1, 1), thread_name_prefix="denoise")
+
+    def warm_up(self, features: Tensors, observation: Tensors, config: PlannerConfig) -> None:
+        """Load the graphs for every size that a configuration can lead to, run each and learn what it costs.
+
+        Args:
+            features, observation: Of any scene, for example zeros.
+            config: Numbers of candidates.
+        """
+        _, numbers = plan_spec(self._contract).shape
+        for num_agents in agent_slots(self._contract):
+            nobody = agent_tensors([], np.zeros((0, 3)), num_agents)
+            condition = self._backend.condition(features, observation, nobody)
+            for num_candidates in sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)}):
+                noise = np.zeros((_WARM_STEPS + 1, num_candidates, 1 + num_agents, numbers), dtype=np.float32)
+                for _ in range(2):
+                    self._sample_shares(noise, condition, min(_WARM_STEPS, config.num_denoise_steps), None)
+
+    def draw(self, stamp_ns: int, config: PlannerConfig) -> Future[Array]:
+        """Start to draw the noise of a frame, beside whatever comes before sampling."""
+        return self._helpers.submit(self._joint.noise, config.run_seed, stamp_ns, config.num_candidates)
+
+    def sample(
+        self,
+        scene: Scene,
+        drawn: Future[Array],
+        config: PlannerConfig,
+        budget: CycleBudget | None = None,
+        *,
+        keep_estimates: bool = False,
+    ) -> Futures | None:
+        """Joint futures of a scene; None when not even one denoise step fits into the budget.
+
+        Args:
+            scene: What was perceived.
+            drawn: Result of ``draw`` for the frame, with the same configuration.
+            config: Numbers of candidates and steps, threads, seed.
+            budget: When the plan must be ready; None takes all the time it needs.
+            keep_estimates: Whether to return the clean estimates of all steps.
+
+        Raises:
+            ModelError: The model failed or gave numbers that are not finite.
+        """
+        num_agents = len(scene.tracks)
+        slots = next(count for count in agent_slots(self._contract) if count >= num_agents)
+        agents = agent_tensors(scene.tracks, scene.agent_pose_A3, slots)
+        condition = self._backend.condition(scene.features, scene.observation, agents)
+        num_candidates, num_steps = self._affordable(config, slots, budget)
+        if num_steps < 1:
+            return None
+        noise = drawn.result()[:, :num_candidates, : 1 + slots]
+        noise[0] *= np.float32(config.noise_scale)
+
+        target = self._joint.target(scene.token_path, config.token_pull)
+        samples = self._sample_shares(noise, condition, num_steps, budget, target, keep_estimates=keep_estimates)
+        clean = np.concatenate([sample.clean_MNP for sample in samples])
+        if not np.isfinite(clean).all():
+            raise ModelError(f"model {self._backend.manifest.name}: denoising gave NaN or infinite values")
+        origin_A3 = np.zeros((slots, 3))
+        origin_A3[:num_agents] = scene.agent_pose_A3
+        estimates = zip(*(sample.estimate_KMNP for sample in samples), strict=False)
+        return Futures(
+            pose_MKT3=self._joint.poses(clean, origin_A3)[:, : 1 + num_agents],
+            num_steps=min(sample.num_steps for sample in samples),
+            estimate_SMT3=[self._joint.poses(np.concatenate(parts), origin_A3)[:, 0] for parts in estimates],
+        )
+
+    def _sample_shares(
+        self,
+        noise: Array,
+        condition: Tensors,
+        num_steps: int,
+        budget: CycleBudget | None,
+        target: ToldPlan | None = None,
+        *,
+        keep_estimates: bool = False,
+    ) -> list[Sample]:
+        """Every thread's share of the candidates through the denoise steps; learns what a step costs."""
+        num_candidates, tokens = noise.shape[1:3]
+        shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
+        started = time.perf_counter()
+        rest = (condition, num_steps, budget, target, keep_estimates)
+        others = [self._helpers.submit(self._walk, share, *rest) for share in shares[1:]]
+        first = self._walk(shares[0], *rest)
+        samples = [first, *(other.result() for other in others)]
+        step_ms = (time.perf_counter() - started) * 1e3 / min(sample.num_steps for sample in samples)
+        self._costs.observe(DENOISE, _step_name(num_candidates, tokens - 1), step_ms)
+        return samples
+
+    def _affordable(self, config: PlannerConfig, slots: int, budget: CycleBudget | None) -> tuple[int, int]:
+        """(candidates, denoise steps) that fit: all candidates if they get a few steps, else a few candidates."""
+        if budget is None:
+            return config.num_candidates, config.num_denoise_steps
+        left_ms = budget.left_ms(self._after_ms())
+        fewer = min(FEWER_CANDIDATES, config.num_candidates)
+        steps = 0
+        for count in (config.num_candidates, fewer):
+            # The usual cost, not the upper: the walk looks at the clock after every step.
+            step_ms = self._costs.usual_ms(DENOISE, _step_name(count, slots), _UNKNOWN_STEP_MS)
+            steps = min(int(left_ms // step_ms), config.num_denoise_steps)
+            if steps >= min(_MIN_STEPS_WITH_ALL, config.num_denoise_steps):
+                return count, steps
+        return fewer, max(steps, 0)
+
+    def _after_ms(self) -> float:
+        """What to leave for the rest of the cycle."""
+        return self._costs.upper_ms(AFTER_SAMPLING, AFTER_SAMPLING, _UNKNOWN_AFTER_MS)
+
+    def _walk(
+        self,
+        noise: Array,
+        condition: Tensors,
+        num_steps: int,
+        budget: CycleBudget | None,
+        target: ToldPlan | None,
+        keep_estimates: bool,
+    ) -> Sample:
+        """One share of the candidates through the denoise steps, with an eye on the clock."""
+        started, made = time.perf_counter(), itertools.count(1)
+
+        def steps_that_fit() -> int:
+            assert budget is not None
+            step_ms = (time.perf_counter() - started) * 1e3 / next(made)
+            return int(budget.left_ms(self._after_ms()) // step_ms)
+
+        return self._joint.walk(
+            lambda x, k: self._backend.predict_noise(x, k, condition),
+            noise,
+            num_steps=num_steps,
+            target=target,
+            steps_that_fit=None if budget is None else steps_that_fit,
+            keep_estimates=keep_estimates,
+        )
+
+
+def agent_slots(contract: ModelContract) -> tuple[int, ...]:
+    """Numbers of agents that graphs are loaded for; a scene takes the smallest that has room for its agents."""
+    return tuple(range(contract.num_agents + 1))
+
+
+def _step_name(num_candidates: int, num_agents: int) -> str:
+    """Under which a denoise step of this size is known to StageCosts."""
+    return f"denoise step {num_candidates}x{1 + num_agents}"
+
+
+def candidate_shares(num_candidates: int, num_threads: int) -> list[slice]:
+    """The candidates cut into consecutive shares of nearly equal size, one per thread."""
+    edges = np.linspace(0, num_candidates, min(num_threads, num_candidates) + 1).round().astype(int)
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
+
+
+def agent_tensors(tracks: list[Track], pose_A3: FloatArray, num_slots: int) -> Tensors:
+    """The conditioner's agent inputs from tracks nearest first; see ``core.contract.agent_specs``."""
+    features = np.zeros((num_slots, NUM_AGENT_FEATURES), dtype=np.float32)
+    valid = np.zeros(num_slots, dtype=np.float32)
+    for row, (track, pose) in enumerate(zip(tracks, pose_A3, strict=True)):
+        features[row, AgentIndex.X_M], features[row, AgentIndex.Y_M] = pose[0], pose[1]
+        features[row, AgentIndex.COS], features[row, AgentIndex.SIN] = np.cos(pose[2]), np.sin(pose[2])
+        features[row, AgentIndex.SPEED_MPS] = track.speed_mps
+        features[row, AgentIndex.SPEED_KNOWN] = float(track.speed_known)
+        features[row, AgentIndex.LENGTH_M], features[row, AgentIndex.WIDTH_M] = track.length_m, track.width_m
+        features[row, AgentIndex.CLASS + track.agent_class] = 1.0
+        valid[row] = 1.0
+    return {"agents": features[None], "agents_valid": valid[None]}

@@ -1,0 +1,104 @@
+"""What a cycle perceives: features, encoder, agents with identity, obstacles. The first half of ``Planner.plan``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import ModelContract, check_tensors, observation_specs
+from transdiffuser_planner.core.errors import ModelError
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import SensorSnapshot
+from transdiffuser_planner.planning.observation.action_token_features import TokenPath
+from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
+from transdiffuser_planner.planning.perception.agent_tracker import AgentTracker, Track, nearest_tracks
+from transdiffuser_planner.planning.perception.detection_decoder import decode_detections
+from transdiffuser_planner.planning.safety.clearance import ObstacleField
+from transdiffuser_planner.runtime.cycle.stage_timer import StageTimes
+from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+
+FloatArray = NDArray[np.float64]
+Tensors = dict[str, NDArray[np.float32]]
+
+_MOVING_MPS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """One cycle's surroundings, in base_link.
+
+    Attributes:
+        observation: Inputs of the model.
+        features: Outputs of its encoder.
+        bev_probability_KLL: Bird's-eye semantics.
+        tracks, agent_pose_A3: Agents, nearest first.
+        obstacles: Distances to LiDAR points that belong to no moving agent.
+        token_path: The path that action tokens ask for, if there are any.
+    """
+
+    observation: Tensors
+    features: Tensors
+    bev_probability_KLL: NDArray[np.float32]
+    tracks: list[Track]
+    agent_pose_A3: FloatArray
+    obstacles: ObstacleField
+    token_path: TokenPath | None
+
+
+class Perception:
+    """Turns snapshots into scenes; holds the agent tracker."""
+
+    def __init__(self, backend: InferenceBackend, rig: Rig, contract: ModelContract) -> None:
+        self._backend, self._contract, self._vehicle = backend, contract, rig.vehicle
+        self._features = FeatureBuilder(contract, rig)
+        self._tracker = AgentTracker()
+
+    def reset(self) -> None:
+        """Forget the agents."""
+        self._tracker.reset()
+
+    def perceive(self, snapshot: SensorSnapshot, detection_threshold: float, times: StageTimes) -> Scene:
+        """Features, encoder, agents and obstacles of a snapshot.
+
+        Raises:
+            ModelError: The encoder failed or gave numbers that are not finite.
+        """
+        points = self._features.points(snapshot)
+        observation = self._features.build(snapshot, points)
+        check_tensors(observation, observation_specs(self._contract), "observation")
+        times.lap("features")
+        encoded = self._backend.encode(observation)
+        if not all(np.isfinite(tensor.sum()) for tensor in encoded.values()):
+            raise ModelError(f"model {self._backend.manifest.name}: the encoder gave NaN or infinite values")
+        times.lap("encode")
+        detections = decode_detections(
+            encoded["agent_heatmap"][0], encoded["agent_box"][0], self._contract, detection_threshold
+        )
+        tracks, agent_pose_A3 = nearest_tracks(
+            self._tracker.update(detections, snapshot.ego), snapshot.ego, self._contract.num_agents
+        )
+        moving = [
+            [*pose, track.length_m, track.width_m]
+            for track, pose in zip(tracks, agent_pose_A3, strict=True)
+            if abs(track.speed_mps) > _MOVING_MPS
+        ]
+        box_A5 = np.asarray(moving, dtype=np.float64).reshape(-1, 5)
+        obstacles = ObstacleField.from_points(points, box_A5, self._vehicle)
+        times.lap("agents")
+        return Scene(
+            observation=observation,
+            features=encoded,
+            bev_probability_KLL=_softmax(encoded["bev_logits"][0]),
+            tracks=tracks,
+            agent_pose_A3=agent_pose_A3,
+            obstacles=obstacles,
+            token_path=TokenPath.of(observation),
+        )
+
+
+def _softmax(logits_KLL: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities over the first axis."""
+    shifted = np.exp(logits_KLL - logits_KLL.max(axis=0, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=0, keepdims=True))

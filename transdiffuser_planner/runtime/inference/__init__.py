@@ -1,0 +1,1 @@
+"""Model folder, inference backends and the reference of speed. Imports core; the only folder that imports onnxruntime."""

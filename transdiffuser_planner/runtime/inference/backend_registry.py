@@ -1,0 +1,58 @@
+"""Backends by name: ONNX Runtime, and those that other packages register.
+
+A package registers a factory ``(ModelManifest, PlannerConfig) -> InferenceBackend`` in the entry-point group
+``transdiffuser_planner.backends``; parameter ``backend`` selects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from transdiffuser_planner.core.errors import ConfigError, PlannerError
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.plugins import load_plugin, plugin_names
+from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+from transdiffuser_planner.runtime.inference.manifest import ModelManifest
+from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
+
+BackendFactory = Callable[[ModelManifest, PlannerConfig], InferenceBackend]
+
+GROUP: Final = "transdiffuser_planner.backends"
+BUILT_IN: Final[dict[str, BackendFactory]] = {"onnxruntime": OnnxBackend.for_config}
+
+
+def backend_names() -> tuple[str, ...]:
+    """Every backend that can be selected here."""
+    return tuple(dict.fromkeys((*BUILT_IN, *plugin_names(GROUP))))
+
+
+def make_backend(manifest: ModelManifest, config: PlannerConfig) -> InferenceBackend:
+    """Load a model with the configured backend.
+
+    Args:
+        manifest: A checked model folder.
+        config: Backend, provider, precision and threads.
+
+    Raises:
+        ConfigError: The backend is unknown, cannot be imported or is no backend.
+        ModelError: The model cannot be loaded.
+    """
+    factory = BUILT_IN.get(config.backend)
+    if factory is not None:
+        return factory(manifest, config)
+    if config.backend not in plugin_names(GROUP):
+        raise ConfigError(f"parameter backend: '{config.backend}' is unknown; known are {', '.join(backend_names())}")
+    plugin = load_plugin(GROUP, config.backend)
+    try:
+        backend = plugin(manifest, config)
+    except PlannerError:
+        raise
+    except Exception as error:  # foreign code can raise anything
+        reason = (str(error).splitlines() or [""])[0]
+        raise ConfigError(f"backend '{config.backend}': failed to load ({type(error).__name__}: {reason})") from None
+    if not isinstance(backend, InferenceBackend):
+        raise ConfigError(
+            f"backend '{config.backend}': {type(backend).__name__} is no InferenceBackend (runtime/inference/backend.py)"
+        )
+    return backend

@@ -1,0 +1,1 @@
+"""From single inputs to an aligned snapshot. Imports core and planning."""

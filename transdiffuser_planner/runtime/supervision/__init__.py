@@ -1,0 +1,1 @@
+"""Deadline, watchdog, worker thread and model replacement. Imports the rest of runtime."""

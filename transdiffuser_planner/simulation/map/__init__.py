@@ -1,0 +1,1 @@
+"""Road networks, routes and generated towns. Imports core."""

@@ -1,0 +1,175 @@
+"""Turns a map name into a SUMO network file: generated or rebuilt once, then found in a cache by its content's hash.
+
+Networks as shipped let cars turn far too fast and their turns have corners; every network is therefore rebuilt with
+speed limits in turns, finely sampled turn lanes, pavements and crossings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.simulation.map.town_generator import town_xml
+
+NUM_TOWNS = 1000
+PACKAGED_NETWORKS = {
+    "bs3d": "tools/game/bs3d/bs.net.xml",
+    "rilsa1": "tools/sumolib/scenario/scenarios/RiLSA1/rilsa1.net.xml",
+    "rilsa2": "tools/sumolib/scenario/scenarios/RealWorld/RiLSA_example2/rilsa2.net.xml",
+    "rilsa3": "tools/sumolib/scenario/scenarios/RealWorld/RiLSA_example3/rilsa3.net.xml",
+    "rilsa4": "tools/sumolib/scenario/scenarios/RealWorld/RiLSA_example4/rilsa4.net.xml",
+    "a10kw": "tools/game/A10KW/osm.net.xml",
+    "corridor": "tools/game/corridor/corridor.net.xml",
+    "cross": "tools/game/cross/cross.net.xml",
+    "drt": "tools/game/DRT/osm.net.xml",
+    "fkk_in": "tools/game/fkk_in/ingolstadt.net.xml.gz",
+    "fokr_bs": "tools/game/fokr_bs_demo/fokr_bs.net.xml.gz",
+    "grid6": "tools/game/grid6/grid6.net.xml",
+    "kuehne": "tools/game/kuehne/kuehne.net.xml",
+    "square": "tools/game/square/square.net.xml",
+}
+TURN_OPTIONS = (
+    "--junctions.limit-turn-speed", "2.0",
+    "--junctions.limit-turn-speed.min-angle", "3",
+    "--junctions.internal-link-detail", "20",
+    "--no-turnarounds", "true",
+    "--no-warnings", "true",
+)  # fmt: skip
+TOWN_OPTIONS = (
+    "--default.junctions.radius", "10",
+    "--junctions.corner-detail", "8",
+    "--walkingareas", "true",
+    "--crossings.guess", "true",
+    "--tls.cycle.time", "50",
+    "--tls.default-type", "static",
+)  # fmt: skip
+PAVEMENT_OPTIONS = ("--sidewalks.guess", "true", "--sidewalks.guess.max-speed", "20", "--crossings.guess", "true")
+
+
+def known_map_names() -> list[str]:
+    """Names that a scenario's map may have, besides paths of SUMO networks."""
+    return [f"town-000 .. town-{NUM_TOWNS - 1:03d}", *PACKAGED_NETWORKS]
+
+
+def network_file(map_name: str) -> Path:
+    """The ready-to-run network of a map, built if the cache does not have it yet.
+
+    Args:
+        map_name: A known name, or the path of a .net.xml or .net.xml.gz file.
+
+    Returns:
+        Path of a .net.xml file in the cache.
+
+    Raises:
+        SimulationError: Unknown map, unreadable network, or SUMO is not installed.
+    """
+    town = re.fullmatch(r"town-?(\d{1,3})", map_name)
+    if town:
+        return _generated_town(int(town.group(1)))
+    if map_name in PACKAGED_NETWORKS:
+        return _rebuilt(sumo_home() / PACKAGED_NETWORKS[map_name])
+    path = Path(map_name)
+    if path.name.endswith((".net.xml", ".net.xml.gz")):
+        if not path.is_file():
+            raise SimulationError(f"map {map_name}: expected a SUMO network file, found none; check the path")
+        return _rebuilt(path)
+    raise SimulationError(
+        f"map {map_name!r}: unknown; expected one of {', '.join(known_map_names())}, or the path of a .net.xml file"
+    )
+
+
+@lru_cache(maxsize=8)
+def read_network(path: Path) -> Any:
+    """The network as sumolib reads it, with the lanes inside junctions; kept for the next call.
+
+    Raises:
+        SimulationError: SUMO's Python library is not installed.
+    """
+    try:
+        import sumolib
+    except ImportError as error:
+        raise SimulationError("simulator: sumolib is not installed; install the simulation extra") from error
+    return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True)
+
+
+def sumo_home() -> Path:
+    """Where SUMO's data and example networks are.
+
+    Raises:
+        SimulationError: SUMO is not installed.
+    """
+    try:
+        import sumo
+    except ImportError as error:
+        raise SimulationError("simulator: SUMO is not installed; install the simulation extra") from error
+    return Path(sumo.SUMO_HOME)
+
+
+def cache_directory() -> Path:
+    """Where built networks are kept: $XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "transdiffuser_planner" / "networks"
+
+
+def _generated_town(number: int) -> Path:
+    nodes, edges = town_xml(number)
+
+    def inputs(folder: Path) -> list[str]:
+        (folder / "town.nod.xml").write_text(nodes)
+        (folder / "town.edg.xml").write_text(edges)
+        return ["-n", str(folder / "town.nod.xml"), "-e", str(folder / "town.edg.xml"), *TOWN_OPTIONS]
+
+    return _cached(f"town-{number:03d}", (nodes + edges + " ".join(TOWN_OPTIONS)).encode(), inputs)
+
+
+def _rebuilt(path: Path) -> Path:
+    content = path.read_bytes()
+    options = PAVEMENT_OPTIONS if not _has_pavements(path) else ()
+
+    def inputs(_: Path) -> list[str]:
+        return ["-s", str(path), *options]
+
+    return _cached(path.name.split(".")[0], content + " ".join(options).encode(), inputs)
+
+
+def _has_pavements(path: Path) -> bool:
+    """Whether any lane of the network is for people only."""
+    import gzip
+
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as stream:
+        return any('allow="pedestrian"' in line for line in stream)
+
+
+def _cached(name: str, content: bytes, inputs: Any) -> Path:
+    """The cached network for a content, made by netconvert if missing; concurrent makers do not disturb each other."""
+    key = hashlib.sha256(content + " ".join(TURN_OPTIONS).encode()).hexdigest()[:16]
+    target = cache_directory() / f"{name}-{key}.net.xml"
+    if target.is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        made = Path(scratch) / "made.net.xml"
+        _netconvert([*inputs(Path(scratch)), *TURN_OPTIONS, "-o", str(made)], name)
+        os.replace(made, target)
+    return target
+
+
+def _netconvert(arguments: list[str], name: str) -> None:
+    program = sumo_home() / "bin" / "netconvert"
+    executable = str(program) if program.is_file() else shutil.which("netconvert")
+    if executable is None:
+        raise SimulationError("simulator: SUMO's netconvert was not found; install the simulation extra")
+    environment = {**os.environ, "SUMO_HOME": str(sumo_home())}
+    done = subprocess.run([executable, *arguments], capture_output=True, text=True, env=environment, check=False)
+    if done.returncode != 0:
+        reason = next((line for line in done.stderr.splitlines() if "rror" in line), "no reason given")
+        raise SimulationError(f"map {name}: netconvert could not build it: {reason.strip()}")

@@ -1,0 +1,177 @@
+"""A planner at the wheel: simulator, planner and tracker in one process and in lockstep.
+
+Whatever plans, it drives the same vehicle through the same tracker. Time stands still while a plan is made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import (
+    CameraImage,
+    NotReady,
+    PointCloud,
+    Route,
+    SensorSnapshot,
+)
+from transdiffuser_planner.planning.trajectory.pure_pursuit import TrajectoryTracker
+from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
+from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleDecision, CycleScheduler
+from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep
+from transdiffuser_planner.simulation.map.road_map import RoadMap
+from transdiffuser_planner.simulation.map.sumo_networks import network_file
+from transdiffuser_planner.simulation.message_stream import MAP_FRAME, ego_acceleration, ego_state
+from transdiffuser_planner.simulation.rollout.planner_interface import (
+    FallsBack,
+    ObservationLevel,
+    Outcome,
+    PlannerInitialization,
+    PlannerInput,
+    PlannerInterface,
+    trajectory_of,
+)
+from transdiffuser_planner.simulation.scenario import Scenario
+from transdiffuser_planner.simulation.sensors.sensor_suite import SensorFrame, SensorSuite
+
+STEP_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cycle:
+    """One instant of a drive.
+
+    Attributes:
+        step: The world before anything is done.
+        frame: Sensor data, where it was rendered.
+        outcome: What was planned now; None between two plans and at the end.
+        elapsed_ms: What planning took.
+    """
+
+    step: EpisodeStep
+    frame: SensorFrame | None = None
+    outcome: Outcome | None = None
+    elapsed_ms: float = 0.0
+
+
+def feed_state(assembler: SnapshotAssembler, step: EpisodeStep) -> None:
+    """Give the vehicle's state and what its route says to the assembler."""
+    stamp_ns, ego = step.world.stamp_ns, step.world.ego
+    assembler.add_odometry(ego_state(ego, stamp_ns))
+    assembler.add_acceleration(ego_acceleration(ego, stamp_ns))
+    assembler.add_command(stamp_ns, step.command)
+    assembler.add_speed_limit(stamp_ns, step.speed_limit_mps)
+    if step.signal is not None:
+        assembler.add_signal(step.signal)
+
+
+def feed_frame(assembler: SnapshotAssembler, frame: SensorFrame) -> None:
+    """Give pictures and cloud to the assembler."""
+    for name, rgb in frame.images.items():
+        assembler.add_image(CameraImage(stamp_ns=frame.stamp_ns, name=name, rgb_HW3=rgb))
+    if frame.lidar_N4 is not None:
+        cloud = PointCloud(stamp_ns=frame.stamp_ns, xyz_N3=np.ascontiguousarray(frame.lidar_N4[:, :3]))
+        assembler.add_cloud(cloud)
+
+
+def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: SensorFrame) -> None:
+    """Give one instant of the simulation to the assembler, as the messages of its topics would."""
+    feed_state(assembler, step)
+    feed_frame(assembler, frame)
+
+
+class LiveDrive:
+    """One scenario driven by one planner. Use as a context manager; ``cycles`` drives it."""
+
+    def __init__(self, scenario: Scenario, planner: PlannerInterface, rig: Rig, config: PlannerConfig) -> None:
+        self.scenario, self.rig, self.config = scenario, rig, config
+        self._planner = planner
+        self._episode = ClosedLoopEpisode(scenario, rig.vehicle)
+
+    def __enter__(self) -> LiveDrive:
+        """Start traffic and read the map.
+
+        Raises:
+            SimulationError: The scenario cannot be driven.
+        """
+        try:
+            self._step = self._episode.start()
+            self.route = self._episode.route
+            self.road_map = RoadMap.load(network_file(self.scenario.map_name), self.route.xy_N2)
+        except BaseException:
+            self._episode.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._episode.close()
+
+    def cycles(self) -> Iterator[Cycle]:
+        """Drive to the end; the last cycle is the one whose step has an end reason.
+
+        Raises:
+            PlannerError: SUMO or the planner failed.
+        """
+        planner, scenario, step = self._planner, self.scenario, self._step
+        suite = None
+        if planner.observation_level is ObservationLevel.SENSORS:
+            suite = SensorSuite(self.road_map, self.rig, scenario.weather, scenario.seed)
+        scheduler, tracker = CycleScheduler(self.rig, self.config), TrajectoryTracker(vehicle=self.rig.vehicle)
+        assembler = scheduler.assembler
+        assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=self.route.xy_N2))
+        vehicle, road_map = self.rig.vehicle, self.road_map
+        planner.reset(PlannerInitialization(scenario=scenario, vehicle=vehicle, route=self.route, road_map=road_map))
+        trajectory, count = None, 0
+        while not step.end_reason:
+            feed_state(assembler, step)
+            cycle = Cycle(step=step)
+            if count % planner.plan_every == 0:
+                cycle = self._plan(step, scheduler, suite, has_published=trajectory is not None)
+                trajectory = trajectory_of(cycle.outcome) or trajectory
+            yield cycle
+            count += 1
+            stamp_ns = step.world.stamp_ns
+            command = tracker.command(trajectory, ego_state(step.world.ego, stamp_ns), stamp_ns)
+            step = self._episode.step(command.acceleration_mps2, command.steering_rad)
+        yield Cycle(step=step)
+
+    def _plan(
+        self, step: EpisodeStep, scheduler: CycleScheduler, suite: SensorSuite | None, *, has_published: bool
+    ) -> Cycle:
+        stamp_ns = step.world.stamp_ns
+        if suite is not None:
+            frame = suite.render(step.world)
+            feed_frame(scheduler.assembler, frame)
+            begin = time.perf_counter()
+            # Time stands still: what has not arrived for this frame will not.
+            decision = scheduler.poll(stamp_ns) or scheduler.stop_waiting(stamp_ns)
+            if decision is None:  # the frame comes sooner than planning_rate_hz allows
+                return Cycle(step=step)
+            outcome = self._answer(decision, step, has_published=has_published)
+            return Cycle(step=step, frame=frame, outcome=outcome, elapsed_ms=(time.perf_counter() - begin) * 1e3)
+        begin, snapshot = time.perf_counter(), None
+        if self._planner.observation_level is ObservationLevel.STATE:
+            snapshot = scheduler.assembler.without_plan(stamp_ns)
+        planned = snapshot if isinstance(snapshot, NotReady) else self._planner.plan(_planner_input(step, snapshot))
+        return Cycle(step=step, outcome=planned, elapsed_ms=(time.perf_counter() - begin) * 1e3)
+
+    def _answer(self, decision: CycleDecision, step: EpisodeStep, *, has_published: bool) -> Outcome:
+        """A plan, or the fallback that the node would publish, or why there is neither."""
+        if decision.request is not None:
+            return self._planner.plan(_planner_input(step, decision.request.snapshot))
+        start = decision.fallback_to_publish(has_published=has_published)
+        if start is not None and isinstance(self._planner, FallsBack):
+            return self._planner.fall_back(start, decision.reason, must_stop=decision.must_stop)
+        return NotReady(reason=decision.reason)
+
+
+def _planner_input(step: EpisodeStep, snapshot: SensorSnapshot | None) -> PlannerInput:
+    return PlannerInput(step=step, ego=ego_state(step.world.ego, step.world.stamp_ns), snapshot=snapshot)

@@ -1,0 +1,1 @@
+"""Ray-cast cameras and LiDAR. Imports simulation/map and core."""

@@ -1,0 +1,178 @@
+"""Low-triangle bodies of traffic participants with recognisable fronts, tails and brake lights.
+
+Each class has one template in a unit box (x forward, y left, each -0.5..0.5, z 0..1); per frame all agents of a class
+are scaled, turned and moved at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.agents import AgentClass, AgentStates
+from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder
+
+BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own colour
+BRAKE: Color = (-2.0, -2.0, -2.0)  # replaced by dark or bright red
+GLASS: Color = (0.08, 0.11, 0.15)
+TYRE: Color = (0.04, 0.04, 0.04)
+HEADLIGHT: Color = (1.0, 1.0, 0.92)
+SKIN: Color = (0.72, 0.52, 0.42)
+TROUSERS: Color = (0.12, 0.13, 0.22)
+BRAKE_DARK = np.asarray([0.28, 0.02, 0.02])
+BRAKE_BRIGHT = np.asarray([3.0, 0.15, 0.10])
+PAINTS = np.asarray(
+    [
+        (0.75, 0.75, 0.76), (0.08, 0.08, 0.09), (0.50, 0.06, 0.06), (0.10, 0.17, 0.42), (0.34, 0.35, 0.37),
+        (0.86, 0.86, 0.84), (0.12, 0.30, 0.20), (0.62, 0.52, 0.20), (0.30, 0.42, 0.52), (0.55, 0.25, 0.10),
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Template:
+    """corners_F33 in the unit box, albedo_F3 with the codes above, and which triangles glow when braking."""
+
+    corners_F33: NDArray[np.float64]
+    albedo_F3: NDArray[np.float64]
+
+
+def _box(builder: MeshBuilder, low: tuple[float, ...], high: tuple[float, ...], color: Color) -> None:
+    """The five visible sides of a box."""
+    _prism(
+        builder, (low[0], high[0]), (low[0], high[0]), (low[1], high[1]), (low[1], high[1]), (low[2], high[2]), color
+    )
+
+
+def _prism(
+    builder: MeshBuilder,
+    bottom_x: tuple[float, float],
+    top_x: tuple[float, float],
+    bottom_y: tuple[float, float],
+    top_y: tuple[float, float],
+    z: tuple[float, float],
+    color: Color,
+    front: Color | None = None,
+    sides: Color | None = None,
+    back: Color | None = None,
+) -> None:
+    """A frustum with its own colours for front, sides and back."""
+    ring = ((0, 0), (1, 0), (1, 1), (0, 1))
+    low = [np.asarray([bottom_x[i], bottom_y[j], z[0]]) for i, j in ring]
+    high = [np.asarray([top_x[i], top_y[j], z[1]]) for i, j in ring]
+    colors = (sides or color, front or color, sides or color, back or color)
+    for n in range(4):
+        m = (n + 1) % 4
+        builder.quad(np.asarray([low[n], low[m], high[m], high[n]]), colors[n])
+    builder.quad(np.asarray(high), color)
+
+
+def _plate(builder: MeshBuilder, x: float, y: tuple[float, float], z: tuple[float, float], color: Color) -> None:
+    """A rectangle across the vehicle, facing forward for x > 0, else backward."""
+    corners = [[x, y[0], z[0]], [x, y[1], z[0]], [x, y[1], z[1]], [x, y[0], z[1]]]
+    builder.quad(np.asarray(corners if x > 0 else corners[::-1]), color)
+
+
+def _lights(builder: MeshBuilder, z: tuple[float, float], width: float) -> None:
+    for side in (-1.0, 1.0):
+        y = tuple(sorted((side * 0.48, side * (0.48 - width))))
+        _plate(builder, 0.503, (y[0], y[1]), z, HEADLIGHT)
+        _plate(builder, -0.503, (y[0], y[1]), z, BRAKE)
+
+
+def _car() -> MeshBuilder:
+    b = MeshBuilder()
+    _box(b, (-0.5, -0.5, 0.14), (0.5, 0.5, 0.58), BODY)
+    _prism(b, (-0.44, 0.20), (-0.32, 0.04), (-0.47, 0.47), (-0.38, 0.38), (0.58, 1.0), BODY, GLASS, GLASS, GLASS)
+    for x in (-0.32, 0.30):
+        for y in (-0.49, 0.40):
+            _box(b, (x - 0.07, y, 0.0), (x + 0.07, y + 0.09, 0.22), TYRE)
+    _plate(b, 0.502, (-0.22, 0.22), (0.22, 0.36), TYRE)
+    _lights(b, (0.40, 0.54), 0.17)
+    _plate(b, -0.503, (-0.15, 0.15), (0.28, 0.38), (0.8, 0.8, 0.75))
+    return b
+
+
+def _truck() -> MeshBuilder:
+    b = MeshBuilder()
+    _box(b, (-0.5, -0.5, 0.20), (0.24, 0.5, 1.0), BODY)
+    _prism(b, (0.26, 0.5), (0.26, 0.46), (-0.48, 0.48), (-0.48, 0.48), (0.12, 0.72), (0.75, 0.75, 0.74))
+    _plate(b, 0.502, (-0.40, 0.40), (0.42, 0.66), GLASS)
+    for x in (-0.36, -0.24, 0.36):
+        _box(b, (x - 0.05, -0.49, 0.0), (x + 0.05, 0.49, 0.20), TYRE)
+    _lights(b, (0.16, 0.24), 0.14)
+    return b
+
+
+def _two_wheeler(*, powered: bool) -> MeshBuilder:
+    b = MeshBuilder()
+    for x in (-0.34, 0.34):
+        _box(b, (x - 0.16, -0.10, 0.0), (x + 0.16, 0.10, 0.36), TYRE)
+    if powered:
+        _box(b, (-0.30, -0.28, 0.20), (0.30, 0.28, 0.50), BODY)
+        _plate(b, 0.36, (-0.20, 0.20), (0.40, 0.52), HEADLIGHT)
+        _plate(b, -0.42, (-0.25, 0.25), (0.38, 0.50), BRAKE)
+    else:
+        _box(b, (-0.30, -0.05, 0.30), (0.32, 0.05, 0.40), BODY)
+    _box(b, (-0.18, -0.35, 0.38), (0.08, 0.35, 0.58), TROUSERS)
+    _prism(b, (-0.20, 0.02), (-0.06, 0.14), (-0.42, 0.42), (-0.45, 0.45), (0.56, 0.86), BODY)
+    _box(b, (0.02, -0.20, 0.86), (0.16, 0.20, 1.0), BODY if powered else SKIN)
+    return b
+
+
+def _pedestrian() -> MeshBuilder:
+    b = MeshBuilder()
+    _box(b, (-0.25, -0.38, 0.0), (0.20, -0.04, 0.48), TROUSERS)
+    _box(b, (-0.15, 0.04, 0.0), (0.30, 0.38, 0.48), TROUSERS)
+    _box(b, (-0.28, -0.50, 0.46), (0.28, 0.50, 0.82), BODY)
+    _box(b, (-0.22, -0.20, 0.84), (0.22, 0.20, 1.0), SKIN)
+    return b
+
+
+def _template(builder: MeshBuilder) -> _Template:
+    mesh = builder.build()
+    return _Template(corners_F33=mesh.corners_F33.astype(np.float64), albedo_F3=mesh.albedo_F3.astype(np.float64))
+
+
+TEMPLATES = {
+    AgentClass.CAR: _template(_car()),
+    AgentClass.TRUCK: _template(_truck()),
+    AgentClass.MOTORCYCLE: _template(_two_wheeler(powered=True)),
+    AgentClass.BICYCLE: _template(_two_wheeler(powered=False)),
+    AgentClass.PEDESTRIAN: _template(_pedestrian()),
+}
+
+
+def agents_mesh(agents: AgentStates) -> Mesh | None:
+    """All agents as one mesh in the agents' frame, or None when there are none."""
+    parts = [
+        _class_mesh(agents.select(np.flatnonzero(agents.class_N == int(kind))), TEMPLATES[kind]) for kind in AgentClass
+    ]
+    parts = [part for part in parts if part is not None]
+    if not parts:
+        return None
+    return Mesh(
+        corners_F33=np.concatenate([corners for corners, _ in parts]).astype(np.float32),
+        albedo_F3=np.concatenate([albedo for _, albedo in parts]).astype(np.float32),
+    )
+
+
+def _class_mesh(agents: AgentStates, template: _Template) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Triangles and colours of all agents of one class."""
+    if len(agents) == 0:
+        return None
+    size = np.stack([agents.length_m_N, agents.width_m_N, agents.height_m_N], axis=-1)
+    scaled = template.corners_F33[None] * size[:, None, None, :]
+    cos, sin = (f(agents.heading_rad_N)[:, None, None] for f in (np.cos, np.sin))
+    x = agents.x_m_N[:, None, None] + cos * scaled[..., 0] - sin * scaled[..., 1]
+    y = agents.y_m_N[:, None, None] + sin * scaled[..., 0] + cos * scaled[..., 1]
+    corners = np.stack([x, y, scaled[..., 2]], axis=-1)
+    albedo = np.repeat(template.albedo_F3[None], len(agents), axis=0)
+    paint = PAINTS[agents.id_N % len(PAINTS)] * (0.8 + 0.05 * (agents.id_N // 16 % 8))[:, None]
+    brake = np.where(agents.braking_N[:, None], BRAKE_BRIGHT, BRAKE_DARK)
+    code = template.albedo_F3[:, 0]
+    albedo[:, code == -1.0] = paint[:, None]
+    albedo[:, code == -2.0] = brake[:, None]
+    return corners.reshape(-1, 3, 3), albedo.reshape(-1, 3)

@@ -1,0 +1,100 @@
+"""A 32-beam spinning LiDAR by ray casting, with range noise and dropouts.
+
+The whole sweep is taken at one instant: motion during a turn is not simulated, as if the cloud had been de-skewed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.rig import LidarMount
+from transdiffuser_planner.simulation.scenario import Weather
+from transdiffuser_planner.simulation.sensors.ray_culling import RayFan, TrafficScene
+from transdiffuser_planner.simulation.sensors.ray_scene import RayScene, turned
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LidarModel:
+    """Beams, range and noise.
+
+    Attributes:
+        num_beams, num_azimuths: Rays of a sweep.
+        low_rad, high_rad: Elevations of the lowest and the highest beam.
+        range_m: Farther returns are lost.
+        noise_m: Standard deviation of the range.
+        dropout: Share of returns lost at random, near and bright; fog, distance and dark surfaces lose more.
+    """
+
+    num_beams: int = 32
+    num_azimuths: int = 1024
+    low_rad: float = float(np.radians(-25.0))
+    high_rad: float = float(np.radians(10.0))
+    range_m: float = 60.0
+    noise_m: float = 0.02
+    dropout: float = 0.03
+
+
+class LidarScanner:
+    """Casts sweeps of one LiDAR; directions are computed once."""
+
+    def __init__(self, mount: LidarMount, weather: Weather, model: LidarModel | None = None) -> None:
+        self._model = model or LidarModel()
+        self._weather = weather
+        self._transform = mount.base_from_sensor()
+        elevation = np.linspace(self._model.low_rad, self._model.high_rad, self._model.num_beams)
+        azimuth = np.linspace(-np.pi, np.pi, self._model.num_azimuths, endpoint=False)
+        el, az = np.meshgrid(elevation, azimuth, indexing="ij")
+        direction = np.stack([np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)], axis=-1).reshape(-1, 3)
+        self._direction_R3 = direction.astype(np.float32)
+        self._fan = RayFan((direction @ self._transform[:3, :3].T).astype(np.float32))
+
+    def scan(
+        self,
+        static: RayScene,
+        traffic: TrafficScene | None,
+        base_pose_3: tuple[float, float, float],
+        rng: np.random.Generator,
+    ) -> Array:
+        """One sweep.
+
+        Args:
+            static, traffic: The world and its traffic in one frame.
+            base_pose_3: x, y, heading of base_link in that frame.
+            rng: Noise.
+
+        Returns:
+            Points (N, 4) in the LiDAR's frame: x, y, z in metres and intensity 0..1, float32.
+        """
+        model = self._model
+        cos, sin = np.cos(base_pose_3[2]), np.sin(base_pose_3[2])
+        turn = np.asarray([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        world = turn @ self._transform[:3, :3]
+        position = turn @ self._transform[:3, 3] + [base_pose_3[0], base_pose_3[1], 0.0]
+        direction = turned(self._direction_R3, world.astype(np.float32))
+        origin = np.broadcast_to(position.astype(np.float32), direction.shape)
+        limit = np.full(len(direction), model.range_m, dtype=np.float32)
+        hits = static.cast(origin, direction, limit)
+        distance = np.minimum(hits.distance_R, limit)
+        seen = hits.triangle_R >= 0
+        reflectivity = static.reflectivity_F[hits.triangle_R]
+        if traffic is not None:
+            index = np.flatnonzero(self._fan.may_meet(traffic.boxes, origin[0], base_pose_3[2]))
+            near = traffic.rays.cast(origin[index], direction[index], distance[index])
+            is_hit = near.triangle_R >= 0
+            index = index[is_hit]
+            distance[index] = near.distance_R[is_hit]
+            reflectivity[index] = np.minimum(traffic.rays.reflectivity_F[near.triangle_R[is_hit]], 1.0)
+            seen[index] = True
+        index = np.flatnonzero(seen)
+        far = distance[index] / model.range_m
+        lost = model.dropout + 0.25 * far**2 * (1.0 - reflectivity[index]) + 0.1 * self._weather.wetness * far
+        lost = 1.0 - (1.0 - lost) * np.exp(-2.0 * self._weather.fog_density_per_m * distance[index])
+        index = index[rng.random(len(index)) >= lost]
+        measured = distance[index] + model.noise_m * rng.standard_normal(len(index)).astype(np.float32)
+        intensity = reflectivity[index] * np.exp(-self._weather.fog_density_per_m * distance[index])
+        return np.column_stack([self._direction_R3[index] * measured[:, None], intensity]).astype(np.float32)

@@ -1,0 +1,106 @@
+"""All sensors of the simulated ego: WorldState in, pictures and point cloud out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.simulation.map.road_map import RoadMap
+from transdiffuser_planner.simulation.scenario import Weather
+from transdiffuser_planner.simulation.sensors.agent_meshes import agents_mesh
+from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, CameraRenderer, Light
+from transdiffuser_planner.simulation.sensors.lidar import LidarScanner
+from transdiffuser_planner.simulation.sensors.mesh import Mesh
+from transdiffuser_planner.simulation.sensors.ray_culling import TrafficScene
+from transdiffuser_planner.simulation.sensors.ray_scene import RayScene
+from transdiffuser_planner.simulation.sensors.world_mesh import build_world_mesh
+from transdiffuser_planner.simulation.world_state import WorldState
+
+LAMP_ON = np.asarray([[6.0, 0.25, 0.15], [6.0, 3.2, 0.10], [0.15, 4.5, 1.2]], dtype=np.float32)
+LAMP_OFF = np.asarray([[0.05, 0.008, 0.008], [0.05, 0.04, 0.008], [0.008, 0.04, 0.015]], dtype=np.float32)
+_COLOR_OF_STATE = {"r": 0, "u": 0, "y": 1, "Y": 1, "o": 1, "g": 2, "G": 2, "s": 2}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SensorFrame:
+    """What the sensors deliver at one instant.
+
+    Attributes:
+        stamp_ns: Of the world state.
+        images: Camera name -> uint8 (H, W, 3) RGB.
+        lidar_N4: x, y, z, intensity in the LiDAR's frame, float32; None without a LiDAR.
+    """
+
+    stamp_ns: int
+    images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    lidar_N4: NDArray[np.float32] | None = None
+
+
+class SensorSuite:
+    """Renders a rig's sensors in one map; the static world is built once."""
+
+    def __init__(self, road_map: RoadMap, rig: Rig, weather: Weather, seed: int) -> None:
+        world = build_world_mesh(road_map)
+        # Small numbers near the origin keep float32 rays exact on maps with large coordinates.
+        self._origin = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
+        shift = np.asarray([*self._origin, 0.0])
+        mesh = Mesh(
+            corners_F33=(world.mesh.corners_F33.astype(np.float64) - shift).astype(np.float32),
+            albedo_F3=_weathered(world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F, weather),
+        )
+        self._lamps = world.lamps
+        self._light = Light.from_weather(weather)
+        self._static = RayScene(mesh)
+        color_F3 = self._light.shade(mesh.albedo_F3, self._static.normal_F3)
+        self._color_3F = np.ascontiguousarray(color_F3.T)
+        self._cameras = CameraRenderer(rig.cameras, self._light) if rig.cameras else None
+        self._lidar = LidarScanner(rig.lidar, weather) if rig.lidar is not None else None
+        self._seed = seed
+
+    def render(self, world: WorldState) -> SensorFrame:
+        """Pictures and cloud of one instant; noise is seeded from (seed, stamp)."""
+        self._light_lamps(world.signals)
+        pose = (world.ego.x_m - self._origin[0], world.ego.y_m - self._origin[1], world.ego.heading_rad)
+        traffic = self._traffic_scene(world)
+        images = self._cameras.render(self._static, self._color_3F, traffic, pose) if self._cameras else {}
+        cloud = None
+        if self._lidar is not None:
+            rng = np.random.default_rng([self._seed, world.stamp_ns & 0xFFFFFFFF, world.stamp_ns >> 32])
+            cloud = self._lidar.scan(self._static, traffic, pose, rng)
+        return SensorFrame(stamp_ns=world.stamp_ns, images=images, lidar_N4=cloud)
+
+    def _traffic_scene(self, world: WorldState) -> TrafficScene | None:
+        agents = world.agents
+        distance = np.hypot(agents.x_m_N - world.ego.x_m, agents.y_m_N - world.ego.y_m)
+        near = agents.select(distance < AGENT_RANGE_M)
+        mesh = agents_mesh(near)
+        if mesh is None:
+            return None
+        corners = mesh.corners_F33.astype(np.float64) - [*self._origin, 0.0]
+        bodies = RayScene(Mesh(corners_F33=corners.astype(np.float32), albedo_F3=mesh.albedo_F3), self._static)
+        boxes = replace(near, x_m_N=near.x_m_N - self._origin[0], y_m_N=near.y_m_N - self._origin[1])
+        return TrafficScene(rays=bodies, boxes=boxes)
+
+    def _light_lamps(self, signals: dict[str, str]) -> None:
+        """Set the lamps' colours; they shine by themselves, whatever the daylight."""
+        for lamp in self._lamps:
+            state = signals.get(lamp.signal_id, "")
+            shown = _COLOR_OF_STATE.get(state[lamp.link], -1) if lamp.link < len(state) else -1
+            on = shown == lamp.color
+            rows = slice(lamp.first_triangle, lamp.first_triangle + lamp.num_triangles)
+            self._color_3F[:, rows] = (LAMP_ON if on else LAMP_OFF)[lamp.color][:, None]
+
+
+def _weathered(
+    albedo_F3: NDArray[np.float32], vegetation_F: NDArray[np.bool_], asphalt_F: NDArray[np.bool_], weather: Weather
+) -> NDArray[np.float32]:
+    """Albedo with the season's vegetation and the road's wetness."""
+    albedo = albedo_F3.copy()
+    dry = np.asarray([0.42, 0.36, 0.20], dtype=np.float32)
+    tint = np.asarray(weather.ground_tint_rgb, dtype=np.float32)
+    albedo[vegetation_F] = (albedo[vegetation_F] * (1.0 - 0.7 * weather.season) + 0.7 * weather.season * dry) * tint
+    albedo[asphalt_F] *= 1.0 - 0.45 * weather.wetness
+    return albedo

@@ -1,0 +1,176 @@
+"""Keeps SUMO in a process of its own: a client that never imports libsumo, and the server it starts.
+
+The two exchange pickled values over a socket pair. A SUMO that crashes or refuses becomes a SimulationError in the client; one
+that hangs or is ended from outside a MachineError. A server that is slow but makes progress is waited for: results do not
+depend on how busy the machine is. A client that goes away ends the server. A fresh interpreter is started for the server
+instead of a multiprocessing child, because that also works from within worker processes and from any kind of main module.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+from transdiffuser_planner.core.errors import MachineError, PlannerError, SimulationError
+from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.simulation.map.route import GlobalRoute
+from transdiffuser_planner.simulation.map.sumo_networks import sumo_home
+from transdiffuser_planner.simulation.scenario import Scenario
+from transdiffuser_planner.simulation.traffic.progress_watch import STALL_S, ProgressWatch
+from transdiffuser_planner.simulation.traffic.sumo_traffic import Traffic, TrafficStart, TrafficStep
+from transdiffuser_planner.simulation.world_state import EgoPose
+
+LOOK_EVERY_S = 5.0
+EXIT_TIMEOUT_S, DYING_TIMEOUT_S = 5.0, 60.0
+_ENDED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+
+
+class TrafficClient:
+    """Traffic of one scenario, simulated in another process. Use as a context manager, or call close()."""
+
+    def __init__(self, scenario: Scenario, vehicle: VehicleModel, *, stall_s: float = STALL_S) -> None:
+        self.scenario, self.vehicle = scenario, vehicle
+        self._stall_s = stall_s
+        self._started: TrafficStart | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> TrafficStart:
+        """Starts the process and the traffic in it.
+
+        Returns:
+            The first instant, with the ego under way, and its route.
+
+        Raises:
+            SimulationError: Unknown map, SUMO not installed, no route, or SUMO failed.
+            MachineError: SUMO hangs, or was ended from outside.
+        """
+        sumo_home()
+        ours, theirs = socket.socketpair()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._process = subprocess.Popen(
+            self.command(theirs.fileno()), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "SUMO_HOME": str(sumo_home())},
+        )  # fmt: skip
+        theirs.close()
+        self._pipe = Connection(ours.detach())
+        self._started = self._ask("start", (self.scenario, self.vehicle))
+        return self._started
+
+    @staticmethod
+    def command(socket_number: int) -> list[str]:
+        """Command line of the server, which answers on an inherited socket."""
+        return [sys.executable, "-m", __name__, str(socket_number)]
+
+    def step(self, ego: EgoPose | None) -> TrafficStep:
+        """Advances 0.1 s with the ego at the given pose, or driven by SUMO when None.
+
+        Raises:
+            SimulationError: SUMO failed.
+            MachineError: SUMO hangs, or was ended from outside.
+        """
+        step: TrafficStep = self._ask("step", ego)
+        return step
+
+    def route(self) -> GlobalRoute:
+        """The ego's route; only after start()."""
+        assert self._started is not None, "route() before start()"
+        return self._started.route
+
+    def close(self) -> None:
+        """Ends the process; harmless when it has ended already."""
+        if self._process is None:
+            return
+        self._pipe.close()
+        try:
+            self._process.wait(EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+        self._process = None
+
+    def __enter__(self) -> TrafficClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, request: str, argument: Any) -> Any:
+        if self._process is None:
+            raise SimulationError("traffic: asked before start() or after its end; start a new episode")
+        try:
+            self._pipe.send((request, argument))
+            self._wait(self._process.pid)
+            kind, value = self._pipe.recv()
+        except (EOFError, ConnectionError, BrokenPipeError):
+            raise self._failure("SUMO ended unexpectedly") from None
+        if kind == "error":
+            self.close()
+            raise SimulationError(value)
+        return value
+
+    def _wait(self, pid: int) -> None:
+        """Wait for an answer as long as the process makes progress."""
+        watch = ProgressWatch(pid, self._stall_s)
+        while not self._pipe.poll(min(LOOK_EVERY_S, self._stall_s / 4.0)):
+            fault = watch.fault()
+            if fault:
+                raise self._failure(f"SUMO gave {fault}", is_stuck=True)
+
+    def _failure(self, what: str, *, is_stuck: bool = False) -> SimulationError:
+        """The error to raise when the process is gone or stuck, with the last line it wrote."""
+        process = self._process
+        assert process is not None
+        if is_stuck:
+            process.kill()
+        try:
+            status: int | None = process.wait(DYING_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = None
+        self._log.seek(0)
+        lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+        last = lines[-1] if lines else "it wrote nothing"
+        self.close()
+        where = f"traffic on {self.scenario.map_name}, seed {self.scenario.seed}"
+        if is_stuck or status is None or status in _ENDED_FROM_OUTSIDE:
+            ended = "" if is_stuck else f"exit status {status}, ended from outside; "
+            return MachineError(f"{where}: {what} ({ended}{last}); try again with fewer workers or more memory")
+        return SimulationError(f"{where}: {what} (exit status {status}; {last}); try another seed")
+
+
+def serve(pipe: Connection) -> None:
+    """Answers requests until the client goes away."""
+    traffic: Traffic | None = None
+    while True:
+        try:
+            request, argument = pipe.recv()
+        except (EOFError, ConnectionError):
+            return
+        try:
+            if request == "start":
+                traffic = Traffic(*argument)
+                answer: Any = traffic.start()
+            else:
+                assert traffic is not None
+                answer = traffic.step(argument)
+        except PlannerError as error:
+            pipe.send(("error", str(error)))
+            continue
+        except ImportError as error:
+            pipe.send(("error", f"simulator: libsumo cannot be loaded ({error}); install the simulation extra"))
+            continue
+        pipe.send(("ok", answer))
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))

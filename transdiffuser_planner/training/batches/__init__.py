@@ -1,0 +1,1 @@
+"""Samples to batches: loading and augmentation. Imports data."""

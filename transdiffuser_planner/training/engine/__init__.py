@@ -1,0 +1,1 @@
+"""Trainer, checkpoints, devices, weights. Imports networks and core."""

@@ -1,0 +1,112 @@
+"""One stage as Lightning sees it: a step's losses, AdamW with a OneCycle learning rate, what its checkpoint says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from transdiffuser_planner.core.contract import CONTRACT_VERSION
+from transdiffuser_planner.core.errors import TrainingError
+from transdiffuser_planner.training.engine.stage_weights import PROGRESS, check_version
+from transdiffuser_planner.training.recipe import StageConfig
+
+Losses = dict[str, Tensor]
+LossFunction = Callable[[Any, dict[str, Any]], Losses]
+
+
+class StageModule(pl.LightningModule):  # type: ignore[misc]
+    """A network with its losses.
+
+    Args:
+        stage: Its name, also of its curves.
+        network: What is trained.
+        loss_function: (network, batch) -> losses; their entry "total" is minimised.
+        config: Of the optimiser.
+        num_steps: Optimiser steps of the whole stage.
+        seed: Of dropout and of noise.
+        path: Its checkpoint, for messages.
+    """
+
+    def __init__(
+        self,
+        *,
+        stage: str,
+        network: nn.Module,
+        loss_function: LossFunction,
+        config: StageConfig,
+        num_steps: int,
+        seed: int,
+        path: Path,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._stage, self._config, self._num_steps, self._seed, self._path = stage, config, num_steps, seed, path
+        self._loss_function = loss_function
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Chance depends on the step and the process only, so that a resumed run draws what it would have drawn."""
+        sequence = np.random.SeedSequence([self._seed, self.global_step, self.global_rank])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Losses:
+        """All losses of a batch; "loss" is the total.
+
+        Raises:
+            TrainingError: It is NaN or infinite.
+        """
+        losses = self._loss_function(self.network, batch)
+        total = losses["total"]
+        if not torch.isfinite(total):
+            raise TrainingError(
+                f"stage {self._stage}, step {self.global_step}: loss is {total.item()}; lower learning_rate"
+            )
+        rates = {"learning_rate": self.optimizers().param_groups[0]["lr"]}
+        self.log_dict({f"{self._stage}/{name}": value for name, value in (losses | rates).items()})
+        return {"loss": total, **{name: value.detach() for name, value in losses.items()}}
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Weight decay for matrices and kernels only, not for biases, norms and embeddings of missing inputs."""
+        config = self._config
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
+            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, config.learning_rate, total_steps=self._num_steps + 1, pct_start=config.warmup_share
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note what the checkpoint is of."""
+        checkpoint[PROGRESS] = {"contract_version": CONTRACT_VERSION, "num_steps": self._num_steps}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint that this run did not make.
+
+        Raises:
+            TrainingError: It is of another contract version or of another recipe.
+        """
+        about = checkpoint.get(PROGRESS, {})
+        check_version(self._path, about.get("contract_version"))
+        check_length(self._path, about["num_steps"], self._num_steps)
+
+
+def check_length(path: Path, found: int, expected: int) -> None:
+    """Refuse a stage of another length: its learning rates were others.
+
+    Raises:
+        TrainingError: The numbers of steps differ.
+    """
+    if found != expected:
+        raise TrainingError(
+            f"checkpoint {path}: made by another recipe ({found} steps, now {expected}); "
+            "give another --out, or remove it to start this stage again"
+        )

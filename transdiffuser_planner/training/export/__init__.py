@@ -1,0 +1,1 @@
+"""Trained weights to ONNX graphs and a model folder. Imports networks, training/engine and runtime."""

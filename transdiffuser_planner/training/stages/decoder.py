@@ -1,0 +1,201 @@
+"""Stage 2: the denoising decoder learns the distribution of joint futures on frozen, cached scene features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from transdiffuser_planner.core.contract import CONDITION_INPUTS, TOKEN_INPUTS, ModelContract
+from transdiffuser_planner.data.counterfactuals.counterfactual_plans import OtherPlans
+from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet
+from transdiffuser_planner.data.samples.targets import agent_origins, joint_plan, visible_agents
+from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
+from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES
+from transdiffuser_planner.networks.losses import decorrelation_loss, diffusion_loss
+from transdiffuser_planner.planning.action_codebook import ActionCodebook
+from transdiffuser_planner.planning.diffusion.joint_sampler import JointSampler
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
+from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
+from transdiffuser_planner.training.batches.augmentation import blur_agents, withhold_conditions, withhold_tokens
+from transdiffuser_planner.training.engine.devices import full_precision, to_device
+from transdiffuser_planner.training.feature_cache import FeatureCache
+from transdiffuser_planner.training.recipe import LossWeights, TrainingConfig
+
+Batch = dict[str, Any]
+
+STAGE = "decoder"
+VALIDATION_CANDIDATES = 16
+
+
+class MotionSet:
+    """Everything stage 2 needs of the samples but the features, in memory.
+
+    With a codebook also the segments (T, 3) of the action tokens that describe what was driven, and of those that
+    describe something else that the road allows, each with its plan.
+    """
+
+    def __init__(
+        self, samples: SampleSet, codebook: ActionCodebook | None = None, others: OtherPlans | None = None
+    ) -> None:
+        self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
+        if codebook is not None:
+            tokens = codebook.encode(self.arrays["plan"])
+            self.arrays["said"] = codebook.segment_C3[tokens].astype(np.float32)
+        self.others = others
+
+    def __len__(self) -> int:
+        return len(self.arrays["plan"])
+
+    def gather(self, index_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Arrays (B, ...) of the given samples."""
+        return {name: array[index_B] for name, array in self.arrays.items()}
+
+
+def make_batch(
+    motion: MotionSet,
+    cache: FeatureCache | None,
+    contract: ModelContract,
+    normalizer: PlanNormalizer,
+    config: TrainingConfig | None,
+    index_B: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Batch:
+    """One batch of tensors; without a config nothing is augmented or said, without a cache there are no features."""
+    raw = motion.gather(index_B)
+    agents = visible_agents(raw, contract)
+    said: dict[str, NDArray[Any]] = {}
+    if config is not None:
+        raw = withhold_conditions(raw, rng, config.augmentation)
+        if motion.others is not None:
+            raw = motion.others.tell(raw, index_B, config.augmentation.tell_other, rng)
+        if "said" in raw:
+            said = withhold_tokens(raw["said"], rng, config.augmentation, raw.get("told_other"))
+        agents["agents"], agents["agents_valid"] = blur_agents(
+            agents["agents"], agents["agents_valid"], rng, config.augmentation
+        )
+    plan, mask = joint_plan(raw["plan"], raw["plan_valid"], agents, normalizer)
+    batch: Batch = {name: torch.from_numpy(raw[name]) for name in CONDITION_INPUTS}
+    batch |= {name: torch.from_numpy(value) for name, value in said.items()}
+    batch |= {name: torch.from_numpy(agents[name]) for name in ("agents", "agents_valid")}
+    batch |= {"plan": torch.from_numpy(plan), "plan_mask": torch.from_numpy(mask)}
+    batch["origin"] = torch.from_numpy(agent_origins(agents["agents"]))
+    return batch if cache is None else batch | cache.gather(index_B)
+
+
+def conditions_of(batch: Batch) -> dict[str, Tensor]:
+    """The decoder's conditions in a batch; it may lack action tokens."""
+    return {name: batch[name] for name in (*CONDITION_INPUTS, *TOKEN_INPUTS) if name in batch}
+
+
+def losses(
+    weights: LossWeights,
+    num_samples: int,
+    schedule: NoiseSchedule,
+    network: DenoisingDecoder,
+    batch: Batch,
+) -> dict[str, Tensor]:
+    """Noise prediction at random denoise steps, and decorrelation of the fused representation.
+
+    Args:
+        weights: Of the loss terms.
+        num_samples: Noisy samples per scene.
+        schedule: The noise.
+        network: The decoder.
+        batch: Labels, conditions and scene features.
+
+    Returns:
+        Scalars; "total" is their weighted sum.
+    """
+    device = batch["plan"].device
+    shape = (len(batch["plan"]), num_samples)
+    alpha_bar = torch.tensor(schedule.alpha_bar_K1, dtype=torch.float32, device=device)
+    k = torch.randint(1, schedule.num_steps + 1, shape, device=device)
+    level = alpha_bar[k][..., None, None]
+    clean = batch["plan"][:, None]
+    noise = torch.randn(*shape, *batch["plan"].shape[1:], device=device)
+    noisy = level.sqrt() * clean + (1.0 - level).sqrt() * noise
+    features = {name: batch[name] for name in FEATURE_NAMES}
+    prepared = network.prepare(features, conditions_of(batch), batch["agents"], batch["agents_valid"])
+    predicted, fused = network(noisy, k, prepared)
+    with full_precision(device):
+        parts = diffusion_loss(
+            predicted.float(), noise, batch["plan_mask"], ego_weight=weights.ego, agent_weight=weights.agents
+        )
+        parts["decorrelation"] = decorrelation_loss(fused[:, 0].float())
+        parts["total"] = parts["diffusion"] + weights.decorrelation * parts["decorrelation"]
+        if weights.decorrelation_inside > 0.0:
+            inside = torch.stack([decorrelation_loss(fused[:, m].float()) for m in range(num_samples)]).mean()
+            parts["total"] = parts["total"] + weights.decorrelation_inside * inside
+    return parts
+
+
+@torch.no_grad()
+def sample(
+    network: DenoisingDecoder, batch: Batch, sampler: JointSampler, num_candidates: int, seed: int
+) -> NDArray[np.float32]:
+    """Joint samples (B, M, N, P) in model space by the full chain."""
+    device = next(network.parameters()).device
+    moved = to_device(batch, device)
+    prepared = network.prepare(
+        {name: moved[name] for name in FEATURE_NAMES},
+        conditions_of(moved),
+        moved["agents"],
+        moved["agents_valid"],
+    )
+
+    def predict(x: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+        step = torch.full((1, 1), k, dtype=torch.int64, device=device)
+        return np.asarray(network(torch.from_numpy(x).to(device), step, prepared)[0].float().cpu().numpy())
+
+    return sampler.walk(predict, sampler.noise(seed, 0, len(batch["plan"]), num_candidates)).clean_MNP
+
+
+@torch.no_grad()
+def validate(
+    motion: MotionSet,
+    cache: FeatureCache,
+    contract: ModelContract,
+    normalizer: PlanNormalizer,
+    schedule: NoiseSchedule,
+    limit: int,
+    network: nn.Module,
+) -> dict[str, float]:
+    """Mean over samples of the ADE (m) of one candidate, of the candidates' mean and of the nearest; spread between them."""
+    assert isinstance(network, DenoisingDecoder)
+    network.eval()
+    index = np.linspace(0, len(motion) - 1, min(limit, len(motion))).astype(np.int64)
+    batches = (
+        make_batch(motion, cache, contract, normalizer, None, part, np.random.default_rng(0))
+        for part in np.array_split(index, max(len(index) // 64, 1))
+    )
+    return sampling_errors(network, batches, JointSampler(contract=contract, schedule=schedule, normalizer=normalizer))
+
+
+@torch.no_grad()
+def sampling_errors(network: DenoisingDecoder, batches: Iterable[Batch], sampler: JointSampler) -> dict[str, float]:
+    """``validate`` on batches that are made already."""
+    rows, no_agents = [], np.zeros((0, 3))
+    for batch in batches:
+        with full_precision(next(network.parameters()).device):
+            drawn = sample(network, batch, sampler, VALIDATION_CANDIDATES, seed=0)
+        plan = np.stack([sampler.poses(d[:, :1], no_agents)[:, 0] for d in drawn])
+        truth = sampler.poses(batch["plan"].numpy()[:, :1], no_agents)[:, 0]
+        error = np.linalg.norm(plan[..., :2] - truth[:, None, :, :2], axis=-1).mean(axis=2)
+        mean = np.linalg.norm(plan[..., :2].mean(axis=1) - truth[..., :2], axis=-1).mean(axis=1)
+        spread = np.linalg.norm(plan[:, :, -1, :2].std(axis=1), axis=-1)
+        rows.append(np.stack([error[:, 0], mean, error.min(axis=1), spread], axis=1))
+    one, mean, nearest, spread = np.concatenate(rows).mean(axis=0)
+    return {"ade_one_m": one, "ade_mean_m": mean, "ade_nearest_m": nearest, "spread_4s_m": spread}
+
+
+def batch_maker(
+    motion: MotionSet, cache: FeatureCache, contract: ModelContract, normalizer: PlanNormalizer, config: TrainingConfig
+) -> Any:
+    """``make_batch`` for the training set."""
+    return partial(make_batch, motion, cache, contract, normalizer, config)

@@ -1,0 +1,180 @@
+"""Stage 1: the scene encoder learns to see, by its auxiliary heads and a plan regression on top."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from transdiffuser_planner.core.contract import CONDITION_INPUTS, BevClass, ModelContract
+from transdiffuser_planner.data.samples.sample_set import SampleSet
+from transdiffuser_planner.data.samples.targets import agent_origins, detection_targets, joint_plan, visible_agents
+from transdiffuser_planner.networks.baselines.regression_head import RegressionHead
+from transdiffuser_planner.networks.losses import bev_loss, box_loss, centre_loss, plan_loss, signal_loss
+from transdiffuser_planner.networks.network_config import NetworkConfig
+from transdiffuser_planner.networks.planner_network import PerceptionNetwork
+from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
+from transdiffuser_planner.training.batches.augmentation import (
+    blur_agents,
+    change_colours,
+    mirror,
+    withhold_conditions,
+    withhold_sensors,
+)
+from transdiffuser_planner.training.engine.devices import full_precision, to_device
+from transdiffuser_planner.training.feature_cache import perceive
+from transdiffuser_planner.training.recipe import LossWeights, TrainingConfig
+
+Batch = dict[str, Any]
+
+STAGE = "encoder"
+SAMPLE_ARRAYS = (
+    "image",
+    "lidar",
+    "camera_valid",
+    "lidar_valid",
+    *CONDITION_INPUTS,
+    "plan",
+    "plan_valid",
+    "gt_agents",
+    "gt_agents_valid",
+    "gt_agents_points",
+    "gt_agents_future",
+    "gt_agents_future_valid",
+    "bev",
+    "bev_valid",
+    "signal_label",
+    "signal_label_valid",
+)
+
+# Cells of rare classes count more: background, road, walkway, centre line, vehicle, person.
+CLASS_WEIGHTS = (0.5, 0.7, 1.0, 2.0, 3.0, 4.0)
+
+
+class EncoderStage(nn.Module):
+    """Perception and the regression head that is trained beside it."""
+
+    def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
+        super().__init__()
+        self.perception = PerceptionNetwork(config, contract)
+        self.regression = RegressionHead(config, contract, self.perception.encoder.token_counts())
+
+
+def segment_columns(contract: ModelContract) -> list[slice]:
+    """Columns of the stitched picture that belong to each view segment."""
+    edges = np.rint(np.cumsum([0.0, *(s.width_fraction for s in contract.segments)]) * contract.image_width).astype(int)
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
+
+
+def make_batch(
+    samples: SampleSet,
+    contract: ModelContract,
+    normalizer: PlanNormalizer,
+    config: TrainingConfig | None,
+    index_B: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Batch:
+    """One batch of tensors; without a config nothing is augmented (validation)."""
+    raw = samples.gather(index_B, SAMPLE_ARRAYS)
+    if config is not None:
+        augmentation = config.augmentation
+        raw = mirror(raw, rng.random(len(index_B)) < augmentation.mirror)
+        raw["image"] = change_colours(raw["image"], rng, augmentation.colour)
+        raw = withhold_sensors(raw, segment_columns(contract), rng, augmentation)
+        raw = withhold_conditions(raw, rng, augmentation)
+    detection = detection_targets(raw, contract)
+    agents = visible_agents(raw, contract)
+    if config is not None:
+        agents["agents"], agents["agents_valid"] = blur_agents(
+            agents["agents"], agents["agents_valid"], rng, config.augmentation
+        )
+    plan, mask = joint_plan(raw["plan"], raw["plan_valid"], agents, normalizer)
+    names = ("camera_valid", "lidar_valid", *CONDITION_INPUTS, "bev_valid", "signal_label", "signal_label_valid")
+    batch: Batch = {name: torch.from_numpy(np.ascontiguousarray(raw[name])) for name in (*names, "image", "lidar")}
+    batch["bev"] = torch.from_numpy(raw["bev"].astype(np.int64))
+    batch |= {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in detection.items()}
+    batch |= {name: torch.from_numpy(agents[name]) for name in ("agents", "agents_valid")}
+    batch |= {"plan": torch.from_numpy(plan), "plan_mask": torch.from_numpy(mask)}
+    batch["origin"] = torch.from_numpy(agent_origins(agents["agents"]))
+    return batch
+
+
+def losses(config: TrainingConfig, contract: ModelContract, network: EncoderStage, batch: Batch) -> dict[str, Tensor]:
+    """All losses of a batch, weighted into "total"."""
+    features, heads = perceive(network.perception, batch, contract)
+    conditions = {name: batch[name] for name in CONDITION_INPUTS}
+    plan, _ = network.regression(features.tokens, conditions, batch["agents"], batch["agents_valid"])
+    mask = batch["plan_mask"].clone()
+    mask[:, 1:] *= config.loss.agents
+    parts = auxiliary_losses(heads, batch)
+    with full_precision(mask.device):
+        parts["plan"] = plan_loss(plan.float(), batch["plan"], mask)
+        parts["total"] = weighted(config.loss, parts)
+    return parts
+
+
+def auxiliary_losses(heads: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """What the encoder's heads should have seen: map, centres and boxes of agents, traffic signal; scalars, unweighted."""
+    heads = {name: value.float() for name, value in heads.items()}
+    device = batch["bev"].device
+    classes = torch.tensor(CLASS_WEIGHTS, device=device)
+    with full_precision(device):
+        return {
+            "bev": bev_loss(heads["bev_logits"], batch["bev"], batch["bev_valid"].float(), classes),
+            "centre": centre_loss(heads["agent_heatmap"], batch["heat"], batch["ignore"]),
+            "box": box_loss(heads["agent_box"], batch["box"], batch["positive"]),
+            "signal": signal_loss(heads["signal_logits"], batch["signal_label"], batch["signal_label_valid"].float()),
+        }
+
+
+def weighted(weights: LossWeights, parts: dict[str, Tensor]) -> Tensor:
+    """The sum of losses by the recipe's weights of the same names."""
+    return torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
+
+
+@torch.no_grad()
+def validate(
+    samples: SampleSet, contract: ModelContract, normalizer: PlanNormalizer, limit: int, network: nn.Module
+) -> dict[str, float]:
+    """Quality on samples that were not trained on: mean IoU of the map, detections found, signals right, ADE in metres."""
+    assert isinstance(network, EncoderStage)
+    network.eval()
+    device = next(network.parameters()).device
+    index = np.linspace(0, len(samples) - 1, min(limit, len(samples))).astype(np.int64)
+    totals = {"hit": 0.0, "centres": 0.0, "signal": 0.0, "ade": 0.0}
+    inside, union = np.zeros(len(BevClass)), np.zeros(len(BevClass))
+    for part in np.array_split(index, max(len(index) // 64, 1)):
+        batch = make_batch(samples, contract, normalizer, None, part, np.random.default_rng(0))
+        moved = to_device(batch, device)
+        features, heads = perceive(network.perception, moved, contract)
+        heads = {name: value.float().cpu() for name, value in heads.items()}
+        conditions = {name: moved[name] for name in CONDITION_INPUTS}
+        plan, _ = network.regression(features.tokens, conditions, moved["agents"], moved["agents_valid"])
+        label, guess = batch["bev"].numpy(), heads["bev_logits"].argmax(dim=1).numpy()
+        for c in BevClass:
+            inside[c] += ((label == c) & (guess == c)).sum()
+            union[c] += ((label == c) | (guess == c)).sum()
+        peak = nn.functional.max_pool2d(heads["agent_heatmap"].amax(dim=1, keepdim=True), 3, 1, 1)[:, 0]
+        totals["centres"] += float(batch["positive"].sum())
+        totals["hit"] += float(((peak > np.log(0.3 / 0.7)) * batch["positive"]).sum())
+        totals["signal"] += float((heads["signal_logits"].argmax(dim=1) == batch["signal_label"]).sum())
+        ego = normalizer.to_poses(plan.float().cpu().numpy()[:, :1], np.zeros((0, 3)))[:, 0]
+        truth = normalizer.to_poses(batch["plan"].numpy()[:, :1], np.zeros((0, 3)))[:, 0]
+        totals["ade"] += float(np.linalg.norm(ego[..., :2] - truth[..., :2], axis=-1).mean(axis=1).sum())
+    iou = inside / np.maximum(union, 1.0)
+    return {
+        **{f"iou_{c.name.lower()}": float(iou[c]) for c in BevClass},
+        "recall": totals["hit"] / max(totals["centres"], 1.0),
+        "signal": totals["signal"] / len(index),
+        "ade_m": totals["ade"] / len(index),
+    }
+
+
+def batch_maker(samples: SampleSet, contract: ModelContract, normalizer: PlanNormalizer, config: TrainingConfig) -> Any:
+    """``make_batch`` for the training set."""
+    return partial(make_batch, samples, contract, normalizer, config)
