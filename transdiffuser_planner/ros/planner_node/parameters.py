@@ -46,6 +46,11 @@ def declare_node(node: Node) -> None:
         _declare(node, item.name, default, ParameterDescriptor(description=item.metadata["text"]))
 
 
+def declare_text(node: Node, name: str, default: str, text: str) -> None:
+    """Declare a text parameter of another node."""
+    _declare(node, name, default, ParameterDescriptor(description=text))
+
+
 def _declare(node: Node, name: str, default: Any, descriptor: ParameterDescriptor) -> None:
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 
