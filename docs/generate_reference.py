@@ -50,7 +50,8 @@ FORMATS = {
     "manifest": (f"{PACKAGE}.runtime.inference.manifest:ModelManifest", f"{PACKAGE}.core.contract:ModelContract"),
     "recipe": (f"{PACKAGE}.training.recipe:TrainingConfig", f"{PACKAGE}.training.recipe:StageConfig",
                f"{PACKAGE}.training.recipe:AugmentationConfig", f"{PACKAGE}.training.recipe:LossWeights"),
-    "scenes": (f"{PACKAGE}.metrics.pdm.scene:Scene", f"{PACKAGE}.metrics.pdm.scene:EgoState", f"{PACKAGE}.metrics.pdm.scene:Agents"),
+    "scenes": (f"{PACKAGE}.metrics.pdm.scene:Scene", f"{PACKAGE}.metrics.pdm.scene:EgoState",
+               f"{PACKAGE}.metrics.pdm.scene:Agents"),
 }  # fmt: skip
 _WIDTH = "100"
 
