@@ -48,7 +48,7 @@ def spoilt(item, since_start_s):
     """A second of fallbacks from 2 s, one without plans from 4 s, a collision at 6 s: what a good drive does not have."""
     if item.topic == f"{OUTPUT}/status" and 2.0 <= since_start_s < 3.0:
         changed = dataclasses.replace(
-            item.message, fallback_rung=1, fallback_reason="spoilt by the test", chosen_candidate=-1
+            item.message, fallback_level=1, fallback_reason="spoilt by the test", chosen_candidate=-1
         )
         return [(item.topic, item.type_name, changed)]
     if item.topic.startswith(OUTPUT) and 4.0 <= since_start_s < 5.0:

@@ -32,7 +32,7 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
     PlannerInterface,
     trajectory_of,
 )
-from transdiffuser_planner.simulation.rollout.rollout import LiveDrive
+from transdiffuser_planner.simulation.rollout.rollout import Rollout
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
 SCENARIO = draw_scenario(8003, duration_s=10.0)
@@ -66,7 +66,7 @@ class Watched:
 
 def _watched(planner: PlannerInterface) -> Watched:
     watched = Watched(planner)
-    with LiveDrive(SCENARIO, watched, suite_rig(), PlannerConfig(num_threads=1)) as live:
+    with Rollout(SCENARIO, watched, suite_rig(), PlannerConfig(num_threads=1)) as live:
         for _ in zip(live.cycles(), range(STEPS), strict=False):
             pass
     return watched

@@ -24,7 +24,15 @@ PDM = [
     *(f"pdm_{part}" for part in ("no_collision", "drivable_area", "progress", "time_to_collision", "comfort")),
 ]
 COMFORT = ["max_accel_mps2", "max_decel_mps2", "max_lateral_accel_mps2", "max_jerk_mps3", "comfortable"]
-STATE = ["jitter_m", "jitter_lateral_m", "jitter_speed_mps", "latency_ms", "late", "fallback", "rung"]
+STATE = [
+    "plan_deviation_m",
+    "plan_deviation_lateral_m",
+    "plan_deviation_speed_mps",
+    "latency_ms",
+    "late",
+    "fallback",
+    "fallback_level",
+]
 AGES = [f"age_{name}_s" for name in ("rgb_left", "rgb_front", "rgb_right", "lidar", "odometry")]
 WORDS = ["replay", str(DRIVE), "--conditions", str(HERE / "conditions.yaml"), "--golden", str(HERE / "plans.json")]
 
@@ -43,7 +51,7 @@ def check_figures(cycles, drive):
     wanted = {*HORIZONS, *AGENTS, *PDM, *COMFORT, *STATE, *AGES}
     assert wanted <= set(drive["metrics"])
     assert all(drive["metrics"][name]["mean"] is not None for name in wanted)
-    assert drive["rungs"] == {"NONE": 31} and drive["deadline_ms"] > 0.0
+    assert drive["fallback_levels"] == {"NONE": 31} and drive["deadline_ms"] > 0.0
     assert len(cycles) == 31 and wanted <= set(cycles[10]["figures"])
 
 

@@ -8,7 +8,7 @@ from straight_drive import RIG, snapshot
 from transdiffuser_planner.core.contract import observation_specs
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.core.types import FallbackRung
+from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.onnx_backend import PROVIDERS, OnnxBackend
@@ -50,7 +50,7 @@ def test_features_agree_with_those_of_the_cpu(provider: str) -> None:
 def test_the_planner_plans_on_it_and_reports_it(provider: str) -> None:
     config = PlannerConfig(provider=provider, num_threads=1, strict_provider=True)
     result = Planner.load(model_folder("tiny"), RIG, config).plan(snapshot(20))
-    assert result.rung == FallbackRung.NONE and result.provenance.provider == provider
+    assert result.fallback_level == FallbackLevel.NONE and result.provenance.provider == provider
 
 
 def test_the_begin_of_a_plan_agrees_with_that_of_the_cpu(provider: str) -> None:

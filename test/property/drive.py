@@ -9,7 +9,7 @@ from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
     Acceleration,
-    Command,
+    DrivingCommand,
     EgoState,
     SensorSnapshot,
     SignalState,
@@ -17,7 +17,7 @@ from transdiffuser_planner.core.types import (
 )
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.definitions import make_message
-from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
@@ -81,7 +81,7 @@ def good_messages(frame: int):
         ("odometry", encode_inputs.odometry(make_message, ego, "base_link")),
         ("acceleration", encode_inputs.acceleration(make_message, calm, "")),
         ("route", encode_inputs.path(make_message, stamp_ns, "map", np.asarray([[*p, 0.0] for p in route]))),
-        ("command", encode_inputs.driving_command(make_message, stamp_ns, Command.LEFT)),
+        ("command", encode_inputs.driving_command(make_message, stamp_ns, DrivingCommand.LEFT)),
         ("traffic_signal", encode_inputs.traffic_signal(make_message, stamp_ns, signal)),
         ("speed_limit", encode_inputs.float32(make_message, 13.0)),
         ("action_tokens", tokens),
@@ -104,7 +104,7 @@ class Drive:
         self.scheduler = CycleScheduler(RIG, PlannerConfig())
         self.assembler = self.scheduler.assembler
         self.assembler.codebook = CODEBOOK
-        self.feeder = MessageFeeder(TOPICS, self.assembler)
+        self.feeder = InputRouter(TOPICS, self.assembler)
         self.planned: list[SensorSnapshot] = []
         self.refusals: list[str] = []
 
@@ -167,9 +167,9 @@ def check(snapshot):
         assert xy.shape == (len(xy), 2) and len(xy) >= 2 and np.isfinite(xy).all()
     assert snapshot.signal is None or np.isfinite(snapshot.signal.distance_m)
     assert snapshot.speed_limit_mps is None or 0.0 < snapshot.speed_limit_mps < 70.0
-    assert isinstance(snapshot.command, Command)
-    if snapshot.instructed is not None:
-        poses = snapshot.instructed.pose_S3
+    assert isinstance(snapshot.command, DrivingCommand)
+    if snapshot.action_token_path is not None:
+        poses = snapshot.action_token_path.pose_S3
         assert poses.shape == (len(poses), 3) and len(poses) and np.isfinite(poses).all()
 
 
@@ -189,7 +189,10 @@ def essence(snapshot, *, with_history):
     ]
     parts += [snapshot.intrinsics, snapshot.acceleration, snapshot.signal, snapshot.speed_limit_mps, snapshot.ages_ns]
     pictures = {n: (i.stamp_ns, i.rgb_HW3.shape, i.rgb_HW3.tobytes()) for n, i in snapshot.images.items()}
-    tokens = snapshot.instructed and (snapshot.instructed.stamp_ns, snapshot.instructed.pose_S3.tobytes())
+    tokens = snapshot.action_token_path and (
+        snapshot.action_token_path.stamp_ns,
+        snapshot.action_token_path.pose_S3.tobytes(),
+    )
     route = snapshot.route and (snapshot.route.stamp_ns, snapshot.route.frame_id, snapshot.route.xy_N2.tobytes())
     return [
         *parts,

@@ -77,13 +77,13 @@ def picture(format_: str, mode: str = "RGB") -> bytes:
     return buffer.getvalue()
 
 
-def png_of_size(width: int, height: int, data: bytes = b"", *, bits: int = 8, colour: int = 2) -> bytes:
+def png_of_size(width: int, height: int, data: bytes = b"", *, bits: int = 8, color: int = 2) -> bytes:
     """A PNG whose header claims a size, checksums right, with the given compressed data."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
@@ -113,7 +113,7 @@ def spoilt_files(draw):
 
 
 SIZES = st.builds(png_of_size, UINT32, UINT32, st.binary(max_size=30).map(zlib.compress), bits=st.sampled_from([1, 8, 16]),
-                  colour=st.sampled_from([0, 2, 3, 4, 6]))  # fmt: skip
+                  color=st.sampled_from([0, 2, 3, 4, 6]))  # fmt: skip
 
 
 @st.composite

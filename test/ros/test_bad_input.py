@@ -69,7 +69,7 @@ def test_an_empty_point_cloud_leads_to_a_fallback_with_the_reason(bench, points,
     vehicle.cloud(points)
     bad = vehicle.stamp_ns
     status = bench.wait(lambda: vehicle.status_at(bad))
-    assert status.ready and status.fallback_rung != status.RUNG_NONE
+    assert status.ready and status.fallback_level != status.LEVEL_NONE
     assert "lidar is missing" in status.fallback_reason and "lidar" in status.missing_inputs
     assert bench.wait(lambda: expected in vehicle.diagnostic_text())
     assert bench.plan_of_next_frame()
@@ -107,7 +107,7 @@ def test_a_camera_without_a_publisher_is_the_reason_when_all_are_needed(make_ben
         return any("missing rgb_nowhere" in reason for reason in reasons)
 
     bench.publish_until(is_reported)
-    assert not any(status.ready and status.fallback_rung == status.RUNG_NONE for status in vehicle.received["status"])
+    assert not any(status.ready and status.fallback_level == status.LEVEL_NONE for status in vehicle.received["status"])
 
 
 def test_odometry_that_is_not_finite_is_refused(bench):

@@ -61,8 +61,8 @@ def test_debug_topics_are_published_while_subscribed(bench: FaultTestbench) -> N
     assert all(received.message.data > 0.0 for topic in numbers for received in bench.listener.since(topic, began))
     assert bench.listener.since("debug/seen", began)[-1].message.markers
     steps = bench.wait(lambda: steps_of_a_whole_plan(bench, began), 3.0, "ten denoise steps of one plan")
-    scores = [list(message.candidates[0].scores) for message in steps]
-    assert scores == [[float(step)] for step in range(1, 11)]
+    costs = [list(message.candidates[0].costs) for message in steps]
+    assert costs == [[float(step)] for step in range(1, 11)]
     bench.check(began)
 
 
@@ -98,7 +98,7 @@ class Second:
 
 
 def of_the_model(listener: PlannerListener, since_s: float) -> list:
-    return [received for received in listener.plans(since_s) if not received.message.fallback_rung]
+    return [received for received in listener.plans(since_s) if not received.message.fallback_level]
 
 
 def test_two_planners_on_one_domain_plan_independently(bench: FaultTestbench) -> None:

@@ -25,7 +25,7 @@ def test_a_lost_optional_input_is_masked_and_reported_and_planning_continues(
 ) -> None:
     def plans_without(began_s: float) -> bool:
         plans = [received.message for received in bench.listener.plans(began_s)]
-        return any(set(plan.missing_inputs) == set(names) and plan.fallback_rung == 0 for plan in plans)
+        return any(set(plan.missing_inputs) == set(names) and plan.fallback_level == 0 for plan in plans)
 
     def on() -> None:
         bench.vehicle.faults = {name: dropped() for name in names}
@@ -44,7 +44,7 @@ def test_a_lost_route_is_masked_and_reported_and_used_again_later(bench: FaultTe
 
     def plans_without(began_s: float) -> bool:
         plans = [received.message for received in bench.listener.plans(began_s)]
-        return any(list(plan.missing_inputs) == ["route"] and plan.fallback_rung == 0 for plan in plans)
+        return any(list(plan.missing_inputs) == ["route"] and plan.fallback_level == 0 for plan in plans)
 
     bench.inject(on, bench.vehicle.route, ("missing: route",), for_s=0.8, until=plans_without)
 
@@ -70,7 +70,7 @@ def test_the_vehicle_stops_while_required_sensors_are_missing_and_drives_again_w
 
     def stopping(began_s: float) -> bool:
         later = [received.message for received in bench.plans_of_frames_after(began_s + 1.2)]
-        assert all(plan.fallback_rung >= plan.RUNG_COMFORT_STOP for plan in later)
+        assert all(plan.fallback_level >= plan.LEVEL_COMFORTABLE_STOP for plan in later)
         last = bench.listener.trajectories(began_s)[-1].message
         return bool(later) and last.points[-1].longitudinal_velocity_mps < 0.01
 
@@ -123,6 +123,6 @@ def test_no_plan_is_late_or_unchecked_when_a_third_of_all_messages_is_lost(bench
     def planned(began_s: float) -> bool:
         plans = [received.message for received in bench.listener.plans(began_s)]
         lost = {name for plan in plans for name in plan.missing_inputs} & set(SENSORS)
-        return bool(lost) and any(plan.fallback_rung == 0 for plan in plans)
+        return bool(lost) and any(plan.fallback_level == 0 for plan in plans)
 
     bench.inject(on, bench.vehicle.heal, ("missing: ", "comes less often than before"), for_s=3.0, until=planned)

@@ -52,9 +52,9 @@ def test_every_lifecycle_transition_works_and_frees_its_resources(bench: FaultTe
     active = time.monotonic()
     bench.wait(lambda: bench.recovered(active), 1.0, "plans after activation", began)
     assert change(bench, DEACTIVATE)
-    assert bench.planner.keeper is not None and bench.planner.keeper.planner is not None
-    model = weakref.ref(bench.planner.keeper.planner)
-    session = weakref.ref(bench.planner.keeper.planner.backend)
+    assert bench.planner.model_manager is not None and bench.planner.model_manager.planner is not None
+    model = weakref.ref(bench.planner.model_manager.planner)
+    session = weakref.ref(bench.planner.model_manager.planner.backend)
     assert change(bench, CLEANUP) and state(bench) == "unconfigured"
     gc.collect()
     assert model() is None and session() is None, "the model is still in memory"

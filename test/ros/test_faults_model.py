@@ -41,7 +41,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BreakableModelTe
 
 
 def rungs_since(bench: FaultTestbench, at_s: float) -> set[int]:
-    return {received.message.fallback_rung for received in bench.plans_of_frames_after(at_s)}
+    return {received.message.fallback_level for received in bench.plans_of_frames_after(at_s)}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_failing_session_leads_to_fallbacks_and_is_replaced(
 
     def replaced(began_s: float) -> bool:
         assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a broken model"
-        keeper = bench.planner.keeper
-        return bench.faults.num_loads > loads and keeper is not None and not keeper.is_loading
+        model_manager = bench.planner.model_manager
+        return bench.faults.num_loads > loads and model_manager is not None and not model_manager.is_loading
 
     bench.inject(lambda: bench.break_model(mode), bench.faults.end, expected, until=replaced)
 
@@ -72,7 +72,7 @@ def test_a_model_that_fails_briefly_is_used_again_at_once(bench: BreakableModelT
 
 def test_a_slow_model_makes_fewer_denoise_steps_and_reports_it(bench: BreakableModelTestbench) -> None:
     def fewer(began_s: float) -> bool:
-        plans = [received.message for received in bench.listener.plans(began_s) if not received.message.fallback_rung]
+        plans = [received.message for received in bench.listener.plans(began_s) if not received.message.fallback_level]
         return any(plan.num_denoise_steps < 10 for plan in plans)
 
     bench.inject(lambda: bench.break_model("slow", 0.02), bench.faults.end, ("plans_with_fewer_steps=",), until=fewer)
@@ -120,9 +120,9 @@ def test_a_good_model_is_loaded_under_load_without_a_gap(bench: BreakableModelTe
 
 
 def test_a_reload_during_another_is_refused(bench: BreakableModelTestbench) -> None:
-    keeper = bench.planner.keeper
-    assert keeper is not None
-    first = keeper.reload()
+    model_manager = bench.planner.model_manager
+    assert model_manager is not None
+    first = model_manager.reload()
     answer = bench.listener.call("reload_model", TRIGGER)
     assert answer.success or "being loaded already" in answer.message
     first.result(timeout=90.0)

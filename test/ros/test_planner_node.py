@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 
 from transdiffuser_planner.core.planner_config import PlannerConfig, default_values
 from transdiffuser_planner.messages import decode_outputs
-from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_faults
+from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_violations
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
 
@@ -22,7 +22,7 @@ def test_a_complete_frame_gives_every_output_with_the_frames_stamp(bench):
         bench.wait(lambda name=name: received[name])
     trajectory = decode_outputs.trajectory(received["trajectory"][-1])
     assert trajectory.stamp_ns == stamp and trajectory.frame_id == "map"
-    assert trajectory_faults(trajectory, bench.vehicle.ego(), PlannerConfig()) == ()
+    assert trajectory_violations(trajectory, bench.vehicle.ego(), PlannerConfig()) == ()
     bench.wait(lambda: decode_outputs.candidates(received["candidates"][-1]).stamp_ns == stamp)
     candidates = decode_outputs.candidates(received["candidates"][-1])
     assert len(candidates.id_M) == PlannerConfig().num_candidates
@@ -92,7 +92,7 @@ def test_the_models_scorer_selects_the_plan_when_the_parameter_says_so(bench):
     bench.wait(lambda: received and decode_outputs.candidates(received[-1]).stamp_ns >= stamp)
     terms = decode_outputs.candidates(received[-1]).cost_terms
     assert {"score", "no_at_fault_collision", "drivable_area", "ego_progress", "typical"} <= set(terms)
-    assert bench.vehicle.status_at(stamp).fallback_rung == 0
+    assert bench.vehicle.status_at(stamp).fallback_level == 0
 
 
 def test_selection_by_scorer_is_refused_for_a_model_without_one(make_bench, tmp_path: Path):
@@ -105,7 +105,7 @@ def test_selection_by_scorer_is_refused_for_a_model_without_one(make_bench, tmp_
     answer = bench.planner.set_parameters([Parameter("selection", value="scorer")])[0]
     assert not answer.successful and "the model has no scorer" in answer.reason
     assert bench.planner.get_parameter("selection").value == "rules"
-    assert bench.vehicle.status_at(bench.full_plan()).fallback_rung == 0
+    assert bench.vehicle.status_at(bench.full_plan()).fallback_level == 0
 
 
 def test_a_changed_parameter_takes_effect_in_the_next_cycle(bench):
@@ -138,7 +138,7 @@ def test_the_same_frame_and_seed_give_the_same_plan(make_bench):
         bench.vehicle.stamp_ns = 1_700_000_000_000_000_000 // 10**8 * 10**8
         bench.planner.set_parameters([Parameter("max_sensor_age_s", value=10.0)])
         job = _first_snapshot(bench)
-        plans.append(bench.planner.keeper.planner.plan(job).trajectory)
+        plans.append(bench.planner.model_manager.planner.plan(job).trajectory)
     np.testing.assert_array_equal(plans[0].x_m_T, plans[1].x_m_T)
     np.testing.assert_array_equal(plans[0].speed_mps_T, plans[1].speed_mps_T)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from rclpy.parameter import Parameter
-from vehicles import LORRY
+from vehicles import Truck
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.types import EgoState, Trajectory
@@ -24,8 +24,8 @@ TIMES = np.linspace(0.0, 4.0, COUNT)
 @pytest.fixture
 def lorry_rig(tmp_path: Path) -> str:
     content = yaml.safe_load((PARAMS / "rigs/carla.yaml").read_text(encoding="utf-8"))
-    (tmp_path / "lorry.yaml").write_text(yaml.safe_dump(content | {"vehicle": LORRY.to_dict()}), encoding="utf-8")
-    return str(tmp_path / "lorry.yaml")
+    (tmp_path / "truck.yaml").write_text(yaml.safe_dump(content | {"vehicle": Truck.to_dict()}), encoding="utf-8")
+    return str(tmp_path / "truck.yaml")
 
 
 def tracker(rig: str | None) -> TrackerNode:
@@ -50,7 +50,7 @@ def steering_of(node: TrackerNode, monkeypatch: pytest.MonkeyPatch) -> float:
 
 
 def test_the_tracker_steers_the_vehicle_of_its_rig(lorry_rig: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for rig, vehicle in ((None, EGO_VEHICLE), (lorry_rig, LORRY)):
+    for rig, vehicle in ((None, EGO_VEHICLE), (lorry_rig, Truck)):
         node = tracker(rig)
         try:
             assert steering_of(node, monkeypatch) == pytest.approx(np.arctan(vehicle.wheelbase_m * CURVATURE), rel=0.05)
@@ -64,11 +64,11 @@ def test_a_tracker_without_a_usable_rig_is_one_line() -> None:
 
 
 def test_the_planner_says_that_the_vehicle_is_beyond_the_models_scorer(make_stage, lorry_rig: str) -> None:
-    lorry, car = make_stage(rig=lorry_rig), make_stage()
-    notices = [stage.planner.keeper.vehicle_notice for stage in (lorry, car)]
+    truck, car = make_stage(rig=lorry_rig), make_stage()
+    notices = [stage.planner.model_manager.vehicle_notice for stage in (truck, car)]
     assert "the rig's has 10 x 2.5 m" in notices[0] and notices[1] == ""
-    lorry.planner._heartbeat()
-    text = lorry.wait(
-        lambda: next((t for t in [lorry.vehicle.diagnostic_text()] if "vehicle_notice=the scorer" in t), "")
+    truck.planner._heartbeat()
+    text = truck.wait(
+        lambda: next((t for t in [truck.vehicle.diagnostic_text()] if "vehicle_notice=the scorer" in t), "")
     )
     assert "noticed: the scorer assumes a vehicle of 4.9 x 1.9 m" in text

@@ -21,7 +21,7 @@ from synthetic_vehicle import SyntheticVehicle, true_ego
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import EgoState, Trajectory
 from transdiffuser_planner.messages import decode_outputs
-from transdiffuser_planner.replay.checks.trajectory_checks import START_TOLERANCE_M, trajectory_faults
+from transdiffuser_planner.replay.checks.trajectory_checks import START_TOLERANCE_M, trajectory_violations
 from transdiffuser_planner.ros.planner_node.node import PlannerNode, start
 
 # As on a vehicle, but for the deadline: a test machine is shared.
@@ -154,7 +154,7 @@ class FaultTestbench:
             received
             for received in self.listener.plans(since_s)
             if received.stamp_ns >= after_ns
-            and received.message.fallback_rung == received.message.RUNG_NONE
+            and received.message.fallback_level == received.message.LEVEL_NONE
             and not received.message.missing_inputs
         ]
 
@@ -171,7 +171,9 @@ class FaultTestbench:
         assert not _ESCAPED.search(texts), texts
         self._check_statuses(since_s)
         trajectories = self.listener.trajectories(since_s)
-        rung_by_stamp = {received.stamp_ns: received.message.fallback_rung for received in self.listener.plans(since_s)}
+        rung_by_stamp = {
+            received.stamp_ns: received.message.fallback_level for received in self.listener.plans(since_s)
+        }
         for received in trajectories:
             if received.stamp_ns in rung_by_stamp:  # the last one's status may be on its way
                 self._check_trajectory(received, rung_by_stamp[received.stamp_ns])
@@ -182,7 +184,7 @@ class FaultTestbench:
         plans = self.listener.plans(since_s)
         late = [received.message for received in plans if self.is_late(received)]
         assert not late, [
-            (f"{m.latency_ms:.0f} ms", m.fallback_rung, m.fallback_reason, m.stage_times_ms) for m in late
+            (f"{m.latency_ms:.0f} ms", m.fallback_level, m.fallback_reason, m.stage_times_ms) for m in late
         ]
         reported = [received.stamp_ns for received in plans]
         planned = [received.stamp_ns for received in self.listener.trajectories(since_s)]
@@ -196,12 +198,12 @@ class FaultTestbench:
         denied_s = self.cpu_starvation.between(received.at_s - 1e-3 * received.message.latency_ms - 0.1, received.at_s)
         return bool(late_ms > 1e3 * denied_s) if late_ms > 0.0 else False
 
-    def _check_trajectory(self, received: ReceivedMessage, rung: int) -> None:
+    def _check_trajectory(self, received: ReceivedMessage, fallback_level: int) -> None:
         trajectory = decode_outputs.trajectory(received.message)
-        faults = trajectory_faults(trajectory, true_ego(self.vehicle, received.stamp_ns), self.config)
-        if faults and rung:
+        faults = trajectory_violations(trajectory, true_ego(self.vehicle, received.stamp_ns), self.config)
+        if faults and fallback_level:
             faults = self._fallback_faults(trajectory, received.at_s)
-        assert not faults, (faults, rung, received.stamp_ns)
+        assert not faults, (faults, fallback_level, received.stamp_ns)
 
     def _fallback_faults(self, trajectory: Trajectory, at_s: float) -> tuple[str, ...]:
         """Faults of a stopping plan: it must start at the present or last known state and never accelerate."""

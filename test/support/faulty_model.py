@@ -9,7 +9,7 @@ import numpy as np
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.cycle.plan_history import PlanHistory
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
@@ -39,10 +39,10 @@ class Faults:
         self._over.set()
         self._over = threading.Event()
 
-    def loader(self, model: str, rig: Rig) -> Callable[[PlannerConfig, PlanMemory], Planner]:
+    def loader(self, model: str, rig: Rig) -> Callable[[PlannerConfig, PlanHistory], Planner]:
         """Replaces ``planner_loader`` of the node."""
 
-        def load(config: PlannerConfig, memory: PlanMemory) -> Planner:
+        def load(config: PlannerConfig, memory: PlanHistory) -> Planner:
             self.num_loads += 1
             manifest = load_manifest(model_folder(model))
             backend = (self._backends or {}).get(model)

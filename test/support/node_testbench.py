@@ -13,7 +13,7 @@ from shared_model import planner_loader
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import Acceleration, Command, EgoState
+from transdiffuser_planner.core.types import Acceleration, DrivingCommand, EgoState
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
 from transdiffuser_planner.messages.topic_map import PARAMS
@@ -76,7 +76,7 @@ class Vehicle(Node):
         self.put(
             "command",
             "transdiffuser_msgs/msg/DrivingCommand",
-            encode_inputs.driving_command(make, self.stamp_ns, Command.STRAIGHT),
+            encode_inputs.driving_command(make, self.stamp_ns, DrivingCommand.STRAIGHT),
         )
         self.put("speed_limit", "std_msgs/msg/Float32", encode_inputs.float32(make, 13.9))
         self.put("odometry", "nav_msgs/msg/Odometry", encode_inputs.odometry(make, ego, "base_link"))
@@ -180,7 +180,7 @@ class NodeTestbench:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             status = self.vehicle.status_at(stamp := self.plan_of_next_frame())
-            if status.fallback_rung == status.RUNG_NONE and status.num_denoise_steps == NUM_DENOISE_STEPS:
+            if status.fallback_level == status.LEVEL_NONE and status.num_denoise_steps == NUM_DENOISE_STEPS:
                 return stamp
             assert time.monotonic() < deadline, f"no full plan within {PATIENCE_S} s; {self.vehicle.diagnostic_text()}"
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.cycle.plan_history import PlanHistory
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.planner import Planner
 
 
-def planner_loader(model: str, rig: Rig) -> Callable[[PlannerConfig, PlanMemory], Planner]:
+def planner_loader(model: str, rig: Rig) -> Callable[[PlannerConfig, PlanHistory], Planner]:
     """Replaces ``planner_loader`` of the node; the model's files are checked every time."""
 
-    def load(config: PlannerConfig, memory: PlanMemory) -> Planner:
+    def load(config: PlannerConfig, memory: PlanHistory) -> Planner:
         folder = model_folder(model)
         load_manifest(folder)
         planner = Planner(_backend(folder, config.provider, config.num_threads, config.precision), rig, config, memory)

@@ -14,7 +14,7 @@ from rclpy.node import Node
 from sensor_faults import Fault
 from straight_drive import RIG, ground
 
-from transdiffuser_planner.core.types import Acceleration, Command, EgoState, SignalState, TrafficSignal
+from transdiffuser_planner.core.types import Acceleration, DrivingCommand, EgoState, SignalState, TrafficSignal
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.ros.message_factory import make_ros_message as make
 from transdiffuser_planner.ros.message_factory import message_class
@@ -189,7 +189,7 @@ class SyntheticVehicle(Node):
             "acceleration": lambda: encode_inputs.acceleration(
                 make, Acceleration(stamp_ns=stamp_ns, ax_mps2=0.0, ay_mps2=0.0), "base_link"
             ),
-            "command": lambda: encode_inputs.driving_command(make, stamp_ns, Command.STRAIGHT),
+            "command": lambda: encode_inputs.driving_command(make, stamp_ns, DrivingCommand.STRAIGHT),
             "speed_limit": lambda: encode_inputs.float32(make, 13.9),
             "traffic_signal": lambda: encode_inputs.traffic_signal(make, stamp_ns, _green(stamp_ns)),
         }

@@ -2,7 +2,7 @@
 
 from transdiffuser_planner.core.vehicle import VehicleModel
 
-LORRY = VehicleModel(
+Truck = VehicleModel(
     length_m=10.0, width_m=2.5, height_m=3.6, wheelbase_m=5.5, rear_overhang_m=2.6, max_steer_rad=0.7,
     max_steer_rate_radps=0.4, max_accel_mps2=1.5, max_decel_mps2=4.0, max_speed_mps=25.0,
 )  # fmt: skip

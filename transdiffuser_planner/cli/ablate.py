@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.errors import ConfigError
     from transdiffuser_planner.data.samples.sample_set import SampleSet
     from transdiffuser_planner.training.ablations import prepare_run, read_ablations
-    from transdiffuser_planner.training.engine.devices import Machine
+    from transdiffuser_planner.training.engine.devices import Devices
     from transdiffuser_planner.training.recipe import TrainingConfig
     from transdiffuser_planner.training.run import describe_data, use_threads
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             f"--only: {', '.join(sorted(unknown))} unknown; {args.rows} has {[a.name for a in ablations]}"
         )
     wanted = [item for item in ablations if args.only is None or item.name in args.only]
-    machine = Machine.choose()
+    machine = Devices.choose()
     for number, ablation in enumerate(wanted, 1):
         print(f"{number} of {len(wanted)}: {ablation.title}", file=sys.stderr)
         training = prepare_run(ablation, args.encoder, args.out, machine)

@@ -176,14 +176,14 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
     from transdiffuser_planner.messages.topic_matching import choose
     from transdiffuser_planner.reports.markdown_tables import machine
     from transdiffuser_planner.runtime.planner import Planner
-    from transdiffuser_planner.runtime.supervision.realtime_settings import steady_process
+    from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings
 
     drives = []
     for bag in args.bags:
         with BagReader(bag) as reader:
             drives.append((bag, choose(reader.topics(), f"bag {bag}", preset=args.preset)))
     planner = Planner.load(args.model, drives[0][1].rig, _config(args, args.precision))
-    steady_process()
+    apply_realtime_settings()
     times_ms, works = () if args.no_clock else BUDGETS_MS, args.work or WORK
     with tqdm(total=len(times_ms) + len(works), unit="row", file=sys.stderr) as bar:
         work, budgets = [], []

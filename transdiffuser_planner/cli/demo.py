@@ -107,7 +107,7 @@ class _Watch:
         self._speed_mps = 0.0
         self._last_heard = time.monotonic()
         self.plan_ms: list[float] = []
-        self.rungs: list[int] = []
+        self.fallback_levels: list[int] = []
         self.collisions = 0
         self.memory_mb = 0.0
         self.not_ready = ""
@@ -133,7 +133,7 @@ class _Watch:
     def _on_status(self, message: Any) -> None:
         if message.ready:
             self.plan_ms.append(float(message.latency_ms))
-            self.rungs.append(int(message.fallback_rung))
+            self.fallback_levels.append(int(message.fallback_level))
         else:
             self.not_ready = str(message.not_ready_reason)
 
@@ -150,10 +150,10 @@ class _Watch:
 
         from transdiffuser_planner.ros import session
 
-        told_to_stop, next_look = session.note_stop_signals(), 0.0
+        is_stop_requested, next_look = session.note_stop_signals(), 0.0
         while group.exit_status("simulator") is None:
             rclpy.spin_once(self._node, timeout_sec=0.1)
-            if told_to_stop.is_set():
+            if is_stop_requested.is_set():
                 raise KeyboardInterrupt
             now = time.monotonic()
             if now < next_look:
@@ -227,7 +227,7 @@ def _finish(out: Path, watch: _Watch) -> int:
     plan_ms = np.asarray(watch.plan_ms or [float("nan")])
     result |= {
         "plans": len(watch.plan_ms),
-        "fallbacks": sum(rung != 0 for rung in watch.rungs),
+        "fallbacks": sum(fallback_level != 0 for fallback_level in watch.fallback_levels),
         "plan_ms_median": round(float(np.median(plan_ms)), 1),
         "plan_ms_p99": round(float(np.percentile(plan_ms, 99)), 1),
         "peak_memory_mb": round(watch.memory_mb),

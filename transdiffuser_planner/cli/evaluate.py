@@ -10,7 +10,7 @@ from typing import Any
 
 from transdiffuser_planner.cli.evaluate_suite import add_suite_arguments, run_compare, run_suite
 from transdiffuser_planner.core.errors import ConfigError
-from transdiffuser_planner.data.candidates.condition_masking import WITHHELD
+from transdiffuser_planner.data.candidates.condition_masking import MASKABLE_INPUTS
 from transdiffuser_planner.parallel import add_ray_argument
 
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     opened.add_argument("--limit", type=int, default=2000, help="largest number of samples (default: %(default)s)")
     opened.add_argument("--candidates", type=int, default=30, help="samples per scene (default: %(default)s)")
     opened.add_argument(
-        "--withhold", nargs="+", choices=WITHHELD, default=[], help="conditions that the model is not given"
+        "--mask_input", nargs="+", choices=MASKABLE_INPUTS, default=[], help="conditions that the model is not given"
     )
     opened.add_argument("--out", type=Path, help="write the results as JSON")
     tokens = kinds.add_parser("tokens", help="how often plans do what action tokens ask for, against no tokens")
@@ -189,7 +189,7 @@ def _open_loop(args: argparse.Namespace) -> int:
     from transdiffuser_planner.evaluation.open_loop.predictions import baseline_plans, chosen_samples, model_plans
     from transdiffuser_planner.reports.markdown_tables import (
         ERROR_COLUMNS,
-        MOMENT_COLUMNS,
+        SAMPLE_COLUMNS,
         machine,
         markdown_table,
         save_json,
@@ -201,8 +201,12 @@ def _open_loop(args: argparse.Namespace) -> int:
     contract = backend.manifest.contract
     samples = SampleSet.open(args.samples, contract)
     index = chosen_samples(samples, args.limit)
-    plans = model_plans(backend, samples, index, args.candidates, args.withhold)
-    content = {"model_hash": backend.manifest.model_hash, "candidates": args.candidates, "withheld": args.withhold}
+    plans = model_plans(backend, samples, index, args.candidates, args.mask_input)
+    content = {
+        "model_hash": backend.manifest.model_hash,
+        "candidates": args.candidates,
+        "masked_inputs": args.mask_input,
+    }
     if args.baselines is not None:
         baselines = load_baselines(args.baselines, backend.manifest)
         content["baseline_data"] = next(iter(baselines.values())).manifest.training["data"]
@@ -210,7 +214,7 @@ def _open_loop(args: argparse.Namespace) -> int:
     rows = error_table(plans, contract.plan_times_s)
     moments, spread = moment_table(plans, contract.plan_times_s), diversity_row(plans)
     moments += agent_table(agent_futures(backend, samples, index, args.candidates), contract.plan_times_s)
-    print(f"{markdown_table(rows, ERROR_COLUMNS)}\n\n{markdown_table(moments, MOMENT_COLUMNS)}")
+    print(f"{markdown_table(rows, ERROR_COLUMNS)}\n\n{markdown_table(moments, SAMPLE_COLUMNS)}")
     print(
         f"\ndiversity D of {spread['num_plans']} candidates: {spread['mean']:.3f}, at most "
         f"{spread['largest_possible']:.3f}; mean of {spread['samples']} samples"
@@ -224,9 +228,9 @@ def _open_loop(args: argparse.Namespace) -> int:
 def _tokens(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.planner_config import PlannerConfig
     from transdiffuser_planner.data.samples.sample_set import SampleSet
-    from transdiffuser_planner.evaluation.open_loop.instructed_candidates import told_plans
+    from transdiffuser_planner.evaluation.open_loop.instructed_candidates import instructed_candidates
     from transdiffuser_planner.evaluation.open_loop.instruction_following import FOLLOWED_M, following_table
-    from transdiffuser_planner.evaluation.open_loop.instruction_plot import draw_told
+    from transdiffuser_planner.evaluation.open_loop.instruction_plot import plot_instructed
     from transdiffuser_planner.evaluation.open_loop.predictions import chosen_samples
     from transdiffuser_planner.reports.markdown_tables import TOKEN_COLUMNS, machine, markdown_table, save_json
     from transdiffuser_planner.runtime.inference.manifest import load_manifest
@@ -236,9 +240,9 @@ def _tokens(args: argparse.Namespace) -> int:
     backend = OnnxBackend(load_manifest(args.model))
     manifest = backend.manifest
     samples = SampleSet.open(args.samples, manifest.contract)
-    config = PlannerConfig() if args.pull is None else PlannerConfig(token_pull=args.pull)
+    config = PlannerConfig() if args.pull is None else PlannerConfig(token_guidance_weight=args.pull)
     chosen = chosen_samples(samples, args.limit)
-    told = told_plans(backend, samples, chosen, args.candidates, config.token_pull)
+    told = instructed_candidates(backend, samples, chosen, args.candidates, config.token_guidance_weight)
     rows = following_table(told)
     codebook = manifest.codebook()
     assert codebook is not None
@@ -249,13 +253,13 @@ def _tokens(args: argparse.Namespace) -> int:
         f"codebook {codebook.digest[:12]}, {len(codebook)} tokens: driven plans come back within {error['ade_mean']} m (ADE)"
     )
     print(f"model {manifest.name} {manifest.model_hash[:12]}; {machine()}")
-    if args.picture is not None and draw_told(told, manifest.contract.range_m, args.picture):
+    if args.picture is not None and plot_instructed(told, manifest.contract.range_m, args.picture):
         print(f"picture: {args.picture}")
     if args.out is not None:
         content = {
             "model_hash": manifest.model_hash,
             "candidates": args.candidates,
-            "pull": config.token_pull,
+            "pull": config.token_guidance_weight,
             "rows": rows,
         }
         save_json(args.out, content | {"reconstruction_m": error, "plans_encoded": len(samples)})

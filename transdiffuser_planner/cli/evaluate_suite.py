@@ -174,7 +174,7 @@ SHOWN = (
     "left_route",
     "comfort",
     "ttc_short",
-    "jitter_m",
+    "plan_deviation_m",
 )
 """Columns on the terminal; the report has all of them."""
 

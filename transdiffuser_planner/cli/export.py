@@ -1,4 +1,4 @@
-"""Export a trained run, or random weights, as a model folder: ONNX graphs, normaliser, schedule, manifest."""
+"""Export a trained run, or random weights, as a model folder: ONNX graphs, normalizer, schedule, manifest."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Quantise, then compare."""
+    """Quantize, then compare."""
     from transdiffuser_planner.data.samples.sample_set import SampleSet
     from transdiffuser_planner.runtime.inference.manifest import load_manifest
     from transdiffuser_planner.training.export.quantize import quantize_model, random_scenes, sample_scenes

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="FOLDER",
-        help="exported model whose encoder and normaliser serve the stages decoder and baselines",
+        help="exported model whose encoder and normalizer serve the stages decoder and baselines",
     )
     parser.add_argument(
         "--start-from",
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train the wanted stages."""
     from transdiffuser_planner.data.samples.sample_set import SampleSet
-    from transdiffuser_planner.training.engine.devices import Machine, is_first_process
+    from transdiffuser_planner.training.engine.devices import Devices, is_first_process
     from transdiffuser_planner.training.engine.pretrained import BRANCHES, Pretrained
     from transdiffuser_planner.training.recipe import TrainingConfig
     from transdiffuser_planner.training.run import Run, describe_data, use_threads
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--model goes with --stage decoder or --stage baselines; stage encoder trains an own encoder")
     if args.pretrained is not None and args.stage not in ("encoder", "all"):
         raise ConfigError("--pretrained goes with stage encoder")
-    machine = Machine.choose(args.devices, args.precision)
+    machine = Devices.choose(args.devices, args.precision)
     training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model, machine)
     if args.stage == SCORER:
         return _train_scorer(args, training)

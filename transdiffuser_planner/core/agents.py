@@ -27,7 +27,7 @@ class AgentStates:
         frame_id: Frame of position and heading, for example "map" or "base_link".
         id_N: Stable identifiers, uint32.
         class_N: Values of AgentClass, int8.
-        x_m_N, y_m_N: Centre of the bounding box.
+        x_m_N, y_m_N: Center of the bounding box.
         heading_rad_N: Direction of the box's length, counter-clockwise from +x.
         speed_mps_N: Speed along the heading.
         length_m_N, width_m_N, height_m_N: Box dimensions.

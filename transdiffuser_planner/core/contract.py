@@ -82,7 +82,7 @@ NUM_AGENT_FEATURES = int(AgentIndex.CLASS) + len(AgentClass)
 class BoxIndex(IntEnum):
     """Channels of the detection head's box regression at a heat-map cell."""
 
-    OFFSET_X = 0  # box centre minus cell centre, in cells, along +x
+    OFFSET_X = 0  # box center minus cell center, in cells, along +x
     OFFSET_Y = 1  # the same along +y
     COS = 2
     SIN = 3
@@ -267,7 +267,7 @@ def auxiliary_specs(contract: ModelContract) -> dict[str, TensorSpec]:
     n = contract.bev_cells
     return {
         "bev_logits": TensorSpec(shape=(len(BevClass), n, n)),
-        "agent_heatmap": TensorSpec(shape=(len(AgentClass), n, n)),  # logits of a box centre in the cell
+        "agent_heatmap": TensorSpec(shape=(len(AgentClass), n, n)),  # logits of a box center in the cell
         "agent_box": TensorSpec(shape=(NUM_BOX_CHANNELS, n, n)),  # BoxIndex
         "signal_logits": TensorSpec(shape=(4,)),  # SignalState of the next signal within 50 m; UNKNOWN = none
     }
@@ -276,7 +276,7 @@ def auxiliary_specs(contract: ModelContract) -> dict[str, TensorSpec]:
 def plan_spec(contract: ModelContract) -> TensorSpec:
     """One joint sample in model space: token 0 the ego, tokens 1..A the agents; last axis is T x (dx, dy, dheading).
 
-    Differences between consecutive poses, normalised per token kind, step and dimension. Ego: in base_link at the
+    Differences between consecutive poses, normalized per token kind, step and dimension. Ego: in base_link at the
     snapshot. Agents: in the frame of the agent's own box at the snapshot (x along its heading).
     """
     return TensorSpec(shape=(1 + contract.num_agents, contract.num_plan_steps * 3))

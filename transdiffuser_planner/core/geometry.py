@@ -1,4 +1,4 @@
-"""Plane geometry: angles, rigid transforms and polylines, vectorised over leading axes."""
+"""Plane geometry: angles, rigid transforms and polylines, vectorized over leading axes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def global_from_local(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
 
 
 def arc_length(xy_N2: ArrayLike) -> FloatArray:
-    """Cumulative length (N,) along a polyline in metres, starting at 0."""
+    """Cumulative length (N,) along a polyline in meters, starting at 0."""
     xy = np.asarray(xy_N2, dtype=np.float64)
     return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))])
 
@@ -48,7 +48,7 @@ def project_onto_polyline(xy_N2: ArrayLike, point_X2: ArrayLike) -> tuple[FloatA
     """Nearest point of a polyline to each of X points.
 
     Args:
-        xy_N2: Polyline with at least two points, metres.
+        xy_N2: Polyline with at least two points, meters.
         point_X2: Points (X, 2).
 
     Returns:
@@ -82,7 +82,7 @@ def resample_polyline(xy_N2: ArrayLike, s_X: ArrayLike) -> FloatArray:
 def box_corners(
     x_X: ArrayLike, y_X: ArrayLike, heading_X: ArrayLike, length: ArrayLike, width: ArrayLike
 ) -> FloatArray:
-    """Corners (..., 4, 2) of boxes given by centre, heading, length and width; counter-clockwise from front left."""
+    """Corners (..., 4, 2) of boxes given by center, heading, length and width; counter-clockwise from front left."""
     x, y, heading = (np.asarray(v, dtype=np.float64) for v in (x_X, y_X, heading_X))
     half_l, half_w = np.asarray(length, dtype=np.float64) / 2.0, np.asarray(width, dtype=np.float64) / 2.0
     cos, sin = np.cos(heading), np.sin(heading)

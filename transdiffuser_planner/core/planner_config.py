@@ -46,7 +46,7 @@ class PlannerConfig:
     run_seed: int = _number(0, "", 0, 2**31 - 1, "Seed of the sampling noise, combined with each frame's stamp.")
     num_candidates: int = _number(30, "", 1, 128, "Joint futures sampled per cycle.")
     num_denoise_steps: int = _number(10, "", 1, 10, "Denoise steps; below the model's T the DDIM sampler is used.")
-    noise_scale: float = _number(1.0, "", 0.0, 2.0, "Standard deviation of the start noise; 1 is the training value.")
+    temperature: float = _number(1.0, "", 0.0, 2.0, "Standard deviation of the start noise; 1 is the training value.")
     backend: str = _choice("onnxruntime", (), "Executes the model: onnxruntime, or the name of an installed plug-in.")
     provider: str = _choice("cpu", ("cpu", "cuda", "tensorrt"), "ONNX Runtime execution provider.")
     strict_provider: bool = _switch(True, "Refuse a model that does not run on the provider instead of using the CPU.")
@@ -84,14 +84,14 @@ class PlannerConfig:
     selection: str = _choice(
         "rules", ("rules", "scorer"), "What ranks the candidates: rules, or the model's learned scorer."
     )
-    weight_typical: float = _number(
+    weight_outlier: float = _number(
         0.5, "1/m", 0.0, 1e3, "Selection by scorer: distance from the mean of all candidates."
     )
     weight_score: float = _number(10.0, "", 0.0, 1e3, "Selection by scorer: predicted loss of PDM score.")
     weight_collision: float = _number(20.0, "", 0.0, 1e3, "Selection: predicted collision with points or agents.")
     weight_off_road: float = _number(6.0, "", 0.0, 1e3, "Selection: footprint outside the predicted road.")
     weight_route: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: lateral distance from the route.")
-    token_pull: float = _number(
+    token_guidance_weight: float = _number(
         0.5,
         "",
         0.0,
@@ -102,9 +102,9 @@ class PlannerConfig:
     weight_signal: float = _number(10.0, "", 0.0, 1e3, "Selection: passing a stop line whose signal is known red.")
     weight_consensus: float = _number(0.6, "1/m", 0.0, 1e3, "Selection: distance from the nearest other candidates.")
     weight_comfort: float = _number(0.3, "", 0.0, 1e3, "Selection: acceleration beyond comfort.")
-    weight_progress: float = _number(0.1, "1/m", 0.0, 1e3, "Selection: reward per metre along the route.")
+    weight_progress: float = _number(0.1, "1/m", 0.0, 1e3, "Selection: reward per meter along the route.")
     weight_consistency: float = _number(0.3, "1/m", 0.0, 1e3, "Selection: distance across the previous plan's path.")
-    continuation_margin: float = _number(
+    switching_hysteresis: float = _number(
         0.3, "", 0.0, 1e3, "Selection: by how much another path must be better than the previous one to replace it."
     )
 

@@ -1,7 +1,7 @@
 """Typed sensor values and results: what travels between adapters, planner and its users.
 
 Stamps are integer nanoseconds of the data's clock. Poses and velocities follow REP-103; base_link is the rear axle's
-centre on the ground.
+center on the ground.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-class Command(IntEnum):
+class DrivingCommand(IntEnum):
     """Driving command, in the order of the status vector's one-hot part."""
 
     LEFT = 0
@@ -33,12 +33,12 @@ class SignalState(IntEnum):
     GREEN = 3
 
 
-class FallbackRung(IntEnum):
+class FallbackLevel(IntEnum):
     """Where the published trajectory came from; numbers as in the PlannerStatus message."""
 
     NONE = 0
     LAST_PLAN = 1
-    COMFORT_STOP = 2
+    COMFORTABLE_STOP = 2
     EMERGENCY_STOP = 3
 
 
@@ -65,7 +65,7 @@ class CameraImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PointCloud:
-    """One LiDAR sweep in the LiDAR's frame. xyz_N3: metres, float32, finite rows only."""
+    """One LiDAR sweep in the LiDAR's frame. xyz_N3: meters, float32, finite rows only."""
 
     stamp_ns: int
     xyz_N3: NDArray[np.float32]
@@ -97,7 +97,7 @@ class Acceleration:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """The path to follow. xy_N2 in frame_id, metres, at least two points, in driving order."""
+    """The path to follow. xy_N2 in frame_id, meters, at least two points, in driving order."""
 
     stamp_ns: int
     frame_id: str
@@ -129,7 +129,7 @@ class ActionTokens:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class InstructedPath:
+class ActionTokenPath:
     """The path that action tokens stand for: poses (S, 3) in base_link at stamp_ns after each interval."""
 
     stamp_ns: int
@@ -147,7 +147,7 @@ class SensorSnapshot:
         history: Past states in the same frame, oldest first, up to 2 s, not older than the last discontinuity.
         images: By rig camera name.
         intrinsics: By rig camera name, from CameraInfo or the rig.
-        instructed: What action tokens ask for.
+        action_token_path: What action tokens ask for.
         missing: Names of expected inputs that this snapshot lacks.
         ages_ns: Per input, stamp_ns minus the input's stamp.
     """
@@ -160,10 +160,10 @@ class SensorSnapshot:
     cloud: PointCloud | None = None
     acceleration: Acceleration | None = None
     route: Route | None = None
-    command: Command = Command.UNKNOWN
+    command: DrivingCommand = DrivingCommand.UNKNOWN
     signal: TrafficSignal | None = None
     speed_limit_mps: float | None = None
-    instructed: InstructedPath | None = None
+    action_token_path: ActionTokenPath | None = None
     missing: tuple[str, ...] = ()
     ages_ns: dict[str, int] = field(default_factory=dict)
 
@@ -204,7 +204,7 @@ class PredictedAgents:
         id_A: Stable over cycles, uint32.
         class_A: Values of AgentClass.
         existence_A: Probability in 0..1.
-        pose_A3: Current box centre x, y, heading.
+        pose_A3: Current box center x, y, heading.
         speed_A: Along the heading; NaN-free, see speed_known_A.
         speed_known_A: Whether the tracker has seen the agent long enough to know its speed.
         length_m_A, width_m_A: Box.
@@ -279,17 +279,17 @@ class PlanResult:
     Attributes:
         trajectory: What to drive, in the odometry's frame.
         chosen: Index of the chosen candidate, or -1 when a fallback was used.
-        rung, reason: FallbackRung.NONE and "" when the model's plan was accepted.
+        fallback_level, reason: FallbackRung.NONE and "" when the model's plan was accepted.
         bev_probability_KLL: Encoder's bird's-eye semantics (classes x cells x cells), for markers and reports.
-        estimate_SMT3: The candidates as estimated after each denoise step, in the odometry's frame; kept on request.
+        intermediate_SMT3: The candidates as estimated after each denoise step, in the odometry's frame; kept on request.
     """
 
     trajectory: Trajectory
     candidates: Candidates
     agents: PredictedAgents
     chosen: int
-    rung: FallbackRung
+    fallback_level: FallbackLevel
     reason: str
     provenance: Provenance
     bev_probability_KLL: NDArray[np.float32] | None = None
-    estimate_SMT3: list[FloatArray] = field(default_factory=list)
+    intermediate_SMT3: list[FloatArray] = field(default_factory=list)

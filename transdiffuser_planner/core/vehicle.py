@@ -16,7 +16,7 @@ def _number(default: float, unit: str, minimum: float, maximum: float, text: str
 
 
 DIMENSIONS = ("length_m", "width_m", "height_m", "wheelbase_m", "rear_overhang_m")
-"""Fields that a rig file gives together or not at all: a vehicle half lorry, half car is a mistake."""
+"""Fields that a rig file gives together or not at all: a vehicle half truck, half car is a mistake."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

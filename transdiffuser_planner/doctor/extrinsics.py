@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.rig import Mount, Rig
 from transdiffuser_planner.doctor.findings import Finding, Findings
-from transdiffuser_planner.doctor.topic_statistics import Heard
+from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
 
 _SAY = Findings("rig and model")
 BASE = "base_link"
@@ -67,9 +67,9 @@ def base_from(frame: str, links: Sequence[Link], base: str = BASE) -> NDArray[np
     return known.get(frame)
 
 
-def frames_of(heard: Sequence[Heard]) -> dict[str, str]:
+def frames_of(topic_statistics: Sequence[TopicStatistics]) -> dict[str, str]:
     """Sensor -> frame_id of its messages."""
-    sensors = [item for item in heard if item.kind in ("camera", "lidar") and item.message is not None]
+    sensors = [item for item in topic_statistics if item.kind in ("camera", "lidar") and item.message is not None]
     return {item.name: item.message.header.frame_id for item in sensors}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.doctor.findings import Finding, Findings
-from transdiffuser_planner.doctor.topic_statistics import AREA, SENSORS, Heard, find
+from transdiffuser_planner.doctor.topic_statistics import AREA, SENSORS, TopicStatistics, find
 from transdiffuser_planner.messages.input_registry import INPUTS
 
 _SAY = Findings(AREA)
@@ -21,16 +21,18 @@ _CLOCKED = tuple(spec.name for spec in INPUTS if spec.is_aligned)
 _EVERY_CYCLE = tuple(spec.name for spec in INPUTS if spec.is_every_cycle)
 
 
-def check(heard: Sequence[Heard], config: PlannerConfig, seconds: float, *, plain_udp: bool) -> Iterator[Finding]:
+def check(
+    topic_statistics: Sequence[TopicStatistics], config: PlannerConfig, seconds: float, *, plain_udp: bool
+) -> Iterator[Finding]:
     """Judge arrival, rate and stamps.
 
     Args:
-        heard: Every input that has a publisher.
+        topic_statistics: Every input that has a publisher.
         config: The planner's.
         seconds: How long was listened.
         plain_udp: Whether big messages travel in UDP fragments here.
     """
-    for item in heard:
+    for item in topic_statistics:
         if not item.arrived_s:
             yield _silent(item, seconds)
             continue
@@ -39,17 +41,17 @@ def check(heard: Sequence[Heard], config: PlannerConfig, seconds: float, *, plai
         if plain_udp and item.num_bytes > _BIG_BYTES:
             text = f"{item.num_bytes / 1e6:.1f} MB a message over plain UDP: fragments get lost on a busy machine"
             yield _SAY.warn(item.name, text, "export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for publisher and planner")
-    yield from _one_clock(heard, config)
+    yield from _one_clock(topic_statistics, config)
 
 
-def _facts(item: Heard) -> str:
+def _facts(item: TopicStatistics) -> str:
     age_s = item.age_s()
     parts = [f"{item.rate_hz:.1f} Hz" if item.rate_hz else f"{len(item.arrived_s)} message"]
     parts += [f"{age_s * 1e3:.0f} ms old"] if age_s is not None and item.kind in _CLOCKED else []
     return f"{item.topic}: {', '.join(parts)}"
 
 
-def _silent(item: Heard, seconds: float) -> Finding:
+def _silent(item: TopicStatistics, seconds: float) -> Finding:
     text = f"{item.topic} has a publisher, but nothing arrived in {seconds:g} s"
     if item.kind == "route":
         return _SAY.warn(
@@ -61,7 +63,7 @@ def _silent(item: Heard, seconds: float) -> Finding:
     return _SAY.fault(item.name, text, remedy, fatal=item.needed)
 
 
-def _rate(item: Heard, config: PlannerConfig, seconds: float) -> Iterator[Finding]:
+def _rate(item: TopicStatistics, config: PlannerConfig, seconds: float) -> Iterator[Finding]:
     """Sensors and odometry are wanted in every cycle."""
     if item.kind not in _EVERY_CYCLE:
         return
@@ -69,8 +71,8 @@ def _rate(item: Heard, config: PlannerConfig, seconds: float) -> Iterator[Findin
     name = "max_odometry_age_s" if item.kind == "odometry" else "max_sensor_age_s"
     rate_hz, wanted_hz = item.rate_hz, config.planning_rate_hz
     if rate_hz * limit_s < 1.0:
-        heard = f"{rate_hz:.1f} Hz" if rate_hz else f"{len(item.arrived_s)} message in {seconds:g} s"
-        text = f"{item.topic}: {heard}, between two of them {name} ({limit_s:g} s) runs out"
+        topic_statistics = f"{rate_hz:.1f} Hz" if rate_hz else f"{len(item.arrived_s)} message in {seconds:g} s"
+        text = f"{item.topic}: {topic_statistics}, between two of them {name} ({limit_s:g} s) runs out"
         yield _SAY.fault(item.name, text, f"publish at {wanted_hz:g} Hz, or raise {name}", fatal=item.needed)
     elif rate_hz < _SLOW_SHARE * wanted_hz:
         text = f"{item.topic}: {rate_hz:.1f} Hz, planning_rate_hz is {wanted_hz:g}"
@@ -78,7 +80,7 @@ def _rate(item: Heard, config: PlannerConfig, seconds: float) -> Iterator[Findin
         yield _SAY.warn(item.name, text, remedy)
 
 
-def _stamps(item: Heard, config: PlannerConfig) -> Iterator[Finding]:
+def _stamps(item: TopicStatistics, config: PlannerConfig) -> Iterator[Finding]:
     age_s = item.age_s()
     if age_s is None or item.kind not in _CLOCKED:
         return
@@ -114,13 +116,13 @@ def _span(age_s: float) -> str:
     return f"{abs(age_s) / _HOUR_S:.0f} hours {'behind' if age_s > 0.0 else 'ahead of'}"
 
 
-def _one_clock(heard: Sequence[Heard], config: PlannerConfig) -> Iterator[Finding]:
+def _one_clock(topic_statistics: Sequence[TopicStatistics], config: PlannerConfig) -> Iterator[Finding]:
     """Every sensor's stamps against the odometry's."""
-    odometry = find(heard, "odometry")
+    odometry = find(topic_statistics, "odometry")
     own_s = None if odometry is None else odometry.age_s()
     if own_s is None:
         return
-    for item in heard:
+    for item in topic_statistics:
         age_s = item.age_s() if item.kind in SENSORS else None
         if age_s is None:
             continue

@@ -11,7 +11,7 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import CameraMount, Rig
 from transdiffuser_planner.core.types import CameraIntrinsics, EgoState
 from transdiffuser_planner.doctor.findings import Finding, Findings
-from transdiffuser_planner.doctor.topic_statistics import AREA, Heard, find
+from transdiffuser_planner.doctor.topic_statistics import AREA, TopicStatistics, find
 from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, INPUTS, LIDAR, ODOMETRY, ROUTE
 from transdiffuser_planner.planning.observation.lidar_bev import points_in_base
@@ -26,29 +26,33 @@ _DECODED_ALIKE = tuple(spec.name for spec in INPUTS if spec not in _CHECKED_FURT
 """Inputs of which nothing is checked but whether a message can be decoded."""
 
 
-def check(heard: Sequence[Heard], rig: Rig) -> Iterator[Finding]:
+def check(topic_statistics: Sequence[TopicStatistics], rig: Rig) -> Iterator[Finding]:
     """Judge the last message of every input, and odometry as a whole.
 
     Args:
-        heard: Every input that has a publisher.
+        topic_statistics: Every input that has a publisher.
         rig: The planner's.
     """
     for camera in rig.cameras:
-        yield from _camera(find(heard, f"camera {camera.name}"), find(heard, f"camera_info {camera.name}"), camera)
-    lidar, odometry, route = (find(heard, name) for name in ("lidar", "odometry", "route"))
+        yield from _camera(
+            find(topic_statistics, f"camera {camera.name}"),
+            find(topic_statistics, f"camera_info {camera.name}"),
+            camera,
+        )
+    lidar, odometry, route = (find(topic_statistics, name) for name in ("lidar", "odometry", "route"))
     if lidar is not None:
         yield from _lidar(lidar, rig)
     if odometry is not None:
         yield from _odometry(odometry, rig)
     if route is not None:
         yield from _route(route, odometry)
-    yield from _others(heard)
+    yield from _others(topic_statistics)
 
 
-def live_intrinsics(heard: Sequence[Heard]) -> dict[str, CameraIntrinsics]:
+def live_intrinsics(topic_statistics: Sequence[TopicStatistics]) -> dict[str, CameraIntrinsics]:
     """Camera name -> what its usable CameraInfo says."""
     found = {}
-    for item in heard:
+    for item in topic_statistics:
         if item.kind == "camera_info" and item.message is not None:
             try:
                 intrinsics = decode_inputs.intrinsics(item.message)
@@ -63,7 +67,7 @@ def _is_calibrated(found: CameraIntrinsics) -> bool:
     return found.fx > 0.0 and found.fy > 0.0 and found.width > 0 and found.height > 0
 
 
-def _camera(picture: Heard | None, info: Heard | None, mount: CameraMount) -> Iterator[Finding]:
+def _camera(picture: TopicStatistics | None, info: TopicStatistics | None, mount: CameraMount) -> Iterator[Finding]:
     known = None
     if info is not None:
         found = list(_camera_info(info, mount))
@@ -87,7 +91,7 @@ def _camera(picture: Heard | None, info: Heard | None, mount: CameraMount) -> It
         yield _SAY.ok(picture.name, f"picture of {width}x{height}, as {source} says")
 
 
-def _camera_info(info: Heard, mount: CameraMount) -> Iterator[Finding]:
+def _camera_info(info: TopicStatistics, mount: CameraMount) -> Iterator[Finding]:
     try:
         found = decode_inputs.intrinsics(info.message)
     except InputError as error:
@@ -117,18 +121,18 @@ def _camera_info(info: Heard, mount: CameraMount) -> Iterator[Finding]:
         yield _SAY.ok(info.name, f"calibrated, fx {found.fx:.0f} at {found.width}x{found.height}, as the rig says")
 
 
-def _lidar(item: Heard, rig: Rig) -> Iterator[Finding]:
+def _lidar(item: TopicStatistics, rig: Rig) -> Iterator[Finding]:
     try:
         points = decode_inputs.point_cloud(item.message).xyz_N3
     except InputError as error:
-        remedy = "publish sensor_msgs/PointCloud2 with numeric fields x, y, z in metres, whole"
+        remedy = "publish sensor_msgs/PointCloud2 with numeric fields x, y, z in meters, whole"
         yield _SAY.fault(item.name, f"{item.topic}: {error}", remedy, fatal=item.needed)
         return
     fields = ", ".join(field.name for field in item.message.fields)
     if len(points) < _FEW_POINTS:
         text = f"{item.topic}: {len(points)} usable points of {item.message.width * item.message.height}"
         yield _SAY.warn(
-            item.name, text, "look for a cover on the sensor, a filter that is too strict, or units other than metres"
+            item.name, text, "look for a cover on the sensor, a filter that is too strict, or units other than meters"
         )
         return
     yield _SAY.ok(item.name, f"{len(points)} points with {fields}")
@@ -150,7 +154,7 @@ def ground_height_m(points_N3: Any, rig: Rig) -> float | None:
     return float(np.percentile(near, 10.0)) if len(near) >= 100 else None
 
 
-def _odometry(item: Heard, rig: Rig) -> Iterator[Finding]:
+def _odometry(item: TopicStatistics, rig: Rig) -> Iterator[Finding]:
     states = []
     for message in item.messages:
         try:
@@ -166,7 +170,7 @@ def _odometry(item: Heard, rig: Rig) -> Iterator[Finding]:
         yield _SAY.warn(item.name, text, "set header.frame_id to odom or map")
     about = f"'{child}' in '{frame}'"
     if child != "base_link" and rig.base_from_odometry_child_x_m == 0.0:
-        about += ", taken for base_link: the rear axle's centre"
+        about += ", taken for base_link: the rear axle's center"
     moved = _motion(states)
     if moved is None:
         yield _SAY.ok(item.name, about)
@@ -191,7 +195,7 @@ def _motion(states: Sequence[EgoState]) -> tuple[float, float] | None:
     return None if max(abs(driven), abs(said)) < _MOVING_MPS else (float(driven), said)
 
 
-def _route(item: Heard, odometry: Heard | None) -> Iterator[Finding]:
+def _route(item: TopicStatistics, odometry: TopicStatistics | None) -> Iterator[Finding]:
     try:
         route = decode_inputs.route(item.message)
     except InputError as error:
@@ -205,8 +209,8 @@ def _route(item: Heard, odometry: Heard | None) -> Iterator[Finding]:
         yield _SAY.ok(item.name, f"{len(route.xy_N2)} poses in '{route.frame_id}'")
 
 
-def _others(heard: Sequence[Heard]) -> Iterator[Finding]:
-    for item in heard:
+def _others(topic_statistics: Sequence[TopicStatistics]) -> Iterator[Finding]:
+    for item in topic_statistics:
         if item.kind in _DECODED_ALIKE and item.message is not None:
             try:
                 BY_NAME[item.kind].decode(item.message, item.camera)
@@ -214,4 +218,4 @@ def _others(heard: Sequence[Heard]) -> Iterator[Finding]:
                 yield _SAY.warn(item.name, f"{item.topic}: {error}", "correct its source; the input is masked")
         if item.kind == "speed_limit" and item.message is not None and not 0.0 < item.message.data < 70.0:
             text = f"{item.topic}: {item.message.data:g} m/s is refused"
-            yield _SAY.warn(item.name, text, "publish metres per second, more than 0 and less than 70")
+            yield _SAY.warn(item.name, text, "publish meters per second, more than 0 and less than 70")

@@ -131,7 +131,7 @@ def warm_plans_ms(planner: Planner, rig: Rig) -> list[float]:
 
 
 def made_up_frame(rig: Rig) -> SensorSnapshot:
-    """Grey pictures and flat ground, driving straight."""
+    """Gray pictures and flat ground, driving straight."""
     stamp_ns = 10**9
     images, intrinsics = {}, {}
     for camera in rig.cameras:

@@ -16,7 +16,7 @@ SENSORS = tuple(spec.name for spec in INPUTS if spec.is_frame)
 
 
 @dataclass(kw_only=True, slots=True)
-class Heard:
+class TopicStatistics:
     """Messages of one topic over some seconds.
 
     Attributes:
@@ -73,6 +73,6 @@ class Heard:
         return float(np.median(np.asarray(ages_ns, dtype=np.int64))) * 1e-9
 
 
-def find(heard: Sequence[Heard], name: str) -> Heard | None:
+def find(topic_statistics: Sequence[TopicStatistics], name: str) -> TopicStatistics | None:
     """The input of that name on which something came."""
-    return next((item for item in heard if item.name == name and item.arrived_s), None)
+    return next((item for item in topic_statistics if item.name == name and item.arrived_s), None)

@@ -20,7 +20,7 @@ from transdiffuser_planner.core.types import (
     ActionTokens,
     CameraImage,
     CameraIntrinsics,
-    Command,
+    DrivingCommand,
     EgoState,
     PointCloud,
     Route,
@@ -30,7 +30,7 @@ from transdiffuser_planner.core.types import (
 
 _CHANNELS = {"rgb8": (3, (0, 1, 2)), "bgr8": (3, (2, 1, 0)), "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0)),
              "mono8": (1, (0, 0, 0)), "8UC1": (1, (0, 0, 0)), "8UC3": (3, (2, 1, 0)), "8UC4": (4, (2, 1, 0))}  # fmt: skip
-# Read from compressed pictures: what image_transport writes, in colours that have one meaning (a 16-bit picture is depth).
+# Read from compressed pictures: what image_transport writes, in colors that have one meaning (a 16-bit picture is depth).
 _PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
 _PICTURE_MODES = ("L", "RGB", "RGBA", "P", "LA", "CMYK")
 _MAX_PIXELS = 2**25  # 8K video; a few bytes can claim to be a picture of gigabytes
@@ -103,7 +103,7 @@ def _check_header(picture: PillowImage.Image, name: str) -> None:
     if width * height > _MAX_PIXELS:
         raise InputError(f"camera '{name}': compressed picture claims {width}x{height}, more than {_MAX_PIXELS} pixels")
     if picture.mode not in _PICTURE_MODES:
-        kind = f"of kind {picture.mode}, no 8-bit colour or grey picture"
+        kind = f"of kind {picture.mode}, no 8-bit color or gray picture"
         raise InputError(f"camera '{name}': compressed picture is {kind}")
 
 
@@ -111,7 +111,7 @@ def intrinsics(message: Any) -> CameraIntrinsics:
     """A sensor_msgs/CameraInfo; the projection matrix of the rectified picture where there is one.
 
     Raises:
-        InputError: Values are not finite, or focal length or centre are of no camera of that size.
+        InputError: Values are not finite, or focal length or center are of no camera of that size.
     """
     p, k = np.asarray(message.p, dtype=np.float64), np.asarray(message.k, dtype=np.float64)
     fx, fy, cx, cy = (p[0], p[5], p[2], p[6]) if p[0] > 0.0 else (k[0], k[4], k[2], k[5])
@@ -228,14 +228,14 @@ def route(message: Any) -> Route:
     return Route(stamp_ns=stamp_ns(message), frame_id=message.header.frame_id, xy_N2=xy)
 
 
-def driving_command(message: Any) -> Command:
+def driving_command(message: Any) -> DrivingCommand:
     """A transdiffuser_msgs/DrivingCommand.
 
     Raises:
         InputError: The value is not one of the message's constants.
     """
     try:
-        return Command(int(message.command))
+        return DrivingCommand(int(message.command))
     except ValueError:
         raise InputError(f"command: {message.command} is not one of 0..3") from None
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.core.types import FallbackRung, Trajectory
+from transdiffuser_planner.core.types import FallbackLevel, Trajectory
 from transdiffuser_planner.messages.decode_inputs import stamp_ns, yaw_of
 
 FloatArray = NDArray[np.float64]
@@ -54,7 +54,7 @@ class RecordedPath:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedAgent:
-    """One agent of one cycle; pose_3 is its box's centre, speed_mps is None while unknown."""
+    """One agent of one cycle; pose_3 is its box's center, speed_mps is None while unknown."""
 
     agent_id: int
     agent_class: int
@@ -98,7 +98,7 @@ class RecordedStatus:
     stage_ms: dict[str, float]
     latency_ms: float
     deadline_ms: float
-    rung: FallbackRung
+    fallback_level: FallbackLevel
     fallback_reason: str
     precision: str
     plan_age_s: float
@@ -136,11 +136,11 @@ def candidates(message: Any) -> RecordedCandidates:
         InputError: Candidates differ in their number of points or score names.
     """
     items = message.candidates
-    names = list(items[0].score_names) if len(items) else []
+    names = list(items[0].cost_names) if len(items) else []
     times = _point_times(items[0].points) if len(items) else np.zeros(0)
     for item in items:
-        if len(item.points) != len(times) or list(item.score_names) != names or len(item.scores) != len(names):
-            raise InputError(f"candidates: candidate {item.candidate_id} differs from the first in points or scores")
+        if len(item.points) != len(times) or list(item.cost_names) != names or len(item.costs) != len(names):
+            raise InputError(f"candidates: candidate {item.candidate_id} differs from the first in points or costs")
     pose = np.asarray([_point_poses(item.points) for item in items], dtype=np.float64)
     return RecordedCandidates(
         stamp_ns=stamp_ns(message),
@@ -152,7 +152,7 @@ def candidates(message: Any) -> RecordedCandidates:
         pose_MT3=pose.reshape(len(items), len(times), 3),
         time_s_T=times,
         cost_terms={
-            name: np.asarray([item.scores[i] for item in items], dtype=np.float64) for i, name in enumerate(names)
+            name: np.asarray([item.costs[i] for item in items], dtype=np.float64) for i, name in enumerate(names)
         },
     )
 
@@ -195,9 +195,9 @@ def status(message: Any) -> RecordedStatus:
         InputError: The fallback rung is not one of the message's constants.
     """
     try:
-        rung = FallbackRung(int(message.fallback_rung))
+        fallback_level = FallbackLevel(int(message.fallback_level))
     except ValueError:
-        raise InputError(f"status: fallback_rung {message.fallback_rung} is not one of 0..3") from None
+        raise InputError(f"status: fallback_rung {message.fallback_level} is not one of 0..3") from None
     return RecordedStatus(
         stamp_ns=stamp_ns(message),
         frame_id=message.header.frame_id,
@@ -215,7 +215,7 @@ def status(message: Any) -> RecordedStatus:
         stage_ms=dict(zip(message.stage_names, map(float, message.stage_times_ms), strict=False)),
         latency_ms=float(message.latency_ms),
         deadline_ms=float(message.deadline_ms),
-        rung=rung,
+        fallback_level=fallback_level,
         fallback_reason=str(message.fallback_reason),
         precision=str(getattr(message, "precision", "")),
         plan_age_s=float(getattr(message, "plan_age_s", 0.0)),

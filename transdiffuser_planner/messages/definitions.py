@@ -20,7 +20,7 @@ SOURCES = Path("ros2_ws") / "src"
 """Where their packages lie within the checkout; an installation may carry them below share/ in the same folders."""
 
 MessageFactory = Callable[..., Any]
-"""Called as make("sensor_msgs/msg/Image", header=..., ...); both rosbags' and rclpy's classes fulfil it."""
+"""Called as make("sensor_msgs/msg/Image", header=..., ...); both rosbags' and rclpy's classes fulfill it."""
 
 
 def definition_files() -> list[Path]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.rig import CameraMount
-from transdiffuser_planner.core.types import Acceleration, Command, EgoState, SignalState, TrafficSignal
+from transdiffuser_planner.core.types import Acceleration, DrivingCommand, EgoState, SignalState, TrafficSignal
 from transdiffuser_planner.messages.definitions import MessageFactory
 
 OBJECT_CLASS = {
@@ -174,7 +174,7 @@ def path(
     return make("nav_msgs/msg/Path", header=header(make, stamp_ns, frame_id), poses=poses)
 
 
-def driving_command(make: MessageFactory, stamp_ns: int, command: Command) -> Any:
+def driving_command(make: MessageFactory, stamp_ns: int, command: DrivingCommand) -> Any:
     """transdiffuser_msgs/DrivingCommand."""
     return make("transdiffuser_msgs/msg/DrivingCommand", header=header(make, stamp_ns, ""), command=int(command))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import BevClass
 from transdiffuser_planner.core.geometry import global_from_local
-from transdiffuser_planner.core.types import FallbackRung, PlanResult
+from transdiffuser_planner.core.types import FallbackLevel, PlanResult
 from transdiffuser_planner.messages.definitions import MessageFactory
 from transdiffuser_planner.messages.encode_inputs import duration, header, point, pose, vector3
 
@@ -40,9 +40,9 @@ def markers(make: MessageFactory, result: PlanResult) -> Any:
     draw.clear()
     if segments:
         draw.line("candidates", 0, _LINE_LIST, np.concatenate(segments), _CANDIDATE_RGBA, 0.08)
-    colour = _PLAN_RGBA if result.rung == FallbackRung.NONE else _FALLBACK_RGBA
+    color = _PLAN_RGBA if result.fallback_level == FallbackLevel.NONE else _FALLBACK_RGBA
     driven = np.stack([result.trajectory.x_m_T, result.trajectory.y_m_T], axis=-1)
-    draw.line("plan", 0, _LINE_STRIP, driven, colour, 0.35)
+    draw.line("plan", 0, _LINE_STRIP, driven, color, 0.35)
     best = result.chosen if result.chosen >= 0 or not segments else int(plan.probability_M.argmax())
     for i in range(len(agents.id_A)):
         number = int(agents.id_A[i]) % 2**31
@@ -128,7 +128,7 @@ class _Painter:
         points: list[Any],
     ) -> None:
         make = self._make
-        colour = make("std_msgs/msg/ColorRGBA", **dict(zip("rgba", rgba, strict=True)))
+        color = make("std_msgs/msg/ColorRGBA", **dict(zip("rgba", rgba, strict=True)))
         no_time = make("builtin_interfaces/msg/Time", sec=0, nanosec=0)
         nothing = make(
             "sensor_msgs/msg/CompressedImage",
@@ -146,7 +146,7 @@ class _Painter:
                 action=action,
                 pose=where,
                 scale=vector3(make, *scale),
-                color=colour,
+                color=color,
                 lifetime=duration(make, _LIFETIME_S),
                 frame_locked=False,
                 points=points,

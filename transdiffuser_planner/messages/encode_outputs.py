@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.core.types import FallbackRung, NotReady, PlanResult, Trajectory
+from transdiffuser_planner.core.types import FallbackLevel, NotReady, PlanResult, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.messages.definitions import MessageFactory
 from transdiffuser_planner.messages.encode_inputs import duration, header, path, pose, vector3
@@ -65,7 +65,7 @@ def candidates(make: MessageFactory, result: PlanResult) -> Any:
     intervals = np.diff(plan.time_s_T, prepend=0.0)
     speed_MT = np.linalg.norm(np.diff(knots, axis=1), axis=-1) / intervals
     names = sorted(plan.cost_terms)
-    scores_MS = np.stack([plan.cost_terms[name] for name in names], axis=-1) if names else np.zeros((len(knots), 0))
+    costs_MS = np.stack([plan.cost_terms[name] for name in names], axis=-1) if names else np.zeros((len(knots), 0))
     items = [
         make(
             "transdiffuser_msgs/msg/CandidateTrajectory",
@@ -73,8 +73,8 @@ def candidates(make: MessageFactory, result: PlanResult) -> Any:
             probability=float(plan.probability_M[index]),
             rejected=bool(plan.rejected_M[index]),
             chosen=index == result.chosen,
-            score_names=names,
-            scores=scores_MS[index].astype(np.float32),
+            cost_names=names,
+            costs=costs_MS[index].astype(np.float32),
             points=[
                 _point(make, float(t), *(float(v) for v in pose_3), float(speed))
                 for t, pose_3, speed in zip(plan.time_s_T, plan.pose_MT3[index], speed_MT[index], strict=True)
@@ -95,7 +95,7 @@ def denoise_steps(make: MessageFactory, result: PlanResult) -> Iterator[Any]:
     Their only score is ``denoise_step``, counted from 1. Nothing when the estimates were not kept.
     """
     plan = result.candidates
-    for step, pose_MT3 in enumerate(result.estimate_SMT3, start=1):
+    for step, pose_MT3 in enumerate(result.intermediate_SMT3, start=1):
         terms = {"denoise_step": np.full(len(pose_MT3), float(step))}
         estimated = replace(plan, pose_MT3=pose_MT3, cost_terms=terms)
         yield candidates(make, replace(result, candidates=estimated))
@@ -186,7 +186,7 @@ def status(
         stage_times_ms=np.asarray(list(source.stage_ms.values()), dtype=np.float32),
         latency_ms=float(latency_ms),
         deadline_ms=float(config.deadline_ms),
-        fallback_rung=int(result.rung),
+        fallback_level=int(result.fallback_level),
         fallback_reason=result.reason,
         plan_age_s=float(source.plan_age_s),
         stop_requested=mode.is_stopping,
@@ -224,7 +224,7 @@ def not_ready_status(
         stage_times_ms=nothing,
         latency_ms=0.0,
         deadline_ms=float(config.deadline_ms),
-        fallback_rung=int(FallbackRung.NONE),
+        fallback_level=int(FallbackLevel.NONE),
         fallback_reason="",
         plan_age_s=0.0,
         stop_requested=mode.is_stopping,

@@ -6,13 +6,13 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.messages.input_registry import InputSpec, SnapshotSink, mapped_inputs
-from transdiffuser_planner.messages.missing_fields import lacking_fields_refused
+from transdiffuser_planner.messages.missing_fields import reject_missing_fields
 from transdiffuser_planner.messages.topic_map import TopicMap
 
 _MAX_REASON = 300
 
 
-class MessageFeeder:
+class InputRouter:
     """Knows which topic is which input."""
 
     def __init__(self, topics: TopicMap, sink: SnapshotSink) -> None:
@@ -40,7 +40,7 @@ class MessageFeeder:
         spec, camera = found
         try:
             _check_stamp(message, topic)
-            with lacking_fields_refused(topic):
+            with reject_missing_fields(topic):
                 reason = spec.add(self._sink, spec.decode(message, camera), log_time_ns, camera)
         except InputError as error:
             reason = str(error)

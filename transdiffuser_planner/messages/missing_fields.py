@@ -9,7 +9,7 @@ from transdiffuser_planner.core.errors import InputError
 
 
 @contextmanager
-def lacking_fields_refused(topic: str) -> Iterator[None]:
+def reject_missing_fields(topic: str) -> Iterator[None]:
     """Around decoding a message of a topic.
 
     Raises:

@@ -16,7 +16,7 @@ def average_displacement_m(plan_XT2: FloatArray, truth_XT2: FloatArray) -> Float
     """ADE: mean distance over the plan steps; leading axes broadcast.
 
     Args:
-        plan_XT2, truth_XT2: Positions (..., T, 2 or more) in one frame, metres.
+        plan_XT2, truth_XT2: Positions (..., T, 2 or more) in one frame, meters.
     """
     return np.asarray(np.linalg.norm(plan_XT2[..., :2] - truth_XT2[..., :2], axis=-1).mean(axis=-1))
 

@@ -39,9 +39,9 @@ def diversity(plans_MT2: FloatArray, *, width_m: float = PACIFICA.width_m, cell_
     """D of M plans that all start at the origin.
 
     Args:
-        plans_MT2: Positions (M, T, 2 or more), metres, the start not included.
+        plans_MT2: Positions (M, T, 2 or more), meters, the start not included.
         width_m: Width of the strip a plan covers, half of it around both ends too.
-        cell_m: Areas are counted in squares of this size whose centres are covered.
+        cell_m: Areas are counted in squares of this size whose centers are covered.
 
     Raises:
         EvaluationError: No plan, or positions that are not finite.
@@ -61,7 +61,7 @@ def diversity(plans_MT2: FloatArray, *, width_m: float = PACIFICA.width_m, cell_
 def _covered(
     line_K2: FloatArray, low_2: FloatArray, counts_2: NDArray[np.int64], radius_m: float, cell_m: float
 ) -> NDArray[np.bool_]:
-    """Cells (X, Y) whose centres are within the radius of the line."""
+    """Cells (X, Y) whose centers are within the radius of the line."""
     grid = np.zeros(tuple(counts_2), dtype=bool)
     for start, end in pairwise(line_K2):
         first = np.maximum(np.floor((np.minimum(start, end) - radius_m - low_2) / cell_m).astype(int), 0)
@@ -72,8 +72,8 @@ def _covered(
     return grid
 
 
-def jitter_m(plan_T2: FloatArray, previous_T2: FloatArray) -> float:
-    """Mean distance between two plans of neighbouring frames at the same moments, both in one frame; NaN rows are left out.
+def plan_deviation_m(plan_T2: FloatArray, previous_T2: FloatArray) -> float:
+    """Mean distance between two plans of neighboring frames at the same moments, both in one frame; NaN rows are left out.
 
     Args:
         plan_T2: Positions of the plan.

@@ -48,8 +48,8 @@ def decorrelation_loss(fused_BD: Tensor) -> Tensor:
     identical features give B (D - 1) / D. Its weight in the paper is 0.02 at B = 64.
     """
     count, width = fused_BD.shape
-    centred = fused_BD.float() - fused_BD.float().mean(dim=0)
-    normed = centred / torch.sqrt(centred.square().mean(dim=0) + 1e-8)
+    centered = fused_BD.float() - fused_BD.float().mean(dim=0)
+    normed = centered / torch.sqrt(centered.square().mean(dim=0) + 1e-8)
     correlation = normed.T @ normed
     off_diagonal = correlation - torch.diag(torch.diagonal(correlation))
     return off_diagonal.square().sum() / (width * width) / count
@@ -62,20 +62,20 @@ def bev_loss(logits_BCLL: Tensor, label_BLL: Tensor, valid_B: Tensor, class_weig
     return (loss * valid_B[:, None, None]).sum() / weight.sum().clamp(min=1.0)
 
 
-def centre_loss(logits_BCLL: Tensor, heat_BCLL: Tensor, ignore_BLL: Tensor) -> Tensor:
-    """Penalty-reduced focal loss of box centres (CenterNet, Zhou et al. 2019), per positive cell.
+def center_loss(logits_BCLL: Tensor, heat_BCLL: Tensor, ignore_BLL: Tensor) -> Tensor:
+    """Penalty-reduced focal loss of box centers (CenterNet, Zhou et al. 2019), per positive cell.
 
     Args:
         logits_BCLL: Predictions.
-        heat_BCLL: 1 at centres, falling off around them, 0 elsewhere.
+        heat_BCLL: 1 at centers, falling off around them, 0 elsewhere.
         ignore_BLL: 1 where neither presence nor absence is taught.
     """
     positive = (heat_BCLL > 0.999).to(logits_BCLL.dtype)
     care = 1.0 - ignore_BLL[:, None]
     p = torch.sigmoid(logits_BCLL)
-    at_centre = -functional.logsigmoid(logits_BCLL) * (1.0 - p).square() * positive
+    at_center = -functional.logsigmoid(logits_BCLL) * (1.0 - p).square() * positive
     elsewhere = -functional.logsigmoid(-logits_BCLL) * p.square() * (1.0 - heat_BCLL).pow(4) * (1.0 - positive) * care
-    return (at_centre + elsewhere).sum() / positive.sum().clamp(min=1.0)
+    return (at_center + elsewhere).sum() / positive.sum().clamp(min=1.0)
 
 
 def box_loss(box_BCLL: Tensor, target_BCLL: Tensor, positive_BLL: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""An intelligent driver on the route's centre line: keeps its distance from whoever is on it, stops at red lights.
+"""An intelligent driver on the route's center line: keeps its distance from whoever is on it, stops at red lights.
 
 Intelligent driver model (Treiber, 2000), speed v, wanted speed v0, gap s to the leader, which is slower by dv:
 
@@ -126,7 +126,7 @@ class IdmPlanner:
             # The gap that is kept to whoever stands ends at the line.
             rear_L = np.append(rear_L, front_m + step.signal.distance_m + MIN_GAP_M - 0.5)
             speed_L = np.append(speed_L, 0.0)
-        s, travelled, speeds = step.route_s_m, [step.route_s_m], [speed]
+        s, traveled, speeds = step.route_s_m, [step.route_s_m], [speed]
         for index in range(NUM_STEPS):
             gap_L = rear_L + speed_L * STEP_S * index - (s + vehicle.front_offset_m)
             wanted = float(np.interp(s, route.s_N, self._wanted_N))
@@ -134,10 +134,10 @@ class IdmPlanner:
             after = max(speed + change * STEP_S, 0.0)
             s += 0.5 * (speed + after) * STEP_S
             speed = after
-            travelled.append(s)
+            traveled.append(s)
             speeds.append(speed)
         pose_T3 = np.stack(
-            [np.interp(travelled, route.s_N, column) for column in (*route.xy_N2.T, self._heading_N)], axis=-1
+            [np.interp(traveled, route.s_N, column) for column in (*route.xy_N2.T, self._heading_N)], axis=-1
         )
         time_s_T = np.asarray(STEP_S * np.arange(NUM_STEPS + 1), dtype=np.float64)
         return trajectory(planner_input.ego, time_s_T, pose_T3, np.asarray(speeds))

@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 CODEBOOK_NAME = "action_codebook.json"
 HEADING_LEVER_M = 2.0
-"""A radian of heading counts as much as so many metres: what it displaces within about the next second."""
+"""A radian of heading counts as much as so many meters: what it displaces within about the next second."""
 BEAM_WIDTH = 16
 _SCALE = np.asarray([1.0, 1.0, HEADING_LEVER_M])
 _CHUNK = 128
@@ -70,7 +70,7 @@ class ActionCodebook:
             raise ContractError(
                 f"action token {_first_outside(token, len(self))} is out of range (0 .. {len(self) - 1})"
             )
-        return follow(self.segment_C3[token])
+        return integrate_segments(self.segment_C3[token])
 
     def encode(self, plan_NT3: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
         """The tokens (N, T) whose path stays nearest to plans from (0, 0, 0); beam search, so that errors do not add up."""
@@ -86,14 +86,14 @@ class ActionCodebook:
         chosen_NWT = np.zeros((count, 1, 0), dtype=np.int64)
         for step in range(steps):
             # Distances do not change with the frame, so the plan's pose is moved into each path's and not every token out of it.
-            target_NW3 = segment_to(pose_NW3, plan_NT3[:, step, None]) * _SCALE
+            target_NW3 = relative_pose(pose_NW3, plan_NT3[:, step, None]) * _SCALE
             gap_NWC = np.square(target_NW3).sum(axis=-1, keepdims=True) + length_C - 2.0 * target_NW3 @ segment_C3.T
             total = (cost_NW[..., None] + gap_NWC).reshape(count, -1)
             width = min(BEAM_WIDTH, total.shape[1])
             best = np.argpartition(total, width - 1, axis=1)[:, :width]
             beam, token = np.divmod(best, len(self))
             cost_NW = np.take_along_axis(total, best, axis=1)
-            pose_NW3 = moved(pose_NW3[rows, beam], self.segment_C3[token])
+            pose_NW3 = compose_pose(pose_NW3[rows, beam], self.segment_C3[token])
             chosen_NWT = np.concatenate([chosen_NWT[rows, beam], token[..., None]], axis=2)
         return np.asarray(chosen_NWT[np.arange(count), cost_NW.argmin(axis=1)])
 
@@ -121,16 +121,16 @@ class ActionCodebook:
         return codebook
 
 
-def follow(segment_NT3: NDArray[np.floating[Any]]) -> FloatArray:
+def integrate_segments(segment_NT3: NDArray[np.floating[Any]]) -> FloatArray:
     """The poses (..., T, 3) that segments (..., T, 3) lead to, one after the other, from (0, 0, 0) on; heading continuous."""
     pose, poses = np.zeros((*segment_NT3.shape[:-2], 3)), []
     for step in range(segment_NT3.shape[-2]):
-        pose = moved(pose, segment_NT3[..., step, :].astype(np.float64))
+        pose = compose_pose(pose, segment_NT3[..., step, :].astype(np.float64))
         poses.append(pose)
     return np.stack(poses, axis=-2) if poses else np.zeros(segment_NT3.shape)
 
 
-def moved(pose: FloatArray, segment: FloatArray) -> FloatArray:
+def compose_pose(pose: FloatArray, segment: FloatArray) -> FloatArray:
     """Poses (..., 3) after segments (..., 3) in their own frames; heading continuous."""
     cos, sin = np.cos(pose[..., 2]), np.sin(pose[..., 2])
     x = pose[..., 0] + cos * segment[..., 0] - sin * segment[..., 1]
@@ -138,8 +138,8 @@ def moved(pose: FloatArray, segment: FloatArray) -> FloatArray:
     return np.stack(np.broadcast_arrays(x, y, pose[..., 2] + segment[..., 2]), axis=-1)
 
 
-def segment_to(pose: FloatArray, target: FloatArray) -> FloatArray:
-    """The inverse of ``moved``: segments (..., 3) in the poses' frames that lead to targets (..., 3)."""
+def relative_pose(pose: FloatArray, target: FloatArray) -> FloatArray:
+    """The inverse of ``compose_pose``: segments (..., 3) in the poses' frames that lead to targets (..., 3)."""
     step = target - pose
     cos, sin = np.cos(pose[..., 2]), np.sin(pose[..., 2])
     along, across = step[..., 0] * cos + step[..., 1] * sin, step[..., 1] * cos - step[..., 0] * sin
@@ -149,7 +149,7 @@ def segment_to(pose: FloatArray, target: FloatArray) -> FloatArray:
 def segments_between(pose_NT3: NDArray[np.floating[Any]]) -> FloatArray:
     """Segments (..., T - 1, 3) from every pose (..., T, 3), heading continuous, to the next."""
     pose = pose_NT3.astype(np.float64)
-    return segment_to(pose[..., :-1, :], pose[..., 1:, :])
+    return relative_pose(pose[..., :-1, :], pose[..., 1:, :])
 
 
 def _first_outside(token: NDArray[np.integer[Any]], size: int) -> int:

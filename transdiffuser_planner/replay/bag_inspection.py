@@ -132,7 +132,7 @@ def inspect(
 
 
 def _stamp_ns(head: bytes) -> int:
-    """The stamp that a serialised header begins with."""
+    """The stamp that a serialized header begins with."""
     order = "<" if head[1] & 1 else ">"
     sec, nanosec = struct.unpack_from(f"{order}iI", head, 4)
     return int(sec) * 10**9 + int(nanosec)

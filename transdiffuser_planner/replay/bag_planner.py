@@ -13,7 +13,7 @@ from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult
 from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import CAMERA, SINGLE_INPUTS, Need
-from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.planning.observation.ego_history import odometry_in_base
 from transdiffuser_planner.runtime.cycle.fallback_planner import FallbackPlanner
@@ -127,7 +127,7 @@ class BagPlanner:
         self._fallback = FallbackPlanner(planner.contract, rig, planner.memory)
         self._offset_m = rig.base_from_odometry_child_x_m
         self._topics = topics
-        self._feeder = MessageFeeder(topics, self._scheduler.assembler)
+        self._feeder = InputRouter(topics, self._scheduler.assembler)
         self._now_ns = 0
         self._waiting: PlanningRequest | None = None
         self._has_published = False

@@ -27,12 +27,12 @@ class MetricPair:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Moment:
+class DifferingFrame:
     """When plans differ: seconds since the start, mean distance over the plan, and the rungs where they are not the same."""
 
     time_s: float
     distance_m: float
-    rungs: str
+    fallback_levels: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,7 @@ class Comparison:
     name_a: str
     name_b: str
     metrics: tuple[MetricPair, ...]
-    moments: tuple[Moment, ...]
+    moments: tuple[DifferingFrame, ...]
     num_common: int
     num_identical: int
     num_only_a: int
@@ -69,9 +69,19 @@ def compare(a: DriveVerdict, b: DriveVerdict) -> Comparison:
         first, second = plans_a[stamp], plans_b[stamp]
         xy_a, xy_b = (sampled(plan.trajectory, first.time_s_T)[:, :2] for plan in (first, second))
         distance_m = float(np.linalg.norm(xy_a - xy_b, axis=-1).mean())
-        num_identical += first.rung == second.rung and np.array_equal(xy_a, xy_b)
-        rungs = "" if first.rung == second.rung else f"{first.rung.name} became {second.rung.name}".lower()
-        found.append(Moment(time_s=a.result.drive.time_s(stamp), distance_m=distance_m, rungs=rungs.replace("_", " ")))
+        num_identical += first.fallback_level == second.fallback_level and np.array_equal(xy_a, xy_b)
+        fallback_levels = (
+            ""
+            if first.fallback_level == second.fallback_level
+            else f"{first.fallback_level.name} became {second.fallback_level.name}".lower()
+        )
+        found.append(
+            DifferingFrame(
+                time_s=a.result.drive.time_s(stamp),
+                distance_m=distance_m,
+                fallback_levels=fallback_levels.replace("_", " "),
+            )
+        )
     return Comparison(
         name_a=a.result.model_name,
         name_b=b.result.model_name,
@@ -98,7 +108,7 @@ def _pairs(a: DriveVerdict, b: DriveVerdict) -> Iterator[MetricPair]:
         yield MetricPair(name=name, unit=facts.unit, a=first, b=second, word=word)
 
 
-def _largest(moments: list[Moment]) -> Iterator[Moment]:
+def _largest(moments: list[DifferingFrame]) -> Iterator[DifferingFrame]:
     """The largest differences, each at least a second from the others."""
     taken: list[float] = []
     for moment in sorted(moments, key=lambda item: -item.distance_m):
@@ -120,5 +130,5 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
         numbers = f"{pair.a:>10.3f} {pair.b:>10.3f} {pair.b - pair.a:>+10.3f}"
         yield f"       {pair.name:<24} {numbers} {pair.unit:<6} {pair.word}".rstrip()
     for moment in found.moments:
-        rungs = f" ({moment.rungs})" if moment.rungs else ""
-        yield f"differ {moment.distance_m:.2f} m on average at {moment.time_s:.1f} s{rungs}"
+        fallback_levels = f" ({moment.fallback_levels})" if moment.fallback_levels else ""
+        yield f"differ {moment.distance_m:.2f} m on average at {moment.time_s:.1f} s{fallback_levels}"

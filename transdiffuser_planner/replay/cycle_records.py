@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.types import EgoState, FallbackRung, NotReady, PlanResult, Trajectory
+from transdiffuser_planner.core.types import EgoState, FallbackLevel, NotReady, PlanResult, Trajectory
 from transdiffuser_planner.replay.bag_planner import Cycle
 
 FloatArray = NDArray[np.float64]
@@ -37,7 +37,7 @@ class PlanRecord:
         ego, trajectory: What it was planned from and what was published.
         time_s_T, candidate_MT2: All candidates' positions.
         agents: The predicted ones.
-        rung, latency_ms: As in the planner's status.
+        fallback_level, latency_ms: As in the planner's status.
         ages_s: Per input.
         faults: What the checks found wrong.
     """
@@ -47,7 +47,7 @@ class PlanRecord:
     time_s_T: FloatArray
     candidate_MT2: FloatArray
     agents: AgentForecast
-    rung: FallbackRung
+    fallback_level: FallbackLevel
     latency_ms: float
     ages_s: dict[str, float]
     faults: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class CycleRecord:
         stamp_ns, log_time_ns: The frame's stamp (or that of the fallback), and when on the bag's clock.
         plan: What was planned from a frame; None when the inputs did not suffice.
         reason: Why there is no plan.
-        fallback: What the node would publish instead; ``FallbackRung.NONE`` for nothing but the reason.
+        fallback: What the node would publish instead; ``FallbackLevel.NONE`` for nothing but the reason.
         has_frame: Whether a sensor frame has led to the cycle.
     """
 
@@ -69,7 +69,7 @@ class CycleRecord:
     log_time_ns: int
     plan: PlanRecord | None = None
     reason: str = ""
-    fallback: FallbackRung = FallbackRung.NONE
+    fallback: FallbackLevel = FallbackLevel.NONE
     has_frame: bool = True
 
 
@@ -120,7 +120,7 @@ def record(cycle: Cycle, faults: tuple[str, ...]) -> CycleRecord:
             stamp_ns=cycle.stamp_ns,
             log_time_ns=cycle.log_time_ns,
             reason=outcome.reason,
-            fallback=FallbackRung.NONE if isinstance(outcome, NotReady) else outcome.rung,
+            fallback=FallbackLevel.NONE if isinstance(outcome, NotReady) else outcome.fallback_level,
             has_frame=cycle.has_frame,
         )
     assert cycle.ego is not None
@@ -130,7 +130,7 @@ def record(cycle: Cycle, faults: tuple[str, ...]) -> CycleRecord:
         time_s_T=outcome.candidates.time_s_T,
         candidate_MT2=np.array(outcome.candidates.pose_MT3[..., :2]),
         agents=_forecast(outcome),
-        rung=outcome.rung,
+        fallback_level=outcome.fallback_level,
         latency_ms=cycle.latency_ms,
         ages_s={name: age * 1e-9 for name, age in outcome.provenance.ages_ns.items()},
         faults=faults,

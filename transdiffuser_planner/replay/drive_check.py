@@ -19,7 +19,7 @@ from transdiffuser_planner.replay.replay_result import ReplayResult
 from transdiffuser_planner.replay.runner import ReplayJob, ReplayWatcher, replay
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.runtime.supervision.realtime_settings import steady_process
+from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +43,7 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expectations:
-    """What drives must fulfil; files may be None.
+    """What drives must fulfill; files may be None.
 
     Attributes:
         conditions: Thresholds.
@@ -122,7 +122,7 @@ class DriveTester:
         """
         if self._loaded is None or self._loaded[0] != choice.rig:
             self._loaded = (choice.rig, Planner.load(self._folder, choice.rig, self._setup.config))
-            steady_process()
+            apply_realtime_settings()
         job = ReplayJob(
             bag=bags[0],
             more=tuple(bags[1:]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Pace:
+class PlaybackClock:
     """Messages are due at the same intervals at which they were recorded."""
 
     def __init__(self, first_log_ns: int) -> None:

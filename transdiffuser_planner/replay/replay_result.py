@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transdiffuser_planner.core.types import FallbackRung
+from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.replay.cycle_records import DriveRecord
-from transdiffuser_planner.replay.metrics.drive_metrics import DriveFigures
+from transdiffuser_planner.replay.metrics.drive_metrics import DriveMetricsTable
 
 
 @dataclass(kw_only=True, slots=True)
@@ -35,7 +35,7 @@ class ReplayResult:
     model_hash: str
     masked: tuple[str, ...]
     drive: DriveRecord
-    figures: DriveFigures
+    figures: DriveMetricsTable
     refused: Counter[str] = field(default_factory=Counter)
     not_copied: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -52,19 +52,19 @@ class ReplayResult:
     @property
     def not_ready(self) -> Counter[str]:
         """Cycles in which the node would publish nothing but a reason, by reason."""
-        nothing = FallbackRung.NONE
+        nothing = FallbackLevel.NONE
         return Counter(cycle.reason for cycle in self.drive.cycles if cycle.plan is None and cycle.fallback == nothing)
 
     @property
     def fallbacks(self) -> Counter[str]:
         """Cycles whose inputs did not suffice and in which the node would publish a fallback, by reason."""
-        return Counter(cycle.reason for cycle in self.drive.cycles if cycle.fallback != FallbackRung.NONE)
+        return Counter(cycle.reason for cycle in self.drive.cycles if cycle.fallback != FallbackLevel.NONE)
 
     @property
-    def rungs(self) -> Counter[FallbackRung]:
+    def fallback_levels(self) -> Counter[FallbackLevel]:
         """Everything published, per fallback rung."""
-        planned = Counter(cycle.plan.rung for cycle in self.drive.cycles if cycle.plan is not None)
-        return planned + Counter(cycle.fallback for cycle in self.drive.cycles if cycle.fallback != FallbackRung.NONE)
+        planned = Counter(cycle.plan.fallback_level for cycle in self.drive.cycles if cycle.plan is not None)
+        return planned + Counter(cycle.fallback for cycle in self.drive.cycles if cycle.fallback != FallbackLevel.NONE)
 
     @property
     def duration_s(self) -> float:

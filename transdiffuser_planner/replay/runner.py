@@ -20,17 +20,17 @@ from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
 from transdiffuser_planner.data.logs.tracks import RecordedTracks
 from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES
-from transdiffuser_planner.messages.missing_fields import lacking_fields_refused
+from transdiffuser_planner.messages.missing_fields import reject_missing_fields
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.replay.bag_planner import BagPlanner, Cycle, check_inputs
-from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_faults
+from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_violations
 from transdiffuser_planner.replay.cycle_records import CycleRecord, DriveRecord, record
-from transdiffuser_planner.replay.metrics.drive_metrics import drive_figures
+from transdiffuser_planner.replay.metrics.drive_metrics import drive_metrics_table
 from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth
 from transdiffuser_planner.replay.output.copied_topics import uncopied_topics
 from transdiffuser_planner.replay.output.output_bag import OutputBag
 from transdiffuser_planner.replay.output.viewer_transforms import FrameWriter
-from transdiffuser_planner.replay.playback_clock import Pace
+from transdiffuser_planner.replay.playback_clock import PlaybackClock
 from transdiffuser_planner.replay.replay_result import ReplayResult
 from transdiffuser_planner.runtime.planner import Planner
 
@@ -133,7 +133,7 @@ class _Run:
             model_hash=self._manifest.model_hash,
             masked=tuple(self._absent),
             drive=drive,
-            figures=drive_figures(drive, self._tracks, self._road, sum(refused.values())),
+            figures=drive_metrics_table(drive, self._tracks, self._road, sum(refused.values())),
             refused=refused,
             not_copied=self._not_copied,
             faults=self._faults,
@@ -145,14 +145,14 @@ class _Run:
 
     def _read(self, bag: BagReader) -> None:
         item: BagMessage | None = None
-        pace: Pace | None = None
+        playback_clock: PlaybackClock | None = None
         wanted = self._job.topics.all_topics()
         definitions, left_behind = self._definitions(bag)
         messages = bag.messages(None if self._output is not None else wanted, decoded=wanted)
         for item, following in _with_next(messages):
             if self._job.is_realtime:
-                pace = pace or Pace(item.log_time_ns)
-                pace.wait(item.log_time_ns)
+                playback_clock = playback_clock or PlaybackClock(item.log_time_ns)
+                playback_clock.wait(item.log_time_ns)
             if item.topic in left_behind:
                 self._not_copied[left_behind[item.topic]] += 1
             elif self._output is not None:
@@ -162,8 +162,8 @@ class _Run:
             self._take_truth(item)
             if self._watch is not None:
                 self._watch.message(item)
-            begin = None if pace is None else pace.due(item.log_time_ns)
-            hold = pace is not None and following is not None and pace.is_due(following.log_time_ns)
+            begin = None if playback_clock is None else playback_clock.due(item.log_time_ns)
+            hold = playback_clock is not None and following is not None and playback_clock.is_due(following.log_time_ns)
             for cycle in self._bag_planner.take(item, begin, hold=hold):
                 self._account(cycle)
         if item is not None:
@@ -182,7 +182,7 @@ class _Run:
         if item.topic not in (topics.objects, topics.map, topics.route):
             return
         try:
-            with lacking_fields_refused(item.topic):
+            with reject_missing_fields(item.topic):
                 self._add_truth(item)
         except InputError as error:
             if item.topic != topics.route:  # the planner's own refusal is counted already
@@ -202,7 +202,7 @@ class _Run:
         if isinstance(cycle.outcome, PlanResult):
             assert cycle.ego is not None
             trajectory = cycle.outcome.trajectory
-            faults = trajectory_faults(trajectory, cycle.ego, self._config)
+            faults = trajectory_violations(trajectory, cycle.ego, self._config)
             self._faults.update(faults)
             self._hash.update(trajectory_bytes(trajectory))
         self._cycles.append(record(cycle, faults))

@@ -17,7 +17,7 @@ ERROR_COLUMNS = {
     "samples": "samples",
 }
 
-MOMENT_COLUMNS = {
+SAMPLE_COLUMNS = {
     "title": "planner",
     "at_s": "until s",
     "ade_m": "ADE m",
@@ -26,7 +26,7 @@ MOMENT_COLUMNS = {
     "samples": "samples",
 }
 TOKEN_COLUMNS = {
-    "manoeuvre": "asked for",
+    "maneuver": "asked for",
     "moments": "moments",
     "followed_with": "followed",
     "followed_without": "without tokens",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from transdiffuser_planner.core.errors import PlannerError
-from transdiffuser_planner.runtime.supervision.realtime_settings import steady_process
+from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings
 
 
 class RosError(PlannerError):
@@ -53,9 +53,9 @@ def note_stop_signals() -> threading.Event:
     Returns:
         What they set.
     """
-    told_to_stop = threading.Event()
-    _on_stop_signals(lambda *_: told_to_stop.set())
-    return told_to_stop
+    is_stop_requested = threading.Event()
+    _on_stop_signals(lambda *_: is_stop_requested.set())
+    return is_stop_requested
 
 
 def _on_stop_signals(handler: Any) -> None:
@@ -84,7 +84,7 @@ def run_node(
         end: Called with the node after spinning, before it is destroyed.
     """
     init(ros_args)
-    told_to_stop = note_stop_signals()
+    is_stop_requested = note_stop_signals()
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -95,8 +95,8 @@ def run_node(
             begin(node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        steady_process()
-        while not told_to_stop.is_set():
+        apply_realtime_settings()
+        while not is_stop_requested.is_set():
             executor.spin_once(timeout_sec=_LOOK_UP_S)
     finally:
         if node is not None:

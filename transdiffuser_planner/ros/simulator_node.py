@@ -141,7 +141,7 @@ class SimulatorNode(Node):
 def run(
     scenario: Scenario, rig: Rig, *, realtime_factor: float, wait_s: float, result_file: Path | None
 ) -> dict[str, Any]:
-    """Simulate one scenario on ROS topics until it ends or is interrupted. rclpy must be initialised.
+    """Simulate one scenario on ROS topics until it ends or is interrupted. rclpy must be initialized.
 
     Args:
         scenario, rig: What to simulate.

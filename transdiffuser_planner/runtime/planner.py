@@ -12,20 +12,26 @@ from transdiffuser_planner.core.contract import ModelContract, observation_specs
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import EgoState, FallbackRung, PlanResult, Provenance, SensorSnapshot
-from transdiffuser_planner.planning.safety.fallback_selection import descend, plan_age_s, young_plan
-from transdiffuser_planner.planning.safety.plan_validation import Judged, Surroundings, at_fine_times, judge, standing
+from transdiffuser_planner.core.types import EgoState, FallbackLevel, PlanResult, Provenance, SensorSnapshot
+from transdiffuser_planner.planning.safety.fallback_selection import plan_age_s, recent_plan, select_fallback
+from transdiffuser_planner.planning.safety.plan_validation import (
+    CollisionContext,
+    ValidatedPlans,
+    at_fine_times,
+    standing,
+    validate_plans,
+)
 from transdiffuser_planner.planning.selection.ranking import Ranking, SelectionInputs, rank
 from transdiffuser_planner.planning.trajectory.output_frame import poses_to_frame, to_trajectory
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother, SmoothPlans
 from transdiffuser_planner.runtime.cycle.candidate_sampler import (
     AFTER_SAMPLING,
     CandidateSampler,
-    Futures,
+    JointSamples,
     agent_tensors,
 )
-from transdiffuser_planner.runtime.cycle.perception import Perception, Scene
-from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.cycle.perception import PerceivedScene, Perception
+from transdiffuser_planner.runtime.cycle.plan_history import PlanHistory
 from transdiffuser_planner.runtime.cycle.results import agents_of, candidates_of, no_candidates
 from transdiffuser_planner.runtime.cycle.stage_timer import StageTimes
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget, StageCosts
@@ -43,13 +49,13 @@ class Planner:
     """Plans with one model; holds the agent tracker and the last accepted plan between cycles. Not thread-safe."""
 
     def __init__(
-        self, backend: InferenceBackend, rig: Rig, config: PlannerConfig, memory: PlanMemory | None = None
+        self, backend: InferenceBackend, rig: Rig, config: PlannerConfig, memory: PlanHistory | None = None
     ) -> None:
         self.backend, self.rig = backend, rig
         self.config = config
         self.contract: ModelContract = backend.manifest.contract
         self.codebook = backend.manifest.codebook()
-        self.memory = PlanMemory() if memory is None else memory
+        self.memory = PlanHistory() if memory is None else memory
         self.costs = StageCosts()
         self.vehicle = rig.vehicle
         self._perception = Perception(backend, rig, self.contract)
@@ -58,7 +64,7 @@ class Planner:
         self._last_stamp_ns: int | None = None
 
     @staticmethod
-    def load(model_dir: str | Path, rig: Rig, config: PlannerConfig, memory: PlanMemory | None = None) -> Planner:
+    def load(model_dir: str | Path, rig: Rig, config: PlannerConfig, memory: PlanHistory | None = None) -> Planner:
         """Check a model folder, load its graphs and warm them up.
 
         Args:
@@ -105,7 +111,7 @@ class Planner:
         budget: CycleBudget | None = None,
         *,
         is_stopping: bool = False,
-        keep_estimates: bool = False,
+        return_intermediates: bool = False,
     ) -> PlanResult:
         """Plan once.
 
@@ -113,7 +119,7 @@ class Planner:
             snapshot: Aligned inputs; stamps must not run backwards (``reset`` first).
             budget: When the plan must be ready; None takes all the time it needs and is deterministic.
             is_stopping: Somebody asked the vehicle to stop: stop along the best plan.
-            keep_estimates: Whether to return what the candidates looked like after every denoise step.
+            return_intermediates: Whether to return what the candidates looked like after every denoise step.
 
         Returns:
             A trajectory that passed the safety check, or a fallback that says so, with everything it came from.
@@ -127,34 +133,36 @@ class Planner:
         self._last_stamp_ns = snapshot.stamp_ns
         drawn = self._sampler.draw(snapshot.stamp_ns, config)
         scene = self._perception.perceive(snapshot, config.detection_threshold, times)
-        futures = self._sampler.sample(scene, drawn, config, budget, keep_estimates=keep_estimates)
+        futures = self._sampler.sample(scene, drawn, config, budget, return_intermediates=return_intermediates)
         times.lap("denoise")
         if futures is None:
             return self._without_samples(scene, snapshot, times, is_stopping)
         around = self._around(scene, futures.pose_MKT3[:, 1:])
-        judged = judge(self._smoother.smooth(futures.pose_MKT3[:, 0], max(ego.vx_mps, 0.0)), around, ego, config)
-        last_F3 = young_plan(self.memory.accepted, ego, self._smoother.time_s_F, config)
-        ranking = self._rank(judged, futures, scene, snapshot, last_F3)
+        validated = validate_plans(
+            self._smoother.smooth(futures.pose_MKT3[:, 0], max(ego.vx_mps, 0.0)), around, ego, config
+        )
+        last_F3 = recent_plan(self.memory.accepted, ego, self._smoother.time_s_F, config)
+        ranking = self._rank(validated, futures, scene, snapshot, last_F3)
         times.lap("select")
-        plans, index, rung, reason = self._choose(judged, ranking, scene, ego, last_F3, is_stopping)
+        plans, index, fallback_level, reason = self._choose(validated, ranking, scene, ego, last_F3, is_stopping)
         trajectory = to_trajectory(plans, index, ego)
         times.lap("safety")
         self.costs.observe(AFTER_SAMPLING, AFTER_SAMPLING, times.stage_ms["select"] + times.stage_ms["safety"])
         result = PlanResult(
             trajectory=trajectory,
-            candidates=candidates_of(judged, ranking, ego, self.contract),
+            candidates=candidates_of(validated, ranking, ego, self.contract),
             agents=agents_of(scene, futures.pose_MKT3[:, 1:], ego, self.contract),
-            chosen=index if rung == FallbackRung.NONE else -1,
-            rung=rung,
+            chosen=index if fallback_level == FallbackLevel.NONE else -1,
+            fallback_level=fallback_level,
             reason=reason,
-            provenance=self._provenance(snapshot, times, futures, rung),
+            provenance=self._provenance(snapshot, times, futures, fallback_level),
             bev_probability_KLL=scene.bev_probability_KLL,
-            estimate_SMT3=[poses_to_frame(estimate, ego) for estimate in futures.estimate_SMT3],
+            intermediate_SMT3=[poses_to_frame(estimate, ego) for estimate in futures.intermediate_SMT3],
         )
         self.memory.keep(result)
         return result
 
-    def _around(self, scene: Scene, path_MAT3: FloatArray) -> Surroundings:
+    def _around(self, scene: PerceivedScene, path_MAT3: FloatArray) -> CollisionContext:
         """Obstacles, and the agents ahead or beside with these paths; who follows behind must keep the distance."""
         relevant = [
             i
@@ -162,7 +170,7 @@ class Planner:
             if pose[0] > -self.vehicle.rear_overhang_m and track.score >= self.config.detection_threshold
         ]
         time_s_F, interval_s = self._smoother.time_s_F, self.contract.plan_interval_s
-        return Surroundings(
+        return CollisionContext(
             vehicle=self.vehicle,
             obstacles=scene.obstacles,
             path_MAF3=at_fine_times(path_MAT3[:, relevant], scene.agent_pose_A3[relevant], time_s_F, interval_s),
@@ -170,30 +178,35 @@ class Planner:
             width_m_A=np.asarray([scene.tracks[i].width_m for i in relevant]),
         )
 
-    def _around_standing(self, scene: Scene) -> Surroundings:
+    def _around_standing(self, scene: PerceivedScene) -> CollisionContext:
         """Obstacles and agents where they are now: what fallbacks keep clear of."""
         pose_A3 = scene.agent_pose_A3
         return self._around(scene, standing(pose_A3, self.contract.num_plan_steps))
 
     def _rank(
-        self, judged: Judged, futures: Futures, scene: Scene, snapshot: SensorSnapshot, last_F3: FloatArray | None
+        self,
+        validated: ValidatedPlans,
+        futures: JointSamples,
+        scene: PerceivedScene,
+        snapshot: SensorSnapshot,
+        last_F3: FloatArray | None,
     ) -> Ranking:
         route_valid = scene.observation["route_valid"][0] > 0.0
         route = scene.observation["route"][0][route_valid].astype(np.float64)
         inputs = SelectionInputs(
             vehicle=self.vehicle,
-            obstacle_clearance_MF=judged.obstacle_clearance_MF,
-            agent_clearance_MF=judged.agent_clearance_MF,
+            obstacle_clearance_MF=validated.obstacle_clearance_MF,
+            agent_clearance_MF=validated.agent_clearance_MF,
             bev_probability_KLL=scene.bev_probability_KLL,
             route_R2=route if len(route) >= 2 else None,
             signal=snapshot.signal,
             previous_F3=last_F3,
-            instructed_S3=None if scene.token_path is None else scene.token_path.pose_S3,
+            action_token_path_S3=None if scene.token_path is None else scene.token_path.pose_S3,
             subscore_MQ=self._subscores(futures, scene),
         )
-        return rank(judged.plans, judged.feasible_M, inputs, self.contract, self.config)
+        return rank(validated.plans, validated.feasible_M, inputs, self.contract, self.config)
 
-    def _subscores(self, futures: Futures, scene: Scene) -> FloatArray | None:
+    def _subscores(self, futures: JointSamples, scene: PerceivedScene) -> FloatArray | None:
         """What the scorer predicts of every candidate, where it is to choose."""
         if self.config.selection != "scorer":
             return None
@@ -205,34 +218,43 @@ class Planner:
 
     def _choose(
         self,
-        judged: Judged,
+        validated: ValidatedPlans,
         ranking: Ranking,
-        scene: Scene,
+        scene: PerceivedScene,
         ego: EgoState,
         last_F3: FloatArray | None,
         is_stopping: bool,
-    ) -> tuple[SmoothPlans, int, FallbackRung, str]:
+    ) -> tuple[SmoothPlans, int, FallbackLevel, str]:
         """The best accepted candidate, else the first rung of the fallback ladder that is free of collisions."""
-        best = next((int(index) for index in ranking.order_M if judged.accepted_M[index]), None)
+        best = next((int(index) for index in ranking.order_M if validated.accepted_M[index]), None)
         if best is not None and not is_stopping:
-            return judged.plans, best, FallbackRung.NONE, ""
+            return validated.plans, best, FallbackLevel.NONE, ""
         first = int(ranking.order_M[0])
-        path_F3 = judged.plans.pose_MF3[first if best is None else best]
+        path_F3 = validated.plans.pose_MF3[first if best is None else best]
         around, time_s_F = self._around_standing(scene), self._smoother.time_s_F
-        plans, rung = descend(None if is_stopping else last_F3, path_F3, ego, around, time_s_F, self.config)
+        plans, fallback_level = select_fallback(
+            None if is_stopping else last_F3, path_F3, ego, around, time_s_F, self.config
+        )
         if is_stopping:
-            return plans, 0, rung, STOP_REQUESTED
-        return plans, 0, rung, f"all {len(ranking.order_M)} candidates rejected; the best for: {judged.reason_M[first]}"
+            return plans, 0, fallback_level, STOP_REQUESTED
+        return (
+            plans,
+            0,
+            fallback_level,
+            f"all {len(ranking.order_M)} candidates rejected; the best for: {validated.reason_M[first]}",
+        )
 
     def _without_samples(
-        self, scene: Scene, snapshot: SensorSnapshot, times: StageTimes, is_stopping: bool
+        self, scene: PerceivedScene, snapshot: SensorSnapshot, times: StageTimes, is_stopping: bool
     ) -> PlanResult:
         """A fallback when the budget has no room for a single denoise step."""
         self.costs.fade()
         ego = snapshot.ego
-        last_F3 = young_plan(self.memory.accepted, ego, self._smoother.time_s_F, self.config)
+        last_F3 = recent_plan(self.memory.accepted, ego, self._smoother.time_s_F, self.config)
         around, time_s_F = self._around_standing(scene), self._smoother.time_s_F
-        plans, rung = descend(None if is_stopping else last_F3, last_F3, ego, around, time_s_F, self.config)
+        plans, fallback_level = select_fallback(
+            None if is_stopping else last_F3, last_F3, ego, around, time_s_F, self.config
+        )
         times.lap("safety")
         nobody = np.zeros((0, len(scene.tracks), self.contract.num_plan_steps, 3))
         return PlanResult(
@@ -240,14 +262,14 @@ class Planner:
             candidates=no_candidates(ego.frame_id, self.contract),
             agents=agents_of(scene, nobody, ego, self.contract),
             chosen=-1,
-            rung=rung,
+            fallback_level=fallback_level,
             reason="no time was left for a denoise step",
-            provenance=self._provenance(snapshot, times, None, rung),
+            provenance=self._provenance(snapshot, times, None, fallback_level),
             bev_probability_KLL=scene.bev_probability_KLL,
         )
 
     def _provenance(
-        self, snapshot: SensorSnapshot, times: StageTimes, futures: Futures | None, rung: FallbackRung
+        self, snapshot: SensorSnapshot, times: StageTimes, futures: JointSamples | None, fallback_level: FallbackLevel
     ) -> Provenance:
         last = self.memory.accepted
         return replace(
@@ -257,7 +279,9 @@ class Planner:
             missing=snapshot.missing,
             num_candidates=0 if futures is None else len(futures.pose_MKT3),
             num_denoise_steps=0 if futures is None else futures.num_steps,
-            plan_age_s=0.0 if last is None or rung != FallbackRung.LAST_PLAN else plan_age_s(last, snapshot.ego),
+            plan_age_s=0.0
+            if last is None or fallback_level != FallbackLevel.LAST_PLAN
+            else plan_age_s(last, snapshot.ego),
             stage_ms=times.stage_ms,
         )
 

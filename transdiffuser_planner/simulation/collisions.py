@@ -120,7 +120,7 @@ def _kind(ego: EgoPose, agents: AgentStates, row: int, vehicle: VehicleModel) ->
         return CollisionKind.STOPPED_AGENT
     dx, dy = agents.x_m_N[row] - ego.x_m, agents.y_m_N[row] - ego.y_m
     along = dx * np.cos(ego.heading_rad) + dy * np.sin(ego.heading_rad)
-    # The centre of an agent behind the rear axle, on a course not across the ego's: it ran into the ego.
+    # The center of an agent behind the rear axle, on a course not across the ego's: it ran into the ego.
     if along < 0.0 and np.cos(agents.heading_rad_N[row] - ego.heading_rad) > 0.5:
         return CollisionKind.REAR
     agent = box_corners(

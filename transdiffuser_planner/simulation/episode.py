@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from transdiffuser_planner.core.errors import SimulationError
-from transdiffuser_planner.core.types import Command, TrafficSignal
+from transdiffuser_planner.core.types import DrivingCommand, TrafficSignal
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.collisions import Collision, DrivableArea, find_collisions, overlapping_agents
 from transdiffuser_planner.simulation.ego.expert import STEP_S, ExpertPath, ExpertTrack, smooth_expert
@@ -119,7 +119,7 @@ class EpisodeStep:
     route_s_m: float
     route_offset_m: float
     progress_m: float
-    command: Command
+    command: DrivingCommand
     speed_limit_mps: float
     signal: TrafficSignal | None
     new_collisions: tuple[Collision, ...] = ()

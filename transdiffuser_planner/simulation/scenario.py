@@ -40,7 +40,7 @@ class Weather:
         fog_density_per_m: Extinction; 0.01 hides half of everything at 70 m.
         darkness: 0 full daylight .. 1 night.
         wetness: 0 dry road .. 1 wet, dark road.
-        ground_tint_rgb: Factors on the colour of ground and vegetation, about 1.
+        ground_tint_rgb: Factors on the color of ground and vegetation, about 1.
         season: 0 lush green .. 1 dry and brown.
     """
 

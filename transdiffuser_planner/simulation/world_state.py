@@ -9,7 +9,7 @@ from transdiffuser_planner.core.agents import AgentStates
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EgoPose:
-    """The ego vehicle in the map frame at base_link (rear axle centre on the ground).
+    """The ego vehicle in the map frame at base_link (rear axle center on the ground).
 
     Attributes:
         x_m, y_m: Position in the map frame.

@@ -11,7 +11,7 @@ import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME
-from transdiffuser_planner.training.engine.devices import Machine
+from transdiffuser_planner.training.engine.devices import Devices
 from transdiffuser_planner.training.engine.stage_weights import weights_path
 from transdiffuser_planner.training.recipe import TrainingConfig
 from transdiffuser_planner.training.run import Run
@@ -62,8 +62,8 @@ def read_ablations(path: Path, recipe: TrainingConfig) -> list[Ablation]:
     return found
 
 
-def prepare_run(ablation: Ablation, encoder: Path, out: Path, machine: Machine) -> Run:
-    """A run that shares another one's trained encoder, normaliser, codebook and cached features.
+def prepare_run(ablation: Ablation, encoder: Path, out: Path, machine: Devices) -> Run:
+    """A run that shares another one's trained encoder, normalizer, codebook and cached features.
 
     Raises:
         ConfigError: The other run has no trained encoder.

@@ -23,7 +23,7 @@ from transdiffuser_planner.data.samples.sample_set import SampleSet, observation
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES, SceneFeatures
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
-from transdiffuser_planner.training.engine.devices import Machine, to_device
+from transdiffuser_planner.training.engine.devices import Devices, to_device
 
 BATCH = 64
 SENSOR_ARRAYS = ("image", "lidar", "camera_valid", "lidar_valid")
@@ -49,7 +49,7 @@ def perceive(
     return features, heads
 
 
-def network_encoder(network: PerceptionNetwork, contract: ModelContract, machine: Machine) -> Encode:
+def network_encoder(network: PerceptionNetwork, contract: ModelContract, machine: Devices) -> Encode:
     """The trained perception, on the machine and in the precision in which it was trained."""
     network = network.eval().to(machine.device)
 

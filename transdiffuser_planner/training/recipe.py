@@ -16,7 +16,7 @@ from transdiffuser_planner.core.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageConfig:
-    """Optimisation of one stage: AdamW with a OneCycle learning rate.
+    """Optimization of one stage: AdamW with a OneCycle learning rate.
 
     Attributes:
         epochs: Passes over the samples; may be a fraction.
@@ -51,17 +51,17 @@ class AugmentationConfig:
 
     Attributes:
         mirror: Left and right swapped (encoder stage only: a mirrored town drives on the other side).
-        colour: Brightness, contrast and colour of the pictures changed.
+        color: Brightness, contrast and color of the pictures changed.
         drop_camera: Each camera; drop_lidar: the cloud.
         drop_history, drop_acceleration: The ego's own past, so that it is not simply continued.
         drop_route, drop_command, drop_signal, drop_speed_limit, drop_tokens: Optional conditions.
         cut_tokens: The action tokens end early.
-        tell_other: What is told, and wanted, is another manoeuvre than the one that was driven, where the road allows one.
+        counterfactual_share: What is told, and wanted, is another maneuver than the one that was driven, where the road allows one.
         drop_agent: Each agent; drop_agent_speed: its speed.
     """
 
     mirror: float = 0.5
-    colour: float = 0.8
+    color: float = 0.8
     drop_camera: float = 0.05
     drop_lidar: float = 0.05
     drop_history: float = 0.6
@@ -72,7 +72,7 @@ class AugmentationConfig:
     drop_speed_limit: float = 0.2
     drop_tokens: float = 0.4
     cut_tokens: float = 0.5
-    tell_other: float = 0.4
+    counterfactual_share: float = 0.4
     drop_agent: float = 0.08
     drop_agent_speed: float = 0.15
 
@@ -84,7 +84,7 @@ class AugmentationConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossWeights:
-    """Weights of the loss terms; bev, centre, box, signal and plan belong to the encoder stage.
+    """Weights of the loss terms; bev, center, box, signal and plan belong to the encoder stage.
 
     Attributes:
         decorrelation: Of the decorrelation loss on one noisy sample of every scene, outside the denoise loop.
@@ -92,7 +92,7 @@ class LossWeights:
     """
 
     bev: float = 1.0
-    centre: float = 1.0
+    center: float = 1.0
     box: float = 0.3
     signal: float = 0.3
     plan: float = 1.0

@@ -1,4 +1,4 @@
-"""A training run: one folder with the recipe, the normaliser, every stage's weights, the feature cache and the log."""
+"""A training run: one folder with the recipe, the normalizer, every stage's weights, the feature cache and the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
 from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
 from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
-from transdiffuser_planner.data.counterfactuals.counterfactual_plans import OtherPlans
+from transdiffuser_planner.data.counterfactuals.counterfactual_plans import CounterfactualPlans
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet
 from transdiffuser_planner.data.samples.targets import fit_normalizer, visible_agents
 from transdiffuser_planner.networks.baselines.ego_status_mlp import StatusMlp
@@ -34,7 +34,7 @@ from transdiffuser_planner.runtime.inference.baseline_model import BASELINES, EG
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.batches.loader import MakeBatch, ShuffledBatches
-from transdiffuser_planner.training.engine.devices import Machine, first_process_first
+from transdiffuser_planner.training.engine.devices import Devices, first_process_first
 from transdiffuser_planner.training.engine.pretrained import Pretrained
 from transdiffuser_planner.training.engine.stage_weights import finished_weights, load_into, was_begun
 from transdiffuser_planner.training.engine.trainer import StageTrainer
@@ -65,10 +65,10 @@ class Run:
     network: NetworkConfig
     contract: ModelContract
     model: OnnxBackend | None = None
-    machine: Machine = field(default_factory=Machine.choose)
+    machine: Devices = field(default_factory=Devices.choose)
 
     @staticmethod
-    def create(folder: Path, config: TrainingConfig, model: Path | None = None, machine: Machine | None = None) -> Run:
+    def create(folder: Path, config: TrainingConfig, model: Path | None = None, machine: Devices | None = None) -> Run:
         """Start a run, or open it again with the same recipe.
 
         Raises:
@@ -85,7 +85,7 @@ class Run:
         backend = None if model is None else OnnxBackend(load_manifest(model), "cpu", torch.get_num_threads())
         contract = _contract(config) if backend is None else backend.manifest.contract
         network = replace(named_config(config.network), joint=config.joint_agents)
-        machine = machine or Machine.choose()
+        machine = machine or Devices.choose()
         return Run(folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine)
 
     @staticmethod
@@ -107,7 +107,7 @@ class Run:
         return NoiseSchedule.cosine(self.contract.num_denoise_steps)
 
     def normalizer(self, samples: SampleSet | None = None) -> PlanNormalizer:
-        """The model's normaliser if there is one, else the run's, fitted to the training samples the first time.
+        """The model's normalizer if there is one, else the run's, fitted to the training samples the first time.
 
         Raises:
             TrainingError: There is none yet and no samples were given.
@@ -209,20 +209,20 @@ class Run:
             new = grow_from(network, finished_weights(start, decoder_stage.STAGE))
             print(f"decoder starts from {start}; trained: {', '.join(new) or 'all of it'}")
         with first_process_first():
-            motion = decoder_stage.MotionSet(samples, self.codebook(samples), self.other_plans(samples))
+            motion = decoder_stage.DecoderSamples(samples, self.codebook(samples), self.other_plans(samples))
         make = decoder_stage.batch_maker(motion, cache, contract, normalizer, config)
         trainer = self._trainer(decoder_stage.STAGE, network, config.decoder, make, len(samples))
-        unseen = decoder_stage.MotionSet(validation)
+        unseen = decoder_stage.DecoderSamples(validation)
         validate = partial(decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, SAMPLING_LIMIT)
         losses = partial(decoder_stage.losses, config.loss, config.decoder.samples_per_scene, schedule)
         trainer.fit(losses, validate, 2 * trainer.batches.steps_per_epoch)
 
-    def other_plans(self, samples: SampleSet) -> OtherPlans | None:
+    def other_plans(self, samples: SampleSet) -> CounterfactualPlans | None:
         """What could have been driven instead, if the recipe wants it told."""
         codebook = self.codebook(samples)
-        if codebook is None or self.config.augmentation.tell_other == 0.0:
+        if codebook is None or self.config.augmentation.counterfactual_share == 0.0:
             return None
-        return OtherPlans.cached(self.folder / "features", samples, codebook, self.contract, self.config.seed)
+        return CounterfactualPlans.cached(self.folder / "features", samples, codebook, self.contract, self.config.seed)
 
     def train_joint(self, samples: SampleSet, validation: SampleSet) -> None:
         """Stage 3, optional: both networks, from the weights of stages 1 and 2."""
@@ -261,7 +261,7 @@ class Run:
     def train_baselines(self, samples: SampleSet) -> None:
         """All baselines, one after the other; ``baselines.json`` says on what."""
         config, contract, normalizer = self.config, self.contract, self.normalizer()
-        motion = decoder_stage.MotionSet(samples)
+        motion = decoder_stage.DecoderSamples(samples)
         for name in BASELINES:
             torch.manual_seed(config.seed + 2)
             network = self.baseline_network(name)

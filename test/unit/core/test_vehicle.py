@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from vehicles import KART, LORRY
+from vehicles import KART, Truck
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
@@ -33,7 +33,7 @@ def test_a_file_without_the_section_has_the_default_car(tmp_path: Path) -> None:
     assert Rig.load(tmp_path / "rig.yaml").vehicle == VehicleModel()
 
 
-@pytest.mark.parametrize("vehicle", [LORRY, KART])
+@pytest.mark.parametrize("vehicle", [Truck, KART])
 def test_a_written_vehicle_is_the_one_that_is_read(tmp_path: Path, vehicle: VehicleModel) -> None:
     assert Rig.load(rig_with(tmp_path, vehicle.to_dict())).vehicle == vehicle
 

@@ -8,7 +8,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.doctor import message_arrival, message_content
 from transdiffuser_planner.doctor.findings import Level
-from transdiffuser_planner.doctor.topic_statistics import Heard
+from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.definitions import make_message as make
 from transdiffuser_planner.messages.topic_map import PARAMS
@@ -17,10 +17,10 @@ RIG = Rig.load(PARAMS / "rigs/carla.yaml")
 NOW = 1_700_000_000 * 10**9
 
 
-def heard(name, *, hz=10.0, count=30, age_s=0.02, needed=True, messages=(), num_bytes=100, kind="k"):
+def topic_statistics(name, *, hz=10.0, count=30, age_s=0.02, needed=True, messages=(), num_bytes=100, kind="k"):
     times = [i / hz for i in range(count)]
     now = [NOW + round(t * 1e9) for t in times]
-    return Heard(name=name, topic=f"/{name.replace(' ', '/')}", type_name=kind, needed=needed, arrived_s=times, now_ns=now,
+    return TopicStatistics(name=name, topic=f"/{name.replace(' ', '/')}", type_name=kind, needed=needed, arrived_s=times, now_ns=now,
                  stamp_ns=[t - round(age_s * 1e9) for t in now], num_bytes=num_bytes, messages=list(messages))  # fmt: skip
 
 
@@ -32,13 +32,16 @@ def judged(*items, plain_udp=False):
 
 def test_inputs_at_the_planning_rate_are_fine():
     found = judged(
-        heard("lidar"), heard("odometry", hz=50.0, count=150), heard("camera rgb_left"), heard("route", count=1)
+        topic_statistics("lidar"),
+        topic_statistics("odometry", hz=50.0, count=150),
+        topic_statistics("camera rgb_left"),
+        topic_statistics("route", count=1),
     )
     assert {f.level for f in found} == {Level.OK} and len(found) == 4
 
 
 def test_rates_follow_the_planners_clock_when_a_simulator_is_slow():
-    item = heard("lidar")
+    item = topic_statistics("lidar")
     item.arrived_s = [2.0 * t for t in item.arrived_s]
     assert item.rate_hz == pytest.approx(10.0)
     item.now_ns = [NOW] * 30  # no clock message came
@@ -48,17 +51,17 @@ def test_rates_follow_the_planners_clock_when_a_simulator_is_slow():
 @pytest.mark.parametrize(
     ("item", "level", "expected"),
     [
-        (heard("lidar", count=0), Level.ERROR, "nothing arrived in 3 s"),
-        (heard("camera rgb_left", count=0, needed=False), Level.WARN, "nothing arrived in 3 s"),
-        (heard("route", count=0, needed=False), Level.WARN, "nothing arrived"),
-        (heard("lidar", hz=5.0), Level.WARN, "5.0 Hz, planning_rate_hz is 10"),
-        (heard("lidar", hz=1.0, count=3), Level.ERROR, "max_sensor_age_s (0.5 s) runs out"),
-        (heard("lidar", count=1), Level.ERROR, "1 message in 3 s"),
-        (heard("odometry", hz=4.0), Level.ERROR, "max_odometry_age_s (0.2 s) runs out"),
-        (heard("lidar", age_s=0.8), Level.ERROR, "0.80 s old when it arrives"),
-        (heard("lidar", age_s=-0.3), Level.WARN, "0.30 s in the future"),
-        (heard("camera rgb_left", age_s=1.7e9 - 5.0, needed=False), Level.WARN, "hours behind"),
-        (heard("command", age_s=2.0, needed=False), Level.WARN, "limit is 1 s"),
+        (topic_statistics("lidar", count=0), Level.ERROR, "nothing arrived in 3 s"),
+        (topic_statistics("camera rgb_left", count=0, needed=False), Level.WARN, "nothing arrived in 3 s"),
+        (topic_statistics("route", count=0, needed=False), Level.WARN, "nothing arrived"),
+        (topic_statistics("lidar", hz=5.0), Level.WARN, "5.0 Hz, planning_rate_hz is 10"),
+        (topic_statistics("lidar", hz=1.0, count=3), Level.ERROR, "max_sensor_age_s (0.5 s) runs out"),
+        (topic_statistics("lidar", count=1), Level.ERROR, "1 message in 3 s"),
+        (topic_statistics("odometry", hz=4.0), Level.ERROR, "max_odometry_age_s (0.2 s) runs out"),
+        (topic_statistics("lidar", age_s=0.8), Level.ERROR, "0.80 s old when it arrives"),
+        (topic_statistics("lidar", age_s=-0.3), Level.WARN, "0.30 s in the future"),
+        (topic_statistics("camera rgb_left", age_s=1.7e9 - 5.0, needed=False), Level.WARN, "hours behind"),
+        (topic_statistics("command", age_s=2.0, needed=False), Level.WARN, "limit is 1 s"),
     ],
 )  # fmt: skip
 def test_missing_slow_old_and_foreign_clock_inputs_are_reported(item, level, expected):
@@ -67,10 +70,10 @@ def test_missing_slow_old_and_foreign_clock_inputs_are_reported(item, level, exp
 
 
 def test_zero_stamps_and_out_of_order_stamps_are_distinguished():
-    unset = heard("lidar")
+    unset = topic_statistics("lidar")
     unset.stamp_ns = [0] * 30
     assert "every stamp is 0" in judged(unset)[0].text
-    mixed = heard("lidar")
+    mixed = topic_statistics("lidar")
     mixed.stamp_ns[5], mixed.stamp_ns[6] = mixed.stamp_ns[6], mixed.stamp_ns[5]
     mixed.stamp_ns[9] = mixed.stamp_ns[10]
     assert "1 stamps run backwards, 1 are repeated" in judged(mixed)[0].text
@@ -78,14 +81,16 @@ def test_zero_stamps_and_out_of_order_stamps_are_distinguished():
 
 def test_sensors_must_use_the_odometrys_clock_and_tai_is_recognized():
     found = [
-        f for f in judged(heard("odometry", age_s=0.0, hz=20), heard("lidar", age_s=-37.01)) if "odometry's" in f.text
+        f
+        for f in judged(topic_statistics("odometry", age_s=0.0, hz=20), topic_statistics("lidar", age_s=-37.01))
+        if "odometry's" in f.text
     ]
     assert found[0].level == Level.ERROR and "37.01 s newer" in found[0].text and "TAI instead of UTC?" in found[0].text
 
 
 def test_large_messages_over_plain_udp_give_a_hint():
-    assert not any("UDP" in f.text for f in judged(heard("lidar", num_bytes=2_000_000)))
-    found = judged(heard("lidar", num_bytes=2_000_000), plain_udp=True)
+    assert not any("UDP" in f.text for f in judged(topic_statistics("lidar", num_bytes=2_000_000)))
+    found = judged(topic_statistics("lidar", num_bytes=2_000_000), plain_udp=True)
     assert any("2.0 MB a message over plain UDP" in f.text and "LARGE_DATA" in f.remedy for f in found)
 
 
@@ -103,14 +108,14 @@ def ground(height_m=-1.9, count=3000):
 
 def test_a_point_cloud_is_checked_for_fields_number_of_points_and_ground():
     cloud = encode_inputs.point_cloud(make, NOW, "lidar", ground())
-    assert [f.level for f in contents(heard("lidar", messages=[cloud]))] == [Level.OK]
+    assert [f.level for f in contents(topic_statistics("lidar", messages=[cloud]))] == [Level.OK]
     low = encode_inputs.point_cloud(make, NOW, "lidar", ground(-0.6))
-    assert "lies at +1.3 m" in contents(heard("lidar", messages=[low]))[-1].text
+    assert "lies at +1.3 m" in contents(topic_statistics("lidar", messages=[low]))[-1].text
     few = encode_inputs.point_cloud(make, NOW, "lidar", ground(count=40))
-    assert "40 usable points of 40" in contents(heard("lidar", messages=[few]))[0].text
+    assert "40 usable points of 40" in contents(topic_statistics("lidar", messages=[few]))[0].text
     flat = encode_inputs.point_cloud(make, NOW, "lidar", ground())
     flat.fields = flat.fields[:2]
-    assert contents(heard("lidar", messages=[flat]))[0].level == Level.ERROR
+    assert contents(topic_statistics("lidar", messages=[flat]))[0].level == Level.ERROR
 
 
 def camera_pair(spoil_info=None, spoil_picture=None):
@@ -121,7 +126,10 @@ def camera_pair(spoil_info=None, spoil_picture=None):
         spoil_info(info)
     if spoil_picture:
         spoil_picture(picture)
-    return [heard(f"camera {camera.name}", messages=[picture]), heard(f"camera_info {camera.name}", messages=[info])]
+    return [
+        topic_statistics(f"camera {camera.name}", messages=[picture]),
+        topic_statistics(f"camera_info {camera.name}", messages=[info]),
+    ]
 
 
 def _set(**fields):
@@ -150,7 +158,9 @@ def odometry(vx=6.0, frame="map", child="base_link", moved_mps=6.0, count=20):
         )
         for i in range(count)
     ]
-    return heard("odometry", count=count, messages=[encode_inputs.odometry(make, state, child) for state in states])
+    return topic_statistics(
+        "odometry", count=count, messages=[encode_inputs.odometry(make, state, child) for state in states]
+    )
 
 
 def test_odometry_is_checked_for_frames_and_consistent_motion():
@@ -166,10 +176,10 @@ def test_odometry_is_checked_for_frames_and_consistent_motion():
 
 
 def test_a_route_in_another_frame_and_bad_optional_inputs_are_reported():
-    route = heard("route", needed=False, messages=[encode_inputs.path(make, NOW, "odom", np.zeros((3, 3)))])
+    route = topic_statistics("route", needed=False, messages=[encode_inputs.path(make, NOW, "odom", np.zeros((3, 3)))])
     assert any("in frame 'odom', odometry in 'map'" in f.text for f in contents(route, odometry()))
-    limit = heard("speed_limit", needed=False, messages=[encode_inputs.float32(make, 0.0)])
-    command = heard("command", needed=False, messages=[encode_inputs.driving_command(make, NOW, 9)])
+    limit = topic_statistics("speed_limit", needed=False, messages=[encode_inputs.float32(make, 0.0)])
+    command = topic_statistics("command", needed=False, messages=[encode_inputs.driving_command(make, NOW, 9)])
     assert [f.level for f in contents(limit, command)] == [Level.WARN, Level.WARN]
 
 

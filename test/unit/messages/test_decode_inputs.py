@@ -51,7 +51,7 @@ LAYOUTS = {
         [("ring", "u2", 0), ("x", "f8", 2), ("y", "f8", 10), ("z", "f8", 18), ("intensity", "u2", 26), 32],
         {"order": ">"},
     ),
-    "Ouster, organised": (
+    "Ouster, organized": (
         [
             *PLAIN[:3],
             ("intensity", "f4", 16),
@@ -64,9 +64,9 @@ LAYOUTS = {
         ],
         {"height": 4},
     ),
-    "organised in one column": (PLAIN, {"height": 12}),
-    "organised, big endian, rows padded": (PLAIN, {"height": 2, "row_padding": 5, "order": ">"}),
-    "organised, rows padded": (PLAIN, {"height": 3, "row_padding": 7}),
+    "organized in one column": (PLAIN, {"height": 12}),
+    "organized, big endian, rows padded": (PLAIN, {"height": 2, "row_padding": 5, "order": ">"}),
+    "organized, rows padded": (PLAIN, {"height": 3, "row_padding": 7}),
     "Autoware's 10-byte tail": (
         [*PLAIN[:3], ("intensity", "u1", 12), ("return_type", "u1", 13), ("channel", "u2", 14), 16],
         {},
@@ -138,7 +138,7 @@ def test_compressed_images_are_decoded(format_, lossless):
 
 
 RGB = np.random.default_rng(8).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-GREY = np.repeat(RGB[..., :1], 3, axis=2)
+Gray = np.repeat(RGB[..., :1], 3, axis=2)
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ GREY = np.repeat(RGB[..., :1], 3, axis=2)
     [
         ("RGB", "png", RGB),
         ("RGBA", "png", RGB),
-        ("L", "png", GREY),
-        ("LA", "png", GREY),
+        ("L", "png", Gray),
+        ("LA", "png", Gray),
         ("RGB", "rgb8; png compressed bgr8", RGB),  # as image_transport writes it; the file itself declares its format
         ("RGB", "", RGB),
     ],
 )
 def test_a_png_of_any_8_bit_color_type_is_decoded_without_loss(mode, format_, expected):
-    picture = Image.fromarray(RGB) if mode.startswith("RGB") else Image.fromarray(GREY[..., 0])
+    picture = Image.fromarray(RGB) if mode.startswith("RGB") else Image.fromarray(Gray[..., 0])
     buffer = io.BytesIO()
     picture.convert(mode).save(buffer, "PNG")
     data = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
@@ -190,5 +190,5 @@ def test_a_raw_image_of_any_encoding_is_decoded_without_its_row_padding(encoding
     rows = np.pad(np.ascontiguousarray(pixels).reshape(height, -1), ((0, 0), (0, padding)), constant_values=7)
     message = make_message("sensor_msgs/msg/Image", header=HEADER, height=height, width=width, encoding=encoding,
                            is_bigendian=0, step=rows.shape[1], data=rows.reshape(-1))  # fmt: skip
-    expected = GREY if pixels.shape[2] == 1 else RGB
+    expected = Gray if pixels.shape[2] == 1 else RGB
     np.testing.assert_array_equal(decode_inputs.image(message, "front").rgb_HW3, expected)

@@ -21,7 +21,7 @@ from transdiffuser_planner.messages.input_registry import (
     mapped_inputs,
     private_topics,
 )
-from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
 from transdiffuser_planner.messages.topic_matching import choose
 from transdiffuser_planner.ros.remapping import as_ros_arguments, planner_remappings
@@ -87,7 +87,7 @@ def test_the_node_subscribes_to_every_type_of_every_input(monkeypatch) -> None:
 
 
 def test_the_feeder_decodes_every_input_and_refuses_what_is_empty() -> None:
-    feeder = MessageFeeder(VEHICLE, SnapshotAssembler(RIG, PlannerConfig()))
+    feeder = InputRouter(VEHICLE, SnapshotAssembler(RIG, PlannerConfig()))
     for spec, camera, topic in mapped_inputs(VEHICLE):
         reason = feeder.feed(topic, 0, SimpleNamespace(__msgtype__="empty"))
         assert reason is not None and topic in reason, f"{spec.title(camera)} is ignored"

@@ -28,7 +28,7 @@ def test_all_presets_of_the_issue_exist():
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_a_bag_of_a_known_source_is_recognised(name):
+def test_a_bag_of_a_known_source_is_recognized(name):
     choice = choose(topics_of(name) | {"/rosout": "rcl_interfaces/msg/Log"}, "bag x")
     assert choice.name == name and choice.rig == Rig.load(preset_files(name)[1])
 
@@ -40,7 +40,7 @@ def test_cameras_of_a_preset_are_those_of_its_rig(name):
     assert set(topics.images) == set(topics.camera_infos) == names
 
 
-def test_another_role_name_of_carla_is_recognised():
+def test_another_role_name_of_carla_is_recognized():
     held = {topic.replace("/ego_vehicle/", "/robo/"): kind for topic, kind in topics_of("carla").items()}
     choice = choose(held, "bag x")
     assert choice.topics.odometry == "/carla/robo/odometry" and choice.topics.objects == "/carla/objects"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from vehicles import KART, LORRY
+from vehicles import KART, Truck
 
 from transdiffuser_planner.core.types import Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
@@ -16,7 +16,7 @@ PLAN = Trajectory(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("vehicle", [LORRY, EGO_VEHICLE, KART])
+@pytest.mark.parametrize("vehicle", [Truck, EGO_VEHICLE, KART])
 def test_front_wheels_turn_as_the_wheelbase_asks(vehicle: VehicleModel) -> None:
     points = encode_outputs.trajectory(make_message, PLAN, vehicle).points
     angles = [point.front_wheel_angle_rad for point in points]

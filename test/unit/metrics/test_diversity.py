@@ -6,7 +6,7 @@ from scoring_scenes import straight_plan
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.metrics.displacement import displacement_table, final_displacement_at_m, miss_rate
-from transdiffuser_planner.metrics.diversity import diversity, jitter_m
+from transdiffuser_planner.metrics.diversity import diversity, plan_deviation_m
 
 TIMES = np.arange(1, 9) * 0.5
 
@@ -42,7 +42,7 @@ def test_jitter_is_the_mean_distance_where_both_are_known() -> None:
     plan = straight_plan(5.0)[0, :, :2]
     before = plan + np.asarray([0.0, 0.5])
     before[0] = np.nan
-    assert jitter_m(plan, before) == pytest.approx(0.5)
+    assert plan_deviation_m(plan, before) == pytest.approx(0.5)
 
 
 def test_displacement_is_taken_at_the_given_time() -> None:

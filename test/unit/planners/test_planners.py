@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("libsumo")
 
-from vehicles import KART, LORRY
+from vehicles import KART, Truck
 
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.core.types import Command, EgoState, NotReady, SignalState, TrafficSignal, Trajectory
+from transdiffuser_planner.core.types import DrivingCommand, EgoState, NotReady, SignalState, TrafficSignal, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.planners.constant_velocity import ConstantVelocity
 from transdiffuser_planner.planners.idm import IdmPlanner, acceleration, agents_on_route, must_stop
@@ -30,7 +30,7 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
     PlannerInput,
     trajectory_of,
 )
-from transdiffuser_planner.simulation.rollout.rollout import LiveDrive
+from transdiffuser_planner.simulation.rollout.rollout import Rollout
 from transdiffuser_planner.simulation.scenario import Scenario, draw_scenario
 from transdiffuser_planner.simulation.world_state import EgoPose, WorldState
 
@@ -59,7 +59,7 @@ def instant(speed_mps: float, others: AgentStates | None = None, signal: Traffic
     world = WorldState(stamp_ns=0, ego=pose, agents=others or AgentStates.empty("map"))
     step = EpisodeStep(
         world=world, vehicle=state_from_pose(pose, EGO_VEHICLE), route_s_m=50.0, route_offset_m=0.0, progress_m=0.0,
-        command=Command.STRAIGHT, speed_limit_mps=10.0, signal=signal,
+        command=DrivingCommand.STRAIGHT, speed_limit_mps=10.0, signal=signal,
     )  # fmt: skip
     ego = EgoState(stamp_ns=0, frame_id="map", x_m=50.0, y_m=0.0, heading_rad=0.0, vx_mps=speed_mps)
     return PlannerInput(step=step, ego=ego, snapshot=None)
@@ -101,7 +101,7 @@ def test_agents_on_the_route_are_known_by_their_rear_and_their_speed_along_it() 
 
 def test_a_wide_vehicle_follows_what_a_narrow_one_passes() -> None:
     near_edge = someone(80.0, y_m=2.2, speed_mps=4.0)
-    assert len(agents_on_route(route(), 53.9, near_edge, LORRY).rear_m_L) == 1
+    assert len(agents_on_route(route(), 53.9, near_edge, Truck).rear_m_L) == 1
     assert len(agents_on_route(route(), 53.9, near_edge, KART).rear_m_L) == 0
 
 
@@ -130,7 +130,7 @@ def test_the_experts_drive_is_the_same_from_the_cache_and_can_be_followed(tmp_pa
     next(tmp_path.glob("*.npz")).write_bytes(b"broken")
     assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == driven
     rig, config = suite_rig(), suite_config(make_specs(["log-future"])[0][0])
-    with LiveDrive(SCENARIO, ExpertPlanner(), rig, config) as live:
+    with Rollout(SCENARIO, ExpertPlanner(), rig, config) as live:
         *_, last = live.cycles()
     end = driven.poses[len(driven.poses) - 1]
     assert np.hypot(last.step.world.ego.x_m - end.x_m, last.step.world.ego.y_m - end.y_m) < 1.0
@@ -139,7 +139,7 @@ def test_the_experts_drive_is_the_same_from_the_cache_and_can_be_followed(tmp_pa
 
 def test_pdm_closed_plans_in_the_simulators_world() -> None:
     planner = PdmClosedPlanner()
-    with LiveDrive(SCENARIO, planner, suite_rig(), PlannerConfig(num_threads=1)) as live:
+    with Rollout(SCENARIO, planner, suite_rig(), PlannerConfig(num_threads=1)) as live:
         plans = []
         for cycle in live.cycles():
             plans.append(cycle.outcome)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import ContractError
-from transdiffuser_planner.planning.action_codebook import ActionCodebook, follow, segments_between
+from transdiffuser_planner.planning.action_codebook import ActionCodebook, integrate_segments, segments_between
 
 GRID = np.stack(np.meshgrid(np.arange(0.0, 8.1, 0.5), np.linspace(-0.5, 0.5, 5), np.linspace(-0.4, 0.4, 3)), axis=-1)
 BOOK = ActionCodebook(segment_C3=GRID.reshape(-1, 3), interval_s=0.5)
@@ -24,8 +24,8 @@ def test_the_path_of_tokens_is_encoded_into_tokens_with_that_path(tokens: list[i
 
 def test_segments_are_the_motion_in_the_frame_before() -> None:
     half_turn = np.asarray([[1.0, 0.0, np.pi], [1.0, 0.0, 0.0]])
-    np.testing.assert_allclose(follow(half_turn), [[1.0, 0.0, np.pi], [0.0, 0.0, np.pi]], atol=1e-12)
-    poses = np.concatenate([np.zeros((1, 3)), follow(half_turn)])
+    np.testing.assert_allclose(integrate_segments(half_turn), [[1.0, 0.0, np.pi], [0.0, 0.0, np.pi]], atol=1e-12)
+    poses = np.concatenate([np.zeros((1, 3)), integrate_segments(half_turn)])
     np.testing.assert_allclose(segments_between(poses), half_turn, atol=1e-12)
 
 

@@ -25,7 +25,7 @@ def brief(short_bag, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def other_model(tmp_path_factory):
-    """The shipped model with plans a tenth shorter: its normaliser is changed, and the manifest with it."""
+    """The shipped model with plans a tenth shorter: its normalizer is changed, and the manifest with it."""
     import hashlib
 
     folder = tmp_path_factory.mktemp("models") / "shorter"

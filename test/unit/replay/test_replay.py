@@ -16,7 +16,7 @@ from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.messages import decode_outputs
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
-from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_faults
+from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_violations
 from transdiffuser_planner.replay.drive_check import DriveTester, Expectations, Setup
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
@@ -76,14 +76,16 @@ def test_checks_find_a_plan_that_jumps_and_one_that_starts_elsewhere():
         return Trajectory(stamp_ns=0, frame_id="map", time_s_T=times, x_m_T=x_m, y_m_T=zero, heading_rad_T=zero,
                           speed_mps_T=np.full(41, 5.0), accel_mps2_T=zero, curvature_per_m_T=zero)  # fmt: skip
 
-    assert trajectory_faults(straight(5.0 * times), ego, PlannerConfig()) == ()
-    assert "does not start at the ego's pose" in trajectory_faults(straight(5.0 * times + 1.0), ego, PlannerConfig())
+    assert trajectory_violations(straight(5.0 * times), ego, PlannerConfig()) == ()
+    assert "does not start at the ego's pose" in trajectory_violations(
+        straight(5.0 * times + 1.0), ego, PlannerConfig()
+    )
     jumping = 5.0 * times + np.where(times > 2.0, 3.0, 0.0)
-    assert "jumps farther than its speed" in trajectory_faults(straight(jumping), ego, PlannerConfig())
-    assert trajectory_faults(straight(np.full(41, np.nan)), ego, PlannerConfig()) == ("not finite",)
+    assert "jumps farther than its speed" in trajectory_violations(straight(jumping), ego, PlannerConfig())
+    assert trajectory_violations(straight(np.full(41, np.nan)), ego, PlannerConfig()) == ("not finite",)
 
 
-def test_a_real_drive_is_recognised_and_gives_finite_and_feasible_plans_with_one_camera():
+def test_a_real_drive_is_recognized_and_gives_finite_and_feasible_plans_with_one_camera():
     path = os.environ.get("TRANSDIFFUSER_KITTI_BAG", "")
     if not Path(path).is_dir() or not path:
         pytest.skip("TRANSDIFFUSER_KITTI_BAG does not name a bag of a real drive")

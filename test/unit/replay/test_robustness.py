@@ -11,7 +11,7 @@ from replay_bags import CAMERAS, RIG, TOPICS, as_it_is, encoded, rewritten
 
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import RecordingError
-from transdiffuser_planner.core.types import FallbackRung
+from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.messages import decode_outputs
 from transdiffuser_planner.messages.definitions import make_message
@@ -251,7 +251,7 @@ def test_a_time_without_any_sensor_shows_as_the_longest_gap(short_bag, planner, 
     assert 1.0 < result.drive.longest_gap[1] < 1.6
     silent = [cycle for cycle in result.drive.cycles if not cycle.has_frame]
     assert 14 <= len(silent) <= 18 and all("no new sensor frame for" in cycle.reason for cycle in silent)
-    assert all(cycle.fallback != FallbackRung.NONE for cycle in silent)
+    assert all(cycle.fallback != FallbackLevel.NONE for cycle in silent)
 
 
 def test_what_the_node_publishes_without_lidar_is_written_and_reported(short_bag, planner, tmp_path):
@@ -262,7 +262,10 @@ def test_what_the_node_publishes_without_lidar_is_written_and_reported(short_bag
     num_fallbacks = sum(result.fallbacks.values())
     assert 7 <= result.num_plans <= 9 and num_fallbacks >= 15 and not result.not_ready and not result.faults
     assert all("lidar is missing" in reason for reason in result.fallbacks)
-    assert result.rungs[FallbackRung.NONE] <= result.num_plans and result.rungs[FallbackRung.COMFORT_STOP] > 5
+    assert (
+        result.fallback_levels[FallbackLevel.NONE] <= result.num_plans
+        and result.fallback_levels[FallbackLevel.COMFORTABLE_STOP] > 5
+    )
     assert result.figures.totals["num_fallbacks"] == num_fallbacks
     assert any(reason.startswith("no plan, comfort stop published: lidar") for reason in result.figures.left_out)
     with BagReader(out) as reader:

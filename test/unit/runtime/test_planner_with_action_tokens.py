@@ -7,7 +7,7 @@ import pytest
 from straight_drive import RIG, snapshot
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.core.types import InstructedPath
+from transdiffuser_planner.core.types import ActionTokenPath
 from transdiffuser_planner.planning import action_codebook
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
@@ -38,7 +38,7 @@ def _planned(path_T3: np.ndarray | None, **changes: object) -> np.ndarray:
     if path_T3 is not None:
         assert planner.codebook is not None
         pose_S3 = planner.codebook.decode(planner.codebook.encode(path_T3[None]))[0]
-        seen = replace(seen, instructed=InstructedPath(stamp_ns=seen.stamp_ns, pose_S3=pose_S3, interval_s=0.5))
+        seen = replace(seen, instructed=ActionTokenPath(stamp_ns=seen.stamp_ns, pose_S3=pose_S3, interval_s=0.5))
     candidates = planner.plan(seen).candidates
     return np.asarray(candidates.pose_MT3[:, -1, :2] - [seen.ego.x_m, seen.ego.y_m])
 
@@ -53,7 +53,7 @@ def test_most_candidates_end_where_they_are_told_to(asked: np.ndarray) -> None:
 def test_what_is_told_is_a_condition_of_the_decoder_too() -> None:
     """Also where samples are not drawn."""
     asked = _turn(1.0)
-    told, untold = _planned(asked, token_pull=0.0), _planned(None, token_pull=0.0)
+    told, untold = _planned(asked, token_guidance_weight=0.0), _planned(None, token_guidance_weight=0.0)
     assert np.median(told[:, 1]) > np.median(untold[:, 1]) + 2.0
 
 
@@ -63,6 +63,6 @@ def test_the_path_of_action_tokens_is_joined_once_per_cycle(monkeypatch: pytest.
     monkeypatch.setattr(action_codebook, "moved", lambda *poses: calls.append(1) or original(*poses))
     planner = Planner.load(MODEL, RIG, PlannerConfig(num_threads=1, num_candidates=4, num_denoise_steps=1))
     seen = snapshot(FRAME, speed_mps=SPEED_MPS)
-    path = InstructedPath(stamp_ns=seen.stamp_ns, pose_S3=_turn(1.0), interval_s=0.5)
+    path = ActionTokenPath(stamp_ns=seen.stamp_ns, pose_S3=_turn(1.0), interval_s=0.5)
     planner.plan(replace(seen, instructed=path))
     assert len(calls) == planner.contract.num_plan_steps

@@ -119,14 +119,14 @@ def test_lidar_sees_a_lorry_ahead_and_cameras_show_it() -> None:
         )
         return suite.render(WorldState(stamp_ns=0, ego=ego, agents=agents))
 
-    empty, lorry = frame(None), frame(15.0)
-    assert {name: image.shape for name, image in lorry.images.items()} == {
+    empty, truck = frame(None), frame(15.0)
+    assert {name: image.shape for name, image in truck.images.items()} == {
         "rgb_left": (128, 136, 3), "rgb_front": (128, 240, 3), "rgb_right": (128, 136, 3)
     }  # fmt: skip
-    changed = (lorry.images["rgb_front"] != empty.images["rgb_front"]).any(axis=2)
+    changed = (truck.images["rgb_front"] != empty.images["rgb_front"]).any(axis=2)
     assert changed[:, 100:140].mean() > 0.2 and not changed[:40, :20].any()
-    rear_m = 15.0 - 4.0 - 1.2  # the lorry's rear in the LiDAR's frame, mounted 1.2 m ahead of base_link
-    points = lorry.lidar_N4
+    rear_m = 15.0 - 4.0 - 1.2  # the truck's rear in the LiDAR's frame, mounted 1.2 m ahead of base_link
+    points = truck.lidar_N4
     hits = (np.abs(points[:, 1]) < 1.0) & (np.abs(points[:, 0] - rear_m) < 0.2) & (points[:, 2] > -1.3)
     assert hits.sum() > 30
 

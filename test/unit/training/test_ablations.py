@@ -20,7 +20,7 @@ from transdiffuser_planner.networks.losses import decorrelation_loss  # noqa: E4
 from transdiffuser_planner.networks.network_config import tiny_config  # noqa: E402
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule  # noqa: E402
 from transdiffuser_planner.training.ablations import prepare_run, read_ablations  # noqa: E402
-from transdiffuser_planner.training.engine.devices import Machine  # noqa: E402
+from transdiffuser_planner.training.engine.devices import Devices  # noqa: E402
 from transdiffuser_planner.training.export.model_folder import export_model, random_observation  # noqa: E402
 from transdiffuser_planner.training.export.random_model import random_network, unit_normalizer  # noqa: E402
 from transdiffuser_planner.training.recipe import LossWeights, StageConfig, TrainingConfig  # noqa: E402
@@ -64,7 +64,7 @@ def test_wrong_rows_are_named(tmp_path: Path, text: str, said: str) -> None:
 
 def test_a_row_trains_on_the_encoder_of_another_run(tmp_path: Path, samples_folder: Path) -> None:
     samples, held_out = (SampleSet.open(samples_folder / name, TINY) for name in ("train", "validation"))
-    machine = Machine(precision="fp32")
+    machine = Devices(precision="fp32")
     base = Run.create(tmp_path / "base", TrainingConfig(encoder=SHORT, decoder=SHORT), machine=machine)
     base.train_encoder(samples, held_out)
     base.train_decoder(samples, held_out)

@@ -19,7 +19,7 @@ from transdiffuser_planner.core.contract import TINY  # noqa: E402
 from transdiffuser_planner.core.errors import ConfigError  # noqa: E402
 from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
 from transdiffuser_planner.training.batches.loader import ShuffledBatches  # noqa: E402
-from transdiffuser_planner.training.engine.devices import Machine  # noqa: E402
+from transdiffuser_planner.training.engine.devices import Devices  # noqa: E402
 from transdiffuser_planner.training.engine.stage_weights import finished_weights  # noqa: E402
 from transdiffuser_planner.training.recipe import StageConfig, TrainingConfig  # noqa: E402
 from transdiffuser_planner.training.run import Run  # noqa: E402
@@ -29,7 +29,7 @@ from transdiffuser_planner.training.stages import joint as joint_stage  # noqa: 
 
 SHORT = StageConfig(epochs=0.2, batch_size=4, samples_per_scene=2)
 RECIPE = TrainingConfig(encoder=SHORT, decoder=SHORT, joint=replace(SHORT, learning_rate=1e-4), baselines=SHORT)
-FP32, BF16 = Machine(precision="fp32"), Machine(precision="bf16")
+FP32, BF16 = Devices(precision="fp32"), Devices(precision="bf16")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def first_batch(make) -> dict[str, "torch.Tensor"]:  # type: ignore[no-untyped-d
     return make(np.arange(4), np.random.default_rng(1))  # type: ignore[no-any-return]
 
 
-def total(machine: Machine, network, losses, batch) -> float:  # type: ignore[no-untyped-def]
+def total(machine: Devices, network, losses, batch) -> float:  # type: ignore[no-untyped-def]
     """The loss as a training step computes it, with the same noise and without dropout."""
     torch.manual_seed(5)
     with torch.no_grad(), machine.autocast():
@@ -69,7 +69,7 @@ def test_loss_of_every_stage_is_the_same_in_fp32_and_bf16(trained: Run, samples:
     encoder = encoder_stage.EncoderStage(trained.network, contract)
     encoder.load_state_dict(finished_weights(trained.folder, "encoder"))
     both, cache = trained.planner_network(), trained.features("train", samples)
-    motion = decoder_stage.MotionSet(samples, trained.codebook())
+    motion = decoder_stage.DecoderSamples(samples, trained.codebook())
     cases = [
         (
             encoder,

@@ -98,7 +98,7 @@ def test_tokens_that_are_masked_cannot_influence_the_output() -> None:
     np.testing.assert_array_equal(silent, _predict(network, values, action_tokens=other, action_tokens_valid=nothing))
 
 
-def test_what_is_told_counts_in_metres() -> None:
+def test_what_is_told_counts_in_meters() -> None:
     """Twice as far asked for is twice as far from silence in the ego's token, and nothing of it is lost in a norm."""
     decoder = random_network(tiny_config(), TINY).decoder
     values = {name: torch.from_numpy(value) for name, value in random_observation(TINY, 6).items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vehicles import KART, LORRY
+from vehicles import KART, Truck
 
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import InputError, TrainingError
@@ -22,7 +22,7 @@ def folder_of(meta: dict) -> SampleFolder:
 
 def test_samples_state_their_vehicle_and_old_ones_are_the_default_cars() -> None:
     assert folder_of({}).vehicle == EGO_VEHICLE
-    assert SampleSet([folder_of({"vehicle": LORRY.to_dict()})] * 2).vehicle == LORRY
+    assert SampleSet([folder_of({"vehicle": Truck.to_dict()})] * 2).vehicle == Truck
     with pytest.raises(InputError, match=f"{META_NAME}: vehicle: missing"):
         assert folder_of({"vehicle": {"length_m": 10.0}}).vehicle
 
@@ -38,20 +38,20 @@ def scored(folder: Path, vehicle: VehicleModel, name: str = "drive.npz") -> Path
 
 
 def test_scored_plans_state_their_vehicle(tmp_path: Path) -> None:
-    assert ScoredPlans.open(scored(tmp_path / "lorry", LORRY)).vehicle == LORRY
+    assert ScoredPlans.open(scored(tmp_path / "truck", Truck)).vehicle == Truck
     (tmp_path / "old").mkdir()
     np.savez(tmp_path / "old" / "drive.npz", pose=np.zeros((1, 9, 8, 3)), score=np.zeros((1, 9, 5)))
     assert ScoredPlans.open(tmp_path / "old").vehicle == EGO_VEHICLE
-    scored(tmp_path / "lorry", KART, "other.npz")
+    scored(tmp_path / "truck", KART, "other.npz")
     with pytest.raises(InputError, match="scored plans of different vehicles"):
-        ScoredPlans.open(tmp_path / "lorry")
+        ScoredPlans.open(tmp_path / "truck")
 
 
 def test_a_run_keeps_the_vehicle_and_refuses_drives_of_another(tmp_path: Path) -> None:
     assert kept_vehicle(tmp_path) is None
-    keep_vehicle(tmp_path, LORRY)
-    keep_vehicle(tmp_path, LORRY)
-    assert kept_vehicle(tmp_path) == LORRY
+    keep_vehicle(tmp_path, Truck)
+    keep_vehicle(tmp_path, Truck)
+    assert kept_vehicle(tmp_path) == Truck
     with pytest.raises(TrainingError, match="give another --out"):
         keep_vehicle(tmp_path, EGO_VEHICLE)
     (tmp_path / "vehicle.json").write_text(json.dumps({"length_m": -1.0}))
@@ -64,4 +64,4 @@ def test_a_lane_wide_enough_for_the_kart_alone_is_no_other_plan_for_the_lorry() 
     middle = TINY.bev_cells // 2
     lane[:, middle - 1 : middle + 1] = 1  # BevClass.ROAD, 2 m wide
     straight = np.stack([3.0 * TINY.plan_times_s, np.zeros(8), np.zeros(8)], axis=-1)
-    assert stays_on_road(straight, lane, TINY, KART) and not stays_on_road(straight, lane, TINY, LORRY)
+    assert stays_on_road(straight, lane, TINY, KART) and not stays_on_road(straight, lane, TINY, Truck)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transdiffuser_planner.core.errors import RecordingError
-from transdiffuser_planner.data.bags.recovery import is_cut_off, salvage
+from transdiffuser_planner.data.bags.recovery import is_cut_off, recover
 from transdiffuser_planner.data.bags.sorting import in_order
 
 METADATA = "metadata.yaml"
@@ -78,7 +78,7 @@ def _repaired(path: Path, files: list[Path], cut: list[Path], *, has_metadata: b
                 found.scratch = tempfile.TemporaryDirectory(prefix="readable_bag_")
             readable = Path(found.scratch.name) / file.name.removesuffix(_COMPRESSED)
             if file in cut:
-                lost = salvage(file, readable)
+                lost = recover(file, readable)
                 readable = in_order(readable)
                 notes.append(f"{file.name} ends in the middle; the last {lost} bytes are lost, read up to there")
             else:

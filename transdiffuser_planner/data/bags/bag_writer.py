@@ -44,7 +44,7 @@ class BagWriter:
         cdr: bytes | memoryview,
         definition: tuple[str, str] | None = None,
     ) -> None:
-        """Append a serialised message; definition is (ros2msg text, type hash) of a type that this project lacks."""
+        """Append a serialized message; definition is (ros2msg text, type hash) of a type that this project lacks."""
         connection = self._connections.get(topic)
         if connection is None:
             known: dict[str, Any] = {"typestore": typestore()}

@@ -28,7 +28,7 @@ def is_cut_off(path: Path) -> bool:
         return file.read() != MAGIC
 
 
-def salvage(path: Path, out: Path) -> int:
+def recover(path: Path, out: Path) -> int:
     """Copy all complete records of a cut-off file.
 
     Args:

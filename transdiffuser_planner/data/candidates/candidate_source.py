@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.data.candidates.condition_masking import withhold
+from transdiffuser_planner.data.candidates.condition_masking import mask_input
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet, observation_of, stored_observation
 from transdiffuser_planner.data.samples.targets import agent_origins, visible_agents
 from transdiffuser_planner.planning.observation.action_token_features import TokenPath
@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class CandidateFrame:
     """One sample: stored arrays (1, ...), observation, known agents, encoder features."""
 
     raw: Arrays
@@ -30,10 +30,10 @@ class Moment:
 
 
 class CandidateSource:
-    """Samples an exported model. The agents are the labelled ones that the LiDAR hits; nothing else of the truth is used."""
+    """Samples an exported model. The agents are the labeled ones that the LiDAR hits; nothing else of the truth is used."""
 
     def __init__(
-        self, backend: InferenceBackend, samples: SampleSet, more: Sequence[str] = (), withheld: Sequence[str] = ()
+        self, backend: InferenceBackend, samples: SampleSet, more: Sequence[str] = (), masked_inputs: Sequence[str] = ()
     ) -> None:
         """Sample a model on samples.
 
@@ -41,31 +41,33 @@ class CandidateSource:
             backend: The model.
             samples: The moments.
             more: Names of further stored arrays.
-            withheld: Of ``withheld.WITHHELD``: what the model is not given.
+            masked_inputs: Of ``masked_inputs.MASKABLE_INPUTS``: what the model is not given.
         """
         self._backend, self._samples = backend, samples
         self.contract, self.vehicle = backend.manifest.contract, backend.manifest.vehicle
         self._joint = backend.manifest.sampler()
-        self._withheld = tuple(withheld)
+        self._withheld = tuple(masked_inputs)
         self._names = (*stored_observation(self.contract), *LABELS, "stamp_ns", *more)
 
-    def moment(self, index: int) -> Moment:
+    def moment(self, index: int) -> CandidateFrame:
         """Read a sample and look at its pictures and cloud once."""
         raw = self._samples.gather(np.asarray([index]), self._names)
         known = visible_agents(raw, self.contract)
         observation = observation_of(raw, self.contract)
         for name in self._withheld:
-            withhold(observation, name)
+            mask_input(observation, name)
         agents = {name: known[name] for name in ("agents", "agents_valid")}
-        return Moment(raw=raw, observation=observation, agents=agents, features=self._backend.encode(observation))
+        return CandidateFrame(
+            raw=raw, observation=observation, agents=agents, features=self._backend.encode(observation)
+        )
 
     def sample(
         self,
-        moment: Moment,
+        moment: CandidateFrame,
         num_candidates: int,
         said: Mapping[str, NDArray[np.float32]] | None = None,
         num_steps: int | None = None,
-        pull: float = PlannerConfig().token_pull,
+        pull: float = PlannerConfig().token_guidance_weight,
     ) -> NDArray[np.float64]:
         """Joint futures (M, 1 + A, T, 3) in base_link, the ego first, then all agents' places; the same noise every time.
 
@@ -74,7 +76,7 @@ class CandidateSource:
             num_candidates: M.
             said: Action tokens as the model's inputs; None: nobody says anything.
             num_steps: Denoise steps; None: all that the model was trained with.
-            pull: The parameter ``token_pull``.
+            pull: The parameter ``token_guidance_weight``.
         """
         observation = {**moment.observation, **(said or {})}
         condition = self._backend.condition(moment.features, observation, moment.agents)
@@ -84,4 +86,4 @@ class CandidateSource:
             num_steps=num_steps,
             target=self._joint.target(TokenPath.of(observation), pull),
         )
-        return self._joint.poses(drawn.clean_MNP, agent_origins(moment.agents["agents"])[0])
+        return self._joint.poses(drawn.x0_MNP, agent_origins(moment.agents["agents"])[0])

@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import StatusIndex
-from transdiffuser_planner.core.types import Command
+from transdiffuser_planner.core.types import DrivingCommand
 
-WITHHELD: Final = ("route", "signal", "speed_limit", "history", "command")
+MASKABLE_INPUTS: Final = ("route", "signal", "speed_limit", "history", "command")
 """Conditions that a model can do without."""
 
 
-def withhold(observation: dict[str, NDArray[Any]], name: str) -> None:
+def mask_input(observation: dict[str, NDArray[Any]], name: str) -> None:
     """Put arrays without a condition of WITHHELD in the place of an observation's."""
     changed = ("status",) if name == "command" else (name, f"{name}_valid")
     observation.update({key: observation[key].copy() for key in changed})
     if name == "command":
-        observation["status"][:, : StatusIndex.VX_MPS] = np.eye(StatusIndex.VX_MPS, dtype=np.float32)[Command.UNKNOWN]
+        observation["status"][:, : StatusIndex.VX_MPS] = np.eye(StatusIndex.VX_MPS, dtype=np.float32)[
+            DrivingCommand.UNKNOWN
+        ]
         return
     before = slice(None, -1) if name == "history" else slice(None)  # the last pose of the past is the present one
     for key in changed:

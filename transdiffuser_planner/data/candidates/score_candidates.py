@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.core.errors import PlannerError
-from transdiffuser_planner.data.candidates.candidate_source import CandidateSource, Moment
+from transdiffuser_planner.data.candidates.candidate_source import CandidateFrame, CandidateSource
 from transdiffuser_planner.data.candidates.scored_candidates import NUM_ALTERED, SUFFIX, Arrays, save_drive
 from transdiffuser_planner.data.logs.drive_log import read_recording
 from transdiffuser_planner.data.samples.sample_set import SampleFolder, SampleSet
@@ -82,7 +82,9 @@ def score_plans(job: PlanScoreJob) -> int:
     return len(moments)
 
 
-def _moment(moment: Moment, source: CandidateSource, drive: SceneDrive, stamp_ns: int, num_candidates: int) -> Arrays:
+def _moment(
+    moment: CandidateFrame, source: CandidateSource, drive: SceneDrive, stamp_ns: int, num_candidates: int
+) -> Arrays:
     joint_MNT3 = with_worse(source.sample(moment, num_candidates))
     scene = with_reference(drive.scene(stamp_ns), ScoreVersion.PDMS)
     scores = score_pdms(scene, joint_MNT3[:, 0])
@@ -110,8 +112,8 @@ def with_worse(joint_MNT3: FloatArray) -> FloatArray:
         offset = bend_m * share_T**2
         joint[0, :, 0] -= offset * np.sin(heading)
         joint[0, :, 1] += offset * np.cos(heading)
-        travelled = max(float(np.hypot(*joint[0, -1, :2])), 1.0)
-        joint[0, :, 2] += np.arctan2(2.0 * bend_m * share_T, travelled)
+        traveled = max(float(np.hypot(*joint[0, -1, :2])), 1.0)
+        joint[0, :, 2] += np.arctan2(2.0 * bend_m * share_T, traveled)
         altered.append(joint)
     assert len(altered) == NUM_ALTERED
     return np.concatenate([joint_MNT3, np.stack(altered)])

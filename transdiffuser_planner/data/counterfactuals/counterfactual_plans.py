@@ -1,6 +1,6 @@
 """Plans that nobody drove but could have, with the action tokens that ask for them: what teaches a decoder to obey.
 
-What was driven follows from the scene, so a decoder that is told it learns nothing of the tokens. Told another manoeuvre
+What was driven follows from the scene, so a decoder that is told it learns nothing of the tokens. Told another maneuver
 that the road allows, and asked to denoise that one, it has nothing else to go by.
 
 Letters: N samples, B batch, O other plans of a sample, T plan steps.
@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import ModelContract, StatusIndex
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.data.counterfactuals.maneuvers import Style, other_manoeuvres
+from transdiffuser_planner.data.counterfactuals.maneuvers import Style, alternative_maneuvers
 from transdiffuser_planner.data.samples.sample_set import SampleSet
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 
@@ -33,21 +33,21 @@ MOST = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class OtherPlans:
+class CounterfactualPlans:
     """plan_NOT3 in base_link, said_NOT3 the segments of their tokens, count_N how many of the places are filled."""
 
     plan_NOT3: NDArray[np.float32]
-    said_NOT3: NDArray[np.float32]
+    token_path_NOT3: NDArray[np.float32]
     count_N: NDArray[np.int64]
 
     @staticmethod
-    def make(samples: SampleSet, codebook: ActionCodebook, contract: ModelContract, seed: int) -> OtherPlans:
+    def make(samples: SampleSet, codebook: ActionCodebook, contract: ModelContract, seed: int) -> CounterfactualPlans:
         """Draw them for all samples that have a bird's-eye label."""
         names = ("plan", "route", "route_valid", "status", "bev", "bev_valid")
         whole, vehicle = {name: samples.whole(name) for name in names}, samples.vehicle
         plan = np.zeros((len(samples), MOST, contract.num_plan_steps, 3), dtype=np.float32)
         count = np.zeros(len(samples), dtype=np.int64)
-        bar = tqdm(range(len(samples)), desc="other manoeuvres", unit="sample", file=sys.stderr, mininterval=1.0)
+        bar = tqdm(range(len(samples)), desc="other maneuvers", unit="sample", file=sys.stderr, mininterval=1.0)
         for row in bar:
             rng = np.random.default_rng([seed, row])
             found = _others({name: value[row] for name, value in whole.items()}, contract, vehicle, rng)
@@ -57,36 +57,36 @@ class OtherPlans:
         said = np.zeros_like(plan)
         filled = np.arange(MOST) < count[:, None]
         said[filled] = codebook.segment_C3[codebook.encode(plan[filled])]
-        return OtherPlans(plan_NOT3=plan, said_NOT3=said, count_N=count)
+        return CounterfactualPlans(plan_NOT3=plan, token_path_NOT3=said, count_N=count)
 
     @staticmethod
     def cached(
         folder: Path, samples: SampleSet, codebook: ActionCodebook, contract: ModelContract, seed: int
-    ) -> OtherPlans:
+    ) -> CounterfactualPlans:
         """``make``, or what it left in the folder of the same samples, codebook and seed."""
         counts = ",".join(f"{folder.path.name}:{len(folder)}" for folder in samples.folders)
         key = hashlib.sha256(f"{codebook.digest} {seed} {STYLES} {MOST} {counts}".encode()).hexdigest()
         path = folder / f"other_plans_{key[:16]}.npz"
         if path.is_file():
             with np.load(path) as data:
-                return OtherPlans(**{item.name: data[item.name] for item in fields(OtherPlans)})
-        made = OtherPlans.make(samples, codebook, contract, seed)
+                return CounterfactualPlans(**{item.name: data[item.name] for item in fields(CounterfactualPlans)})
+        made = CounterfactualPlans.make(samples, codebook, contract, seed)
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial.npz")
-        np.savez(partial, plan_NOT3=made.plan_NOT3, said_NOT3=made.said_NOT3, count_N=made.count_N)
+        np.savez(partial, plan_NOT3=made.plan_NOT3, token_path_NOT3=made.token_path_NOT3, count_N=made.count_N)
         partial.rename(path)
         return made
 
     def tell(self, raw: Batch, index_B: NDArray[np.int64], share: float, rng: np.random.Generator) -> Batch:
-        """The batch with "plan", "plan_valid" and "said" of another manoeuvre in a share of the samples."""
+        """The batch with "plan", "plan_valid" and "said" of another maneuver in a share of the samples."""
         told_B = (rng.random(len(index_B)) < share) & (self.count_N[index_B] > 0)
         rows = np.flatnonzero(told_B)
         source = index_B[rows]
         which = rng.integers(0, self.count_N[source])
         out = {**raw, **{name: raw[name].copy() for name in ("plan", "plan_valid", "said")}}
-        out["plan"][rows], out["said"][rows] = self.plan_NOT3[source, which], self.said_NOT3[source, which]
+        out["plan"][rows], out["said"][rows] = self.plan_NOT3[source, which], self.token_path_NOT3[source, which]
         out["plan_valid"][rows] = True
-        return out | {"told_other": told_B}
+        return out | {"is_counterfactual": told_B}
 
 
 def _others(
@@ -101,7 +101,7 @@ def _others(
     driven_T3 = sample["plan"].astype(np.float64)
     for _ in range(STYLES):
         how = {"contract": contract, "vehicle": vehicle, "style": Style.drawn(rng)}
-        plans = other_manoeuvres(driven_T3, route_R2, speed_mps, sample["bev"], **how)
+        plans = alternative_maneuvers(driven_T3, route_R2, speed_mps, sample["bev"], **how)
         found += plans.values()
     order = rng.permutation(len(found))[:MOST]
     return [found[i] for i in order]

@@ -19,7 +19,7 @@ from transdiffuser_planner.metrics.displacement import final_displacement_m
 FloatArray = NDArray[np.float64]
 
 ANOTHER_M = 3.0
-"""A manoeuvre that ends nearer to where was driven is not another one."""
+"""A maneuver that ends nearer to where was driven is not another one."""
 _QUARTER_TURN_RAD = 0.5 * np.pi
 _SPACING_M, _LONGEST_M = 0.25, 40.0
 _FINE_STEPS = 10
@@ -29,7 +29,7 @@ _FREE = (BevClass.ROAD, BevClass.CENTER_LINE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Style:
-    """How manoeuvres are driven: deceleration, acceleration, speeds to reach, turns to try in this order."""
+    """How maneuvers are driven: deceleration, acceleration, speeds to reach, turns to try in this order."""
 
     brake_mps2: float = 2.5
     start_mps2: float = 1.5
@@ -55,7 +55,7 @@ MEASURED = Style()
 """The one that ``evaluate tokens`` asks for."""
 
 
-def other_manoeuvres(
+def alternative_maneuvers(
     driven_T3: FloatArray,
     route_R2: FloatArray,
     speed_mps: float,
@@ -71,7 +71,7 @@ def other_manoeuvres(
         driven_T3: What was driven, in base_link.
         route_R2: The route ahead; may be empty.
         speed_mps: Present speed.
-        bev_LL: Labelled classes around the vehicle; it must stay on unoccupied road.
+        bev_LL: Labeled classes around the vehicle; it must stay on unoccupied road.
         contract: The grid and the plan's times.
         vehicle: Whose footprint must stay there.
         style: How they are driven.
@@ -123,7 +123,7 @@ def stays_on_road(
 
 
 def _sped_up_m(speed_mps: float, accel_mps2: float, final_mps: float, time_s_T: FloatArray) -> FloatArray:
-    """Distance travelled at a constant acceleration until a final speed."""
+    """Distance traveled at a constant acceleration until a final speed."""
     until_s = (final_mps - speed_mps) / accel_mps2
     early_s, late_s = np.minimum(time_s_T, until_s), np.maximum(time_s_T - until_s, 0.0)
     return np.asarray(speed_mps * early_s + 0.5 * accel_mps2 * early_s**2 + final_mps * late_s)
@@ -153,11 +153,11 @@ def _through(point_P2: FloatArray) -> FloatArray:
     return np.concatenate([xy, heading[:, None]], axis=1)
 
 
-def _at(path_P3: FloatArray, travelled_m_T: FloatArray) -> FloatArray:
+def _at(path_P3: FloatArray, traveled_m_T: FloatArray) -> FloatArray:
     """Poses after distances along a path, which goes straight on beyond its end."""
     s = _SPACING_M * np.arange(len(path_P3))
-    pose = np.stack([np.interp(travelled_m_T, s, path_P3[:, axis]) for axis in range(3)], axis=-1)
-    beyond = np.maximum(travelled_m_T - s[-1], 0.0)
+    pose = np.stack([np.interp(traveled_m_T, s, path_P3[:, axis]) for axis in range(3)], axis=-1)
+    beyond = np.maximum(traveled_m_T - s[-1], 0.0)
     pose[:, 0] += beyond * np.cos(path_P3[-1, 2])
     pose[:, 1] += beyond * np.sin(path_P3[-1, 2])
     return pose

@@ -29,7 +29,7 @@ class BevPainter:
     def paint(self, ego: EgoState, agents: AgentStates) -> NDArray[np.uint8]:
         """The label (L, L) of BevClass around the ego; agents are in the ego's frame_id.
 
-        Junction areas end at the pavements drawn over them; lane centre lines are one cell wide.
+        Junction areas end at the pavements drawn over them; lane center lines are one cell wide.
         """
         contract = self._contract
         reach = contract.range_m * 1.45

@@ -23,7 +23,7 @@ from transdiffuser_planner.data.samples.bev_labels import BevPainter, Piece
 from transdiffuser_planner.data.samples.labels import AgentTracks, EgoTrack
 from transdiffuser_planner.data.samples.sample_set import META_NAME, sample_specs
 from transdiffuser_planner.messages import decode_inputs
-from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.planning.observation.ego_history import odometry_in_base
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
@@ -87,7 +87,7 @@ def _read(job: DatasetJob) -> _Recorded:
     """One pass: feed the assembler, keep a snapshot per complete frame and all ground truth."""
     recorded = _Recorded()
     assembler = SnapshotAssembler(job.rig, PlannerConfig())
-    feeder = MessageFeeder(job.topics, assembler)
+    feeder = InputRouter(job.topics, assembler)
     done_ns: int | None = None
     with BagReader(job.bag) as bag:
         for item in bag.messages(job.topics.all_topics()):

@@ -1,4 +1,4 @@
-"""Labels of a batch as the networks learn them: joint plans in model space, centre heat-maps and boxes.
+"""Labels of a batch as the networks learn them: joint plans in model space, center heat-maps and boxes.
 
 Letters: B batch, A agents, T plan steps, P = T x 3, N = 1 + A, L bird's-eye cells, C agent classes.
 """
@@ -26,7 +26,7 @@ IGNORE_CELLS = 2.0
 
 
 def visible_agents(batch: Batch, contract: ModelContract) -> Batch:
-    """The nearest visible labelled agents, as many as the model has places for.
+    """The nearest visible labeled agents, as many as the model has places for.
 
     Returns:
         agents (B, A, F), agents_valid (B, A) float32, future (B, A, T, 3), future_valid (B, A, T) bool.
@@ -83,7 +83,7 @@ def detection_targets(batch: Batch, contract: ModelContract) -> Batch:
     """What the detection head learns.
 
     Returns:
-        heat (B, C, L, L), 1 at centres; ignore (B, L, L); box (B, NUM_BOX_CHANNELS, L, L); positive (B, L, L). All
+        heat (B, C, L, L), 1 at centers; ignore (B, L, L); box (B, NUM_BOX_CHANNELS, L, L); positive (B, L, L). All
         float32.
     """
     agents, valid_BG = batch["gt_agents"], batch["gt_agents_valid"]

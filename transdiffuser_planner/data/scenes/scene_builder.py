@@ -168,7 +168,7 @@ class SceneDrive:
         not_scored = {}
         if not self.map.has_directions:
             not_scored["driving_direction"] = (
-                "the map topic has no centre lines of lanes, so their direction is unknown"
+                "the map topic has no center lines of lanes, so their direction is unknown"
             )
         if not self.recording.has_signals:
             not_scored["traffic_light"] = "the bag has no topic of the route's next traffic light"

@@ -1,7 +1,7 @@
 """The map of a scene from the pieces of the ground-truth map topic and the route. C corners, K points, N route points.
 
-The topic has lanes as polygons, junctions as polygons, and centre lines in driving order, without saying which line belongs
-to which polygon, who is whose neighbour or successor. What follows from their shapes is worked out here.
+The topic has lanes as polygons, junctions as polygons, and center lines in driving order, without saying which line belongs
+to which polygon, who is whose neighbor or successor. What follows from their shapes is worked out here.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ FloatArray = NDArray[np.float64]
 DRIVING_LANE, JUNCTION, LANE_CENTER = 0, 1, 2
 LANE_WIDTH_M: Final = 3.2
 SEAM_M: Final = 0.1
-"""Lanes are drivable so far beyond their borders: neighbours are rounded to centimetres and would leave gaps."""
+"""Lanes are drivable so far beyond their borders: neighbors are rounded to centimeters and would leave gaps."""
 ALONG: Final = 0.7
-"""Cosine between a lane and the route, or its neighbour, above which they run the same way."""
+"""Cosine between a lane and the route, or its neighbor, above which they run the same way."""
 REACH_M: Final = 100.0
 
 
@@ -36,7 +36,7 @@ class DriveMap:
     areas: Everything.
     low_P2, high_P2: Their bounds.
     route: Tokens of lanes and connectors on the route.
-    has_directions: Whether the centre lines of lanes are known, and so which lanes run along the route.
+    has_directions: Whether the center lines of lanes are known, and so which lanes run along the route.
     problems: One line for each piece that is no polygon.
     """
 
@@ -127,7 +127,7 @@ def _drivable(token: str, rings: Sequence[FloatArray]) -> list[Area]:
 
 
 def _reach(line_K2: FloatArray) -> list[FloatArray]:
-    """Where a car may be on a lane, as the simulator sees it: half a width from its centre line, beyond the ends too.
+    """Where a car may be on a lane, as the simulator sees it: half a width from its center line, beyond the ends too.
 
     Lanes are cut off at right angles where they meet junctions and leave wedges there. A line too bent for one ring has one
     for each of its edges.
@@ -172,7 +172,7 @@ def _outset(ring_C2: FloatArray, by_m: float) -> FloatArray:
 
 
 def _owners(lanes: Sequence[Area], lines: Sequence[FloatArray]) -> list[int]:
-    """For each centre line the lane that holds its middle, or -1 if none does: it leads through a junction."""
+    """For each center line the lane that holds its middle, or -1 if none does: it leads through a junction."""
     if not lines:
         return []
     middle_L2 = np.stack([resample_polyline(line, [arc_length(line)[-1] / 2.0])[0] for line in lines])
@@ -181,7 +181,7 @@ def _owners(lanes: Sequence[Area], lines: Sequence[FloatArray]) -> list[int]:
 
 
 def _on_route(lanes: Sequence[_Lane], route_N2: FloatArray) -> set[str]:
-    """Lanes the route leads along, and their neighbours that run the same way."""
+    """Lanes the route leads along, and their neighbors that run the same way."""
     found = {lane.token: lane for lane in lanes if _along(route_N2, lane)}
     waiting = list(found.values())
     while waiting:

@@ -1,4 +1,4 @@
-"""What scenes need of a route: the centre line ahead of a place, and the stretch that a red light closes."""
+"""What scenes need of a route: the center line ahead of a place, and the stretch that a red light closes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RED_LENGTH_M, RED_HALF_M = 10.0, 1.5
 
 
 def center_line(route_N2: FloatArray, point_2: FloatArray) -> FloatArray:
-    """The route (K, 3) as x, y, heading, from 30 m behind a point to 150 m ahead of it, every metre."""
+    """The route (K, 3) as x, y, heading, from 30 m behind a point to 150 m ahead of it, every meter."""
     s_m, _ = project_onto_polyline(route_N2, point_2)
     length_m = arc_length(route_N2)[-1]
     wanted = np.arange(max(s_m[0] - BEHIND_M, 0.0), min(s_m[0] + AHEAD_M, length_m), 1.0)

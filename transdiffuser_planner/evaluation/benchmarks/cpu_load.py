@@ -19,7 +19,7 @@ def _spin() -> None:
 
 
 @contextmanager
-def busy_cores(count: int) -> Iterator[None]:
+def loaded_cores(count: int) -> Iterator[None]:
     """Run this many processes that each want a whole core."""
     context = multiprocessing.get_context("spawn")
     children = [context.Process(target=_spin, daemon=True) for _ in range(count)]

@@ -17,13 +17,13 @@ from typing import Any
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import FallbackRung, PlanResult, SensorSnapshot
-from transdiffuser_planner.evaluation.benchmarks.cpu_load import busy_cores, cpu_s, resident_mb
+from transdiffuser_planner.core.types import FallbackLevel, PlanResult, SensorSnapshot
+from transdiffuser_planner.evaluation.benchmarks.cpu_load import cpu_s, loaded_cores, resident_mb
 from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
-from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_faults
+from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_violations
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.runtime.supervision.model_manager import ModelKeeper
-from transdiffuser_planner.runtime.supervision.realtime_settings import raise_priority, steady_process
+from transdiffuser_planner.runtime.supervision.model_manager import ModelManager
+from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings, raise_priority
 from transdiffuser_planner.runtime.supervision.supervisor import PlanningRequest, Supervisor
 from transdiffuser_planner.simulation.message_stream import ego_state
 from transdiffuser_planner.simulation.rollout.planner_interface import (
@@ -31,7 +31,7 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
     PlannerInitialization,
     PlannerInput,
 )
-from transdiffuser_planner.simulation.rollout.rollout import LiveDrive
+from transdiffuser_planner.simulation.rollout.rollout import Rollout
 from transdiffuser_planner.simulation.scenario import Scenario
 
 _GIVE_UP_S = 30.0
@@ -44,7 +44,7 @@ class _Answers:
     latest: PlanResult | None = None
     came: threading.Event = field(default_factory=threading.Event)
     latency_ms: list[float] = field(default_factory=list)
-    rungs: Counter[str] = field(default_factory=Counter)
+    fallback_levels: Counter[str] = field(default_factory=Counter)
     work: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -52,9 +52,9 @@ class _Answers:
         """Take an answer."""
         self.latency_ms.append((time.perf_counter() - arrived_s) * 1e3)
         source = result.provenance
-        self.rungs[result.rung.name] += 1
+        self.fallback_levels[result.fallback_level.name] += 1
         self.work[f"{source.num_candidates} x {source.num_denoise_steps}"] += 1
-        if result.rung != FallbackRung.NONE:
+        if result.fallback_level != FallbackLevel.NONE:
             self.reasons[result.reason.split(";")[0]] += 1
         self.latest = result
         self.came.set()
@@ -116,29 +116,29 @@ def deadline_run(
         progress: Called with 1 after every cycle.
     """
     answers, problems = _Answers(), Counter[str]()
-    keeper = ModelKeeper(
+    model_manager = ModelManager(
         lambda current, memory: Planner.load(model, rig, current, memory), config, lambda source, text: None
     )
-    supervisor = Supervisor(keeper, rig, answers.publish, lambda source, text: problems.update([source]))
-    steady_process()
+    supervisor = Supervisor(model_manager, rig, answers.publish, lambda source, text: problems.update([source]))
+    apply_realtime_settings()
     priority = raise_priority(config.priority)
     begin_mb, faults, driven = resident_mb(), Counter[str](), 0
     begin_s, begin_cpu_s = time.perf_counter(), cpu_s()
     try:
-        with busy_cores(load):
+        with loaded_cores(load):
             while len(answers.latency_ms) < cycles:
-                with LiveDrive(next(scenarios), _Supervised(supervisor, answers), rig, config) as drive:
+                with Rollout(next(scenarios), _Supervised(supervisor, answers), rig, config) as drive:
                     for cycle in drive.cycles():
                         if isinstance(cycle.outcome, PlanResult):
                             ego = ego_state(cycle.step.world.ego, cycle.step.world.stamp_ns)
-                            faults.update(trajectory_faults(cycle.outcome.trajectory, ego, config))
+                            faults.update(trajectory_violations(cycle.outcome.trajectory, ego, config))
                             progress(1)
                         if len(answers.latency_ms) >= cycles:
                             break
                 driven += 1
     finally:
         supervisor.stop()
-        keeper.end()
+        model_manager.end()
     return {
         "cycles": len(answers.latency_ms),
         "scenarios": driven,
@@ -148,10 +148,10 @@ def deadline_run(
         "deadline_ms": config.deadline_ms,
         "missed": sum(value > config.deadline_ms for value in answers.latency_ms),
         "latency_ms": percentiles(answers.latency_ms),
-        "rungs": dict(answers.rungs.most_common()),
+        "fallback_levels": dict(answers.fallback_levels.most_common()),
         "candidates_x_steps": dict(answers.work.most_common()),
         "fallback_reasons": dict(answers.reasons.most_common(6)),
-        "withheld_late": supervisor.num_withheld,
+        "discarded_late": supervisor.num_late_plans,
         "faults_in_plans": dict(faults),
         "problems": dict(problems),
         "resident_mb": [round(begin_mb), round(resident_mb())],

@@ -15,15 +15,15 @@ from transdiffuser_planner.core.contract import plan_spec
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot
-from transdiffuser_planner.evaluation.benchmarks.cpu_load import busy_cores, resident_mb
+from transdiffuser_planner.evaluation.benchmarks.cpu_load import loaded_cores, resident_mb
 from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.runtime.cycle.candidate_sampler import agent_slots, agent_tensors, candidate_shares
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
-from transdiffuser_planner.runtime.inference.reference_convolution import Reference
+from transdiffuser_planner.runtime.inference.reference_convolution import ReferenceConvolution
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.runtime.supervision.realtime_settings import raise_priority, steady_process
+from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings, raise_priority
 
 WARM_UP_CYCLES = 10
 _SETTLE_S = 0.02  # the reference's threads spin on for a while and would disturb the next cycle
@@ -45,11 +45,11 @@ def planner_speed(
     begin = time.perf_counter()
     planner = Planner.load(model, rig, config)
     load_s = time.perf_counter() - begin
-    reference, graphs = Reference(), _GraphsAlone(planner, rig, inputs[0])
-    steady_process()
+    reference, graphs = ReferenceConvolution(), _GraphsAlone(planner, rig, inputs[0])
+    apply_realtime_settings()
     priority = raise_priority(config.priority)
     total_ms, graphs_ms, reference_ms, results = [], [], [], []
-    with busy_cores(load):
+    with loaded_cores(load):
         for index in range(cycles + WARM_UP_CYCLES):
             if index % len(inputs) == 0:
                 planner.reset()

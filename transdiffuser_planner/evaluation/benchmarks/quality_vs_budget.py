@@ -11,7 +11,7 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.core.types import FallbackRung, PlanResult
+from transdiffuser_planner.core.types import FallbackLevel, PlanResult
 from transdiffuser_planner.data.bags.bag_reader import BagMessage
 from transdiffuser_planner.messages.topic_matching import Choice
 from transdiffuser_planner.replay.bag_planner import Cycle
@@ -23,7 +23,15 @@ BUDGETS_MS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 WORK = ((8, 1), (8, 2), (8, 3), (8, 5), (8, 10), (30, 1), (30, 2), (30, 3), (30, 5), (30, 10))
 """(candidates, denoise steps) that are tried without a clock."""
 
-_QUALITY = ("pdm_score", "pdm_no_collision", "pdm_drivable_area", "pdm_progress", "ade_4s_m", "best_ade_m", "jitter_m")
+_QUALITY = (
+    "pdm_score",
+    "pdm_no_collision",
+    "pdm_drivable_area",
+    "pdm_progress",
+    "ade_4s_m",
+    "min_ade_m",
+    "plan_deviation_m",
+)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -78,7 +86,7 @@ def _row(drives: Sequence[tuple[Path, Choice]], planner: Planner, budget_ms: flo
     sampled = [r.provenance for r in work.results if r.provenance.num_denoise_steps]
     return {
         "plans": len(work.results),
-        "model_plans_share": round(float(np.mean([r.rung == FallbackRung.NONE for r in work.results])), 4),
+        "model_plans_share": round(float(np.mean([r.fallback_level == FallbackLevel.NONE for r in work.results])), 4),
         "sampled_share": round(len(sampled) / max(len(work.results), 1), 4),
         "steps_mean": round(float(np.mean([p.num_denoise_steps for p in sampled] or [0.0])), 2),
         "candidates_mean": round(float(np.mean([p.num_candidates for p in sampled] or [0.0])), 1),

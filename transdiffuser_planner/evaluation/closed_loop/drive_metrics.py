@@ -13,10 +13,10 @@ from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share
 from transdiffuser_planner.evaluation.closed_loop.ride_comfort import broken_limits
 from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
-from transdiffuser_planner.metrics.diversity import jitter_m
+from transdiffuser_planner.metrics.diversity import plan_deviation_m
 from transdiffuser_planner.simulation.episode import END_OF_ROUTE_M
 from transdiffuser_planner.simulation.map.route import GlobalRoute
-from transdiffuser_planner.simulation.rollout.rollout import STEP_S, Cycle, trajectory_of
+from transdiffuser_planner.simulation.rollout.rollout import STEP_S, RolloutStep, trajectory_of
 from transdiffuser_planner.simulation.rollout.rollout_events import EventCounter, is_fallback
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.world_state import EgoPose
@@ -27,7 +27,7 @@ LEFT_ROUTE, ROUTE_END = "left_route", "route_end"
 
 
 @dataclass(slots=True)
-class DriveMeter:
+class DriveMetrics:
     """Takes in a drive of a vehicle cycle by cycle."""
 
     vehicle: VehicleModel
@@ -38,9 +38,9 @@ class DriveMeter:
     fallbacks: list[tuple[int, str]] = field(default_factory=list)
     _last: Trajectory | None = None
 
-    def see(self, cycle: Cycle) -> None:
+    def on_step(self, cycle: RolloutStep) -> None:
         """Take in one instant."""
-        self.counter.see(cycle)
+        self.counter.on_step(cycle)
         self.poses.append(cycle.step.world.ego)
         self.ttc_s.append(time_to_collision_s(cycle.step.world, self.vehicle))
         if is_fallback(cycle):
@@ -48,10 +48,10 @@ class DriveMeter:
         planned = trajectory_of(cycle.outcome)
         if planned is not None:
             if self._last is not None:
-                self.jitter.append(_jitter_m(planned, self._last))
+                self.jitter.append(_plan_deviation_m(planned, self._last))
             self._last = planned
 
-    def result(self, cycle: Cycle, scenario: Scenario, route: GlobalRoute, expert_m: float) -> dict[str, Any]:
+    def result(self, cycle: RolloutStep, scenario: Scenario, route: GlobalRoute, expert_m: float) -> dict[str, Any]:
         """All columns of one drive.
 
         Args:
@@ -84,7 +84,7 @@ class DriveMeter:
             "uncomfortable": {name: round(float(steps.mean()), 4) for name, steps in broken.items() if steps.any()},
             "ttc_min_s": round(min(short), 1) if short else None,
             "ttc_short": round(sum(value <= SHORT_TTC_S for value in short) / len(self.poses), 4),
-            "jitter_m": round(float(np.mean(self.jitter)), 3) if self.jitter else None,
+            "plan_deviation_m": round(float(np.mean(self.jitter)), 3) if self.jitter else None,
             "fallbacks": round(counter.fallback_share, 4),
             "duration_s": round(step.world.stamp_ns * 1e-9, 1),
             "end_reason": step.end_reason,
@@ -138,20 +138,20 @@ def _spells(stamps_ns: list[int]) -> list[tuple[int, float]]:
     return [(first, (last - first) * 1e-9 + STEP_S) for first, last in spells]
 
 
-def _reason(cycle: Cycle) -> str:
+def _reason(cycle: RolloutStep) -> str:
     outcome = cycle.outcome
     if isinstance(outcome, NotReady):
         return f"no plan: {outcome.reason}"
     assert isinstance(outcome, PlanResult)
-    return f"{outcome.rung.name.lower().replace('_', ' ')}: {outcome.reason}"
+    return f"{outcome.fallback_level.name.lower().replace('_', ' ')}: {outcome.reason}"
 
 
-def _jitter_m(plan: Trajectory, before: Trajectory) -> float:
+def _plan_deviation_m(plan: Trajectory, before: Trajectory) -> float:
     """Mean distance of two plans at the same moments, up to 3 s after the later one."""
     since_s = (plan.stamp_ns - before.stamp_ns) * 1e-9
     last_s = min(plan.time_s_T[-1], before.time_s_T[-1] - since_s)
     times = JITTER_TIMES_S[last_s + 1e-9 >= JITTER_TIMES_S]
-    return jitter_m(_positions(plan, times), _positions(before, times + since_s))
+    return plan_deviation_m(_positions(plan, times), _positions(before, times + since_s))
 
 
 def _positions(plan: Trajectory, times_s: Any) -> Any:

@@ -15,13 +15,13 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import MachineError, PlannerError
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMeter
-from transdiffuser_planner.evaluation.closed_loop.playback_recorder import DriveRecorder
+from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMetrics
+from transdiffuser_planner.evaluation.closed_loop.playback_recorder import PlaybackRecorder
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.planners.registry import PlannerSpec, make_planner, suite_config, suite_rig
 from transdiffuser_planner.simulation.expert_cache import expert_drive
 from transdiffuser_planner.simulation.message_stream import MessageStream
-from transdiffuser_planner.simulation.rollout.rollout import LiveDrive
+from transdiffuser_planner.simulation.rollout.rollout import Rollout
 from transdiffuser_planner.simulation.rollout.rollout_bag import DriveBag
 from transdiffuser_planner.simulation.scenario import Scenario
 
@@ -117,16 +117,16 @@ def run_job(job: SuiteJob) -> JobOutcome:
 def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
     spec, scenario, rig = job.planner, job.scenario, suite_rig()
     expert_m = expert_drive(scenario, rig.vehicle).progress_m
-    meter = DriveMeter(vehicle=rig.vehicle)
-    with LiveDrive(scenario, make_planner(spec), rig, suite_config(spec)) as live, ExitStack() as stack:
-        recorder = DriveRecorder(live)
+    meter = DriveMetrics(vehicle=rig.vehicle)
+    with Rollout(scenario, make_planner(spec), rig, suite_config(spec)) as live, ExitStack() as stack:
+        recorder = PlaybackRecorder(live)
         bag = None
         if job.bag is not None:
             stream = MessageStream(make_message, live.rig, live.route, live.road_map)
             bag = stack.enter_context(DriveBag(job.bag, stream, live.config, rig.vehicle))
         for cycle in live.cycles():
-            meter.see(cycle)
-            recorder.see(cycle)
+            meter.on_step(cycle)
+            recorder.on_step(cycle)
             if bag is not None:
                 bag.write(cycle)
     row = {"planner": spec.label, **meter.result(cycle, scenario, live.route, expert_m)}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from transdiffuser_planner.core.types import FallbackRung, NotReady, PlanResult, SignalState, Trajectory
+from transdiffuser_planner.core.types import FallbackLevel, NotReady, PlanResult, SignalState, Trajectory
 from transdiffuser_planner.messages.decode_outputs import (
     RecordedAgent,
     RecordedAgents,
@@ -22,21 +22,21 @@ from transdiffuser_planner.reports.drive.drive_to_json import page_data
 from transdiffuser_planner.reports.drive.recorded_drive import Drive, PlanCycle, TrafficLight
 from transdiffuser_planner.simulation.map.route import SIGNAL_STATES
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME
-from transdiffuser_planner.simulation.rollout.rollout import Cycle, LiveDrive, trajectory_of
+from transdiffuser_planner.simulation.rollout.rollout import Rollout, RolloutStep, trajectory_of
 
 EVERY_STEPS = 2
 """The world is kept at 5 Hz, the vehicle at 10 Hz; playback fills in between."""
 OBJECT_RANGE_M, MAP_RANGE_M = 90.0, 80.0
 _SHOWN = (
-    "duration", "rungs", "vehicle", "ego", "map", "routes", "boxes", "objects", "lights", "lightStates", "signals",
+    "duration", "fallback_levels", "vehicle", "ego", "map", "routes", "boxes", "objects", "lights", "lightStates", "signals",
     "limits", "commands", "clouds", "cameras", "plans", "waits", "collisions",
 )  # fmt: skip
 
 
-class DriveRecorder:
+class PlaybackRecorder:
     """Takes in a drive cycle by cycle."""
 
-    def __init__(self, live: LiveDrive) -> None:
+    def __init__(self, live: Rollout) -> None:
         heads = {(head.signal_id, head.link): head for head in live.road_map.heads if not head.pole}
         self._links = list(heads)
         self._ego: list[tuple[float, float, float, float]] = []
@@ -50,7 +50,7 @@ class DriveRecorder:
             for i, head in enumerate(heads.values())
         ]
 
-    def see(self, cycle: Cycle) -> None:
+    def on_step(self, cycle: RolloutStep) -> None:
         """Take in one instant."""
         world, drive = cycle.step.world, self._drive
         stamp_ns, ego = world.stamp_ns, world.ego
@@ -83,7 +83,7 @@ class DriveRecorder:
 
 
 def unpacked(data: bytes) -> dict[str, Any]:
-    """The inverse of ``DriveRecorder.packed``."""
+    """The inverse of ``PlaybackRecorder.packed``."""
     return dict(json.loads(gzip.decompress(data)))
 
 
@@ -97,14 +97,16 @@ def _light(signals: dict[str, str], signal_id: str, link: int) -> SignalState:
     return SIGNAL_STATES.get(letters[link], SignalState.UNKNOWN) if link < len(letters) else SignalState.UNKNOWN
 
 
-def _plan_cycle(stamp_ns: int, cycle: Cycle) -> PlanCycle:
+def _plan_cycle(stamp_ns: int, cycle: RolloutStep) -> PlanCycle:
     outcome = cycle.outcome
     if isinstance(outcome, PlanResult):
         return PlanCycle(
             trajectory=outcome.trajectory,
             candidates=_candidates(outcome),
             agents=_agents(outcome),
-            status=_status(stamp_ns, rung=outcome.rung, reason=outcome.reason, chosen=outcome.chosen),
+            status=_status(
+                stamp_ns, fallback_level=outcome.fallback_level, reason=outcome.reason, chosen=outcome.chosen
+            ),
         )
     if isinstance(outcome, Trajectory):
         return PlanCycle(trajectory=outcome, status=_status(stamp_ns))
@@ -159,7 +161,7 @@ def _agents(result: PlanResult) -> RecordedAgents:
 def _status(
     stamp_ns: int,
     *,
-    rung: FallbackRung = FallbackRung.NONE,
+    fallback_level: FallbackLevel = FallbackLevel.NONE,
     reason: str = "",
     chosen: int = -1,
     not_ready: str = "",
@@ -181,7 +183,7 @@ def _status(
         stage_ms={},
         latency_ms=0.0,
         deadline_ms=0.0,
-        rung=rung,
+        fallback_level=fallback_level,
         fallback_reason=reason,
         precision="",
         plan_age_s=0.0,

@@ -70,7 +70,7 @@ COLUMNS: Final = {
         better=1,
         text="smallest time to collision; 3 s where nothing came nearer",
     ),
-    "jitter_m": Column(
+    "plan_deviation_m": Column(
         title="jitter",
         unit="m",
         better=-1,

@@ -17,7 +17,7 @@ def tokens_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
         return "## Action tokens\n\nThis model takes none."
     if data is None:
         return f"## Action tokens\n\n{size} tokens; how well plans follow them was not measured."
-    error, others = data["reconstruction_m"], next(row for row in data["rows"] if row["manoeuvre"].startswith("all"))
+    error, others = data["reconstruction_m"], next(row for row in data["rows"] if row["maneuver"].startswith("all"))
     plans, interval_s = data["plans_encoded"], manifest.contract.plan_interval_s
     told, untold = (100.0 * others[f"followed_{key}"] for key in ("with", "without"))
     return f"""
@@ -29,7 +29,7 @@ decoded, come back within {error["ade_mean"]} m (ADE over 4 s, mean; 99th percen
 
 In unseen moments the model is told to do something else that the road allows (it must end 3 m or more from what was driven,
 on road that nobody stands on), and what was driven. The plan is the candidate nearest to the mean; it follows when it ends
-within {FOLLOWED_M:g} m of where it was told to. Told another manoeuvre than the driven one it followed in {told:.1f} %
+within {FOLLOWED_M:g} m of where it was told to. Told another maneuver than the driven one it followed in {told:.1f} %
 of {others["moments"]} moments; without tokens it would have ended there in {untold:.1f} %. "Without" columns: the
 same moments without tokens.{_drawn(data)} {when(data)}
 
@@ -41,7 +41,11 @@ transdiffuser evaluate tokens --model {manifest.folder.as_posix()} --samples dat
 
 
 def _drawn(data: dict[str, Any]) -> str:
-    return f" Every denoise step draws candidates that way (`token_pull` {data['pull']:g})." if "pull" in data else ""
+    return (
+        f" Every denoise step draws candidates that way (`token_guidance_weight` {data['pull']:g})."
+        if "pull" in data
+        else ""
+    )
 
 
 def choice_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
@@ -58,7 +62,7 @@ Predicts the PDM sub-scores of every candidate from the scene; learnt from the p
 (percent) of what is chosen among {count} candidates in {moments} unseen moments, against recorded traffic. The oracle knows
 the future: a bound, not a planner. The scorer's candidate is taken by the planner's own selection with `selection: scorer` (rules
 are the default), as far as recorded frames hold what it sees: LiDAR points and the previous plan are missing, agents are the
-labelled ones.
+labeled ones.
 {when(data)}
 
 ```

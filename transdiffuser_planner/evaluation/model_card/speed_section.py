@@ -41,7 +41,7 @@ _BUDGET_COLUMNS = {
     "steps_mean": "steps",
     "pdm_score": "PDM score",
     "ade_4s_m": "ADE m",
-    "jitter_m": "jitter m",
+    "plan_deviation_m": "jitter m",
     "latency_p99_ms": "p99 ms",
 }
 _WORK_COLUMNS = {
@@ -49,8 +49,8 @@ _WORK_COLUMNS = {
     "steps": "steps",
     "pdm_score": "PDM score",
     "ade_4s_m": "ADE m",
-    "best_ade_m": "nearest candidate's ADE m",
-    "jitter_m": "jitter m",
+    "min_ade_m": "nearest candidate's ADE m",
+    "plan_deviation_m": "jitter m",
     "model_plans_share": "model's plans",
 }
 
@@ -102,14 +102,14 @@ def deadline_section(runs: list[Measured]) -> str:
     rows = []
     for run in known:
         result = run["deadline"]
-        rungs = result["rungs"]
-        stops = rungs.get("COMFORT_STOP", 0) + rungs.get("EMERGENCY_STOP", 0)
+        fallback_levels = result["fallback_levels"]
+        stops = fallback_levels.get("COMFORTABLE_STOP", 0) + fallback_levels.get("EMERGENCY_STOP", 0)
         rows.append(
             {
                 **result,
                 **result["latency_ms"],
-                "none": rungs.get("NONE", 0),
-                "last": rungs.get("LAST_PLAN", 0),
+                "none": fallback_levels.get("NONE", 0),
+                "last": fallback_levels.get("LAST_PLAN", 0),
                 "stops": stops,
                 "full": result["candidates_x_steps"].get("30 x 10", 0),
             }

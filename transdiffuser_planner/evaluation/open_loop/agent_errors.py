@@ -31,7 +31,7 @@ AGENT_TITLES = {
 def agent_futures(
     backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int
 ) -> Futures:
-    """What an exported model samples for the labelled agents that the LiDAR hits, and what they did.
+    """What an exported model samples for the labeled agents that the LiDAR hits, and what they did.
 
     Args:
         index_B: Samples; at most 500 of them, evenly chosen, are used.

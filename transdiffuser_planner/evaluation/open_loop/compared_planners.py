@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import StatusIndex
-from transdiffuser_planner.data.candidates.candidate_source import CandidateSource, Moment
+from transdiffuser_planner.data.candidates.candidate_source import CandidateFrame, CandidateSource
 from transdiffuser_planner.data.samples.sample_set import SampleSet
 from transdiffuser_planner.metrics.displacement import constant_velocity_plan
 from transdiffuser_planner.planners.planner_names import CONSTANT_TURN_RATE, LOG_FUTURE
@@ -69,7 +69,7 @@ class Rows:
             self._ablations[name] = CandidateSource(backend, samples(backend))
         self._baselines = load_baselines(planners.baselines, self._backend.manifest)
 
-    def moment(self, index: int) -> tuple[Moment, dict[str, Planned]]:
+    def moment(self, index: int) -> tuple[CandidateFrame, dict[str, Planned]]:
         """The model's view of a sample, and every row's plans."""
         start = time.perf_counter()
         moment = self.source.moment(index)
@@ -90,13 +90,13 @@ class Rows:
             planned[name] = plan, _since(start)
         return moment, planned
 
-    def predicted_score(self, moment: Moment, joint_MNT3: FloatArray) -> NDArray[np.float32] | None:
+    def predicted_score(self, moment: CandidateFrame, joint_MNT3: FloatArray) -> NDArray[np.float32] | None:
         """The model's own opinion of its plans, sub-scores (M, Q); None if it has no scorer."""
         if not self._backend.has_scorer:
             return None
         return self._backend.score(joint_MNT3, moment.features, moment.observation, moment.agents)
 
-    def _constant_turn_rate(self, moment: Moment) -> FloatArray:
+    def _constant_turn_rate(self, moment: CandidateFrame) -> FloatArray:
         status = moment.raw["status"].astype(np.float64)
         speed, across = status[:, StatusIndex.VX_MPS], status[:, StatusIndex.AY_MPS2]
         yaw_rate = np.where(speed > 1.0, across / np.maximum(speed, 1.0), 0.0)
@@ -122,8 +122,8 @@ def load_baselines(folder: Path | None, model: ModelManifest) -> dict[str, Basel
     return {name: BaselineModel(manifest) for name, manifest in manifests.items()}
 
 
-def baseline_plan(baseline: BaselineModel, moment: Moment) -> FloatArray:
-    """Plan (T, 3) of a trained baseline in base_link, from the labelled agents and the model's features."""
+def baseline_plan(baseline: BaselineModel, moment: CandidateFrame) -> FloatArray:
+    """Plan (T, 3) of a trained baseline in base_link, from the labeled agents and the model's features."""
     return baseline.plan({**moment.observation, **moment.features, **moment.agents})
 
 

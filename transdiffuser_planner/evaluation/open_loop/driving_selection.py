@@ -1,7 +1,7 @@
 """Candidate that the planner would drive, found by the planner's own selection in a recorded frame.
 
 Recorded frames hold less than the planner perceives: no LiDAR points (so no obstacle clearance and no rejection for one),
-no previous plan and no action tokens; agents are the labelled ones that the LiDAR hits instead of detections.
+no previous plan and no action tokens; agents are the labeled ones that the LiDAR hits instead of detections.
 
 Letters: M candidates, A agents, T plan steps, Q sub-scores, K bird's-eye classes, L bird's-eye cells.
 """
@@ -21,7 +21,7 @@ from transdiffuser_planner.core.types import EgoState, SignalState, TrafficSigna
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.planning.observation.feature_builder import SIGNAL_SCALE_M
 from transdiffuser_planner.planning.safety.clearance import ObstacleField
-from transdiffuser_planner.planning.safety.plan_validation import Surroundings, at_fine_times, judge
+from transdiffuser_planner.planning.safety.plan_validation import CollisionContext, at_fine_times, validate_plans
 from transdiffuser_planner.planning.selection.ranking import SelectionInputs, rank
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother
 
@@ -49,11 +49,11 @@ class DrivingChoice:
         """
         ego = _ego(tensors)
         plans = self._smoother.smooth(joint_MNT3[:, 0], max(ego.vx_mps, 0.0))
-        judged = judge(plans, self._around(joint_MNT3[:, 1:], tensors), ego, self._config)
+        validated = validate_plans(plans, self._around(joint_MNT3[:, 1:], tensors), ego, self._config)
         route_R2 = tensors["route"][tensors["route_valid"] > 0.0].astype(np.float64)
         inputs = SelectionInputs(
-            obstacle_clearance_MF=judged.obstacle_clearance_MF,
-            agent_clearance_MF=judged.agent_clearance_MF,
+            obstacle_clearance_MF=validated.obstacle_clearance_MF,
+            agent_clearance_MF=validated.agent_clearance_MF,
             bev_probability_KLL=softmax(tensors["bev_logits"].astype(np.float32), axis=0),
             route_R2=route_R2 if len(route_R2) >= 2 else None,
             signal=_signal(tensors),
@@ -61,17 +61,17 @@ class DrivingChoice:
             vehicle=self._vehicle,
             subscore_MQ=subscore_MQ.astype(np.float64),
         )
-        order_M = rank(judged.plans, judged.feasible_M, inputs, self._contract, self._config).order_M
-        return next((int(index) for index in order_M if judged.accepted_M[index]), int(order_M[0]))
+        order_M = rank(validated.plans, validated.feasible_M, inputs, self._contract, self._config).order_M
+        return next((int(index) for index in order_M if validated.accepted_M[index]), int(order_M[0]))
 
-    def _around(self, path_MAT3: FloatArray, tensors: Tensors) -> Surroundings:
+    def _around(self, path_MAT3: FloatArray, tensors: Tensors) -> CollisionContext:
         """Agents ahead or alongside with their sampled paths; no obstacles, because no points are recorded."""
         agents_AF = tensors["agents"].astype(np.float64)
         used = (tensors["agents_valid"] > 0.0) & (agents_AF[:, AgentIndex.X_M] > -self._vehicle.rear_overhang_m)
         heading_A = np.arctan2(agents_AF[:, AgentIndex.SIN], agents_AF[:, AgentIndex.COS])
         pose_A3 = np.stack([agents_AF[:, AgentIndex.X_M], agents_AF[:, AgentIndex.Y_M], heading_A], axis=-1)
         interval_s = self._contract.plan_interval_s
-        return Surroundings(
+        return CollisionContext(
             obstacles=ObstacleField.from_points(np.zeros((0, 3), dtype=np.float32), np.zeros((0, 5)), self._vehicle),
             path_MAF3=at_fine_times(path_MAT3[:, used], pose_A3[used], self._smoother.time_s_F, interval_s),
             vehicle=self._vehicle,

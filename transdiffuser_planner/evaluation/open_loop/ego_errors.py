@@ -1,6 +1,6 @@
 """Open-loop errors of a model and its baselines on unseen samples, as one table.
 
-Candidates are summarised three ways: one of them at random, the one nearest to their mean (no knowledge of the future),
+Candidates are summarized three ways: one of them at random, the one nearest to their mean (no knowledge of the future),
 and the one nearest to the truth (an oracle: a bound, not a planner).
 """
 
@@ -31,7 +31,7 @@ def nearest_to_mean(candidate_BMT3: FloatArray) -> FloatArray:
 
 
 def error_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[str, Any]]:
-    """One row per planner: ADE and FDE in metres over all samples and over those that turn or change speed.
+    """One row per planner: ADE and FDE in meters over all samples and over those that turn or change speed.
 
     Args:
         predictions: As ``evaluation.predictions`` gives them.

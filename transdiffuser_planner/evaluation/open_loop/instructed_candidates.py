@@ -1,4 +1,4 @@
-"""What an exported model samples when action tokens ask for another manoeuvre than the one that was driven."""
+"""What an exported model samples when action tokens ask for another maneuver than the one that was driven."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tqdm import tqdm
 from transdiffuser_planner.core.contract import StatusIndex
 from transdiffuser_planner.core.errors import ContractError
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.data.candidates.candidate_source import CandidateSource, Moment
-from transdiffuser_planner.data.counterfactuals.maneuvers import other_manoeuvres
+from transdiffuser_planner.data.candidates.candidate_source import CandidateFrame, CandidateSource
+from transdiffuser_planner.data.counterfactuals.maneuvers import alternative_maneuvers
 from transdiffuser_planner.data.samples.sample_set import SampleSet
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
@@ -21,21 +21,21 @@ from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 DRIVEN = "what was driven"
 
 
-def told_plans(
+def instructed_candidates(
     backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int, pull: float
 ) -> list[dict[str, Any]]:
-    """Sample every moment without tokens, with the driven plan's and with those of every other possible manoeuvre.
+    """Sample every moment without tokens, with the driven plan's and with those of every other possible maneuver.
 
     Args:
         backend: The model.
         samples, index_B: The moments.
         num_candidates: M.
-        pull: The parameter ``token_pull``.
+        pull: The parameter ``token_guidance_weight``.
 
     Returns:
-        One mapping for each moment and manoeuvre: "manoeuvre", "driven" (whether it is what was driven), "asked" (T, 3),
-        "with" and "without" (M, T, 3), the candidates with the tokens and without, metres and radians in base_link;
-        "moment", the sample's number, and "bev", its labelled classes (L, L).
+        One mapping for each moment and maneuver: "maneuver", "driven" (whether it is what was driven), "asked" (T, 3),
+        "with" and "without" (M, T, 3), the candidates with the tokens and without, meters and radians in base_link;
+        "moment", the sample's number, and "bev", its labeled classes (L, L).
 
     Raises:
         ContractError: The model takes no action tokens.
@@ -54,19 +54,19 @@ def told_plans(
         without_MT3 = source.sample(moment, num_candidates)[:, 0]
         for name, plan_T3 in asked.items():
             with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3), pull=pull)[:, 0]
-            row = {"manoeuvre": name, "driven": name == DRIVEN, "asked": plan_T3, "moment": int(index)}
+            row = {"maneuver": name, "driven": name == DRIVEN, "asked": plan_T3, "moment": int(index)}
             told.append({**row, "bev": moment.raw["bev"][0], "with": with_MT3, "without": without_MT3})
     return told
 
 
 def _others(
-    moment: Moment, driven_T3: NDArray[np.float64], backend: InferenceBackend, vehicle: VehicleModel
+    moment: CandidateFrame, driven_T3: NDArray[np.float64], backend: InferenceBackend, vehicle: VehicleModel
 ) -> dict[str, NDArray[np.float64]]:
     raw = moment.raw
     route_R2 = raw["route"][0][raw["route_valid"][0] > 0.0].astype(np.float64)
     speed_mps = float(raw["status"][0, StatusIndex.VX_MPS])
     where = {"contract": backend.manifest.contract, "vehicle": vehicle}
-    return other_manoeuvres(driven_T3, route_R2, speed_mps, raw["bev"][0], **where)
+    return alternative_maneuvers(driven_T3, route_R2, speed_mps, raw["bev"][0], **where)
 
 
 def _tensors(codebook: ActionCodebook, plan_T3: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:

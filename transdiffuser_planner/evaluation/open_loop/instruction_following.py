@@ -15,24 +15,24 @@ FOLLOWED_M = 2.0
 
 
 def following_table(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per manoeuvre and one over all that were not driven.
+    """One row per maneuver and one over all that were not driven.
 
     Args:
-        told: As ``instructed_candidates.told_plans`` gives it.
+        told: As ``instructed_candidates.instructed_candidates`` gives it.
 
     Returns:
-        "manoeuvre", "moments", and with and without tokens the share of moments in which the candidate nearest to the
+        "maneuver", "moments", and with and without tokens the share of moments in which the candidate nearest to the
         mean follows, the share of all candidates that do, and that candidate's ADE from what was asked (m).
     """
-    names = sorted({item["manoeuvre"] for item in told})
-    groups = {name: [item for item in told if item["manoeuvre"] == name] for name in names}
+    names = sorted({item["maneuver"] for item in told})
+    groups = {name: [item for item in told if item["maneuver"] == name] for name in names}
     groups["all others than driven"] = [item for item in told if not item["driven"]]
     return [_row(name, items) for name, items in groups.items() if items]
 
 
 def _row(name: str, told: list[dict[str, Any]]) -> dict[str, Any]:
     asked = np.stack([item["asked"] for item in told])
-    row: dict[str, Any] = {"manoeuvre": name, "moments": len(told)}
+    row: dict[str, Any] = {"maneuver": name, "moments": len(told)}
     for key in ("with", "without"):
         candidates = np.stack([item[key] for item in told])
         plan = nearest_to_mean(candidates)

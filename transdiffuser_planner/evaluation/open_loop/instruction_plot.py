@@ -1,4 +1,4 @@
-"""A picture of what a model plans in the same moments untold and told other manoeuvres."""
+"""A picture of what a model plans in the same moments untold and told other maneuvers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from transdiffuser_planner.core.contract import BevClass
 from transdiffuser_planner.core.errors import EvaluationError
 
-MOMENTS, MANOEUVRES = 3, 3
-_COLOURS = {
+MOMENTS, MANEUVERS = 3, 3
+_COLORS = {
     BevClass.BACKGROUND: "#eef0ec",
     BevClass.ROAD: "#b9bec4",
     BevClass.WALKWAY: "#dcd8cc",
@@ -22,11 +22,11 @@ _COLOURS = {
 }
 
 
-def draw_told(told: Sequence[dict[str, Any]], range_m: float, path: Path) -> bool:
-    """Draw the moments in which most other manoeuvres are possible, one row each.
+def plot_instructed(told: Sequence[dict[str, Any]], range_m: float, path: Path) -> bool:
+    """Draw the moments in which most other maneuvers are possible, one row each.
 
     Args:
-        told: As ``instructed_candidates.told_plans`` gives it.
+        told: As ``instructed_candidates.instructed_candidates`` gives it.
         range_m: Half the edge of the bird's-eye labels.
         path: Picture to write, PNG or SVG.
 
@@ -49,12 +49,12 @@ def draw_told(told: Sequence[dict[str, Any]], range_m: float, path: Path) -> boo
         raise EvaluationError(
             "plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'"
         ) from None
-    figure = Figure(figsize=(3.0 * (MANOEUVRES + 1), 3.2 * len(most)), layout="constrained")
-    grid = figure.subplots(len(most), MANOEUVRES + 1, squeeze=False)
+    figure = Figure(figsize=(3.0 * (MANEUVERS + 1), 3.2 * len(most)), layout="constrained")
+    grid = figure.subplots(len(most), MANEUVERS + 1, squeeze=False)
     for axes, items in zip(grid, most, strict=True):
         _panel(axes[0], items[0], "without", "nothing said", range_m)
         for axis, item in zip(axes[1:], items, strict=False):
-            _panel(axis, item, "with", f"told: {item['manoeuvre']}", range_m)
+            _panel(axis, item, "with", f"told: {item['maneuver']}", range_m)
         for axis in axes[1 + len(items) :]:
             axis.axis("off")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,9 +66,9 @@ def _panel(axis: Any, item: dict[str, Any], which: str, title: str, range_m: flo
     """Bird's-eye label with x ahead and y left, all candidates, and dashed what was asked for."""
     from matplotlib.colors import ListedColormap
 
-    colours = ListedColormap([_COLOURS[kind] for kind in BevClass])
+    colors = ListedColormap([_COLORS[kind] for kind in BevClass])
     extent = (range_m, -range_m, -range_m, range_m)
-    axis.imshow(item["bev"], cmap=colours, vmin=0, vmax=len(BevClass) - 1, extent=extent, interpolation="nearest")
+    axis.imshow(item["bev"], cmap=colors, vmin=0, vmax=len(BevClass) - 1, extent=extent, interpolation="nearest")
     for plan_T3 in item[which]:
         way = np.concatenate([np.zeros((1, 3)), plan_T3])
         axis.plot(way[:, 1], way[:, 0], color="#1f6fb2", linewidth=0.8, alpha=0.5)

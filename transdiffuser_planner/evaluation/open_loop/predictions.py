@@ -31,7 +31,7 @@ def model_plans(
     samples: SampleSet,
     index_B: NDArray[np.int64],
     num_candidates: int,
-    withheld: Sequence[str] = (),
+    masked_inputs: Sequence[str] = (),
 ) -> Rows:
     """What an exported model samples, and what was driven.
 
@@ -39,12 +39,12 @@ def model_plans(
         backend: The model.
         samples, index_B: The moments.
         num_candidates: M.
-        withheld: Conditions of ``withheld.WITHHELD`` that the model is not given.
+        masked_inputs: Conditions of ``masked_inputs.MASKABLE_INPUTS`` that the model is not given.
 
     Returns:
-        "truth" (B, T, 3), "speed" and "yaw_rate" (B,), "candidates" (B, M, T, 3), metres and radians in base_link.
+        "truth" (B, T, 3), "speed" and "yaw_rate" (B,), "candidates" (B, M, T, 3), meters and radians in base_link.
     """
-    source = CandidateSource(backend, samples, withheld=withheld)
+    source = CandidateSource(backend, samples, masked_inputs=masked_inputs)
     candidates, raws = [], []
     for index in tqdm(index_B, desc="plans", unit="sample", file=sys.stderr, mininterval=1.0):
         moment = source.moment(int(index))

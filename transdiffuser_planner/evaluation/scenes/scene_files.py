@@ -148,7 +148,7 @@ def scene_list(path: Path) -> list[Any]:
 
 
 def write_scenes(path: Path, items: list[dict[str, Any]]) -> None:
-    """Write scenes as JSON or YAML, by the file's ending; numbers to a hundredth of a millimetre or milliradian."""
+    """Write scenes as JSON or YAML, by the file's ending; numbers to a hundredth of a millimeter or milliradian."""
     content = {"scenes": _rounded(items)}
     text = (
         json.dumps(content)

@@ -36,7 +36,7 @@ class PlanScores:
     Attributes:
         parts: Sub-score -> its values (M,); None where it is not scored.
         score_M: PDMS or EPDMS of what is scored.
-        progress_m_M: Metres along the centre line.
+        progress_m_M: Meters along the center line.
         reasons: What went wrong with each plan.
     """
 

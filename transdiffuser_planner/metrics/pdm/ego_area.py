@@ -19,8 +19,8 @@ class EgoArea:
     """Attributes:
     off_road_MS4: Corners outside of everything drivable.
     many_lanes_MS: Corners in more than one lane, and no lane holds all four.
-    off_route_MS: The centre is in no lane of the route: against the traffic, for the devkit.
-    in_intersection_MS: The centre is in an intersection.
+    off_route_MS: The center is in no lane of the route: against the traffic, for the devkit.
+    in_intersection_MS: The center is in an intersection.
     """
 
     off_road_MS4: BoolArray

@@ -65,7 +65,7 @@ class EpdmScores:
         score_M: EPDMS.
         unforgiven_M: Without EC and without forgiving: the devkit's column pdm_score.
         forgiven: Sub-scores the human failed.
-        progress_m_M: Metres along the centre line.
+        progress_m_M: Meters along the center line.
         motion: How the car drives the plans.
         reasons: What went wrong with each plan, forgiven or not.
     """

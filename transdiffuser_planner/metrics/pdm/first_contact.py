@@ -86,7 +86,7 @@ def first_touches(
 
 
 def centroid(corner_42: FloatArray) -> tuple[float, float]:
-    """Centre of mass of a box's corners, by triangles from the first corner, in the order in which GEOS sums them.
+    """Center of mass of a box's corners, by triangles from the first corner, in the order in which GEOS sums them.
 
     The mean of the corners would do, but for an agent exactly ahead the last digit decides whether it is seen at all:
     see `relative_angle_rad`.

@@ -79,7 +79,7 @@ def sample_stamps_us(start_us: int) -> NDArray[np.int64]:
 
 
 def through_center(pose_X3: FloatArray) -> FloatArray:
-    """The poses after a way to the box's centre and back: at most a bit different, but the devkit's states make it too."""
+    """The poses after a way to the box's center and back: at most a bit different, but the devkit's states make it too."""
     shift_X2 = PACIFICA.center_offset_m * np.stack([np.cos(pose_X3[..., 2]), np.sin(pose_X3[..., 2])], axis=-1)
     return np.concatenate([(pose_X3[..., :2] + shift_X2) - shift_X2, pose_X3[..., 2:]], axis=-1)
 
@@ -187,18 +187,18 @@ _FLOATS = SimpleNamespace(
 _ARRAYS = SimpleNamespace(cos=np.cos, sin=np.sin, tan=np.tan, least=np.minimum, most=np.maximum, choose=np.where)
 
 
-def _step(maths: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, ...]) -> tuple[Any, ...]:
+def _step(math: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, ...]) -> tuple[Any, ...]:
     """One tenth of a second of tracking and driving, for one plan in floats or for all in arrays.
 
     Args:
-        maths: Functions for either.
+        math: Functions for either.
         state: x, y, heading, speed, acceleration, steering angle.
         reference: Pose to be at, its sine and cosine, speed in one second, five moments of the curvatures until then.
     """
     x, y, heading, speed, acceleration, steering = state
     x_ref, y_ref, heading_ref, cos_ref, sin_ref, speed_ref, k0, k1, k2, k3, k4 = reference
     stop = (speed_ref <= STOP_SPEED_MPS) & (speed <= STOP_SPEED_MPS)
-    wanted = maths.choose(stop, STOP_GAIN, SPEED_GAIN) * (speed_ref - speed)
+    wanted = math.choose(stop, STOP_GAIN, SPEED_GAIN) * (speed_ref - speed)
 
     # Errors one second ahead if the wheels stay as they are, and what one rad/s of steering rate changes about them.
     gain = wanted * STEP_S
@@ -219,17 +219,17 @@ def _step(maths: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, 
         (error_ahead + PI) % TURN - PI
     )
     effort = OFFSET_WEIGHT * offset_per_rate**2 + HEADING_WEIGHT * error_per_rate**2 + STEERING_RATE_WEIGHT
-    rate = maths.choose(stop, 0.0, -push / effort)
+    rate = math.choose(stop, 0.0, -push / effort)
 
     acceleration = acceleration + DRIVE_S / (DRIVE_S + ACCELERATION_LAG_S) * (wanted - acceleration)
     turned = steering + DRIVE_S / (DRIVE_S + STEERING_LAG_S) * (DRIVE_S * rate)
     return (
-        x + speed * maths.cos(heading) * DRIVE_S,
-        y + speed * maths.sin(heading) * DRIVE_S,
-        (heading + speed * maths.tan(steering) / base * DRIVE_S + PI) % TURN - PI,
+        x + speed * math.cos(heading) * DRIVE_S,
+        y + speed * math.sin(heading) * DRIVE_S,
+        (heading + speed * math.tan(steering) / base * DRIVE_S + PI) % TURN - PI,
         speed + acceleration * DRIVE_S,
         acceleration,
-        maths.least(maths.most(turned, -MAX_STEERING_RAD), MAX_STEERING_RAD),
+        math.least(math.most(turned, -MAX_STEERING_RAD), MAX_STEERING_RAD),
     )
 
 
@@ -248,11 +248,11 @@ def _references(pose_MS3: FloatArray) -> FloatArray:
     return np.ascontiguousarray(stacked.transpose(1, 2, 0))
 
 
-def _drive(maths: SimpleNamespace, start: tuple[Any, ...], references: Any) -> list[tuple[Any, ...]]:
+def _drive(math: SimpleNamespace, start: tuple[Any, ...], references: Any) -> list[tuple[Any, ...]]:
     step: Callable[..., tuple[Any, ...]] = _step
     states = [start]
     for reference in references:
-        states.append(step(maths, states[-1], reference))
+        states.append(step(math, states[-1], reference))
     return states
 
 

@@ -41,7 +41,7 @@ class PdmScores:
         comfort_M: C.
         driving_direction_M: DDC, which PDMS weighs with 0.
         score_M: PDMS.
-        progress_m_M: Metres along the centre line.
+        progress_m_M: Meters along the center line.
         motion: How the car drives the plans.
         reasons: What went wrong with each plan.
     """

@@ -54,7 +54,7 @@ class PreparedScene:
         areas: All polygons of the map, P.
         lane_P, route_P, drivable_P, intersection_P: Which polygons are lanes or connectors, on the route, drivable,
             intersections.
-        center_line_K2: Points of the route's centre line.
+        center_line_K2: Points of the route's center line.
         lights, light_areas: The red lights and their polygons.
     """
 

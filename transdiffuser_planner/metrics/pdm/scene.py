@@ -1,6 +1,6 @@
 """What is needed to score plans: the ego, the agents over time, the map around it, and who else planned.
 
-Everything is in one map frame: metres, radians, x and y of a plane. Plans alone are relative: poses of the rear axle as seen
+Everything is in one map frame: meters, radians, x and y of a plane. Plans alone are relative: poses of the rear axle as seen
 from the ego's rear axle at time 0. N agents, S steps of 0.1 s from time 0 on, T plan steps, C corners, K points.
 """
 
@@ -96,8 +96,8 @@ class Agents:
     Attributes:
         token_N: A name for each.
         kind_N: What each is.
-        size_N2: Length and width, metres.
-        pose_NS3: Centre and heading of each box every 0.1 s from time 0; 41 steps for EPDMS, 50 or more for PDMS.
+        size_N2: Length and width, meters.
+        pose_NS3: Center and heading of each box every 0.1 s from time 0; 41 steps for EPDMS, 50 or more for PDMS.
         velocity_NS2: Velocity in the map frame, m/s.
         valid_NS: Where an agent is present. What stands elsewhere is not looked at.
     """
@@ -182,7 +182,7 @@ class Scene:
         agents: Everyone else.
         areas: The map within about 100 m.
         route: Tokens of the lanes and lane connectors on the route.
-        center_line_K3: The route's centre line ahead: x, y, heading.
+        center_line_K3: The route's center line ahead: x, y, heading.
         red_lights: Red lights on the route.
         reference_S3: Poses of PDM-Closed's plan in the map frame every 0.1 s, that at time 0 included; None scores a plan's
             progress against itself.

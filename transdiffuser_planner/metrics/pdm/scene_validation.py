@@ -16,7 +16,7 @@ IntArray = NDArray[np.int64]
 DEPTH_M: Final = 1e-6
 """Edges that cross by less merely touch."""
 LARGEST: Final = 1e8
-"""Of any number in metres, radians and seconds; squares and products of larger ones lose what is being measured."""
+"""Of any number in meters, radians and seconds; squares and products of larger ones lose what is being measured."""
 _LONGEST_GOT: Final = 80
 
 
@@ -65,7 +65,7 @@ def check_rings(scene: str, fields: Sequence[str], rings: Sequence[FloatArray]) 
 
 
 def first_crossing(rings: Sequence[FloatArray]) -> tuple[int, int, int] | None:
-    """Ring and two of its edges that cross each other by more than a micrometre, or None. Touching is no crossing.
+    """Ring and two of its edges that cross each other by more than a micrometer, or None. Touching is no crossing.
 
     Edges are sorted along the longer side of their ring, all rings one behind the other, so that only edges that lie side
     by side are compared.
@@ -95,7 +95,7 @@ def first_crossing(rings: Sequence[FloatArray]) -> tuple[int, int, int] | None:
     other_P = order[place + 1 + np.arange(len(place)) - np.repeat(np.cumsum(overlap_E) - overlap_E, overlap_E)]
 
     def sides(edge_P: IntArray, point_P: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Metres by which the ends of one edge lie beside the line of the other."""
+        """Meters by which the ends of one edge lie beside the line of the other."""
         step = end_E2[edge_P] - start_E2[edge_P]
         length = np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-12)
         ends = (points[point_P] - start_E2[edge_P] for points in (start_E2, end_E2))

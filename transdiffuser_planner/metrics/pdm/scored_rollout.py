@@ -37,7 +37,7 @@ class Rollout:
         area: Where they are.
         collision_M, collision_reasons: NC.
         drivable_M, drivable_reasons: DAC.
-        raw_progress_M: Metres along the centre line.
+        raw_progress_M: Meters along the center line.
     """
 
     motion: Motion

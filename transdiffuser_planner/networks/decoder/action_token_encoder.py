@@ -1,6 +1,6 @@
 """What action tokens ask for, as the denoising decoder hears it; silence adds nothing at all.
 
-A told path acts in three places: on the ego's token in the decoder's own numbers (an embedding that is normalised before it
+A told path acts in three places: on the ego's token in the decoder's own numbers (an embedding that is normalized before it
 is read could say which way to go, but hardly how far), on the modulation of every layer, and as the last thing that the ego
 reads. None of them has a bias and all are masked, so a decoder that was trained without tokens can be given them without
 changing what it does when nobody speaks.
@@ -32,7 +32,7 @@ class Told:
     source: Tensor
 
 
-class ToldPath(nn.Module):
+class ActionTokenEncoder(nn.Module):
     """Encodes ``core.contract.TOKEN_INPUTS``."""
 
     def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:

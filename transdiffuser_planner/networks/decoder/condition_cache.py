@@ -149,7 +149,7 @@ def _fixed(value: Tensor) -> nn.Parameter:
 
 
 def _query_rows(grid: CrossAttention, norm: nn.LayerNorm, heads: int) -> Tensor:
-    """(G, D + 1, E): what turns keys into the matrix for normalised tokens; the last row gives the scores' bias."""
+    """(G, D + 1, E): what turns keys into the matrix for normalized tokens; the last row gives the scores' bias."""
     size = grid.query.weight.shape[0] // heads
     weight_GED = (grid.query.weight * norm.weight).view(heads, size, -1)
     offset_GE1 = (grid.query.weight @ norm.bias + grid.query.bias).view(heads, size, 1)

@@ -2,7 +2,7 @@
 
 Equal to ``denoising_decoder`` and made from its weights; the export checks it. What the algebra saves at every step:
 
-- A query meets few keys, so projection and keys are one matrix: scores = n (diag(w) Wq' K') + b with n the normalised
+- A query meets few keys, so projection and keys are one matrix: scores = n (diag(w) Wq' K') + b with n the normalized
   token, and values and output projection are another. Heads lie side by side in its columns and nothing is transposed.
 - The weights of a head's keys add up to 1, so whatever is added after reading a grid is added to its values.
 - Modulation depends on the scene and k: a table with one row per denoise step, used as the norm's scale and shift.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, ModelContract, StatusIndex
-from transdiffuser_planner.networks.decoder.action_token_encoder import Told, ToldPath
+from transdiffuser_planner.networks.decoder.action_token_encoder import ActionTokenEncoder, Told
 from transdiffuser_planner.networks.encoder.fusion import mix
 from transdiffuser_planner.networks.network_config import NetworkConfig
 
@@ -78,7 +78,7 @@ class MotionEncoder(nn.Module):
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in SOURCES})
         absent = ("action", "route", "route_point", "signal", "limit")
         if contract.codebook_size:
-            self.told_path = ToldPath(config, contract)
+            self.action_token_encoder = ActionTokenEncoder(config, contract)
         self.missing = nn.ParameterDict({name: nn.Parameter(torch.randn(width) * 0.02) for name in absent})
         index = torch.linspace(0.0, 1.0, contract.num_route_points)
         self.register_buffer("route_index_R1", index[:, None], persistent=False)
@@ -107,11 +107,11 @@ class MotionEncoder(nn.Module):
             single=single,
             route_tokens=tokens,
             agents=self.agent(_agents(agents_BAF, c["route"], route_valid_BR, self.contract)),
-            told=self.told_path(c["action_tokens"], c["action_tokens_valid"]) if said else None,
+            told=self.action_token_encoder(c["action_tokens"], c["action_tokens_valid"]) if said else None,
         )
 
     def _finish(self, name: str, embedding_BD: Tensor, valid_B: Tensor | None) -> Tensor:
-        """Normalise, then put the learned embedding where the source is missing."""
+        """Normalize, then put the learned embedding where the source is missing."""
         normed = self.norms[name](embedding_BD)
         return normed if valid_B is None else mix(normed[:, None], valid_B[:, None], self.missing[name])[:, 0]
 

@@ -17,7 +17,7 @@ from transdiffuser_planner.core.types import SignalState
 from transdiffuser_planner.networks.encoder.scene_encoder import SceneFeatures
 from transdiffuser_planner.networks.network_config import NetworkConfig
 
-CENTRE_PRIOR = 0.02
+CENTER_PRIOR = 0.02
 
 
 class MapHeads(nn.Module):
@@ -64,14 +64,14 @@ class AuxiliaryHeads(nn.Module):
         self.signal = SignalHead(config.image.widths[-2], config.image.widths[-1], config.head_channels)
         first, last = (sum(self.sizes[:n]) * config.bev_upsample**2 for n in (1, 2))
         with torch.no_grad():
-            self.maps.out.bias[first:last] = math.log(CENTRE_PRIOR / (1.0 - CENTRE_PRIOR))
+            self.maps.out.bias[first:last] = math.log(CENTER_PRIOR / (1.0 - CENTER_PRIOR))
 
     def forward(self, features: SceneFeatures) -> dict[str, Tensor]:
         """Auxiliary outputs by name."""
-        semantics, centres, boxes = self.maps(features.bev_BCLL).split(self.sizes, dim=1)
+        semantics, centers, boxes = self.maps(features.bev_BCLL).split(self.sizes, dim=1)
         return {
             "bev_logits": semantics,
-            "agent_heatmap": centres,
+            "agent_heatmap": centers,
             "agent_box": boxes,
             "signal_logits": self.signal(features.image_fine_BCHW, features.image_BCHW),
         }

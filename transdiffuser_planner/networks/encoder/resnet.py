@@ -59,7 +59,7 @@ class ResNet(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """He initialisation; the last norm of each block starts at zero so that a block starts as its shortcut."""
+        """He initialization; the last norm of each block starts at zero so that a block starts as its shortcut."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -57,8 +57,8 @@ class PlanScorer(nn.Module):
         """Logits (B, M, Q) of ``core.contract.SCORE_NAMES``.
 
         Args:
-            pose_BMT3: Plans in base_link, metres and radians.
-            agent_BMAT3: The agents' predicted centres and headings with each plan.
+            pose_BMT3: Plans in base_link, meters and radians.
+            agent_BMAT3: The agents' predicted centers and headings with each plan.
             scene: ``core.contract.SCORER_INPUTS``, as the encoder and the conditioner have them.
         """
         steps = torch.cat(
@@ -79,7 +79,7 @@ class PlanScorer(nn.Module):
         return torch.as_tensor(self.out(plan_BMD))
 
     def _road(self, pose_BMT3: Tensor, logits_BCLL: Tensor) -> Tensor:
-        """Probability of road under the centre and the four corners, and of a vehicle under the centre: (B, M, T, 6)."""
+        """Probability of road under the center and the four corners, and of a vehicle under the center: (B, M, T, 6)."""
         chance = logits_BCLL.softmax(dim=1)
         drivable = chance[:, list(_DRIVABLE)].sum(dim=1, keepdim=True)
         grid = torch.cat([drivable, chance[:, BevClass.VEHICLE : BevClass.VEHICLE + 1]], dim=1)
@@ -163,13 +163,13 @@ def _spread(value_BA: Tensor, like_BMAT: Tensor) -> Tensor:
 
 
 def _center(pose: Tensor, vehicle: VehicleModel) -> Tensor:
-    """Centres (..., 2) of the vehicle's box at poses of its rear axle."""
+    """Centers (..., 2) of the vehicle's box at poses of its rear axle."""
     offset = vehicle.center_offset_m
     return torch.stack([pose[..., 0] + offset * pose[..., 2].cos(), pose[..., 1] + offset * pose[..., 2].sin()], dim=-1)
 
 
 def _footprint(pose_BMT3: Tensor, vehicle: VehicleModel) -> Tensor:
-    """The box's centre and corners, (B, M, T, 5, 2)."""
+    """The box's center and corners, (B, M, T, 5, 2)."""
     center = _center(pose_BMT3, vehicle)
     cos, sin = pose_BMT3[..., 2].cos(), pose_BMT3[..., 2].sin()
     points = [center]

@@ -23,14 +23,14 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ToldPlan:
+class GuidanceTarget:
     """plan_P in model space, and weight_P: how far each of its numbers draws, 0 where nothing was said."""
 
     plan_P: Array
     weight_P: Array
 
     @staticmethod
-    def of(path: TokenPath | None, normalizer: PlanNormalizer, weight: float) -> ToldPlan | None:
+    def of(path: TokenPath | None, normalizer: PlanNormalizer, weight: float) -> GuidanceTarget | None:
         """The plan that samples are drawn towards.
 
         Args:
@@ -45,10 +45,10 @@ class ToldPlan:
             return None
         agents = np.zeros((1, 0, len(path.pose_T3), 3)), np.zeros((1, 0, 3))
         plan_P = normalizer.to_model(path.pose_T3[None], *agents)[0, 0]
-        return ToldPlan(plan_P=plan_P, weight_P=np.repeat(weight * path.valid_T, 3).astype(np.float32))
+        return GuidanceTarget(plan_P=plan_P, weight_P=np.repeat(weight * path.valid_T, 3).astype(np.float32))
 
 
-def pulled(predict_noise: PredictNoise, told: ToldPlan | None, schedule: NoiseSchedule) -> PredictNoise:
+def guided(predict_noise: PredictNoise, told: GuidanceTarget | None, schedule: NoiseSchedule) -> PredictNoise:
     """``predict_noise`` with the ego's samples (M, N, P) drawn towards the told plan."""
     if told is None:
         return predict_noise

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract, plan_spec
-from transdiffuser_planner.planning.diffusion.guidance import ToldPlan, pulled
+from transdiffuser_planner.planning.diffusion.guidance import GuidanceTarget, guided
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.planning.diffusion.sampler import (
@@ -57,14 +57,14 @@ class JointSampler:
         shape = (*batch, *plan_spec(self.contract).shape)
         return draw_noise(run_seed, stamp_ns, shape, self.schedule.num_steps)
 
-    def target(self, path: TokenPath | None, weight: float) -> ToldPlan | None:
+    def target(self, path: TokenPath | None, weight: float) -> GuidanceTarget | None:
         """The plan that action tokens ask for; None without tokens or weight.
 
         Args:
             path: Of the action tokens, in base_link.
             weight: 0 .. 1.
         """
-        return ToldPlan.of(path, self.normalizer, weight)
+        return GuidanceTarget.of(path, self.normalizer, weight)
 
     def walk(
         self,
@@ -72,9 +72,9 @@ class JointSampler:
         noise: Array,
         *,
         num_steps: int | None = None,
-        target: ToldPlan | None = None,
+        target: GuidanceTarget | None = None,
         steps_that_fit: StepsThatFit | None = None,
-        keep_estimates: bool = False,
+        return_intermediates: bool = False,
     ) -> Sample:
         """Denoise joint samples.
 
@@ -84,15 +84,15 @@ class JointSampler:
             num_steps: Denoise steps; None makes all steps of the schedule.
             target: Plan that guides the ego's samples.
             steps_that_fit: Called after every step: number of further steps there is time for; None means no limit.
-            keep_estimates: Whether to return the clean estimate of every step.
+            return_intermediates: Whether to return the clean estimate of every step.
         """
         return sample_plans(
-            pulled(predict_noise, target, self.schedule),
+            guided(predict_noise, target, self.schedule),
             self.schedule,
             noise,
             num_steps=num_steps or self.schedule.num_steps,
             steps_that_fit=steps_that_fit,
-            keep_estimates=keep_estimates,
+            return_intermediates=return_intermediates,
         )
 
     def poses(self, sample_MNP: Array, agent_origin_A3: FloatArray) -> FloatArray:

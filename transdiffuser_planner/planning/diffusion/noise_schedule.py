@@ -52,8 +52,8 @@ class NoiseSchedule:
         """The (k, k_prev) pairs of a walk with this many steps, from K down to 0, evenly spread."""
         return pairs_between(self.num_steps, num_steps)
 
-    def clean(self, x: Array, eps: Array, k: int) -> Array:
-        """The estimate of x_0 from a noisy sample and its noise, clipped to the range that normalised plans have."""
+    def predict_x0(self, x: Array, eps: Array, k: int) -> Array:
+        """The estimate of x_0 from a noisy sample and its noise, clipped to the range that normalized plans have."""
         a = self.alpha_bar_K1[k]
         estimate = (x - np.float32(np.sqrt(1.0 - a)) * eps) * np.float32(1.0 / np.sqrt(a))
         return np.asarray(np.clip(estimate, -MAX_CLEAN, MAX_CLEAN))
@@ -69,9 +69,9 @@ class NoiseSchedule:
         """
         a, a_prev = self.alpha_bar_K1[k], self.alpha_bar_K1[k_prev]
         alpha = a / a_prev
-        weight_clean = np.sqrt(a_prev) * (1.0 - alpha) / (1.0 - a)
+        weight_x0 = np.sqrt(a_prev) * (1.0 - alpha) / (1.0 - a)
         weight_x = np.sqrt(alpha) * (1.0 - a_prev) / (1.0 - a)
-        mean = np.float32(weight_clean) * self.clean(x, eps, k) + np.float32(weight_x) * x
+        mean = np.float32(weight_x0) * self.predict_x0(x, eps, k) + np.float32(weight_x) * x
         if noise is None or k_prev == 0:
             return np.asarray(mean)
         sigma = np.sqrt((1.0 - a_prev) / (1.0 - a) * (1.0 - alpha))
@@ -80,9 +80,9 @@ class NoiseSchedule:
     def ddim_step(self, x: Array, eps: Array, k: int, k_prev: int) -> Array:
         """One deterministic DDIM step between any two denoise steps."""
         a, a_prev = self.alpha_bar_K1[k], self.alpha_bar_K1[k_prev]
-        clean = self.clean(x, eps, k)
-        direction = (x - np.float32(np.sqrt(a)) * clean) * np.float32(1.0 / np.sqrt(1.0 - a))
-        return np.asarray(np.float32(np.sqrt(a_prev)) * clean + np.float32(np.sqrt(1.0 - a_prev)) * direction)
+        predict_x0 = self.predict_x0(x, eps, k)
+        direction = (x - np.float32(np.sqrt(a)) * predict_x0) * np.float32(1.0 / np.sqrt(1.0 - a))
+        return np.asarray(np.float32(np.sqrt(a_prev)) * predict_x0 + np.float32(np.sqrt(1.0 - a_prev)) * direction)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-serialisable form."""

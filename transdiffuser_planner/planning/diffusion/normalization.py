@@ -1,4 +1,4 @@
-"""Poses <-> model space: differences between consecutive poses, normalised by statistics that travel with the weights.
+"""Poses <-> model space: differences between consecutive poses, normalized by statistics that travel with the weights.
 
 x_1 = s_1 and x_t = s_t - s_{t-1} (TransDiffuser's action space); the path is their cumulative sum. The ego's poses are in
 base_link at the snapshot, an agent's in the frame of its own box at the snapshot.
@@ -69,7 +69,7 @@ class PlanNormalizer:
         """Poses from model space.
 
         Args:
-            sample_MKP: (M, 1 + A, T * 3) normalised differences.
+            sample_MKP: (M, 1 + A, T * 3) normalized differences.
             agent_origin_A3: Each agent's present pose in base_link.
 
         Returns:
@@ -91,12 +91,12 @@ class PlanNormalizer:
         """The inverse of to_json.
 
         Raises:
-            ModelError: The data is no normaliser.
+            ModelError: The data is no normalizer.
         """
         try:
             return PlanNormalizer(**{name: np.asarray(data[name], dtype=np.float64) for name in _FIELDS})
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"normaliser: not readable ({error}); export the model again") from None
+            raise ModelError(f"normalizer: not readable ({error}); export the model again") from None
 
 
 _FIELDS = ("ego_mean_T3", "ego_std_T3", "agent_mean_T3", "agent_std_T3")

@@ -26,14 +26,14 @@ class Sample:
     """Clean joint samples.
 
     Attributes:
-        clean_MNP: In model space.
+        x0_MNP: In model space.
         num_steps: Denoise steps made.
-        estimate_KMNP: The clean estimate after every step, in order; empty unless asked for.
+        intermediate_KMNP: The clean estimate after every step, in order; empty unless asked for.
     """
 
-    clean_MNP: Array
+    x0_MNP: Array
     num_steps: int
-    estimate_KMNP: list[Array] = field(default_factory=list)
+    intermediate_KMNP: list[Array] = field(default_factory=list)
 
 
 def draw_noise(run_seed: int, stamp_ns: int, shape: tuple[int, ...], num_steps: int) -> Array:
@@ -49,7 +49,7 @@ def sample_plans(
     *,
     num_steps: int,
     steps_that_fit: StepsThatFit | None = None,
-    keep_estimates: bool = False,
+    return_intermediates: bool = False,
 ) -> Sample:
     """Denoise M joint samples.
 
@@ -59,7 +59,7 @@ def sample_plans(
         noise: From ``draw_noise``; noise[0] is the start sample.
         num_steps: The full number of training steps walks the ancestral DDPM chain; fewer steps walk DDIM.
         steps_that_fit: Asked after every step: how many more there is time for; None means no limit.
-        keep_estimates: Whether to return the clean estimate of every step, for people to look at.
+        return_intermediates: Whether to return the clean estimate of every step, for people to look at.
     """
     x, estimates, used = noise[0], [], 0
     ancestral = num_steps >= schedule.num_steps
@@ -68,8 +68,8 @@ def sample_plans(
         k, k_prev = pairs.pop(0)
         eps = predict_noise(x, k)
         used += 1
-        if keep_estimates:
-            estimates.append(schedule.clean(x, eps, k))
+        if return_intermediates:
+            estimates.append(schedule.predict_x0(x, eps, k))
         fitting = len(pairs) if steps_that_fit is None else max(steps_that_fit(), 0)
         if fitting < len(pairs):
             ancestral = False
@@ -78,4 +78,4 @@ def sample_plans(
             x = schedule.ancestral_step(x, eps, k, k_prev, noise[used] if k_prev > 0 else None)
         else:
             x = schedule.ddim_step(x, eps, k, k_prev)
-    return Sample(clean_MNP=np.asarray(x, dtype=np.float32), num_steps=used, estimate_KMNP=estimates)
+    return Sample(x0_MNP=np.asarray(x, dtype=np.float32), num_steps=used, intermediate_KMNP=estimates)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.geometry import global_from_local, local_from_global
-from transdiffuser_planner.core.types import EgoState, InstructedPath
-from transdiffuser_planner.planning.action_codebook import follow, segments_between
+from transdiffuser_planner.core.types import ActionTokenPath, EgoState
+from transdiffuser_planner.planning.action_codebook import integrate_segments, segments_between
 from transdiffuser_planner.planning.observation.ego_history import interpolate
 
 _EPSILON_S = 1e-6
@@ -43,7 +43,9 @@ class TokenPath:
         valid_T = observation.get("action_tokens_valid", np.zeros((1, 0)))[0]
         if not valid_T.any():
             return None
-        return TokenPath(pose_T3=follow(observation["action_tokens"][0].astype(np.float64)), valid_T=valid_T)
+        return TokenPath(
+            pose_T3=integrate_segments(observation["action_tokens"][0].astype(np.float64)), valid_T=valid_T
+        )
 
     @property
     def pose_S3(self) -> NDArray[np.float64]:
@@ -52,7 +54,7 @@ class TokenPath:
 
 
 def token_tensors(
-    path: InstructedPath | None, ego: EgoState, history: Sequence[EgoState], contract: ModelContract
+    path: ActionTokenPath | None, ego: EgoState, history: Sequence[EgoState], contract: ModelContract
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The model's inputs ``action_tokens`` and ``action_tokens_valid``.
 

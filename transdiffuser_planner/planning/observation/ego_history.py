@@ -74,7 +74,7 @@ def jump_text(previous: EgoState, current: EgoState) -> str:
 
 
 def interpolate(states: Sequence[EgoState], stamp_ns: int) -> EgoState | None:
-    """The state at a stamp, linear between neighbours; shortly (50 ms) beyond the ends it is moved with its velocity.
+    """The state at a stamp, linear between neighbors; shortly (50 ms) beyond the ends it is moved with its velocity.
 
     Args:
         states: Ordered by stamp, without discontinuities.

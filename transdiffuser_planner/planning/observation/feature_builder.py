@@ -66,7 +66,7 @@ class FeatureBuilder:
             "speed_limit_valid": np.asarray([limit is not None], dtype=np.float32),
         }
         if contract.codebook_size:
-            said = token_tensors(snapshot.instructed, snapshot.ego, snapshot.history, contract)
+            said = token_tensors(snapshot.action_token_path, snapshot.ego, snapshot.history, contract)
             tensors["action_tokens"], tensors["action_tokens_valid"] = said
         return {name: tensor[None] for name, tensor in tensors.items()}
 

@@ -16,7 +16,7 @@ MIN_HEIGHT_M = -2.0
 
 
 def points_in_base(xyz_N3: NDArray[np.float32], base_from_lidar_44: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Points (N, 3) moved from the LiDAR's frame into base_link, metres, float32."""
+    """Points (N, 3) moved from the LiDAR's frame into base_link, meters, float32."""
     rotation = base_from_lidar_44[:3, :3].astype(np.float32)
     if np.array_equal(rotation, np.eye(3, dtype=np.float32)):
         return np.asarray(xyz_N3 + base_from_lidar_44[:3, 3].astype(np.float32))
@@ -27,7 +27,7 @@ def without_ego(xyz_N3: NDArray[np.float32], vehicle: VehicleModel, margin_m: fl
     """The points (base_link) that do not lie on the ego vehicle itself.
 
     Args:
-        xyz_N3: Metres.
+        xyz_N3: Meters.
         vehicle: Its box.
         margin_m: How far around its box the vehicle's own parts may reach.
     """
@@ -49,7 +49,7 @@ def histogram(xyz_N3: NDArray[np.float32], contract: ModelContract) -> NDArray[n
     """Count points per cell, ground and obstacles apart.
 
     Args:
-        xyz_N3: Points in base_link, metres.
+        xyz_N3: Points in base_link, meters.
         contract: Gives cells, range and the clip count.
 
     Returns:

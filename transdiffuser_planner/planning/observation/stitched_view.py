@@ -37,7 +37,7 @@ def segment_columns(contract: ModelContract) -> list[slice]:
 
 
 def view_rays(contract: ModelContract) -> NDArray[np.float64]:
-    """Ray directions (H, W, 3) of the view's pixel centres in base_link, not normalised."""
+    """Ray directions (H, W, 3) of the view's pixel centers in base_link, not normalized."""
     rays = np.zeros((contract.image_height, contract.image_width, 3))
     rows = (np.arange(contract.image_height) + 0.5 - contract.horizon_row) / contract.focal_px
     for segment, columns in zip(contract.segments, segment_columns(contract), strict=True):

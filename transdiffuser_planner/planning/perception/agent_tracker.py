@@ -1,6 +1,6 @@
 """Gives detected agents stable identifiers and speeds over cycles.
 
-Nearest-neighbour association (Hungarian) of detections to tracks moved with their speed; an alpha-beta filter smooths
+Nearest-neighbor association (Hungarian) of detections to tracks moved with their speed; an alpha-beta filter smooths
 pose and velocity. Everything lives in the odometry's frame, so the ego's own motion does not matter.
 """
 

@@ -1,4 +1,4 @@
-"""Agents from the encoder's detection head: peaks of the centre heat-map with their boxes (CenterNet, Zhou et al. 2019)."""
+"""Agents from the encoder's detection head: peaks of the center heat-map with their boxes (CenterNet, Zhou et al. 2019)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Detections:
-    """D boxes in one frame: class, score in 0..1, centre x, y, heading, length and width (m, rad)."""
+    """D boxes in one frame: class, score in 0..1, center x, y, heading, length and width (m, rad)."""
 
     class_D: NDArray[np.int8]
     score_D: FloatArray

@@ -1,7 +1,7 @@
 """How much room a plan leaves to LiDAR obstacles and to predicted agents.
 
 The ego's footprint is covered by circles along its length, agents likewise; LiDAR obstacles become a distance field on
-a grid around the ego. Both give the clearance in metres of every plan pose, vectorised over all candidates.
+a grid around the ego. Both give the clearance in meters of every plan pose, vectorized over all candidates.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObstacleField:
-    """Distance in metres from each grid cell to the nearest obstacle point, in base_link."""
+    """Distance in meters from each grid cell to the nearest obstacle point, in base_link."""
 
     distance_XY: NDArray[np.float32]
 
@@ -77,7 +77,7 @@ class ObstacleField:
         return ObstacleField(distance_XY=(distance_transform_edt(~occupied) * CELL_M).astype(np.float32))
 
     def clearance(self, pose_X3: FloatArray, vehicle: VehicleModel) -> FloatArray:
-        """Distance (...,) in metres from the footprint at each pose (..., 3) to the nearest obstacle; <= 0 is a hit.
+        """Distance (...,) in meters from the footprint at each pose (..., 3) to the nearest obstacle; <= 0 is a hit.
 
         Poses outside the grid are clear: nothing is known there.
         """
@@ -103,15 +103,15 @@ def agent_clearance(
 
     Args:
         pose_MF3: Ego plans, base_link poses.
-        agent_path_MAF3: Box centres of the agents in the joint sample of each plan, same times, same frame.
+        agent_path_MAF3: Box centers of the agents in the joint sample of each plan, same times, same frame.
         length_m_A, width_m_A: Boxes.
         vehicle: The ego's footprint.
 
     Returns:
-        Clearance (M, A, F) in metres, <= 0 where they touch.
+        Clearance (M, A, F) in meters, <= 0 where they touch.
     """
     centers, radius = ego_circles(vehicle)
-    # float32 is exact to micrometres here and half the work.
+    # float32 is exact to micrometers here and half the work.
     pose, path = pose_MF3.astype(np.float32), agent_path_MAF3.astype(np.float32)
     ego_x_CMF, ego_y_CMF = _circles(pose, centers.astype(np.float32)[:, None, None])
     reach_A = np.maximum(length_m_A - width_m_A, 0.0).astype(np.float32)

@@ -74,12 +74,12 @@ def stop_along(
     """
     speed_mps, decel_mps2 = max(speed_mps, 0.0), min(decel_mps2, limits.available_decel_mps2)
     t = np.minimum(time_s_F, speed_mps / decel_mps2)
-    travelled = speed_mps * t - 0.5 * decel_mps2 * t**2
-    step = np.diff(travelled, prepend=0.0)
+    traveled = speed_mps * t - 0.5 * decel_mps2 * t**2
+    step = np.diff(traveled, prepend=0.0)
     speed = np.maximum(speed_mps - decel_mps2 * time_s_F, 0.0)
     path = np.concatenate([np.zeros((1, 3)), pose_F3])
     s = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path[:, :2], axis=0).T))])
-    wanted_turn = np.diff(np.interp(travelled, s, np.unwrap(path[:, 2])), prepend=0.0)
+    wanted_turn = np.diff(np.interp(traveled, s, np.unwrap(path[:, 2])), prepend=0.0)
     fastest = np.maximum(np.concatenate([[speed_mps], speed[:-1]]), 1e-3)
     limit = np.minimum(limits.max_curvature_per_m, limits.max_lateral_accel_mps2 / fastest**2)
     turn = np.clip(wanted_turn, -limit * step, limit * step)

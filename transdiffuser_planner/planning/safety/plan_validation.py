@@ -15,20 +15,24 @@ from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.planning.safety.clearance import FAR_M, ObstacleField, agent_clearance
 from transdiffuser_planner.planning.safety.motion_limits import MotionLimits
-from transdiffuser_planner.planning.safety.safety_checks import collision_faults, kinematic_faults, verdict
+from transdiffuser_planner.planning.safety.safety_checks import (
+    collision_violations,
+    combine_violations,
+    kinematic_violations,
+)
 from transdiffuser_planner.planning.trajectory.smoothing import SmoothPlans
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Surroundings:
+class CollisionContext:
     """Obstacles and the agents that matter, in base_link, and the vehicle that keeps clear of them.
 
     Attributes:
         vehicle: Its footprint and limits.
         obstacles: From LiDAR.
-        path_MAF3: Each agent's box centre and heading at the plans' times, per plan; M may be 1 for all plans.
+        path_MAF3: Each agent's box center and heading at the plans' times, per plan; M may be 1 for all plans.
         length_m_A, width_m_A: Boxes.
     """
 
@@ -39,11 +43,11 @@ class Surroundings:
     width_m_A: FloatArray
 
     def obstacle_clearance(self, plans: SmoothPlans) -> FloatArray:
-        """Clearance (M, F) in metres to the nearest obstacle; <= 0 is a hit."""
+        """Clearance (M, F) in meters to the nearest obstacle; <= 0 is a hit."""
         return self.obstacles.clearance(plans.pose_MF3, self.vehicle)
 
     def agent_clearance(self, plans: SmoothPlans) -> FloatArray:
-        """Smallest clearance (M, F) in metres to any agent; <= 0 is a hit."""
+        """Smallest clearance (M, F) in meters to any agent; <= 0 is a hit."""
         if not len(self.length_m_A):
             return np.full(plans.speed_MF.shape, FAR_M)
         boxes = (self.path_MAF3, self.length_m_A, self.width_m_A)
@@ -51,12 +55,12 @@ class Surroundings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Judged:
+class ValidatedPlans:
     """Plans with their clearances and verdict.
 
     Attributes:
         plans: Smooth plans.
-        obstacle_clearance_MF, agent_clearance_MF: Metres.
+        obstacle_clearance_MF, agent_clearance_MF: Meters.
         accepted_M: Passed every check.
         feasible_M: Passed the kinematic checks.
         reason_M: The first reason against each, or "".
@@ -70,16 +74,18 @@ class Judged:
     reason_M: tuple[str, ...]
 
 
-def judge(plans: SmoothPlans, around: Surroundings, ego: EgoState, config: PlannerConfig) -> Judged:
+def validate_plans(
+    plans: SmoothPlans, around: CollisionContext, ego: EgoState, config: PlannerConfig
+) -> ValidatedPlans:
     """Clearances and safety verdict of smooth plans that start at the ego."""
     speed_mps = max(ego.vx_mps, 0.0)
     limits = MotionLimits.of(config, around.vehicle)
     obstacle, agents = around.obstacle_clearance(plans), around.agent_clearance(plans)
-    faults = kinematic_faults(plans, limits)
-    feasible = verdict(faults).accepted_M
-    faults |= collision_faults(plans, obstacle, agents, speed_mps, config=config, limits=limits)
-    result = verdict(faults)
-    return Judged(
+    violations = kinematic_violations(plans, limits)
+    feasible = combine_violations(violations).accepted_M
+    violations |= collision_violations(plans, obstacle, agents, speed_mps, config=config, limits=limits)
+    result = combine_violations(violations)
+    return ValidatedPlans(
         plans=plans,
         obstacle_clearance_MF=obstacle,
         agent_clearance_MF=agents,

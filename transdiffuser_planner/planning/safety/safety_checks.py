@@ -26,7 +26,7 @@ _MAX_FIRST_OFFSET_M, _MAX_FIRST_TURN_RAD = 0.3, 0.3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class SafetyResult:
     """Per plan: accepted or not, and the first reason against it ("" when accepted)."""
 
     accepted_M: NDArray[np.bool_]
@@ -38,7 +38,7 @@ def _anywhen(hit_MF: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(np.any(hit_MF, axis=1))
 
 
-def kinematic_faults(plans: SmoothPlans, limits: MotionLimits) -> dict[str, NDArray[np.bool_]]:
+def kinematic_violations(plans: SmoothPlans, limits: MotionLimits) -> dict[str, NDArray[np.bool_]]:
     """Which plans break a kinematic limit, by reason.
 
     The first half second is the transition from the vehicle's present acceleration and is judged like the rest. A vehicle
@@ -73,7 +73,7 @@ def _starts_elsewhere(plans: SmoothPlans) -> NDArray[np.bool_]:
     return (np.abs(first[:, 1]) > _MAX_FIRST_OFFSET_M) | ((np.abs(first[:, 2]) > _MAX_FIRST_TURN_RAD) & moves)
 
 
-def collision_faults(
+def collision_violations(
     plans: SmoothPlans,
     obstacle_clearance_MF: FloatArray,
     agent_clearance_MF: FloatArray,
@@ -88,29 +88,29 @@ def collision_faults(
     undetected moving vehicles: a hit rejects when it comes within 1 s or nearer than the vehicle could stop.
 
     Args:
-        obstacle_clearance_MF, agent_clearance_MF: Metres, <= 0 is a hit.
+        obstacle_clearance_MF, agent_clearance_MF: Meters, <= 0 is a hit.
         speed_mps: Current speed.
         config: Margin and horizon.
         limits: How hard the vehicle can brake.
     """
     moving = plans.speed_MF > 0.1
     within = plans.time_s_F <= config.collision_horizon_s
-    travelled = np.cumsum(plans.speed_MF, axis=1) * float(plans.time_s_F[0])
+    traveled = np.cumsum(plans.speed_MF, axis=1) * float(plans.time_s_F[0])
     stop_m = speed_mps**2 / (2.0 * min(_STOP_DECEL_MPS2, limits.available_decel_mps2)) + _STOP_MARGIN_M
-    near = (travelled < stop_m) | (plans.time_s_F <= _SURE_HORIZON_S)
+    near = (traveled < stop_m) | (plans.time_s_F <= _SURE_HORIZON_S)
     margin = config.collision_margin_m
     static_hit = (obstacle_clearance_MF < margin) & moving & within & near
     agent_hit = (agent_clearance_MF < margin) & moving & within
     return {"collision with an obstacle": _anywhen(static_hit), "collision with an agent": _anywhen(agent_hit)}
 
 
-def verdict(faults: dict[str, NDArray[np.bool_]]) -> Verdict:
+def combine_violations(violations: dict[str, NDArray[np.bool_]]) -> SafetyResult:
     """Combine faults into one verdict per plan; the first fault in order names the reason."""
-    stacked = np.stack(list(faults.values()))
-    names = list(faults)
+    stacked = np.stack(list(violations.values()))
+    names = list(violations)
     rejected = np.asarray(np.any(stacked, axis=0))
     first = stacked.argmax(axis=0)
-    return Verdict(
+    return SafetyResult(
         accepted_M=~rejected,
         reason_M=tuple(names[i] if bad else "" for i, bad in zip(first, rejected, strict=True)),
     )

@@ -19,8 +19,10 @@ def pdm_score(score_MQ: Scores) -> Scores:
     return cast(Scores, nc * dac * (5.0 * ttc + 5.0 * ep + 2.0 * comfort) / 12.0)
 
 
-def typical_m(pose_MT3: NDArray[np.float64], counts_M: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-    """How far each of M plans (M, T, 2 or more) is from the mean of those that count, on average over its steps, metres.
+def distance_from_mean_m(
+    pose_MT3: NDArray[np.float64], counts_M: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """How far each of M plans (M, T, 2 or more) is from the mean of those that count, on average over its steps, meters.
 
     The best of many uncertain predictions is too good to be true, most of all where a plan is unlike the others.
     """

@@ -3,7 +3,7 @@
 The cost of a plan is a weighted sum of terms (lower is better): predicted collisions, leaving the predicted road,
 distance from the route, passing a red stop line, discomfort, distance from like candidates and across the previous
 path, minus progress. With a scorer (``selection: scorer``) it is what the plan is predicted to lose of the PDM score
-instead. Where action tokens ask for a manoeuvre, distance from it replaces route and progress. Among
+instead. Where action tokens ask for a maneuver, distance from it replaces route and progress. Among
 nearly equal plans the one that continues the previous path is taken. Probabilities are the softmax of the negative
 cost over the feasible candidates.
 """
@@ -20,7 +20,7 @@ from transdiffuser_planner.core.geometry import box_corners, project_onto_polyli
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import SignalState, TrafficSignal
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.planning.selection.predicted_pdm_score import pdm_score, typical_m
+from transdiffuser_planner.planning.selection.predicted_pdm_score import distance_from_mean_m, pdm_score
 from transdiffuser_planner.planning.trajectory.smoothing import SmoothPlans
 
 FloatArray = NDArray[np.float64]
@@ -29,7 +29,7 @@ _NEAR_M = 0.5
 _LATERAL_FREE_M = 0.3
 SCORED_BY = ("score", "typical", "signal", "tokens")
 """What counts beside a learned score: PDMS knows no lights, and nothing of what was told."""
-_NEIGHBOUR_SHARE = 0.2
+_NEIGHBOR_SHARE = 0.2
 _BESIDE_ROUTE_M, _ROUTE_DOUBT = 1.0, 0.2
 _COLLISION_DECAY_S = 2.0
 _SAME_PATH_M = 0.5
@@ -45,12 +45,12 @@ class SelectionInputs:
 
     Attributes:
         vehicle: Whose footprint shall stay on the road.
-        obstacle_clearance_MF, agent_clearance_MF: Metres, <= 0 is a hit.
+        obstacle_clearance_MF, agent_clearance_MF: Meters, <= 0 is a hit.
         bev_probability_KLL: Bird's-eye semantics in base_link.
         route_R2: Route ahead in base_link, at least two points.
         signal: The route's next signal.
         previous_F3: The previously published plan in today's base_link, at the plans' times.
-        instructed_S3: What action tokens ask for: poses in base_link at the first S plan steps.
+        action_token_path_S3: What action tokens ask for: poses in base_link at the first S plan steps.
         subscore_MQ: What the scorer predicts, in the order of ``SCORE_NAMES``.
     """
 
@@ -61,7 +61,7 @@ class SelectionInputs:
     route_R2: FloatArray | None
     signal: TrafficSignal | None
     previous_F3: FloatArray | None
-    instructed_S3: FloatArray | None = None
+    action_token_path_S3: FloatArray | None = None
     subscore_MQ: FloatArray | None = None
 
 
@@ -83,20 +83,24 @@ def rank(
 ) -> Ranking:
     """Order the candidates; infeasible ones come last and get probability 0."""
     terms = _rule_terms(plans, feasible_M, inputs, contract)
-    if inputs.instructed_S3 is not None:
+    if inputs.action_token_path_S3 is not None:
         nothing = np.zeros(len(feasible_M))
-        terms |= {"tokens": _token_term(plans, inputs.instructed_S3, contract), "route": nothing, "progress": nothing}
+        terms |= {
+            "tokens": _token_term(plans, inputs.action_token_path_S3, contract),
+            "route": nothing,
+            "progress": nothing,
+        }
     terms["consistency"] = _consistency_term(plans, inputs.previous_F3)
     weighed: tuple[str, ...] = tuple(terms)
     if inputs.subscore_MQ is not None:
         terms |= _score_terms(inputs.subscore_MQ)
-        terms["typical"] = typical_m(plans.pose_MF3, feasible_M)
+        terms["typical"] = distance_from_mean_m(plans.pose_MF3, feasible_M)
         weighed = SCORED_BY
     cost = sum(getattr(config, f"weight_{name}") * terms[name] for name in weighed if name in terms)
     cost = np.where(feasible_M, cost, np.inf)
     order = np.argsort(cost, kind="stable")
     if inputs.previous_F3 is not None:
-        order = _continuing_first(order, cost, terms["consistency"], config.continuation_margin)
+        order = _continuing_first(order, cost, terms["consistency"], config.switching_hysteresis)
     if _wants_to_go(plans, feasible_M):
         order = _going_first(order, cost, terms, plans)
     best = cost.min()
@@ -212,10 +216,10 @@ def _along_route(plans: SmoothPlans, route_R2: FloatArray) -> tuple[FloatArray, 
     return s.reshape(pose.shape[:2]), lateral.reshape(pose.shape[:2])
 
 
-def _token_term(plans: SmoothPlans, instructed_S3: FloatArray, contract: ModelContract) -> FloatArray:
+def _token_term(plans: SmoothPlans, action_token_path_S3: FloatArray, contract: ModelContract) -> FloatArray:
     """Mean distance (m) from where the action tokens lead, over the plan steps that they reach."""
-    at_S = np.searchsorted(plans.time_s_F, contract.plan_times_s[: len(instructed_S3)] - 1e-6)
-    gap = plans.pose_MF3[:, at_S, :2] - instructed_S3[:, :2]
+    at_S = np.searchsorted(plans.time_s_F, contract.plan_times_s[: len(action_token_path_S3)] - 1e-6)
+    gap = plans.pose_MF3[:, at_S, :2] - action_token_path_S3[:, :2]
     return np.asarray(np.hypot(gap[..., 0], gap[..., 1]).mean(axis=1))
 
 
@@ -223,8 +227,8 @@ def _signal_term(plans: SmoothPlans, signal: TrafficSignal | None) -> FloatArray
     """1 for plans whose front passes a red stop line that is still ahead."""
     if signal is None or signal.state != SignalState.RED or signal.distance_m < 0.0:
         return np.zeros(len(plans.pose_MF3))
-    travelled = plans.speed_MF.sum(axis=1) * float(plans.time_s_F[0])
-    return np.asarray(travelled > signal.distance_m + 0.5, dtype=np.float64)
+    traveled = plans.speed_MF.sum(axis=1) * float(plans.time_s_F[0])
+    return np.asarray(traveled > signal.distance_m + 0.5, dtype=np.float64)
 
 
 def _consensus_term(plans: SmoothPlans, feasible_M: NDArray[np.bool_]) -> FloatArray:
@@ -235,7 +239,7 @@ def _consensus_term(plans: SmoothPlans, feasible_M: NDArray[np.bool_]) -> FloatA
     xy = plans.pose_MF3[:, 4::5, :2]
     others = xy[feasible_M] if feasible_M.any() else xy
     gap_MO = np.hypot(*(xy[:, None] - others[None]).transpose(3, 0, 1, 2)).mean(axis=2)
-    nearest = np.sort(gap_MO, axis=1)[:, : 1 + max(round(_NEIGHBOUR_SHARE * len(others)), 1)]
+    nearest = np.sort(gap_MO, axis=1)[:, : 1 + max(round(_NEIGHBOR_SHARE * len(others)), 1)]
     return np.asarray(nearest.mean(axis=1))
 
 

@@ -17,7 +17,7 @@ from transdiffuser_planner.core.vehicle import VehicleModel
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DriveCommand:
+class ControlCommand:
     """What the actuators shall do. acceleration_mps2 along the heading, steering_rad positive to the left."""
 
     acceleration_mps2: float
@@ -45,7 +45,7 @@ class TrajectoryTracker:
     gain_speed_per_s: float = 1.2
     gain_position_per_s2: float = 0.4
 
-    def command(self, trajectory: Trajectory | None, ego: EgoState, now_ns: int) -> DriveCommand:
+    def command(self, trajectory: Trajectory | None, ego: EgoState, now_ns: int) -> ControlCommand:
         """Acceleration and steering for the present moment.
 
         Args:
@@ -60,13 +60,13 @@ class TrajectoryTracker:
             return self._brake(ego, f"trajectory is {age_s:.2f} s old")
         if trajectory.frame_id != ego.frame_id:
             return self._brake(ego, f"trajectory is in frame '{trajectory.frame_id}', odometry in '{ego.frame_id}'")
-        return DriveCommand(
+        return ControlCommand(
             acceleration_mps2=self._acceleration(trajectory, ego, age_s), steering_rad=self._steering(trajectory, ego)
         )
 
-    def _brake(self, ego: EgoState, reason: str) -> DriveCommand:
+    def _brake(self, ego: EgoState, reason: str) -> ControlCommand:
         decel = self.stale_decel_mps2 if ego.vx_mps > 0.05 else 0.5
-        return DriveCommand(acceleration_mps2=-decel, steering_rad=0.0, reason=reason)
+        return ControlCommand(acceleration_mps2=-decel, steering_rad=0.0, reason=reason)
 
     def _acceleration(self, trajectory: Trajectory, ego: EgoState, age_s: float) -> float:
         """Feed-forward acceleration a little ahead (actuator lag) plus feedback on speed and position."""

@@ -1,6 +1,6 @@
 """Sampled poses at 2 Hz -> smooth, drivable motion at 10 Hz.
 
-Each coordinate is the curve that minimises sum_k (p(t_k) - p_k)^2 + weight * integral(jerk^2), with position and
+Each coordinate is the curve that minimizes sum_k (p(t_k) - p_k)^2 + weight * integral(jerk^2), with position and
 velocity at
 t = 0 fixed to the vehicle's. That is linear in the samples, so one precomputed matrix smooths all candidates at once. The
 heading then follows the direction of motion, as a car's does.
@@ -81,10 +81,10 @@ class PlanSmoother:
 def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Positions made drivable: no steps backwards or sideways at standstill, heading along the motion.
 
-    Steps below a centimetre go straight on: too short to tell a direction, but a vehicle that moves off starts with them.
+    Steps below a centimeter go straight on: too short to tell a direction, but a vehicle that moves off starts with them.
 
     Returns:
-        Poses (M, F, 3) and step lengths (M, F) in metres.
+        Poses (M, F, 3) and step lengths (M, F) in meters.
     """
     dx_FM = np.diff(x_MF, axis=1, prepend=0.0).T.copy()
     dy_FM = np.diff(y_MF, axis=1, prepend=0.0).T.copy()

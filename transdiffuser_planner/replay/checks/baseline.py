@@ -10,7 +10,7 @@ import yaml
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.checks.verdict import Check
 from transdiffuser_planner.replay.checks.yaml_file import checked_keys, load_mapping, number
-from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, DriveFigures
+from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, DriveMetricsTable
 from transdiffuser_planner.replay.metrics.metric_definitions import METRICS, metric
 
 RELATIVE_TOLERANCE = 0.1
@@ -21,7 +21,7 @@ _HEAD = """# Numbers of replayed drives, written by `transdiffuser replay BAG --
 """
 
 
-def check_baseline(path: Path, figures: DriveFigures, drive: str) -> list[Check]:
+def check_baseline(path: Path, figures: DriveMetricsTable, drive: str) -> list[Check]:
     """Every metric of a drive that the file holds.
 
     Raises:
@@ -36,7 +36,7 @@ def check_baseline(path: Path, figures: DriveFigures, drive: str) -> list[Check]
     return [_check(str(name), entry, figures, f"{where}: {name}") for name, entry in metrics.items()]
 
 
-def _check(name: str, raw: Any, figures: DriveFigures, where: str) -> Check:
+def _check(name: str, raw: Any, figures: DriveMetricsTable, where: str) -> Check:
     facts, entry = metric(name, where), checked_keys(raw, _KEYS, where)
     was, tolerance = (number(entry.get(key), f"{where}: {key}") for key in ("value", "tolerance"))
     statistic = str(entry.get("statistic", "mean"))
@@ -53,7 +53,7 @@ def _check(name: str, raw: Any, figures: DriveFigures, where: str) -> Check:
     return Check(group="baseline", name=name, has_passed=worse <= tolerance + 1e-9, message=message)
 
 
-def update_baseline(path: Path, figures: DriveFigures, drive: str) -> None:
+def update_baseline(path: Path, figures: DriveMetricsTable, drive: str) -> None:
     """Write a drive's numbers; tolerances and the choice of metrics that the file has already are kept.
 
     Raises:

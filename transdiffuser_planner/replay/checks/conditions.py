@@ -11,7 +11,7 @@ import numpy as np
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.checks.verdict import Check
 from transdiffuser_planner.replay.checks.yaml_file import checked_keys, load_mapping, number
-from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, DriveFigures
+from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, DriveMetricsTable
 from transdiffuser_planner.replay.metrics.metric_definitions import metric
 
 _KEYS = ("name", "metric", "statistic", "range", "window", "drive")
@@ -98,12 +98,12 @@ def check_drives(conditions: list[Condition], drives: Sequence[str], path: Path)
             )
 
 
-def check_conditions(conditions: list[Condition], figures: DriveFigures, drive: str) -> list[Check]:
+def check_conditions(conditions: list[Condition], figures: DriveMetricsTable, drive: str) -> list[Check]:
     """Every condition that is meant for a drive; one without any value fails."""
     return [_check(item, figures) for item in conditions if item.drive in ("", drive)]
 
 
-def _check(item: Condition, figures: DriveFigures) -> Check:
+def _check(item: Condition, figures: DriveMetricsTable) -> Check:
     if item.statistic == "total":
         value: float | None = figures.totals[item.metric]
     else:

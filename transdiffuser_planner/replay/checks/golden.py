@@ -25,7 +25,7 @@ FIELDS = ("x_m", "y_m", "heading_rad", "speed_mps")
 DIGITS = 4
 EVERY_S = 0.5
 TOLERANCES: dict[str, dict[str, Any]] = {
-    "x_m": {"value": 0.05, "reason": "rounding on another CPU moves a plan by millimetres; 5 cm is no other plan"},
+    "x_m": {"value": 0.05, "reason": "rounding on another CPU moves a plan by millimeters; 5 cm is no other plan"},
     "y_m": {"value": 0.05, "reason": "as x_m"},
     "heading_rad": {"value": 0.01, "reason": "half a degree; less than 5 cm across 4 m"},
     "speed_mps": {"value": 0.05, "reason": "5 cm within a second"},
@@ -109,8 +109,8 @@ def _differences(
         now, was = _plan(planned[stamp]), golden[stamp]
         largest = {field: _largest(now[field], was[field], field) for field in FIELDS}
         beyond = [f"{field} {value:.3g}" for field, value in largest.items() if not value <= tolerances[field]]
-        if now["rung"] != was["rung"]:
-            beyond.append(f"{was['rung']} became {now['rung']}")
+        if now["fallback_level"] != was["fallback_level"]:
+            beyond.append(f"{was['fallback_level']} became {now['fallback_level']}")
         if beyond:
             found.append(_Difference(time_s=time_s, largest=largest, text=", ".join(beyond)))
     return found, len(golden.keys() | planned.keys())
@@ -160,7 +160,7 @@ def _plan(cycle: CycleRecord) -> dict[str, Any]:
     numbers = {
         name: [round(float(v), DIGITS) for v in column[::every]] for name, column in zip(FIELDS, columns, strict=True)
     }
-    return {"stamp_ns": cycle.stamp_ns, "rung": cycle.plan.rung.name, **numbers}
+    return {"stamp_ns": cycle.stamp_ns, "fallback_level": cycle.plan.fallback_level.name, **numbers}
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ JUMP_TOLERANCE_M = 0.1
 MOVING_MPS = 1.0
 
 
-def trajectory_faults(trajectory: Trajectory, ego: EgoState, config: PlannerConfig) -> tuple[str, ...]:
+def trajectory_violations(trajectory: Trajectory, ego: EgoState, config: PlannerConfig) -> tuple[str, ...]:
     """What is wrong with a trajectory; empty when nothing is.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transdiffuser_planner.messages.topic_matching import Choice
-from transdiffuser_planner.replay.metrics.drive_metrics import DriveFigures
+from transdiffuser_planner.replay.metrics.drive_metrics import DriveMetricsTable
 from transdiffuser_planner.replay.replay_result import ReplayResult
 
 SAME_OVER_DDS = 0.9
@@ -49,7 +49,7 @@ class DriveVerdict:
         return [f"{check.group} {check.name}: {check.message}" for check in self.checks if not check.has_passed]
 
     @property
-    def figures(self) -> DriveFigures:
+    def figures(self) -> DriveMetricsTable:
         """All numbers."""
         return self.result.figures
 

@@ -1,4 +1,4 @@
-"""Reads the small YAML files that say what a replay must fulfil, with one clear line for whatever is wrong in them."""
+"""Reads the small YAML files that say what a replay must fulfill, with one clear line for whatever is wrong in them."""
 
 from __future__ import annotations
 

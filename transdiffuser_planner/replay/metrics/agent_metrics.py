@@ -13,7 +13,7 @@ SAME_WITHIN_M = 2.5
 RANGE_M = 30.0
 
 
-def agent_figures(plan: PlanRecord, tracks: RecordedTracks) -> dict[str, float]:
+def agent_metrics(plan: PlanRecord, tracks: RecordedTracks) -> dict[str, float]:
     """Recall, precision, place and future of the agents that are recorded within 30 m; empty without ground truth."""
     if not len(tracks) or (tracks.frame_id and tracks.frame_id != plan.ego.frame_id):
         return {}

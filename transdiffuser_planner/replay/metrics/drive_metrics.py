@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from transdiffuser_planner.core.types import FallbackRung
+from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.data.logs.tracks import RecordedDrive, RecordedTracks
 from transdiffuser_planner.replay.cycle_records import CycleRecord, DriveRecord
-from transdiffuser_planner.replay.metrics.agent_metrics import agent_figures
+from transdiffuser_planner.replay.metrics.agent_metrics import agent_metrics
 from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth, PdmScorer
 from transdiffuser_planner.replay.metrics.trajectory_metrics import (
-    comfort_figures,
-    displacement_figures,
-    jitter_figures,
-    state_figures,
+    comfort_metrics,
+    displacement_metrics,
+    plan_deviation_metrics,
+    state_metrics,
 )
 
 STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
@@ -39,7 +39,7 @@ BUSY = "frame not planned from: the planner was still at work"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CycleFigures:
+class CycleMetrics:
     """One cycle: its time since the start, and its numbers.
 
     Without a plan of the model values is empty, reason says why, and fallback is what the node would publish instead.
@@ -49,11 +49,11 @@ class CycleFigures:
     stamp_ns: int
     values: dict[str, float] = field(default_factory=dict)
     reason: str = ""
-    fallback: FallbackRung = FallbackRung.NONE
+    fallback: FallbackLevel = FallbackLevel.NONE
 
 
 @dataclass(kw_only=True, slots=True)
-class DriveFigures:
+class DriveMetricsTable:
     """A drive.
 
     Attributes:
@@ -62,7 +62,7 @@ class DriveFigures:
         left_out: Frames, cycles and plans that do not count, by reason.
     """
 
-    cycles: list[CycleFigures]
+    cycles: list[CycleMetrics]
     totals: dict[str, float]
     left_out: Counter[str]
 
@@ -95,12 +95,14 @@ class DriveFigures:
 
 def no_plan_text(cycle: CycleRecord) -> str:
     """A cycle without a plan in one line: what the node would publish, and why."""
-    if cycle.fallback == FallbackRung.NONE:
+    if cycle.fallback == FallbackLevel.NONE:
         return f"no plan: {cycle.reason}"
     return f"no plan, {cycle.fallback.name.lower().replace('_', ' ')} published: {cycle.reason}"
 
 
-def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, num_refused: int) -> DriveFigures:
+def drive_metrics_table(
+    drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, num_refused: int
+) -> DriveMetricsTable:
     """All numbers of a drive, once all of it is known.
 
     Args:
@@ -117,27 +119,27 @@ def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, nu
         if plan is None:
             left_out[no_plan_text(cycle)] += 1
             cycles.append(
-                CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, reason=cycle.reason, fallback=cycle.fallback)
+                CycleMetrics(time_s=time_s, stamp_ns=cycle.stamp_ns, reason=cycle.reason, fallback=cycle.fallback)
             )
             before = None
             continue
-        values = displacement_figures(plan, recorded)
+        values = displacement_metrics(plan, recorded)
         if "ade_1s_m" not in values:
             left_out[NO_FUTURE] += 1
         elif "ade_4s_m" not in values:
             left_out[SHORT_FUTURE] += 1
         num_evaluated += "ade_1s_m" in values
-        values |= agent_figures(plan, tracks)
+        values |= agent_metrics(plan, tracks)
         values |= pdm(plan)
-        values |= comfort_figures(plan.trajectory) | jitter_figures(plan, before)
-        values |= state_figures(plan, drive.deadline_ms)
-        cycles.append(CycleFigures(time_s=time_s, stamp_ns=cycle.stamp_ns, values=values))
+        values |= comfort_metrics(plan.trajectory) | plan_deviation_metrics(plan, before)
+        values |= state_metrics(plan, drive.deadline_ms)
+        cycles.append(CycleMetrics(time_s=time_s, stamp_ns=cycle.stamp_ns, values=values))
         before = plan
     left_out += pdm.left_out
     passed_by = drive.num_frames - sum(cycle.has_frame for cycle in drive.cycles) - drive.num_skipped_busy
     left_out += Counter({PASSED_BY: max(passed_by, 0), BUSY: drive.num_skipped_busy})
     num_plans = sum(cycle.plan is not None for cycle in drive.cycles)
-    num_fallbacks = sum(cycle.fallback != FallbackRung.NONE for cycle in drive.cycles)
+    num_fallbacks = sum(cycle.fallback != FallbackLevel.NONE for cycle in drive.cycles)
     totals = {
         "num_frames": float(drive.num_frames),
         "num_plans": float(num_plans),
@@ -146,6 +148,6 @@ def drive_figures(drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, nu
         "num_not_ready": float(len(drive.cycles) - num_plans),
         "num_refused": float(num_refused),
         "longest_gap_s": drive.longest_gap[0],
-        "share_planned": num_plans / len(drive.cycles) if drive.cycles else 0.0,
+        "planned_share": num_plans / len(drive.cycles) if drive.cycles else 0.0,
     }
-    return DriveFigures(cycles=cycles, totals=totals, left_out=+left_out)
+    return DriveMetricsTable(cycles=cycles, totals=totals, left_out=+left_out)

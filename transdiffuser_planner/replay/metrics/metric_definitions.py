@@ -47,12 +47,10 @@ def _horizons() -> dict[str, Metric]:
 
 METRICS: dict[str, Metric] = {
     **_horizons(),
-    "best_ade_m": Metric(
-        unit="m", text="ADE over 4 s of the nearest candidate (chosen knowing the future)", floor=0.05
-    ),
-    "best_fde_m": Metric(unit="m", text="FDE of that candidate", floor=0.1),
-    "constant_ade_m": Metric(unit="m", better="", text="ADE over 4 s of a car that keeps its speed and turn"),
-    "constant_fde_m": Metric(unit="m", better="", text="its FDE"),
+    "min_ade_m": Metric(unit="m", text="ADE over 4 s of the nearest candidate (chosen knowing the future)", floor=0.05),
+    "min_fde_m": Metric(unit="m", text="FDE of that candidate", floor=0.1),
+    "constant_velocity_ade_m": Metric(unit="m", better="", text="ADE over 4 s of a car that keeps its speed and turn"),
+    "constant_velocity_fde_m": Metric(unit="m", better="", text="its FDE"),
     "agent_recall": Metric(
         unit="share", better="higher", text="recorded road users within 30 m that were predicted", floor=0.05
     ),
@@ -75,13 +73,13 @@ METRICS: dict[str, Metric] = {
     "max_lateral_accel_mps2": Metric(unit="m/s2", text="largest lateral acceleration of the plan", floor=0.2),
     "max_jerk_mps3": Metric(unit="m/s3", text="largest change of acceleration of the plan", floor=0.5),
     "comfortable": Metric(unit="0/1", better="higher", text="the plan keeps nuPlan's comfort limits", floor=0.03),
-    "jitter_m": Metric(unit="m", text="distance from the plan before at the same times, over 2 s", floor=0.03),
-    "jitter_lateral_m": Metric(unit="m", text="the same, across the path", floor=0.02),
-    "jitter_speed_mps": Metric(unit="m/s", text="difference of planned speeds at the same times", floor=0.05),
+    "plan_deviation_m": Metric(unit="m", text="distance from the plan before at the same times, over 2 s", floor=0.03),
+    "plan_deviation_lateral_m": Metric(unit="m", text="the same, across the path", floor=0.02),
+    "plan_deviation_speed_mps": Metric(unit="m/s", text="difference of planned speeds at the same times", floor=0.05),
     "latency_ms": Metric(unit="ms", text="from the frame's last message to the plan", is_machine=True),
     "late": Metric(unit="0/1", text="the plan took longer than deadline_ms", is_machine=True),
     "fallback": Metric(unit="0/1", text="a fallback was published", floor=0.03),
-    "rung": Metric(
+    "fallback_level": Metric(
         unit="", text="fallback rung: 0 model plan, 1 last plan, 2 comfort stop, 3 emergency stop", floor=0.05
     ),
     "faults": Metric(unit="", text="faults that the checks found in the plan"),
@@ -94,7 +92,7 @@ METRICS: dict[str, Metric] = {
     "num_not_ready": Metric(unit="", text="cycles without a plan of the model", is_total=True),
     "num_refused": Metric(unit="", text="messages that were refused", is_total=True),
     "longest_gap_s": Metric(unit="s", text="longest time of the drive without a new plan", floor=0.1, is_total=True),
-    "share_planned": Metric(unit="share", better="higher", text="cycles with a plan among all cycles", is_total=True),
+    "planned_share": Metric(unit="share", better="higher", text="cycles with a plan among all cycles", is_total=True),
 }
 AGE_PREFIX, AGE_SUFFIX = "age_", "_s"
 _AGE = Metric(unit="s", text="age of an input at the frame's stamp", floor=0.01)

@@ -1,7 +1,7 @@
 """PDM sub-scores of plans against the recorded traffic and map, where a bag holds both. N road users, S steps of 0.1 s.
 
 Two things differ from NAVSIM. Progress is compared with what the recorded driver did instead of PDM-Closed. And a part that
-the recorded driver does not fulfil either is left out, with the score where it is a factor of it: NAVSIM's car is 2.3 m wide,
+the recorded driver does not fulfill either is left out, with the score where it is a factor of it: NAVSIM's car is 2.3 m wide,
 and where the map's lanes are too narrow for it, leaving them says nothing about the plan.
 """
 
@@ -95,7 +95,7 @@ class PdmScorer:
         }
         found = {name: float(part_M[0]) for name, part_M in parts.items() if part_M[1] >= 1.0}
         lacking = [name for name in parts if name not in found]
-        self.left_out.update(f"plan without {name}: the recorded driver does not fulfil it either" for name in lacking)
+        self.left_out.update(f"plan without {name}: the recorded driver does not fulfill it either" for name in lacking)
         if {"pdm_no_collision", "pdm_drivable_area"} <= set(found):
             found["pdm_progress"] = float(scores.ego_progress_M[0])
             found["pdm_score"] = float(scores.score_M[0])

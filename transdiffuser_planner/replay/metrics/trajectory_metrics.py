@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.geometry import global_from_local, wrap_angle
-from transdiffuser_planner.core.types import EgoState, FallbackRung, Trajectory
+from transdiffuser_planner.core.types import EgoState, FallbackLevel, Trajectory
 from transdiffuser_planner.data.logs.tracks import RecordedDrive
 from transdiffuser_planner.metrics.displacement import (
     average_displacement_m,
@@ -23,7 +23,7 @@ JITTER_HORIZON_S = 2.0
 MAX_JITTER_GAP_S = 1.0
 
 
-def displacement_figures(plan: PlanRecord, drive: RecordedDrive) -> dict[str, float]:
+def displacement_metrics(plan: PlanRecord, drive: RecordedDrive) -> dict[str, float]:
     """Errors at each horizon for which the recording goes on long enough."""
     times = plan.time_s_T
     found: dict[str, float] = {}
@@ -51,17 +51,17 @@ def _beside(plan: PlanRecord, truth: FloatArray, times: FloatArray) -> dict[str,
     """The nearest candidate, if any, chosen with knowledge of the future, and a car that keeps its speed and turn."""
     constant = _constant_velocity(plan.ego, times)
     found = {
-        "constant_ade_m": float(average_displacement_m(constant, truth)),
-        "constant_fde_m": float(final_displacement_m(constant, truth)),
+        "constant_velocity_ade_m": float(average_displacement_m(constant, truth)),
+        "constant_velocity_fde_m": float(final_displacement_m(constant, truth)),
     }
     if len(plan.candidate_MT2):
         errors_M = average_displacement_m(plan.candidate_MT2, truth)
         best = plan.candidate_MT2[int(errors_M.argmin())]
-        found |= {"best_ade_m": float(errors_M.min()), "best_fde_m": float(final_displacement_m(best, truth))}
+        found |= {"min_ade_m": float(errors_M.min()), "min_fde_m": float(final_displacement_m(best, truth))}
     return found
 
 
-def comfort_figures(trajectory: Trajectory) -> dict[str, float]:
+def comfort_metrics(trajectory: Trajectory) -> dict[str, float]:
     """Largest accelerations and jerk of a plan, and whether it keeps nuPlan's limits."""
     forward = trajectory.accel_mps2_T
     lateral = trajectory.speed_mps_T**2 * trajectory.curvature_per_m_T
@@ -79,7 +79,7 @@ def comfort_figures(trajectory: Trajectory) -> dict[str, float]:
     }
 
 
-def jitter_figures(plan: PlanRecord, before: PlanRecord | None) -> dict[str, float]:
+def plan_deviation_metrics(plan: PlanRecord, before: PlanRecord | None) -> dict[str, float]:
     """How far this plan is from the one before at the same times of the next two seconds."""
     if before is None or before.trajectory.frame_id != plan.trajectory.frame_id:
         return {}
@@ -95,9 +95,9 @@ def jitter_figures(plan: PlanRecord, before: PlanRecord | None) -> dict[str, flo
     offset = now[:, :2] - then[:, :2]
     across = -np.sin(then[:, 2]) * offset[:, 0] + np.cos(then[:, 2]) * offset[:, 1]
     return {
-        "jitter_m": float(np.hypot(offset[:, 0], offset[:, 1]).mean()),
-        "jitter_lateral_m": float(np.abs(across).mean()),
-        "jitter_speed_mps": float(
+        "plan_deviation_m": float(np.hypot(offset[:, 0], offset[:, 1]).mean()),
+        "plan_deviation_lateral_m": float(np.abs(across).mean()),
+        "plan_deviation_speed_mps": float(
             np.abs(
                 np.interp(times, plan.trajectory.time_s_T, plan.trajectory.speed_mps_T)
                 - np.interp(times + gap_s, before.trajectory.time_s_T, before.trajectory.speed_mps_T)
@@ -106,13 +106,13 @@ def jitter_figures(plan: PlanRecord, before: PlanRecord | None) -> dict[str, flo
     }
 
 
-def state_figures(plan: PlanRecord, deadline_ms: float) -> dict[str, float]:
+def state_metrics(plan: PlanRecord, deadline_ms: float) -> dict[str, float]:
     """Latency, deadline, fallback and ages of what was planned from."""
     found = {
         "latency_ms": plan.latency_ms,
         "late": float(plan.latency_ms > deadline_ms),
-        "fallback": float(plan.rung != FallbackRung.NONE),
-        "rung": float(plan.rung),
+        "fallback": float(plan.fallback_level != FallbackLevel.NONE),
+        "fallback_level": float(plan.fallback_level),
         "faults": float(len(plan.faults)),
     }
     return found | {f"age_{name}_s": age_s for name, age_s in plan.ages_s.items()}

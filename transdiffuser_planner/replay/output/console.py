@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transdiffuser_planner.replay.checks.verdict import DriveVerdict
-from transdiffuser_planner.replay.metrics.drive_metrics import DriveFigures
+from transdiffuser_planner.replay.metrics.drive_metrics import DriveMetricsTable
 from transdiffuser_planner.replay.replay_result import ReplayResult
 
 _GROUPS = (
     ("comfort", ("max_accel_mps2", "max_decel_mps2", "max_lateral_accel_mps2", "max_jerk_mps3", "comfortable")),
-    ("jitter", ("jitter_m", "jitter_lateral_m", "jitter_speed_mps")),
+    ("jitter", ("plan_deviation_m", "plan_deviation_lateral_m", "plan_deviation_speed_mps")),
     ("agents", ("agent_recall", "agent_precision", "agent_position_m", "agent_ade_m", "agent_fde_m")),
     (
         "pdm",
@@ -75,10 +75,14 @@ def _plan_lines(result: ReplayResult) -> Iterator[str]:
 
 def _rungs(result: ReplayResult) -> str:
     """Fallbacks by rung, as "12 comfort stop"."""
-    return ", ".join(f"{count} {rung.name.lower().replace('_', ' ')}" for rung, count in result.rungs.items() if rung)
+    return ", ".join(
+        f"{count} {fallback_level.name.lower().replace('_', ' ')}"
+        for fallback_level, count in result.fallback_levels.items()
+        if fallback_level
+    )
 
 
-def _error_lines(figures: DriveFigures) -> Iterator[str]:
+def _error_lines(figures: DriveMetricsTable) -> Iterator[str]:
     rows = []
     for s in (1, 2, 3, 4):
         names = [f"{name}_{s}s_m" for name in ("ade", "fde", "lateral", "longitudinal")]
@@ -91,9 +95,9 @@ def _error_lines(figures: DriveFigures) -> Iterator[str]:
     if not rows:
         yield "no plan has a recorded future; nothing to compare with"
         return
-    yield "against the recorded future (means in metres):"
+    yield "against the recorded future (means in meters):"
     yield "             ADE    FDE  lateral longitudinal"
     yield from rows
-    best, constant = figures.statistic("best_ade_m", "mean"), figures.statistic("constant_ade_m", "mean")
+    best, constant = figures.statistic("min_ade_m", "mean"), figures.statistic("constant_velocity_ade_m", "mean")
     if best is not None and constant is not None:
         yield f"       ADE of the nearest candidate, chosen knowing the future: {best:.2f}; of constant velocity: {constant:.2f}"

@@ -63,7 +63,7 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
         "refused": dict(result.refused),
         "not_copied": dict(result.not_copied),
         "deadline_ms": result.drive.deadline_ms,
-        "rungs": {rung.name: count for rung, count in result.rungs.items()},
+        "fallback_levels": {fallback_level.name: count for fallback_level, count in result.fallback_levels.items()},
         "metrics": {name: _finite(values) for name, values in result.figures.summary().items()},
         "plan_hash": result.plan_hash,
         "damage": result.damage,

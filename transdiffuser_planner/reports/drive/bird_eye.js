@@ -1,7 +1,7 @@
-// Draws the drive from above, one function a layer. Sizes given in px are on the screen, the others in metres.
+// Draws the drive from above, one function a layer. Sizes given in px are on the screen, the others in meters.
 
 const CLASS_COLORS = ["car", "truck", "two-wheeler", "two-wheeler", "person"];
-const RUNG_COLORS = ["plan", "rung-1", "rung-2", "rung-3"];
+const RUNG_COLORS = ["plan", "fallback_level-1", "fallback_level-2", "fallback_level-3"];
 const SIGNAL_COLORS = ["signal-0", "signal-1", "signal-2", "signal-3"];
 const SMALLEST_PX = 5;
 const CLOUD_STEPS = 4;
@@ -23,7 +23,7 @@ function hasCandidates(data) {
   return data.plans.some((plan) => plan.candidates && plan.candidates.steps);
 }
 
-// Colours of the picture are CSS variables, so that light and dark are decided in one place.
+// Colors of the picture are CSS variables, so that light and dark are decided in one place.
 function pictureColors() {
   const style = getComputedStyle(document.documentElement);
   return (name) => style.getPropertyValue(`--${name}`).trim();
@@ -65,7 +65,7 @@ class BirdEye {
     Object.assign(this, { context, ratio, t, color: pictureColors(), matrix: this.view.matrix(), px: 1 / this.view.scale });
     context.fillStyle = this.color("ground");
     context.fillRect(0, 0, width, height);
-    this.inMetres();
+    this.inMeters();
     const painters = {
       map: () => this.drawMap(), lidar: () => this.drawCloud(), route: () => this.drawRoute(), driven: () => this.drawDriven(),
       traffic: () => this.drawTraffic(), lights: () => this.drawLights(), agents: () => this.drawAgents(),
@@ -77,7 +77,7 @@ class BirdEye {
     this.drawScaleBar(height);
   }
 
-  inMetres() {
+  inMeters() {
     const [a, b, c, d, e, f] = this.matrix.map((value) => value * this.ratio);
     this.context.setTransform(a, b, c, d, e, f);
     this.context.lineCap = this.context.lineJoin = "round";
@@ -140,7 +140,7 @@ class BirdEye {
       this.trace(piece.flat);
       context.closePath();
     }
-    // The stroke closes the hairlines between neighbouring areas.
+    // The stroke closes the hairlines between neighboring areas.
     context.fillStyle = context.strokeStyle = this.color(color);
     context.lineWidth = this.px;
     context.fill();
@@ -177,7 +177,7 @@ class BirdEye {
         context.fillRect(a * x + c * y + e - size / 2, b * x + d * y + f - size / 2, size, size);
       }
     }
-    this.inMetres();
+    this.inMeters();
   }
 
   drawRoute() {
@@ -189,7 +189,7 @@ class BirdEye {
     this.stroke(this.driven, this.color("driven"), 1.6 * this.px, { dash: [1.5 * this.px, 5 * this.px] });
   }
 
-  // A rectangle about its centre whose front edge is marked, at least a few pixels large.
+  // A rectangle about its center whose front edge is marked, at least a few pixels large.
   box({ x, y, heading, length, width }, fill, edge, line_px) {
     const { context } = this;
     const long = Math.max(length, SMALLEST_PX * this.px) / 2;
@@ -269,7 +269,7 @@ class BirdEye {
     const plan = this.drive.plan(this.t);
     if (!plan) return;
     this.stroke(plan.xy, this.color("halo"), 6.4 * this.px, { alpha: 0.85 });
-    this.stroke(plan.xy, this.color(RUNG_COLORS[plan.rung]), 3.4 * this.px);
+    this.stroke(plan.xy, this.color(RUNG_COLORS[plan.fallback_level]), 3.4 * this.px);
     const { context } = this;
     context.fillStyle = this.color("halo");
     // A dot a second shows how fast the plan is.
@@ -289,18 +289,18 @@ class BirdEye {
 
   drawScaleBar(height) {
     const { context } = this;
-    const metres = [1, 2, 5, 10, 20, 50, 100, 200].find((m) => m * this.view.scale >= 60) || 500;
+    const meters = [1, 2, 5, 10, 20, 50, 100, 200].find((m) => m * this.view.scale >= 60) || 500;
     this.inPixels();
     context.fillStyle = this.color("ground");
     context.globalAlpha = 0.8;
-    context.fillRect(10, height - 38, 12 + metres * this.view.scale, 28);
+    context.fillRect(10, height - 38, 12 + meters * this.view.scale, 28);
     context.globalAlpha = 1;
     context.strokeStyle = context.fillStyle = this.color("ink-2");
     context.lineWidth = 1.5;
     context.beginPath();
-    this.trace([16, height - 22, 16, height - 16, 16 + metres * this.view.scale, height - 16, 16 + metres * this.view.scale, height - 22]);
+    this.trace([16, height - 22, 16, height - 16, 16 + meters * this.view.scale, height - 16, 16 + meters * this.view.scale, height - 22]);
     context.stroke();
     context.font = "12px system-ui, sans-serif";
-    context.fillText(`${metres} m`, 22, height - 21);
+    context.fillText(`${meters} m`, 22, height - 21);
   }
 }

@@ -1,4 +1,4 @@
-// The embedded data and what was true at a time. Times are seconds from the start, positions metres from the first pose.
+// The embedded data and what was true at a time. Times are seconds from the start, positions meters from the first pose.
 
 const MapKind = { LANE: 0, JUNCTION: 1, LANE_CENTER: 2, SIDEWALK: 3, CROSSING: 4, STOP_LINE: 5, BUILDING: 6 };
 const COMMAND_NAMES = ["turn left", "straight on", "turn right", "none"];
@@ -179,7 +179,7 @@ function reversed(flat) {
   return turned;
 }
 
-// Paths as flat lists of metres, each beginning where they are all measured from.
+// Paths as flat lists of meters, each beginning where they are all measured from.
 function pathsOf({ steps, xy }, [startX, startY]) {
   if (!steps) return [];
   const values = new Int16Array(bytes(xy).buffer);

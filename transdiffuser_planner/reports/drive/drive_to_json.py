@@ -1,5 +1,5 @@
 """A drive -> the compact JSON that the page's scripts read. Times are seconds from the first odometry; positions are
-metres from the first pose; arrays of many numbers are base64 of little-endian integers in centimetres.
+meters from the first pose; arrays of many numbers are base64 of little-endian integers in centimeters.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transdiffuser_planner.core.types import FallbackRung
+from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.messages.decode_outputs import RecordedAgent
 from transdiffuser_planner.reports.drive.recorded_drive import Drive, PlanCycle
-from transdiffuser_planner.reports.drive.summary import RUNG_NAMES, cards, events, notes, table
+from transdiffuser_planner.reports.drive.summary import FALLBACK_LEVEL_NAMES, cards, events, notes, table
 from transdiffuser_planner.reports.drive.thinning import within_budget
-from transdiffuser_planner.reports.drive.worst_moments import worst_moments
+from transdiffuser_planner.reports.drive.worst_samples import worst_samples
 
 PICTURE_BUDGET_BYTES = 7_000_000
 CLOUD_BUDGET_BYTES = 4_000_000
 PLAN_BUDGET_BYTES = 4_000_000
 MAX_AGENT_PATHS = 3
 AGENT_EXISTENCE = 0.3
-_CENTIMETRES = 100.0
+_CENTIMeterS = 100.0
 _INT16 = 32_767
 
 
@@ -58,8 +58,8 @@ class _Embedder:
                 asdict(event) | {"time_s": round(event.time_s, 3), "end_s": round(event.end_s, 3)}
                 for event in events(drive)
             ],
-            "worst": [asdict(event) | {"time_s": round(event.time_s, 3)} for event in worst_moments(drive)],
-            "rungs": [RUNG_NAMES[rung] for rung in FallbackRung],
+            "worst": [asdict(event) | {"time_s": round(event.time_s, 3)} for event in worst_samples(drive)],
+            "fallback_levels": [FALLBACK_LEVEL_NAMES[fallback_level] for fallback_level in FallbackLevel],
             "vehicle": {
                 "length": drive.vehicle.length_m,
                 "width": drive.vehicle.width_m,
@@ -196,7 +196,7 @@ class _Embedder:
             "xy": self._flat(path),
             "v": _rounded(trajectory.speed_mps_T, 2),
             "in1s": round(float(np.interp(1.0, time_s, trajectory.speed_mps_T)), 2) if time_s[-1] >= 1.0 else None,
-            "rung": int(status.rung) if status is not None else 0,
+            "fallback_level": int(status.fallback_level) if status is not None else 0,
             "reason": status.fallback_reason if status is not None else "",
             "ms": round(status.latency_ms, 1) if status is not None else None,
             "deadline": round(status.deadline_ms, 1) if status is not None else None,
@@ -238,8 +238,8 @@ def _agent(agent: RecordedAgent, start_2: NDArray[np.float64]) -> dict[str, Any]
 
 
 def _relative(xy_X2: NDArray[np.float64], start_2: NDArray[np.float64]) -> str:
-    centimetres = np.nan_to_num(np.round((xy_X2 - start_2) * _CENTIMETRES))
-    return _base64(np.clip(centimetres, -_INT16, _INT16), "<i2")
+    centimeters = np.nan_to_num(np.round((xy_X2 - start_2) * _CENTIMeterS))
+    return _base64(np.clip(centimeters, -_INT16, _INT16), "<i2")
 
 
 def _base64(values: ArrayLike, kind: str) -> str:

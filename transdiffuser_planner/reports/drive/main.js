@@ -53,8 +53,8 @@ function fillCurveKeys() {
   if (data.collisions.length) byId("speed-key").append(keyItem("tick", "rejected", "collision"));
   byId("time-panel").hidden = !time;
   if (!time) return;
-  const rungs = new Set(data.plans.map((plan) => plan.rung));
-  for (const rung of [...rungs].sort()) byId("time-key").append(keyItem("box", RUNG_COLORS[rung], data.rungs[rung]));
+  const fallback_levels = new Set(data.plans.map((plan) => plan.fallback_level));
+  for (const fallback_level of [...fallback_levels].sort()) byId("time-key").append(keyItem("box", RUNG_COLORS[fallback_level], data.fallback_levels[fallback_level]));
   if (data.waits.length) byId("time-key").append(keyItem("tick", "waiting", "no plan"));
   byId("time-key").append(keyItem("dashed", "limit", "deadline"));
 }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentStates
-from transdiffuser_planner.core.types import CameraIntrinsics, Command, SignalState, Trajectory
+from transdiffuser_planner.core.types import CameraIntrinsics, DrivingCommand, SignalState, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.messages.decode_outputs import RecordedAgents, RecordedCandidates, RecordedStatus
 from transdiffuser_planner.reports.drive.thinning import Picture, ThinCloud
@@ -87,7 +87,7 @@ class Drive:
     light_states: list[tuple[int, dict[int, SignalState]]] = field(default_factory=list)
     signals: list[tuple[int, tuple[SignalState, int]]] = field(default_factory=list)
     limits_mps: list[tuple[int, float]] = field(default_factory=list)
-    commands: list[tuple[int, Command]] = field(default_factory=list)
+    commands: list[tuple[int, DrivingCommand]] = field(default_factory=list)
     clouds: list[tuple[int, ThinCloud]] = field(default_factory=list)
     pictures: dict[str, list[tuple[int, Picture]]] = field(default_factory=dict)
     views: dict[str, CameraView] = field(default_factory=dict)

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from transdiffuser_planner.core.types import FallbackRung
+from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.messages.decode_outputs import RecordedStatus
 from transdiffuser_planner.reports.drive.recorded_drive import Drive
 
 NO_PLANS = "This bag holds no planner output. The page shows the recorded drive only."
-RUNG_NAMES = {
-    FallbackRung.NONE: "model plan",
-    FallbackRung.LAST_PLAN: "last plan kept",
-    FallbackRung.COMFORT_STOP: "comfort stop",
-    FallbackRung.EMERGENCY_STOP: "emergency stop",
+FALLBACK_LEVEL_NAMES = {
+    FallbackLevel.NONE: "model plan",
+    FallbackLevel.LAST_PLAN: "last plan kept",
+    FallbackLevel.COMFORTABLE_STOP: "comfort stop",
+    FallbackLevel.EMERGENCY_STOP: "emergency stop",
 }
 
 
@@ -57,7 +57,7 @@ def cards(drive: Drive) -> list[dict[str, str]]:
                 "warn" if late else "good",
             )
         )
-        fallbacks = sum(status.rung != FallbackRung.NONE for status in planned)
+        fallbacks = sum(status.fallback_level != FallbackLevel.NONE for status in planned)
         share = f"{100.0 * fallbacks / len(planned):.0f} % of plans" if fallbacks else "every plan is the model's"
         result.append(_card("Fallbacks", str(fallbacks), share, "warn" if fallbacks else "good"))
     if drive.collisions:
@@ -128,9 +128,9 @@ def events(drive: Drive) -> list[Event]:
 def _state(status: RecordedStatus) -> tuple[str, str]:
     if not status.ready:
         return "waiting", f"No plan: {status.not_ready_reason or 'no reason given'}"
-    if status.rung == FallbackRung.NONE:
+    if status.fallback_level == FallbackLevel.NONE:
         return "", ""
-    name = RUNG_NAMES[status.rung].capitalize()
+    name = FALLBACK_LEVEL_NAMES[status.fallback_level].capitalize()
     return "fallback", f"{name}: {status.fallback_reason}" if status.fallback_reason else name
 
 
@@ -149,7 +149,9 @@ def _planner_rows(drive: Drive) -> list[tuple[str, str]]:
         reasons = Counter(status.not_ready_reason for status in every)
         return [("Planner", f"no plans; not ready: {_counts(reasons)}" if every else "no output in this bag")]
     latency = np.asarray([status.latency_ms for status in ready])
-    rungs = Counter(RUNG_NAMES[status.rung] for status in ready if status.rung != FallbackRung.NONE)
+    fallback_levels = Counter(
+        FALLBACK_LEVEL_NAMES[status.fallback_level] for status in ready if status.fallback_level != FallbackLevel.NONE
+    )
     missing = Counter(name for status in ready for name in status.missing)
     not_ready = Counter(status.not_ready_reason for status in every if not status.ready)
     late = int((latency > [status.deadline_ms for status in ready]).sum())
@@ -171,7 +173,7 @@ def _planner_rows(drive: Drive) -> list[tuple[str, str]]:
             "Later than the deadline",
             f"{late} of {len(ready)} (deadline {', '.join(_distinct(f'{s.deadline_ms:.0f} ms' for s in ready))})",
         ),
-        ("Fallbacks", _counts(rungs) or "none"),
+        ("Fallbacks", _counts(fallback_levels) or "none"),
         ("Cycles without a plan", _counts(not_ready) or "none"),
         (
             "Missing inputs",

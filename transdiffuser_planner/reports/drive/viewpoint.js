@@ -8,12 +8,12 @@ class Viewpoint {
   constructor() {
     this.width = 1;
     this.height = 1;
-    this.scale = null; // pixels per metre; null until the canvas has a size
+    this.scale = null; // pixels per meter; null until the canvas has a size
     this.following = true;
     this.headingUp = true;
     this.center = { x: 0, y: 0 };
     this.up = Math.PI / 2;
-    this.anchor = { x: 0.5, y: 0.5 }; // where on the canvas the centre is
+    this.anchor = { x: 0.5, y: 0.5 }; // where on the canvas the center is
     this.scaleBefore = null; // what following again goes back to after the whole drive was shown
   }
 
@@ -52,7 +52,7 @@ class Viewpoint {
     return { x: (d * (pixelX - e) - c * (pixelY - f)) / determinant, y: (a * (pixelY - f) - b * (pixelX - e)) / determinant };
   }
 
-  // The smallest upright box in metres that holds the whole canvas.
+  // The smallest upright box in meters that holds the whole canvas.
   bounds() {
     const corners = [[0, 0], [this.width, 0], [0, this.height], [this.width, this.height]].map(([x, y]) => this.place(x, y));
     const xs = corners.map((corner) => corner.x);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transdiffuser_planner.core.types import FallbackRung, Trajectory
+from transdiffuser_planner.core.types import FallbackLevel, Trajectory
 from transdiffuser_planner.reports.drive.recorded_drive import Drive
 from transdiffuser_planner.reports.drive.summary import Event, events
 
@@ -15,7 +15,7 @@ NOTABLE_M = 0.5
 MAX_GAP_S = 0.5
 
 
-def worst_moments(drive: Drive) -> list[Event]:
+def worst_samples(drive: Drive) -> list[Event]:
     """Worst first: collisions, then emergency stops, then the largest distances of plans from the driven path."""
     known = events(drive)
     found = [event for event in known if event.kind == "collision"]
@@ -32,7 +32,7 @@ def _emergencies(drive: Drive) -> list[Event]:
     stops = {
         round((status.stamp_ns - int(drive.stamp_ns_F[0])) * 1e-9, 6)
         for status in drive.statuses()
-        if status.ready and status.rung is FallbackRung.EMERGENCY_STOP
+        if status.ready and status.fallback_level is FallbackLevel.EMERGENCY_STOP
     }
     return [event for event in events(drive) if event.kind == "fallback" and round(event.time_s, 6) in stops]
 

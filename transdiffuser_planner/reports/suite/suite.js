@@ -96,7 +96,7 @@ function fillHead() {
     byId("plot-title").firstChild.textContent = "Driving score of both runs ";
     byId("plot-title").lastElementChild.textContent = "a dot for each scenario, click it; above the line the second run is better";
     byId("summary-title").firstChild.textContent = "Differences ";
-    byId("summary-title").lastElementChild.textContent = "mean over scenarios in both and 95 % interval; coloured where it leaves out zero";
+    byId("summary-title").lastElementChild.textContent = "mean over scenarios in both and 95 % interval; colored where it leaves out zero";
     byId("measure").parentElement.hidden = true;
   } else {
     byId("facts").textContent = `${data.num_scenarios} scenarios of ${data.duration_s} s, seeds ${data.seeds}; ${data.machine}`;

@@ -1,7 +1,7 @@
 // Tables of the suite: the summary, the differences of two runs, and the drives with their filters.
 
 const KIND_COLORS = {
-  collision: "bad", "red light": "bad", "off road": "rung-2", "left route": "rung-2", fallback: "rung-1",
+  collision: "bad", "red light": "bad", "off road": "fallback_level-2", "left route": "fallback_level-2", fallback: "fallback_level-1",
   "hit by others": "waiting", close: "waiting",
 };
 

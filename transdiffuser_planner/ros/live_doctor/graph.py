@@ -11,7 +11,7 @@ from rclpy.qos import QoSCompatibility, qos_check_compatible
 
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.doctor.findings import Finding, Findings
-from transdiffuser_planner.doctor.topic_statistics import AREA, Heard
+from transdiffuser_planner.doctor.topic_statistics import AREA, TopicStatistics
 from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, SINGLE_INPUTS, is_needed
 from transdiffuser_planner.ros.live_doctor.node_state import Target
 
@@ -25,11 +25,11 @@ class Wiring:
     """What is connected, and what is wrong with it.
 
     Attributes:
-        heard: One entry per input with a publisher that gets through, still empty.
+        topic_statistics: One entry per input with a publisher that gets through, still empty.
         findings: About absent publishers, types and QoS.
     """
 
-    heard: list[Heard]
+    topic_statistics: list[TopicStatistics]
     findings: list[Finding]
 
 
@@ -39,7 +39,7 @@ def wiring(node: Node, target: Target, rig: Rig) -> Wiring:
     topics = [(topic, kind) for topic, kinds in pairs for kind in kinds]
     inputs = name_inputs(topics, [camera.name for camera in rig.cameras], f"{target.full_name}/input/camera")
     cameras = [camera.name for camera in rig.cameras]
-    heard: list[Heard] = []
+    topic_statistics: list[TopicStatistics] = []
     findings: list[Finding] = []
     for name in dict.fromkeys(name for name, _, _ in inputs):
         places = [(topic, kind) for other, topic, kind in inputs if other == name]
@@ -48,19 +48,19 @@ def wiring(node: Node, target: Target, rig: Rig) -> Wiring:
         if not live:
             findings.append(_absent(node, target, name, places, needed=needed))
         for topic, kind in live:
-            item = Heard(name=name, topic=topic, type_name=kind, needed=needed)
+            item = TopicStatistics(name=name, topic=topic, type_name=kind, needed=needed)
             sources = node.get_publishers_info_by_topic(topic)
             right = [info for info in sources if info.topic_type == kind]
             findings += _types(item, sources, right)
             deaf = list(_qos(node, target, item, right))
             findings += deaf
             if len(right) > len(deaf):
-                heard.append(item)
-    found = len({item.name for item in heard if item.kind == "camera"})
+                topic_statistics.append(item)
+    found = len({item.name for item in topic_statistics if item.kind == "camera"})
     if found < target.config.min_cameras:
         text = f"{found} of {len(cameras)} have a publisher that is heard, min_cameras is {target.config.min_cameras}"
         findings.append(_SAY.error("cameras", text, "start or remap more cameras, or lower min_cameras"))
-    return Wiring(heard=heard, findings=findings)
+    return Wiring(topic_statistics=topic_statistics, findings=findings)
 
 
 def name_inputs(topics: Sequence[tuple[str, str]], cameras: Sequence[str], private: str) -> list[tuple[str, str, str]]:
@@ -117,7 +117,7 @@ def _is_fed(node: Node, topic: str, target: Target) -> bool:
     return any((info.node_name, info.node_namespace) != (target.name, target.namespace) for info in sources)
 
 
-def _types(item: Heard, sources: Sequence[Any], right: Sequence[Any]) -> Iterator[Finding]:
+def _types(item: TopicStatistics, sources: Sequence[Any], right: Sequence[Any]) -> Iterator[Finding]:
     """Publishers of another type are not heard; several of the right one mix."""
     wrong = [info for info in sources if info not in right]
     if wrong:
@@ -133,7 +133,7 @@ def _types(item: Heard, sources: Sequence[Any], right: Sequence[Any]) -> Iterato
         )
 
 
-def _qos(node: Node, target: Target, item: Heard, sources: Sequence[Any]) -> Iterator[Finding]:
+def _qos(node: Node, target: Target, item: TopicStatistics, sources: Sequence[Any]) -> Iterator[Finding]:
     """One finding for each publisher that the planner's subscription does not match."""
     own = [
         info

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 
-from transdiffuser_planner.doctor.topic_statistics import Heard
+from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
 from transdiffuser_planner.messages.input_registry import BY_NAME, ODOMETRY
 from transdiffuser_planner.ros.live_doctor.graph import Wiring
 from transdiffuser_planner.ros.live_doctor.node_state import Target, status_class, status_topic
@@ -37,7 +37,7 @@ def listen(node: Node, executor: Executor, target: Target, wired: Wiring, second
         node.create_subscription(
             message_class(item.type_name), item.topic, _receiver(node, item, last), _qos(node, item.topic), raw=True
         )
-        for item in wired.heard
+        for item in wired.topic_statistics
     ]
     statuses: list[Any] = []
     topic = status_topic(node, target)
@@ -48,13 +48,13 @@ def listen(node: Node, executor: Executor, target: Target, wired: Wiring, second
         executor.spin_once(timeout_sec=0.05)
     for subscription in subscriptions:
         node.destroy_subscription(subscription)
-    for item in wired.heard:
+    for item in wired.topic_statistics:
         if id(item) in last:
             item.messages.append(deserialize_message(last[id(item)], message_class(item.type_name)))
     return statuses
 
 
-def _receiver(node: Node, item: Heard, last: dict[int, bytes]) -> Callable[[bytes], None]:
+def _receiver(node: Node, item: TopicStatistics, last: dict[int, bytes]) -> Callable[[bytes], None]:
     """Notes arrival and stamp; odometry is kept whole, of others the last message."""
     stamped, whole = BY_NAME[item.kind].has_header, item.kind == ODOMETRY.name
 

@@ -25,7 +25,7 @@ _SAY = Findings("planner node")
 
 
 class LiveDoctor:
-    """Looks at one planner node from a node of its own; rclpy is initialised."""
+    """Looks at one planner node from a node of its own; rclpy is initialized."""
 
     def __init__(self) -> None:
         self._node = Node(NODE_NAME, automatically_declare_parameters_from_overrides=False)

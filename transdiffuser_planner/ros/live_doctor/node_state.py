@@ -199,7 +199,7 @@ def status(heard: Sequence[Any], target: Target, seconds: float) -> Finding:
     if not ready:
         remedy = "see the findings above and docs/bad_input.md"
         return _SAY.error("plans", f"none in {seconds:g} s: {heard[-1].not_ready_reason}", remedy)
-    fallbacks = [message for message in ready if message.fallback_rung]
+    fallbacks = [message for message in ready if message.fallback_level]
     if len(fallbacks) == len(ready):
         text = f"only fallbacks in {seconds:g} s: {fallbacks[-1].fallback_reason}"
         remedy = "see the findings above; where time is short, end other programs or lower num_candidates"

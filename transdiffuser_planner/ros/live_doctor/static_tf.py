@@ -11,7 +11,7 @@ from rclpy.node import Node
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.doctor import extrinsics
 from transdiffuser_planner.doctor.findings import Finding, Findings
-from transdiffuser_planner.doctor.topic_statistics import Heard
+from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
 from transdiffuser_planner.ros.qos import LATCHED
 
 _SAY = Findings("rig and model")
@@ -33,12 +33,12 @@ class StaticTransforms:
         if kind is not None and self._is_published:
             self._subscription = node.create_subscription(kind, TOPIC, self._messages.append, LATCHED)
 
-    def check(self, rig: Rig, heard: Sequence[Heard]) -> Iterator[Finding]:
+    def check(self, rig: Rig, topic_statistics: Sequence[TopicStatistics]) -> Iterator[Finding]:
         """Compare the rig's mounts with what was heard.
 
         Args:
             rig: The planner's.
-            heard: Its inputs, which tell their frames.
+            topic_statistics: Its inputs, which tell their frames.
         """
         if not self._is_published:
             yield _SAY.ok("mounts", f"nobody publishes {TOPIC}; the rig file alone says where sensors sit")
@@ -47,4 +47,4 @@ class StaticTransforms:
         else:
             self._node.destroy_subscription(self._subscription)
             links = [extrinsics.link_of(item) for message in self._messages for item in message.transforms]
-            yield from extrinsics.check(rig, extrinsics.frames_of(heard), links)
+            yield from extrinsics.check(rig, extrinsics.frames_of(topic_statistics), links)

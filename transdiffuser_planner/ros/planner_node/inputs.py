@@ -15,10 +15,10 @@ from rclpy.subscription import Subscription
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
-from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import INPUT_PROFILES
-from transdiffuser_planner.runtime.inputs.rate_monitor import InputRates
+from transdiffuser_planner.runtime.inputs.rate_monitor import RateMonitor
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
 
@@ -50,9 +50,9 @@ class NodeInputs:
             noted: Called with (key, text) for what is unusual about messages that were taken.
         """
         self._node, self._received, self._noted = node, received, noted
-        self._assembler, self.rates = assembler, InputRates()
+        self._assembler, self.rates = assembler, RateMonitor()
         topics = private_topics(rig)
-        self._feeder = MessageFeeder(topics, assembler)
+        self._feeder = InputRouter(topics, assembler)
         self._subscriptions: list[Subscription] = []
         for spec, camera, topic in mapped_inputs(topics):
             for message_type in spec.message_types:
@@ -96,9 +96,9 @@ class NodeInputs:
 
     def _watch(self, key: str, message: Any) -> None:
         """Tell what is unusual about a message that was taken."""
-        for remark in self._assembler.take_remarks():
-            self._noted(key, remark)
+        for warning in self._assembler.pop_warnings():
+            self._noted(key, warning)
         if key in self._feeder.every_cycle_topics:
-            remark = self.rates.took(input_name(key), stamp_ns(message))
-            if remark:
-                self._noted(key, remark)
+            warning = self.rates.update(input_name(key), stamp_ns(message))
+            if warning:
+                self._noted(key, warning)

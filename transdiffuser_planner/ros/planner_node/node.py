@@ -23,7 +23,7 @@ from transdiffuser_planner.core.types import NotReady, PlanResult
 from transdiffuser_planner.messages.encode_outputs import Mode
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.planner_node import parameters
-from transdiffuser_planner.ros.planner_node.diagnostics import Health
+from transdiffuser_planner.ros.planner_node.diagnostics import NodeDiagnostics
 from transdiffuser_planner.ros.planner_node.inputs import NodeInputs
 from transdiffuser_planner.ros.planner_node.outputs import NodeOutputs
 from transdiffuser_planner.ros.planner_node.services import NodeServices
@@ -31,7 +31,7 @@ from transdiffuser_planner.ros.qos import OUTPUT
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleScheduler
-from transdiffuser_planner.runtime.supervision.model_manager import LoadPlanner, ModelKeeper
+from transdiffuser_planner.runtime.supervision.model_manager import LoadPlanner, ModelManager
 from transdiffuser_planner.runtime.supervision.realtime_settings import raise_priority
 from transdiffuser_planner.runtime.supervision.supervisor import Supervisor
 
@@ -64,11 +64,11 @@ class PlannerNode(LifecycleNode):
         super().__init__(NODE_NAME, **node_options)
         parameters.declare_config(self)
         parameters.declare_node(self)
-        self.health = Health()
+        self.diagnostics = NodeDiagnostics()
         self._poll = self._guarded("poll", self._poll_unguarded)
         self._loader = loader
         self._config = PlannerConfig()
-        self._keeper: ModelKeeper | None = None
+        self._model_manager: ModelManager | None = None
         self._supervisor: Supervisor | None = None
         self._scheduler: CycleScheduler | None = None
         self._inputs: NodeInputs | None = None
@@ -91,27 +91,27 @@ class PlannerNode(LifecycleNode):
             self._config = parameters.config_of(self)
             rig = Rig.load(Path(self.get_parameter("rig").value))
             self._rig = rig
-            self._keeper = ModelKeeper(self.model_loader(), self._config, self._fault)
+            self._model_manager = ModelManager(self.model_loader(), self._config, self._fault)
         except PlannerError as error:
-            self.health.fault = str(error)
+            self.diagnostics.fault = str(error)
             self.get_logger().error(f"not configured: {error}")
             return TransitionCallbackReturn.FAILURE
-        self.health = Health()
+        self.diagnostics = NodeDiagnostics()
         self.mode = Mode(is_shadow=bool(self.get_parameter("shadow").value))
         self._scheduler = CycleScheduler(rig, self._config)
         self.use_codebook()
-        self._supervisor = Supervisor(self._keeper, rig, self._publish, self._fault)
-        self._outputs.start(self._keeper.contract, rig.vehicle)
+        self._supervisor = Supervisor(self._model_manager, rig, self._publish, self._fault)
+        self._outputs.start(self._model_manager.contract, rig.vehicle)
         self._inputs = NodeInputs(self, rig, self._scheduler.assembler, self._received, self._fault)
         poll = self.create_timer(_POLL_S, self._poll, clock=_STEADY)
         self._owned.append(lambda: self.destroy_timer(poll))
-        source, self.health.priority = self._keeper.source, raise_priority(self._config.priority)
+        source, self.diagnostics.priority = self._model_manager.source, raise_priority(self._config.priority)
         self.get_logger().info(
             f"model {source.model_name} {source.model_hash[:12]} warmed up on {source.provider}, {source.precision}; "
-            f"priority {self.health.priority}; vehicle {rig.vehicle}"
+            f"priority {self.diagnostics.priority}; vehicle {rig.vehicle}"
         )
-        if self._keeper.vehicle_notice:
-            self._fault("vehicle", self._keeper.vehicle_notice)
+        if self._model_manager.vehicle_notice:
+            self._fault("vehicle", self._model_manager.vehicle_notice)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
@@ -122,7 +122,7 @@ class PlannerNode(LifecycleNode):
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Stop planning; inputs are still watched."""
         self._active = False
-        self.health.not_ready = "node is not active"
+        self.diagnostics.not_ready = "node is not active"
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
@@ -144,20 +144,20 @@ class PlannerNode(LifecycleNode):
         self._active = False
         if self._supervisor is not None:
             self.has_hung_threads = not self._supervisor.stop()
-        if self._keeper is not None:
-            self._keeper.end()
+        if self._model_manager is not None:
+            self._model_manager.end()
         self._outputs.stop()
         if self._inputs is not None:
             self._inputs.close()
-        self._supervisor = self._keeper = self._scheduler = self._inputs = None
+        self._supervisor = self._model_manager = self._scheduler = self._inputs = None
         for release in self._owned:
             release()
         self._owned.clear()
 
     @property
-    def keeper(self) -> ModelKeeper | None:
+    def model_manager(self) -> ModelManager | None:
         """The model, while configured."""
-        return self._keeper
+        return self._model_manager
 
     def model_loader(self) -> LoadPlanner:
         """Loads what the parameter ``model`` names now."""
@@ -165,8 +165,8 @@ class PlannerNode(LifecycleNode):
 
     def use_codebook(self) -> None:
         """Take action tokens of the model in use."""
-        if self._scheduler is not None and self._keeper is not None:
-            self._scheduler.assembler.codebook = self._keeper.codebook
+        if self._scheduler is not None and self._model_manager is not None:
+            self._scheduler.assembler.codebook = self._model_manager.codebook
 
     def set_mode(self, mode: Mode) -> None:
         """Obey a stop request, or plan for nobody, from the next plan on."""
@@ -188,7 +188,7 @@ class PlannerNode(LifecycleNode):
     def _received(self, key: str, arrived_s: float, reason: str | None, *, is_sensor: bool) -> None:
         """A message was taken in, or refused for a reason; plan when it completes a frame."""
         if reason:
-            self.health.refuse(reason)
+            self.diagnostics.count_rejection(reason)
             self._log(key, f"input refused: {reason}")
         elif is_sensor and self._scheduler is not None:
             self._scheduler.arrived(arrived_s)
@@ -199,10 +199,10 @@ class PlannerNode(LifecycleNode):
         scheduler, supervisor = self._scheduler, self._supervisor
         if not self._active or scheduler is None or supervisor is None:
             return
-        decision = scheduler.poll(self._now_ns(), keep_estimates=self._outputs.wants_denoise_steps)
+        decision = scheduler.poll(self._now_ns(), return_intermediates=self._outputs.publishes_denoise_steps)
         if decision is None:
             return
-        fallback = decision.fallback_to_publish(has_published=self.health.plans > 0)
+        fallback = decision.fallback_to_publish(has_published=self.diagnostics.plans > 0)
         if decision.request is not None:
             supervisor.submit(decision.request)
         elif fallback is not None:
@@ -216,42 +216,42 @@ class PlannerNode(LifecycleNode):
             return  # deactivated while it was made
         config = self._config
         latency_ms = self._outputs.plan(result, arrived_s, config, self.mode)
-        self.health.plan(result, latency_ms, config)
+        self.diagnostics.plan(result, latency_ms, config)
         if latency_ms > config.deadline_ms:
             self._log("deadline", f"plan took {latency_ms:.0f} ms, deadline {config.deadline_ms:.0f} ms")
         if result.reason:
-            self._log("fallback", f"{result.rung.name.lower().replace('_', ' ')}: {result.reason}")
+            self._log("fallback", f"{result.fallback_level.name.lower().replace('_', ' ')}: {result.reason}")
 
     def _say_not_ready(self, value: NotReady, stamp_ns: int) -> None:
-        self.health.not_ready = value.reason
-        source = None if self._keeper is None else self._keeper.source
+        self.diagnostics.not_ready = value.reason
+        source = None if self._model_manager is None else self._model_manager.source
         model = ("", "") if source is None else (source.model_name, source.model_hash)
         self._outputs.not_ready(stamp_ns, value, self._config, model, self.mode)
 
     def _heartbeat(self) -> None:
         """Every second: diagnostics, and why there is no plan."""
         now_ns = self._now_ns()
-        if self._active and self._scheduler is not None and self.health.seconds_without_plan > _HEARTBEAT_S:
+        if self._active and self._scheduler is not None and self.diagnostics.seconds_without_plan > _HEARTBEAT_S:
             reason = self._scheduler.why_no_plan(now_ns)
             self._say_not_ready(NotReady(reason=reason), now_ns)
             self._log("not ready", f"no plan: {reason}")
         elif not self._active:
-            self._say_not_ready(NotReady(reason=self.health.fault or "node is not active"), now_ns)
+            self._say_not_ready(NotReady(reason=self.diagnostics.fault or "node is not active"), now_ns)
         if self._inputs is not None:
-            self.health.input_hz = self._inputs.rates.hz()
+            self.diagnostics.input_hz = self._inputs.rates.hz()
         name = self.get_fully_qualified_name().lstrip("/")
-        message = self.health.message(name, now_ns, self._keeper, self._supervisor, self.mode)
+        message = self.diagnostics.message(name, now_ns, self._model_manager, self._supervisor, self.mode)
         self._diagnostics.publish(message)
 
     def _on_parameters(self, changes: list[Parameter]) -> Any:
         """Apply new values from the next cycle on, or refuse all of them."""
         config, answer = parameters.changed_config(self._config, changes)
-        refusal = "" if self._keeper is None else self._keeper.refuses(config)
+        refusal = "" if self._model_manager is None else self._model_manager.check_config(config)
         if answer.successful and refusal:
             return SetParametersResult(successful=False, reason=refusal)
         self._config = config
-        if self._keeper is not None and self._scheduler is not None:
-            self._keeper.configure(config)
+        if self._model_manager is not None and self._scheduler is not None:
+            self._model_manager.configure(config)
             self._scheduler.configure(config)
         return answer
 
@@ -260,7 +260,7 @@ class PlannerNode(LifecycleNode):
 
     def _fault(self, source: str, text: str) -> None:
         """Something went wrong; from any thread."""
-        self.health.note(text)
+        self.diagnostics.count_event(text)
         self._log(source, text)
 
     def _log(self, source: str, text: str) -> None:

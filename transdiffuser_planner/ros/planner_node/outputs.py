@@ -30,7 +30,7 @@ STAGES = ("features", "encode", "agents", "denoise", "select", "safety", "fallba
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Told:
+class _PublishedPlan:
     """A published plan and how long it took, for the outputs beside the trajectory."""
 
     result: PlanResult
@@ -65,21 +65,21 @@ class NodeOutputs:
         self._seen = node.create_publisher(markers, "~/debug/seen", OUTPUT)
         steps = message_class("transdiffuser_msgs/msg/CandidateTrajectories")
         self._denoise_steps = node.create_publisher(steps, "~/debug/denoise_steps", RELIABLE)
-        self._teller: LatestWorker[_Told] | None = None
+        self._publisher_thread: LatestWorker[_PublishedPlan] | None = None
 
     def start(self, contract: ModelContract, vehicle: VehicleModel) -> None:
         """Start the thread for what is only looked at; the vehicle's wheelbase decides the front-wheel angles."""
         self._range_m, self._vehicle = contract.range_m, vehicle
-        self._teller = LatestWorker(self._tell, name="teller")
+        self._publisher_thread = LatestWorker(self._tell, name="teller")
 
     def stop(self) -> None:
         """End it."""
-        if self._teller is not None:
-            self._teller.stop()
-        self._teller = None
+        if self._publisher_thread is not None:
+            self._publisher_thread.stop()
+        self._publisher_thread = None
 
     @property
-    def wants_denoise_steps(self) -> bool:
+    def publishes_denoise_steps(self) -> bool:
         """Whether somebody listens to ``~/debug/denoise_steps``."""
         return bool(self._denoise_steps.get_subscription_count())
 
@@ -93,8 +93,10 @@ class NodeOutputs:
         self._by_mode[mode.is_shadow]["trajectory"].publish(message)
         latency_ms = (time.perf_counter() - arrived_s) * 1e3
         self._status(encode_outputs.status(make_ros_message, result, latency_ms, config, mode), mode)
-        if self._teller is not None:
-            self._teller.submit(_Told(result=result, latency_ms=latency_ms, mode=mode, config=config))
+        if self._publisher_thread is not None:
+            self._publisher_thread.submit(
+                _PublishedPlan(result=result, latency_ms=latency_ms, mode=mode, config=config)
+            )
         return latency_ms
 
     def not_ready(
@@ -108,7 +110,7 @@ class NodeOutputs:
         if mode.is_shadow:
             self._by_mode[True]["status"].publish(message)
 
-    def _tell(self, told: _Told) -> None:
+    def _tell(self, told: _PublishedPlan) -> None:
         """In the teller's thread: what the plan was chosen from. Overtaken by a newer plan, it is left out."""
         try:
             publishers = self._by_mode[told.mode.is_shadow]
@@ -121,7 +123,7 @@ class NodeOutputs:
         except Exception as error:  # the outer edge of the teller's thread
             self._fault("teller", f"publishing candidates and markers failed: {error}")
 
-    def _debug(self, told: _Told) -> None:
+    def _debug(self, told: _PublishedPlan) -> None:
         for name, duration_ms in {**told.result.provenance.stage_ms, "total": told.latency_ms}.items():
             if name in self._stage_ms and self._stage_ms[name].get_subscription_count():
                 self._stage_ms[name].publish(make_ros_message("std_msgs/msg/Float32", data=float(duration_ms)))

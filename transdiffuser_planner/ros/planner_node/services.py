@@ -14,8 +14,8 @@ from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.types import Provenance
 from transdiffuser_planner.messages.encode_outputs import Mode
 from transdiffuser_planner.ros.message_factory import message_class
-from transdiffuser_planner.ros.planner_node.diagnostics import Health
-from transdiffuser_planner.runtime.supervision.model_manager import LoadPlanner, ModelKeeper
+from transdiffuser_planner.ros.planner_node.diagnostics import NodeDiagnostics
+from transdiffuser_planner.runtime.supervision.model_manager import LoadPlanner, ModelManager
 
 
 class NodeControl(Protocol):
@@ -23,14 +23,14 @@ class NodeControl(Protocol):
 
     Attributes:
         mode: Of the plans that are published.
-        health: Counts events for ``/diagnostics``.
+        diagnostics: Counts events for ``/diagnostics``.
     """
 
     mode: Mode
-    health: Health
+    diagnostics: NodeDiagnostics
 
     @property
-    def keeper(self) -> ModelKeeper | None:
+    def model_manager(self) -> ModelManager | None:
         """The model, while configured."""
 
     def set_mode(self, mode: Mode) -> None:
@@ -79,12 +79,12 @@ class NodeServices:
         """Load what the parameter ``model`` names beside the model at work; answers when that is done."""
         control = self._control
         try:
-            if control.keeper is None:
+            if control.model_manager is None:
                 raise PlannerError("the node is not configured; configure it to load a model")
-            source = await _done(control.keeper.reload(control.model_loader()), self._node)
+            source = await _done(control.model_manager.reload(control.model_loader()), self._node)
         except PlannerError as error:
             response.success, response.message = False, f"the old model goes on: {error}"
-            control.health.note(f"reload refused; {response.message}")
+            control.diagnostics.count_event(f"reload refused; {response.message}")
             return response
         control.use_codebook()
         response.success = True

@@ -116,7 +116,7 @@ def _said(statuses: list[Any]) -> dict[str, Any]:
         "plans": len(statuses),
         "missed": sum(s.latency_ms > s.deadline_ms for s in statuses),
         "latency_ms": percentiles([s.latency_ms for s in statuses]),
-        "rungs": dict(Counter(s.rung.name for s in statuses).most_common()),
+        "fallback_levels": dict(Counter(s.fallback_level.name for s in statuses).most_common()),
         "candidates_x_steps": dict(
             Counter(f"{s.num_candidates} x {s.num_denoise_steps}" for s in statuses).most_common(8)
         ),

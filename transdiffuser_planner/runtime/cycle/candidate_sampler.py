@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, ModelContract, plan_spec
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.planning.diffusion.guidance import ToldPlan
+from transdiffuser_planner.planning.diffusion.guidance import GuidanceTarget
 from transdiffuser_planner.planning.diffusion.sampler import Sample
 from transdiffuser_planner.planning.perception.agent_tracker import Track
-from transdiffuser_planner.runtime.cycle.perception import Scene
+from transdiffuser_planner.runtime.cycle.perception import PerceivedScene
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget, StageCosts
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 
@@ -41,18 +41,18 @@ _UNKNOWN_AFTER_MS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Futures:
+class JointSamples:
     """Sampled joint futures.
 
     Attributes:
         pose_MKT3: (M, 1 + A, T, 3) in base_link, the ego first, then the scene's agents.
         num_steps: Denoise steps made by the share that made the fewest.
-        estimate_SMT3: The ego's clean estimates after each step, in base_link; empty unless asked for.
+        intermediate_SMT3: The ego's clean estimates after each step, in base_link; empty unless asked for.
     """
 
     pose_MKT3: FloatArray
     num_steps: int
-    estimate_SMT3: list[FloatArray]
+    intermediate_SMT3: list[FloatArray]
 
 
 class CandidateSampler:
@@ -87,13 +87,13 @@ class CandidateSampler:
 
     def sample(
         self,
-        scene: Scene,
+        scene: PerceivedScene,
         drawn: Future[Array],
         config: PlannerConfig,
         budget: CycleBudget | None = None,
         *,
-        keep_estimates: bool = False,
-    ) -> Futures | None:
+        return_intermediates: bool = False,
+    ) -> JointSamples | None:
         """Joint futures of a scene; None when not even one denoise step fits into the budget.
 
         Args:
@@ -101,7 +101,7 @@ class CandidateSampler:
             drawn: Result of ``draw`` for the frame, with the same configuration.
             config: Numbers of candidates and steps, threads, seed.
             budget: When the plan must be ready; None takes all the time it needs.
-            keep_estimates: Whether to return the clean estimates of all steps.
+            return_intermediates: Whether to return the clean estimates of all steps.
 
         Raises:
             ModelError: The model failed or gave numbers that are not finite.
@@ -114,20 +114,22 @@ class CandidateSampler:
         if num_steps < 1:
             return None
         noise = drawn.result()[:, :num_candidates, : 1 + slots]
-        noise[0] *= np.float32(config.noise_scale)
+        noise[0] *= np.float32(config.temperature)
 
-        target = self._joint.target(scene.token_path, config.token_pull)
-        samples = self._sample_shares(noise, condition, num_steps, budget, target, keep_estimates=keep_estimates)
-        clean = np.concatenate([sample.clean_MNP for sample in samples])
+        target = self._joint.target(scene.token_path, config.token_guidance_weight)
+        samples = self._sample_shares(
+            noise, condition, num_steps, budget, target, return_intermediates=return_intermediates
+        )
+        clean = np.concatenate([sample.x0_MNP for sample in samples])
         if not np.isfinite(clean).all():
             raise ModelError(f"model {self._backend.manifest.name}: denoising gave NaN or infinite values")
         origin_A3 = np.zeros((slots, 3))
         origin_A3[:num_agents] = scene.agent_pose_A3
-        estimates = zip(*(sample.estimate_KMNP for sample in samples), strict=False)
-        return Futures(
+        estimates = zip(*(sample.intermediate_KMNP for sample in samples), strict=False)
+        return JointSamples(
             pose_MKT3=self._joint.poses(clean, origin_A3)[:, : 1 + num_agents],
             num_steps=min(sample.num_steps for sample in samples),
-            estimate_SMT3=[self._joint.poses(np.concatenate(parts), origin_A3)[:, 0] for parts in estimates],
+            intermediate_SMT3=[self._joint.poses(np.concatenate(parts), origin_A3)[:, 0] for parts in estimates],
         )
 
     def _sample_shares(
@@ -136,15 +138,15 @@ class CandidateSampler:
         condition: Tensors,
         num_steps: int,
         budget: CycleBudget | None,
-        target: ToldPlan | None = None,
+        target: GuidanceTarget | None = None,
         *,
-        keep_estimates: bool = False,
+        return_intermediates: bool = False,
     ) -> list[Sample]:
         """Every thread's share of the candidates through the denoise steps; learns what a step costs."""
         num_candidates, tokens = noise.shape[1:3]
         shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
         started = time.perf_counter()
-        rest = (condition, num_steps, budget, target, keep_estimates)
+        rest = (condition, num_steps, budget, target, return_intermediates)
         others = [self._helpers.submit(self._walk, share, *rest) for share in shares[1:]]
         first = self._walk(shares[0], *rest)
         samples = [first, *(other.result() for other in others)]
@@ -177,8 +179,8 @@ class CandidateSampler:
         condition: Tensors,
         num_steps: int,
         budget: CycleBudget | None,
-        target: ToldPlan | None,
-        keep_estimates: bool,
+        target: GuidanceTarget | None,
+        return_intermediates: bool,
     ) -> Sample:
         """One share of the candidates through the denoise steps, with an eye on the clock."""
         started, made = time.perf_counter(), itertools.count(1)
@@ -194,7 +196,7 @@ class CandidateSampler:
             num_steps=num_steps,
             target=target,
             steps_that_fit=None if budget is None else steps_that_fit,
-            keep_estimates=keep_estimates,
+            return_intermediates=return_intermediates,
         )
 
 

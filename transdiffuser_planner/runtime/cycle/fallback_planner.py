@@ -16,7 +16,7 @@ from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
     EgoState,
-    FallbackRung,
+    FallbackLevel,
     PlanResult,
     PointCloud,
     PredictedAgents,
@@ -25,11 +25,11 @@ from transdiffuser_planner.core.types import (
 )
 from transdiffuser_planner.planning.observation.lidar_bev import cloud_in_base
 from transdiffuser_planner.planning.safety.clearance import ObstacleField
-from transdiffuser_planner.planning.safety.fallback_selection import descend, plan_age_s, young_plan
-from transdiffuser_planner.planning.safety.plan_validation import Surroundings, standing
+from transdiffuser_planner.planning.safety.fallback_selection import plan_age_s, recent_plan, select_fallback
+from transdiffuser_planner.planning.safety.plan_validation import CollisionContext, standing
 from transdiffuser_planner.planning.trajectory.output_frame import poses_to_frame, to_trajectory
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother
-from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.cycle.plan_history import PlanHistory
 from transdiffuser_planner.runtime.cycle.results import no_agents, no_candidates
 from transdiffuser_planner.runtime.cycle.stage_timer import StageTimes
 
@@ -41,7 +41,7 @@ _NO_BOXES = np.zeros((0, 5))
 class FallbackPlanner:
     """Continues the last accepted plan or stops; thread-safe, as it keeps nothing of its own."""
 
-    def __init__(self, contract: ModelContract, rig: Rig, memory: PlanMemory) -> None:
+    def __init__(self, contract: ModelContract, rig: Rig, memory: PlanHistory) -> None:
         self._contract, self._rig, self._memory = contract, rig, memory
         self._time_s_F = PlanSmoother(contract).time_s_F
 
@@ -61,8 +61,10 @@ class FallbackPlanner:
         agents = _known_agents(self._memory.result, ego, self._contract)
         pose_A3 = _poses_now(agents, ego, self._memory.result)
         around = self._around(snapshot.cloud, agents, pose_A3)
-        last_F3 = young_plan(self._memory.accepted, ego, self._time_s_F, config)
-        plans, rung = descend(None if is_stopping else last_F3, last_F3, ego, around, self._time_s_F, config)
+        last_F3 = recent_plan(self._memory.accepted, ego, self._time_s_F, config)
+        plans, fallback_level = select_fallback(
+            None if is_stopping else last_F3, last_F3, ego, around, self._time_s_F, config
+        )
         times.lap("fallback")
         last = self._memory.accepted
         return PlanResult(
@@ -70,23 +72,25 @@ class FallbackPlanner:
             candidates=no_candidates(ego.frame_id, self._contract),
             agents=replace(agents, pose_A3=poses_to_frame(pose_A3, ego), path_MAT3=agents.path_MAT3[:0]),
             chosen=-1,
-            rung=rung,
+            fallback_level=fallback_level,
             reason=reason,
             provenance=replace(
                 source,
                 snapshot_stamp_ns=snapshot.stamp_ns,
                 ages_ns=snapshot.ages_ns,
                 missing=snapshot.missing,
-                plan_age_s=plan_age_s(last, ego) if rung == FallbackRung.LAST_PLAN and last is not None else 0.0,
+                plan_age_s=plan_age_s(last, ego)
+                if fallback_level == FallbackLevel.LAST_PLAN and last is not None
+                else 0.0,
                 stage_ms=times.stage_ms,
             ),
         )
 
-    def _around(self, cloud: PointCloud | None, agents: PredictedAgents, pose_A3: FloatArray) -> Surroundings:
+    def _around(self, cloud: PointCloud | None, agents: PredictedAgents, pose_A3: FloatArray) -> CollisionContext:
         """The cloud's obstacles, and the agents of the last result where they were predicted to be by now."""
         points = cloud_in_base(cloud, self._rig)
         ahead = pose_A3[:, 0] > 0.0
-        return Surroundings(
+        return CollisionContext(
             vehicle=self._rig.vehicle,
             obstacles=ObstacleField.from_points(points, _NO_BOXES, self._rig.vehicle),
             path_MAF3=standing(pose_A3[ahead], len(self._time_s_F)),

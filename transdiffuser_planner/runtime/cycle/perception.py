@@ -26,7 +26,7 @@ _MOVING_MPS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scene:
+class PerceivedScene:
     """One cycle's surroundings, in base_link.
 
     Attributes:
@@ -59,7 +59,7 @@ class Perception:
         """Forget the agents."""
         self._tracker.reset()
 
-    def perceive(self, snapshot: SensorSnapshot, detection_threshold: float, times: StageTimes) -> Scene:
+    def perceive(self, snapshot: SensorSnapshot, detection_threshold: float, times: StageTimes) -> PerceivedScene:
         """Features, encoder, agents and obstacles of a snapshot.
 
         Raises:
@@ -87,7 +87,7 @@ class Perception:
         box_A5 = np.asarray(moving, dtype=np.float64).reshape(-1, 5)
         obstacles = ObstacleField.from_points(points, box_A5, self._vehicle)
         times.lap("agents")
-        return Scene(
+        return PerceivedScene(
             observation=observation,
             features=encoded,
             bev_probability_KLL=_softmax(encoded["bev_logits"][0]),

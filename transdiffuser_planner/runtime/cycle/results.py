@@ -7,23 +7,23 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.types import Candidates, EgoState, PredictedAgents
-from transdiffuser_planner.planning.safety.plan_validation import Judged
+from transdiffuser_planner.planning.safety.plan_validation import ValidatedPlans
 from transdiffuser_planner.planning.selection.ranking import Ranking
 from transdiffuser_planner.planning.trajectory.output_frame import poses_to_frame
-from transdiffuser_planner.runtime.cycle.perception import Scene
+from transdiffuser_planner.runtime.cycle.perception import PerceivedScene
 
 FloatArray = NDArray[np.float64]
 
 
-def candidates_of(judged: Judged, ranking: Ranking, ego: EgoState, contract: ModelContract) -> Candidates:
+def candidates_of(validated: ValidatedPlans, ranking: Ranking, ego: EgoState, contract: ModelContract) -> Candidates:
     """All candidates at the contract's plan times, in the odometry's frame."""
-    every = round(contract.plan_interval_s / float(judged.plans.time_s_F[0]))
+    every = round(contract.plan_interval_s / float(validated.plans.time_s_F[0]))
     return Candidates(
         frame_id=ego.frame_id,
-        pose_MT3=poses_to_frame(judged.plans.pose_MF3[:, every - 1 :: every], ego),
+        pose_MT3=poses_to_frame(validated.plans.pose_MF3[:, every - 1 :: every], ego),
         time_s_T=contract.plan_times_s,
         probability_M=ranking.probability_M,
-        rejected_M=~judged.accepted_M,
+        rejected_M=~validated.accepted_M,
         cost_terms=ranking.cost_terms,
     )
 
@@ -40,7 +40,7 @@ def no_candidates(frame_id: str, contract: ModelContract) -> Candidates:
     )
 
 
-def agents_of(scene: Scene, path_MAT3: FloatArray, ego: EgoState, contract: ModelContract) -> PredictedAgents:
+def agents_of(scene: PerceivedScene, path_MAT3: FloatArray, ego: EgoState, contract: ModelContract) -> PredictedAgents:
     """The scene's agents with their joint futures, in the odometry's frame."""
     tracks = scene.tracks
     return PredictedAgents(

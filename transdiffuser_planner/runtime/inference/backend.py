@@ -55,7 +55,7 @@ class InferenceBackend(Protocol):
 
         Args:
             features: Result of ``encode``.
-            observation: The conditions in base_link: metres, m/s, radians.
+            observation: The conditions in base_link: meters, m/s, radians.
             agents: "agents" (1, A, F) in base_link and "agents_valid" (1, A); any A from 0 to the contract's.
 
         Returns:

@@ -113,7 +113,7 @@ class ModelManifest:
         )
 
     def read_json(self, filename: str) -> Any:
-        """A JSON file of the folder, for example the normaliser."""
+        """A JSON file of the folder, for example the normalizer."""
         return read_json_file(self.folder, filename)
 
 

@@ -22,7 +22,7 @@ _GRAPH = base64.b64decode(
 )
 
 
-class Reference:
+class ReferenceConvolution:
     """Measures R."""
 
     def __init__(self) -> None:

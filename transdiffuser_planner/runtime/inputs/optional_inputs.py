@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transdiffuser_planner.core.errors import ContractError
-from transdiffuser_planner.core.types import Acceleration, ActionTokens, Command, InstructedPath, Route, TrafficSignal
+from transdiffuser_planner.core.types import (
+    Acceleration,
+    ActionTokenPath,
+    ActionTokens,
+    DrivingCommand,
+    Route,
+    TrafficSignal,
+)
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 
 
@@ -15,10 +22,10 @@ class FreshInputs:
 
     acceleration: Acceleration | None
     route: Route | None
-    command: Command
+    command: DrivingCommand
     signal: TrafficSignal | None
     speed_limit_mps: float | None
-    instructed: InstructedPath | None
+    action_token_path: ActionTokenPath | None
     missing: tuple[str, ...]
 
 
@@ -34,10 +41,10 @@ class OptionalInputs:
     def forget_optional(self) -> None:
         """Forget everything but the route, as after a clock jump."""
         self._acceleration: Acceleration | None = None
-        self._command: tuple[int, Command] | None = None
+        self._command: tuple[int, DrivingCommand] | None = None
         self._signal: TrafficSignal | None = None
         self._speed_limit: tuple[int, float] | None = None
-        self._instructed: InstructedPath | None = None
+        self._action_token_path: ActionTokenPath | None = None
 
     def add_acceleration(self, acceleration: Acceleration) -> str | None:
         """Take an acceleration; returns why it was refused, or None."""
@@ -51,7 +58,7 @@ class OptionalInputs:
         self._route = route if len(route.xy_N2) else None
         return None
 
-    def add_command(self, stamp_ns: int, command: Command) -> str | None:
+    def add_command(self, stamp_ns: int, command: DrivingCommand) -> str | None:
         """Take a driving command; never refused."""
         self._command = (stamp_ns, command)
         return None
@@ -83,7 +90,7 @@ class OptionalInputs:
             pose_S3 = book.decode(tokens.token_S)
         except ContractError as error:
             return str(error)
-        self._instructed = InstructedPath(stamp_ns=tokens.stamp_ns, pose_S3=pose_S3, interval_s=book.interval_s)
+        self._action_token_path = ActionTokenPath(stamp_ns=tokens.stamp_ns, pose_S3=pose_S3, interval_s=book.interval_s)
         return None
 
     def optional_at(self, stamp_ns: int, frame_id: str, max_age_s: float, max_tokens_age_s: float) -> FreshInputs:
@@ -97,10 +104,10 @@ class OptionalInputs:
         command = self._command if self._command is not None and fresh(self._command[0]) else None
         signal = self._signal if self._signal is not None and fresh(self._signal.stamp_ns) else None
         limit = self._speed_limit if self._speed_limit is not None and fresh(self._speed_limit[0]) else None
-        said = self._instructed
-        instructed = said if said is not None and fresh(said.stamp_ns, max_tokens_age_s) else None
+        said = self._action_token_path
+        action_token_path = said if said is not None and fresh(said.stamp_ns, max_tokens_age_s) else None
         # Few vehicles have somebody who speaks in tokens: they are missed only once they were heard.
-        silent = ("action_tokens",) if said is not None and instructed is None else ()
+        silent = ("action_tokens",) if said is not None and action_token_path is None else ()
         found = {
             "acceleration": acceleration,
             "route": route,
@@ -111,9 +118,9 @@ class OptionalInputs:
         return FreshInputs(
             acceleration=acceleration,
             route=route,
-            command=Command.UNKNOWN if command is None else command[1],
+            command=DrivingCommand.UNKNOWN if command is None else command[1],
             signal=signal,
             speed_limit_mps=None if limit is None else limit[1],
-            instructed=instructed,
+            action_token_path=action_token_path,
             missing=(*(name for name, value in found.items() if value is None), *silent),
         )

@@ -11,14 +11,14 @@ _CHANGED = 1.4
 _PAUSE_NS = 2_000_000_000
 
 
-class InputRates:
+class RateMonitor:
     """Watches any number of inputs. Not thread-safe."""
 
     def __init__(self) -> None:
         self._last_ns: dict[str, int] = {}
         self._intervals_ns: dict[str, deque[int]] = {}
 
-    def took(self, name: str, stamp_ns: int) -> str:
+    def update(self, name: str, stamp_ns: int) -> str:
         """A message was taken in.
 
         Returns:
@@ -31,8 +31,8 @@ class InputRates:
             intervals.clear()
             return ""
         intervals.append(interval_ns)
-        remark = _judge(intervals)
-        return f"{name} {remark}" if remark else ""
+        warning = _judge(intervals)
+        return f"{name} {warning}" if warning else ""
 
     def hz(self) -> dict[str, float]:
         """Rate of every input that comes, over its last messages."""

@@ -36,7 +36,7 @@ _HISTORY_NS = 2_500_000_000
 _FRAME_WAIT_NS = 150_000_000
 _CLOCK_RESET_NS = 1_000_000_000
 _SILENT_NS = 1_000_000_000
-_REMARKS_KEPT = 20
+_WARNINGS_KEPT = 20
 _FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's are of another clock, or of none
 
 
@@ -49,7 +49,7 @@ class SnapshotAssembler(OptionalInputs):
         self.config = config
         self._cameras = {camera.name: camera for camera in rig.cameras}
         self.num_resets = 0
-        self._remarks: deque[str] = deque(maxlen=_REMARKS_KEPT)
+        self._warnings: deque[str] = deque(maxlen=_WARNINGS_KEPT)
         self._clear()
 
     def _clear(self) -> None:
@@ -74,12 +74,12 @@ class SnapshotAssembler(OptionalInputs):
         self.forget_optional()
         self._intrinsics = intrinsics
         self.num_resets += 1
-        self._remarks.append("the clock jumped; all inputs start over")
+        self._warnings.append("the clock jumped; all inputs start over")
 
-    def take_remarks(self) -> list[str]:
+    def pop_warnings(self) -> list[str]:
         """What was noticed in messages that were taken, since this was last asked."""
-        remarks = list(self._remarks)
-        self._remarks.clear()
+        remarks = list(self._warnings)
+        self._warnings.clear()
         return remarks
 
     def add_image(self, image: CameraImage) -> str | None:
@@ -139,7 +139,7 @@ class SnapshotAssembler(OptionalInputs):
             if behind_ns >= _CLOCK_RESET_NS or behind_ns < -_FOREIGN_NS:
                 self.reset()
             elif is_discontinuity(self._ego[-1], ego):
-                self._remarks.append(jump_text(self._ego[-1], ego))
+                self._warnings.append(jump_text(self._ego[-1], ego))
                 self._ego.clear()
         elif any(abs(frames[-1].stamp_ns - ego.stamp_ns) > _FOREIGN_NS for frames in self._frames.values() if frames):
             self.reset()
@@ -276,8 +276,8 @@ class SnapshotAssembler(OptionalInputs):
         optional = self.optional_at(stamp_ns, ego.frame_id, *limits_s)
         ages = {name: stamp_ns - frame.stamp_ns for name, frame in frames.items()}
         ages["odometry"] = max(0, stamp_ns - self._ego[-1].stamp_ns)
-        if optional.instructed is not None:
-            ages["action_tokens"] = stamp_ns - optional.instructed.stamp_ns
+        if optional.action_token_path is not None:
+            ages["action_tokens"] = stamp_ns - optional.action_token_path.stamp_ns
         missing = [name for name in self._sensor_names() if name not in frames]
         images = {name: frame for name, frame in frames.items() if isinstance(frame, CameraImage)}
         cloud = frames.get(LIDAR)
@@ -293,7 +293,7 @@ class SnapshotAssembler(OptionalInputs):
             command=optional.command,
             signal=optional.signal,
             speed_limit_mps=optional.speed_limit_mps,
-            instructed=optional.instructed,
+            action_token_path=optional.action_token_path,
             missing=(*missing, *optional.missing),
             ages_ns=ages,
         )

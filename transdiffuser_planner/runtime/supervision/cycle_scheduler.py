@@ -77,19 +77,19 @@ class CycleScheduler:
         """A message of a frame has been taken that arrived at this time on ``time.perf_counter``."""
         self._arrived_s = arrived_s
 
-    def poll(self, now_ns: int, *, keep_estimates: bool = False) -> CycleDecision | None:
+    def poll(self, now_ns: int, *, return_intermediates: bool = False) -> CycleDecision | None:
         """Decide what to do now.
 
         Args:
             now_ns: Current time on the data's clock.
-            keep_estimates: Passed on with a request.
+            return_intermediates: Passed on with a request.
 
         Returns:
             The decision; None to wait.
         """
         if self._since_ns is None or now_ns < self._answered_ns:  # the clock may jump back
             self._since_ns = self._answered_ns = now_ns
-        decision = self._decide(now_ns, keep_estimates=keep_estimates)
+        decision = self._decide(now_ns, return_intermediates=return_intermediates)
         if decision is not None:
             self._decided_ns.append(decision.stamp_ns)
         return decision
@@ -107,9 +107,9 @@ class CycleScheduler:
             return None
         return self.poll(now_ns + round(self.assembler.config.frame_wait_ms * 1e6) + 1)
 
-    def _decide(self, now_ns: int, *, keep_estimates: bool) -> CycleDecision | None:
+    def _decide(self, now_ns: int, *, return_intermediates: bool) -> CycleDecision | None:
         if self._trigger.poll(now_ns):
-            return self._frame(now_ns, keep_estimates=keep_estimates)
+            return self._frame(now_ns, return_intermediates=return_intermediates)
         silent_s = self._silent_s(now_ns)
         if silent_s is None:
             return None
@@ -126,7 +126,7 @@ class CycleScheduler:
             return True
         return stamp_ns not in self._decided_ns and not 0 <= self._decided_ns[-1] - stamp_ns < _CLOCK_JUMP_NS
 
-    def _frame(self, now_ns: int, *, keep_estimates: bool) -> CycleDecision | None:
+    def _frame(self, now_ns: int, *, return_intermediates: bool) -> CycleDecision | None:
         newest_ns = self.assembler.latest_stamp_ns() or 0
         if self.assembler.num_resets != self._resets_seen:
             self._resets_seen, self._forget = self.assembler.num_resets, True
@@ -147,7 +147,7 @@ class CycleScheduler:
             return self._without_plan("the frame came after a fallback for its time", now_ns)
         forget, self._forget = self._forget, False
         request = PlanningRequest(
-            snapshot=snapshot, arrived_s=self._arrived_s, forget=forget, keep_estimates=keep_estimates
+            snapshot=snapshot, arrived_s=self._arrived_s, forget=forget, return_intermediates=return_intermediates
         )
         return CycleDecision(stamp_ns=snapshot.stamp_ns, request=request)
 

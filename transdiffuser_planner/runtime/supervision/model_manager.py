@@ -10,16 +10,16 @@ from concurrent.futures import Future
 from transdiffuser_planner.core.errors import ModelError, PlannerError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import Provenance
-from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.cycle.plan_history import PlanHistory
 from transdiffuser_planner.runtime.planner import Planner
 
-LoadPlanner = Callable[[PlannerConfig, PlanMemory], Planner]
+LoadPlanner = Callable[[PlannerConfig, PlanHistory], Planner]
 Report = Callable[[str, str], None]
 
 _RETRY_S = 2.0
 
 
-class ModelKeeper:
+class ModelManager:
     """The planner in use (None while one that hangs is replaced) and the thread that loads the next. Thread-safe."""
 
     def __init__(self, load: LoadPlanner, config: PlannerConfig, report: Report) -> None:
@@ -37,7 +37,7 @@ class ModelKeeper:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._is_loading = False
-        self.memory = PlanMemory()
+        self.memory = PlanHistory()
         planner = load(config, self.memory)
         self.contract = planner.contract
         self.codebook, self.has_scorer = planner.codebook, planner.backend.has_scorer
@@ -57,7 +57,7 @@ class ModelKeeper:
         """Whether a planner is being made."""
         return self._is_loading
 
-    def refuses(self, config: PlannerConfig) -> str:
+    def check_config(self, config: PlannerConfig) -> str:
         """Why the model in use cannot plan with a configuration; "" if it can."""
         if config.selection == "scorer" and not self.has_scorer:
             return "selection: the model has no scorer; use 'rules', or load a model that has one"
@@ -74,11 +74,11 @@ class ModelKeeper:
         """Take the planner out of use and load another until that succeeds; returns at once."""
         with self._lock:
             if self.planner is not None:
-                self.planner.memory = PlanMemory()  # a hung one that wakes up must not overwrite what others remember
+                self.planner.memory = PlanHistory()  # a hung one that wakes up must not overwrite what others remember
             self.planner = None
         self._begin_loading(why)
 
-    def renew(self, why: str) -> None:
+    def reload_in_background(self, why: str) -> None:
         """Load another planner beside one that fails but answers, and may recover by itself; returns at once."""
         if time.monotonic() - self._renewed_s >= _RETRY_S:
             self._begin_loading(why)

@@ -13,7 +13,7 @@ _HIGH_NICENESS = -10
 _REALTIME_PRIORITY = 1
 
 
-def steady_process() -> None:
+def apply_realtime_settings() -> None:
     """Call once everything is loaded.
 
     What was loaded at start is not searched for garbage again, and what comes and goes with messages seldom is: a

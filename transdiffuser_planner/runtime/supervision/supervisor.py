@@ -19,7 +19,7 @@ from transdiffuser_planner.runtime.cycle.fallback_planner import FallbackPlanner
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.supervision.latest_worker import LatestWorker
-from transdiffuser_planner.runtime.supervision.model_manager import ModelKeeper, Report
+from transdiffuser_planner.runtime.supervision.model_manager import ModelManager, Report
 
 LATE = "no plan of the model in time"
 """The reason of a fallback that the watchdog publishes."""
@@ -41,29 +41,29 @@ class PlanningRequest:
         snapshot: Aligned inputs.
         arrived_s: When its last sensor message arrived, by ``time.perf_counter``.
         forget: Whether the planner must forget what it knew, as after a clock jump.
-        keep_estimates: Whether somebody wants to see every denoise step.
+        return_intermediates: Whether somebody wants to see every denoise step.
     """
 
     snapshot: SensorSnapshot
     arrived_s: float
     forget: bool = False
-    keep_estimates: bool = False
+    return_intermediates: bool = False
 
 
 class Supervisor:
     """Answers every frame of one vehicle. Public methods are thread-safe."""
 
-    def __init__(self, keeper: ModelKeeper, rig: Rig, publish: Publish, report: Report) -> None:
+    def __init__(self, model_manager: ModelManager, rig: Rig, publish: Publish, report: Report) -> None:
         """Start worker and watchdog.
 
         Args:
-            keeper: The model.
+            model_manager: The model.
             rig: The vehicle's sensors.
             publish: Called with every answer and its frame's ``arrived_s``, from several threads but never at once.
             report: Called with (source, text) when something went wrong.
         """
-        self._keeper, self._publish, self._report = keeper, publish, report
-        self._fallback = FallbackPlanner(keeper.contract, rig, keeper.memory)
+        self._model_manager, self._publish, self._report = model_manager, publish, report
+        self._fallback = FallbackPlanner(model_manager.contract, rig, model_manager.memory)
         self._changed = threading.Condition()
         self._publishing = threading.Lock()
         self._open: list[PlanningRequest] = []
@@ -72,21 +72,21 @@ class Supervisor:
         self._failures = self._num_claimed = self._last_sent = 0
         self._is_ended = False
         self.is_stopping = False
-        self.num_withheld = self.num_abandoned = 0
+        self.num_late_plans = self.num_abandoned = 0
         self._worker = LatestWorker(self._work)
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._watchdog.start()
 
     @property
     def _config(self) -> PlannerConfig:
-        return self._keeper.config
+        return self._model_manager.config
 
     def submit(self, job: PlanningRequest) -> None:
         """Answer a frame: by the model if it is in time, else by a fallback at its expiry."""
         with self._changed:
             self._open.append(job)
             self._changed.notify_all()
-        if self._keeper.planner is None:
+        if self._model_manager.planner is None:
             self._answer(job, "the model is being loaded")
         else:
             self._worker.submit(job)
@@ -116,7 +116,7 @@ class Supervisor:
     # The worker's thread.
 
     def _work(self, job: PlanningRequest) -> None:
-        planner = self._keeper.planner
+        planner = self._model_manager.planner
         if planner is None:
             return
         with self._changed:
@@ -125,7 +125,7 @@ class Supervisor:
         try:
             result = self._plan(planner, job)
         except Exception as error:  # outermost edge of the thread: whatever a session raises
-            if planner is self._keeper.planner:
+            if planner is self._model_manager.planner:
                 self._failed(job, error)
             return
         finally:
@@ -137,7 +137,7 @@ class Supervisor:
         if claim is not None:
             self._send(result, job, claim)
         elif not self._is_ended:
-            self.num_withheld += 1
+            self.num_late_plans += 1
             self._report("deadline", "the model's plan came after the fallback and was withheld")
 
     def _plan(self, planner: Planner, job: PlanningRequest) -> PlanResult:
@@ -148,7 +148,7 @@ class Supervisor:
             job.snapshot,
             CycleBudget(end_s=end_s) if self._config.anytime else None,
             is_stopping=self.is_stopping,
-            keep_estimates=job.keep_estimates,
+            return_intermediates=job.return_intermediates,
         )
 
     def _failed(self, job: PlanningRequest, error: Exception) -> None:
@@ -157,7 +157,7 @@ class Supervisor:
         self._answer(job, f"planning failed: {error}")
         if self._failures >= _FAILURES_BEFORE_RENEWAL:
             self._failures = 0
-            self._keeper.renew("planning failed repeatedly")
+            self._model_manager.reload_in_background("planning failed repeatedly")
 
     # The watchdog's thread.
 
@@ -208,7 +208,7 @@ class Supervisor:
             self._at_work = None
         self.num_abandoned += 1
         self._report("planner", f"the model did not answer for {self._config.model_timeout_s} s; it is replaced")
-        self._keeper.replace("the model did not answer")
+        self._model_manager.replace("the model did not answer")
         self._worker.abandon()
         self._worker = LatestWorker(self._work)
 
@@ -244,7 +244,9 @@ class Supervisor:
 
     def _make_fallback(self, job: PlanningRequest, reason: str, *, must_stop: bool = False) -> PlanResult:
         is_stopping = must_stop or self.is_stopping
-        return self._fallback.plan(job.snapshot, reason, self._config, self._keeper.source, is_stopping=is_stopping)
+        return self._fallback.plan(
+            job.snapshot, reason, self._config, self._model_manager.source, is_stopping=is_stopping
+        )
 
     def _send(self, result: PlanResult, job: PlanningRequest, claim: int) -> None:
         """Publish, unless another thread was faster with a later frame's answer."""

@@ -135,8 +135,8 @@ def recover(path: ExpertPath, first: int, wanted: Perturbation, timing_recovery_
     stretch = 1.0 - curvature * offset
     bent = heading + np.arctan2(offset_slope / length, stretch)
     points = xy + offset[:, None] * normal
-    travelled = np.hypot(stretch, offset_slope / length) * np.gradient(s, STEP_S)
-    distance = np.concatenate([[0.0], np.cumsum(0.5 * (travelled[1:] + travelled[:-1]) * STEP_S)])
+    traveled = np.hypot(stretch, offset_slope / length) * np.gradient(s, STEP_S)
+    distance = np.concatenate([[0.0], np.cumsum(0.5 * (traveled[1:] + traveled[:-1]) * STEP_S)])
     v, a = rates(distance)
     turning = np.gradient(bent, STEP_S)
     kappa = np.where(v > 0.3, turning / np.maximum(v, 0.3), curvature)

@@ -43,14 +43,14 @@ class MapKind(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lane:
-    """One lane: centre line (N, 2) in driving order, width and what it borders."""
+    """One lane: center line (N, 2) in driving order, width and what it borders."""
 
     lane_id: str
     kind: LaneKind
     center_N2: FloatArray
     width_m: float
     internal: bool
-    has_left_neighbour: bool
+    has_left_neighbor: bool
     has_signal: bool
 
 
@@ -60,7 +60,7 @@ class SignalHead:
 
     Attributes:
         signal_id, link: SUMO's traffic light and link whose state it shows.
-        x_m, y_m, z_m: Centre of the middle lamp in the map frame.
+        x_m, y_m, z_m: Center of the middle lamp in the map frame.
         facing_rad: Direction in which the lamps shine, towards the waiting traffic.
         lamp_m: Edge length of a lamp.
         pole: Whether it stands on a pole (beside the road) or hangs above it.
@@ -78,7 +78,7 @@ class SignalHead:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Building:
-    """A box: corners (4, 2) counter-clockwise, height, and a number that picks its colours."""
+    """A box: corners (4, 2) counter-clockwise, height, and a number that picks its colors."""
 
     corners_42: FloatArray
     height_m: float
@@ -225,7 +225,7 @@ def _lanes(net: Any) -> list[Lane]:
                     center_N2=center,
                     width_m=float(lane.getWidth()),
                     internal=function == "internal",
-                    has_left_neighbour=bool(left),
+                    has_left_neighbor=bool(left),
                     has_signal=bool(signal and lane.allows("passenger")),
                 )
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.types import Command, SignalState, TrafficSignal
+from transdiffuser_planner.core.types import DrivingCommand, SignalState, TrafficSignal
 
 FloatArray = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class RouteTurn:
 
     start_m: float
     end_m: float
-    command: Command
+    command: DrivingCommand
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +60,7 @@ class GlobalRoute:
     """The route in the map frame.
 
     Attributes:
-        xy_N2: Lane centre line, 2 m spacing, blended through lane changes.
+        xy_N2: Lane center line, 2 m spacing, blended through lane changes.
         s_N: Arc length along xy_N2.
         speed_limit_mps_N: Legal limit at each point; inside a junction that of the street before.
         lane_width_m_N: Width of the lane at each point.
@@ -108,12 +108,12 @@ class GlobalRoute:
         """Width in m of the lane at an arc length."""
         return float(self.lane_width_m_N[self._index(s_m)])
 
-    def command(self, s_m: float) -> Command:
+    def command(self, s_m: float) -> DrivingCommand:
         """The turn at the junction the ego is in or reaches within 30 m of route."""
         for turn in self.turns:
             if turn.start_m - COMMAND_DISTANCE_M <= s_m <= turn.end_m:
                 return turn.command
-        return Command.STRAIGHT
+        return DrivingCommand.STRAIGHT
 
     def next_signal(self, front_s_m: float, states: dict[str, str], stamp_ns: int) -> TrafficSignal | None:
         """State and distance of the next signal within 100 m.

@@ -1,4 +1,4 @@
-"""Builds the GlobalRoute from streets: choose lanes with the fewest changes, chain their centre lines, blend, resample."""
+"""Builds the GlobalRoute from streets: choose lanes with the fewest changes, chain their center lines, blend, resample."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline, wrap_angle
-from transdiffuser_planner.core.types import Command
+from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.simulation.map.route import (
     SPACING_M,
     TURN_ANGLE_RAD,
@@ -33,7 +33,7 @@ SHORT_STREET_M = 60.0
 
 @dataclass(slots=True)
 class _Piece:
-    """One stretch of centre line: xy (n, 2) at about FINE_M, and what holds along it."""
+    """One stretch of center line: xy (n, 2) at about FINE_M, and what holds along it."""
 
     xy_N2: FloatArray
     speed_mps: float
@@ -107,7 +107,7 @@ def _connection(edge: Any, leave: int, following: Any, entry: int) -> Any:
 
 
 def _street_piece(edge: Any, entry: int, leave: int, ring: bool) -> _Piece:
-    """The street's centre line, moving from lane entry to lane leave over about 30 m per lane."""
+    """The street's center line, moving from lane entry to lane leave over about 30 m per lane."""
     lane = edge.getLane(entry)
     count = max(2, int(np.ceil(lane.getLength() / FINE_M)) + 1)
     xy = _by_share(lane.getShape(), count)
@@ -214,9 +214,9 @@ def _turns(pieces: list[_Piece], begins: list[float], xy_N2: FloatArray, s_N: Fl
             continue
         start, end = begins[index], begins[last]
         change = float(wrap_angle(_heading_at(xy_N2, s_N, end + 2.0) - _heading_at(xy_N2, s_N, start - 2.0)))
-        command = Command.STRAIGHT
+        command = DrivingCommand.STRAIGHT
         if abs(change) > TURN_ANGLE_RAD:
-            command = Command.LEFT if change > 0 else Command.RIGHT
+            command = DrivingCommand.LEFT if change > 0 else DrivingCommand.RIGHT
         turns.append(RouteTurn(start_m=start, end_m=end, command=command))
         index = last
     return tuple(turns)

@@ -22,13 +22,13 @@ SHAPE_STEP_M = 4.0
 
 @dataclass(slots=True)
 class _Street:
-    """One street between two nodes, both directions, with its centre line from first to second node."""
+    """One street between two nodes, both directions, with its center line from first to second node."""
 
     first: int
     second: int
     main: bool
     speed_mps: float
-    centre_N2: FloatArray
+    center_N2: FloatArray
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ def _grid(random: np.random.Generator) -> tuple[list[tuple[int, int, bool]], _To
 
 
 def _spider(random: np.random.Generator) -> tuple[list[tuple[int, int, bool]], _Town]:
-    """Rings and radial streets around a centre; the outer but one ring is a main road."""
+    """Rings and radial streets around a center; the outer but one ring is a main road."""
     arms, circles = int(random.integers(5, 8)), int(random.integers(2, 4))
     radii = np.cumsum(random.uniform(85.0, 110.0, circles)) + random.uniform(10.0, 30.0)
     turn = random.uniform(0.0, 2.0 * np.pi)
@@ -113,13 +113,13 @@ def _spider(random: np.random.Generator) -> tuple[list[tuple[int, int, bool]], _
             xy.append([radius * np.cos(angle), radius * np.sin(angle)])
     pairs = []
     main_circle = int(random.integers(0, circles))
-    centre_arms = set(random.choice(arms, size=4, replace=False).tolist())
+    center_arms = set(random.choice(arms, size=4, replace=False).tolist())
     for circle in range(circles):
         for arm in range(arms):
             node = 1 + circle * arms + arm
             pairs.append((node, 1 + circle * arms + (arm + 1) % arms, circle == main_circle))
             inner = 0 if circle == 0 else node - arms
-            if circle > 0 or arm in centre_arms:
+            if circle > 0 or arm in center_arms:
                 pairs.append((inner, node, False))
     jitter = random.uniform(-12.0, 12.0, (len(xy), 2))
     return _without_some(random, pairs, len(xy)), _Town(xy_N2=np.asarray(xy) + jitter)
@@ -177,13 +177,13 @@ def _place_roundabouts(random: np.random.Generator, town: _Town) -> None:
             return
         if len(arms) not in (3, 4) or sum(town.streets[a].main for a in arms) > 2:
             continue
-        centre = town.xy_N2[node]
-        if any(np.hypot(*(town.xy_N2[other] - centre)) < 150.0 for other in town.rings):
+        center = town.xy_N2[node]
+        if any(np.hypot(*(town.xy_N2[other] - center)) < 150.0 for other in town.rings):
             continue
         radius = float(random.uniform(15.0, 20.0))
         ring = _Ring(int(node), radius)
         for arm in arms:
-            ring.angle_by_street[arm] = _angle_of_arm(town.streets[arm], int(node), centre, radius)
+            ring.angle_by_street[arm] = _angle_of_arm(town.streets[arm], int(node), center, radius)
         angles = np.sort(list(ring.angle_by_street.values()))
         if np.diff(np.append(angles, angles[0] + 2.0 * np.pi)).min() < 0.95:
             continue
@@ -191,10 +191,10 @@ def _place_roundabouts(random: np.random.Generator, town: _Town) -> None:
     # Streets are cut at the rings only when all rings are known.
 
 
-def _angle_of_arm(street: _Street, node: int, centre: FloatArray, radius_m: float) -> float:
-    line = street.centre_N2 if street.first == node else street.centre_N2[::-1]
-    outside = line[np.hypot(*(line - centre).T) > radius_m + 4.0][0]
-    return float(np.arctan2(*(outside - centre)[::-1]))
+def _angle_of_arm(street: _Street, node: int, center: FloatArray, radius_m: float) -> float:
+    line = street.center_N2 if street.first == node else street.center_N2[::-1]
+    outside = line[np.hypot(*(line - center).T) > radius_m + 4.0][0]
+    return float(np.arctan2(*(outside - center)[::-1]))
 
 
 def _place_signals(random: np.random.Generator, town: _Town) -> None:
@@ -250,7 +250,7 @@ def _port(town: _Town, node: int, street: int) -> tuple[str, FloatArray]:
 
 def _trimmed(town: _Town, street: _Street, ends: list[tuple[str, FloatArray]]) -> FloatArray:
     """The street's line without what lies inside rings, ending exactly at its ports."""
-    line = street.centre_N2
+    line = street.center_N2
     for node in (street.first, street.second):
         if node in town.rings:
             gap = np.hypot(*(line - town.xy_N2[node]).T)
@@ -261,14 +261,14 @@ def _trimmed(town: _Town, street: _Street, ends: list[tuple[str, FloatArray]]) -
     return np.concatenate([[ends[0][1]], keep, [ends[1][1]]])
 
 
-def _ring_xml(ring: _Ring, centre: FloatArray) -> list[str]:
+def _ring_xml(ring: _Ring, center: FloatArray) -> list[str]:
     """One-way edges counter-clockwise from port to port, and the roundabout's declaration."""
     ports = sorted(ring.angle_by_street.items(), key=lambda item: item[1])
     lines, edges = [], []
     for (street, angle), (next_street, next_angle) in zip(ports, ports[1:] + ports[:1], strict=True):
         sweep = (next_angle - angle) % (2.0 * np.pi)
         angles = angle + np.linspace(0.0, sweep, max(3, int(sweep / 0.15)))
-        line = centre + ring.radius_m * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        line = center + ring.radius_m * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
         name = f"ring{ring.node}_{street}"
         common = 'numLanes="1" speed="8.33" priority="10" width="4.2" sidewalkWidth="2.2" spreadType="center"'
         lines.append(_edge_xml(name, f"r{ring.node}_{street}", f"r{ring.node}_{next_street}", line, common))

@@ -44,7 +44,7 @@ STEP_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cycle:
+class RolloutStep:
     """One instant of a drive.
 
     Attributes:
@@ -86,7 +86,7 @@ def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: Senso
     feed_frame(assembler, frame)
 
 
-class LiveDrive:
+class Rollout:
     """One scenario driven by one planner. Use as a context manager; ``cycles`` drives it."""
 
     def __init__(self, scenario: Scenario, planner: PlannerInterface, rig: Rig, config: PlannerConfig) -> None:
@@ -94,7 +94,7 @@ class LiveDrive:
         self._planner = planner
         self._episode = ClosedLoopEpisode(scenario, rig.vehicle)
 
-    def __enter__(self) -> LiveDrive:
+    def __enter__(self) -> Rollout:
         """Start traffic and read the map.
 
         Raises:
@@ -114,7 +114,7 @@ class LiveDrive:
     ) -> None:
         self._episode.close()
 
-    def cycles(self) -> Iterator[Cycle]:
+    def cycles(self) -> Iterator[RolloutStep]:
         """Drive to the end; the last cycle is the one whose step has an end reason.
 
         Raises:
@@ -132,7 +132,7 @@ class LiveDrive:
         trajectory, count = None, 0
         while not step.end_reason:
             feed_state(assembler, step)
-            cycle = Cycle(step=step)
+            cycle = RolloutStep(step=step)
             if count % planner.plan_every == 0:
                 cycle = self._plan(step, scheduler, suite, has_published=trajectory is not None)
                 trajectory = trajectory_of(cycle.outcome) or trajectory
@@ -141,11 +141,11 @@ class LiveDrive:
             stamp_ns = step.world.stamp_ns
             command = tracker.command(trajectory, ego_state(step.world.ego, stamp_ns), stamp_ns)
             step = self._episode.step(command.acceleration_mps2, command.steering_rad)
-        yield Cycle(step=step)
+        yield RolloutStep(step=step)
 
     def _plan(
         self, step: EpisodeStep, scheduler: CycleScheduler, suite: SensorSuite | None, *, has_published: bool
-    ) -> Cycle:
+    ) -> RolloutStep:
         stamp_ns = step.world.stamp_ns
         if suite is not None:
             frame = suite.render(step.world)
@@ -154,14 +154,14 @@ class LiveDrive:
             # Time stands still: what has not arrived for this frame will not.
             decision = scheduler.poll(stamp_ns) or scheduler.stop_waiting(stamp_ns)
             if decision is None:  # the frame comes sooner than planning_rate_hz allows
-                return Cycle(step=step)
+                return RolloutStep(step=step)
             outcome = self._answer(decision, step, has_published=has_published)
-            return Cycle(step=step, frame=frame, outcome=outcome, elapsed_ms=(time.perf_counter() - begin) * 1e3)
+            return RolloutStep(step=step, frame=frame, outcome=outcome, elapsed_ms=(time.perf_counter() - begin) * 1e3)
         begin, snapshot = time.perf_counter(), None
         if self._planner.observation_level is ObservationLevel.STATE:
             snapshot = scheduler.assembler.without_plan(stamp_ns)
         planned = snapshot if isinstance(snapshot, NotReady) else self._planner.plan(_planner_input(step, snapshot))
-        return Cycle(step=step, outcome=planned, elapsed_ms=(time.perf_counter() - begin) * 1e3)
+        return RolloutStep(step=step, outcome=planned, elapsed_ms=(time.perf_counter() - begin) * 1e3)
 
     def _answer(self, decision: CycleDecision, step: EpisodeStep, *, has_published: bool) -> Outcome:
         """A plan, or the fallback that the node would publish, or why there is neither."""

@@ -14,7 +14,7 @@ from transdiffuser_planner.messages import encode_outputs
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.parallel import PARTIAL
 from transdiffuser_planner.simulation.message_stream import MessageStream
-from transdiffuser_planner.simulation.rollout.rollout import Cycle
+from transdiffuser_planner.simulation.rollout.rollout import RolloutStep
 
 
 class DriveBag:
@@ -40,7 +40,7 @@ class DriveBag:
         self._config, self._vehicle = config, vehicle
         self._latched = False
 
-    def write(self, cycle: Cycle) -> None:
+    def write(self, cycle: RolloutStep) -> None:
         """Append one instant: state always, sensors and the planner's output where there are any."""
         step, stamp_ns = cycle.step, cycle.step.world.stamp_ns
         items = [] if self._latched else list(self._stream.latched(stamp_ns))

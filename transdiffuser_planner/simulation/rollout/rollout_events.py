@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from transdiffuser_planner.core.types import NotReady, PlanResult, SignalState
 from transdiffuser_planner.simulation.collisions import Collision
 from transdiffuser_planner.simulation.episode import EpisodeStep
-from transdiffuser_planner.simulation.rollout.rollout import Cycle
+from transdiffuser_planner.simulation.rollout.rollout import RolloutStep
 
 PASSED_WITHIN_M = 1.5
 NEXT_LIGHT_M = 5.0
@@ -48,7 +48,7 @@ class EventCounter:
     plan_ms: list[float] = field(default_factory=list)
     _lights: RedLightWatch = field(default_factory=RedLightWatch)
 
-    def see(self, cycle: Cycle) -> None:
+    def on_step(self, cycle: RolloutStep) -> None:
         """Take in one instant."""
         step = cycle.step
         self.contacts += step.new_collisions
@@ -72,7 +72,7 @@ class EventCounter:
         return self.num_fallbacks / max(self.num_cycles, 1)
 
 
-def is_fallback(cycle: Cycle) -> bool:
+def is_fallback(cycle: RolloutStep) -> bool:
     """Whether what was planned is not the planner's own plan."""
     outcome = cycle.outcome
-    return isinstance(outcome, NotReady) or (isinstance(outcome, PlanResult) and outcome.rung != 0)
+    return isinstance(outcome, NotReady) or (isinstance(outcome, PlanResult) and outcome.fallback_level != 0)

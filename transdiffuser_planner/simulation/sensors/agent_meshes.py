@@ -1,4 +1,4 @@
-"""Low-triangle bodies of traffic participants with recognisable fronts, tails and brake lights.
+"""Low-triangle bodies of traffic participants with recognizable fronts, tails and brake lights.
 
 Each class has one template in a unit box (x forward, y left, each -0.5..0.5, z 0..1); per frame all agents of a class
 are scaled, turned and moved at once.
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder
 
-BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own colour
+BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own color
 BRAKE: Color = (-2.0, -2.0, -2.0)  # replaced by dark or bright red
 GLASS: Color = (0.08, 0.11, 0.15)
-TYRE: Color = (0.04, 0.04, 0.04)
+Tire: Color = (0.04, 0.04, 0.04)
 HEADLIGHT: Color = (1.0, 1.0, 0.92)
 SKIN: Color = (0.72, 0.52, 0.42)
 TROUSERS: Color = (0.12, 0.13, 0.22)
@@ -58,7 +58,7 @@ def _prism(
     sides: Color | None = None,
     back: Color | None = None,
 ) -> None:
-    """A frustum with its own colours for front, sides and back."""
+    """A frustum with its own colors for front, sides and back."""
     ring = ((0, 0), (1, 0), (1, 1), (0, 1))
     low = [np.asarray([bottom_x[i], bottom_y[j], z[0]]) for i, j in ring]
     high = [np.asarray([top_x[i], top_y[j], z[1]]) for i, j in ring]
@@ -88,8 +88,8 @@ def _car() -> MeshBuilder:
     _prism(b, (-0.44, 0.20), (-0.32, 0.04), (-0.47, 0.47), (-0.38, 0.38), (0.58, 1.0), BODY, GLASS, GLASS, GLASS)
     for x in (-0.32, 0.30):
         for y in (-0.49, 0.40):
-            _box(b, (x - 0.07, y, 0.0), (x + 0.07, y + 0.09, 0.22), TYRE)
-    _plate(b, 0.502, (-0.22, 0.22), (0.22, 0.36), TYRE)
+            _box(b, (x - 0.07, y, 0.0), (x + 0.07, y + 0.09, 0.22), Tire)
+    _plate(b, 0.502, (-0.22, 0.22), (0.22, 0.36), Tire)
     _lights(b, (0.40, 0.54), 0.17)
     _plate(b, -0.503, (-0.15, 0.15), (0.28, 0.38), (0.8, 0.8, 0.75))
     return b
@@ -101,7 +101,7 @@ def _truck() -> MeshBuilder:
     _prism(b, (0.26, 0.5), (0.26, 0.46), (-0.48, 0.48), (-0.48, 0.48), (0.12, 0.72), (0.75, 0.75, 0.74))
     _plate(b, 0.502, (-0.40, 0.40), (0.42, 0.66), GLASS)
     for x in (-0.36, -0.24, 0.36):
-        _box(b, (x - 0.05, -0.49, 0.0), (x + 0.05, 0.49, 0.20), TYRE)
+        _box(b, (x - 0.05, -0.49, 0.0), (x + 0.05, 0.49, 0.20), Tire)
     _lights(b, (0.16, 0.24), 0.14)
     return b
 
@@ -109,7 +109,7 @@ def _truck() -> MeshBuilder:
 def _two_wheeler(*, powered: bool) -> MeshBuilder:
     b = MeshBuilder()
     for x in (-0.34, 0.34):
-        _box(b, (x - 0.16, -0.10, 0.0), (x + 0.16, 0.10, 0.36), TYRE)
+        _box(b, (x - 0.16, -0.10, 0.0), (x + 0.16, 0.10, 0.36), Tire)
     if powered:
         _box(b, (-0.30, -0.28, 0.20), (0.30, 0.28, 0.50), BODY)
         _plate(b, 0.36, (-0.20, 0.20), (0.40, 0.52), HEADLIGHT)
@@ -160,7 +160,7 @@ def agents_mesh(agents: AgentStates) -> Mesh | None:
 
 
 def _class_mesh(agents: AgentStates, template: _Template) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Triangles and colours of all agents of one class."""
+    """Triangles and colors of all agents of one class."""
     if len(agents) == 0:
         return None
     size = np.stack([agents.length_m_N, agents.width_m_N, agents.height_m_N], axis=-1)

@@ -1,7 +1,7 @@
 """Pinhole cameras by ray casting: surfaces lit by sun and sky, shadows of traffic, haze, sky.
 
-One ray per pixel centre. All cameras of a rig are cast in one batch. Colours are albedo x (ambient + sun x cosine),
-mixed with the haze colour by distance, then gamma-encoded. Colours of rays are kept as three rows (3, R), which is
+One ray per pixel center. All cameras of a rig are cast in one batch. Colors are albedo x (ambient + sun x cosine),
+mixed with the haze color by distance, then gamma-encoded. Colors of rays are kept as three rows (3, R), which is
 several times faster to work on than R rows of three.
 """
 
@@ -26,12 +26,12 @@ GAMMA = 1.0 / 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Light:
-    """Sun, sky and haze of one episode; all colours linear RGB.
+    """Sun, sky and haze of one episode; all colors linear RGB.
 
     Attributes:
         to_sun_3: Unit vector towards the sun, map frame.
-        sun_3, ambient_3: Colours of direct and indirect light.
-        zenith_3, horizon_3: Sky colours; the horizon is also the haze.
+        sun_3, ambient_3: Colors of direct and indirect light.
+        zenith_3, horizon_3: Sky colors; the horizon is also the haze.
         haze_per_m: Extinction.
         shadow: How dark a shadow is, 0 none .. 1 full.
     """
@@ -54,9 +54,9 @@ class Light:
         clear = 1.0 - weather.cloudiness
         sun = np.asarray([1.0, 0.93 - 0.20 * low, 0.82 - 0.38 * low]) * 0.85 * clear * day
         ambient = (np.asarray([0.46, 0.50, 0.58]) + 0.32 * weather.cloudiness) * day
-        grey = np.asarray([0.62, 0.64, 0.67])
-        zenith = (np.asarray([0.16, 0.34, 0.66]) * clear + grey * weather.cloudiness) * day
-        horizon = (np.asarray([0.66 + 0.15 * low, 0.72, 0.80 - 0.15 * low]) * clear + grey * weather.cloudiness) * day
+        gray = np.asarray([0.62, 0.64, 0.67])
+        zenith = (np.asarray([0.16, 0.34, 0.66]) * clear + gray * weather.cloudiness) * day
+        horizon = (np.asarray([0.66 + 0.15 * low, 0.72, 0.80 - 0.15 * low]) * clear + gray * weather.cloudiness) * day
         return Light(
             to_sun_3=np.asarray(to_sun, dtype=np.float32),
             sun_3=sun.astype(np.float32),
@@ -68,7 +68,7 @@ class Light:
         )
 
     def shade(self, albedo_F3: Array, normal_F3: Array) -> Array:
-        """Lit colours of triangles (F, 3); thin plates are lit from either side."""
+        """Lit colors of triangles (F, 3); thin plates are lit from either side."""
         cosine = (
             np.abs(normal_F3 @ self.to_sun_3)[:, None] * np.where(normal_F3 @ self.to_sun_3 < 0.0, 0.25, 1.0)[:, None]
         )
@@ -76,7 +76,7 @@ class Light:
         return np.asarray(albedo_F3 * (self.ambient_3 * sky + self.sun_3 * cosine), dtype=np.float32)
 
     def sky(self, direction_R3: Array) -> Array:
-        """Sky colours (3, R) of unit directions."""
+        """Sky colors (3, R) of unit directions."""
         height_R = np.sqrt(np.clip(direction_R3[:, 2], 0.0, 1.0))
         horizon_31 = self.horizon_3[:, None]
         return np.asarray(horizon_31 + height_R * (self.zenith_3[:, None] - horizon_31), dtype=np.float32)
@@ -104,7 +104,7 @@ class CameraRenderer:
         """Pictures of all cameras.
 
         Args:
-            static: The world; static_color_3F are its lit colours, lamps included.
+            static: The world; static_color_3F are its lit colors, lamps included.
             traffic: In the same frame, or None.
             base_pose_3: x, y, heading of base_link in that frame.
 
@@ -179,7 +179,7 @@ class CameraRenderer:
 
 
 def _directions(camera: CameraMount) -> Array:
-    """Unit directions (H * W, 3) of the pixel centres in base_link, row by row."""
+    """Unit directions (H * W, 3) of the pixel centers in base_link, row by row."""
     column, row = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
     direction = np.stack(
         [np.ones_like(column), -(column - camera.cx) / camera.fx, -(row - camera.cy) / camera.fy], axis=-1

@@ -68,7 +68,7 @@ class LidarScanner:
             rng: Noise.
 
         Returns:
-            Points (N, 4) in the LiDAR's frame: x, y, z in metres and intensity 0..1, float32.
+            Points (N, 4) in the LiDAR's frame: x, y, z in meters and intensity 0..1, float32.
         """
         model = self._model
         cos, sin = np.cos(base_pose_3[2]), np.sin(base_pose_3[2])

@@ -1,4 +1,4 @@
-"""Collects triangles with colours, and the few shapes that the simulated world is made of."""
+"""Collects triangles with colors, and the few shapes that the simulated world is made of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mesh:
-    """F triangles: corners (F, 3, 3) float32 in metres, albedo (F, 3) in 0..1."""
+    """F triangles: corners (F, 3, 3) float32 in meters, albedo (F, 3) in 0..1."""
 
     corners_F33: NDArray[np.float32]
     albedo_F3: NDArray[np.float32]
@@ -39,7 +39,7 @@ class MeshBuilder:
         return self._count
 
     def triangles(self, corners_F33: FloatArray, color: Color | FloatArray) -> None:
-        """Append triangles of one colour, or of one colour each (F, 3)."""
+        """Append triangles of one color, or of one color each (F, 3)."""
         corners = np.asarray(corners_F33, dtype=np.float64).reshape(-1, 3, 3)
         self._corners.append(corners)
         self._albedo.append(np.broadcast_to(np.asarray(color, dtype=np.float64), (len(corners), 3)))
@@ -118,5 +118,5 @@ def _is_ear(xy: FloatArray, order: list[int], i: int) -> bool:
 
 
 def _cross(a: FloatArray, b: FloatArray, p: FloatArray) -> FloatArray:
-    """Twice the signed area of (a, b, p), vectorised over p."""
+    """Twice the signed area of (a, b, p), vectorized over p."""
     return np.asarray((b[0] - a[0]) * (p[..., 1] - a[1]) - (b[1] - a[1]) * (p[..., 0] - a[0]))

@@ -85,7 +85,7 @@ class SensorSuite:
         return TrafficScene(rays=bodies, boxes=boxes)
 
     def _light_lamps(self, signals: dict[str, str]) -> None:
-        """Set the lamps' colours; they shine by themselves, whatever the daylight."""
+        """Set the lamps' colors; they shine by themselves, whatever the daylight."""
         for lamp in self._lamps:
             state = signals.get(lamp.signal_id, "")
             shown = _COLOR_OF_STATE.get(state[lamp.link], -1) if lamp.link < len(state) else -1

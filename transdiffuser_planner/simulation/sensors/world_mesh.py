@@ -1,6 +1,6 @@
-"""The static world as triangles: ground, road, markings, kerbs, pavements, buildings and signal heads.
+"""The static world as triangles: ground, road, markings, curbs, pavements, buildings and signal heads.
 
-Heights keep surfaces apart: grass -0.03 m, junctions -0.005 m, lanes 0, markings +0.02 m, pavement +0.12 m.
+Heights keep surfaces apart: grass -0.03 m, junctions -0.005 m, lanes 0, markings +0.02 m, sidewalk +0.12 m.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ FloatArray = NDArray[np.float64]
 ASPHALT: Color = (0.23, 0.23, 0.245)
 JUNCTION: Color = (0.22, 0.22, 0.235)
 MARKING: Color = (0.85, 0.85, 0.82)
-PAVEMENT: Color = (0.52, 0.50, 0.47)
-KERB: Color = (0.62, 0.61, 0.58)
+Sidewalk: Color = (0.52, 0.50, 0.47)
+Curb: Color = (0.62, 0.61, 0.58)
 BICYCLE_LANE: Color = (0.42, 0.24, 0.21)
 GRASS: Color = (0.27, 0.38, 0.18)
 POLE: Color = (0.30, 0.31, 0.32)
@@ -63,8 +63,8 @@ class WorldMesh:
 
     Attributes:
         mesh: All triangles.
-        lamps: Triangles whose colour follows the signals.
-        vegetation_F: True for grass, whose colour follows the season.
+        lamps: Triangles whose color follows the signals.
+        vegetation_F: True for grass, whose color follows the season.
         asphalt_F: True for road surfaces, which darken when wet.
     """
 
@@ -88,7 +88,7 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
     for lane in road_map.lanes:
         _lane_details(builder, lane)
     for polygon in road_map.walking_areas:
-        builder.polygon(polygon, PAVEMENT_Z_M, PAVEMENT)
+        builder.polygon(polygon, PAVEMENT_Z_M, Sidewalk)
     for line in road_map.stop_lines:
         _stop_line(builder, line)
     for building in road_map.buildings:
@@ -135,11 +135,11 @@ def _band(builder: MeshBuilder, lane: Lane, z_m: float, color: Color) -> None:
 
 
 def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
-    """Markings of driving lanes, stripes of crossings, pavements with kerbs, bicycle lanes."""
+    """Markings of driving lanes, stripes of crossings, pavements with curbs, bicycle lanes."""
     half = lane.width_m / 2.0
     if lane.kind == LaneKind.DRIVING and not lane.internal:
         left = offset_line(lane.center_N2, half)
-        if lane.has_left_neighbour:
+        if lane.has_left_neighbor:
             _dashes(builder, left, 0.07)
         else:
             _line(builder, left, 0.08)
@@ -148,11 +148,11 @@ def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
     elif lane.kind == LaneKind.CROSSING:
         _zebra(builder, lane)
     elif lane.kind == LaneKind.SIDEWALK:
-        _band(builder, lane, PAVEMENT_Z_M, PAVEMENT)
+        _band(builder, lane, PAVEMENT_Z_M, Sidewalk)
         for side in (half, -half):
-            builder.wall(offset_line(lane.center_N2, side), -0.03, PAVEMENT_Z_M, KERB)
+            builder.wall(offset_line(lane.center_N2, side), -0.03, PAVEMENT_Z_M, Curb)
         inner = offset_line(lane.center_N2, half)
-        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), PAVEMENT_Z_M + 0.005, KERB)
+        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), PAVEMENT_Z_M + 0.005, Curb)
     elif lane.kind == LaneKind.BICYCLE and not lane.internal:
         _band(builder, lane, 0.0, BICYCLE_LANE)
 

@@ -25,7 +25,7 @@ LAST_DEPART_S = 20.0
 # Expected speed including stops, m/s, and what the route has in reserve behind it.
 EGO_MEAN_SPEED_MPS = 10.0
 EGO_ROUTE_RESERVE_M = 250.0
-NEIGHBOURHOOD_M = 130.0
+NEIGHBORHOOD_M = 130.0
 # Of all agents of an episode about this share is within 120 m of the ego; measured on generated towns.
 NEARBY_SHARE = 0.33
 MAX_VEHICLES_PER_LANE_KM = 16.0
@@ -66,7 +66,7 @@ VEHICLE_KINDS: dict[str, VehicleKind] = {
     "sedan": VehicleKind(agent_class=AgentClass.CAR, sumo_class="passenger", length_m=4.6, width_m=1.82, height_m=1.45, share=0.34),
     "suv": VehicleKind(agent_class=AgentClass.CAR, sumo_class="passenger", length_m=4.8, width_m=1.92, height_m=1.75, share=0.18),
     "van": VehicleKind(agent_class=AgentClass.CAR, sumo_class="passenger", length_m=5.3, width_m=2.0, height_m=2.3, share=0.1, accel_mps2=1.2),
-    "lorry": VehicleKind(agent_class=AgentClass.TRUCK, sumo_class="truck", length_m=7.5, width_m=2.4, height_m=3.2, share=0.1, accel_mps2=1.0, tau_s=1.4),
+    "truck": VehicleKind(agent_class=AgentClass.TRUCK, sumo_class="truck", length_m=7.5, width_m=2.4, height_m=3.2, share=0.1, accel_mps2=1.0, tau_s=1.4),
     "motorcycle": VehicleKind(agent_class=AgentClass.MOTORCYCLE, sumo_class="motorcycle", length_m=2.2, width_m=0.8, height_m=1.5, share=0.08, accel_mps2=1.8),
     "bicycle": VehicleKind(
         agent_class=AgentClass.BICYCLE, sumo_class="bicycle", length_m=1.7, width_m=0.6, height_m=1.75, accel_mps2=0.9,
@@ -197,7 +197,7 @@ def _nearness(edges: Sequence[Any], ego_xy_N2: NDArray[np.float64]) -> NDArray[n
     """Weight per edge: 1 on the ego's route, falling off with the distance of its middle from it."""
     middles = np.asarray([np.mean(edge.getShape(), axis=0) for edge in edges]).reshape(-1, 2)
     gap = np.hypot(*(middles[:, None] - ego_xy_N2[None]).transpose(2, 0, 1)).min(axis=1)
-    return np.asarray(np.exp(-((gap / NEIGHBOURHOOD_M) ** 2)))
+    return np.asarray(np.exp(-((gap / NEIGHBORHOOD_M) ** 2)))
 
 
 def _usable_edges(network: Any, sumo_class: str) -> list[Any]:
@@ -254,7 +254,7 @@ def _vehicle_xml(name: str, kind: str, depart_s: float, edges: Sequence[Any]) ->
 def _person_entries(
     network: Any, random: np.random.Generator, ego_xy_N2: NDArray[np.float64], count: int
 ) -> list[tuple[float, str]]:
-    """People who walk from one pavement near the ego's route to another, 100 to 400 m away."""
+    """People who walk from one sidewalk near the ego's route to another, 100 to 400 m away."""
     edges = _usable_edges(network, "pedestrian")
     if not edges or not count:
         return []

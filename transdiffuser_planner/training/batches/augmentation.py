@@ -1,4 +1,4 @@
-"""Changes to a batch while training: mirrored scenes, other colours, withheld inputs, imperfect agents.
+"""Changes to a batch while training: mirrored scenes, other colors, withheld inputs, imperfect agents.
 
 All functions work on dictionaries of NumPy arrays with a leading batch axis, as ``samples.SampleSet.gather`` gives
 them, and leave their argument's arrays unchanged. Randomness comes in as a generator.
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import AgentIndex, StatusIndex
-from transdiffuser_planner.core.types import Command
+from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.training.recipe import AugmentationConfig
 
 Batch = dict[str, NDArray[Any]]
@@ -54,7 +54,7 @@ def mirror(batch: Batch, chosen_B: NDArray[np.bool_]) -> Batch:
             out[name][rows] *= sign
     if "status" in out:
         swap = np.arange(out["status"].shape[1])
-        swap[[Command.LEFT, Command.RIGHT]] = [Command.RIGHT, Command.LEFT]
+        swap[[DrivingCommand.LEFT, DrivingCommand.RIGHT]] = [DrivingCommand.RIGHT, DrivingCommand.LEFT]
         out["status"][rows] = out["status"][rows][:, swap]
     if "camera_valid" in out:
         out["camera_valid"] = out["camera_valid"].copy()
@@ -62,8 +62,8 @@ def mirror(batch: Batch, chosen_B: NDArray[np.bool_]) -> Batch:
     return out
 
 
-def change_colours(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, share: float) -> NDArray[np.uint8]:
-    """Brightness, contrast (gamma) and colour balance of a share of the pictures changed, through one table each."""
+def change_colors(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, share: float) -> NDArray[np.uint8]:
+    """Brightness, contrast (gamma) and color balance of a share of the pictures changed, through one table each."""
     out = image_BCHW.copy()
     levels = np.arange(256, dtype=np.float64) / 255.0
     for row in np.flatnonzero(rng.random(len(out)) < share):
@@ -75,7 +75,7 @@ def change_colours(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, shar
     return out
 
 
-def withhold_sensors(
+def drop_sensors(
     batch: Batch, segment_columns: list[slice], rng: np.random.Generator, config: AugmentationConfig
 ) -> Batch:
     """Cameras and clouds taken away, with their masks; never everything from the same sample."""
@@ -90,7 +90,7 @@ def withhold_sensors(
     return out
 
 
-def withhold_conditions(batch: Batch, rng: np.random.Generator, config: AugmentationConfig) -> Batch:
+def drop_conditions(batch: Batch, rng: np.random.Generator, config: AugmentationConfig) -> Batch:
     """Optional conditions taken away and noise put on speed and route."""
     names = (
         "history",
@@ -113,7 +113,7 @@ def withhold_conditions(batch: Batch, rng: np.random.Generator, config: Augmenta
     rows = hit(config.drop_acceleration)
     out["status"][rows, StatusIndex.AX_MPS2 :], out["acceleration_valid"][rows] = 0.0, 0.0
     rows = hit(config.drop_command)
-    out["status"][rows, : StatusIndex.VX_MPS] = np.eye(StatusIndex.VX_MPS, dtype=np.float32)[Command.UNKNOWN]
+    out["status"][rows, : StatusIndex.VX_MPS] = np.eye(StatusIndex.VX_MPS, dtype=np.float32)[DrivingCommand.UNKNOWN]
     rows = hit(config.drop_history)
     out["history"][rows, :-1], out["history_valid"][rows, :-1] = 0.0, 0.0
     shift = rng.normal(0.0, ROUTE_NOISE_M, (size, 1, 2)).astype(np.float32)
@@ -128,7 +128,7 @@ def withhold_conditions(batch: Batch, rng: np.random.Generator, config: Augmenta
     return out
 
 
-def withhold_tokens(
+def drop_tokens(
     segment_BT3: NDArray[np.float32],
     rng: np.random.Generator,
     config: AugmentationConfig,

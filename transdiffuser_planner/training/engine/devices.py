@@ -27,7 +27,7 @@ def has_fast_bfloat16(accelerator: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Machine:
+class Devices:
     """Accelerator "cuda" or "cpu", number of processes with one device each, precision out of PRECISIONS."""
 
     accelerator: str = "cpu"
@@ -35,7 +35,7 @@ class Machine:
     precision: str = "fp32"
 
     @staticmethod
-    def choose(devices: str = "auto", precision: str = "auto") -> Machine:
+    def choose(devices: str = "auto", precision: str = "auto") -> Devices:
         """The machine at hand.
 
         Args:
@@ -54,7 +54,7 @@ class Machine:
             raise ConfigError(f"--devices: {count} asked for, but there are {num_gpus} GPUs")
         if precision == "auto":
             precision = "bf16" if has_fast_bfloat16(accelerator) else "fp32"
-        return Machine(accelerator=accelerator, num_devices=count, precision=precision)
+        return Devices(accelerator=accelerator, num_devices=count, precision=precision)
 
     @property
     def device(self) -> torch.device:

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor, nn
 
 
-class AveragedWeights(WeightAveraging):  # type: ignore[misc]
+class EmaWeights(WeightAveraging):  # type: ignore[misc]
     """Averages weights and buffers after every step; short at first, so that early weights are forgotten.
 
     Args:

@@ -26,9 +26,9 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
     Args:
         stage: Its name, also of its curves.
         network: What is trained.
-        loss_function: (network, batch) -> losses; their entry "total" is minimised.
-        config: Of the optimiser.
-        num_steps: Optimiser steps of the whole stage.
+        loss_function: (network, batch) -> losses; their entry "total" is minimized.
+        config: Of the optimizer.
+        num_steps: Optimizer steps of the whole stage.
         seed: Of dropout and of noise.
         path: Its checkpoint, for messages.
     """

@@ -7,7 +7,7 @@ Known names, each followed by ResNet's own (``conv1.weight``, ``layer1.0.bn1.bia
 - TransFuser for CARLA: ``module._model.image_encoder.features.``, ``module._model.lidar_encoder._model.``
 - this package's own encoder: ``perception.encoder.image_branch.``, ``perception.encoder.lidar_branch.``
 
-Pictures go in as 0 .. 1, as in NAVSIM; networks that were trained on pictures normalised otherwise adapt while training.
+Pictures go in as 0 .. 1, as in NAVSIM; networks that were trained on pictures normalized otherwise adapt while training.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from torch import nn
 from tqdm import tqdm
 
-from transdiffuser_planner.training.engine.ema import AveragedWeights
+from transdiffuser_planner.training.engine.ema import EmaWeights
 
 LOG_EVERY = 20
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -61,7 +61,7 @@ class Validation(pl.Callback):  # type: ignore[misc]
         num_steps: Of the whole stage.
     """
 
-    def __init__(self, stage: str, average: AveragedWeights, validate: Validate, *, every: int, num_steps: int) -> None:
+    def __init__(self, stage: str, average: EmaWeights, validate: Validate, *, every: int, num_steps: int) -> None:
         self._stage, self._average, self._validate = stage, average, validate
         self._every, self._num_steps = every, num_steps
 

@@ -20,7 +20,7 @@ PROGRESS = "transdiffuser"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageWeights:
-    """Averaged weights by name, the stage that trained them and its number of optimiser steps."""
+    """Averaged weights by name, the stage that trained them and its number of optimizer steps."""
 
     tensors: dict[str, Tensor]
     stage: str

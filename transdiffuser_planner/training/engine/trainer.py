@@ -11,8 +11,8 @@ from torch import nn
 
 from transdiffuser_planner.training.batches.loader import ShuffledBatches, StepStream
 from transdiffuser_planner.training.engine.checkpointing import ResumableCheckpoint
-from transdiffuser_planner.training.engine.devices import Machine
-from transdiffuser_planner.training.engine.ema import AveragedWeights
+from transdiffuser_planner.training.engine.devices import Devices
+from transdiffuser_planner.training.engine.ema import EmaWeights
 from transdiffuser_planner.training.engine.lightning_module import LossFunction, StageModule, check_length
 from transdiffuser_planner.training.engine.progress_bar import LOG_EVERY, StageBar, Validate, Validation
 from transdiffuser_planner.training.engine.stage_weights import (
@@ -47,7 +47,7 @@ class StageTrainer:
         network: nn.Module,
         config: StageConfig,
         batches: ShuffledBatches,
-        machine: Machine,
+        machine: Devices,
     ) -> None:
         self.folder, self.stage, self.network, self.config = folder, stage, network, config
         self.batches, self.machine = batches, machine
@@ -57,7 +57,7 @@ class StageTrainer:
         """Train to the end; a stage that is finished is only loaded.
 
         Args:
-            loss_function: (network, batch) -> losses; their entry "total" is minimised.
+            loss_function: (network, batch) -> losses; their entry "total" is minimized.
             validate: Averaged network -> numbers to log.
             validate_every: Steps between validations; 0: only at the end.
 
@@ -81,12 +81,12 @@ class StageTrainer:
             seed=self.batches.seed,
             path=path,
         )
-        average = AveragedWeights(self.config.ema_decay)
-        keeper = ResumableCheckpoint(path, self.num_steps)
+        average = EmaWeights(self.config.ema_decay)
+        model_manager = ResumableCheckpoint(path, self.num_steps)
         callbacks: list[pl.Callback] = [average, StageBar(self.stage, self.num_steps)]
         if validate is not None:
             callbacks.append(Validation(self.stage, average, validate, every=validate_every, num_steps=self.num_steps))
-        trainer = self._lightning([*callbacks, keeper])
+        trainer = self._lightning([*callbacks, model_manager])
         shard = self.batches.shard(trainer.global_rank, trainer.world_size)
         trainer.fit(
             module.train(),
@@ -94,7 +94,7 @@ class StageTrainer:
             ckpt_path=path if path.is_file() else None,
             weights_only=True,
         )
-        if keeper.was_stopped:
+        if model_manager.was_stopped:
             raise KeyboardInterrupt
         network = average.network.cpu()
         if trainer.is_global_zero:

@@ -51,7 +51,7 @@ def input_names(name: str) -> tuple[str, ...]:
 
 
 def parity_inputs(model: OnnxBackend, samples: SampleSet, count: int) -> list[Tensors]:
-    """Evenly spread samples with the model's features and the labelled agents, each a batch of one."""
+    """Evenly spread samples with the model's features and the labeled agents, each a batch of one."""
     source, inputs = CandidateSource(model, samples), []
     for index in np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64):
         sample = source.moment(int(index))

@@ -1,4 +1,4 @@
-"""Trained network -> model folder: ONNX graphs, normaliser, schedule, manifest. Refused unless ONNX equals PyTorch."""
+"""Trained network -> model folder: ONNX graphs, normalizer, schedule, manifest. Refused unless ONNX equals PyTorch."""
 
 from __future__ import annotations
 

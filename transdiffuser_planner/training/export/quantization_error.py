@@ -1,4 +1,4 @@
-"""What int8 does to plans: the same scenes and the same noise in both precisions, compared in metres.
+"""What int8 does to plans: the same scenes and the same noise in both precisions, compared in meters.
 
 Letters: M candidates, N = 1 + A road users, T plan steps.
 """
@@ -34,7 +34,7 @@ def measure_shift(folder: Path, scenes: list[Tensors], num_candidates: int) -> d
         num_candidates: M.
 
     Returns:
-        Distances in metres between the poses of the same candidate, and each precision's mean distance to what was
+        Distances in meters between the poses of the same candidate, and each precision's mean distance to what was
         driven; milliseconds of encoding, conditioning and denoising one after the other, least of all scenes.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Calculated in int8 are convolutions between feature maps, with the additions and rectifiers that join them, and large
 linear layers. The last convolution of a head stays fp32, because its channels have different units, and so do norms,
-softmax and what comes from the scene. A graph that gains little in int8 on the machine that quantises stays fp32, and the
+softmax and what comes from the scene. A graph that gains little in int8 on the machine that quantizes stays fp32, and the
 manifest says so.
 """
 
@@ -109,7 +109,7 @@ def draw_plans(
         return backend.predict_noise(x, k, condition)
 
     noise = sampler.noise(0, int(scene["stamp_ns"][0]), num_candidates)[:, :, : 1 + agents["agents"].shape[1]]
-    return sampler.walk(predict, np.ascontiguousarray(noise)).clean_MNP
+    return sampler.walk(predict, np.ascontiguousarray(noise)).x0_MNP
 
 
 class _Recorded(CalibrationDataReader):  # type: ignore[misc]

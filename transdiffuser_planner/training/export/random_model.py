@@ -33,7 +33,7 @@ def random_network(config: NetworkConfig, contract: ModelContract, seed: int = 0
 
 
 def unit_normalizer(contract: ModelContract) -> PlanNormalizer:
-    """Model space is metres and radians."""
+    """Model space is meters and radians."""
     zeros, ones = np.zeros((contract.num_plan_steps, 3)), np.ones((contract.num_plan_steps, 3))
     return PlanNormalizer(ego_mean_T3=zeros, ego_std_T3=ones, agent_mean_T3=zeros, agent_std_T3=ones)
 

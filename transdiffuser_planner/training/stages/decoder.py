@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import CONDITION_INPUTS, TOKEN_INPUTS, ModelContract
-from transdiffuser_planner.data.counterfactuals.counterfactual_plans import OtherPlans
+from transdiffuser_planner.data.counterfactuals.counterfactual_plans import CounterfactualPlans
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet
 from transdiffuser_planner.data.samples.targets import agent_origins, joint_plan, visible_agents
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
@@ -22,7 +22,7 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.diffusion.joint_sampler import JointSampler
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
-from transdiffuser_planner.training.batches.augmentation import blur_agents, withhold_conditions, withhold_tokens
+from transdiffuser_planner.training.batches.augmentation import blur_agents, drop_conditions, drop_tokens
 from transdiffuser_planner.training.engine.devices import full_precision, to_device
 from transdiffuser_planner.training.feature_cache import FeatureCache
 from transdiffuser_planner.training.recipe import LossWeights, TrainingConfig
@@ -33,7 +33,7 @@ STAGE = "decoder"
 VALIDATION_CANDIDATES = 16
 
 
-class MotionSet:
+class DecoderSamples:
     """Everything stage 2 needs of the samples but the features, in memory.
 
     With a codebook also the segments (T, 3) of the action tokens that describe what was driven, and of those that
@@ -41,7 +41,7 @@ class MotionSet:
     """
 
     def __init__(
-        self, samples: SampleSet, codebook: ActionCodebook | None = None, others: OtherPlans | None = None
+        self, samples: SampleSet, codebook: ActionCodebook | None = None, others: CounterfactualPlans | None = None
     ) -> None:
         self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
         if codebook is not None:
@@ -58,7 +58,7 @@ class MotionSet:
 
 
 def make_batch(
-    motion: MotionSet,
+    motion: DecoderSamples,
     cache: FeatureCache | None,
     contract: ModelContract,
     normalizer: PlanNormalizer,
@@ -71,11 +71,11 @@ def make_batch(
     agents = visible_agents(raw, contract)
     said: dict[str, NDArray[Any]] = {}
     if config is not None:
-        raw = withhold_conditions(raw, rng, config.augmentation)
+        raw = drop_conditions(raw, rng, config.augmentation)
         if motion.others is not None:
-            raw = motion.others.tell(raw, index_B, config.augmentation.tell_other, rng)
+            raw = motion.others.tell(raw, index_B, config.augmentation.counterfactual_share, rng)
         if "said" in raw:
-            said = withhold_tokens(raw["said"], rng, config.augmentation, raw.get("told_other"))
+            said = drop_tokens(raw["said"], rng, config.augmentation, raw.get("is_counterfactual"))
         agents["agents"], agents["agents_valid"] = blur_agents(
             agents["agents"], agents["agents_valid"], rng, config.augmentation
         )
@@ -117,9 +117,9 @@ def losses(
     alpha_bar = torch.tensor(schedule.alpha_bar_K1, dtype=torch.float32, device=device)
     k = torch.randint(1, schedule.num_steps + 1, shape, device=device)
     level = alpha_bar[k][..., None, None]
-    clean = batch["plan"][:, None]
+    predict_x0 = batch["plan"][:, None]
     noise = torch.randn(*shape, *batch["plan"].shape[1:], device=device)
-    noisy = level.sqrt() * clean + (1.0 - level).sqrt() * noise
+    noisy = level.sqrt() * predict_x0 + (1.0 - level).sqrt() * noise
     features = {name: batch[name] for name in FEATURE_NAMES}
     prepared = network.prepare(features, conditions_of(batch), batch["agents"], batch["agents_valid"])
     predicted, fused = network(noisy, k, prepared)
@@ -141,24 +141,24 @@ def sample(
 ) -> NDArray[np.float32]:
     """Joint samples (B, M, N, P) in model space by the full chain."""
     device = next(network.parameters()).device
-    moved = to_device(batch, device)
+    compose_pose = to_device(batch, device)
     prepared = network.prepare(
-        {name: moved[name] for name in FEATURE_NAMES},
-        conditions_of(moved),
-        moved["agents"],
-        moved["agents_valid"],
+        {name: compose_pose[name] for name in FEATURE_NAMES},
+        conditions_of(compose_pose),
+        compose_pose["agents"],
+        compose_pose["agents_valid"],
     )
 
     def predict(x: NDArray[np.float32], k: int) -> NDArray[np.float32]:
         step = torch.full((1, 1), k, dtype=torch.int64, device=device)
         return np.asarray(network(torch.from_numpy(x).to(device), step, prepared)[0].float().cpu().numpy())
 
-    return sampler.walk(predict, sampler.noise(seed, 0, len(batch["plan"]), num_candidates)).clean_MNP
+    return sampler.walk(predict, sampler.noise(seed, 0, len(batch["plan"]), num_candidates)).x0_MNP
 
 
 @torch.no_grad()
 def validate(
-    motion: MotionSet,
+    motion: DecoderSamples,
     cache: FeatureCache,
     contract: ModelContract,
     normalizer: PlanNormalizer,
@@ -195,7 +195,11 @@ def sampling_errors(network: DenoisingDecoder, batches: Iterable[Batch], sampler
 
 
 def batch_maker(
-    motion: MotionSet, cache: FeatureCache, contract: ModelContract, normalizer: PlanNormalizer, config: TrainingConfig
+    motion: DecoderSamples,
+    cache: FeatureCache,
+    contract: ModelContract,
+    normalizer: PlanNormalizer,
+    config: TrainingConfig,
 ) -> Any:
     """``make_batch`` for the training set."""
     return partial(make_batch, motion, cache, contract, normalizer, config)

@@ -15,16 +15,16 @@ from transdiffuser_planner.core.contract import CONDITION_INPUTS, BevClass, Mode
 from transdiffuser_planner.data.samples.sample_set import SampleSet
 from transdiffuser_planner.data.samples.targets import agent_origins, detection_targets, joint_plan, visible_agents
 from transdiffuser_planner.networks.baselines.regression_head import RegressionHead
-from transdiffuser_planner.networks.losses import bev_loss, box_loss, centre_loss, plan_loss, signal_loss
+from transdiffuser_planner.networks.losses import bev_loss, box_loss, center_loss, plan_loss, signal_loss
 from transdiffuser_planner.networks.network_config import NetworkConfig
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.training.batches.augmentation import (
     blur_agents,
-    change_colours,
+    change_colors,
+    drop_conditions,
+    drop_sensors,
     mirror,
-    withhold_conditions,
-    withhold_sensors,
 )
 from transdiffuser_planner.training.engine.devices import full_precision, to_device
 from transdiffuser_planner.training.feature_cache import perceive
@@ -52,7 +52,7 @@ SAMPLE_ARRAYS = (
     "signal_label_valid",
 )
 
-# Cells of rare classes count more: background, road, walkway, centre line, vehicle, person.
+# Cells of rare classes count more: background, road, walkway, center line, vehicle, person.
 CLASS_WEIGHTS = (0.5, 0.7, 1.0, 2.0, 3.0, 4.0)
 
 
@@ -84,9 +84,9 @@ def make_batch(
     if config is not None:
         augmentation = config.augmentation
         raw = mirror(raw, rng.random(len(index_B)) < augmentation.mirror)
-        raw["image"] = change_colours(raw["image"], rng, augmentation.colour)
-        raw = withhold_sensors(raw, segment_columns(contract), rng, augmentation)
-        raw = withhold_conditions(raw, rng, augmentation)
+        raw["image"] = change_colors(raw["image"], rng, augmentation.color)
+        raw = drop_sensors(raw, segment_columns(contract), rng, augmentation)
+        raw = drop_conditions(raw, rng, augmentation)
     detection = detection_targets(raw, contract)
     agents = visible_agents(raw, contract)
     if config is not None:
@@ -119,14 +119,14 @@ def losses(config: TrainingConfig, contract: ModelContract, network: EncoderStag
 
 
 def auxiliary_losses(heads: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    """What the encoder's heads should have seen: map, centres and boxes of agents, traffic signal; scalars, unweighted."""
+    """What the encoder's heads should have seen: map, centers and boxes of agents, traffic signal; scalars, unweighted."""
     heads = {name: value.float() for name, value in heads.items()}
     device = batch["bev"].device
     classes = torch.tensor(CLASS_WEIGHTS, device=device)
     with full_precision(device):
         return {
             "bev": bev_loss(heads["bev_logits"], batch["bev"], batch["bev_valid"].float(), classes),
-            "centre": centre_loss(heads["agent_heatmap"], batch["heat"], batch["ignore"]),
+            "center": center_loss(heads["agent_heatmap"], batch["heat"], batch["ignore"]),
             "box": box_loss(heads["agent_box"], batch["box"], batch["positive"]),
             "signal": signal_loss(heads["signal_logits"], batch["signal_label"], batch["signal_label_valid"].float()),
         }
@@ -141,12 +141,12 @@ def weighted(weights: LossWeights, parts: dict[str, Tensor]) -> Tensor:
 def validate(
     samples: SampleSet, contract: ModelContract, normalizer: PlanNormalizer, limit: int, network: nn.Module
 ) -> dict[str, float]:
-    """Quality on samples that were not trained on: mean IoU of the map, detections found, signals right, ADE in metres."""
+    """Quality on samples that were not trained on: mean IoU of the map, detections found, signals right, ADE in meters."""
     assert isinstance(network, EncoderStage)
     network.eval()
     device = next(network.parameters()).device
     index = np.linspace(0, len(samples) - 1, min(limit, len(samples))).astype(np.int64)
-    totals = {"hit": 0.0, "centres": 0.0, "signal": 0.0, "ade": 0.0}
+    totals = {"hit": 0.0, "centers": 0.0, "signal": 0.0, "ade": 0.0}
     inside, union = np.zeros(len(BevClass)), np.zeros(len(BevClass))
     for part in np.array_split(index, max(len(index) // 64, 1)):
         batch = make_batch(samples, contract, normalizer, None, part, np.random.default_rng(0))
@@ -160,7 +160,7 @@ def validate(
             inside[c] += ((label == c) & (guess == c)).sum()
             union[c] += ((label == c) | (guess == c)).sum()
         peak = nn.functional.max_pool2d(heads["agent_heatmap"].amax(dim=1, keepdim=True), 3, 1, 1)[:, 0]
-        totals["centres"] += float(batch["positive"].sum())
+        totals["centers"] += float(batch["positive"].sum())
         totals["hit"] += float(((peak > np.log(0.3 / 0.7)) * batch["positive"]).sum())
         totals["signal"] += float((heads["signal_logits"].argmax(dim=1) == batch["signal_label"]).sum())
         ego = normalizer.to_poses(plan.float().cpu().numpy()[:, :1], np.zeros((0, 3)))[:, 0]
@@ -169,7 +169,7 @@ def validate(
     iou = inside / np.maximum(union, 1.0)
     return {
         **{f"iou_{c.name.lower()}": float(iou[c]) for c in BevClass},
-        "recall": totals["hit"] / max(totals["centres"], 1.0),
+        "recall": totals["hit"] / max(totals["centers"], 1.0),
         "signal": totals["signal"] / len(index),
         "ade_m": totals["ade"] / len(index),
     }

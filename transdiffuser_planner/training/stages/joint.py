@@ -18,7 +18,7 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.diffusion.joint_sampler import JointSampler
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
-from transdiffuser_planner.training.batches.augmentation import withhold_tokens
+from transdiffuser_planner.training.batches.augmentation import drop_tokens
 from transdiffuser_planner.training.engine.devices import full_precision, to_device
 from transdiffuser_planner.training.feature_cache import perceive
 from transdiffuser_planner.training.recipe import TrainingConfig
@@ -44,7 +44,7 @@ def make_batch(
     batch = encoder_stage.make_batch(samples, contract, normalizer, straight, index_B, rng)
     if codebook is not None:
         tokens = codebook.encode(samples.gather(index_B, ("plan",))["plan"])
-        said = withhold_tokens(codebook.segment_C3[tokens].astype(np.float32), rng, config.augmentation)
+        said = drop_tokens(codebook.segment_C3[tokens].astype(np.float32), rng, config.augmentation)
         batch |= {name: torch.from_numpy(value) for name, value in said.items()}
     return batch
 
@@ -71,7 +71,7 @@ def validate(
     limit: int,
     network: nn.Module,
 ) -> dict[str, float]:
-    """As stage 2, with features that this network computes: ADE in metres and spread."""
+    """As stage 2, with features that this network computes: ADE in meters and spread."""
     assert isinstance(network, PlannerNetwork)
     network.eval()
     device = next(network.parameters()).device

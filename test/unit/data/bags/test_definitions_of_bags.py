@@ -7,12 +7,12 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from transdiffuser_planner.core.types import Command, SignalState
+from transdiffuser_planner.core.types import DrivingCommand, SignalState
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.definitions import fields_of, make_message, typestore
-from transdiffuser_planner.messages.input_router import MessageFeeder
+from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import TopicMap
 
 HEADER = {"stamp": {"sec": 7, "nanosec": 0}, "frame_id": "map"}
@@ -69,7 +69,7 @@ def test_fields_are_those_of_the_bags_definition_not_of_ours(bag):
         command, signal, oddity = (item.message for item in reader.messages())
         assert not reader.unreadable
     assert command.confidence == 0.5 and command.reasons == ["a", "b"]
-    assert decode_inputs.driving_command(command) == Command(2) and decode_inputs.stamp_ns(command) == 7 * 10**9
+    assert decode_inputs.driving_command(command) == DrivingCommand(2) and decode_inputs.stamp_ns(command) == 7 * 10**9
     assert signal.is_arrow and not hasattr(signal, "distance_m")
     assert oddity.a.tolist() == [1, 2, 3] and oddity.parts[0].name == "left"
 
@@ -79,13 +79,13 @@ def test_a_message_without_a_needed_field_is_refused_in_one_line(bag):
         def add_signal(self, signal):
             raise AssertionError("a signal without distance was taken")
 
-    feeder = MessageFeeder(TopicMap(traffic_signal="/topic1"), Sink())
+    feeder = InputRouter(TopicMap(traffic_signal="/topic1"), Sink())
     with BagReader(bag) as reader:
         (item,) = reader.messages({"/topic1"})
     reason = feeder.feed(item.topic, item.log_time_ns, item.message)
     assert reason == f"/topic1: the bag's definition of {SIGNAL} has no field 'distance_m'"
     with pytest.raises(AttributeError):  # our own bugs are not swallowed
-        MessageFeeder(TopicMap(command="/topic0"), object()).feed(
+        InputRouter(TopicMap(command="/topic0"), object()).feed(
             "/topic0", 0, make_message(COMMAND, header=STAMPED, command=1)
         )
 

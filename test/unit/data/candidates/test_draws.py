@@ -19,7 +19,7 @@ from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E40
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES  # noqa: E402
 from transdiffuser_planner.planning.safety.clearance import ObstacleField  # noqa: E402
 from transdiffuser_planner.runtime.cycle.candidate_sampler import CandidateSampler  # noqa: E402
-from transdiffuser_planner.runtime.cycle.perception import Scene  # noqa: E402
+from transdiffuser_planner.runtime.cycle.perception import PerceivedScene  # noqa: E402
 from transdiffuser_planner.runtime.cycle.time_budget import StageCosts  # noqa: E402
 from transdiffuser_planner.runtime.inference.manifest import load_manifest  # noqa: E402
 from transdiffuser_planner.runtime.inference.model_paths import model_folder  # noqa: E402
@@ -39,11 +39,11 @@ def samples(samples_folder: Path) -> SampleSet:
 
 def test_the_cycle_draws_what_it_always_drew(backend: ArithmeticBackend) -> None:
     sampler = CandidateSampler(backend, backend.contract, StageCosts(), 2)
-    config = PlannerConfig(num_candidates=8, run_seed=5, noise_scale=0.75)
+    config = PlannerConfig(num_candidates=8, run_seed=5, temperature=0.75)
     tokens = {"action_tokens": np.full((1, 8, 3), 0.5, np.float32), "action_tokens_valid": np.ones((1, 8), np.float32)}
     observation = {"status": np.full((1, 8), 2.0, np.float32), **tokens}
     points = np.zeros((0, 3), dtype=np.float32)
-    scene = Scene(
+    scene = PerceivedScene(
         observation=observation,
         features={},
         bev_probability_KLL=np.zeros((1, 1, 1), dtype=np.float32),
@@ -52,10 +52,10 @@ def test_the_cycle_draws_what_it_always_drew(backend: ArithmeticBackend) -> None
         obstacles=ObstacleField.from_points(points, np.zeros((0, 5))),
     )
     drawn: Future[np.ndarray] = sampler.draw(123_456_789_000, config)
-    futures = sampler.sample(scene, drawn, config, keep_estimates=True)
+    futures = sampler.sample(scene, drawn, config, return_intermediates=True)
     assert futures is not None and futures.num_steps == config.num_denoise_steps
     assert digest(futures.pose_MKT3) == "a6d6e06e955fc670"
-    assert digest(futures.estimate_SMT3[0]) == "99084cbde8b9e955"
+    assert digest(futures.intermediate_SMT3[0]) == "99084cbde8b9e955"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ class _ArithmeticDecoder(torch.nn.Module):
 
 def test_validation_draws_what_it_always_drew(backend: ArithmeticBackend, samples: SampleSet) -> None:
     sampler = backend.manifest.sampler()
-    motion, rng = decoder_stage.MotionSet(samples), np.random.default_rng(0)
+    motion, rng = decoder_stage.DecoderSamples(samples), np.random.default_rng(0)
     batch = decoder_stage.make_batch(motion, None, TINY, sampler.normalizer, None, np.arange(3), rng)
     batch |= {name: torch.zeros(3, 1, 1) for name in FEATURE_NAMES}
     decoder: Any = _ArithmeticDecoder()

@@ -1,4 +1,4 @@
-"""Other manoeuvres that are told and wanted."""
+"""Other maneuvers that are told and wanted."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ torch = pytest.importorskip("torch")
 from transdiffuser_planner.core.contract import TINY, BevClass  # noqa: E402
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
 from transdiffuser_planner.data.counterfactuals import counterfactual_plans  # noqa: E402
-from transdiffuser_planner.data.counterfactuals.counterfactual_plans import OtherPlans  # noqa: E402
+from transdiffuser_planner.data.counterfactuals.counterfactual_plans import CounterfactualPlans  # noqa: E402
 from transdiffuser_planner.data.counterfactuals.maneuvers import MEASURED, Style, stays_on_road  # noqa: E402
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet  # noqa: E402
 from transdiffuser_planner.data.samples.targets import fit_normalizer, visible_agents  # noqa: E402
-from transdiffuser_planner.planning.action_codebook import ActionCodebook, follow  # noqa: E402
+from transdiffuser_planner.planning.action_codebook import ActionCodebook, integrate_segments  # noqa: E402
 from transdiffuser_planner.training.recipe import AugmentationConfig, TrainingConfig  # noqa: E402
 from transdiffuser_planner.training.stages import decoder as decoder_stage  # noqa: E402
 
@@ -32,25 +32,27 @@ def samples(tmp_path_factory: pytest.TempPathFactory, samples_folder: Path) -> S
 
 @pytest.fixture(scope="module")
 def codebook() -> ActionCodebook:
-    """Fine in every direction a manoeuvre needs."""
+    """Fine in every direction a maneuver needs."""
     dx, dheading = np.meshgrid(np.linspace(0.0, 7.5, 31), np.linspace(-1.0, 1.0, 41))
     dy = dx * 0.5 * dheading
     return ActionCodebook(segment_C3=np.stack([dx, dy, dheading], axis=-1).reshape(-1, 3), interval_s=0.5)
 
 
 @pytest.fixture(scope="module")
-def others(samples: SampleSet, codebook: ActionCodebook) -> OtherPlans:
+def others(samples: SampleSet, codebook: ActionCodebook) -> CounterfactualPlans:
     """Of all samples."""
-    return OtherPlans.make(samples, codebook, TINY, 0)
+    return CounterfactualPlans.make(samples, codebook, TINY, 0)
 
 
-def test_other_plans_stay_on_the_road_and_their_tokens_lead_there(samples: SampleSet, others: OtherPlans) -> None:
+def test_other_plans_stay_on_the_road_and_their_tokens_lead_there(
+    samples: SampleSet, others: CounterfactualPlans
+) -> None:
     assert (others.count_N > 0).mean() > 0.8
     for row in np.flatnonzero(others.count_N):
         for place in range(others.count_N[row]):
             plan = others.plan_NOT3[row, place].astype(np.float64)
             assert stays_on_road(plan, samples.whole("bev")[row], TINY, EGO_VEHICLE)
-            gap = follow(others.said_NOT3[row, place].astype(np.float64))[:, :2] - plan[:, :2]
+            gap = integrate_segments(others.token_path_NOT3[row, place].astype(np.float64))[:, :2] - plan[:, :2]
             assert np.hypot(*gap.T).mean() < 0.8
 
 
@@ -61,39 +63,47 @@ def test_styles_differ_and_the_measured_one_is_among_the_possible() -> None:
         assert min(values) < getattr(MEASURED, name) < max(values)
 
 
-def test_what_is_told_is_what_is_wanted(samples: SampleSet, codebook: ActionCodebook, others: OtherPlans) -> None:
-    motion = decoder_stage.MotionSet(samples, codebook, others)
+def test_what_is_told_is_what_is_wanted(
+    samples: SampleSet, codebook: ActionCodebook, others: CounterfactualPlans
+) -> None:
+    motion = decoder_stage.DecoderSamples(samples, codebook, others)
     index = np.arange(len(motion))
     raw = motion.gather(index)
     told = others.tell(raw, index, 0.5, np.random.default_rng(0))
-    changed = told["told_other"]
+    changed = told["is_counterfactual"]
     assert 0.2 < changed.mean() < 0.8
     np.testing.assert_array_equal(told["plan"][~changed], raw["plan"][~changed])
     np.testing.assert_array_equal(told["said"][~changed], raw["said"][~changed])
     for row in np.flatnonzero(changed):
         place = np.abs(others.plan_NOT3[row] - told["plan"][row]).sum(axis=(1, 2)).argmin()
         np.testing.assert_array_equal(told["plan"][row], others.plan_NOT3[row, place])
-        np.testing.assert_array_equal(told["said"][row], others.said_NOT3[row, place])
+        np.testing.assert_array_equal(told["said"][row], others.token_path_NOT3[row, place])
 
 
-def test_other_manoeuvres_are_always_said_in_full(
-    samples: SampleSet, codebook: ActionCodebook, others: OtherPlans
+def test_other_maneuvers_are_always_said_in_full(
+    samples: SampleSet, codebook: ActionCodebook, others: CounterfactualPlans
 ) -> None:
-    config = TrainingConfig(augmentation=AugmentationConfig(drop_tokens=1.0, tell_other=1.0))
+    config = TrainingConfig(augmentation=AugmentationConfig(drop_tokens=1.0, counterfactual_share=1.0))
     labels = {name: samples.whole(name) for name in LABELS}
     normalizer = fit_normalizer(labels["plan"], visible_agents(labels, TINY))
     index = np.arange(len(samples))
-    motion = decoder_stage.MotionSet(samples, codebook, others)
+    motion = decoder_stage.DecoderSamples(samples, codebook, others)
     batch = decoder_stage.make_batch(motion, None, TINY, normalizer, config, index, np.random.default_rng(0))
     np.testing.assert_array_equal(batch["action_tokens_valid"].numpy().min(axis=1), others.count_N > 0)
     assert batch["plan_mask"][:, 0].all()
 
 
-def test_they_are_made_once(tmp_path: Path, samples: SampleSet, codebook: ActionCodebook, others: OtherPlans) -> None:
+def test_they_are_made_once(
+    tmp_path: Path, samples: SampleSet, codebook: ActionCodebook, others: CounterfactualPlans
+) -> None:
     path = tmp_path / "features"
-    first = OtherPlans.cached(path, samples, codebook, TINY, 0)
+    first = CounterfactualPlans.cached(path, samples, codebook, TINY, 0)
     np.testing.assert_array_equal(first.plan_NOT3, others.plan_NOT3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counterfactual_plans, "other_manoeuvres", lambda *_, **__: {})
-        np.testing.assert_array_equal(OtherPlans.cached(path, samples, codebook, TINY, 0).count_N, others.count_N)
-        assert not OtherPlans.cached(path, samples, codebook, TINY, 1).count_N.any()  # another seed: made again
+        patch.setattr(counterfactual_plans, "alternative_maneuvers", lambda *_, **__: {})
+        np.testing.assert_array_equal(
+            CounterfactualPlans.cached(path, samples, codebook, TINY, 0).count_N, others.count_N
+        )
+        assert not CounterfactualPlans.cached(
+            path, samples, codebook, TINY, 1
+        ).count_N.any()  # another seed: made again

@@ -1,13 +1,13 @@
-"""Other manoeuvres in a moment, and how often plans follow what they were told."""
+"""Other maneuvers in a moment, and how often plans follow what they were told."""
 
 import numpy as np
 import pytest
 
 from transdiffuser_planner.core.contract import TINY, BevClass
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
-from transdiffuser_planner.data.counterfactuals.maneuvers import other_manoeuvres, stays_on_road
+from transdiffuser_planner.data.counterfactuals.maneuvers import alternative_maneuvers, stays_on_road
 from transdiffuser_planner.evaluation.open_loop.instruction_following import following_table
-from transdiffuser_planner.evaluation.open_loop.instruction_plot import draw_told
+from transdiffuser_planner.evaluation.open_loop.instruction_plot import plot_instructed
 
 ROAD = np.full((TINY.bev_cells, TINY.bev_cells), int(BevClass.ROAD), dtype=np.uint8)
 TIMES = TINY.plan_times_s
@@ -19,7 +19,7 @@ def _straight(speed_mps: float) -> np.ndarray:
 
 def _others(speed_mps: float, bev: np.ndarray = ROAD, route: np.ndarray | None = None) -> dict[str, np.ndarray]:
     no_route = np.zeros((0, 2)) if route is None else route
-    return other_manoeuvres(_straight(speed_mps), no_route, speed_mps, bev, contract=TINY, vehicle=EGO_VEHICLE)
+    return alternative_maneuvers(_straight(speed_mps), no_route, speed_mps, bev, contract=TINY, vehicle=EGO_VEHICLE)
 
 
 def test_stop_and_turns_are_other_things_than_going_straight_on() -> None:
@@ -52,27 +52,27 @@ def _told(name: str, end_m: float, ends_m: list[float]) -> dict[str, object]:
     """Asked for a way straight on so long; candidates that go so far."""
     plans = np.stack([_straight(end / TIMES[-1]) for end in ends_m])
     asked, farther = _straight(end_m / TIMES[-1]), plans + np.asarray([5.0, 0.0, 0.0])
-    return {"manoeuvre": name, "driven": name == "driven", "asked": asked, "with": plans, "without": farther}
+    return {"maneuver": name, "driven": name == "driven", "asked": asked, "with": plans, "without": farther}
 
 
-def test_a_plan_follows_when_it_ends_within_two_metres() -> None:
+def test_a_plan_follows_when_it_ends_within_two_meters() -> None:
     told = [
         _told("stop", 10.0, [10.5, 10.0, 9.0]),
         _told("stop", 10.0, [13.0, 13.5, 11.0]),
         _told("driven", 4.0, [4.0]),
     ]
-    rows = {row["manoeuvre"]: row for row in following_table(told)}
+    rows = {row["maneuver"]: row for row in following_table(told)}
     stop = rows["stop"]
     assert rows["all others than driven"]["moments"] == stop["moments"] == 2 and rows["driven"]["followed_with"] == 1.0
     assert stop["followed_with"] == 0.5 and stop["followed_without"] == 0.0
     assert stop["candidates_with"] == pytest.approx(4 / 6, abs=1e-3)
 
 
-def test_moments_with_most_manoeuvres_are_drawn(tmp_path) -> None:
+def test_moments_with_most_maneuvers_are_drawn(tmp_path) -> None:
     pytest.importorskip("matplotlib")
     told = []
     for moment, names in enumerate((["stop"], ["stop", "turn left", "turn right"])):
         told += [{**_told(name, 10.0, [10.0, 9.0]), "driven": False, "moment": moment, "bev": ROAD} for name in names]
     path = tmp_path / "pictures" / "told.png"
-    assert draw_told(told, TINY.range_m, path) and path.read_bytes().startswith(b"\x89PNG")
-    assert not draw_told([{**told[0], "driven": True}], TINY.range_m, tmp_path / "none.png")
+    assert plot_instructed(told, TINY.range_m, path) and path.read_bytes().startswith(b"\x89PNG")
+    assert not plot_instructed([{**told[0], "driven": True}], TINY.range_m, tmp_path / "none.png")

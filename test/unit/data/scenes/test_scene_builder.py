@@ -26,7 +26,7 @@ PLAN_TOPIC = encode_outputs.OUTPUT_NAMESPACE + "/trajectory"
 
 
 def lane(y_m, backwards=False):
-    """Ring and centre line of a lane along x."""
+    """Ring and center line of a lane along x."""
     half = WIDTH_M / 2.0
     ring = np.asarray([[0.0, y_m - half], [LENGTH_M, y_m - half], [LENGTH_M, y_m + half], [0.0, y_m + half]])
     line = np.asarray([[0.0, y_m], [LENGTH_M / 2.0, y_m], [LENGTH_M, y_m]])
@@ -130,7 +130,7 @@ def test_only_lanes_that_run_the_way_of_the_route_are_on_it(tmp_path: Path) -> N
     assert scores["driving_direction"] == 0.0 and scores["drivable_area"] == 1.0
 
 
-def test_without_centre_lines_and_signals_what_needs_them_is_left_out(tmp_path: Path) -> None:
+def test_without_center_lines_and_signals_what_needs_them_is_left_out(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", lines=False, without=(TOPICS.traffic_signal,))
     scene = scenes_of(bag, tmp_path / "scenes.json")[0]
     assert set(scene["not_scored"]) == {"driving_direction", "traffic_light"}

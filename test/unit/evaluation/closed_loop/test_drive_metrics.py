@@ -5,13 +5,13 @@ import pytest
 
 pytest.importorskip("libsumo")
 
-from vehicles import KART, LORRY
+from vehicles import KART, Truck
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
-from transdiffuser_planner.core.types import Command, NotReady, SignalState, TrafficSignal, Trajectory
+from transdiffuser_planner.core.types import DrivingCommand, NotReady, SignalState, TrafficSignal, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.closed_loop.bootstrap import bootstrap
-from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMeter
+from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMetrics
 from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share
 from transdiffuser_planner.evaluation.closed_loop.ride_comfort import broken_limits
 from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
@@ -19,7 +19,7 @@ from transdiffuser_planner.simulation.collisions import Collision, CollisionKind
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import state_from_pose
 from transdiffuser_planner.simulation.episode import EpisodeStep
 from transdiffuser_planner.simulation.map.route import GlobalRoute
-from transdiffuser_planner.simulation.rollout.rollout import Cycle
+from transdiffuser_planner.simulation.rollout.rollout import RolloutStep
 from transdiffuser_planner.simulation.rollout.rollout_events import EventCounter
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.world_state import EgoPose, WorldState
@@ -54,7 +54,7 @@ def step(index: int = 0, *, end_reason: str = "", on_road: bool = True, signal=N
     now = world(index, **state)
     return EpisodeStep(
         world=now, vehicle=state_from_pose(now.ego, EGO_VEHICLE), route_s_m=20.0 + now.ego.x_m, route_offset_m=0.0,
-        progress_m=now.ego.x_m, command=Command.STRAIGHT, speed_limit_mps=13.9, signal=signal,
+        progress_m=now.ego.x_m, command=DrivingCommand.STRAIGHT, speed_limit_mps=13.9, signal=signal,
         new_collisions=tuple(hits), on_road=on_road, end_reason=end_reason,
     )  # fmt: skip
 
@@ -125,7 +125,7 @@ def test_time_to_collision_is_the_gap_over_the_difference_of_speeds() -> None:
     assert time_to_collision_s(world(speed_mps=0.0, others=agents([8.0], 10.0, np.pi)), EGO_VEHICLE) is None
     assert time_to_collision_s(world(), EGO_VEHICLE) is None
     ahead = world(others=agents([23.0], 0.0))
-    assert time_to_collision_s(ahead, LORRY) < 1.8 < time_to_collision_s(ahead, KART)
+    assert time_to_collision_s(ahead, Truck) < 1.8 < time_to_collision_s(ahead, KART)
 
 
 def test_comfort_names_the_limit_that_is_broken_and_when() -> None:
@@ -139,21 +139,26 @@ def test_comfort_names_the_limit_that_is_broken_and_when() -> None:
 
 
 def test_a_drive_is_summed_up_in_its_row_and_its_events() -> None:
-    meter = DriveMeter(vehicle=EGO_VEHICLE)
+    meter = DriveMetrics(vehicle=EGO_VEHICLE)
     red = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=1.0)
     for index in range(100):
         signal = red if index == 30 else None
         hits = (contact(stamp_ns=50 * STEP_NS),) if index == 50 else ()
         off = 60 <= index < 80
         now = step(index, x_m=1.0 * index, signal=signal, hits=hits, on_road=not off)
-        meter.see(Cycle(step=now, outcome=plan(now.world.stamp_ns, 0.5 * (index % 2))))
-    last = Cycle(step=step(100, x_m=100.0, end_reason="duration"))
-    meter.see(last)
+        meter.on_step(RolloutStep(step=now, outcome=plan(now.world.stamp_ns, 0.5 * (index % 2))))
+    last = RolloutStep(step=step(100, x_m=100.0, end_reason="duration"))
+    meter.on_step(last)
     row = meter.result(last, SCENARIO, straight_route(260.0), expert_m=125.0)
     assert row["progress"] == 0.8 and row["route_completion"] == 0.5
     assert (row["at_fault"], row["red_lights"], row["off_road_s"]) == (1, 1, 2.0)
     assert row["driving_score"] == pytest.approx(80.0 * 0.6 * 0.7 * (1.0 - 20 / 101), abs=0.01)
-    assert row["jitter_m"] == 0.5 and row["comfort"] == 1.0 and row["fallbacks"] == 0.0 and row["ttc_min_s"] is None
+    assert (
+        row["plan_deviation_m"] == 0.5
+        and row["comfort"] == 1.0
+        and row["fallbacks"] == 0.0
+        and row["ttc_min_s"] is None
+    )
     assert [(event["kind"], event["time_s"]) for event in row["events"]] == [
         ("red light", 3.1),
         ("collision", 5.0),
@@ -162,11 +167,11 @@ def test_a_drive_is_summed_up_in_its_row_and_its_events() -> None:
 
 
 def test_cycles_without_a_plan_count_as_fallbacks_and_as_one_event_while_they_last() -> None:
-    meter = DriveMeter(vehicle=EGO_VEHICLE)
+    meter = DriveMetrics(vehicle=EGO_VEHICLE)
     for index in range(20):
         outcome = NotReady(reason="no lidar") if 5 <= index < 10 else plan(index * STEP_NS, 0.0)
-        meter.see(Cycle(step=step(index, x_m=1.0 * index), outcome=outcome))
-    row = meter.result(Cycle(step=step(20, x_m=20.0)), SCENARIO, straight_route(260.0), expert_m=20.0)
+        meter.on_step(RolloutStep(step=step(index, x_m=1.0 * index), outcome=outcome))
+    row = meter.result(RolloutStep(step=step(20, x_m=20.0)), SCENARIO, straight_route(260.0), expert_m=20.0)
     assert row["fallbacks"] == 0.25
     assert [event for event in row["events"] if event["kind"] == "fallback"] == [
         {"time_s": 0.5, "kind": "fallback", "text": "no plan: no lidar (0.5 s)"}
@@ -177,9 +182,9 @@ def test_a_red_light_counts_when_its_line_is_passed_and_not_when_it_is_stopped_a
     counter = EventCounter()
     for index, (distance_m, speed_mps) in enumerate([(3.0, 5.0), (1.2, 0.4), (0.9, 0.0), (0.9, 0.0)]):
         signal = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=distance_m)
-        counter.see(Cycle(step=step(index, signal=signal, speed_mps=speed_mps)))
+        counter.on_step(RolloutStep(step=step(index, signal=signal, speed_mps=speed_mps)))
     assert counter.red_light_ns == []
-    counter.see(Cycle(step=step(4, signal=None, speed_mps=2.0)))
+    counter.on_step(RolloutStep(step=step(4, signal=None, speed_mps=2.0)))
     assert counter.red_light_ns == [4 * STEP_NS]
 
 

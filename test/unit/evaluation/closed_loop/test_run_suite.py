@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("libsumo")
 pytest.importorskip("tqdm")
 
-from vehicles import LORRY
+from vehicles import Truck
 
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import ConfigError, MachineError, SimulationError
@@ -133,7 +133,7 @@ def test_another_planner_scenario_or_duration_is_another_job() -> None:
 
 def test_another_vehicle_is_another_job() -> None:
     (first,) = jobs((8003,))
-    other = make_job(first.scenario, first.planner, first.planner.identity(), LORRY)
+    other = make_job(first.scenario, first.planner, first.planner.identity(), Truck)
     assert other.key != first.key
 
 

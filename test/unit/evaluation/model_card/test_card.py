@@ -37,7 +37,7 @@ def _row(seed: int, at_fault: int = 0, red_lights: int = 0) -> dict[str, Any]:
     return {
         "planner": "tiny", "map": "town-041", "seed": seed, "driving_score": 75.0, **counts, "route_completion": 0.5,
         "progress": 0.75, "progress_m": 300.0, "expert_m": 400.0, "comfort": 1.0, "ttc_min_s": None, "ttc_short": 0.0,
-        "jitter_m": 0.1, "fallbacks": 0.01, "duration_s": 60.0, "end_reason": "duration", "events": events,
+        "plan_deviation_m": 0.1, "fallbacks": 0.01, "duration_s": 60.0, "end_reason": "duration", "events": events,
     }  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def test_the_card_says_what_tokens_and_scorer_are_worth(model: Path) -> None:
         "candidates_without": 0.1,
     }
     told |= {"ade_with_m": 0.5, "ade_without_m": 3.0}
-    rows = [{"manoeuvre": name, **told} for name in ("stop", "all others than driven")]
+    rows = [{"maneuver": name, **told} for name in ("stop", "all others than driven")]
     error = {"ade_mean": 0.04, "ade_p99": 0.09, "ade_worst": 0.14}
     when = {"date": "2026-11-26", "machine": "any"}
     text = tokens_section(manifest, {**when, "rows": rows, "reconstruction_m": error, "plans_encoded": 99})

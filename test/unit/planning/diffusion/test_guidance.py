@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from transdiffuser_planner.planning.action_codebook import segments_between
-from transdiffuser_planner.planning.diffusion.guidance import ToldPlan, pulled
+from transdiffuser_planner.planning.diffusion.guidance import GuidanceTarget, guided
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.planning.diffusion.sampler import draw_noise, sample_plans
@@ -27,40 +27,40 @@ def _said(steps: int = 8) -> dict[str, np.ndarray]:
 
 
 def _stands_still(x_MNP: np.ndarray, k: int) -> np.ndarray:
-    """A model for which everything clean is 0: nobody's differences differ from the mean."""
+    """A model for which everything predict_x0 is 0: nobody's differences differ from the mean."""
     return x_MNP / np.float32(np.sqrt(1.0 - SCHEDULE.alpha_bar_K1[k]))
 
 
-def _sampled(told: ToldPlan | None, num_steps: int = 10) -> np.ndarray:
+def _sampled(told: GuidanceTarget | None, num_steps: int = 10) -> np.ndarray:
     noise = draw_noise(1, 2, (5, 3, 24), 10)
-    return sample_plans(pulled(_stands_still, told, SCHEDULE), SCHEDULE, noise, num_steps=num_steps).clean_MNP
+    return sample_plans(guided(_stands_still, told, SCHEDULE), SCHEDULE, noise, num_steps=num_steps).x0_MNP
 
 
 @pytest.mark.parametrize("num_steps", [10, 3, 1])
 def test_drawn_all_the_way_a_sample_is_what_was_asked_for(num_steps: int) -> None:
     normalizer = _normalizer()
-    clean = _sampled(ToldPlan.of(TokenPath.of(_said()), normalizer, 1.0), num_steps)
-    poses = normalizer.to_poses(clean, np.zeros((2, 3)))[:, 0]
+    predict_x0 = _sampled(GuidanceTarget.of(TokenPath.of(_said()), normalizer, 1.0), num_steps)
+    poses = normalizer.to_poses(predict_x0, np.zeros((2, 3)))[:, 0]
     np.testing.assert_allclose(poses, np.broadcast_to(ASKED, poses.shape), atol=1e-4)
 
 
 def test_drawn_half_way_it_is_in_between_and_agents_are_not_drawn() -> None:
-    told = ToldPlan.of(TokenPath.of(_said()), _normalizer(), 0.5)
+    told = GuidanceTarget.of(TokenPath.of(_said()), _normalizer(), 0.5)
     assert told is not None
-    clean = _sampled(told)
-    np.testing.assert_allclose(clean[:, 0], np.broadcast_to(0.5 * told.plan_P, (5, 24)), atol=1e-4)
-    np.testing.assert_array_equal(clean[:, 1:], _sampled(None)[:, 1:])
+    predict_x0 = _sampled(told)
+    np.testing.assert_allclose(predict_x0[:, 0], np.broadcast_to(0.5 * told.plan_P, (5, 24)), atol=1e-4)
+    np.testing.assert_array_equal(predict_x0[:, 1:], _sampled(None)[:, 1:])
 
 
 def test_what_was_not_said_is_the_models_alone() -> None:
-    clean, alone = _sampled(ToldPlan.of(TokenPath.of(_said(3)), _normalizer(), 1.0)), _sampled(None)
-    np.testing.assert_array_equal(clean[:, 0, 9:], alone[:, 0, 9:])
-    assert np.abs(clean[:, 0, :9] - alone[:, 0, :9]).max() > 0.1
+    predict_x0, alone = _sampled(GuidanceTarget.of(TokenPath.of(_said(3)), _normalizer(), 1.0)), _sampled(None)
+    np.testing.assert_array_equal(predict_x0[:, 0, 9:], alone[:, 0, 9:])
+    assert np.abs(predict_x0[:, 0, :9] - alone[:, 0, :9]).max() > 0.1
 
 
 def test_silence_and_no_weight_change_nothing() -> None:
     normalizer = _normalizer()
-    assert ToldPlan.of(TokenPath.of({}), normalizer, 0.5) is None
-    assert ToldPlan.of(TokenPath.of(_said(0)), normalizer, 0.5) is None
-    assert ToldPlan.of(TokenPath.of(_said()), normalizer, 0.0) is None
-    assert pulled(_stands_still, None, SCHEDULE) is _stands_still
+    assert GuidanceTarget.of(TokenPath.of({}), normalizer, 0.5) is None
+    assert GuidanceTarget.of(TokenPath.of(_said(0)), normalizer, 0.5) is None
+    assert GuidanceTarget.of(TokenPath.of(_said()), normalizer, 0.0) is None
+    assert guided(_stands_still, None, SCHEDULE) is _stands_still

@@ -25,7 +25,7 @@ def _knows_the_answer(target: np.ndarray):
 def test_a_perfect_noise_prediction_recovers_the_clean_sample(num_steps: int) -> None:
     target = np.linspace(-2.0, 2.0, 24, dtype=np.float32)
     noise = draw_noise(0, 7, SHAPE, 10)
-    sample = sample_plans(_knows_the_answer(target), SCHEDULE, noise, num_steps=num_steps).clean_MNP
+    sample = sample_plans(_knows_the_answer(target), SCHEDULE, noise, num_steps=num_steps).x0_MNP
     assert np.abs(sample - target).max() < 2e-3
 
 

@@ -1,4 +1,4 @@
-"""Plan normaliser: model space and poses convert into each other."""
+"""Plan normalizer: model space and poses convert into each other."""
 
 import numpy as np
 

@@ -160,8 +160,8 @@ def test_signal_is_one_hot_with_scaled_distance_and_masked_out_of_range(signal, 
     assert tensors["signal"][0] == pytest.approx(values)
 
 
-def test_own_mirrors_within_the_margin_are_no_obstacles_and_neighbours_beyond_it_are() -> None:
-    mirror, neighbour, inside = (2.2, -1.0, 1.05), (2.2, -1.4, 1.05), (1.0, 0.3, 0.8)
-    points = np.asarray([mirror, neighbour, inside], dtype=np.float32)
+def test_own_mirrors_within_the_margin_are_no_obstacles_and_neighbors_beyond_it_are() -> None:
+    mirror, neighbor, inside = (2.2, -1.0, 1.05), (2.2, -1.4, 1.05), (1.0, 0.3, 0.8)
+    points = np.asarray([mirror, neighbor, inside], dtype=np.float32)
     assert without_ego(points, EGO_VEHICLE).tolist() == points[:2].tolist()
     assert without_ego(points, EGO_VEHICLE, 0.25).tolist() == points[1:2].tolist()

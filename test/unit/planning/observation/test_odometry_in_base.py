@@ -11,7 +11,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
 from transdiffuser_planner.planning.observation.ego_history import extrapolate, odometry_in_base
-from transdiffuser_planner.runtime.cycle.plan_memory import PlanMemory
+from transdiffuser_planner.runtime.cycle.plan_history import PlanHistory
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
 OFFSET_M = 1.4
@@ -36,7 +36,7 @@ def _replayed() -> EgoState:
     from transdiffuser_planner.messages.definitions import make_message
     from transdiffuser_planner.replay.bag_planner import BagPlanner
 
-    planner = SimpleNamespace(config=PlannerConfig(), codebook=None, contract=TINY, memory=PlanMemory())
+    planner = SimpleNamespace(config=PlannerConfig(), codebook=None, contract=TINY, memory=PlanHistory())
     absent = ["lidar", *(f"camera '{camera.name}'" for camera in RIG.cameras)]
     bag_planner = BagPlanner(planner, RIG, TopicMap(odometry="/odometry"), absent)
     message = encode_inputs.odometry(make_message, TURNING, "axle")

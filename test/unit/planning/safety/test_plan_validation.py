@@ -10,7 +10,11 @@ from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.planning.safety.clearance import ObstacleField, agent_clearance
 from transdiffuser_planner.planning.safety.fallback_plans import motion_along, shifted_plan, stop_along
 from transdiffuser_planner.planning.safety.motion_limits import MotionLimits
-from transdiffuser_planner.planning.safety.safety_checks import collision_faults, kinematic_faults, verdict
+from transdiffuser_planner.planning.safety.safety_checks import (
+    collision_violations,
+    combine_violations,
+    kinematic_violations,
+)
 from transdiffuser_planner.planning.trajectory.output_frame import to_trajectory
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother
 
@@ -59,7 +63,7 @@ def test_a_plan_that_goes_backwards_is_held_instead() -> None:
 
 def test_feasible_motion_has_no_faults_and_each_limit_is_named() -> None:
     def reason(plan: np.ndarray, speed: float) -> str:
-        return verdict(kinematic_faults(SMOOTHER.smooth(plan, speed), LIMITS)).reason_M[0]
+        return combine_violations(kinematic_violations(SMOOTHER.smooth(plan, speed), LIMITS)).reason_M[0]
 
     assert reason(_straight(8.0), 8.0) == ""
     assert reason(_straight(16.0), 2.0) == "acceleration above limit"
@@ -92,7 +96,7 @@ def test_a_plan_into_a_near_wall_is_rejected_and_one_that_stops_before_it_is_acc
     smooth = SMOOTHER.smooth(plans, 6.0)
     far = np.full(smooth.speed_MF.shape, 99.0)
     clearance = field.clearance(smooth.pose_MF3, EGO_VEHICLE)
-    result = verdict(collision_faults(smooth, clearance, far, 6.0, config=CONFIG, limits=LIMITS))
+    result = combine_violations(collision_violations(smooth, clearance, far, 6.0, config=CONFIG, limits=LIMITS))
     assert result.reason_M[0] == "collision with an obstacle"
     assert result.accepted_M[1]
 
@@ -105,17 +109,19 @@ def test_a_crossing_agent_collides_only_when_the_times_meet() -> None:
     for path, hit in ((meets, True), (late, False)):
         length_m, width_m = np.asarray([4.5]), np.asarray([1.8])
         clearance = agent_clearance(smooth.pose_MF3, path[None, None], length_m, width_m, EGO_VEHICLE)[:, 0]
-        faults = collision_faults(smooth, np.full_like(clearance, 99.0), clearance, 5.0, config=CONFIG, limits=LIMITS)
-        assert bool(faults["collision with an agent"][0]) is hit
+        violations = collision_violations(
+            smooth, np.full_like(clearance, 99.0), clearance, 5.0, config=CONFIG, limits=LIMITS
+        )
+        assert bool(violations["collision with an agent"][0]) is hit
 
 
 def test_a_stop_ends_at_the_braking_distance_and_stays_on_the_path() -> None:
     path = SMOOTHER.smooth(_arc(8.0, 0.03), 8.0).pose_MF3[0]
     stop = stop_along(path, 8.0, 2.5, SMOOTHER.time_s_F, LIMITS)
-    travelled = np.hypot(*np.diff(np.concatenate([[[0.0, 0.0]], stop.pose_MF3[0, :, :2]]), axis=0).T).sum()
-    assert travelled == pytest.approx(8.0**2 / 5.0, abs=0.1)
+    traveled = np.hypot(*np.diff(np.concatenate([[[0.0, 0.0]], stop.pose_MF3[0, :, :2]]), axis=0).T).sum()
+    assert traveled == pytest.approx(8.0**2 / 5.0, abs=0.1)
     assert stop.speed_MF[0, -1] == 0.0
-    assert verdict(kinematic_faults(stop, LIMITS)).accepted_M[0]
+    assert combine_violations(kinematic_violations(stop, LIMITS)).accepted_M[0]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -123,7 +129,7 @@ def test_stop_along_a_path_no_car_can_drive_stays_within_all_limits(seed):
     random = np.random.default_rng(seed)
     wild = np.cumsum(random.normal([0.3, 0.0, 0.0], [1.0, 1.0, 1.0], (40, 3)), axis=0)
     stop = stop_along(wild, 12.0, 6.0, SMOOTHER.time_s_F, LIMITS)
-    assert verdict(kinematic_faults(stop, LIMITS)).accepted_M[0]
+    assert combine_violations(kinematic_violations(stop, LIMITS)).accepted_M[0]
     assert np.abs(stop.curvature_MF).max() <= CONFIG.max_curvature_per_m + 1e-9
     trajectory = to_trajectory(
         stop, 0, EgoState(stamp_ns=0, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=12.0)

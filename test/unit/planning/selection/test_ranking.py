@@ -169,4 +169,4 @@ def test_a_learned_score_does_not_run_red_lights_and_hears_what_is_told() -> Non
     score = _subscores(0.7, 1.0)
     assert ranked(plans, subscore_MQ=score).order_M[0] == 1
     assert ranked(plans, subscore_MQ=score, signal=red).order_M[0] == 0
-    assert ranked(plans, subscore_MQ=score, instructed_S3=ahead(4.0)).order_M[0] == 0
+    assert ranked(plans, subscore_MQ=score, action_token_path_S3=ahead(4.0)).order_M[0] == 0

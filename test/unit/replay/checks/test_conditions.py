@@ -9,18 +9,20 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.checks.baseline import check_baseline, update_baseline
 from transdiffuser_planner.replay.checks.conditions import check_conditions, check_drives, load_conditions
 from transdiffuser_planner.replay.checks.verdict import node_checks
-from transdiffuser_planner.replay.metrics.drive_metrics import CycleFigures, DriveFigures
+from transdiffuser_planner.replay.metrics.drive_metrics import CycleMetrics, DriveMetricsTable
 
 
 @pytest.fixture
 def figures():
     """Ten cycles, one a second; ade_4s_m grows from 0 to 9."""
     cycles = [
-        CycleFigures(time_s=float(i), stamp_ns=i * 10**9, values={"ade_4s_m": float(i), "agent_recall": 0.8})
+        CycleMetrics(time_s=float(i), stamp_ns=i * 10**9, values={"ade_4s_m": float(i), "agent_recall": 0.8})
         for i in range(10)
     ]
-    totals = {"num_plans": 10.0, "num_evaluated": 10.0, "num_not_ready": 0.0, "num_refused": 0.0, "share_planned": 1.0}
-    return DriveFigures(cycles=cycles, totals=totals | {"num_frames": 10.0, "longest_gap_s": 1.0}, left_out=Counter())
+    totals = {"num_plans": 10.0, "num_evaluated": 10.0, "num_not_ready": 0.0, "num_refused": 0.0, "planned_share": 1.0}
+    return DriveMetricsTable(
+        cycles=cycles, totals=totals | {"num_frames": 10.0, "longest_gap_s": 1.0}, left_out=Counter()
+    )
 
 
 def conditions(tmp_path, *entries):
@@ -85,8 +87,8 @@ def test_a_baseline_finds_what_got_worse_and_lets_pass_what_got_better(figures, 
     path = tmp_path / "baseline.yaml"
     update_baseline(path, figures, "here")
     assert all(check.has_passed for check in check_baseline(path, figures, "here"))
-    worse = [CycleFigures(time_s=0.0, stamp_ns=0, values={"ade_4s_m": 5.5, "agent_recall": 0.9})]
-    changed = DriveFigures(cycles=worse, totals=figures.totals, left_out=Counter())
+    worse = [CycleMetrics(time_s=0.0, stamp_ns=0, values={"ade_4s_m": 5.5, "agent_recall": 0.9})]
+    changed = DriveMetricsTable(cycles=worse, totals=figures.totals, left_out=Counter())
     checks = {check.name: check for check in check_baseline(path, changed, "here")}
     assert not checks["ade_4s_m"].has_passed and "worse: was 4.5, is 5.5" in checks["ade_4s_m"].message
     assert checks["agent_recall"].has_passed and "better" in checks["agent_recall"].message

@@ -144,7 +144,7 @@ def test_golden_plans_that_vanish_or_change_their_rung_count(replayed, tmp_path)
     plans = data["drives"]["short"]["plans"]
     plans[0]["stamp_ns"] -= 5
     for plan in plans[1:4]:
-        plan["rung"] = "EMERGENCY_STOP" if plan["rung"] == "NONE" else "NONE"
+        plan["fallback_level"] = "EMERGENCY_STOP" if plan["fallback_level"] == "NONE" else "NONE"
     path.write_text(json.dumps(data))
     (check,) = check_golden(path, replayed, "short")
     assert not check.has_passed and "5 of 27 plans differ" in check.message

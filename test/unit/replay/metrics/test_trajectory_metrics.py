@@ -10,19 +10,19 @@ import pytest
 
 from transdiffuser_planner.cli.replay import add_arguments
 from transdiffuser_planner.core.agents import AgentStates
-from transdiffuser_planner.core.types import EgoState, FallbackRung, Trajectory
+from transdiffuser_planner.core.types import EgoState, FallbackLevel, Trajectory
 from transdiffuser_planner.data.logs.tracks import RecordedDrive, RecordedTracks
 from transdiffuser_planner.messages.topic_matching import preset_names
 from transdiffuser_planner.replay.cycle_records import AgentForecast, CycleRecord, DriveRecord, PlanRecord
-from transdiffuser_planner.replay.metrics.agent_metrics import agent_figures
-from transdiffuser_planner.replay.metrics.drive_metrics import BUSY, PASSED_BY, drive_figures
+from transdiffuser_planner.replay.metrics.agent_metrics import agent_metrics
+from transdiffuser_planner.replay.metrics.drive_metrics import BUSY, PASSED_BY, drive_metrics_table
 from transdiffuser_planner.replay.metrics.metric_definitions import METRICS, metric, metric_table
 from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth, PdmScorer
 from transdiffuser_planner.replay.metrics.trajectory_metrics import (
-    comfort_figures,
-    displacement_figures,
-    jitter_figures,
-    state_figures,
+    comfort_metrics,
+    displacement_metrics,
+    plan_deviation_metrics,
+    state_metrics,
 )
 
 SPEED_MPS = 8.0
@@ -48,7 +48,7 @@ def plan_at(time_s=0.0, *, aside_m=0.0, ahead_mps=0.0, agents=NO_AGENTS):
     knots = np.stack([x[5::5], (aside_m * times / 4.0)[5::5]], axis=-1)
     candidates = np.stack([knots, knots + np.asarray([0.0, 1.0])])
     return PlanRecord(ego=ego, trajectory=trajectory, time_s_T=times[5::5], candidate_MT2=candidates, agents=agents,
-                      rung=FallbackRung.NONE, latency_ms=50.0, ages_s={"lidar": 0.02})  # fmt: skip
+                      fallback_level=FallbackLevel.NONE, latency_ms=50.0, ages_s={"lidar": 0.02})  # fmt: skip
 
 
 def recorded(until_s=10.0):
@@ -71,40 +71,40 @@ def tracks_of(*cars, until_s=10.0):
 
 
 def test_a_plan_that_is_driven_has_no_error_and_one_beside_it_has():
-    assert displacement_figures(plan_at(), recorded())["fde_4s_m"] == pytest.approx(0.0, abs=1e-9)
-    found = displacement_figures(plan_at(aside_m=2.0, ahead_mps=-1.0), recorded())
+    assert displacement_metrics(plan_at(), recorded())["fde_4s_m"] == pytest.approx(0.0, abs=1e-9)
+    found = displacement_metrics(plan_at(aside_m=2.0, ahead_mps=-1.0), recorded())
     assert found["lateral_4s_m"] == pytest.approx(2.0) and found["lateral_1s_m"] == pytest.approx(0.5)
     assert found["longitudinal_4s_m"] == pytest.approx(4.0) and found["ahead_4s_m"] == pytest.approx(-4.0)
     assert found["fde_4s_m"] == pytest.approx(np.hypot(2.0, 4.0))
     assert found["ade_1s_m"] == pytest.approx(np.mean([np.hypot(0.25, 0.5), np.hypot(0.5, 1.0)]))
-    assert found["constant_ade_m"] == pytest.approx(0.0, abs=1e-6)
+    assert found["constant_velocity_ade_m"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_recording_that_ends_early_is_used_as_far_as_it_goes():
-    found = displacement_figures(plan_at(7.5), recorded())
-    assert "ade_2s_m" in found and "ade_3s_m" not in found and "best_ade_m" not in found
-    assert displacement_figures(plan_at(9.5), recorded()) == {}
+    found = displacement_metrics(plan_at(7.5), recorded())
+    assert "ade_2s_m" in found and "ade_3s_m" not in found and "min_ade_m" not in found
+    assert displacement_metrics(plan_at(9.5), recorded()) == {}
 
 
 def test_comfort_is_judged_by_the_largest_values():
     calm = plan_at().trajectory
-    assert comfort_figures(calm) == {"max_accel_mps2": 0.0, "max_decel_mps2": 0.0, "max_lateral_accel_mps2": 0.0,
+    assert comfort_metrics(calm) == {"max_accel_mps2": 0.0, "max_decel_mps2": 0.0, "max_lateral_accel_mps2": 0.0,
                                      "max_jerk_mps3": 0.0, "comfortable": 1.0}  # fmt: skip
     hard = Trajectory(**{name: getattr(calm, name) for name in calm.__dataclass_fields__}
                       | {"accel_mps2_T": np.linspace(0.0, -6.0, 41)})  # fmt: skip
-    assert comfort_figures(hard)["max_decel_mps2"] == pytest.approx(6.0) and comfort_figures(hard)["comfortable"] == 0.0
+    assert comfort_metrics(hard)["max_decel_mps2"] == pytest.approx(6.0) and comfort_metrics(hard)["comfortable"] == 0.0
 
 
 def test_jitter_is_the_distance_of_two_plans_at_the_same_times():
-    assert jitter_figures(plan_at(0.5), plan_at(0.0))["jitter_m"] == pytest.approx(0.0, abs=1e-9)
-    moved = jitter_figures(plan_at(0.5, aside_m=4.0), plan_at(0.0))
-    assert moved["jitter_lateral_m"] == pytest.approx(np.mean([0.5, 1.0, 1.5, 2.0]))
-    assert jitter_figures(plan_at(3.0), plan_at(0.0)) == {} == jitter_figures(plan_at(3.0), None)
+    assert plan_deviation_metrics(plan_at(0.5), plan_at(0.0))["plan_deviation_m"] == pytest.approx(0.0, abs=1e-9)
+    moved = plan_deviation_metrics(plan_at(0.5, aside_m=4.0), plan_at(0.0))
+    assert moved["plan_deviation_lateral_m"] == pytest.approx(np.mean([0.5, 1.0, 1.5, 2.0]))
+    assert plan_deviation_metrics(plan_at(3.0), plan_at(0.0)) == {} == plan_deviation_metrics(plan_at(3.0), None)
 
 
 def test_latency_is_held_against_the_deadline_and_ages_are_kept():
-    assert state_figures(plan_at(), 100.0)["late"] == 0.0 and state_figures(plan_at(), 40.0)["late"] == 1.0
-    assert state_figures(plan_at(), 100.0)["age_lidar_s"] == 0.02
+    assert state_metrics(plan_at(), 100.0)["late"] == 0.0 and state_metrics(plan_at(), 40.0)["late"] == 1.0
+    assert state_metrics(plan_at(), 100.0)["age_lidar_s"] == 0.02
 
 
 def test_agents_are_matched_with_the_recorded_ones_by_place():
@@ -113,12 +113,12 @@ def test_agents_are_matched_with_the_recorded_ones_by_place():
     forecast = AgentForecast(existence_A=np.asarray([0.9, 0.9, 0.1]),
                              pose_A3=np.asarray([[20.5, 3.0, 0.0], [10.0, -8.0, 0.0], [5.0, 5.0, 0.0]]),
                              path_AT3=np.stack([path + np.asarray([0.5, 0.0, 0.0]), path * 0.0, path]))  # fmt: skip
-    found = agent_figures(
+    found = agent_metrics(
         plan_at(agents=forecast), tracks_of((20.0, 3.0, 0.0, 5.0), (15.0, 10.0, 0.0, 0.0), (80.0, 0.0, 0.0, 0.0))
     )
     assert found == {"agent_recall": 0.5, "agent_precision": 0.5, "agent_position_m": pytest.approx(0.5),
                      "agent_ade_m": pytest.approx(0.5), "agent_fde_m": pytest.approx(0.5)}  # fmt: skip
-    assert agent_figures(plan_at(agents=forecast), RecordedTracks()) == {}
+    assert agent_metrics(plan_at(agents=forecast), RecordedTracks()) == {}
 
 
 def road(half_width_m=4.0):
@@ -140,7 +140,7 @@ def test_pdm_parts_follow_the_recorded_traffic_and_road():
 def test_a_part_that_the_recorded_driver_fails_too_is_left_out_and_counted():
     scorer = PdmScorer(road(half_width_m=1.0), tracks_of((200.0, 50.0, 0.0, 0.0)), recorded())
     found = scorer(plan_at())
-    assert scorer.left_out == {"plan without pdm_drivable_area: the recorded driver does not fulfil it either": 1}
+    assert scorer.left_out == {"plan without pdm_drivable_area: the recorded driver does not fulfill it either": 1}
     assert "pdm_drivable_area" not in found and "pdm_score" not in found and found["pdm_no_collision"] == 1.0
 
 
@@ -149,22 +149,22 @@ def test_frames_and_plans_that_do_not_count_are_counted_with_their_reason():
     cycles.append(CycleRecord(stamp_ns=10**10, log_time_ns=0, reason="no odometry yet"))
     ego = [ego_at(0.1 * i) for i in range(101)]
     drive = DriveRecord(deadline_ms=100.0, cycles=cycles, ego=ego, num_frames=9, num_skipped_busy=2)
-    found = drive_figures(drive, RecordedTracks(), MapTruth(), 0)
+    found = drive_metrics_table(drive, RecordedTracks(), MapTruth(), 0)
     short, none = "plan evaluated in part: the recording ends or breaks within the next 4 s", "no plan: no odometry yet"
     nothing = "plan not evaluated: the recording ends or breaks within the next second"
     assert found.left_out == Counter({PASSED_BY: 3, BUSY: 2, short: 1, nothing: 1, none: 1})
-    assert found.totals["num_evaluated"] == 2.0 and found.totals["share_planned"] == 0.75
+    assert found.totals["num_evaluated"] == 2.0 and found.totals["planned_share"] == 0.75
 
 
 def test_every_metric_that_is_computed_is_in_the_table():
     found = (
-        displacement_figures(plan_at(), recorded())
-        | state_figures(plan_at(), 1.0)
-        | comfort_figures(plan_at().trajectory)
+        displacement_metrics(plan_at(), recorded())
+        | state_metrics(plan_at(), 1.0)
+        | comfort_metrics(plan_at().trajectory)
     )
-    found |= jitter_figures(plan_at(0.5), plan_at()) | PdmScorer(road(), tracks_of((99.0, 9.0, 0.0, 0.0)), recorded())(
-        plan_at()
-    )
+    found |= plan_deviation_metrics(plan_at(0.5), plan_at()) | PdmScorer(
+        road(), tracks_of((99.0, 9.0, 0.0, 0.0)), recorded()
+    )(plan_at())
     for name in found:
         assert metric(name, "here") is not None
     assert set(found) - {"age_lidar_s"} <= set(METRICS)

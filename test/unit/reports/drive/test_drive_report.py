@@ -15,9 +15,9 @@ from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
     Candidates,
-    Command,
+    DrivingCommand,
     EgoState,
-    FallbackRung,
+    FallbackLevel,
     NotReady,
     PlanResult,
     PredictedAgents,
@@ -60,7 +60,7 @@ def position(time_s):
 
 
 def traffic(time_s):
-    """A car ten metres ahead and one too far away to be shown."""
+    """A car ten meters ahead and one too far away to be shown."""
     x, y = position(time_s)
     each = np.ones(2)
     return AgentStates(
@@ -70,7 +70,7 @@ def traffic(time_s):
     )  # fmt: skip
 
 
-def plan(time_s, rung=FallbackRung.NONE, reason=""):
+def plan(time_s, fallback_level=FallbackLevel.NONE, reason=""):
     """Three candidates straight ahead at different speeds; the second is rejected, the third chosen unless it is a fallback."""
     x, y = position(time_s)
     knots_s, times = 0.5 * np.arange(1, 9), 0.1 * np.arange(41)
@@ -95,7 +95,7 @@ def plan(time_s, rung=FallbackRung.NONE, reason=""):
             pose_A3=np.asarray([[x + 10.0, y, 0.0]]), speed_A=SPEED_MPS * one, speed_known_A=one > 0, length_m_A=4.5 * one,
             width_m_A=1.8 * one, path_MAT3=agent_path, time_s_T=knots_s,
         ),
-        chosen=2 if rung is FallbackRung.NONE else -1, rung=rung, reason=reason,
+        chosen=2 if fallback_level is FallbackLevel.NONE else -1, fallback_level=fallback_level, reason=reason,
         provenance=Provenance(
             snapshot_stamp_ns=stamp(time_s), ages_ns={"lidar": 0}, missing=("acceleration",), seed=3, model_name="tiny",
             model_hash="0123456789abcdef", provider="cpu", precision="fp32", num_candidates=3,
@@ -130,7 +130,7 @@ def write_inputs(write):
         put(TOPICS.odometry, "nav_msgs/msg/Odometry", t, encode_inputs.odometry(make, ego, "ego_vehicle"))
         limit_mps = 13.9 if t < 5.0 else 8.3
         put(TOPICS.speed_limit, "std_msgs/msg/Float32", t, encode_inputs.float32(make, limit_mps))
-        command = encode_inputs.driving_command(make, stamp(t), Command.STRAIGHT)
+        command = encode_inputs.driving_command(make, stamp(t), DrivingCommand.STRAIGHT)
         put(TOPICS.command, "transdiffuser_msgs/msg/DrivingCommand", t, command)
         signal = TrafficSignal(stamp_ns=stamp(t), state=SignalState.RED, distance_m=40.0 - SPEED_MPS * t)
         put(
@@ -160,7 +160,7 @@ def write_plans(write):
         if t < 1.0:
             outcome = NotReady(reason="no LiDAR yet")
         else:
-            outcome = plan(t, FallbackRung.LAST_PLAN, "all rejected") if 4.0 <= t <= 4.4 else plan(t)
+            outcome = plan(t, FallbackLevel.LAST_PLAN, "all rejected") if 4.0 <= t <= 4.4 else plan(t)
         what = (stamp(t), outcome, 130.0 if t == 6.0 else 60.0)
         for name, kind, message in encode_outputs.outputs(make, *what, config=CONFIG, vehicle=RIG.vehicle):
             write(f"{encode_outputs.OUTPUT_NAMESPACE}/{name}", kind, stamp(t), message)
@@ -222,7 +222,7 @@ def test_clouds_are_given_in_base_link(drive):
 
 def test_only_changes_of_slow_inputs_are_kept(drive):
     assert [round(limit, 1) for _, limit in drive.limits_mps] == [13.9, 8.3]
-    assert [command for _, command in drive.commands] == [Command.STRAIGHT]
+    assert [command for _, command in drive.commands] == [DrivingCommand.STRAIGHT]
     assert [states[4] for _, states in drive.light_states] == [SignalState.RED, SignalState.GREEN]
 
 
@@ -293,7 +293,7 @@ def test_embedded_candidates_and_agents_decode_to_where_they_were(drive):
     (agent,) = found["agents"]
     paths = int16(agent["paths"]).reshape(-1, agent["steps"], 2) + start + START_XY
     np.testing.assert_allclose(paths[0], plan(2.0).agents.path_MAT3[2, 0, :, :2], atol=0.02)
-    fallback = next(p for p in data["plans"] if p["rung"])
+    fallback = next(p for p in data["plans"] if p["fallback_level"])
     assert (fallback["candidates"]["chosen"], fallback["reason"]) == (-1, "all rejected")
 
 

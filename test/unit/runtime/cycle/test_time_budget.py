@@ -73,7 +73,7 @@ def test_a_walk_that_is_cut_short_after_any_step_ends_with_the_clean_sample(stop
         predict, SCHEDULE, noise, num_steps=10, steps_that_fit=lambda: 9 if len(made) < stop_after else 0
     )
     assert sample.num_steps == stop_after == len(made)
-    assert np.abs(sample.clean_MNP - TARGET).max() < 2e-3
+    assert np.abs(sample.x0_MNP - TARGET).max() < 2e-3
 
 
 def test_a_walk_that_is_slowed_down_goes_on_with_longer_steps_to_the_end() -> None:
@@ -87,18 +87,18 @@ def test_a_walk_that_is_slowed_down_goes_on_with_longer_steps_to_the_end() -> No
         predict, SCHEDULE, draw_noise(0, 7, SHAPE, 10), num_steps=10, steps_that_fit=lambda: 5 - len(made)
     )
     assert made == [10, *(k for k, _ in pairs_between(10, 5)[1:])] and sample.num_steps == 5
-    assert np.abs(sample.clean_MNP - TARGET).max() < 2e-3
+    assert np.abs(sample.x0_MNP - TARGET).max() < 2e-3
 
 
 def test_time_to_spare_changes_nothing_bit_for_bit() -> None:
     noise = draw_noise(3, 11, SHAPE, 10)
     free = sample_plans(_knows_the_answer, SCHEDULE, noise, num_steps=10)
     watched = sample_plans(_knows_the_answer, SCHEDULE, noise, num_steps=10, steps_that_fit=lambda: 100)
-    assert np.array_equal(free.clean_MNP, watched.clean_MNP)
+    assert np.array_equal(free.x0_MNP, watched.x0_MNP)
 
 
 def test_estimates_of_every_step_are_kept_on_request_only() -> None:
     noise = draw_noise(0, 7, SHAPE, 10)
-    assert not sample_plans(_knows_the_answer, SCHEDULE, noise, num_steps=4).estimate_KMNP
-    kept = sample_plans(_knows_the_answer, SCHEDULE, noise, num_steps=4, keep_estimates=True).estimate_KMNP
+    assert not sample_plans(_knows_the_answer, SCHEDULE, noise, num_steps=4).intermediate_KMNP
+    kept = sample_plans(_knows_the_answer, SCHEDULE, noise, num_steps=4, return_intermediates=True).intermediate_KMNP
     assert len(kept) == 4 and all(estimate.shape == SHAPE for estimate in kept)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from vehicles import KART, LORRY
+from vehicles import KART, Truck
 
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
@@ -20,7 +20,7 @@ from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.inference.vehicle_fit import beyond_scorer
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.runtime.supervision.model_manager import ModelKeeper
+from transdiffuser_planner.runtime.supervision.model_manager import ModelManager
 
 RIG = Rig.load(PARAMS / "rigs/carla.yaml")
 
@@ -39,9 +39,9 @@ def test_a_manifest_without_vehicle_assumes_the_default_car() -> None:
 
 
 def test_a_manifest_states_its_vehicle_and_an_impossible_one_is_refused(tmp_path: Path) -> None:
-    assert load_manifest(model_for(tmp_path / "lorry", LORRY.to_dict())).vehicle == LORRY
+    assert load_manifest(model_for(tmp_path / "truck", Truck.to_dict())).vehicle == Truck
     with pytest.raises(ModelError, match=r"manifest\.json: vehicle: width_m must lie in"):
-        load_manifest(model_for(tmp_path / "wrong", LORRY.to_dict() | {"width_m": 0.0}))
+        load_manifest(model_for(tmp_path / "wrong", Truck.to_dict() | {"width_m": 0.0}))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_manifest_states_its_vehicle_and_an_impossible_one_is_refused(tmp_path
         (replace(EGO_VEHICLE, height_m=2.0, max_speed_mps=30.0), False),
         (replace(EGO_VEHICLE, width_m=2.2), True),
         (replace(EGO_VEHICLE, rear_overhang_m=0.5), True),
-        (LORRY, True),
+        (Truck, True),
         (KART, True),
     ],
 )
@@ -63,17 +63,17 @@ def test_only_another_footprint_is_beyond_the_scorer(vehicle: VehicleModel, is_b
 def test_doctor_prints_the_vehicle_and_warns_of_one_beyond_the_scorer(tmp_path: Path) -> None:
     (fine,) = check_vehicle("tiny", RIG)
     assert fine.level is Level.OK and "4.9 x 1.9 x 1.6 m, wheelbase 2.9 m" in fine.text
-    (beyond,) = check_vehicle("tiny", replace(RIG, vehicle=LORRY))
+    (beyond,) = check_vehicle("tiny", replace(RIG, vehicle=Truck))
     assert beyond.level is Level.WARN and beyond.remedy and "\n" not in beyond.text
     assert "10 x 2.5 x 3.6 m" in beyond.text and "the scorer assumes a vehicle of 4.9 x 1.9 m" in beyond.text
-    (fits,) = check_vehicle(str(model_for(tmp_path / "lorry", LORRY.to_dict())), replace(RIG, vehicle=LORRY))
+    (fits,) = check_vehicle(str(model_for(tmp_path / "truck", Truck.to_dict())), replace(RIG, vehicle=Truck))
     assert fits.level is Level.OK
 
 
 def test_the_keeper_of_the_model_knows_that_the_vehicle_is_beyond_it() -> None:
-    def load(rig: Rig) -> ModelKeeper:
+    def load(rig: Rig) -> ModelManager:
         backend = OnnxBackend(load_manifest(model_folder("tiny")), "cpu", 1)
-        return ModelKeeper(lambda config, memory: Planner(backend, rig, config, memory), PlannerConfig(), print)
+        return ModelManager(lambda config, memory: Planner(backend, rig, config, memory), PlannerConfig(), print)
 
     assert load(RIG).vehicle_notice == ""
-    assert "the rig's has 10 x 2.5 m" in load(replace(RIG, vehicle=LORRY)).vehicle_notice
+    assert "the rig's has 10 x 2.5 m" in load(replace(RIG, vehicle=Truck)).vehicle_notice

@@ -8,7 +8,7 @@ import pytest
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import ActionTokens, EgoState, InstructedPath
+from transdiffuser_planner.core.types import ActionTokenPath, ActionTokens, EgoState
 from transdiffuser_planner.messages.topic_map import PARAMS
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.observation.action_token_features import token_tensors
@@ -65,7 +65,7 @@ def test_a_model_without_tokens_says_so() -> None:
 
 def _said(elapsed_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Inputs of the model when the path was spoken so long ago and the vehicle followed its first part at 5 m/s."""
-    path = InstructedPath(stamp_ns=NOW, pose_S3=BOOK.decode(np.asarray([1, 1, 1, 1])), interval_s=0.5)
+    path = ActionTokenPath(stamp_ns=NOW, pose_S3=BOOK.decode(np.asarray([1, 1, 1, 1])), interval_s=0.5)
     history = [_ego(NOW + int(step * 0.1 * SECOND)) for step in range(round(elapsed_s * 10) + 1)]
     return token_tensors(path, history[-1], history, TINY)
 
@@ -79,7 +79,7 @@ def test_what_has_been_driven_is_not_said_again(elapsed_s: float, left: int) -> 
 
 
 def test_a_vehicle_that_left_the_path_is_told_the_way_back() -> None:
-    path = InstructedPath(stamp_ns=NOW, pose_S3=BOOK.decode(np.asarray([1, 1, 1, 1])), interval_s=0.5)
+    path = ActionTokenPath(stamp_ns=NOW, pose_S3=BOOK.decode(np.asarray([1, 1, 1, 1])), interval_s=0.5)
     history = [_ego(NOW), dataclasses.replace(_ego(NOW + SECOND // 2), y_m=3.5)]
     segments, valid = token_tensors(path, history[-1], history, TINY)
     assert valid.sum() == 3
@@ -87,6 +87,6 @@ def test_a_vehicle_that_left_the_path_is_told_the_way_back() -> None:
 
 
 def test_a_path_from_before_the_history_counts_as_absent() -> None:
-    path = InstructedPath(stamp_ns=NOW - SECOND, pose_S3=BOOK.decode(np.asarray([1, 1])), interval_s=0.5)
+    path = ActionTokenPath(stamp_ns=NOW - SECOND, pose_S3=BOOK.decode(np.asarray([1, 1])), interval_s=0.5)
     segments, valid = token_tensors(path, _ego(NOW), [_ego(NOW)], TINY)
     assert not segments.any() and not valid.any()

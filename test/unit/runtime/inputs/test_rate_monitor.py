@@ -2,17 +2,17 @@
 
 import pytest
 
-from transdiffuser_planner.runtime.inputs.rate_monitor import InputRates
+from transdiffuser_planner.runtime.inputs.rate_monitor import RateMonitor
 
 TICK_NS = 100_000_000
 
 
 def after(intervals_ns: list[int]) -> list[str]:
     """What is said of each message after 20 regular ones."""
-    rates, stamp_ns, said = InputRates(), 0, []
+    rates, stamp_ns, said = RateMonitor(), 0, []
     for interval_ns in [TICK_NS] * 20 + intervals_ns:
         stamp_ns += interval_ns
-        said.append(rates.took("lidar", stamp_ns))
+        said.append(rates.update("lidar", stamp_ns))
     assert not any(said[:20])
     return said[20:]
 
@@ -38,7 +38,7 @@ def test_a_clock_that_jumps_starts_over() -> None:
 
 
 def test_rates_are_those_of_the_last_messages() -> None:
-    rates = InputRates()
+    rates = RateMonitor()
     for number in range(20):
-        rates.took("lidar", number * TICK_NS)
+        rates.update("lidar", number * TICK_NS)
     assert rates.hz() == {"lidar": pytest.approx(10.0)}

@@ -12,8 +12,8 @@ from straight_drive import RIG, snapshot, wall
 
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.core.types import FallbackRung, PlanResult
-from transdiffuser_planner.runtime.supervision.model_manager import ModelKeeper
+from transdiffuser_planner.core.types import FallbackLevel, PlanResult
+from transdiffuser_planner.runtime.supervision.model_manager import ModelManager
 from transdiffuser_planner.runtime.supervision.supervisor import PlanningRequest, Supervisor
 
 pytestmark = pytest.mark.slow
@@ -39,8 +39,8 @@ class Run:
     index: int = 0
 
     def __post_init__(self) -> None:
-        self.keeper = ModelKeeper(self.faults.loader("tiny", RIG), CONFIG, self._report)
-        self.supervisor = Supervisor(self.keeper, RIG, self._publish, self._report)
+        self.model_manager = ModelManager(self.faults.loader("tiny", RIG), CONFIG, self._report)
+        self.supervisor = Supervisor(self.model_manager, RIG, self._publish, self._report)
 
     def _publish(self, result: PlanResult, arrived_s: float) -> None:
         latency_s = time.perf_counter() - arrived_s
@@ -65,11 +65,11 @@ class Run:
         """Submit frames until one is answered as wanted: under load, the first ones may be answered by fallbacks."""
         end = time.monotonic() + PATIENCE_S
         while not is_wanted(result := self.answer_of_next_frame()):
-            assert time.monotonic() < end, f"not within {PATIENCE_S} s: {result.rung}, {result.reason}"
+            assert time.monotonic() < end, f"not within {PATIENCE_S} s: {result.fallback_level}, {result.reason}"
         return result
 
     def plan_of_model(self) -> PlanResult:
-        return self.answer_that(lambda result: result.rung == FallbackRung.NONE)
+        return self.answer_that(lambda result: result.fallback_level == FallbackLevel.NONE)
 
     def wait(self, condition: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE_S
@@ -84,25 +84,25 @@ def run() -> Iterator[Run]:
     yield run
     run.faults.end()
     run.supervisor.stop()
-    run.keeper.end()
+    run.model_manager.end()
     run.cpu_starvation.end()
 
 
 def test_a_healthy_model_answers_with_all_steps(run: Run) -> None:
     result = run.answer_that(lambda result: result.provenance.num_denoise_steps == 10)
-    assert result.rung == FallbackRung.NONE and result.provenance.num_candidates == 30
-    assert all("withheld" in text for text in run.reports)  # plans that were late under load
+    assert result.fallback_level == FallbackLevel.NONE and result.provenance.num_candidates == 30
+    assert all("masked_inputs" in text for text in run.reports)  # plans that were late under load
 
 
 def test_a_session_that_raises_is_answered_for_at_once_and_replaced_after_two_failures(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "raise"
     first = run.answer_of_next_frame()
-    assert first.rung == FallbackRung.LAST_PLAN and "the session is broken" in first.reason
+    assert first.fallback_level == FallbackLevel.LAST_PLAN and "the session is broken" in first.reason
     assert first.provenance.plan_age_s == pytest.approx(0.1)
     run.answer_of_next_frame()
     run.faults.end()
-    run.wait(lambda: run.keeper.num_renewed == 1)
+    run.wait(lambda: run.model_manager.num_renewed == 1)
     run.plan_of_model()
     assert run.faults.num_loads == 2
 
@@ -111,16 +111,16 @@ def test_nan_from_the_model_never_leaves(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "nan"
     result = run.answer_of_next_frame()
-    assert result.rung == FallbackRung.LAST_PLAN and "NaN" in result.reason
+    assert result.fallback_level == FallbackLevel.LAST_PLAN and "NaN" in result.reason
 
 
 def test_a_session_that_hangs_is_answered_for_by_the_watchdog_and_replaced(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "hang"
     result = run.answer_of_next_frame()
-    assert result.rung == FallbackRung.LAST_PLAN and result.reason == "no plan of the model in time"
+    assert result.fallback_level == FallbackLevel.LAST_PLAN and result.reason == "no plan of the model in time"
     run.faults.mode = ""
-    run.wait(lambda: run.keeper.num_renewed == 1)
+    run.wait(lambda: run.model_manager.num_renewed == 1)
     run.plan_of_model()
     assert run.supervisor.num_abandoned == 1 and any("did not answer" in text for text in run.reports)
 
@@ -168,7 +168,7 @@ def test_a_model_that_is_too_slow_samples_less_and_stays_in_time(run: Run) -> No
 def test_without_a_plan_to_continue_the_vehicle_stops(run: Run) -> None:
     run.faults.mode = "raise"
     result = run.answer_of_next_frame()
-    assert result.rung == FallbackRung.COMFORT_STOP
+    assert result.fallback_level == FallbackLevel.COMFORTABLE_STOP
     assert result.trajectory.speed_mps_T[-1] == 0.0
     assert result.trajectory.accel_mps2_T.min() >= -CONFIG.comfort_decel_mps2 - 1e-6
 
@@ -177,23 +177,23 @@ def test_the_last_plan_is_not_continued_into_a_wall(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "raise"
     result = run.answer_of_next_frame(points_N3=wall(9.5))
-    assert result.rung in (FallbackRung.COMFORT_STOP, FallbackRung.EMERGENCY_STOP)
-    travelled = result.trajectory.x_m_T[-1] - result.trajectory.x_m_T[0]
-    assert travelled < 9.5 - 3.5, "the front bumper would reach the wall"
+    assert result.fallback_level in (FallbackLevel.COMFORTABLE_STOP, FallbackLevel.EMERGENCY_STOP)
+    traveled = result.trajectory.x_m_T[-1] - result.trajectory.x_m_T[0]
+    assert traveled < 9.5 - 3.5, "the front bumper would reach the wall"
 
 
 def test_an_old_plan_is_not_continued(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "raise"
     run.index += 40
-    assert run.answer_of_next_frame().rung == FallbackRung.COMFORT_STOP
+    assert run.answer_of_next_frame().fallback_level == FallbackLevel.COMFORTABLE_STOP
 
 
 def test_a_stop_request_stops_along_the_plan_and_can_be_withdrawn(run: Run) -> None:
     run.plan_of_model()
     run.supervisor.is_stopping = True
     result = run.answer_that(lambda result: result.reason == "stop requested")
-    assert result.rung == FallbackRung.COMFORT_STOP
+    assert result.fallback_level == FallbackLevel.COMFORTABLE_STOP
     run.supervisor.is_stopping = False
     run.plan_of_model()
 
@@ -215,13 +215,13 @@ def test_a_reload_that_fails_keeps_the_model_at_work(run: Run) -> None:
         raise ModelError("no such model")
 
     with pytest.raises(ModelError, match="no such model"):
-        run.keeper.reload(broken).result(timeout=PATIENCE_S)  # type: ignore[arg-type]
+        run.model_manager.reload(broken).result(timeout=PATIENCE_S)  # type: ignore[arg-type]
     run.plan_of_model()
 
 
 def test_a_reload_swaps_the_model_between_two_frames(run: Run) -> None:
     run.plan_of_model()
-    before = run.keeper.planner
-    source = run.keeper.reload().result(timeout=PATIENCE_S)
-    assert run.keeper.planner is not before and source.model_name == "tiny"
+    before = run.model_manager.planner
+    source = run.model_manager.reload().result(timeout=PATIENCE_S)
+    assert run.model_manager.planner is not before and source.model_name == "tiny"
     run.plan_of_model()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from vehicles import KART, LORRY
+from vehicles import KART, Truck
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
@@ -31,38 +31,38 @@ def parked_ahead(step: EpisodeStep, rear_m: float) -> AgentStates:
 
 
 @pytest.fixture(scope="module")
-def lorry() -> Iterator[ClosedLoopEpisode]:
-    with ClosedLoopEpisode(draw_scenario(SEED, duration_s=20.0), LORRY) as episode:
+def truck() -> Iterator[ClosedLoopEpisode]:
+    with ClosedLoopEpisode(draw_scenario(SEED, duration_s=20.0), Truck) as episode:
         episode.first = episode.start()  # type: ignore[attr-defined]
         yield episode
 
 
-def test_a_lorry_in_an_episode_touches_what_a_car_would_not(lorry: ClosedLoopEpisode) -> None:
-    first: EpisodeStep = lorry.first  # type: ignore[attr-defined]
-    assert EGO_VEHICLE.front_offset_m < 6.0 < LORRY.front_offset_m
+def test_a_lorry_in_an_episode_touches_what_a_car_would_not(truck: ClosedLoopEpisode) -> None:
+    first: EpisodeStep = truck.first  # type: ignore[attr-defined]
+    assert EGO_VEHICLE.front_offset_m < 6.0 < Truck.front_offset_m
     world = replace(first.world, agents=parked_ahead(first, rear_m=6.0))
-    assert [contact.agent_id for contact in lorry._describe(world, "").new_collisions] == [7]
+    assert [contact.agent_id for contact in truck._describe(world, "").new_collisions] == [7]
     with ClosedLoopEpisode(draw_scenario(SEED, duration_s=20.0), EGO_VEHICLE) as car:
         first = car.start()
         world = replace(first.world, agents=parked_ahead(first, rear_m=6.0))
         assert not car._describe(world, "").new_collisions
 
 
-def test_a_lorry_in_an_episode_turns_by_its_own_wheelbase_and_brakes_by_its_own_limit(lorry: ClosedLoopEpisode) -> None:
-    before = lorry.first.vehicle  # type: ignore[attr-defined]
+def test_a_lorry_in_an_episode_turns_by_its_own_wheelbase_and_brakes_by_its_own_limit(truck: ClosedLoopEpisode) -> None:
+    before = truck.first.vehicle  # type: ignore[attr-defined]
     for _ in range(8):
-        step = lorry.step(-9.0, 0.0)
-    assert step.vehicle.acceleration_mps2 == pytest.approx(-LORRY.max_decel_mps2, rel=0.01)
-    assert step.vehicle.speed_mps > before.speed_mps - 8 * 0.1 * LORRY.max_decel_mps2
-    assert step.world.ego.curvature_per_m == pytest.approx(np.tan(step.vehicle.steering_rad) / LORRY.wheelbase_m)
+        step = truck.step(-9.0, 0.0)
+    assert step.vehicle.acceleration_mps2 == pytest.approx(-Truck.max_decel_mps2, rel=0.01)
+    assert step.vehicle.speed_mps > before.speed_mps - 8 * 0.1 * Truck.max_decel_mps2
+    assert step.world.ego.curvature_per_m == pytest.approx(np.tan(step.vehicle.steering_rad) / Truck.wheelbase_m)
 
 
 def test_the_expert_drives_the_lorry_along_the_road_without_touching_anyone() -> None:
-    drive = LoggedEpisode(draw_scenario(SEED, duration_s=12.0), LORRY)
+    drive = LoggedEpisode(draw_scenario(SEED, duration_s=12.0), Truck)
     assert drive.progress_m() > 10.0 and not drive.overlap_stamps_ns(drive.expert_track())
 
 
-@pytest.mark.parametrize("vehicle", [LORRY, KART])
+@pytest.mark.parametrize("vehicle", [Truck, KART])
 def test_no_command_makes_a_vehicle_faster_than_its_top_speed(vehicle) -> None:
     state = EgoVehicleState(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=vehicle.max_speed_mps - 1.0)
     for _ in range(200):
@@ -72,4 +72,4 @@ def test_no_command_makes_a_vehicle_faster_than_its_top_speed(vehicle) -> None:
 
 def test_traffic_knows_the_ego_by_its_own_box_and_not_as_one_of_the_others() -> None:
     assert "ego" not in VEHICLE_KINDS
-    assert (ego_kind(LORRY).length_m, ego_kind(LORRY).width_m, ego_kind(LORRY).accel_mps2) == (10.0, 2.5, 1.4)
+    assert (ego_kind(Truck).length_m, ego_kind(Truck).width_m, ego_kind(Truck).accel_mps2) == (10.0, 2.5, 1.4)

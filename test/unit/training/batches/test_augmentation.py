@@ -3,13 +3,13 @@
 import numpy as np
 
 from transdiffuser_planner.core.contract import CONDITION_INPUTS, NUM_AGENT_FEATURES, TINY, observation_specs
-from transdiffuser_planner.core.types import Command
+from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.training.batches.augmentation import (
     blur_agents,
-    change_colours,
+    change_colors,
+    drop_conditions,
+    drop_sensors,
     mirror,
-    withhold_conditions,
-    withhold_sensors,
 )
 from transdiffuser_planner.training.recipe import AugmentationConfig
 from transdiffuser_planner.training.stages.encoder import segment_columns
@@ -23,7 +23,7 @@ def make_batch() -> dict[str, np.ndarray]:
     specs = observation_specs(TINY)
     batch = {name: rng.random((SIZE, *specs[name].shape)).astype(np.float32) for name in CONDITION_INPUTS}
     batch |= {name: np.ones_like(value) for name, value in batch.items() if name.endswith("valid")}
-    batch["status"][:, :4] = np.eye(4, dtype=np.float32)[Command.LEFT]
+    batch["status"][:, :4] = np.eye(4, dtype=np.float32)[DrivingCommand.LEFT]
     batch["image"] = rng.integers(0, 255, (SIZE, *specs["image"].shape), dtype=np.uint8)
     batch["lidar"] = rng.integers(0, 5, (SIZE, *specs["lidar"].shape), dtype=np.uint8)
     batch["camera_valid"] = np.tile(np.asarray([[1.0, 1.0, 0.0]], dtype=np.float32), (SIZE, 1))
@@ -42,7 +42,7 @@ def test_mirroring_twice_gives_the_original() -> None:
 def test_mirroring_turns_left_into_right_in_every_input() -> None:
     batch = make_batch()
     out = mirror(batch, np.asarray([True] + [False] * (SIZE - 1)))
-    assert out["status"][0, Command.RIGHT] == 1.0 and out["status"][1, Command.LEFT] == 1.0
+    assert out["status"][0, DrivingCommand.RIGHT] == 1.0 and out["status"][1, DrivingCommand.LEFT] == 1.0
     np.testing.assert_array_equal(out["plan"][0, :, 1], -batch["plan"][0, :, 1])
     np.testing.assert_array_equal(out["route"][0, :, 1], -batch["route"][0, :, 1])
     np.testing.assert_array_equal(out["image"][0], batch["image"][0, :, :, ::-1])
@@ -53,7 +53,7 @@ def test_mirroring_turns_left_into_right_in_every_input() -> None:
 def test_withheld_sensors_are_black_and_masked_but_never_all_of_them() -> None:
     config = AugmentationConfig(drop_camera=0.5, drop_lidar=0.5)
     batch, columns = make_batch(), segment_columns(TINY)
-    out = withhold_sensors(batch, columns, np.random.default_rng(3), config)
+    out = drop_sensors(batch, columns, np.random.default_rng(3), config)
     for row in range(SIZE):
         for segment in range(3):
             if batch["camera_valid"][row, segment] and not out["camera_valid"][row, segment]:
@@ -68,7 +68,7 @@ def test_withheld_conditions_are_zero_where_masked() -> None:
     config = AugmentationConfig(
         drop_route=1.0, drop_signal=1.0, drop_speed_limit=1.0, drop_history=1.0, drop_acceleration=1.0
     )
-    out = withhold_conditions(make_batch(), np.random.default_rng(0), config)
+    out = drop_conditions(make_batch(), np.random.default_rng(0), config)
     for name in ("route", "signal", "speed_limit"):
         assert not out[name].any() and not out[f"{name}_valid"].any()
     assert not out["history"][:, :-1].any() and out["history_valid"][:, -1].all()
@@ -79,9 +79,9 @@ def test_augmentation_leaves_its_argument_unchanged() -> None:
     batch, kept = make_batch(), make_batch()
     rng, config = np.random.default_rng(0), AugmentationConfig()
     mirror(batch, np.ones(SIZE, dtype=bool))
-    change_colours(batch["image"], rng, 1.0)
-    withhold_sensors(batch, segment_columns(TINY), rng, AugmentationConfig(drop_camera=1.0, drop_lidar=0.5))
-    withhold_conditions(batch, rng, config)
+    change_colors(batch["image"], rng, 1.0)
+    drop_sensors(batch, segment_columns(TINY), rng, AugmentationConfig(drop_camera=1.0, drop_lidar=0.5))
+    drop_conditions(batch, rng, config)
     for name, value in kept.items():
         np.testing.assert_array_equal(batch[name], value, err_msg=name)
 

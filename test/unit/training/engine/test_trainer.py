@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from transdiffuser_planner.core.errors import ConfigError, TrainingError  # noqa: E402
 from transdiffuser_planner.messages.topic_map import PARAMS  # noqa: E402
 from transdiffuser_planner.training.batches.loader import ShuffledBatches  # noqa: E402
-from transdiffuser_planner.training.engine.devices import Machine  # noqa: E402
+from transdiffuser_planner.training.engine.devices import Devices  # noqa: E402
 from transdiffuser_planner.training.engine.stage_weights import finished_weights  # noqa: E402
 from transdiffuser_planner.training.engine.trainer import StageTrainer  # noqa: E402
 from transdiffuser_planner.training.recipe import StageConfig, TrainingConfig  # noqa: E402
@@ -42,7 +42,7 @@ def make_trainer(folder: Path, config: StageConfig = STAGE) -> StageTrainer:
     network = torch.nn.Sequential(
         torch.nn.BatchNorm1d(1), torch.nn.Linear(1, 4), torch.nn.Dropout(0.2), torch.nn.Linear(4, 1)
     )
-    return StageTrainer(folder, "line", network, config, make_batches(), Machine())
+    return StageTrainer(folder, "line", network, config, make_batches(), Devices())
 
 
 def test_interrupted_training_continues_as_if_it_had_not_stopped(tmp_path: Path) -> None:

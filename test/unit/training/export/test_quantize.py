@@ -57,7 +57,7 @@ def test_slower_graphs_stay_fp32_and_the_manifest_says_so(model: Path, monkeypat
     assert not list(model.glob("*.int8.onnx"))
 
 
-def test_plans_of_both_precisions_are_compared_in_metres(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plans_of_both_precisions_are_compared_in_meters(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantize, "MIN_GAIN", 0.0)
     scenes = quantize.random_scenes(TINY, 2)
     quantize.quantize_model(model, scenes, {})

@@ -23,7 +23,7 @@ UNSURE_M = 1e-6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoredVehicle:
-    """The car NAVSIM scores with, a Chrysler Pacifica, with its origin at the rear axle's centre."""
+    """The car NAVSIM scores with, a Chrysler Pacifica, with its origin at the rear axle's center."""
 
     width_m: float = 1.1485 * 2.0
     front_m: float = 4.049
@@ -37,7 +37,7 @@ class ScoredVehicle:
 
     @property
     def center_offset_m(self) -> float:
-        """Distance from the rear axle forward to the centre of the box."""
+        """Distance from the rear axle forward to the center of the box."""
         return self.length_m / 2.0 - self.rear_m
 
 
@@ -45,7 +45,7 @@ PACIFICA: Final = ScoredVehicle()
 
 
 def box_corners(center_X2: FloatArray, heading_X: FloatArray, half_X2: FloatArray) -> FloatArray:
-    """Corners (..., 4, 2) of boxes given by centre (..., 2), heading (...) and half length and width (..., 2)."""
+    """Corners (..., 4, 2) of boxes given by center (..., 2), heading (...) and half length and width (..., 2)."""
     cos, sin = np.cos(heading_X), np.sin(heading_X)
     across_cos, across_sin = np.cos(heading_X + np.pi / 2.0), np.sin(heading_X + np.pi / 2.0)
     corners = np.empty((*center_X2.shape[:-1], 4, 2))
@@ -61,10 +61,10 @@ class Boxes:
     """Boxes over any leading axes X.
 
     Attributes:
-        center_X2: Centres, metres.
+        center_X2: Centers, meters.
         heading_X: Directions of the length.
         axis_X2: The same as unit vectors.
-        half_X2: Half length and half width, metres: (2,) if all are of one size, else broadcasts.
+        half_X2: Half length and half width, meters: (2,) if all are of one size, else broadcasts.
     """
 
     center_X2: FloatArray
@@ -88,7 +88,7 @@ class Boxes:
 
 
 def make_boxes(center_X2: FloatArray, heading_X: FloatArray, half_X2: FloatArray) -> Boxes:
-    """Boxes from centre (..., 2), heading (...) and half length and width (..., 2)."""
+    """Boxes from center (..., 2), heading (...) and half length and width (..., 2)."""
     axis_X2 = np.stack([np.cos(heading_X), np.sin(heading_X)], axis=-1)
     return Boxes(center_X2=center_X2, heading_X=heading_X, axis_X2=axis_X2, half_X2=half_X2)
 
@@ -108,7 +108,7 @@ def gap_m(
     other_axis_K2: FloatArray,
     other_half_K2: FloatArray,
 ) -> FloatArray:
-    """Largest gap (K,) along the four box axes; boxes overlap where it is negative. `between` joins the centres."""
+    """Largest gap (K,) along the four box axes; boxes overlap where it is negative. `between` joins the centers."""
     cos = np.abs((axis_K2 * other_axis_K2).sum(axis=-1))
     sin = np.abs(axis_K2[:, 0] * other_axis_K2[:, 1] - axis_K2[:, 1] * other_axis_K2[:, 0])
     length, width = half_K2[..., 0], half_K2[..., 1]
@@ -133,7 +133,7 @@ def settle(gap_K: FloatArray, corners: Callable[[int], tuple[FloatArray, FloatAr
     """Which of K pairs touch: by the sign of the gap where it is clear, by exact arithmetic where it is not.
 
     Args:
-        gap_K: Gap of each pair, metres.
+        gap_K: Gap of each pair, meters.
         corners: Gives the corners (4, 2) of both boxes of a pair.
     """
     touch_K: BoolArray = gap_K < 0.0

@@ -1,4 +1,4 @@
-"""PDM-Closed's proposals: an intelligent driver on the centre line and 1 m beside it, at five speeds. B = 5 speeds."""
+"""PDM-Closed's proposals: an intelligent driver on the center line and 1 m beside it, at five speeds. B = 5 speeds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CORRIDOR_STEPS = 50
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Path:
-    """A line to follow: points x, y, unwrapped heading (K, 3) and metres from its start (K,)."""
+    """A line to follow: points x, y, unwrapped heading (K, 3) and meters from its start (K,)."""
 
     point_K3: FloatArray
     along_K: FloatArray
@@ -47,7 +47,7 @@ class Path:
 
 
 def make_path(center_line_K3: FloatArray, offset_m: float) -> Path:
-    """The centre line moved to its left."""
+    """The center line moved to its left."""
     aside = center_line_K3[:, 2] + np.pi / 2.0
     point_K2 = center_line_K3[:, :2] + offset_m * np.stack([np.cos(aside), np.sin(aside)], axis=-1)
     step_K2 = np.diff(point_K2, axis=0)

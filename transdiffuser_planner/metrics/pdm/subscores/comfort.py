@@ -1,7 +1,7 @@
 """C and HC: limits of acceleration, jerk, yaw rate and yaw acceleration, each smoothed by Savitzky-Golay filters.
 
 PDMS fits one parabola to the accelerations of the whole plan and looks at the rear axle; EPDMS has short windows, looks at
-the box's centre and includes the last 1.5 s. Yaw has the short window in both. M plans, S steps, H steps of the past.
+the box's center and includes the last 1.5 s. Yaw has the short window in both. M plans, S steps, H steps of the past.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def ride_of_rear_axle(motion: Motion) -> RideMS:
 
 
 def ride_of_center(motion: Motion) -> RideMS:
-    """Accelerations at the box's centre as the devkit has them; their size stays that of the rear axle.
+    """Accelerations at the box's center as the devkit has them; their size stays that of the rear axle.
 
     Both the centripetal and the angular term go forward there, though one points backward and the other sideways.
     """

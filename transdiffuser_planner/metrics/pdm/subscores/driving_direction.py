@@ -1,4 +1,4 @@
-"""DDC, driving direction compliance: 1, 0.5 or 0 by the metres driven off the route's lanes within one second."""
+"""DDC, driving direction compliance: 1, 0.5 or 0 by the meters driven off the route's lanes within one second."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def score_direction(center_MS2: FloatArray, against_MS: NDArray[np.bool_]) -> tu
     """Score M simulated plans.
 
     Args:
-        center_MS2: Centres of the ego's boxes.
+        center_MS2: Centers of the ego's boxes.
         against_MS: Steps that count: off the route's lanes, for EPDMS also outside of intersections.
     """
     num_plans = len(center_MS2)

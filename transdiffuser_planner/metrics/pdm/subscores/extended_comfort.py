@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float64]
 METRIC = "extended_comfort"
 LIMITS: dict[str, float] = {"acceleration": 0.7, "jerk": 0.5, "yaw rate": 0.1, "yaw acceleration": 0.1}
 LONGEST_S = 0.55
-"""Frames further apart are no neighbours."""
+"""Frames further apart are no neighbors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""LK, lane keeping: 0 after 2 s without a break more than 0.5 m off the centre line. Steps in an intersection are left out."""
+"""LK, lane keeping: 0 after 2 s without a break more than 0.5 m off the center line. Steps in an intersection are left out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def far_from_line(line_K2: FloatArray, point_Q2: FloatArray, limit_m: float) -> 
 def score_lane_keeping(
     line_K2: FloatArray, center_MS2: FloatArray, in_intersection_MS: BoolArray
 ) -> tuple[FloatArray, Reasons]:
-    """Score M simulated plans by the centres of the ego's boxes."""
+    """Score M simulated plans by the centers of the ego's boxes."""
     num_plans, num_steps = in_intersection_MS.shape
     far_MS = far_from_line(line_K2, center_MS2.reshape(-1, 2), MAX_OFFSET_M).reshape(num_plans, num_steps)
     score_M, found = np.ones(num_plans), []
@@ -42,7 +42,7 @@ def score_lane_keeping(
             run = run + 1 if far_MS[plan, step] else 0
             if run >= MAX_STEPS:
                 score_M[plan] = 0.0
-                detail = f"more than {MAX_OFFSET_M} m beside the centre line for 2 s"
+                detail = f"more than {MAX_OFFSET_M} m beside the center line for 2 s"
                 found.append((int(plan), Reason(metric=METRIC, step=int(step), detail=detail)))
                 break
     return score_M, gather(num_plans, found)

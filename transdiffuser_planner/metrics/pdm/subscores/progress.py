@@ -1,4 +1,4 @@
-"""EP, ego progress: metres along the centre line, compared with the better of the plan and PDM-Closed's."""
+"""EP, ego progress: meters along the center line, compared with the better of the plan and PDM-Closed's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def distances_to_segments(
 
 
 def position_along(line_K2: FloatArray, point_Q2: FloatArray) -> FloatArray:
-    """Metres along the line (Q,) of its points nearest to the given ones; the first of equals."""
+    """Meters along the line (Q,) of its points nearest to the given ones; the first of equals."""
     step_K2 = np.diff(line_K2, axis=0)
     distance_QK, share_QK = distances_to_segments(line_K2[:-1], step_K2, point_Q2)
     length_K = np.sqrt(step_K2[:, 0] ** 2 + step_K2[:, 1] ** 2)
@@ -46,7 +46,7 @@ def position_along(line_K2: FloatArray, point_Q2: FloatArray) -> FloatArray:
 
 
 def raw_progress_m(line_K2: FloatArray, center_MS2: FloatArray) -> FloatArray:
-    """Metres (M,) along the line between the first and the last centre of each plan's box, never negative."""
+    """Meters (M,) along the line between the first and the last center of each plan's box, never negative."""
     ends = np.concatenate([center_MS2[:1, 0], center_MS2[:, -1]])
     along = position_along(line_K2, ends)
     return np.asarray(np.clip(along[1:] - along[0], 0.0, None))
@@ -56,9 +56,9 @@ def share_of_best_v1(raw_M: FloatArray, product_M: FloatArray, best_M: FloatArra
     """EP of PDMS: nothing for a plan whose product of hard rules is 0.
 
     Args:
-        raw_M: Metres of each plan.
+        raw_M: Meters of each plan.
         product_M: Product of its hard rules.
-        best_M: The largest of metres times product it is compared with, its own included.
+        best_M: The largest of meters times product it is compared with, its own included.
     """
     worth_M = best_M > WORTHWHILE_M
     otherwise_M = np.where(product_M == 0.0, 0.0, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transdiffuser_planner.core.types import PlanResult, Trajectory
 
 
-class PlanMemory:
+class PlanHistory:
     """The last result and the last trajectory that passed every check.
 
     Both are replaced as a whole, so readers in other threads see one or the next, never a mixture.
