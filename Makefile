@@ -38,6 +38,8 @@ INTERFACES := $(foreach name,$(INTERFACE_PACKAGES),$(wildcard ros2_ws/src/$(name
 TO_BUILD := transdiffuser_msgs $(foreach name,$(filter-out transdiffuser_msgs,$(INTERFACE_PACKAGES)),\
   $(if $(wildcard $(addsuffix /share/$(name)/package.xml,$(UNDERLAY))),,$(name)))
 
+PYTHON_FILES := transdiffuser_planner test launch docs/generate_reference.py docs/hooks.py ros2_ws/repair_wheels.py setup.py
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,8 +58,10 @@ test-fast: $(STAMPS)/dev ## unit tests and cheap others, without ROS and browser
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not (slow or ros or browser)" $(FAST_TESTS) $(TEST_ARGS)
 
 .PHONY: check
-check: $(STAMPS)/dev ## ruff, mypy, import-linter
-	@$(BIN)/ruff check transdiffuser_planner test launch docs ros2_ws/repair_wheels.py setup.py
+check: $(STAMPS)/dev ## formatter, ruff, word list, mypy, import-linter
+	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES) || { echo "make: not formatted; run .venv/bin/ruff format on the files above" >&2; exit 1; }
+	@$(BIN)/ruff check $(PYTHON_FILES)
+	@$(BIN)/codespell $(PYTHON_FILES) docs README.md ARCHITECTURE.md CONTRIBUTING.md models/tiny/README.md ros2_ws/src/transdiffuser_msgs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
