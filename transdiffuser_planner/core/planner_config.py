@@ -150,7 +150,7 @@ class NodeConfig:
     """Parameters of the node that do not change how plans are made; they take effect when the node is configured."""
 
     model: str = _choice(DEFAULT_MODEL, (), "Model folder, or the name of a shipped model.")
-    rig: str = _choice("rigs/carla.yaml", (), "Rig file of vehicle and sensors; the default is the package's.")
+    rig: str = _choice("carla.yaml", (), "Rig file of vehicle and sensors; the default is the package's.")
     shadow: bool = _switch(False, "Start in shadow mode: plans are published below ~/shadow, not for control.")
 
 
