@@ -19,7 +19,7 @@ from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import TopicMap
-from transdiffuser_planner.params import RIGS, TOPICS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleScheduler

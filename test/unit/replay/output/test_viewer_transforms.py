@@ -15,7 +15,7 @@ from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.messages.definitions import typestore
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
-from transdiffuser_planner.params import RIGS, TOPICS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.replay.output.viewer_transforms import quaternion
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
