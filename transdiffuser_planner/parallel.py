@@ -1,8 +1,7 @@
-"""One function over many jobs: in this process, in several, or over the machines of a Ray cluster.
+"""Maps one function over many jobs: in this process, in several, or on the machines of a Ray cluster.
 
-What a job gives must depend on nothing but the job; then results do not depend on where it is done. Jobs that write files
-write them into a folder of their own and hand them back as ``files_in`` that folder, so that they arrive on the machine
-where the command runs.
+The result of a job must depend on the job only, so that it is the same on every machine. Jobs that write files write them
+into a folder of their own and return ``files_in`` that folder, so that the files arrive on the machine of the command.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ Files = dict[str, bytes]
 
 LOCAL_RAY = "local"
 PARTIAL = ".partial"
-"""Ends the name of a folder that is not complete yet."""
-RAY_HELP = "share out over Ray, here or a cluster's (pip install ray)"
+"""Suffix of the name of an incomplete folder."""
+RAY_HELP = "distribute over Ray, on this machine or a cluster (pip install ray)"
 
 
 def fan_out(
     do: Callable[[Job], Outcome], jobs: Sequence[Job], *, workers: int, ray_address: str | None = None
 ) -> Iterator[Outcome]:
-    """Outcomes of all jobs, in the order in which they are finished.
+    """Yield the outcomes of all jobs, in the order of completion.
 
     Args:
         do: A function of a module, so that other processes can import it.
-        jobs: What to do; may be pickled.
-        workers: Processes; with 1 all is done in this one. Ray uses a process for each of its cores.
-        ray_address: Of a Ray cluster, or "local"; None: no Ray.
+        jobs: Arguments of ``do``, picklable.
+        workers: Number of processes; 1 runs all jobs in this process. Ray uses one process per core.
+        ray_address: Address of a Ray cluster, or "local"; None: no Ray.
 
     Raises:
         ConfigError: Ray cannot be used.
-        PlannerError: A worker was ended from outside.
+        PlannerError: A worker was killed.
     """
     if not jobs:
         return iter(())
@@ -51,7 +50,7 @@ def fan_out(
 
 
 def _in_processes(do: Callable[[Job], Outcome], jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
-    # Fresh interpreters: threads that a library has started here would not survive a fork.
+    # Fresh interpreters: threads of libraries in this process would not survive a fork.
     context = multiprocessing.get_context("spawn")
     count = min(workers, len(jobs))
     pool = ProcessPoolExecutor(max_workers=count, mp_context=context, initializer=_leave_interrupts_to_parent)
@@ -62,7 +61,7 @@ def _in_processes(do: Callable[[Job], Outcome], jobs: Sequence[Job], workers: in
         is_done = True
     except BrokenProcessPool:
         raise PlannerError(
-            "a worker was ended from outside; is there enough memory? Run again to go on, with --workers 1 if need be"
+            "a worker was killed; is there enough memory? Run again to resume, with --workers 1 if memory is short"
         ) from None
     finally:
         pool.shutdown(wait=is_done, cancel_futures=True)
@@ -79,7 +78,7 @@ def _on_ray(do: Callable[[Job], Outcome], jobs: Sequence[Job], address: str) -> 
     try:
         import ray
     except ImportError:
-        raise ConfigError("--ray: Ray is not installed; install the ray extra, or leave --ray out") from None
+        raise ConfigError("--ray: Ray is not installed; install the ray extra, or omit --ray") from None
     try:
         ray.init(address=None if address == LOCAL_RAY else address, log_to_driver=False, include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -91,18 +90,18 @@ def _on_ray(do: Callable[[Job], Outcome], jobs: Sequence[Job], address: str) -> 
             ready, waiting = ray.wait(waiting, num_returns=1)
             yield ray.get(ready[0])
     except ray.exceptions.RayError as error:
-        raise PlannerError(f"--ray: {str(error).splitlines()[0]}; run again to go on") from None
+        raise PlannerError(f"--ray: {str(error).splitlines()[0]}; run again to resume") from None
     finally:
         ray.shutdown()
 
 
 def files_in(folder: Path) -> Files:
-    """Contents of all files in and below a folder, by relative path."""
+    """Read all files in and below a folder, by relative path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def put_files(files: Files, folder: Path) -> None:
-    """Write what ``files_in`` gave as that folder; it appears complete or not at all."""
+    """Write the result of ``files_in`` as a folder; it appears complete or not at all."""
     partial = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     for name, content in files.items():
@@ -113,5 +112,5 @@ def put_files(files: Files, folder: Path) -> None:
 
 
 def add_ray_argument(parser: Any) -> None:
-    """The option ``--ray [ADDRESS]``."""
+    """Add the option ``--ray [ADDRESS]``."""
     parser.add_argument("--ray", nargs="?", const=LOCAL_RAY, metavar="ADDRESS", help=RAY_HELP)

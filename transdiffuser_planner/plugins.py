@@ -1,4 +1,4 @@
-"""Entry points: what other packages add to this one by name."""
+"""Entry points: extensions of this package that other packages register by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def load_plugin(group: str, name: str) -> Any:
 
     Args:
         group: Entry-point group.
-        name: Of ``plugin_names``.
+        name: One of ``plugin_names``.
 
     Raises:
         ConfigError: No package registers the name, several do, or the object cannot be imported.

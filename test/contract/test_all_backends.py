@@ -13,7 +13,7 @@ from transdiffuser_planner.core.contract import agent_specs, auxiliary_specs, ob
 from transdiffuser_planner.core.errors import ConfigError, ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 from transdiffuser_planner.runtime.inference.backend_registry import BUILT_IN, GROUP, make_backend
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
@@ -109,7 +109,7 @@ def test_scores_lie_between_0_and_1_or_are_refused(backend: InferenceBackend, sc
 
 
 def test_the_planner_plans_with_it(backend: InferenceBackend) -> None:
-    planner = Planner(backend, Rig.load(PARAMS / "rigs/carla.yaml"), PlannerConfig(num_candidates=4, num_threads=1))
+    planner = Planner(backend, Rig.load(RIGS / "carla.yaml"), PlannerConfig(num_candidates=4, num_threads=1))
     result = planner.plan(snapshot(0))
     assert np.isfinite(result.trajectory.x_m_T).all() and result.provenance.provider == backend.provider
 

@@ -18,12 +18,13 @@ from transdiffuser_planner.core.types import (
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.messages.input_router import InputRouter
-from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleScheduler
 
-RIG = Rig.load(PARAMS / "rigs/carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 CAMERA = RIG.cameras[0].name
 BEGIN_NS = 1_700_000_000 * 10**9
 TICK_NS = 250_000_000

@@ -50,9 +50,9 @@ def bench(make_bench: Callable[..., Any]) -> Any:
 @pytest.fixture
 def rig_with_absent_camera(tmp_path: Path) -> Path:
     """A rig that names a camera which the vehicle does not have."""
-    from transdiffuser_planner.messages.topic_map import PARAMS
+    from transdiffuser_planner.params import RIGS
 
-    text = (PARAMS / "rigs/carla.yaml").read_text(encoding="utf-8")
+    text = (RIGS / "carla.yaml").read_text(encoding="utf-8")
     path = tmp_path / "rig.yaml"
     path.write_text(text.replace("rgb_left", "rgb_nowhere"), encoding="utf-8")
     return path

@@ -91,7 +91,7 @@ def test_the_models_scorer_selects_the_plan_when_the_parameter_says_so(bench):
     received = bench.vehicle.received["candidates"]
     bench.wait(lambda: received and decode_outputs.candidates(received[-1]).stamp_ns >= stamp)
     terms = decode_outputs.candidates(received[-1]).cost_terms
-    assert {"score", "no_at_fault_collision", "drivable_area", "ego_progress", "typical"} <= set(terms)
+    assert {"score", "no_at_fault_collision", "drivable_area", "ego_progress", "outlier"} <= set(terms)
     assert bench.vehicle.status_at(stamp).fallback_level == 0
 
 

@@ -12,7 +12,7 @@ pytest.importorskip("libsumo", reason="the simulator is not installed")
 pytest.importorskip("rosbags", reason="bags cannot be read without rosbags")
 
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.simulation.expert_recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
@@ -35,7 +35,7 @@ def replay_over_ros(bag: Path, preset: str) -> tuple[int, int, int]:
 def test_the_node_gives_the_plans_of_the_replay(tmp_path: Path) -> None:
     plan = RecordingPlan(
         scenario=draw_scenario(8101, duration_s=12.0),
-        rig=Rig.load(PARAMS / "rigs/carla.yaml"),
+        rig=Rig.load(RIGS / "carla.yaml"),
         out=tmp_path,
         sensor_every=2,
         variants=(0,),

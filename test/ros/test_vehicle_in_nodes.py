@@ -13,7 +13,7 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.types import EgoState, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.messages import encode_inputs, encode_outputs
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.ros.message_factory import make_ros_message as make
 from transdiffuser_planner.ros.tracker_node import TrackerNode
 
@@ -23,7 +23,7 @@ TIMES = np.linspace(0.0, 4.0, COUNT)
 
 @pytest.fixture
 def lorry_rig(tmp_path: Path) -> str:
-    content = yaml.safe_load((PARAMS / "rigs/carla.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((RIGS / "carla.yaml").read_text(encoding="utf-8"))
     (tmp_path / "truck.yaml").write_text(yaml.safe_dump(content | {"vehicle": Truck.to_dict()}), encoding="utf-8")
     return str(tmp_path / "truck.yaml")
 

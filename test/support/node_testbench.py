@@ -16,13 +16,13 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import Acceleration, DrivingCommand, EgoState
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.ros.message_factory import make_ros_message as make
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.planner_node.node import PlannerNode, start
 from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
 
-RIG = Rig.load(PARAMS / "rigs/carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 INPUT = "/transdiffuser_planner/input"
 TICK = 100_000_000
 SPEED_MPS = 6.0

@@ -4,9 +4,9 @@ import numpy as np
 
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraImage, CameraIntrinsics, EgoState, PointCloud, SensorSnapshot
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 
-RIG = Rig.load(PARAMS / "rigs/carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 TICK_NS = 100_000_000
 START_NS = 1_700_000_000_000_000_000
 

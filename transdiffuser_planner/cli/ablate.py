@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-PARAMS = Path(__file__).parents[1] / "params"
+from transdiffuser_planner.params import RECIPES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rows",
         type=Path,
-        default=PARAMS / "recipes/ablations_tiny.yaml",
+        default=RECIPES / "ablations_tiny.yaml",
         help="what is changed, YAML (default: tiny's)",
     )
     parser.add_argument(
         "--recipe",
         type=Path,
-        default=PARAMS / "recipes/tiny_tokens.yaml",
+        default=RECIPES / "tiny_tokens.yaml",
         help="what it is changed in (default: tiny's)",
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these rows")

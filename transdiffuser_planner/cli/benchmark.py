@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 
 MODEL = Path("models/tiny")
 
@@ -135,7 +135,7 @@ def _config(args: argparse.Namespace, precision: str = "fp32") -> Any:
 def _rig() -> Any:
     from transdiffuser_planner.core.rig import Rig
 
-    return Rig.load(PARAMS / "rigs/carla.yaml")
+    return Rig.load(RIGS / "carla.yaml")
 
 
 def _scenario(args: argparse.Namespace) -> Any:

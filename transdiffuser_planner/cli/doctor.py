@@ -8,15 +8,13 @@ from pathlib import Path
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.doctor.findings import Finding
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--model", default="tiny", help="model folder or name (default: %(default)s)")
-    parser.add_argument(
-        "--rig", type=Path, default=PARAMS / "rigs/carla.yaml", help="rig YAML: the vehicle and its sensors"
-    )
+    parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")
     parser.add_argument("--provider", default="cpu", help="execution provider that is wanted: cpu, cuda, tensorrt")
     parser.add_argument("--threads", type=int, default=2, help="threads of the model (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all findings as JSON")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.messages.topic_map import PARAMS
 from transdiffuser_planner.parallel import add_ray_argument
+from transdiffuser_planner.params import RIGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
     parser.add_argument("--seed", type=int, default=8000, help="scenario seed (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
-    parser.add_argument(
-        "--rig", type=Path, default=PARAMS / "rigs/carla.yaml", help="rig YAML: the vehicle and its sensors"
-    )
+    parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")
     group = parser.add_argument_group("recording (headless, faster than real time)")
     group.add_argument("--record", type=Path, metavar="DIR", help="record the expert's drives as bags into DIR")
     group.add_argument("--seeds", metavar="A:B", help="seeds A to B-1 instead of --seed")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transdiffuser_planner.core.errors import ConfigError
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RECIPES
 
 if TYPE_CHECKING:
     from transdiffuser_planner.training.run import Run
@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=Path, required=True, help="training samples made by 'dataset'")
     parser.add_argument("--validation", type=Path, required=True, help="samples of other scenarios, for the log")
     parser.add_argument("--out", type=Path, default=Path("runs/tiny"), help="folder of the run (default: %(default)s)")
-    parser.add_argument(
-        "--recipe", type=Path, default=PARAMS / "recipes/tiny.yaml", help="recipe YAML (default: tiny's)"
-    )
+    parser.add_argument("--recipe", type=Path, default=RECIPES / "tiny.yaml", help="recipe YAML (default: tiny's)")
     parser.add_argument(
         "--stage",
         choices=(*STAGES, JOINT, SCORER, "all"),

@@ -1,4 +1,4 @@
-"""Traffic participants as arrays: the one description used by simulator, labels, tracker, scoring and messages."""
+"""Traffic participants as arrays, shared by simulator, labels, tracker, scoring and messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AgentStates:
         return len(self.id_N)
 
     def select(self, index: NDArray[np.bool_] | NDArray[np.intp]) -> AgentStates:
-        """The agents at a boolean mask or at integer indices, in that order."""
+        """Select agents by a boolean mask or by integer indices, in that order."""
         return AgentStates(
             frame_id=self.frame_id,
             id_N=self.id_N[index],
@@ -67,7 +67,7 @@ class AgentStates:
 
     @staticmethod
     def empty(frame_id: str) -> AgentStates:
-        """No agents at all."""
+        """Zero agents in a frame."""
         zeros = np.zeros(0, dtype=np.float64)
         return AgentStates(
             frame_id=frame_id,

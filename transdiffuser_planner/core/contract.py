@@ -1,12 +1,11 @@
 """The model contract: every tensor's name, axes, size and meaning, stated once.
 
-Training, export, runtime, manifest and tests read this file; nobody writes a shape twice. Letters:
+Training, export, runtime, manifest and tests read shapes from this file only. Letters:
 B batch, H and W image rows and columns, C LiDAR channels, L bird's-eye cells, K bird's-eye classes, S history steps,
 T plan steps, R route points, A agents, M candidates.
 
-All spatial values are in base_link at the snapshot's stamp (x forward, y left). Bird's-eye grids are indexed [row,
-column]
-with row 0 at x = +range (ahead) and column 0 at y = +range (left): drawn as they are, the picture shows driving up.
+All spatial values are in base_link at the snapshot's stamp (x forward, y left). Bird's-eye grids are indexed [row, column] with
+row 0 at x = +range (ahead) and column 0 at y = +range (left): an unchanged plot shows the driving direction upward.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ TOKEN_AXIS = "road_users"
 AGENT_AXIS = "other_road_users"
 """Name of the free axis of A agents of the condition graph."""
 PRECISIONS = ("fp32", "int8")
-"""What the graphs of a model may calculate in."""
+"""Arithmetic of a model's graphs."""
 
 
 class BevClass(IntEnum):
@@ -136,7 +135,7 @@ class ModelContract:
     num_agents: int = 8
     num_candidates: int = 30
     num_denoise_steps: int = 10
-    codebook_size: int = 0  # action tokens the model can be told; 0: it takes none
+    codebook_size: int = 0  # size of the action token vocabulary; 0: no action tokens
 
     @property
     def plan_times_s(self) -> NDArray[np.float64]:
@@ -159,12 +158,15 @@ class ModelContract:
         return 2.0 * self.range_m / self.lidar_cells
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-serialisable form for the manifest."""
+        """Return a JSON-serializable form for the manifest."""
         return asdict(self)
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> ModelContract:
-        """The inverse of to_dict.
+        """Invert ``to_dict``.
+
+        Args:
+            data: Result of ``to_dict``.
 
         Raises:
             ContractError: A field is unknown or missing.
@@ -207,7 +209,7 @@ def observation_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         "history_valid": TensorSpec(shape=(c.num_history,)),
         "status": TensorSpec(shape=(8,)),  # StatusIndex
         "acceleration_valid": TensorSpec(shape=(1,)),
-        "route": TensorSpec(shape=(c.num_route_points, 2)),  # x m, y m, from the ego's projection on, spacing apart
+        "route": TensorSpec(shape=(c.num_route_points, 2)),  # x m, y m, starting at the ego's projection, spacing apart
         "route_valid": TensorSpec(shape=(c.num_route_points,)),
         "signal": TensorSpec(shape=(4,)),  # SignalIndex
         "signal_valid": TensorSpec(shape=(1,)),
@@ -243,9 +245,9 @@ SCORER_INPUTS = (
     "speed_limit",
     "speed_limit_valid",
 )
-"""What the scorer reads besides the plans and the agents' futures with each, in order."""
+"""Inputs of the scorer in addition to the plans and the agents' futures with each, in order."""
 SCORE_NAMES = ("no_at_fault_collision", "drivable_area", "time_to_collision", "ego_progress", "comfort")
-"""What the scorer predicts: NC, DAC, TTC, EP and C of PDMS v1.1, each 0 to 1."""
+"""Outputs of the scorer: NC, DAC, TTC, EP and C of PDMS v1.1, each 0 to 1."""
 TOKEN_INPUTS = ("action_tokens", "action_tokens_valid")
 
 
@@ -284,6 +286,11 @@ def plan_spec(contract: ModelContract) -> TensorSpec:
 
 def check_tensors(tensors: dict[str, NDArray[Any]], specs: dict[str, TensorSpec], where: str) -> None:
     """Check names, dtypes, shapes (after one batch axis) and finiteness.
+
+    Args:
+        tensors: Tensors by name; further names are ignored.
+        specs: Expected shapes and dtypes by name.
+        where: Origin of the tensors for messages.
 
     Raises:
         ContractError: Naming the tensor, what was expected and what was found.

@@ -1,7 +1,7 @@
-"""The error tree: every failure a user can cause or meet has a type here and a one-line message.
+"""The error tree: every failure a user can cause or see has a type here and a one-line message.
 
-A message says where, what was expected, what was found and what to do; applications print that line and exit with
-status 2. Plain ``assert`` is for our own bugs only.
+A message states where, what was expected, what was found and what to do; applications print that line and exit with
+status 2. Plain ``assert`` is for bugs of this package only.
 """
 
 
@@ -34,7 +34,7 @@ class SimulationError(PlannerError):
 
 
 class MachineError(SimulationError):
-    """The machine failed a simulation that may succeed when it is tried again: it was stalled, or ended from outside."""
+    """A stalled or killed simulation process; the simulation may succeed when it is repeated."""
 
 
 class EvaluationError(PlannerError):
@@ -42,4 +42,4 @@ class EvaluationError(PlannerError):
 
 
 class TrainingError(PlannerError):
-    """Training cannot go on: unusable samples, a checkpoint of another recipe, a diverging loss."""
+    """Training cannot continue: unusable samples, a checkpoint of another recipe, a diverging loss."""

@@ -30,7 +30,7 @@ def local_from_global(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
 
 
 def global_from_local(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
-    """The inverse of local_from_global: poses in the origin's frame expressed in the global frame."""
+    """Invert ``local_from_global``: express poses in the origin's frame in the global frame."""
     origin, pose = np.asarray(origin_3, dtype=np.float64), np.asarray(pose_X3, dtype=np.float64)
     cos, sin = np.cos(origin[..., 2]), np.sin(origin[..., 2])
     x = origin[..., 0] + cos * pose[..., 0] - sin * pose[..., 1]
@@ -58,7 +58,7 @@ def project_onto_polyline(xy_N2: ArrayLike, point_X2: ArrayLike) -> tuple[FloatA
     points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
     start, edge = xy[:-1], np.diff(xy, axis=0)
     length2 = np.maximum((edge**2).sum(axis=1), 1e-12)
-    # Relative to the first point, so that squares of map coordinates do not eat the digits.
+    # Relative to the first point, so that squares of map coordinates do not cost precision.
     point, begin = points - xy[0], start - xy[0]
     along_XN = point @ edge.T - (begin * edge).sum(axis=1)
     fraction_XN = np.clip(along_XN / length2, 0.0, 1.0)
@@ -75,8 +75,8 @@ def resample_polyline(xy_N2: ArrayLike, s_X: ArrayLike) -> FloatArray:
     """Points (X, 2) at the given arc lengths, clamped to the polyline's ends."""
     xy = np.asarray(xy_N2, dtype=np.float64)
     s = arc_length(xy)
-    wanted = np.asarray(s_X, dtype=np.float64)
-    return np.stack([np.interp(wanted, s, xy[:, 0]), np.interp(wanted, s, xy[:, 1])], axis=-1)
+    query = np.asarray(s_X, dtype=np.float64)
+    return np.stack([np.interp(query, s, xy[:, 0]), np.interp(query, s, xy[:, 1])], axis=-1)
 
 
 def box_corners(
@@ -100,7 +100,8 @@ def boxes_overlap(corners_a_X42: ArrayLike, corners_b_X42: ArrayLike) -> NDArray
     """Whether pairs of convex quadrilaterals overlap, by the separating axis theorem.
 
     Args:
-        corners_a_X42, corners_b_X42: Corners (..., 4, 2) in order around the box; leading axes broadcast.
+        corners_a_X42: Corners (..., 4, 2) of the first boxes in order around the box.
+        corners_b_X42: Corners of the second boxes; leading axes broadcast.
 
     Returns:
         Boolean array over the broadcast leading axes; touching counts as no overlap.

@@ -128,7 +128,10 @@ class PlannerConfig:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> PlannerConfig:
-        """A configuration from names and values; whole numbers are accepted for real-valued fields.
+        """Build a configuration from names and values; whole numbers are accepted for real-valued fields.
+
+        Args:
+            values: Parameter name -> value; the others keep their defaults.
 
         Raises:
             ConfigError: A name is unknown or a value is refused.
@@ -150,12 +153,16 @@ class NodeConfig:
     """Parameters of the node that do not change how plans are made; they take effect when the node is configured."""
 
     model: str = _choice(DEFAULT_MODEL, (), "Model folder, or the name of a shipped model.")
-    rig: str = _choice("rigs/carla.yaml", (), "Rig file of vehicle and sensors; the default is the package's.")
+    rig: str = _choice("carla.yaml", (), "Rig file of vehicle and sensors; the default is the package's.")
     shadow: bool = _switch(False, "Start in shadow mode: plans are published below ~/shadow, not for control.")
 
 
 def _check(name: str, value: Any, kind: type, metadata: dict[str, Any]) -> None:
-    """Raise ConfigError unless the value has the field's type and lies in its bounds."""
+    """Check type, bounds and options of a value.
+
+    Raises:
+        ConfigError: The value does not have the field's type or lies outside its bounds.
+    """
     if type(value) is not kind:
         raise ConfigError(f"parameter {name}: expected {kind.__name__}, got {value!r}")
     low, high = metadata.get("minimum", -_OPEN), metadata.get("maximum", _OPEN)
@@ -174,7 +181,7 @@ def default_values() -> dict[str, Any]:
 
 
 def parameter_table() -> str:
-    """All parameters as a Markdown table; ``docs/parameters.md`` holds it and a test keeps the two equal."""
+    """Return all parameters as a Markdown table; ``docs/parameters.md`` holds it and a test keeps the two equal."""
     lines = ["| parameter | default | unit | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
     for item in (*fields(NodeConfig), *fields(PlannerConfig)):
         data = item.metadata

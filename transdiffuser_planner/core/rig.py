@@ -1,7 +1,7 @@
-"""The rig: which cameras and LiDAR a vehicle has, where they sit in base_link, and how large the vehicle is.
+"""The rig: cameras and LiDAR of a vehicle, their mounts in base_link, and the vehicle's dimensions.
 
-A rig is read from YAML (``params/rigs/*.yaml``). Intrinsics given here are defaults; a CameraInfo message overrides
-them.
+A rig is read from YAML (``params/rigs/*.yaml``). Intrinsics given here are defaults; a CameraInfo message
+overrides them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEYS = ("cameras", "lidar", "base_from_odometry_child_x_m", "vehicle")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mount:
-    """Where a sensor sits: its x-forward, y-left, z-up frame in base_link.
+    """Mount of a sensor: its x-forward, y-left, z-up frame in base_link.
 
     Attributes:
         x_m, y_m, z_m: Position in base_link.
@@ -76,12 +76,12 @@ class CameraMount(Mount):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LidarMount(Mount):
-    """A LiDAR; its cloud arrives in this frame (x forward, z up).
+    """A LiDAR; its point clouds arrive in this frame (x forward, z up).
 
     Attributes:
         name: Topic part.
         own_margin_m: Points this far around the vehicle's box still count as its own: mirrors, roof bars, antennas.
-            Nothing nearer is seen as an obstacle.
+            No nearer point counts as an obstacle.
     """
 
     name: str = "lidar"
@@ -120,6 +120,9 @@ class Rig:
     def load(path: str | Path) -> Rig:
         """Read a rig from YAML.
 
+        Args:
+            path: The rig file.
+
         Raises:
             ConfigError: The file is missing, is no YAML mapping, or a key is unknown, missing or of a wrong type.
         """
@@ -145,7 +148,11 @@ class Rig:
 
 
 def _vehicle(data: dict[str, Any], path: Path) -> VehicleModel:
-    """The section ``vehicle``, errors with the file's name."""
+    """Read the section ``vehicle``.
+
+    Raises:
+        ConfigError: The section is invalid; names the file.
+    """
     try:
         return stated_vehicle(data)
     except ConfigError as error:
@@ -153,7 +160,11 @@ def _vehicle(data: dict[str, Any], path: Path) -> VehicleModel:
 
 
 def _build(kind: Any, entry: Any, where: str) -> Any:
-    """A mount of the given kind from a mapping, every key checked."""
+    """Build a mount of the given kind from a mapping.
+
+    Raises:
+        ConfigError: A key is unknown, missing or of a wrong type.
+    """
     if not isinstance(entry, dict):
         raise ConfigError(f"{where}: expected a mapping, got {type(entry).__name__}")
     types = {item.name: item.type for item in fields(kind)}
@@ -162,13 +173,15 @@ def _build(kind: Any, entry: Any, where: str) -> Any:
         raise ConfigError(f"{where}: unknown keys {unknown}; known are {sorted(types)}")
     values: dict[str, Any] = {}
     for key, value in entry.items():
-        want = types[key]
+        expected = types[key]
         right = (
-            isinstance(value, str) if want == "str" else isinstance(value, (int, float)) and not isinstance(value, bool)
+            isinstance(value, str)
+            if expected == "str"
+            else isinstance(value, (int, float)) and not isinstance(value, bool)
         )
         if not right:
-            raise ConfigError(f"{where}: '{key}' must be of type {want}, got {value!r}")
-        values[key] = value if want == "str" else (int(value) if want == "int" else float(value))
+            raise ConfigError(f"{where}: '{key}' must be of type {expected}, got {value!r}")
+        values[key] = value if expected == "str" else (int(value) if expected == "int" else float(value))
     try:
         return kind(**values)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""Typed sensor values and results: what travels between adapters, planner and its users.
+"""Typed sensor values and results, exchanged between adapters, planner and its users.
 
 Stamps are integer nanoseconds of the data's clock. Poses and velocities follow REP-103; base_link is the rear axle's
 center on the ground.
@@ -34,7 +34,7 @@ class SignalState(IntEnum):
 
 
 class FallbackLevel(IntEnum):
-    """Where the published trajectory came from; numbers as in the PlannerStatus message."""
+    """Source of the published trajectory; numbers as in the PlannerStatus message."""
 
     NONE = 0
     LAST_PLAN = 1
@@ -56,7 +56,7 @@ class CameraIntrinsics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CameraImage:
-    """One picture. rgb_HW3: uint8, rows from the top."""
+    """One image. rgb_HW3: uint8, rows from the top."""
 
     stamp_ns: int
     name: str
@@ -115,11 +115,11 @@ class TrafficSignal:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ActionTokens:
-    """What a vision-language-action model said: token numbers (S,), one per plan interval from stamp_ns on.
+    """Tokens of a vision-language-action model: token numbers (S,), one per plan interval after stamp_ns.
 
     Attributes:
-        codebook_hash: SHA-256 of the codebook they refer to, hexadecimal.
-        horizon_s: How far they reach.
+        codebook_hash: SHA-256 of their codebook, hexadecimal.
+        horizon_s: Duration of all S tokens.
     """
 
     stamp_ns: int
@@ -130,7 +130,7 @@ class ActionTokens:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ActionTokenPath:
-    """The path that action tokens stand for: poses (S, 3) in base_link at stamp_ns after each interval."""
+    """Decoded path of action tokens: poses (S, 3) in base_link at stamp_ns after each interval."""
 
     stamp_ns: int
     pose_S3: FloatArray
@@ -147,8 +147,8 @@ class SensorSnapshot:
         history: Past states in the same frame, oldest first, up to 2 s, not older than the last discontinuity.
         images: By rig camera name.
         intrinsics: By rig camera name, from CameraInfo or the rig.
-        action_token_path: What action tokens ask for.
-        missing: Names of expected inputs that this snapshot lacks.
+        action_token_path: Decoded action tokens.
+        missing: Names of expected inputs that are missing from this snapshot.
         ages_ns: Per input, stamp_ns minus the input's stamp.
     """
 
@@ -170,7 +170,7 @@ class SensorSnapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotReady:
-    """Why no snapshot, or no plan, exists: a value, not an exception."""
+    """Reason for a missing snapshot or plan: a value, not an exception."""
 
     reason: str
 
@@ -198,7 +198,7 @@ class Trajectory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PredictedAgents:
-    """A agents of the model's choice with M joint futures each, in frame_id.
+    """The A agents of the model with M joint futures each, in frame_id.
 
     Attributes:
         id_A: Stable over cycles, uint32.
@@ -206,7 +206,7 @@ class PredictedAgents:
         existence_A: Probability in 0..1.
         pose_A3: Current box center x, y, heading.
         speed_A: Along the heading; NaN-free, see speed_known_A.
-        speed_known_A: Whether the tracker has seen the agent long enough to know its speed.
+        speed_known_A: Whether the tracker has enough detections of the agent for a speed.
         length_m_A, width_m_A: Box.
         path_MAT3: x, y, heading of each agent in the future drawn with ego candidate m.
         time_s_T: Times of the path relative to the snapshot's stamp.
@@ -227,7 +227,7 @@ class PredictedAgents:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidates:
-    """All M sampled ego plans, in frame_id, with what selection found about each.
+    """All M sampled ego plans, in frame_id, with their costs and probabilities.
 
     Attributes:
         pose_MT3: x, y, heading.
@@ -247,13 +247,13 @@ class Candidates:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """What a plan was made from and how; published with every plan.
+    """Inputs, model and settings of a plan; published with every plan.
 
     Attributes:
         snapshot_stamp_ns, ages_ns, missing: The inputs.
         seed: Run seed.
-        model_name, model_hash, provider, precision: What computed it.
-        num_candidates, num_denoise_steps: Made in this cycle; 0 when nothing was sampled.
+        model_name, model_hash, provider, precision: The model and its execution.
+        num_candidates, num_denoise_steps: Of this cycle; 0 without sampling.
         plan_age_s: Age of the plan that a LAST_PLAN fallback continues, else 0.
         stage_ms: Durations in order.
     """
@@ -277,11 +277,11 @@ class PlanResult:
     """The outcome of one planning cycle. The trajectory has always passed the safety check or is a fallback.
 
     Attributes:
-        trajectory: What to drive, in the odometry's frame.
+        trajectory: Trajectory for control, in the odometry's frame.
         chosen: Index of the chosen candidate, or -1 when a fallback was used.
-        fallback_level, reason: FallbackRung.NONE and "" when the model's plan was accepted.
+        fallback_level, reason: FallbackLevel.NONE and "" when the model's plan was accepted.
         bev_probability_KLL: Encoder's bird's-eye semantics (classes x cells x cells), for markers and reports.
-        intermediate_SMT3: The candidates as estimated after each denoise step, in the odometry's frame; kept on request.
+        intermediate_SMT3: x0 estimates of the candidates after each denoise step, in the odometry's frame; on request.
     """
 
     trajectory: Trajectory

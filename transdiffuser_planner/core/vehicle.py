@@ -16,7 +16,7 @@ def _number(default: float, unit: str, minimum: float, maximum: float, text: str
 
 
 DIMENSIONS = ("length_m", "width_m", "height_m", "wheelbase_m", "rear_overhang_m")
-"""Fields that a rig file gives together or not at all: a vehicle half truck, half car is a mistake."""
+"""Fields that a rig file gives together or not at all: mixed dimensions of two vehicles are a mistake."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +52,13 @@ class VehicleModel:
 
     @staticmethod
     def from_dict(values: object) -> VehicleModel:
-        """A vehicle from the keys and numbers of a file; limits that are absent are the default car's.
+        """Build a vehicle from the keys and numbers of a file; absent limits are the default car's.
 
         Args:
             values: A mapping with all of ``DIMENSIONS`` and any of the other fields.
 
         Raises:
-            ConfigError: It is no mapping, a key is unknown or missing, or a value is refused.
+            ConfigError: It is no mapping, a key is unknown or missing, or a value is out of bounds.
         """
         if not isinstance(values, Mapping):
             raise ConfigError(f"vehicle: expected a mapping, got {type(values).__name__}")
@@ -105,7 +105,11 @@ class VehicleModel:
 
 
 def _check(name: str, value: Any, metadata: dict[str, Any]) -> None:
-    """Raise ConfigError unless the value is a real number within its bounds."""
+    """Check type and bounds of a value.
+
+    Raises:
+        ConfigError: The value is no real number or lies outside its bounds.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigError(f"vehicle: {name} must be a number, got {value!r}")
     low, high, unit = metadata["minimum"], metadata["maximum"], metadata["unit"]
@@ -114,7 +118,7 @@ def _check(name: str, value: Any, metadata: dict[str, Any]) -> None:
 
 
 def vehicle_table() -> str:
-    """All fields as a Markdown table; ``docs/interfaces.md`` holds it and a test keeps the two equal."""
+    """Return all fields as a Markdown table; ``docs/interfaces.md`` holds it and a test keeps the two equal."""
     lines = ["| key | default | unit | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
     for item in fields(VehicleModel):
         data = item.metadata
@@ -129,7 +133,10 @@ EGO_VEHICLE = VehicleModel()
 
 
 def stated_vehicle(data: Mapping[str, Any]) -> VehicleModel:
-    """The vehicle under the key ``vehicle`` of a file's content; the default car where there is no such key.
+    """Read the vehicle from the key ``vehicle`` of a file's content; the default car without that key.
+
+    Args:
+        data: Content of a rig file or manifest.
 
     Raises:
         ConfigError: The entry is no vehicle.

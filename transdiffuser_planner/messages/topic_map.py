@@ -8,8 +8,7 @@ from pathlib import Path
 import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
-
-PARAMS = Path(__file__).resolve().parents[1] / "params"
+from transdiffuser_planner.params import RIGS, TOPICS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,8 +69,8 @@ def preset_files(name: str) -> tuple[Path, Path]:
     Raises:
         ConfigError: No such preset; names the existing ones.
     """
-    topics, rig = PARAMS / f"topics/{name}.yaml", PARAMS / f"rigs/{name}.yaml"
+    topics, rig = TOPICS / f"{name}.yaml", RIGS / f"{name}.yaml"
     if not topics.is_file() or not rig.is_file():
-        known = sorted(path.stem for path in PARAMS.glob("topics/*.yaml"))
+        known = sorted(path.stem for path in TOPICS.glob("*.yaml"))
         raise ConfigError(f"preset '{name}' does not exist; known are {', '.join(known)}")
     return topics, rig

@@ -11,7 +11,8 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, ODOMETRY, SINGLE_TYPES
 from transdiffuser_planner.messages.topic_aliases import spelled_as_held
-from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap, preset_files
+from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+from transdiffuser_planner.params import RIGS, TOPICS
 
 _ROLE = re.compile(r"^/carla/([^/]+)/odometry$")
 _ANY_ROLE = re.compile(r"^/carla/(ego_vehicle|hero)/")
@@ -104,8 +105,8 @@ def choose(
 
 def preset_names() -> list[str]:
     """All known sources."""
-    names = [path.stem for path in PARAMS.glob("topics/*.yaml")]
-    return sorted(name for name in names if (PARAMS / f"rigs/{name}.yaml").is_file())
+    names = [path.stem for path in TOPICS.glob("*.yaml")]
+    return sorted(name for name in names if (RIGS / f"{name}.yaml").is_file())
 
 
 def _fitting_presets(held: Mapping[str, str]) -> list[tuple[Choice, int]]:

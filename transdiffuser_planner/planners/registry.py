@@ -11,7 +11,7 @@ from typing import Any, Final
 from transdiffuser_planner.core.errors import EvaluationError, ModelError
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planners import planner_plugins
 from transdiffuser_planner.planners.constant_velocity import ConstantVelocity
 from transdiffuser_planner.planners.idm import IdmPlanner
@@ -182,7 +182,7 @@ def _why_not(folder: Path) -> str:
 
 def suite_rig() -> Rig:
     """The vehicle of all suites."""
-    return Rig.load(PARAMS / "rigs/carla.yaml")
+    return Rig.load(RIGS / "carla.yaml")
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
-"""The vocabulary of action tokens: a numbered set of short ego motions that vision-language-action models speak in.
+"""The vocabulary of action tokens: a numbered set of short ego motions, the output of vision-language-action models.
 
 A token is the motion of one plan interval, (dx, dy, dheading) in the frame of the pose before it, as in SMART (Wu et al.
-2024) and Trajeglish (Philion et al. 2023). Letters: C tokens of the codebook, N plans, T steps, W paths kept while encoding.
+2024) and Trajeglish (Philion et al. 2023). Letters: C tokens of the codebook, N plans, T steps, W paths of the beam search.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 CODEBOOK_NAME = "action_codebook.json"
 HEADING_LEVER_M = 2.0
-"""A radian of heading counts as much as so many meters: what it displaces within about the next second."""
+"""Meters that a radian of heading counts as: its displacement within about the next second."""
 BEAM_WIDTH = 16
 _SCALE = np.asarray([1.0, 1.0, HEADING_LEVER_M])
 _CHUNK = 128
@@ -28,7 +28,7 @@ _CHUNK = 128
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ActionCodebook:
-    """Segments (C, 3): dx m, dy m, dheading rad; interval_s: how long each takes."""
+    """Segments (C, 3): dx m, dy m, dheading rad; interval_s: duration of each."""
 
     segment_C3: FloatArray
     interval_s: float
@@ -42,25 +42,31 @@ class ActionCodebook:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its content, hexadecimal: what messages name it by."""
+        """SHA-256 of its content, hexadecimal; messages refer to the codebook by it."""
         content = np.append(self.segment_C3.ravel(), self.interval_s).astype("<f8").tobytes()
         return hashlib.sha256(content).hexdigest()
 
     def check(self, contract: ModelContract) -> None:
         """Compare with a model's contract.
 
+        Args:
+            contract: Contract of the model that receives the tokens.
+
         Raises:
             ContractError: Size or interval differ; names both values.
         """
         if len(self) != contract.codebook_size:
-            raise ContractError(f"action codebook has {len(self)} tokens, the contract says {contract.codebook_size}")
+            raise ContractError(f"action codebook has {len(self)} tokens, the contract has {contract.codebook_size}")
         if abs(self.interval_s - contract.plan_interval_s) > 1e-9:
             raise ContractError(
                 f"action codebook's tokens last {self.interval_s} s, the contract's plan steps {contract.plan_interval_s} s"
             )
 
     def decode(self, token_NT: NDArray[np.integer[Any]]) -> FloatArray:
-        """The poses (..., T, 3) that tokens (..., T) lead to, from (0, 0, 0) on; heading continuous.
+        """Integrate tokens (..., T) to poses (..., T, 3), starting at (0, 0, 0); heading continuous.
+
+        Args:
+            token_NT: Token numbers.
 
         Raises:
             ContractError: A token is not in the codebook.
@@ -73,7 +79,7 @@ class ActionCodebook:
         return integrate_segments(self.segment_C3[token])
 
     def encode(self, plan_NT3: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-        """The tokens (N, T) whose path stays nearest to plans from (0, 0, 0); beam search, so that errors do not add up."""
+        """Encode plans (N, T, 3) from (0, 0, 0) as tokens (N, T); beam search, so that errors do not accumulate."""
         parts = [self._encode(plan_NT3[i : i + _CHUNK].astype(np.float64)) for i in range(0, len(plan_NT3), _CHUNK)]
         return np.concatenate(parts) if parts else np.zeros(plan_NT3.shape[:2], dtype=np.int64)
 
@@ -85,7 +91,7 @@ class ActionCodebook:
         pose_NW3, cost_NW = np.zeros((count, 1, 3)), np.zeros((count, 1))
         chosen_NWT = np.zeros((count, 1, 0), dtype=np.int64)
         for step in range(steps):
-            # Distances do not change with the frame, so the plan's pose is moved into each path's and not every token out of it.
+            # Distances do not depend on the frame: transforming the plan's pose into each path's frame is cheaper than all tokens.
             target_NW3 = relative_pose(pose_NW3, plan_NT3[:, step, None]) * _SCALE
             gap_NWC = np.square(target_NW3).sum(axis=-1, keepdims=True) + length_C - 2.0 * target_NW3 @ segment_C3.T
             total = (cost_NW[..., None] + gap_NWC).reshape(count, -1)
@@ -98,12 +104,15 @@ class ActionCodebook:
         return np.asarray(chosen_NWT[np.arange(count), cost_NW.argmin(axis=1)])
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-serialisable form."""
+        """Return a JSON-serializable form."""
         return {"interval_s": self.interval_s, "segments": self.segment_C3.tolist(), "digest": self.digest}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> ActionCodebook:
-        """The inverse of to_json.
+        """Invert ``to_json``.
+
+        Args:
+            data: Result of ``to_json``.
 
         Raises:
             ContractError: A key is missing or the digest differs.
@@ -116,13 +125,13 @@ class ActionCodebook:
             raise ContractError(f"action codebook: {type(error).__name__} {error}; export the model again") from None
         if codebook.digest != digest:
             raise ContractError(
-                f"action codebook: its digest is {codebook.digest[:12]}, the file says {str(digest)[:12]}"
+                f"action codebook: its digest is {codebook.digest[:12]}, the file states {str(digest)[:12]}"
             )
         return codebook
 
 
 def integrate_segments(segment_NT3: NDArray[np.floating[Any]]) -> FloatArray:
-    """The poses (..., T, 3) that segments (..., T, 3) lead to, one after the other, from (0, 0, 0) on; heading continuous."""
+    """Concatenate segments (..., T, 3) to poses (..., T, 3), starting at (0, 0, 0); heading continuous."""
     pose, poses = np.zeros((*segment_NT3.shape[:-2], 3)), []
     for step in range(segment_NT3.shape[-2]):
         pose = compose_pose(pose, segment_NT3[..., step, :].astype(np.float64))
@@ -131,7 +140,7 @@ def integrate_segments(segment_NT3: NDArray[np.floating[Any]]) -> FloatArray:
 
 
 def compose_pose(pose: FloatArray, segment: FloatArray) -> FloatArray:
-    """Poses (..., 3) after segments (..., 3) in their own frames; heading continuous."""
+    """Apply segments (..., 3) to poses (..., 3), each in the frame of its pose; heading continuous."""
     cos, sin = np.cos(pose[..., 2]), np.sin(pose[..., 2])
     x = pose[..., 0] + cos * segment[..., 0] - sin * segment[..., 1]
     y = pose[..., 1] + sin * segment[..., 0] + cos * segment[..., 1]
@@ -139,7 +148,7 @@ def compose_pose(pose: FloatArray, segment: FloatArray) -> FloatArray:
 
 
 def relative_pose(pose: FloatArray, target: FloatArray) -> FloatArray:
-    """The inverse of ``compose_pose``: segments (..., 3) in the poses' frames that lead to targets (..., 3)."""
+    """Invert ``compose_pose``: segments (..., 3) in the poses' frames that lead to targets (..., 3)."""
     step = target - pose
     cos, sin = np.cos(pose[..., 2]), np.sin(pose[..., 2])
     along, across = step[..., 0] * cos + step[..., 1] * sin, step[..., 1] * cos - step[..., 0] * sin

@@ -15,7 +15,7 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, Trajectory
 from transdiffuser_planner.messages import decode_inputs, decode_outputs
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.trajectory.pure_pursuit import TrajectoryTracker
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.planner_node import parameters
@@ -37,7 +37,7 @@ class TrackerNode(Node):
             ConfigError: The rig file cannot be used.
         """
         super().__init__(NODE_NAME, **node_options)
-        parameters.declare_text(self, "rig", str(PARAMS / "rigs/carla.yaml"), "Rig file whose vehicle is driven, YAML.")
+        parameters.declare_text(self, "rig", str(RIGS / "carla.yaml"), "Rig file whose vehicle is driven, YAML.")
         vehicle = Rig.load(self.get_parameter("rig").value).vehicle
         self._tracker = TrajectoryTracker(vehicle=vehicle)
         self.get_logger().info(f"vehicle {vehicle}")

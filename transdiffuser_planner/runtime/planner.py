@@ -21,7 +21,8 @@ from transdiffuser_planner.planning.safety.plan_validation import (
     standing,
     validate_plans,
 )
-from transdiffuser_planner.planning.selection.ranking import Ranking, SelectionInputs, rank
+from transdiffuser_planner.planning.selection.cost_terms import SelectionInputs
+from transdiffuser_planner.planning.selection.ranking import Ranking, rank
 from transdiffuser_planner.planning.trajectory.output_frame import poses_to_frame, to_trajectory
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother, SmoothPlans
 from transdiffuser_planner.runtime.cycle.candidate_sampler import (

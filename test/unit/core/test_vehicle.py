@@ -9,7 +9,7 @@ from vehicles import KART, Truck
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.vehicle import VehicleModel, vehicle_table
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 
 ROOT = Path(__file__).parents[3]
 SIZE = {"length_m": 10.0, "width_m": 2.5, "height_m": 3.6, "wheelbase_m": 5.5, "rear_overhang_m": 2.6}
@@ -17,13 +17,13 @@ SIZE = {"length_m": 10.0, "width_m": 2.5, "height_m": 3.6, "wheelbase_m": 5.5, "
 
 def rig_with(folder: Path, vehicle: object) -> Path:
     """The simulator's rig file with another section ``vehicle``."""
-    content = yaml.safe_load((PARAMS / "rigs/carla.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((RIGS / "carla.yaml").read_text(encoding="utf-8"))
     path = folder / "rig.yaml"
     path.write_text(yaml.safe_dump(content | {"vehicle": vehicle}), encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize("preset", sorted(PARAMS.glob("rig_*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("preset", sorted(RIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_preset_drives_the_default_car(preset: Path) -> None:
     assert Rig.load(preset).vehicle == VehicleModel()
 

@@ -17,10 +17,10 @@ from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.doctor import camera_coverage, clock, findings, machine, model, packages, ros_setup
 from transdiffuser_planner.doctor.findings import Findings, Level
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
-RIG = Rig.load(PARAMS / "rigs/carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 VERSIONS = {"numpy": "1.26.4", "scipy": "1.11", "pyyaml": "6.0", "pillow": "10.0", "onnxruntime": "1.19.2"}
 
 
@@ -212,7 +212,7 @@ def test_plans_are_judged_by_their_reserve_before_the_deadline(monkeypatch, took
 
 def changed_rig(tmp_path, old, new) -> Rig:
     path = tmp_path / "rig.yaml"
-    path.write_text(Path(PARAMS / "rigs/carla.yaml").read_text().replace(old, new))
+    path.write_text(Path(RIGS / "carla.yaml").read_text().replace(old, new))
     return Rig.load(path)
 
 
@@ -224,7 +224,7 @@ def test_the_rig_is_compared_with_the_models_view(tmp_path):
     assert low.level == Level.WARN and "trained at 1.6 m" in low.text
     high = worst(camera_coverage.check(changed_rig(tmp_path, "z_m: 1.9", "z_m: 19"), TINY), "lidar")
     assert high.level == Level.ERROR and "above the ground" in high.remedy
-    backwards = Rig.load(PARAMS / "rigs/carla.yaml")
+    backwards = Rig.load(RIGS / "carla.yaml")
     turned = changed_rig(tmp_path, "yaw_rad: 0.0", "yaw_rad: 3.1")
     turned = Rig(cameras=tuple(c for c in turned.cameras if c.name == "rgb_front"), lidar=backwards.lidar)
     assert worst(camera_coverage.check(turned, TINY), "view").level == Level.ERROR

@@ -11,9 +11,9 @@ from transdiffuser_planner.doctor.findings import Level
 from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.definitions import make_message as make
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 
-RIG = Rig.load(PARAMS / "rigs/carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 NOW = 1_700_000_000 * 10**9
 
 

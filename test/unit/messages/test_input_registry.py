@@ -22,12 +22,13 @@ from transdiffuser_planner.messages.input_registry import (
     private_topics,
 )
 from transdiffuser_planner.messages.input_router import InputRouter
-from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.messages.topic_matching import choose
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.ros.remapping import as_ros_arguments, planner_remappings
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
-RIG = Rig.load(PARAMS / "rigs/carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 CAMERAS = [camera.name for camera in RIG.cameras]
 VEHICLE = TopicMap(
     images={name: f"/car/{name}/image" for name in CAMERAS},
@@ -98,7 +99,7 @@ def test_the_feeder_decodes_every_input_and_refuses_what_is_empty() -> None:
 
 def test_a_bag_with_all_inputs_is_understood_by_types_but_for_those_whose_type_says_nothing() -> None:
     held = {topic: spec.message_types[0] for spec, _, topic in mapped_inputs(VEHICLE)}
-    found = choose(held, "bag", rig_file=PARAMS / "rigs/carla.yaml").topics
+    found = choose(held, "bag", rig_file=RIGS / "carla.yaml").topics
     by_type = {topic for spec, _, topic in mapped_inputs(VEHICLE) if spec.is_found_by_type}
     assert found.all_topics() == by_type
 

@@ -19,7 +19,8 @@ from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.data.samples.sample_builder import DatasetJob, convert
 from transdiffuser_planner.data.samples.sample_set import SampleSet
-from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.params import RIGS, TOPICS
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, LoggedEpisode
 from transdiffuser_planner.simulation.expert_recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.map.road_map import RoadMap
@@ -39,7 +40,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recorded drive of 12 s."""
     plan = RecordingPlan(
         scenario=draw_scenario(SEED, duration_s=14.0),
-        rig=Rig.load(PARAMS / "rigs/carla.yaml"),
+        rig=Rig.load(RIGS / "carla.yaml"),
         out=tmp_path_factory.mktemp("bags"),
         sensor_every=5,
         variants=(0,),
@@ -99,7 +100,7 @@ def test_lidar_sees_a_lorry_ahead_and_cameras_show_it() -> None:
     start, end = lane.center_N2[0], lane.center_N2[-1]
     heading = float(np.arctan2(*(end - start)[::-1]))
     ego = EgoPose(x_m=float(start[0]), y_m=float(start[1]), heading_rad=heading, speed_mps=0.0)
-    suite = SensorSuite(road_map, Rig.load(PARAMS / "rigs/carla.yaml"), scenario.weather, 1)
+    suite = SensorSuite(road_map, Rig.load(RIGS / "carla.yaml"), scenario.weather, 1)
 
     def frame(distance: float | None):  # type: ignore[no-untyped-def]
         count = 0 if distance is None else 1
@@ -132,7 +133,7 @@ def test_lidar_sees_a_lorry_ahead_and_cameras_show_it() -> None:
 
 
 def test_recorded_bag_has_every_topic_of_the_rig(bag: Path) -> None:
-    topics = TopicMap.load(PARAMS / "topics/carla.yaml")
+    topics = TopicMap.load(TOPICS / "carla.yaml")
     with BagReader(bag) as reader:
         assert topics.all_topics() <= set(reader.topics())
         stamps = [item.log_time_ns for item in reader.messages({topics.odometry})]
@@ -141,7 +142,7 @@ def test_recorded_bag_has_every_topic_of_the_rig(bag: Path) -> None:
 
 
 def test_samples_from_a_bag_agree_with_the_recorded_drive(bag: Path, tmp_path: Path) -> None:
-    rig, topics = Rig.load(PARAMS / "rigs/carla.yaml"), TopicMap.load(PARAMS / "topics/carla.yaml")
+    rig, topics = Rig.load(RIGS / "carla.yaml"), TopicMap.load(TOPICS / "carla.yaml")
     counts = convert(DatasetJob(bag=bag, out=tmp_path / "one", rig=rig, topics=topics, contract=TINY))
     samples = SampleSet.open(tmp_path, TINY)
     assert len(samples) == counts["samples"] > 10

@@ -18,6 +18,7 @@ from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E40
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES  # noqa: E402
 from transdiffuser_planner.networks.losses import decorrelation_loss  # noqa: E402
 from transdiffuser_planner.networks.network_config import tiny_config  # noqa: E402
+from transdiffuser_planner.params import RECIPES  # noqa: E402
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule  # noqa: E402
 from transdiffuser_planner.training.ablations import prepare_run, read_ablations  # noqa: E402
 from transdiffuser_planner.training.engine.devices import Devices  # noqa: E402
@@ -27,14 +28,13 @@ from transdiffuser_planner.training.recipe import LossWeights, StageConfig, Trai
 from transdiffuser_planner.training.run import Run  # noqa: E402
 from transdiffuser_planner.training.stages import decoder as decoder_stage  # noqa: E402
 
-PARAMS = Path(__file__).parents[3] / "transdiffuser_planner" / "params"
 ALONE = replace(tiny_config(), joint=False)
 SHORT = StageConfig(epochs=0.2, batch_size=4, samples_per_scene=2)
 
 
 def test_the_shipped_rows_change_what_they_say() -> None:
-    recipe = TrainingConfig.load(PARAMS / "recipes/tiny_tokens.yaml")
-    rows = {item.name: item for item in read_ablations(PARAMS / "recipes/ablations_tiny.yaml", recipe)}
+    recipe = TrainingConfig.load(RECIPES / "tiny_tokens.yaml")
+    rows = {item.name: item for item in read_ablations(RECIPES / "ablations_tiny.yaml", recipe)}
     whole = rows["whole"].recipe
     assert rows["whole_seed_1"].recipe == replace(whole, seed=1)
     assert rows["steps_5"].recipe == replace(whole, denoise_steps=5)

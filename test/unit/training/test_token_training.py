@@ -55,7 +55,7 @@ def test_a_grown_network_computes_what_the_old_one_did_and_trains_only_what_is_n
     """Also after the new part was trained, as long as nobody says anything."""
     old, new = random_network(tiny_config(), WITHOUT), random_network(tiny_config(), TINY, seed=1)
     added = grow_from(new, old.state_dict())
-    assert added and all("told" in name for name in added)
+    assert added and all("token" in name for name in added)
     assert [name for name, value in new.named_parameters() if value.requires_grad] == [
         name for name, _ in new.named_parameters() if name in added
     ]
@@ -77,7 +77,7 @@ def test_a_network_of_the_same_kind_is_trained_on_as_a_whole() -> None:
 
 def test_weights_that_do_not_fit_are_named() -> None:
     old, new = random_network(tiny_config(), TINY), random_network(tiny_config(), WITHOUT)
-    with pytest.raises(TrainingError, match="told"):
+    with pytest.raises(TrainingError, match="token_attention"):
         grow_from(new, old.state_dict())
 
 
@@ -108,7 +108,7 @@ def test_what_is_told_counts_in_meters() -> None:
 
     def told(factor: float) -> torch.Tensor:
         said = {"action_tokens": factor * segment, "action_tokens_valid": valid}
-        return decoder.motion_encoder({**values, **said}, values["agents"]).told.token
+        return decoder.motion_encoder({**values, **said}, values["agents"]).action_tokens.token
 
     nothing, once, twice = told(0.0), told(1.0), told(2.0)
     torch.testing.assert_close(twice - nothing, 2.0 * (once - nothing), atol=1e-4, rtol=1e-4)

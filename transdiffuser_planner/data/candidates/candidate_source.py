@@ -13,7 +13,7 @@ from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.data.candidates.condition_masking import mask_input
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet, observation_of, stored_observation
 from transdiffuser_planner.data.samples.targets import agent_origins, visible_agents
-from transdiffuser_planner.planning.observation.action_token_features import TokenPath
+from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 
 Arrays = dict[str, NDArray[Any]]
@@ -84,6 +84,6 @@ class CandidateSource:
             lambda x, k: self._backend.predict_noise(x, k, condition),
             self._joint.noise(0, int(moment.raw["stamp_ns"][0]), num_candidates),
             num_steps=num_steps,
-            target=self._joint.target(TokenPath.of(observation), pull),
+            target=self._joint.target(ActionTokenFeatures.of(observation), pull),
         )
         return self._joint.poses(drawn.x0_MNP, agent_origins(moment.agents["agents"])[0])

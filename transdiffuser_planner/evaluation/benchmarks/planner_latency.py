@@ -137,9 +137,9 @@ def start_up(model: Path) -> dict[str, float]:
         "from pathlib import Path\n"
         "from transdiffuser_planner.core.planner_config import PlannerConfig\n"
         "from transdiffuser_planner.core.rig import Rig\n"
-        "from transdiffuser_planner.messages.topic_map import PARAMS\n"
+        "from transdiffuser_planner.params import RIGS\n"
         "from transdiffuser_planner.runtime.planner import Planner\n"
-        "Planner.load(Path(sys.argv[1]), Rig.load(PARAMS / 'rigs/carla.yaml'), PlannerConfig())\n"
+        "Planner.load(Path(sys.argv[1]), Rig.load(RIGS / 'carla.yaml'), PlannerConfig())\n"
         "rss = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmRSS:'))\n"
         "print(time.perf_counter() - begin, int(rss) / 1024, 'torch' in sys.modules)\n"
     )

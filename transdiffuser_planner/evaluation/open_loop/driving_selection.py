@@ -22,7 +22,8 @@ from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.planning.observation.feature_builder import SIGNAL_SCALE_M
 from transdiffuser_planner.planning.safety.clearance import ObstacleField
 from transdiffuser_planner.planning.safety.plan_validation import CollisionContext, at_fine_times, validate_plans
-from transdiffuser_planner.planning.selection.ranking import SelectionInputs, rank
+from transdiffuser_planner.planning.selection.cost_terms import SelectionInputs
+from transdiffuser_planner.planning.selection.ranking import rank
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother
 
 FloatArray = NDArray[np.float64]

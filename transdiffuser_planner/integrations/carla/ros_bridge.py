@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.params import TOPICS
 
 ROLE_NAME = "ego_vehicle"
 _PLANNER_OUTPUT = "/transdiffuser_planner/output"
 
 
-def topic_map(role_name: str = ROLE_NAME, topics_file: Path = PARAMS / "topics/carla.yaml") -> TopicMap:
+def topic_map(role_name: str = ROLE_NAME, topics_file: Path = TOPICS / "carla.yaml") -> TopicMap:
     """Topics of CARLA's bridge for a vehicle with the given role name."""
     found = TopicMap.load(topics_file)
     if role_name == ROLE_NAME:

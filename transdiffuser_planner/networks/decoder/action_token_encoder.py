@@ -24,7 +24,7 @@ _DIFFERENCE_SCALE = (0.4, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ActionTokenConditioning:
     """Vectors (B, D): added to the ego's token, added to the modulation, and read as one more source."""
 
     token: Tensor
@@ -45,7 +45,7 @@ class ActionTokenEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.modulation = nn.Linear(width, width, bias=False)
 
-    def forward(self, segment_BT3: Tensor, valid_BT: Tensor) -> Told:
+    def forward(self, segment_BT3: Tensor, valid_BT: Tensor) -> ActionTokenConditioning:
         """The vectors of as many tokens from the first on as are valid."""
         valid = valid_BT[..., None]
         segment = segment_BT3 * valid
@@ -54,7 +54,7 @@ class ActionTokenEncoder(nn.Module):
         numbers = torch.cat([segment * segment.new_tensor(_SEGMENT_SCALE), pose, valid], dim=-1).flatten(1)
         source = self.norm(self.embedding(numbers)) * valid_BT.amax(dim=1, keepdim=True)
         differences = torch.cat([step * step.new_tensor(_DIFFERENCE_SCALE), valid], dim=-1).flatten(1)
-        return Told(token=self.token(differences), modulation=self.modulation(source), source=source)
+        return ActionTokenConditioning(token=self.token(differences), modulation=self.modulation(source), source=source)
 
 
 def _in_base_link(segment_BT3: Tensor) -> Tensor:

@@ -105,7 +105,9 @@ class ScenePreparation(nn.Module):
         self.before_weight, self.before_bias = _merged_singles(layers, SINGLES_BEFORE_ROUTE)
         self.after_weight, self.after_bias = _merged_singles(layers, SINGLES_AFTER_ROUTE)
         if decoder.contract.codebook_size:
-            self.told_weight = _fixed(torch.cat([layer.told.out.weight @ layer.told.value.weight for layer in layers]))
+            self.token_attention_weight = _fixed(
+                torch.cat([layer.token_attention.out.weight @ layer.token_attention.value.weight for layer in layers])
+            )
         self.modulation_weight = _fixed(torch.cat([layer.modulation.weight for layer in layers]))
         one = torch.zeros(NUM_MODULATIONS, decoder.config.width)
         one[[1, 4]] = 1.0
@@ -129,8 +131,8 @@ class ScenePreparation(nn.Module):
         table = functional.linear(active, self.modulation_weight, self.modulation_bias)
         before, after = (motion.side_by_side(names) for names in (SINGLES_BEFORE_ROUTE, SINGLES_AFTER_ROUTE))
         last = functional.linear(after, self.after_weight, self.after_bias)
-        if motion.told is not None:
-            last = last + functional.linear(motion.told.source, self.told_weight)
+        if motion.action_tokens is not None:
+            last = last + functional.linear(motion.action_tokens.source, self.token_attention_weight)
         added = {
             "lidar": functional.linear(before, self.before_weight, self.before_bias).view(-1, width),
             "route": last.view(-1, width),

@@ -59,7 +59,7 @@ class DecoderLayer(nn.Module):
             {name: SingleTokenAttention(width) for name in (*SINGLES_BEFORE_ROUTE, *SINGLES_AFTER_ROUTE)}
         )
         if contract.codebook_size:
-            self.told = SingleTokenAttention(width, bias=False)
+            self.token_attention = SingleTokenAttention(width, bias=False)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in GRIDS})
         self.norm_self = nn.LayerNorm(width, elementwise_affine=False)
         self.norm_mlp = nn.LayerNorm(width, elementwise_affine=False)
@@ -80,8 +80,8 @@ class DecoderLayer(nn.Module):
         for names in (SINGLES_BEFORE_ROUTE, SINGLES_AFTER_ROUTE):
             added = [self.singles[name](motion.single[name]) for name in names]
             out.append(torch.stack(added).sum(dim=0)[:, None])
-        if motion.told is not None:
-            out[-1] = out[-1] + self.told(motion.told.source)[:, None]
+        if motion.action_tokens is not None:
+            out[-1] = out[-1] + self.token_attention(motion.action_tokens.source)[:, None]
         return out
 
     def forward(self, x: Tensor, modulation: Tensor, bias: Tensor, prepared: list[Tensor]) -> Tensor:
@@ -163,7 +163,11 @@ class DenoisingDecoder(nn.Module):
         """What is known of the ego, for its token, and what modulates every layer: (B, D) each."""
         side_by_side = motion.side_by_side(SOURCES)
         ego, scene = self.ego_input(side_by_side), self.scene_vector(side_by_side)
-        return (ego, scene) if motion.told is None else (ego + motion.told.token, scene + motion.told.modulation)
+        return (
+            (ego, scene)
+            if motion.action_tokens is None
+            else (ego + motion.action_tokens.token, scene + motion.action_tokens.modulation)
+        )
 
     def forward(self, x: Tensor, k: Tensor, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Predicted noise and the fused representation.

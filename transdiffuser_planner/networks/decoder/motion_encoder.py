@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, ModelContract, StatusIndex
-from transdiffuser_planner.networks.decoder.action_token_encoder import ActionTokenEncoder, Told
+from transdiffuser_planner.networks.decoder.action_token_encoder import ActionTokenConditioning, ActionTokenEncoder
 from transdiffuser_planner.networks.encoder.fusion import mix
 from transdiffuser_planner.networks.network_config import NetworkConfig
 
@@ -50,7 +50,7 @@ class MotionEmbeddings:
     single: dict[str, Tensor]
     route_tokens: Tensor
     agents: Tensor
-    told: Told | None = None
+    action_tokens: ActionTokenConditioning | None = None
 
     def side_by_side(self, names: tuple[str, ...]) -> Tensor:
         """Single-token embeddings, (B, number * D)."""
@@ -102,12 +102,14 @@ class MotionEncoder(nn.Module):
             "signal": self._finish("signal", self.signal(c["signal"]), c["signal_valid"][:, 0]),
             "limit": self._finish("limit", self.limit(_limit(c)), c["speed_limit_valid"][:, 0]),
         }
-        said = self.contract.codebook_size and "action_tokens" in c
+        has_tokens = self.contract.codebook_size and "action_tokens" in c
         return MotionEmbeddings(
             single=single,
             route_tokens=tokens,
             agents=self.agent(_agents(agents_BAF, c["route"], route_valid_BR, self.contract)),
-            told=self.action_token_encoder(c["action_tokens"], c["action_tokens_valid"]) if said else None,
+            action_tokens=self.action_token_encoder(c["action_tokens"], c["action_tokens_valid"])
+            if has_tokens
+            else None,
         )
 
     def _finish(self, name: str, embedding_BD: Tensor, valid_B: Tensor | None) -> Tensor:

@@ -1,8 +1,8 @@
-"""Draws samples towards what action tokens ask for, at every denoise step and as far as a weight says.
+"""Guides samples towards the path of the action tokens at every denoise step, by a weight.
 
-The told plan x_0 would need the noise eps = (x_k - sqrt(alpha_bar_k) x_0) / sqrt(1 - alpha_bar_k); the model's own prediction
-is moved that way. It is guidance as in inpainting with diffusion (Lugmayr et al. 2022), weighed: the decoder, which knows the
-same tokens as a condition, keeps a say, and steps that nothing was said of are its alone.
+The target plan x_0 corresponds to the noise eps = (x_k - sqrt(alpha_bar_k) x_0) / sqrt(1 - alpha_bar_k); the predicted noise
+is interpolated towards it. This is weighted guidance as in inpainting with diffusion (Lugmayr et al. 2022): the decoder,
+conditioned on the same tokens, retains influence, and plan steps beyond the tokens are not guided.
 
 Letters: M samples, N = 1 + A tokens with the ego first, T plan steps, P = T x 3.
 """
@@ -17,29 +17,34 @@ from numpy.typing import NDArray
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.planning.diffusion.sampler import PredictNoise
-from transdiffuser_planner.planning.observation.action_token_features import TokenPath
+from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GuidanceTarget:
-    """plan_P in model space, and weight_P: how far each of its numbers draws, 0 where nothing was said."""
+    """Target plan of the guidance.
+
+    Attributes:
+        plan_P: In model space.
+        weight_P: Guidance weight of each number, 0 beyond the tokens.
+    """
 
     plan_P: Array
     weight_P: Array
 
     @staticmethod
-    def of(path: TokenPath | None, normalizer: PlanNormalizer, weight: float) -> GuidanceTarget | None:
-        """The plan that samples are drawn towards.
+    def of(path: ActionTokenFeatures | None, normalizer: PlanNormalizer, weight: float) -> GuidanceTarget | None:
+        """Build the target from action tokens.
 
         Args:
-            path: Of the action tokens.
+            path: Path of the action tokens.
             normalizer: The model's.
-            weight: 0 .. 1.
+            weight: Guidance weight, 0 .. 1.
 
         Returns:
-            The plan; None without action tokens or weight.
+            The target; None without action tokens or weight.
         """
         if weight <= 0.0 or path is None:
             return None
@@ -48,16 +53,24 @@ class GuidanceTarget:
         return GuidanceTarget(plan_P=plan_P, weight_P=np.repeat(weight * path.valid_T, 3).astype(np.float32))
 
 
-def guided(predict_noise: PredictNoise, told: GuidanceTarget | None, schedule: NoiseSchedule) -> PredictNoise:
-    """``predict_noise`` with the ego's samples (M, N, P) drawn towards the told plan."""
-    if told is None:
+def guided(predict_noise: PredictNoise, target: GuidanceTarget | None, schedule: NoiseSchedule) -> PredictNoise:
+    """Guide the ego's samples towards a target.
+
+    Args:
+        predict_noise: (samples (M, N, P), denoise step k) -> predicted noise, same shape.
+        target: None returns ``predict_noise`` unchanged.
+        schedule: The training schedule.
+    """
+    if target is None:
         return predict_noise
 
     def predict(x_MNP: Array, k: int) -> Array:
         eps_MNP: Array = predict_noise(x_MNP, k).copy()
-        share = schedule.alpha_bar_K1[k]
-        wanted_MP = (x_MNP[:, 0] - np.float32(np.sqrt(share)) * told.plan_P) / np.float32(np.sqrt(1.0 - share))
-        eps_MNP[:, 0] += told.weight_P * (wanted_MP - eps_MNP[:, 0])
+        alpha_bar = schedule.alpha_bar_K1[k]
+        target_eps_MP = (x_MNP[:, 0] - np.float32(np.sqrt(alpha_bar)) * target.plan_P) / np.float32(
+            np.sqrt(1.0 - alpha_bar)
+        )
+        eps_MNP[:, 0] += target.weight_P * (target_eps_MP - eps_MNP[:, 0])
         return eps_MNP
 
     return predict

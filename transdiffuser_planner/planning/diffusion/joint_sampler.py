@@ -23,7 +23,7 @@ from transdiffuser_planner.planning.diffusion.sampler import (
     draw_noise,
     sample_plans,
 )
-from transdiffuser_planner.planning.observation.action_token_features import TokenPath
+from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures
 
 Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
@@ -44,7 +44,7 @@ class JointSampler:
     normalizer: PlanNormalizer
 
     def noise(self, run_seed: int, stamp_ns: int, *batch: int) -> Array:
-        """Gaussian noise of a whole walk; the same seed and stamp give the same noise.
+        """Draw the Gaussian noise of all denoise steps; the same seed and stamp give the same noise.
 
         Args:
             run_seed: Seed of the run.
@@ -57,12 +57,12 @@ class JointSampler:
         shape = (*batch, *plan_spec(self.contract).shape)
         return draw_noise(run_seed, stamp_ns, shape, self.schedule.num_steps)
 
-    def target(self, path: TokenPath | None, weight: float) -> GuidanceTarget | None:
-        """The plan that action tokens ask for; None without tokens or weight.
+    def target(self, path: ActionTokenFeatures | None, weight: float) -> GuidanceTarget | None:
+        """Build the guidance target of action tokens; None without tokens or weight.
 
         Args:
-            path: Of the action tokens, in base_link.
-            weight: 0 .. 1.
+            path: Path of the action tokens, in base_link.
+            weight: Guidance weight, 0 .. 1.
         """
         return GuidanceTarget.of(path, self.normalizer, weight)
 
@@ -80,11 +80,11 @@ class JointSampler:
 
         Args:
             predict_noise: (samples, denoise step k) -> predicted noise, same shape.
-            noise: From ``noise``, or a part of its candidates and agents.
-            num_steps: Denoise steps; None makes all steps of the schedule.
+            noise: Result of ``noise``, or a part of its candidates and agents.
+            num_steps: Denoise steps; None: all steps of the schedule.
             target: Plan that guides the ego's samples.
-            steps_that_fit: Called after every step: number of further steps there is time for; None means no limit.
-            return_intermediates: Whether to return the clean estimate of every step.
+            steps_that_fit: Called after every step: number of further steps that the time permits; None means no limit.
+            return_intermediates: Whether to return the x0 estimate of every step.
         """
         return sample_plans(
             guided(predict_noise, target, self.schedule),
@@ -96,7 +96,7 @@ class JointSampler:
         )
 
     def poses(self, sample_MNP: Array, agent_origin_A3: FloatArray) -> FloatArray:
-        """Samples from model space as poses (M, 1 + A, T, 3) in base_link, the ego first.
+        """Convert samples from model space to poses (M, 1 + A, T, 3) in base_link, the ego first.
 
         Args:
             sample_MNP: In model space.

@@ -1,4 +1,4 @@
-"""The DDPM noise schedule: saved beside the weights, used alike in training and at run time.
+"""The DDPM noise schedule: saved with the weights, identical in training and at run time.
 
 Notation of Ho et al. 2020, with k the denoise step, 1..K (the paper's T; T here means plan steps):
     x_k = sqrt(alpha_bar_k) x_0 + sqrt(1 - alpha_bar_k) eps
@@ -22,7 +22,7 @@ Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
 FINAL_ALPHA_BAR = 0.004
-MAX_CLEAN = 6.0
+MAX_X0 = 6.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,7 @@ class NoiseSchedule:
 
     @staticmethod
     def cosine(num_steps: int, final_alpha_bar: float = FINAL_ALPHA_BAR) -> NoiseSchedule:
-        """The cosine schedule of Nichol and Dhariwal 2021, ended at ``final_alpha_bar`` so that ten steps stay well posed."""
+        """Build the cosine schedule of Nichol and Dhariwal 2021, ended at ``final_alpha_bar`` so that ten steps stay well posed."""
         end = np.arccos(np.sqrt(final_alpha_bar))
         angle = np.linspace(0.0, end, num_steps + 1)
         return NoiseSchedule(alpha_bar_K1=tuple(float(v) for v in np.cos(angle) ** 2))
@@ -49,22 +49,23 @@ class NoiseSchedule:
         return len(self.alpha_bar_K1) - 1
 
     def pairs(self, num_steps: int) -> list[tuple[int, int]]:
-        """The (k, k_prev) pairs of a walk with this many steps, from K down to 0, evenly spread."""
+        """Return the (k, k_prev) pairs of ``num_steps`` steps, from K down to 0, evenly spread."""
         return pairs_between(self.num_steps, num_steps)
 
     def predict_x0(self, x: Array, eps: Array, k: int) -> Array:
-        """The estimate of x_0 from a noisy sample and its noise, clipped to the range that normalized plans have."""
+        """Estimate x_0 from a noisy sample and its noise, clipped to the range of normalized plans."""
         a = self.alpha_bar_K1[k]
         estimate = (x - np.float32(np.sqrt(1.0 - a)) * eps) * np.float32(1.0 / np.sqrt(a))
-        return np.asarray(np.clip(estimate, -MAX_CLEAN, MAX_CLEAN))
+        return np.asarray(np.clip(estimate, -MAX_X0, MAX_X0))
 
     def ancestral_step(self, x: Array, eps: Array, k: int, k_prev: int, noise: Array | None) -> Array:
-        """One DDPM step, written through the clean estimate (equal to the formula above when nothing is clipped).
+        """One DDPM step, written with the x0 estimate (equal to the formula above when nothing is clipped).
 
         Args:
             x: Sample at k.
             eps: Predicted noise.
-            k, k_prev: Denoise steps, k > k_prev.
+            k: Denoise step of the sample.
+            k_prev: Denoise step of the result, smaller than k.
             noise: z, or None at the last step.
         """
         a, a_prev = self.alpha_bar_K1[k], self.alpha_bar_K1[k_prev]
@@ -80,17 +81,20 @@ class NoiseSchedule:
     def ddim_step(self, x: Array, eps: Array, k: int, k_prev: int) -> Array:
         """One deterministic DDIM step between any two denoise steps."""
         a, a_prev = self.alpha_bar_K1[k], self.alpha_bar_K1[k_prev]
-        predict_x0 = self.predict_x0(x, eps, k)
-        direction = (x - np.float32(np.sqrt(a)) * predict_x0) * np.float32(1.0 / np.sqrt(1.0 - a))
-        return np.asarray(np.float32(np.sqrt(a_prev)) * predict_x0 + np.float32(np.sqrt(1.0 - a_prev)) * direction)
+        x0 = self.predict_x0(x, eps, k)
+        direction = (x - np.float32(np.sqrt(a)) * x0) * np.float32(1.0 / np.sqrt(1.0 - a))
+        return np.asarray(np.float32(np.sqrt(a_prev)) * x0 + np.float32(np.sqrt(1.0 - a_prev)) * direction)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-serialisable form."""
+        """Return a JSON-serializable form."""
         return {"kind": "ddpm", "prediction": "epsilon", "alpha_bar": list(self.alpha_bar_K1)}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> NoiseSchedule:
-        """The inverse of to_json.
+        """Invert ``to_json``.
+
+        Args:
+            data: Result of ``to_json``.
 
         Raises:
             ModelError: The data is no schedule.
@@ -102,6 +106,6 @@ class NoiseSchedule:
 
 
 def pairs_between(k_first: int, num_steps: int) -> list[tuple[int, int]]:
-    """The (k, k_prev) pairs of a walk from a denoise step down to 0 in at most this many steps, evenly spread."""
+    """Return the (k, k_prev) pairs from ``k_first`` down to 0 in at most ``num_steps`` steps, evenly spread."""
     marks = sorted({round(k_first * i / num_steps) for i in range(num_steps + 1)}, reverse=True)
     return list(itertools.pairwise(marks))

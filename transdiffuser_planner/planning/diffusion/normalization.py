@@ -1,4 +1,4 @@
-"""Poses <-> model space: differences between consecutive poses, normalized by statistics that travel with the weights.
+"""Poses <-> model space: differences between consecutive poses, normalized by statistics saved with the weights.
 
 x_1 = s_1 and x_t = s_t - s_{t-1} (TransDiffuser's action space); the path is their cumulative sum. The ego's poses are in
 base_link at the snapshot, an agent's in the frame of its own box at the snapshot.
@@ -31,7 +31,7 @@ class PlanNormalizer:
 
     @staticmethod
     def fit(ego_NT3: FloatArray, agent_NT3: FloatArray) -> PlanNormalizer:
-        """Statistics of training data.
+        """Compute the statistics of training data.
 
         Args:
             ego_NT3: Ego futures in base_link, heading continuous.
@@ -48,7 +48,7 @@ class PlanNormalizer:
     def to_model(
         self, ego_BT3: FloatArray, agent_BAT3: FloatArray, agent_origin_BA3: FloatArray
     ) -> NDArray[np.float32]:
-        """Joint futures in model space.
+        """Convert joint futures to model space.
 
         Args:
             ego_BT3: In base_link.
@@ -66,7 +66,7 @@ class PlanNormalizer:
         return np.asarray(joint.reshape(*joint.shape[:2], -1), dtype=np.float32)
 
     def to_poses(self, sample_MKP: NDArray[np.float32], agent_origin_A3: FloatArray) -> FloatArray:
-        """Poses from model space.
+        """Convert samples from model space to poses.
 
         Args:
             sample_MKP: (M, 1 + A, T * 3) normalized differences.
@@ -83,12 +83,15 @@ class PlanNormalizer:
         return np.concatenate([ego[:, None], agents], axis=1)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-serialisable form."""
+        """Return a JSON-serializable form."""
         return {name: getattr(self, name).tolist() for name in _FIELDS}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> PlanNormalizer:
-        """The inverse of to_json.
+        """Invert ``to_json``.
+
+        Args:
+            data: Result of ``to_json``.
 
         Raises:
             ModelError: The data is no normalizer.
@@ -103,5 +106,5 @@ _FIELDS = ("ego_mean_T3", "ego_std_T3", "agent_mean_T3", "agent_std_T3")
 
 
 def differences(pose_XT3: FloatArray) -> FloatArray:
-    """Pose minus the pose before along the second last axis; the first pose is taken relative to 0."""
+    """Subtract the previous pose along the second last axis; the first pose is relative to 0."""
     return np.diff(pose_XT3, axis=-2, prepend=0.0)

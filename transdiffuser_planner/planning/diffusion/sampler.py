@@ -1,9 +1,9 @@
-"""Draws joint futures by walking the noise schedule backwards, for as long as there is time.
+"""Draws joint futures by denoising from step K to 0 within the available time.
 
-The network and the schedule do not know each other: the walk asks ``predict_noise`` at every denoise step. All
-randomness comes in as ``noise``, seeded from the run seed and the frame's stamp, so the same frame gives the same
-samples. Between steps the walk asks how many more fit. When fewer fit than are left, it goes on with longer
-deterministic steps (DDIM) to the end; when none fits, it ends with the clean estimate of the step just made.
+Network and schedule are independent: the sampler calls ``predict_noise`` at every denoise step. All randomness is the
+argument ``noise``, seeded from the run seed and the frame's stamp, so the same frame gives the same samples. After every
+step ``steps_that_fit`` gives the number of further steps. If fewer steps fit than remain, sampling continues with longer
+deterministic steps (DDIM); if none fits, it ends with the x0 estimate of the last step.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ StepsThatFit = Callable[[], int]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """Clean joint samples.
+    """Denoised joint samples.
 
     Attributes:
         x0_MNP: In model space.
-        num_steps: Denoise steps made.
-        intermediate_KMNP: The clean estimate after every step, in order; empty unless asked for.
+        num_steps: Denoise steps that were computed.
+        intermediate_KMNP: The x0 estimate of every step, in order; empty unless requested.
     """
 
     x0_MNP: Array
@@ -37,7 +37,7 @@ class Sample:
 
 
 def draw_noise(run_seed: int, stamp_ns: int, shape: tuple[int, ...], num_steps: int) -> Array:
-    """Gaussian noise (num_steps, *shape): the start sample, then one for each ancestral step but the last."""
+    """Draw Gaussian noise (num_steps, *shape): the start sample, then one for each ancestral step except the last."""
     seed = np.random.SeedSequence([run_seed, stamp_ns & 0xFFFFFFFF, (stamp_ns >> 32) & 0xFFFFFFFF])
     return np.random.Generator(np.random.PCG64(seed)).standard_normal((num_steps, *shape), dtype=np.float32)
 
@@ -56,12 +56,12 @@ def sample_plans(
     Args:
         predict_noise: (samples, denoise step k) -> predicted noise, same shape.
         schedule: The training schedule.
-        noise: From ``draw_noise``; noise[0] is the start sample.
-        num_steps: The full number of training steps walks the ancestral DDPM chain; fewer steps walk DDIM.
-        steps_that_fit: Asked after every step: how many more there is time for; None means no limit.
-        return_intermediates: Whether to return the clean estimate of every step, for people to look at.
+        noise: Result of ``draw_noise``; noise[0] is the start sample.
+        num_steps: Denoise steps; all training steps use the ancestral DDPM chain, fewer use DDIM.
+        steps_that_fit: Called after every step: number of further steps that the time permits; None means no limit.
+        return_intermediates: Whether to return the x0 estimate of every step, for visualization.
     """
-    x, estimates, used = noise[0], [], 0
+    x, intermediates, used = noise[0], [], 0
     ancestral = num_steps >= schedule.num_steps
     pairs = schedule.pairs(min(num_steps, schedule.num_steps))
     while pairs:
@@ -69,7 +69,7 @@ def sample_plans(
         eps = predict_noise(x, k)
         used += 1
         if return_intermediates:
-            estimates.append(schedule.predict_x0(x, eps, k))
+            intermediates.append(schedule.predict_x0(x, eps, k))
         fitting = len(pairs) if steps_that_fit is None else max(steps_that_fit(), 0)
         if fitting < len(pairs):
             ancestral = False
@@ -78,4 +78,4 @@ def sample_plans(
             x = schedule.ancestral_step(x, eps, k, k_prev, noise[used] if k_prev > 0 else None)
         else:
             x = schedule.ddim_step(x, eps, k, k_prev)
-    return Sample(x0_MNP=np.asarray(x, dtype=np.float32), num_steps=used, intermediate_KMNP=estimates)
+    return Sample(x0_MNP=np.asarray(x, dtype=np.float32), num_steps=used, intermediate_KMNP=intermediates)

@@ -1,4 +1,4 @@
-"""The ego's own past: interpolation of odometry, its discontinuities and the history tensor."""
+"""The ego's past: interpolation of odometry, its discontinuities and the history tensor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_YAW_ACCEL_RADPS2 = 4.0
 
 
 def odometry_in_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
-    """Odometry of a child frame on the vehicle's axis, moved to base_link.
+    """Move odometry of a child frame on the vehicle's axis to base_link.
 
     Args:
         ego: Pose and velocities of the child frame.
@@ -42,10 +42,13 @@ def odometry_in_base(ego: EgoState, base_from_child_x_m: float) -> EgoState:
 
 
 def is_discontinuity(previous: EgoState, current: EgoState) -> bool:
-    """Whether no vehicle can have moved from one state to the next, or the clock jumped.
+    """Whether the motion between two states is impossible for a vehicle, or the clock jumped.
 
-    The position is compared with where the mean of both velocities leads; real odometry at 10 Hz stays far below the
-    limits.
+    The position is compared with the prediction of the mean velocity; real odometry at 10 Hz stays far below the limits.
+
+    Args:
+        previous: Earlier state.
+        current: Later state.
     """
     dt = (current.stamp_ns - previous.stamp_ns) * 1e-9
     if dt <= 0.0 or dt > MAX_GAP_NS * 1e-9 or previous.frame_id != current.frame_id:
@@ -65,7 +68,7 @@ def is_discontinuity(previous: EgoState, current: EgoState) -> bool:
 
 
 def jump_text(previous: EgoState, current: EgoState) -> str:
-    """What a discontinuity of odometry looks like."""
+    """Describe a discontinuity of odometry in one line."""
     if current.frame_id != previous.frame_id:
         return "odometry: its frame changed; its history starts over"
     if current.stamp_ns - previous.stamp_ns > MAX_GAP_NS:
@@ -74,11 +77,11 @@ def jump_text(previous: EgoState, current: EgoState) -> str:
 
 
 def interpolate(states: Sequence[EgoState], stamp_ns: int) -> EgoState | None:
-    """The state at a stamp, linear between neighbors; shortly (50 ms) beyond the ends it is moved with its velocity.
+    """Interpolate the state at a stamp linearly; up to 50 ms beyond the ends it is extrapolated with its velocity.
 
     Args:
         states: Ordered by stamp, without discontinuities.
-        stamp_ns: Wanted time.
+        stamp_ns: Time of the result.
 
     Returns:
         The state, or None when the stamp is further outside.
@@ -108,7 +111,7 @@ def interpolate(states: Sequence[EgoState], stamp_ns: int) -> EgoState | None:
 
 
 def extrapolate(state: EgoState, stamp_ns: int) -> EgoState:
-    """The state moved to another stamp with constant speed and yaw rate."""
+    """Move a state to another stamp with constant speed and yaw rate."""
     dt = (stamp_ns - state.stamp_ns) * 1e-9
     heading = state.heading_rad + 0.5 * dt * state.yaw_rate_radps
     return replace(
@@ -123,7 +126,7 @@ def extrapolate(state: EgoState, stamp_ns: int) -> EgoState:
 def history_tensor(
     ego: EgoState, history: Sequence[EgoState], contract: ModelContract
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Past poses in the current base_link.
+    """Compute past poses in the current base_link.
 
     Args:
         ego: Current state.

@@ -19,7 +19,12 @@ SIGNAL_RANGE_M = 60.0
 
 
 class FeatureBuilder:
-    """Builds observation tensors for one rig and one model contract."""
+    """Builds observation tensors for one rig and one model contract.
+
+    Args:
+        contract: Sizes of all tensors.
+        rig: Cameras, LiDAR and vehicle.
+    """
 
     def __init__(self, contract: ModelContract, rig: Rig) -> None:
         self.contract = contract
@@ -27,17 +32,17 @@ class FeatureBuilder:
         self._rig = rig
 
     def points(self, snapshot: SensorSnapshot) -> NDArray[np.float32]:
-        """The snapshot's cloud (N, 3) in base_link without returns from the ego; (0, 3) when there is none."""
+        """Return the point cloud (N, 3) in base_link without returns from the ego; (0, 3) without a point cloud."""
         return cloud_in_base(snapshot.cloud, self._rig)
 
     def build(
         self, snapshot: SensorSnapshot, points_N3: NDArray[np.float32] | None = None
     ) -> dict[str, NDArray[np.float32]]:
-        """All tensors of ``core.contract.observation_specs`` with a batch axis of 1.
+        """Build all tensors of ``core.contract.observation_specs`` with a batch axis of 1.
 
         Args:
             snapshot: Aligned inputs.
-            points_N3: Result of ``points(snapshot)`` if already at hand.
+            points_N3: Result of ``points(snapshot)`` if already computed.
         """
         contract = self.contract
         view, camera_valid = self._view.stitch(
@@ -66,8 +71,8 @@ class FeatureBuilder:
             "speed_limit_valid": np.asarray([limit is not None], dtype=np.float32),
         }
         if contract.codebook_size:
-            said = token_tensors(snapshot.action_token_path, snapshot.ego, snapshot.history, contract)
-            tensors["action_tokens"], tensors["action_tokens_valid"] = said
+            tokens, tokens_valid = token_tensors(snapshot.action_token_path, snapshot.ego, snapshot.history, contract)
+            tensors["action_tokens"], tensors["action_tokens_valid"] = tokens, tokens_valid
         return {name: tensor[None] for name, tensor in tensors.items()}
 
 

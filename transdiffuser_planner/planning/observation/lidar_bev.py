@@ -1,4 +1,4 @@
-"""The LiDAR cloud as a bird's-eye histogram, the form TransFuser introduced."""
+"""The LiDAR point cloud as a bird's-eye histogram, as in TransFuser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_HEIGHT_M = -2.0
 
 
 def points_in_base(xyz_N3: NDArray[np.float32], base_from_lidar_44: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Points (N, 3) moved from the LiDAR's frame into base_link, meters, float32."""
+    """Transform points (N, 3) from the LiDAR's frame into base_link, meters, float32."""
     rotation = base_from_lidar_44[:3, :3].astype(np.float32)
     if np.array_equal(rotation, np.eye(3, dtype=np.float32)):
         return np.asarray(xyz_N3 + base_from_lidar_44[:3, 3].astype(np.float32))
@@ -24,12 +24,12 @@ def points_in_base(xyz_N3: NDArray[np.float32], base_from_lidar_44: NDArray[np.f
 
 
 def without_ego(xyz_N3: NDArray[np.float32], vehicle: VehicleModel, margin_m: float = 0.0) -> NDArray[np.float32]:
-    """The points (base_link) that do not lie on the ego vehicle itself.
+    """Remove the points (base_link) on the ego vehicle itself.
 
     Args:
         xyz_N3: Meters.
         vehicle: Its box.
-        margin_m: How far around its box the vehicle's own parts may reach.
+        margin_m: Distance around the box that parts of the vehicle may reach.
     """
     x, y = xyz_N3[:, 0], xyz_N3[:, 1]
     on_ego = (x > -vehicle.rear_overhang_m - margin_m) & (x < vehicle.front_offset_m + margin_m)
@@ -38,7 +38,7 @@ def without_ego(xyz_N3: NDArray[np.float32], vehicle: VehicleModel, margin_m: fl
 
 
 def cloud_in_base(cloud: PointCloud | None, rig: Rig) -> NDArray[np.float32]:
-    """A cloud's points (N, 3) in base_link without returns from the ego; (0, 3) without cloud or LiDAR."""
+    """Return a point cloud (N, 3) in base_link without returns from the ego; (0, 3) without point cloud or LiDAR."""
     lidar = rig.lidar
     if cloud is None or lidar is None:
         return np.zeros((0, 3), dtype=np.float32)
@@ -46,7 +46,7 @@ def cloud_in_base(cloud: PointCloud | None, rig: Rig) -> NDArray[np.float32]:
 
 
 def histogram(xyz_N3: NDArray[np.float32], contract: ModelContract) -> NDArray[np.uint8]:
-    """Count points per cell, ground and obstacles apart.
+    """Count points per cell, ground and obstacles in separate channels.
 
     Args:
         xyz_N3: Points in base_link, meters.

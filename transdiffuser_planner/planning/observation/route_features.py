@@ -1,4 +1,4 @@
-"""The part of the route that lies ahead of the ego, in base_link."""
+"""The part of the route ahead of the ego, in base_link."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADING_WEIGHT_M2 = 50.0
 
 
 def locate(route_xy_N2: ArrayLike, ego: EgoState) -> tuple[float, float] | None:
-    """Where on a route the ego is, preferring the piece that runs in the ego's direction.
+    """Locate the ego on a route, preferring pieces in the ego's direction.
 
     Args:
         route_xy_N2: Polyline in the ego's frame_id, at least two points.
@@ -42,7 +42,7 @@ def locate(route_xy_N2: ArrayLike, ego: EgoState) -> tuple[float, float] | None:
 def route_tensor(
     route: Route | None, ego: EgoState, contract: ModelContract
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Route points ahead in base_link.
+    """Compute the route points ahead in base_link.
 
     Args:
         route: The whole route, or None.
@@ -50,7 +50,7 @@ def route_tensor(
         contract: Number and spacing of the points.
 
     Returns:
-        Points (R, 2) from the ego's projection on, zeros where absent; validity (R,), 1.0 or 0.0.
+        Points (R, 2) starting at the ego's projection, zeros where absent; validity (R,), 1.0 or 0.0.
     """
     points = np.zeros((contract.num_route_points, 2), dtype=np.float32)
     valid = np.zeros(contract.num_route_points, dtype=np.float32)

@@ -1,8 +1,8 @@
 """The stitched front view: real cameras resampled into the contract's virtual pinhole cameras.
 
 Every rig camera that sees part of the view contributes; pixels that no camera sees are 0 and counted as not covered.
-The resampling turns rays only (the parallax of cameras mounted apart is ignored), so a rig with one real camera, three
-or six becomes the same 3 x H x W picture. A rig equal to the contract's segments is copied without any resampling.
+The resampling rotates rays only (the parallax between cameras is ignored), so a rig with one real camera, three or six
+becomes the same 3 x H x W image. A rig equal to the contract's segments is copied without any resampling.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from transdiffuser_planner.core.types import CameraIntrinsics
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _CameraTable:
-    """Which view pixels (flat index) one camera may fill, and from which pixel of its reduced picture."""
+    """View pixels (flat index) that one camera may fill, and the source pixels in its reduced image."""
 
     reduction: int
     target_N: NDArray[np.intp]
     source_N: NDArray[np.intp]
-    copy_columns: slice | None  # set when the camera equals a segment: its picture is copied there as it is
+    copy_columns: slice | None  # set when the camera equals a segment: its image is copied there unchanged
 
 
 def segment_columns(contract: ModelContract) -> list[slice]:
-    """The columns of the stitched view that each segment fills, left to right."""
+    """Return the columns of each segment in the stitched view, left to right."""
     edges = np.cumsum([0.0] + [segment.width_fraction for segment in contract.segments]) * contract.image_width
     bounds = np.rint(edges).astype(int)
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
@@ -51,12 +51,12 @@ def view_rays(contract: ModelContract) -> NDArray[np.float64]:
 
 
 def build_table(contract: ModelContract, mount: CameraMount, intrinsics: CameraIntrinsics) -> _CameraTable:
-    """The lookup from view pixels to a camera's pixels.
+    """Build the lookup from view pixels to a camera's pixels.
 
     Args:
         contract: The view.
         mount: The camera's orientation in base_link.
-        intrinsics: Of the pictures that will be given to ``stitch``.
+        intrinsics: Of the images that ``stitch`` will receive.
     """
     reduction = max(1, round(intrinsics.fx / contract.focal_px))
     rays = view_rays(contract).reshape(-1, 3) @ mount.base_from_sensor()[:3, :3]
@@ -80,7 +80,12 @@ def build_table(contract: ModelContract, mount: CameraMount, intrinsics: CameraI
 
 
 class ImageView:
-    """Stitches pictures; keeps one lookup table per camera and intrinsics."""
+    """Stitches images; keeps one lookup table per camera and intrinsics.
+
+    Args:
+        contract: The view.
+        mounts: The rig's cameras.
+    """
 
     def __init__(self, contract: ModelContract, mounts: tuple[CameraMount, ...]) -> None:
         self._contract = contract
@@ -97,7 +102,7 @@ class ImageView:
     def stitch(
         self, images: dict[str, NDArray[np.uint8]], intrinsics: dict[str, CameraIntrinsics]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """One picture from many.
+        """Stitch the images of all cameras.
 
         Args:
             images: Camera name -> uint8 (h, w, 3) RGB; sizes as in intrinsics.

@@ -1,7 +1,7 @@
 """Gives detected agents stable identifiers and speeds over cycles.
 
 Nearest-neighbor association (Hungarian) of detections to tracks moved with their speed; an alpha-beta filter smooths
-pose and velocity. Everything lives in the odometry's frame, so the ego's own motion does not matter.
+pose and velocity. All tracks are in the odometry's frame, so the ego's own motion does not matter.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class AgentTracker:
         self._next_id = 1
 
     def reset(self) -> None:
-        """Forget all tracks; identifiers go on counting."""
+        """Remove all tracks; identifiers are not reused."""
         self._tracks, self._stamp_ns = [], None
 
     def update(self, detections: Detections, ego: EgoState) -> list[Track]:
@@ -72,7 +72,7 @@ class AgentTracker:
             ego: State at the detections' stamp; time must not run backwards (reset first).
 
         Returns:
-            Tracks seen within the last 0.5 s, in the odometry's frame.
+            Tracks detected within the last 0.5 s, in the odometry's frame.
         """
         dt = 0.0 if self._stamp_ns is None else (ego.stamp_ns - self._stamp_ns) * 1e-9
         if not 0.0 <= dt < 1.0:
@@ -108,7 +108,7 @@ class AgentTracker:
 
 
 def _predict(track: Track, dt_s: float) -> Track:
-    """The track moved with its velocity."""
+    """Move a track with its velocity."""
     pose = track.pose_3.copy()
     pose[:2] += dt_s * track.velocity_2
     return replace(track, pose_3=pose, seen_s=track.seen_s + dt_s)
@@ -125,7 +125,7 @@ def _associate(tracks: list[Track], pose_D3: FloatArray) -> dict[int, int]:
 
 
 def _correct(track: Track, detections: Detections, pose_D3: FloatArray, index: int, dt_s: float) -> Track:
-    """Alpha-beta update of a track by its detection; a heading turned by half a turn is taken as the same axis."""
+    """Alpha-beta update of a track by its detection; a heading flipped by half a turn counts as the same axis."""
     seen = pose_D3[index]
     gap = seen[:2] - track.pose_3[:2]
     turn = float(wrap_angle(seen[2] - track.pose_3[2]))
@@ -148,7 +148,12 @@ def _correct(track: Track, detections: Detections, pose_D3: FloatArray, index: i
 
 
 def nearest_tracks(tracks: list[Track], ego: EgoState, count: int) -> tuple[list[Track], FloatArray]:
-    """The tracks nearest to the ego.
+    """Select the tracks nearest to the ego.
+
+    Args:
+        tracks: In the odometry's frame.
+        ego: Present state.
+        count: Maximum number of tracks.
 
     Returns:
         At most ``count`` tracks, nearest first, and their poses (A, 3) in base_link.

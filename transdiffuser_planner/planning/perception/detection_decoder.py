@@ -30,7 +30,7 @@ class Detections:
 def decode_detections(
     heatmap_CNN: NDArray[np.float32], box_BNN: NDArray[np.float32], contract: ModelContract, threshold: float
 ) -> Detections:
-    """Boxes from one sample's head outputs.
+    """Decode boxes from the head outputs of one sample.
 
     Args:
         heatmap_CNN: Logits per class and cell; row 0 ahead, column 0 left.

@@ -127,6 +127,6 @@ def agent_clearance(
 def _circles(
     pose_X3: NDArray[np.float32], ahead_m: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """x and y of points this far ahead of poses; shapes broadcast."""
+    """X and y of points this far ahead of poses; shapes broadcast."""
     x, y, heading = pose_X3[..., 0], pose_X3[..., 1], pose_X3[..., 2]
     return x + ahead_m * np.cos(heading), y + ahead_m * np.sin(heading)

@@ -1,5 +1,6 @@
 """Which plan of last resort to take: the last accepted one while it is young and still free, then a comfortable stop,
-then an emergency stop."""
+then an emergency stop.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap, preset_files
+from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+from transdiffuser_planner.params import RIGS, TOPICS
 from transdiffuser_planner.reports.drive.bag_to_drive import collect
 from transdiffuser_planner.reports.drive.drive_to_json import page_data
 from transdiffuser_planner.reports.single_file import fill_page, write_file
@@ -51,8 +52,8 @@ def render(data: dict[str, object]) -> str:
 
 def preset_rig(topics: TopicMap) -> Rig | None:
     """The rig that belongs to a preset's topic map, or None when the map is nobody's."""
-    for path in sorted(PARAMS.glob("topics/*.yaml")):
-        rig = PARAMS / "rigs" / path.name
+    for path in sorted(TOPICS.glob("*.yaml")):
+        rig = RIGS / path.name
         if rig.is_file() and TopicMap.load(path) == topics:
             return Rig.load(rig)
     return None

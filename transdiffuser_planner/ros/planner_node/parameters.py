@@ -12,7 +12,7 @@ from rclpy.parameter import Parameter
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.planner_config import NodeConfig, PlannerConfig
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 
 RELOAD_FIELDS = ("backend", "provider", "strict_provider", "num_threads", "precision")
 """Take effect when the model is loaded again (service ``~/reload_model``); everything else with the next cycle."""
@@ -42,7 +42,7 @@ def declare_config(node: Node) -> None:
 def declare_node(node: Node) -> None:
     """Declare every field of NodeConfig: which model, which rig, how to start."""
     for item in fields(NodeConfig):
-        default = str(PARAMS / item.default) if item.name == "rig" else item.default
+        default = str(RIGS / item.default) if item.name == "rig" else item.default
         _declare(node, item.name, default, ParameterDescriptor(description=item.metadata["text"]))
 
 

@@ -11,7 +11,7 @@ from transdiffuser_planner.core.contract import ModelContract, check_tensors, ob
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot
-from transdiffuser_planner.planning.observation.action_token_features import TokenPath
+from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.planning.perception.agent_tracker import AgentTracker, Track, nearest_tracks
 from transdiffuser_planner.planning.perception.detection_decoder import decode_detections
@@ -44,7 +44,7 @@ class PerceivedScene:
     tracks: list[Track]
     agent_pose_A3: FloatArray
     obstacles: ObstacleField
-    token_path: TokenPath | None
+    token_path: ActionTokenFeatures | None
 
 
 class Perception:
@@ -94,7 +94,7 @@ class Perception:
             tracks=tracks,
             agent_pose_A3=agent_pose_A3,
             obstacles=obstacles,
-            token_path=TokenPath.of(observation),
+            token_path=ActionTokenFeatures.of(observation),
         )
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from transdiffuser_planner.core.errors import TrainingError
 
-LOUD = ("action_token_encoder.token.", "action_token_encoder.modulation.", "told.out.")
+LOUD = ("action_token_encoder.token.", "action_token_encoder.modulation.", "token_attention.out.")
 """What a new source speaks through: zero at first, so that both networks compute the same."""
 
 

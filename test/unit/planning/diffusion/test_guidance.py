@@ -8,7 +8,7 @@ from transdiffuser_planner.planning.diffusion.guidance import GuidanceTarget, gu
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.planning.diffusion.sampler import draw_noise, sample_plans
-from transdiffuser_planner.planning.observation.action_token_features import TokenPath
+from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures
 
 SCHEDULE = NoiseSchedule.cosine(10)
 ASKED = np.stack([2.0 * np.arange(1, 9), 0.2 * np.arange(1, 9) ** 2 / 8.0, 0.05 * np.arange(1, 9)], axis=-1)
@@ -39,13 +39,13 @@ def _sampled(told: GuidanceTarget | None, num_steps: int = 10) -> np.ndarray:
 @pytest.mark.parametrize("num_steps", [10, 3, 1])
 def test_drawn_all_the_way_a_sample_is_what_was_asked_for(num_steps: int) -> None:
     normalizer = _normalizer()
-    predict_x0 = _sampled(GuidanceTarget.of(TokenPath.of(_said()), normalizer, 1.0), num_steps)
+    predict_x0 = _sampled(GuidanceTarget.of(ActionTokenFeatures.of(_said()), normalizer, 1.0), num_steps)
     poses = normalizer.to_poses(predict_x0, np.zeros((2, 3)))[:, 0]
     np.testing.assert_allclose(poses, np.broadcast_to(ASKED, poses.shape), atol=1e-4)
 
 
 def test_drawn_half_way_it_is_in_between_and_agents_are_not_drawn() -> None:
-    told = GuidanceTarget.of(TokenPath.of(_said()), _normalizer(), 0.5)
+    told = GuidanceTarget.of(ActionTokenFeatures.of(_said()), _normalizer(), 0.5)
     assert told is not None
     predict_x0 = _sampled(told)
     np.testing.assert_allclose(predict_x0[:, 0], np.broadcast_to(0.5 * told.plan_P, (5, 24)), atol=1e-4)
@@ -53,14 +53,17 @@ def test_drawn_half_way_it_is_in_between_and_agents_are_not_drawn() -> None:
 
 
 def test_what_was_not_said_is_the_models_alone() -> None:
-    predict_x0, alone = _sampled(GuidanceTarget.of(TokenPath.of(_said(3)), _normalizer(), 1.0)), _sampled(None)
+    predict_x0, alone = (
+        _sampled(GuidanceTarget.of(ActionTokenFeatures.of(_said(3)), _normalizer(), 1.0)),
+        _sampled(None),
+    )
     np.testing.assert_array_equal(predict_x0[:, 0, 9:], alone[:, 0, 9:])
     assert np.abs(predict_x0[:, 0, :9] - alone[:, 0, :9]).max() > 0.1
 
 
 def test_silence_and_no_weight_change_nothing() -> None:
     normalizer = _normalizer()
-    assert GuidanceTarget.of(TokenPath.of({}), normalizer, 0.5) is None
-    assert GuidanceTarget.of(TokenPath.of(_said(0)), normalizer, 0.5) is None
-    assert GuidanceTarget.of(TokenPath.of(_said()), normalizer, 0.0) is None
+    assert GuidanceTarget.of(ActionTokenFeatures.of({}), normalizer, 0.5) is None
+    assert GuidanceTarget.of(ActionTokenFeatures.of(_said(0)), normalizer, 0.5) is None
+    assert GuidanceTarget.of(ActionTokenFeatures.of(_said()), normalizer, 0.0) is None
     assert guided(_stands_still, None, SCHEDULE) is _stands_still

@@ -1,7 +1,6 @@
 """Snapshot -> tensors: pictures land where the geometry says, masks tell what is absent."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,10 +18,11 @@ from transdiffuser_planner.core.types import (
     TrafficSignal,
 )
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.planning.observation.lidar_bev import histogram, without_ego
 
-RIG = Rig.load(Path(__file__).parents[4] / "transdiffuser_planner" / "params" / "rigs" / "carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 
 
 def _intrinsics(camera: CameraMount) -> CameraIntrinsics:

@@ -9,13 +9,14 @@ from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState
-from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.observation.ego_history import extrapolate, odometry_in_base
 from transdiffuser_planner.runtime.cycle.plan_history import PlanHistory
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
 OFFSET_M = 1.4
-RIG = replace(Rig.load(PARAMS / "rigs/carla.yaml"), base_from_odometry_child_x_m=OFFSET_M)
+RIG = replace(Rig.load(RIGS / "carla.yaml"), base_from_odometry_child_x_m=OFFSET_M)
 TURNING = EgoState(
     stamp_ns=10**9, frame_id="map", x_m=20.0, y_m=5.0, heading_rad=0.5, vx_mps=6.0, vy_mps=0.84, yaw_rate_radps=0.6
 )

@@ -15,7 +15,8 @@ from transdiffuser_planner.planning.observation.lidar_bev import cloud_in_base
 from transdiffuser_planner.planning.safety.clearance import FAR_M, ObstacleField, ego_circles
 from transdiffuser_planner.planning.safety.fallback_selection import select_fallback
 from transdiffuser_planner.planning.safety.plan_validation import CollisionContext, ValidatedPlans, validate_plans
-from transdiffuser_planner.planning.selection.ranking import SelectionInputs, rank
+from transdiffuser_planner.planning.selection.cost_terms import SelectionInputs
+from transdiffuser_planner.planning.selection.ranking import rank
 from transdiffuser_planner.planning.trajectory.pure_pursuit import TrajectoryTracker
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother
 

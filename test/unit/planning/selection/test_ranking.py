@@ -7,7 +7,8 @@ from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import SignalState, TrafficSignal
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.planning.safety.clearance import FAR_M
-from transdiffuser_planner.planning.selection.ranking import Ranking, SelectionInputs, rank
+from transdiffuser_planner.planning.selection.cost_terms import SelectionInputs
+from transdiffuser_planner.planning.selection.ranking import Ranking, rank
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother, SmoothPlans
 
 SMOOTHER = PlanSmoother(TINY)
@@ -159,7 +160,7 @@ def test_the_highest_predicted_score_is_chosen_unless_its_plan_is_unlike_all_oth
     plans = SMOOTHER.smooth(np.stack([ahead(d) for d in distances]), 4.0)
     assert ranked(plans, subscore_MQ=_subscores(0.6, 0.7, 0.9, 0.7, 0.6)).order_M[0] == 2
     little_better = ranked(plans, subscore_MQ=_subscores(0.6, 0.7, 0.9, 0.7, 0.92))
-    assert little_better.order_M[0] == 2 and little_better.cost_terms["typical"].argmax() == 4
+    assert little_better.order_M[0] == 2 and little_better.cost_terms["outlier"].argmax() == 4
     assert ranked(plans, subscore_MQ=_subscores(0.6, 0.6, 0.6, 0.6, 1.0)).order_M[0] == 4
 
 

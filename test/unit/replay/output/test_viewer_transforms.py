@@ -15,6 +15,7 @@ from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.messages.definitions import typestore
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.replay.output.viewer_transforms import quaternion
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
@@ -97,9 +98,7 @@ def test_the_output_places_every_sensor_in_the_odometrys_frame(short_bag, planne
 
 
 def test_quaternions_are_those_of_their_rotations():
-    for camera in Rig.load(
-        Path(__file__).resolve().parents[4] / "transdiffuser_planner" / "params" / "rigs" / "kitti.yaml"
-    ).cameras:
+    for camera in Rig.load(RIGS / "kitti.yaml").cameras:
         rotation = camera.base_from_sensor()[:3, :3]
         x, y, z, w = quaternion(rotation)
         vector = np.asarray([0.3, -0.8, 0.5])

@@ -14,7 +14,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
 from transdiffuser_planner.doctor.findings import Level
 from transdiffuser_planner.doctor.model import check_vehicle
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
@@ -22,7 +22,7 @@ from transdiffuser_planner.runtime.inference.vehicle_fit import beyond_scorer
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.supervision.model_manager import ModelManager
 
-RIG = Rig.load(PARAMS / "rigs/carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 
 
 def model_for(folder: Path, vehicle: object) -> Path:

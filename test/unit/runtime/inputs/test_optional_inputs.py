@@ -9,7 +9,7 @@ from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import ActionTokenPath, ActionTokens, EgoState
-from transdiffuser_planner.messages.topic_map import PARAMS
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.observation.action_token_features import token_tensors
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
@@ -29,7 +29,7 @@ def _ego(stamp_ns: int) -> EgoState:
 
 
 def _assembler(codebook: ActionCodebook | None = BOOK) -> SnapshotAssembler:
-    assembler = SnapshotAssembler(Rig.load(PARAMS / "rigs/carla.yaml"), PlannerConfig())
+    assembler = SnapshotAssembler(Rig.load(RIGS / "carla.yaml"), PlannerConfig())
     assembler.codebook = codebook
     assert assembler.add_odometry(_ego(NOW)) is None
     return assembler

@@ -1,7 +1,5 @@
 """Snapshots: alignment by stamp, masks for what is absent, reasons for what is refused."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,10 +14,11 @@ from transdiffuser_planner.core.types import (
     Route,
     SensorSnapshot,
 )
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.runtime.inputs.frame_trigger import FrameTrigger
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
-RIG = Rig.load(Path(__file__).parents[4] / "transdiffuser_planner" / "params" / "rigs" / "carla.yaml")
+RIG = Rig.load(RIGS / "carla.yaml")
 TICK = 100_000_000
 
 

@@ -14,7 +14,8 @@ from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.evaluation.closed_loop.results_writer import read_summary
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE
-from transdiffuser_planner.messages.topic_map import PARAMS, TopicMap
+from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.params import TOPICS
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ def test_a_suite_records_models_and_drives_again_only_where_a_bag_is_missing(tmp
     assert main(suite) == 0
     (bag,) = (tmp_path / "bags").glob("*/*")
     assert bag == tmp_path / "bags" / "tiny_5_Hz" / "seed08101"
-    topics = TopicMap.load(PARAMS / "topics/carla.yaml")
+    topics = TopicMap.load(TOPICS / "carla.yaml")
     with BagReader(bag) as reader:
         assert topics.all_topics() <= set(reader.topics())
     planned = _stamps(bag, f"{OUTPUT_NAMESPACE}/trajectory")

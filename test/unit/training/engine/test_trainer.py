@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 torch = pytest.importorskip("torch")
 
 from transdiffuser_planner.core.errors import ConfigError, TrainingError  # noqa: E402
-from transdiffuser_planner.messages.topic_map import PARAMS  # noqa: E402
+from transdiffuser_planner.params import RECIPES  # noqa: E402
 from transdiffuser_planner.training.batches.loader import ShuffledBatches  # noqa: E402
 from transdiffuser_planner.training.engine.devices import Devices  # noqa: E402
 from transdiffuser_planner.training.engine.stage_weights import finished_weights  # noqa: E402
@@ -93,7 +93,7 @@ def test_an_error_while_preparing_a_batch_reaches_the_consumer() -> None:
 
 
 def test_the_committed_recipe_is_valid() -> None:
-    assert TrainingConfig.load(PARAMS / "recipes/tiny.yaml").network == "tiny"
+    assert TrainingConfig.load(RECIPES / "tiny.yaml").network == "tiny"
 
 
 @pytest.mark.parametrize(
