@@ -15,7 +15,7 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
 _TIME_S_T = np.linspace(0.0, 4.0, 41)
 
 
-class ConstantVelocity:
+class ConstantVelocityPlanner:
     """Knows its own speed and nothing else."""
 
     observation_level = ObservationLevel.WORLD

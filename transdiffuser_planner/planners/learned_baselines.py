@@ -29,7 +29,7 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
 Tensors = dict[str, NDArray[np.float32]]
 
 
-class LearnedBaseline:
+class LearnedBaselinePlanner:
     """An exported baseline. There is no selection, no safety check and no fallback behind it."""
 
     def __init__(self, folder: Path, model: Path | None, rig: Rig, config: PlannerConfig, plan_every: int = 1) -> None:

@@ -17,7 +17,7 @@ from transdiffuser_planner.simulation.rollout.rollout import STEP_S
 HORIZON_STEPS = 40
 
 
-class ExpertPlanner:
+class LogFuturePlanner:
     """Plans what SUMO's driver did in this scenario. Traffic reacts to the vehicle, and may do otherwise than it did then."""
 
     observation_level = ObservationLevel.WORLD

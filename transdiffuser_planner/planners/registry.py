@@ -13,10 +13,10 @@ from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConf
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.messages.topic_map import PARAMS
 from transdiffuser_planner.planners import planner_plugins
-from transdiffuser_planner.planners.constant_velocity import ConstantVelocity
+from transdiffuser_planner.planners.constant_velocity import ConstantVelocityPlanner
 from transdiffuser_planner.planners.idm import IdmPlanner
-from transdiffuser_planner.planners.learned_baselines import LearnedBaseline
-from transdiffuser_planner.planners.log_future import ExpertPlanner
+from transdiffuser_planner.planners.learned_baselines import LearnedBaselinePlanner
+from transdiffuser_planner.planners.log_future import LogFuturePlanner
 from transdiffuser_planner.planners.pdm_closed import PLAN_EVERY, PdmClosedPlanner
 from transdiffuser_planner.planners.planner_names import (
     CONSTANT_VELOCITY,
@@ -34,10 +34,10 @@ from transdiffuser_planner.simulation.rollout.rollout import STEP_S
 DEFAULT_BASELINES = Path("runs/baselines")
 ALL: Final = "all"
 _SIMPLE: dict[str, Callable[[int], PlannerInterface]] = {
-    CONSTANT_VELOCITY: ConstantVelocity,
+    CONSTANT_VELOCITY: ConstantVelocityPlanner,
     "idm": IdmPlanner,
     "pdm-closed": PdmClosedPlanner,
-    LOG_FUTURE: ExpertPlanner,
+    LOG_FUTURE: LogFuturePlanner,
 }
 _USUAL_EVERY: Final = {"pdm-closed": PLAN_EVERY}
 
@@ -198,9 +198,9 @@ def make_planner(spec: PlannerSpec) -> PlannerInterface:
         return planner_plugins.make(spec.name, spec.plan_every)
     rig, config = suite_rig(), suite_config(spec)
     if spec.baseline is not None:
-        return LearnedBaseline(spec.baseline, spec.model, rig, config, spec.plan_every)
-    from transdiffuser_planner.planners.transdiffuser import ModelPlanner
+        return LearnedBaselinePlanner(spec.baseline, spec.model, rig, config, spec.plan_every)
+    from transdiffuser_planner.planners.transdiffuser import TransdiffuserPlanner
     from transdiffuser_planner.runtime.planner import Planner
 
     assert spec.model is not None
-    return ModelPlanner(Planner.load(spec.model, rig, config), spec.plan_every)
+    return TransdiffuserPlanner(Planner.load(spec.model, rig, config), spec.plan_every)

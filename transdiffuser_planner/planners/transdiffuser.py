@@ -12,7 +12,7 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
 )
 
 
-class ModelPlanner:
+class TransdiffuserPlanner:
     """A loaded model, without a deadline: every plan takes the time it needs, so that it is the same everywhere."""
 
     observation_level = ObservationLevel.SENSORS

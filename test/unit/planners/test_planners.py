@@ -14,9 +14,9 @@ from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import DrivingCommand, EgoState, NotReady, SignalState, TrafficSignal, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
-from transdiffuser_planner.planners.constant_velocity import ConstantVelocity
+from transdiffuser_planner.planners.constant_velocity import ConstantVelocityPlanner
 from transdiffuser_planner.planners.idm import IdmPlanner, acceleration, agents_on_route, must_stop
-from transdiffuser_planner.planners.log_future import ExpertPlanner
+from transdiffuser_planner.planners.log_future import LogFuturePlanner
 from transdiffuser_planner.planners.pdm_closed import PdmClosedPlanner
 from transdiffuser_planner.planners.planner_names import COMPARED, DRIVING, RENAMED, SELECTIONS
 from transdiffuser_planner.planners.registry import make_specs, suite_config, suite_rig
@@ -76,7 +76,7 @@ def idm_plan(*args, **keywords) -> Trajectory:
 
 
 def test_constant_velocity_goes_straight_on() -> None:
-    plan = ConstantVelocity().plan(instant(6.0))
+    plan = ConstantVelocityPlanner().plan(instant(6.0))
     assert plan.x_m_T[-1] == pytest.approx(50.0 + 4.0 * 6.0) and not plan.y_m_T.any()
 
 
@@ -130,8 +130,8 @@ def test_the_experts_drive_is_the_same_from_the_cache_and_can_be_followed(tmp_pa
     next(tmp_path.glob("*.npz")).write_bytes(b"broken")
     assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == driven
     rig, config = suite_rig(), suite_config(make_specs(["log-future"])[0][0])
-    with Rollout(SCENARIO, ExpertPlanner(), rig, config) as live:
-        *_, last = live.cycles()
+    with Rollout(SCENARIO, LogFuturePlanner(), rig, config) as live:
+        *_, last = live.steps()
     end = driven.poses[len(driven.poses) - 1]
     assert np.hypot(last.step.world.ego.x_m - end.x_m, last.step.world.ego.y_m - end.y_m) < 1.0
     assert last.step.progress_m == pytest.approx(driven.progress_m, abs=1.0)
@@ -141,7 +141,7 @@ def test_pdm_closed_plans_in_the_simulators_world() -> None:
     planner = PdmClosedPlanner()
     with Rollout(SCENARIO, planner, suite_rig(), PlannerConfig(num_threads=1)) as live:
         plans = []
-        for cycle in live.cycles():
+        for cycle in live.steps():
             plans.append(cycle.outcome)
             if len(plans) == 12:
                 break

@@ -85,7 +85,7 @@ class PlannerInterface(Protocol):
 
 
 @runtime_checkable
-class FallsBack(Protocol):
+class SupportsFallback(Protocol):
     """A planner that makes the node's fallbacks; others have no plan when the sensors do not suffice."""
 
     def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool) -> PlanResult:

@@ -29,12 +29,12 @@ from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.sumo_networks import network_file
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME, ego_acceleration, ego_state
 from transdiffuser_planner.simulation.rollout.planner_interface import (
-    FallsBack,
     ObservationLevel,
     Outcome,
     PlannerInitialization,
     PlannerInput,
     PlannerInterface,
+    SupportsFallback,
     trajectory_of,
 )
 from transdiffuser_planner.simulation.scenario import Scenario
@@ -87,7 +87,7 @@ def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: Senso
 
 
 class Rollout:
-    """One scenario driven by one planner. Use as a context manager; ``cycles`` drives it."""
+    """One scenario driven by one planner. Use as a context manager; ``steps`` drives it."""
 
     def __init__(self, scenario: Scenario, planner: PlannerInterface, rig: Rig, config: PlannerConfig) -> None:
         self.scenario, self.rig, self.config = scenario, rig, config
@@ -114,8 +114,8 @@ class Rollout:
     ) -> None:
         self._episode.close()
 
-    def cycles(self) -> Iterator[RolloutStep]:
-        """Drive to the end; the last cycle is the one whose step has an end reason.
+    def steps(self) -> Iterator[RolloutStep]:
+        """Drive to the end; the last step is the one with an end reason.
 
         Raises:
             PlannerError: SUMO or the planner failed.
@@ -168,7 +168,7 @@ class Rollout:
         if decision.request is not None:
             return self._planner.plan(_planner_input(step, decision.request.snapshot))
         start = decision.fallback_to_publish(has_published=has_published)
-        if start is not None and isinstance(self._planner, FallsBack):
+        if start is not None and isinstance(self._planner, SupportsFallback):
             return self._planner.fall_back(start, decision.reason, must_stop=decision.must_stop)
         return NotReady(reason=decision.reason)
 

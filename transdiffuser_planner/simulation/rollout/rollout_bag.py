@@ -17,7 +17,7 @@ from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.rollout.rollout import RolloutStep
 
 
-class DriveBag:
+class RolloutBag:
     """A bag being written, under a temporary name until it is complete. Use as a context manager."""
 
     def __init__(self, path: Path, stream: MessageStream, config: PlannerConfig, vehicle: VehicleModel) -> None:
@@ -55,7 +55,7 @@ class DriveBag:
         for topic, kind, message in items:
             self._writer.write(topic, kind, stamp_ns, message)
 
-    def __enter__(self) -> DriveBag:
+    def __enter__(self) -> RolloutBag:
         return self
 
     def __exit__(
