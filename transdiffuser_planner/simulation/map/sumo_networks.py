@@ -88,16 +88,23 @@ def network_file(map_name: str) -> Path:
 
 @lru_cache(maxsize=8)
 def read_network(path: Path) -> Any:
-    """The network as sumolib reads it, with the lanes inside junctions; kept for the next call.
+    """Read a network with sumolib, lanes inside junctions included; the result is cached and must not be changed.
+
+    Args:
+        path: Of a .net.xml file.
 
     Raises:
-        SimulationError: SUMO's Python library is not installed.
+        SimulationError: SUMO's Python library is not installed, or the file cannot be read as a network.
     """
     try:
         import sumolib
     except ImportError as error:
         raise SimulationError("simulator: sumolib is not installed; install the simulation extra") from error
-    return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True)
+    try:
+        return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True)
+    except Exception as error:  # the XML reader raises many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SimulationError(f"network {path}: cannot be read ({reason}); give a SUMO network file") from None
 
 
 def sumo_home() -> Path:

@@ -17,7 +17,7 @@ from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuild
 BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own color
 BRAKE: Color = (-2.0, -2.0, -2.0)  # replaced by dark or bright red
 GLASS: Color = (0.08, 0.11, 0.15)
-Tire: Color = (0.04, 0.04, 0.04)
+TIRE: Color = (0.04, 0.04, 0.04)
 HEADLIGHT: Color = (1.0, 1.0, 0.92)
 SKIN: Color = (0.72, 0.52, 0.42)
 TROUSERS: Color = (0.12, 0.13, 0.22)
@@ -88,8 +88,8 @@ def _car() -> MeshBuilder:
     _prism(b, (-0.44, 0.20), (-0.32, 0.04), (-0.47, 0.47), (-0.38, 0.38), (0.58, 1.0), BODY, GLASS, GLASS, GLASS)
     for x in (-0.32, 0.30):
         for y in (-0.49, 0.40):
-            _box(b, (x - 0.07, y, 0.0), (x + 0.07, y + 0.09, 0.22), Tire)
-    _plate(b, 0.502, (-0.22, 0.22), (0.22, 0.36), Tire)
+            _box(b, (x - 0.07, y, 0.0), (x + 0.07, y + 0.09, 0.22), TIRE)
+    _plate(b, 0.502, (-0.22, 0.22), (0.22, 0.36), TIRE)
     _lights(b, (0.40, 0.54), 0.17)
     _plate(b, -0.503, (-0.15, 0.15), (0.28, 0.38), (0.8, 0.8, 0.75))
     return b
@@ -101,7 +101,7 @@ def _truck() -> MeshBuilder:
     _prism(b, (0.26, 0.5), (0.26, 0.46), (-0.48, 0.48), (-0.48, 0.48), (0.12, 0.72), (0.75, 0.75, 0.74))
     _plate(b, 0.502, (-0.40, 0.40), (0.42, 0.66), GLASS)
     for x in (-0.36, -0.24, 0.36):
-        _box(b, (x - 0.05, -0.49, 0.0), (x + 0.05, 0.49, 0.20), Tire)
+        _box(b, (x - 0.05, -0.49, 0.0), (x + 0.05, 0.49, 0.20), TIRE)
     _lights(b, (0.16, 0.24), 0.14)
     return b
 
@@ -109,7 +109,7 @@ def _truck() -> MeshBuilder:
 def _two_wheeler(*, powered: bool) -> MeshBuilder:
     b = MeshBuilder()
     for x in (-0.34, 0.34):
-        _box(b, (x - 0.16, -0.10, 0.0), (x + 0.16, 0.10, 0.36), Tire)
+        _box(b, (x - 0.16, -0.10, 0.0), (x + 0.16, 0.10, 0.36), TIRE)
     if powered:
         _box(b, (-0.30, -0.28, 0.20), (0.30, 0.28, 0.50), BODY)
         _plate(b, 0.36, (-0.20, 0.20), (0.40, 0.52), HEADLIGHT)

@@ -10,14 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.simulation.map.road_map import (
-    Building,
-    Lane,
-    LaneKind,
-    RoadMap,
-    SignalHead,
-    offset_line,
-)
+from transdiffuser_planner.simulation.map.polylines import offset_line
+from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, SignalHead
+from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder
 
 FloatArray = NDArray[np.float64]
@@ -25,8 +20,8 @@ FloatArray = NDArray[np.float64]
 ASPHALT: Color = (0.23, 0.23, 0.245)
 JUNCTION: Color = (0.22, 0.22, 0.235)
 MARKING: Color = (0.85, 0.85, 0.82)
-Sidewalk: Color = (0.52, 0.50, 0.47)
-Curb: Color = (0.62, 0.61, 0.58)
+SIDEWALK: Color = (0.52, 0.50, 0.47)
+CURB: Color = (0.62, 0.61, 0.58)
 BICYCLE_LANE: Color = (0.42, 0.24, 0.21)
 GRASS: Color = (0.27, 0.38, 0.18)
 POLE: Color = (0.30, 0.31, 0.32)
@@ -40,7 +35,7 @@ WALLS: tuple[Color, ...] = (
     (0.70, 0.62, 0.40),
     (0.40, 0.44, 0.50),
 )
-PAVEMENT_Z_M = 0.12
+SIDEWALK_Z_M = 0.12
 MARKING_Z_M = 0.02
 GRASS_TILE_M = 12.0
 LAMP_NAMES = ("red", "amber", "green")
@@ -88,7 +83,7 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
     for lane in road_map.lanes:
         _lane_details(builder, lane)
     for polygon in road_map.walking_areas:
-        builder.polygon(polygon, PAVEMENT_Z_M, Sidewalk)
+        builder.polygon(polygon, SIDEWALK_Z_M, SIDEWALK)
     for line in road_map.stop_lines:
         _stop_line(builder, line)
     for building in road_map.buildings:
@@ -148,11 +143,11 @@ def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
     elif lane.kind == LaneKind.CROSSING:
         _zebra(builder, lane)
     elif lane.kind == LaneKind.SIDEWALK:
-        _band(builder, lane, PAVEMENT_Z_M, Sidewalk)
+        _band(builder, lane, SIDEWALK_Z_M, SIDEWALK)
         for side in (half, -half):
-            builder.wall(offset_line(lane.center_N2, side), -0.03, PAVEMENT_Z_M, Curb)
+            builder.wall(offset_line(lane.center_N2, side), -0.03, SIDEWALK_Z_M, CURB)
         inner = offset_line(lane.center_N2, half)
-        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), PAVEMENT_Z_M + 0.005, Curb)
+        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), SIDEWALK_Z_M + 0.005, CURB)
     elif lane.kind == LaneKind.BICYCLE and not lane.internal:
         _band(builder, lane, 0.0, BICYCLE_LANE)
 
