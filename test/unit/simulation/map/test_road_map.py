@@ -22,6 +22,6 @@ def test_a_file_that_is_no_network_is_reported_in_one_line(reader, tmp_path: Pat
 
 def test_a_network_without_lanes_for_cars_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "empty.net.xml"
-    path.write_text("<net></net>", encoding="utf-8")
+    path.write_text('<net version="1.20"></net>', encoding="utf-8")
     with pytest.raises(SimulationError, match="no lane for cars near the route; give another map"):
         RoadMap.load(path)
