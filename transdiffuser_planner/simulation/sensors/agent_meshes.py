@@ -1,4 +1,4 @@
-"""Low-triangle bodies of traffic participants with recognizable fronts, tails and brake lights.
+"""Meshes of agents with few triangles and recognizable front, rear and brake lights.
 
 Each class has one template in a unit box (x forward, y left, each -0.5..0.5, z 0..1); per frame all agents of a class
 are scaled, turned and moved at once.
@@ -33,14 +33,19 @@ PAINTS = np.asarray(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Template:
-    """corners_F33 in the unit box, albedo_F3 with the codes above, and which triangles glow when braking."""
+    """Mesh of a class in the unit box.
+
+    Attributes:
+        corners_F33: In the unit box.
+        albedo_F3: RGB, or the codes BODY and BRAKE.
+    """
 
     corners_F33: NDArray[np.float64]
     albedo_F3: NDArray[np.float64]
 
 
 def _box(builder: MeshBuilder, low: tuple[float, ...], high: tuple[float, ...], color: Color) -> None:
-    """The five visible sides of a box."""
+    """Append the five visible sides of a box."""
     _prism(
         builder, (low[0], high[0]), (low[0], high[0]), (low[1], high[1]), (low[1], high[1]), (low[2], high[2]), color
     )
@@ -58,7 +63,7 @@ def _prism(
     sides: Color | None = None,
     back: Color | None = None,
 ) -> None:
-    """A frustum with its own colors for front, sides and back."""
+    """Append a frustum with separate colors for front, sides and back."""
     ring = ((0, 0), (1, 0), (1, 1), (0, 1))
     low = [np.asarray([bottom_x[i], bottom_y[j], z[0]]) for i, j in ring]
     high = [np.asarray([top_x[i], top_y[j], z[1]]) for i, j in ring]
@@ -70,7 +75,7 @@ def _prism(
 
 
 def _plate(builder: MeshBuilder, x: float, y: tuple[float, float], z: tuple[float, float], color: Color) -> None:
-    """A rectangle across the vehicle, facing forward for x > 0, else backward."""
+    """Append a rectangle across the vehicle, facing forward for x > 0, else backward."""
     corners = [[x, y[0], z[0]], [x, y[1], z[0]], [x, y[1], z[1]], [x, y[0], z[1]]]
     builder.quad(np.asarray(corners if x > 0 else corners[::-1]), color)
 
@@ -146,11 +151,11 @@ TEMPLATES = {
 
 
 def agents_mesh(agents: AgentStates) -> Mesh | None:
-    """All agents as one mesh in the agents' frame, or None when there are none."""
-    parts = [
+    """Return all agents as one mesh in the agents' frame, or None without agents."""
+    by_class = (
         _class_mesh(agents.select(np.flatnonzero(agents.class_N == int(kind))), TEMPLATES[kind]) for kind in AgentClass
-    ]
-    parts = [part for part in parts if part is not None]
+    )
+    parts = [part for part in by_class if part is not None]
     if not parts:
         return None
     return Mesh(
@@ -160,7 +165,7 @@ def agents_mesh(agents: AgentStates) -> Mesh | None:
 
 
 def _class_mesh(agents: AgentStates, template: _Template) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Triangles and colors of all agents of one class."""
+    """Return triangles and colors of all agents of one class."""
     if len(agents) == 0:
         return None
     size = np.stack([agents.length_m_N, agents.width_m_N, agents.height_m_N], axis=-1)
