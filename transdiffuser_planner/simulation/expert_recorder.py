@@ -136,9 +136,9 @@ def _outcomes(plans: list[RecordingPlan], workers: int, ray_address: str | None)
         yield from fan_out(_record_or_reason, plans, workers=workers)
         return
     missing = [
-        replace(plan, variants=wanted)
+        replace(plan, variants=missing_variants)
         for plan in plans
-        if (wanted := tuple(v for v in plan.variants if not plan.bag_path(v).is_dir()))
+        if (missing_variants := tuple(v for v in plan.variants if not plan.bag_path(v).is_dir()))
     ]
     out = {plan.scenario.seed: plan.out for plan in plans}
     for plan in plans:
