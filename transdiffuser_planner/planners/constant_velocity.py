@@ -28,10 +28,18 @@ class ConstantVelocityPlanner:
         self.plan_every = plan_every
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Begin a scenario; the planner keeps no state."""
+        """Begin a scenario; the planner keeps no state.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
+        """
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
-        """Return a straight trajectory of 4 s."""
+        """Return a straight trajectory of 4 s.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
+        """
         ego = planner_input.ego
         along_T = ego.vx_mps * _TIME_S_T
         pose_T3 = np.stack(

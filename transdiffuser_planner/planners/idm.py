@@ -85,7 +85,12 @@ def _headings(route: GlobalRoute) -> FloatArray:
 
 
 def must_stop(signal: TrafficSignal | None, speed_mps: float) -> bool:
-    """Return whether the next light is red, or amber with enough distance to stop."""
+    """Return whether the next light is red, or amber with enough distance to stop.
+
+    Args:
+        signal: Next signal on the route, or None.
+        speed_mps: Speed of the ego.
+    """
     if signal is None:
         return False
     if signal.state is SignalState.RED:
@@ -123,7 +128,11 @@ class IdmPlanner:
         self.plan_every = plan_every
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Begin a scenario: compute headings and desired speed along the route."""
+        """Begin a scenario: compute headings and desired speed along the route.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
+        """
         route = self._route = initialization.route
         self._vehicle = initialization.vehicle
         self._heading_N = _headings(route)
@@ -131,7 +140,11 @@ class IdmPlanner:
         self._desired_N = np.minimum(cap_N, route.speed_limit_mps_N)
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
-        """Integrate the model for 4 s with leaders at constant speed."""
+        """Integrate the model for 4 s with leaders at constant speed.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
+        """
         step, route, vehicle = planner_input.step, self._route, self._vehicle
         front_m = step.route_s_m + vehicle.front_offset_m
         leaders = agents_on_route(route, front_m, step.world.agents, vehicle)

@@ -60,12 +60,19 @@ class LearnedBaselinePlanner:
             self.observation_level = ObservationLevel.SENSORS
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Begin a scenario: drop the agent tracks."""
+        """Begin a scenario: drop the agent tracks.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
+        """
         if self._perception is not None:
             self._perception.reset()
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
         """Return the network's plan, smoothed.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
 
         Raises:
             ModelError: A network failed.

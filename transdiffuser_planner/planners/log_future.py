@@ -32,6 +32,9 @@ class LogFuturePlanner:
     def reset(self, initialization: PlannerInitialization) -> None:
         """Begin a scenario: load the expert's trajectory.
 
+        Args:
+            initialization: Scenario, vehicle, route and map.
+
         Raises:
             SimulationError: The scenario cannot be driven.
         """
@@ -41,7 +44,11 @@ class LogFuturePlanner:
         self._speed_K = np.asarray([p.speed_mps for p in poses])
 
     def plan(self, planner_input: PlannerInput) -> Trajectory | NotReady:
-        """Return the next 4 s of the expert's trajectory, or its remainder."""
+        """Return the next 4 s of the expert's trajectory, or its remainder.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
+        """
         first = round(planner_input.ego.stamp_ns * 1e-9 / STEP_S)
         pose_T3 = self._pose_K3[first : first + HORIZON_STEPS + 1]
         if len(pose_T3) < 2:

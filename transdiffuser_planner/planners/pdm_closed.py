@@ -44,6 +44,9 @@ class PdmClosedPlanner:
     def reset(self, initialization: PlannerInitialization) -> None:
         """Begin a scenario: build the map.
 
+        Args:
+            initialization: Scenario, vehicle, route and map.
+
         Raises:
             EvaluationError: The map has no lanes.
         """
@@ -54,7 +57,11 @@ class PdmClosedPlanner:
         self._map = make_map(pieces, self._route_N2)
 
     def plan(self, planner_input: PlannerInput) -> Trajectory | NotReady:
-        """Return the best of fifteen proposals, or the reason why the scene has none."""
+        """Return the best of fifteen proposals, or the reason why the scene has none.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
+        """
         try:
             scene = self._scene(planner_input)
             pose_S3 = plan_reference(scene).pose_S3

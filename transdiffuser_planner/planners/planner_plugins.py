@@ -135,7 +135,11 @@ def kind_of(name: str, label: str) -> PlannerKind:
 
 
 def source_of(name: str) -> str:
-    """Return package, version and object of a plug-in, which together identify the planner."""
+    """Return package, version and object of a plug-in, which together identify the planner.
+
+    Args:
+        name: Of ``names``.
+    """
     (point, *_) = entry_points(group=GROUP, name=name)
     package = "" if point.dist is None else f"{point.dist.name} {point.dist.version} "
     return f"{package}{point.value}"

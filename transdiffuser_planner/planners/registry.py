@@ -111,7 +111,11 @@ class PlannerSpec:
 
 
 def suite_config(spec: PlannerSpec) -> PlannerConfig:
-    """Return the configuration of a model in a suite: one thread, because scenarios run in parallel."""
+    """Return the configuration of a model in a suite: one thread, because scenarios run in parallel.
+
+    Args:
+        spec: Planner and its settings.
+    """
     return PlannerConfig(num_threads=1, precision=spec.precision, selection=spec.selection)
 
 
@@ -191,6 +195,9 @@ def suite_rig() -> Rig:
 @lru_cache(maxsize=8)
 def make_planner(spec: PlannerSpec) -> PlannerInterface:
     """Load the planner, once per process.
+
+    Args:
+        spec: Planner and its settings.
 
     Raises:
         PlannerError: It cannot be loaded.

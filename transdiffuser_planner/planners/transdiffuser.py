@@ -28,11 +28,18 @@ class TransdiffuserPlanner:
         self._fallback = FallbackPlanner(planner.contract, planner.rig, planner.memory)
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Begin a scenario: drop agent tracks and plans."""
+        """Begin a scenario: drop agent tracks and plans.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
+        """
         self._planner.reset()
 
     def plan(self, planner_input: PlannerInput) -> PlanResult:
         """Plan from the sensors.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
 
         Raises:
             ModelError: The model failed.
@@ -41,6 +48,12 @@ class TransdiffuserPlanner:
         return self._planner.plan(planner_input.snapshot)
 
     def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool) -> PlanResult:
-        """Plan the node's fallback for missing or invalid inputs."""
+        """Plan the node's fallback for missing or invalid inputs.
+
+        Args:
+            snapshot: Known state, without sensor frames.
+            reason: Missing or invalid inputs, for the status.
+            must_stop: Whether to brake instead of continuing the last plan.
+        """
         planner = self._planner
         return self._fallback.plan(snapshot, reason, planner.config, planner.source(), is_stopping=must_stop)

@@ -59,7 +59,12 @@ class Collision:
 
 
 def ego_corners(ego: EgoPose, vehicle: VehicleModel) -> FloatArray:
-    """Return the corners (4, 2) of the ego's box in the map frame, counter-clockwise from front left."""
+    """Return the corners (4, 2) of the ego's box in the map frame, counter-clockwise from front left.
+
+    Args:
+        ego: Pose in the map frame.
+        vehicle: The ego's dimensions.
+    """
     x = ego.x_m + vehicle.center_offset_m * np.cos(ego.heading_rad)
     y = ego.y_m + vehicle.center_offset_m * np.sin(ego.heading_rad)
     return box_corners(x, y, ego.heading_rad, vehicle.length_m, vehicle.width_m)
@@ -177,7 +182,11 @@ class DrivableArea:
         self._junctions = [(shape.min(axis=0), shape.max(axis=0), shape) for shape in shapes]
 
     def contains(self, point_X2: ArrayLike) -> NDArray[np.bool_]:
-        """Return whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m."""
+        """Return whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m.
+
+        Args:
+            point_X2: Map frame, m.
+        """
         points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
         low, high = points.min(axis=0) - SEGMENT_CELL_M, points.max(axis=0) + SEGMENT_CELL_M
         inside = np.zeros(len(points), dtype=np.bool_)
@@ -196,7 +205,12 @@ class DrivableArea:
         return inside
 
     def ego_on_road(self, ego: EgoPose, vehicle: VehicleModel) -> bool:
-        """Return whether all four corners of the ego are on the road."""
+        """Return whether all four corners of the ego are on the road.
+
+        Args:
+            ego: Pose in the map frame.
+            vehicle: The ego's dimensions.
+        """
         return bool(self.contains(ego_corners(ego, vehicle)).all())
 
 

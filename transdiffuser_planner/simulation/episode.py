@@ -82,17 +82,29 @@ class LoggedEpisode:
         return self.path.track()
 
     def perturbed_track(self, variant: int = 0) -> ExpertTrack:
-        """Return the smoothed track with jumps and recoveries, drawn per variant number."""
+        """Return the smoothed track with jumps and recoveries, drawn per variant number.
+
+        Args:
+            variant: Number of the perturbation.
+        """
         random = random_generator(self.scenario, f"perturbation {variant}")
         vehicle, area = self._vehicle, self._area
         return perturbed_track(self.path, self.raw_worlds, random, lambda ego: area.ego_on_road(ego, vehicle), vehicle)
 
     def worlds(self, track: ExpertTrack) -> list[WorldState]:
-        """Return the logged states with the ego moved to a track's poses."""
+        """Return the logged states with the ego moved to a track's poses.
+
+        Args:
+            track: Poses at the stamps of the log.
+        """
         return [dataclasses.replace(w, ego=ego) for w, ego in zip(self.raw_worlds, track.poses, strict=True)]
 
     def overlap_stamps_ns(self, track: ExpertTrack) -> list[int]:
-        """Return the stamps at which the ego of a track overlaps an agent; such episodes must not be trained on."""
+        """Return the stamps at which the ego of a track overlaps an agent; such episodes must not be trained on.
+
+        Args:
+            track: Poses at the stamps of the log.
+        """
         worlds = self.worlds(track)
         return [w.stamp_ns for w in worlds if overlapping_agents(w.ego, w.agents, self._vehicle).any()]
 

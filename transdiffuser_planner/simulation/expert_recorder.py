@@ -48,7 +48,11 @@ class RecordingPlan:
     variants: tuple[int, ...]
 
     def bag_path(self, variant: int) -> Path:
-        """Return the path of a variant's bag."""
+        """Return the path of a variant's bag.
+
+        Args:
+            variant: Number of the perturbation.
+        """
         return self.out / f"{Path(self.scenario.map_name).name}_seed{self.scenario.seed:05d}_v{variant}"
 
 

@@ -34,7 +34,12 @@ Item = tuple[str, str, Any]
 
 
 def ego_state(ego: EgoPose, stamp_ns: int) -> EgoState:
-    """Return the ego's state as odometry reports it: rear axle in the map frame."""
+    """Return the ego's state as odometry reports it: rear axle in the map frame.
+
+    Args:
+        ego: Pose in the map frame.
+        stamp_ns: Simulation time.
+    """
     return EgoState(
         stamp_ns=stamp_ns,
         frame_id=MAP_FRAME,
@@ -47,7 +52,12 @@ def ego_state(ego: EgoPose, stamp_ns: int) -> EgoState:
 
 
 def ego_acceleration(ego: EgoPose, stamp_ns: int) -> Acceleration:
-    """Return the body-frame acceleration of base_link."""
+    """Return the body-frame acceleration of base_link.
+
+    Args:
+        ego: Pose in the map frame.
+        stamp_ns: Simulation time.
+    """
     return Acceleration(
         stamp_ns=stamp_ns, ax_mps2=ego.acceleration_mps2, ay_mps2=ego.speed_mps**2 * ego.curvature_per_m
     )
@@ -74,6 +84,9 @@ class MessageStream:
     def latched(self, stamp_ns: int) -> Iterator[Item]:
         """Make the messages published once.
 
+        Args:
+            stamp_ns: Simulation time.
+
         Yields:
             Route, map, positions of traffic lights.
         """
@@ -96,6 +109,9 @@ class MessageStream:
 
     def state(self, world: WorldState) -> Iterator[Item]:
         """Make the messages of every step.
+
+        Args:
+            world: State of the world.
 
         Yields:
             Clock, odometry, acceleration, route information, ground truth.
@@ -132,6 +148,9 @@ class MessageStream:
     def sensors(self, frame: SensorFrame) -> Iterator[Item]:
         """Make the messages of a sensor frame.
 
+        Args:
+            frame: Sensor data of one step.
+
         Yields:
             Images with their camera_info, and the point cloud.
         """
@@ -148,7 +167,12 @@ class MessageStream:
             yield f"{EGO}/{name}", "sensor_msgs/msg/PointCloud2", cloud
 
     def collision(self, stamp_ns: int, other_id: int) -> Item:
-        """Make the message of a collision of the ego."""
+        """Make the message of a collision of the ego.
+
+        Args:
+            stamp_ns: Simulation time.
+            other_id: Number of the other agent.
+        """
         return (
             COLLISION_TOPIC,
             "carla_msgs/msg/CarlaCollisionEvent",

@@ -83,19 +83,32 @@ class Scenario:
 
 
 def random_generator(scenario: Scenario, purpose: str) -> np.random.Generator:
-    """Return an independent generator per scenario and purpose, equal in every process and on every machine."""
+    """Return an independent generator per scenario and purpose, equal in every process and on every machine.
+
+    Args:
+        scenario: Map and seed.
+        purpose: Name of the use; each has its own random stream.
+    """
     return np.random.default_rng([scenario.seed, zlib.crc32(scenario.map_name.encode()), zlib.crc32(purpose.encode())])
 
 
 def split_of_seed(seed: int) -> Split:
-    """Return the split that a seed belongs to."""
+    """Return the split that a seed belongs to.
+
+    Args:
+        seed: Of the scenario.
+    """
     if seed < FIRST_VALIDATION_SEED:
         return Split.TRAIN
     return Split.VALIDATION if seed < FIRST_TEST_SEED else Split.TEST
 
 
 def draw_weather(seed: int) -> Weather:
-    """Draw weather and daylight of a seed: mostly day, sometimes dusk, fog or rain-wet roads."""
+    """Draw weather and daylight of a seed: mostly day, sometimes dusk, fog or rain-wet roads.
+
+    Args:
+        seed: Of the scenario.
+    """
     random = np.random.default_rng([seed, zlib.crc32(b"weather")])
     dusk = random.random() < 0.15
     foggy = random.random() < 0.12
@@ -112,7 +125,11 @@ def draw_weather(seed: int) -> Weather:
 
 
 def draw_map(seed: int) -> str:
-    """Draw the map of a seed: mostly generated towns, about every tenth a real network."""
+    """Draw the map of a seed: mostly generated towns, about every tenth a real network.
+
+    Args:
+        seed: Of the scenario.
+    """
     random = np.random.default_rng([seed, zlib.crc32(b"map")])
     split = split_of_seed(seed)
     if split is Split.TEST:

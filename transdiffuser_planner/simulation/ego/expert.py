@@ -64,7 +64,11 @@ class ExpertPath:
     s_m_K: FloatArray
 
     def at(self, s_m: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return position (..., 2), heading and curvature at distances along the path."""
+        """Return position (..., 2), heading and curvature at distances along the path.
+
+        Args:
+            s_m: Distances along the path, m.
+        """
         at = np.asarray(s_m, dtype=np.float64)
         grid = np.arange(len(self.xy_P2)) * PATH_STEP_M
         xy = np.stack([np.interp(at, grid, self.xy_P2[:, k]) for k in (0, 1)], axis=-1)
@@ -79,7 +83,11 @@ class ExpertPath:
 
 
 def rates(s_m_K: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return speed and acceleration of a distance sampled at 10 Hz, by central differences."""
+    """Return speed and acceleration of a distance sampled at 10 Hz, by central differences.
+
+    Args:
+        s_m_K: Distance at 10 Hz, m.
+    """
     speed = np.maximum(np.gradient(np.asarray(s_m_K, dtype=np.float64), STEP_S), 0.0)
     return np.asarray(speed), np.asarray(np.gradient(speed, STEP_S))
 

@@ -84,7 +84,12 @@ def step_vehicle(
 
 
 def state_from_pose(pose: EgoPose, model: VehicleModel) -> EgoVehicleState:
-    """Return the bicycle's state with the motion of a pose."""
+    """Return the bicycle's state with the motion of a pose.
+
+    Args:
+        pose: In the map frame.
+        model: Its wheelbase determines the steering angle.
+    """
     return EgoVehicleState(
         x_m=pose.x_m,
         y_m=pose.y_m,
@@ -96,7 +101,12 @@ def state_from_pose(pose: EgoPose, model: VehicleModel) -> EgoVehicleState:
 
 
 def pose_from_state(state: EgoVehicleState, model: VehicleModel) -> EgoPose:
-    """Return the pose of a state; a stationary vehicle has no acceleration."""
+    """Return the pose of a state; a stationary vehicle has no acceleration.
+
+    Args:
+        state: In the map frame.
+        model: Its wheelbase determines the curvature.
+    """
     moving = state.speed_mps > 0.0
     return EgoPose(
         x_m=state.x_m,

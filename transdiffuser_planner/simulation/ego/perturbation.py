@@ -56,7 +56,11 @@ class Perturbation:
     speed_factor: float
 
     def scaled(self, factor: float) -> Perturbation:
-        """Return the perturbation scaled towards zero."""
+        """Return the perturbation scaled towards zero.
+
+        Args:
+            factor: 0 for no perturbation, 1 for no change.
+        """
         return Perturbation(
             lateral_m=self.lateral_m * factor,
             heading_rad=self.heading_rad * factor,
@@ -180,7 +184,11 @@ def _largest_feasible(
 
 
 def is_gentle(poses: Sequence[EgoPose]) -> bool:
-    """Return whether the motion stays within the limits of recoveries."""
+    """Return whether the motion stays within the limits of recoveries.
+
+    Args:
+        poses: At 10 Hz.
+    """
     v = np.asarray([p.speed_mps for p in poses])
     a = np.asarray([p.acceleration_mps2 for p in poses])
     kappa = np.asarray([p.curvature_per_m for p in poses])

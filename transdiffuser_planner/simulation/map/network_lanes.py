@@ -14,13 +14,21 @@ FloatArray = NDArray[np.float64]
 
 
 def lane_polygon(lane: Lane) -> FloatArray:
-    """Return the lane's area as a polygon (2N, 2) in the map frame."""
+    """Return the lane's area as a polygon (2N, 2) in the map frame.
+
+    Args:
+        lane: In the map frame.
+    """
     half = lane.width_m / 2.0
     return np.vstack([offset_line(lane.center_N2, half), offset_line(lane.center_N2, -half)[::-1]])
 
 
 def stop_line(lane: Lane) -> FloatArray:
-    """Return both ends (2, 2) of the stop line at the lane's end, in the map frame."""
+    """Return both ends (2, 2) of the stop line at the lane's end, in the map frame.
+
+    Args:
+        lane: In the map frame.
+    """
     half = lane.width_m / 2.0
     return np.stack([offset_line(lane.center_N2, -half)[-1], offset_line(lane.center_N2, half)[-1]])
 
@@ -73,13 +81,21 @@ def _lane_kind(lane: Any, function: str) -> LaneKind | None:
 
 
 def junction_polygons(network: Any) -> list[FloatArray]:
-    """Return the outlines (N, 2) of all junctions, in the map frame."""
+    """Return the outlines (N, 2) of all junctions, in the map frame.
+
+    Args:
+        network: As ``sumo_networks.read_network`` returns it.
+    """
     shapes = [without_repeats(node.getShape()) for node in network.getNodes() if node.getType() != "internal"]
     return [shape for shape in shapes if len(shape) >= 3]
 
 
 def walking_areas(network: Any) -> list[FloatArray]:
-    """Return the outlines (N, 2) of the pedestrian areas at junctions, in the map frame."""
+    """Return the outlines (N, 2) of the pedestrian areas at junctions, in the map frame.
+
+    Args:
+        network: As ``sumo_networks.read_network`` returns it.
+    """
     shapes = [
         without_repeats(lane.getShape())
         for edge in network.getEdges(withInternal=True)

@@ -122,15 +122,27 @@ class GlobalRoute:
         return float(self.s_N[best] + fraction[best] * length[best]), float(side * np.hypot(*gap[best]))
 
     def speed_limit(self, s_m: float) -> float:
-        """Return the legal limit in m/s at an arc length."""
+        """Return the legal limit in m/s at an arc length.
+
+        Args:
+            s_m: Arc length, m.
+        """
         return float(self.speed_limit_mps_N[self._index(s_m)])
 
     def lane_width(self, s_m: float) -> float:
-        """Return the width in m of the lane at an arc length."""
+        """Return the width in m of the lane at an arc length.
+
+        Args:
+            s_m: Arc length, m.
+        """
         return float(self.lane_width_m_N[self._index(s_m)])
 
     def command(self, s_m: float) -> DrivingCommand:
-        """Return the command of the junction that the ego is in or reaches within 30 m of route."""
+        """Return the command of the junction that the ego is in or reaches within 30 m of route.
+
+        Args:
+            s_m: Arc length, m.
+        """
         for turn in self.turns:
             if turn.start_m - COMMAND_DISTANCE_M <= s_m <= turn.end_m:
                 return turn.command
@@ -154,7 +166,11 @@ class GlobalRoute:
         return None
 
     def lane_at(self, s_m: float) -> LaneStretch | None:
-        """Return the lane of the route at an arc length, or None before the first."""
+        """Return the lane of the route at an arc length, or None before the first.
+
+        Args:
+            s_m: Arc length, m.
+        """
         found = None
         for stretch in self.lanes:
             if stretch.start_m <= s_m:

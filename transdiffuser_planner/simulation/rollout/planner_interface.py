@@ -106,7 +106,11 @@ class SupportsFallback(Protocol):
 
 
 def trajectory_of(outcome: Outcome | None) -> Trajectory | None:
-    """Return the trajectory to drive, or None without a plan."""
+    """Return the trajectory to drive, or None without a plan.
+
+    Args:
+        outcome: Result of a planner.
+    """
     if isinstance(outcome, PlanResult):
         return outcome.trajectory
     return outcome if isinstance(outcome, Trajectory) else None

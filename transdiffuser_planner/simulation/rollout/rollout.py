@@ -61,7 +61,12 @@ class RolloutStep:
 
 
 def feed_state(assembler: SnapshotAssembler, step: EpisodeStep) -> None:
-    """Pass the vehicle's state and the route's command, limit and signal to the assembler."""
+    """Pass the vehicle's state and the route's command, limit and signal to the assembler.
+
+    Args:
+        assembler: Receives the inputs.
+        step: Simulation step.
+    """
     stamp_ns, ego = step.world.stamp_ns, step.world.ego
     assembler.add_odometry(ego_state(ego, stamp_ns))
     assembler.add_acceleration(ego_acceleration(ego, stamp_ns))
@@ -72,7 +77,12 @@ def feed_state(assembler: SnapshotAssembler, step: EpisodeStep) -> None:
 
 
 def feed_frame(assembler: SnapshotAssembler, frame: SensorFrame) -> None:
-    """Pass images and point cloud to the assembler."""
+    """Pass images and point cloud to the assembler.
+
+    Args:
+        assembler: Receives the inputs.
+        frame: Sensor data of one step.
+    """
     for name, rgb in frame.images.items():
         assembler.add_image(CameraImage(stamp_ns=frame.stamp_ns, name=name, rgb_HW3=rgb))
     if frame.lidar_N4 is not None:
@@ -81,7 +91,13 @@ def feed_frame(assembler: SnapshotAssembler, frame: SensorFrame) -> None:
 
 
 def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: SensorFrame) -> None:
-    """Pass one simulation step to the assembler, as the messages of its topics would."""
+    """Pass one simulation step to the assembler, as the messages of its topics would.
+
+    Args:
+        assembler: Receives the inputs.
+        step: Simulation step.
+        frame: Sensor data of one step.
+    """
     feed_state(assembler, step)
     feed_frame(assembler, frame)
 

@@ -40,7 +40,11 @@ class RolloutBag:
         self._latched = False
 
     def write(self, rollout_step: RolloutStep) -> None:
-        """Append one step: the state always, sensor data and planner output when present."""
+        """Append one step: the state always, sensor data and planner output when present.
+
+        Args:
+            rollout_step: Step of the rollout.
+        """
         step, stamp_ns = rollout_step.step, rollout_step.step.world.stamp_ns
         items = [] if self._latched else list(self._stream.latched(stamp_ns))
         self._latched = True

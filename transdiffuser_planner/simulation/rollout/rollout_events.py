@@ -21,7 +21,11 @@ class RedLightWatch:
         self._before: tuple[SignalState, float] | None = None
 
     def passed(self, step: EpisodeStep) -> bool:
-        """Return whether the front bumper passed a red stop line since the previous step."""
+        """Return whether the front bumper passed a red stop line since the previous step.
+
+        Args:
+            step: Current step.
+        """
         now = None if step.signal is None else (step.signal.state, step.signal.distance_m)
         before, self._before = self._before, now
         if before is None or before[0] is not SignalState.RED or not 0.0 < before[1] < PASSED_WITHIN_M:
@@ -52,7 +56,11 @@ class EventCounter:
     _lights: RedLightWatch = field(default_factory=RedLightWatch)
 
     def on_step(self, rollout_step: RolloutStep) -> None:
-        """Count the events of one step."""
+        """Count the events of one step.
+
+        Args:
+            rollout_step: Step of the rollout.
+        """
         step = rollout_step.step
         self.contacts += step.new_collisions
         if not step.on_road:
@@ -76,6 +84,10 @@ class EventCounter:
 
 
 def is_fallback(rollout_step: RolloutStep) -> bool:
-    """Return whether the outcome is a fallback or no plan, instead of a plan of the model."""
+    """Return whether the outcome is a fallback or no plan, instead of a plan of the model.
+
+    Args:
+        rollout_step: Step of the rollout.
+    """
     outcome = rollout_step.outcome
     return isinstance(outcome, NotReady) or (isinstance(outcome, PlanResult) and outcome.fallback_level != 0)

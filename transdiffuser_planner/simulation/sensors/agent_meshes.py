@@ -151,7 +151,11 @@ TEMPLATES = {
 
 
 def agents_mesh(agents: AgentStates) -> Mesh | None:
-    """Return all agents as one mesh in the agents' frame, or None without agents."""
+    """Return all agents as one mesh in the agents' frame, or None without agents.
+
+    Args:
+        agents: In any frame; the mesh is in the same one.
+    """
     by_class = (
         _class_mesh(agents.select(np.flatnonzero(agents.class_N == int(kind))), TEMPLATES[kind]) for kind in AgentClass
     )

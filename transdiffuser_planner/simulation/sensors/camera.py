@@ -48,7 +48,11 @@ class Light:
 
     @staticmethod
     def from_weather(weather: Weather) -> Light:
-        """Compute the light of a weather."""
+        """Compute the light of a weather.
+
+        Args:
+            weather: Of the episode.
+        """
         elevation, azimuth = weather.sun_elevation_rad, weather.sun_azimuth_rad
         to_sun = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
         day = 1.0 - 0.8 * weather.darkness
@@ -83,7 +87,11 @@ class Light:
         return np.asarray(albedo_F3 * (self.ambient_3 * sky + self.sun_3 * cosine), dtype=np.float32)
 
     def sky(self, direction_R3: Array) -> Array:
-        """Compute sky colors (3, R) of unit directions (R, 3) in the map frame."""
+        """Compute sky colors (3, R) of unit directions (R, 3) in the map frame.
+
+        Args:
+            direction_R3: Unit vectors, map frame.
+        """
         height_R = np.sqrt(np.clip(direction_R3[:, 2], 0.0, 1.0))
         horizon_31 = self.horizon_3[:, None]
         return np.asarray(horizon_31 + height_R * (self.zenith_3[:, None] - horizon_31), dtype=np.float32)

@@ -44,19 +44,36 @@ class MeshBuilder:
         return self._count
 
     def triangles(self, corners_F33: FloatArray, color: Color | FloatArray) -> None:
-        """Append triangles with one color for all, or one color (F, 3) for each."""
+        """Append triangles with one color for all, or one color (F, 3) for each.
+
+        Args:
+            corners_F33: m.
+            color: Linear RGB, one for all or (F, 3).
+        """
         corners = np.asarray(corners_F33, dtype=np.float64).reshape(-1, 3, 3)
         self._corners.append(corners)
         self._albedo.append(np.broadcast_to(np.asarray(color, dtype=np.float64), (len(corners), 3)))
         self._count += len(corners)
 
     def quad(self, corners_43: FloatArray, color: Color) -> None:
-        """Append a planar quadrilateral, corners counter-clockwise as seen from its front."""
+        """Append a planar quadrilateral, corners counter-clockwise as seen from its front.
+
+        Args:
+            corners_43: m.
+            color: Linear RGB.
+        """
         a, b, c, d = np.asarray(corners_43, dtype=np.float64)
         self.triangles(np.asarray([[a, b, c], [a, c, d]]), color)
 
     def strip(self, left_N2: FloatArray, right_N2: FloatArray, z_m: float, color: Color | FloatArray) -> None:
-        """Append a horizontal band between two polylines of equal length, facing up."""
+        """Append a horizontal band between two polylines of equal length, facing up.
+
+        Args:
+            left_N2: Left edge, m.
+            right_N2: Right edge, m.
+            z_m: Height.
+            color: Linear RGB, one for all or one per triangle.
+        """
         left = np.column_stack([left_N2, np.full(len(left_N2), z_m)])
         right = np.column_stack([right_N2, np.full(len(right_N2), z_m)])
         first = np.stack([left[:-1], right[:-1], right[1:]], axis=1)
@@ -64,7 +81,14 @@ class MeshBuilder:
         self.triangles(np.concatenate([first, second]), color)
 
     def wall(self, line_N2: FloatArray, bottom_m: float, top_m: float, color: Color) -> None:
-        """Append a vertical band along a polyline."""
+        """Append a vertical band along a polyline.
+
+        Args:
+            line_N2: Polyline, m.
+            bottom_m: Lower edge.
+            top_m: Upper edge.
+            color: Linear RGB.
+        """
         low = np.column_stack([line_N2, np.full(len(line_N2), bottom_m)])
         high = np.column_stack([line_N2, np.full(len(line_N2), top_m)])
         first = np.stack([low[:-1], low[1:], high[1:]], axis=1)
@@ -72,7 +96,13 @@ class MeshBuilder:
         self.triangles(np.concatenate([first, second]), color)
 
     def polygon(self, xy_N2: FloatArray, z_m: float, color: Color) -> None:
-        """Append a simple polygon, facing up."""
+        """Append a simple polygon, facing up.
+
+        Args:
+            xy_N2: Vertices, m.
+            z_m: Height.
+            color: Linear RGB.
+        """
         index = triangulate(xy_N2)
         if len(index):
             corners = np.column_stack([xy_N2, np.full(len(xy_N2), z_m)])[index]

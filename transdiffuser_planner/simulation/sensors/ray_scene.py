@@ -64,12 +64,22 @@ class RayScene:
         return Hits(distance_R=np.where(hit, found["tfar"], np.float32(MISS_M)).astype(np.float32), triangle_R=triangle)
 
     def blocked(self, origin_R3: Array, direction_R3: Array) -> NDArray[np.bool_]:
-        """Return whether each ray hits any triangle."""
+        """Return whether each ray hits any triangle.
+
+        Args:
+            origin_R3: float32, m.
+            direction_R3: float32.
+        """
         return np.asarray(self._scene.run(origin_R3, direction_R3, query="OCCLUDED") == 0)
 
 
 def turned(vector_R3: Array, turn_33: Array) -> Array:
-    """Rotate vectors, ``vector_R3 @ turn_33.T``, on this thread only."""
+    """Rotate vectors, ``vector_R3 @ turn_33.T``, on this thread only.
+
+    Args:
+        vector_R3: Vectors in rows.
+        turn_33: Rotation matrix.
+    """
     result = np.empty_like(vector_R3)
     for first in range(0, len(vector_R3), _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)

@@ -68,7 +68,11 @@ class SensorSuite:
         self._seed = seed
 
     def render(self, world: WorldState) -> SensorFrame:
-        """Render images and point cloud of one step; noise is seeded from (seed, stamp)."""
+        """Render images and point cloud of one step; noise is seeded from (seed, stamp).
+
+        Args:
+            world: State of the world.
+        """
         self._light_lamps(world.signals)
         pose = (world.ego.x_m - self._origin[0], world.ego.y_m - self._origin[1], world.ego.heading_rad)
         traffic = self._traffic_scene(world)

@@ -78,7 +78,11 @@ class WorldMesh:
 
 
 def build_world_mesh(road_map: RoadMap) -> WorldMesh:
-    """Build the triangles of a whole map."""
+    """Build the triangles of a whole map.
+
+    Args:
+        road_map: Static elements in the map frame.
+    """
     builder = MeshBuilder()
     _ground(builder, road_map)
     num_vegetation = builder.count

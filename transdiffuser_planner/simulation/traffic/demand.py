@@ -81,12 +81,20 @@ PERSON_BOX_M = (0.5, 0.6, 1.75)
 
 
 def agent_number(sumo_id: str) -> int:
-    """Return the stable number of a vehicle ("v12") or person ("p7")."""
+    """Return the stable number of a vehicle ("v12") or person ("p7").
+
+    Args:
+        sumo_id: SUMO's id.
+    """
     return int(sumo_id[1:]) + (PERSON_ID_OFFSET if sumo_id[0] == "p" else 0)
 
 
 def ego_kind(vehicle: VehicleModel) -> VehicleKind:
-    """Return the ego's vehicle type; always of SUMO's class passenger, because its route is one for cars."""
+    """Return the ego's vehicle type; always of SUMO's class passenger, because its route is one for cars.
+
+    Args:
+        vehicle: The ego's dimensions and limits.
+    """
     return VehicleKind(
         agent_class=AgentClass.CAR,
         sumo_class="passenger",

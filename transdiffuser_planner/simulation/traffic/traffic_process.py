@@ -71,7 +71,11 @@ class TrafficClient:
 
     @staticmethod
     def command(socket_number: int) -> list[str]:
-        """Return the command line of the server, which answers on an inherited socket."""
+        """Return the command line of the server, which answers on an inherited socket.
+
+        Args:
+            socket_number: File descriptor of the inherited socket.
+        """
         return [sys.executable, "-m", __name__, str(socket_number)]
 
     def step(self, ego: EgoPose | None) -> TrafficStep:
@@ -158,7 +162,11 @@ class TrafficClient:
 
 
 def serve(pipe: Connection) -> None:
-    """Answer requests until the client disconnects."""
+    """Answer requests until the client disconnects.
+
+    Args:
+        pipe: Connection to the client.
+    """
     traffic: Traffic | None = None
     while True:
         try:
