@@ -67,7 +67,7 @@ class Watched:
 def _watched(planner: PlannerInterface) -> Watched:
     watched = Watched(planner)
     with Rollout(SCENARIO, watched, suite_rig(), PlannerConfig(num_threads=1)) as live:
-        for _ in zip(live.cycles(), range(STEPS), strict=False):
+        for _ in zip(live.steps(), range(STEPS), strict=False):
             pass
     return watched
 

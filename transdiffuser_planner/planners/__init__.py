@@ -1,1 +1,1 @@
-"""Everything that can drive, behind one interface. Imports simulation and below."""
+"""Planners behind one interface: TransDiffuser, baselines and plug-ins. Imports simulation and below."""

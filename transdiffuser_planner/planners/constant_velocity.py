@@ -1,4 +1,4 @@
-"""Straight on at the present speed: what every planner must beat."""
+"""Baseline: straight ahead at constant velocity."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
 _TIME_S_T = np.linspace(0.0, 4.0, 41)
 
 
-class ConstantVelocity:
-    """Knows its own speed and nothing else."""
+class ConstantVelocityPlanner:
+    """Drives straight ahead at the current speed; ignores map and traffic.
+
+    Args:
+        plan_every: Steps of 0.1 s between plans.
+    """
 
     observation_level = ObservationLevel.WORLD
 
@@ -24,10 +28,18 @@ class ConstantVelocity:
         self.plan_every = plan_every
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Nothing to forget."""
+        """Begin a scenario; the planner keeps no state.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
+        """
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
-        """A straight line."""
+        """Return a straight trajectory of 4 s.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
+        """
         ego = planner_input.ego
         along_T = ego.vx_mps * _TIME_S_T
         pose_T3 = np.stack(

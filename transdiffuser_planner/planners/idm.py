@@ -1,10 +1,10 @@
-"""An intelligent driver on the route's center line: keeps its distance from whoever is on it, stops at red lights.
+"""Intelligent driver model on the route's center line: keeps distance to agents on the route, stops at red lights.
 
-Intelligent driver model (Treiber, 2000), speed v, wanted speed v0, gap s to the leader, which is slower by dv:
+Intelligent driver model (Treiber, 2000), speed v, desired speed v0, gap s to the leader, which is slower by dv:
 
     dv/dt = a [1 - (v / v0)^4 - (s* / s)^2],   s* = s0 + v T + v dv / (2 sqrt(a b))
 
-It sees everyone's place and speed, and nobody who is not on the route's lane.
+Its input is the true position and speed of all agents; agents off the route's lane are ignored.
 """
 
 from __future__ import annotations
@@ -40,17 +40,22 @@ NUM_STEPS = 40
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leaders:
-    """Who or what is ahead on the route: where its rear is along the route, and how fast it goes there. L leaders."""
+    """Agents and stop lines ahead on the route; L leaders.
+
+    Attributes:
+        rear_m_L: Arc length of the rear along the route.
+        speed_L: Speed along the route, m/s.
+    """
 
     rear_m_L: FloatArray
     speed_L: FloatArray
 
 
 def agents_on_route(route: GlobalRoute, front_m: float, agents: AgentStates, vehicle: VehicleModel) -> Leaders:
-    """Agents whose box reaches into the corridor of the vehicle along the route ahead.
+    """Return agents whose box reaches into the vehicle's corridor along the route ahead.
 
     Args:
-        route: To be driven.
+        route: Of the ego, map frame.
         front_m: Arc length of the front bumper.
         agents: In the map frame.
         vehicle: The corridor is 0.3 m wider than it on either side.
@@ -80,7 +85,12 @@ def _headings(route: GlobalRoute) -> FloatArray:
 
 
 def must_stop(signal: TrafficSignal | None, speed_mps: float) -> bool:
-    """Whether the next light is red, or amber with room to stop."""
+    """Return whether the next light is red, or amber with enough distance to stop.
+
+    Args:
+        signal: Next signal on the route, or None.
+        speed_mps: Speed of the ego.
+    """
     if signal is None:
         return False
     if signal.state is SignalState.RED:
@@ -89,17 +99,28 @@ def must_stop(signal: TrafficSignal | None, speed_mps: float) -> bool:
     return signal.state is SignalState.AMBER and signal.distance_m > room_m
 
 
-def acceleration(speed_mps: float, wanted_mps: float, gap_m_L: FloatArray, leader_mps_L: FloatArray) -> float:
-    """The model's equation for the leader that allows least; gaps are bumper to bumper."""
+def acceleration(speed_mps: float, desired_mps: float, gap_m_L: FloatArray, leader_mps_L: FloatArray) -> float:
+    """Acceleration of the model for the most restrictive leader, m/s².
+
+    Args:
+        speed_mps: Of the ego.
+        desired_mps: On a free road.
+        gap_m_L: Bumper to bumper.
+        leader_mps_L: Speed of each leader along the route.
+    """
     root = 2.0 * np.sqrt(MAX_ACCELERATION_MPS2 * COMFORTABLE_BRAKING_MPS2)
-    wanted_L = MIN_GAP_M + np.maximum(speed_mps * HEADWAY_S + speed_mps * (speed_mps - leader_mps_L) / root, 0.0)
-    nearness = float(((wanted_L / np.maximum(gap_m_L, 0.1)) ** 2).max(initial=0.0))
-    free = 1.0 - (speed_mps / max(wanted_mps, 0.1)) ** EXPONENT
+    desired_L = MIN_GAP_M + np.maximum(speed_mps * HEADWAY_S + speed_mps * (speed_mps - leader_mps_L) / root, 0.0)
+    nearness = float(((desired_L / np.maximum(gap_m_L, 0.1)) ** 2).max(initial=0.0))
+    free = 1.0 - (speed_mps / max(desired_mps, 0.1)) ** EXPONENT
     return float(np.clip(MAX_ACCELERATION_MPS2 * (free - nearness), -HARDEST_BRAKING_MPS2, MAX_ACCELERATION_MPS2))
 
 
 class IdmPlanner:
-    """Follows the route's lane."""
+    """Follows the route's lane.
+
+    Args:
+        plan_every: Steps of 0.1 s between plans.
+    """
 
     observation_level = ObservationLevel.WORLD
 
@@ -107,15 +128,23 @@ class IdmPlanner:
         self.plan_every = plan_every
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Look at the route."""
+        """Begin a scenario: compute headings and desired speed along the route.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
+        """
         route = self._route = initialization.route
         self._vehicle = initialization.vehicle
         self._heading_N = _headings(route)
         cap_N = route.speed_cap_mps_N(CURVE_LATERAL_MPS2, CURVE_YAW_RATE_RADPS, CURVE_BRAKING_MPS2)
-        self._wanted_N = np.minimum(cap_N, route.speed_limit_mps_N)
+        self._desired_N = np.minimum(cap_N, route.speed_limit_mps_N)
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
-        """Four seconds of the model's equation, leaders going on at their speed."""
+        """Integrate the model for 4 s with leaders at constant speed.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
+        """
         step, route, vehicle = planner_input.step, self._route, self._vehicle
         front_m = step.route_s_m + vehicle.front_offset_m
         leaders = agents_on_route(route, front_m, step.world.agents, vehicle)
@@ -123,14 +152,14 @@ class IdmPlanner:
         speed = planner_input.ego.vx_mps
         if must_stop(step.signal, speed):
             assert step.signal is not None
-            # The gap that is kept to whoever stands ends at the line.
+            # The standstill gap to a leader ends at the stop line.
             rear_L = np.append(rear_L, front_m + step.signal.distance_m + MIN_GAP_M - 0.5)
             speed_L = np.append(speed_L, 0.0)
         s, traveled, speeds = step.route_s_m, [step.route_s_m], [speed]
         for index in range(NUM_STEPS):
             gap_L = rear_L + speed_L * STEP_S * index - (s + vehicle.front_offset_m)
-            wanted = float(np.interp(s, route.s_N, self._wanted_N))
-            change = acceleration(speed, wanted, gap_L, speed_L)
+            desired = float(np.interp(s, route.s_N, self._desired_N))
+            change = acceleration(speed, desired, gap_L, speed_L)
             after = max(speed + change * STEP_S, 0.0)
             s += 0.5 * (speed + after) * STEP_S
             speed = after

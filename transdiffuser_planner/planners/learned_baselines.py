@@ -29,23 +29,22 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
 Tensors = dict[str, NDArray[np.float32]]
 
 
-class LearnedBaseline:
-    """An exported baseline. There is no selection, no safety check and no fallback behind it."""
+class LearnedBaselinePlanner:
+    """Exported baseline, without selection, plan validation or fallback.
+
+    Args:
+        folder: Of the baseline.
+        model: Model folder whose encoder the baseline reads; None for a baseline without sensors.
+        rig: The vehicle's sensors.
+        config: Threads, backend, and the detection threshold for agents.
+        plan_every: Steps of 0.1 s between plans.
+
+    Raises:
+        ModelError: A folder cannot be used, or the model is not the one the baseline was trained on.
+        EvaluationError: The baseline reads features, but no model is given.
+    """
 
     def __init__(self, folder: Path, model: Path | None, rig: Rig, config: PlannerConfig, plan_every: int = 1) -> None:
-        """Load it.
-
-        Args:
-            folder: Of the baseline.
-            model: Model folder whose encoder it reads; None for a baseline without sensors.
-            rig: The vehicle's sensors.
-            config: Threads, backend, and the threshold from which a detection is an agent.
-            plan_every: Steps of 0.1 s from plan to plan.
-
-        Raises:
-            ModelError: A folder cannot be used, or the model is not the one it was trained on.
-            EvaluationError: It reads features, but there is no model.
-        """
         self.plan_every, self._config = plan_every, config
         manifest = load_baseline_manifest(folder)
         self._model, contract = BaselineModel(manifest, config.num_threads), manifest.contract
@@ -61,12 +60,19 @@ class LearnedBaseline:
             self.observation_level = ObservationLevel.SENSORS
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Forget the agents."""
+        """Begin a scenario: drop the agent tracks.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
+        """
         if self._perception is not None:
             self._perception.reset()
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
-        """One plan, as it comes out of the network.
+        """Return the network's plan, smoothed.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
 
         Raises:
             ModelError: A network failed.

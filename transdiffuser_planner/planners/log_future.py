@@ -1,4 +1,4 @@
-"""The expert's drive, followed: how far the vehicle and its tracker alone get away from it."""
+"""Log-future planner: replays the expert's trajectory; measures the deviation due to vehicle and tracker alone."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ from transdiffuser_planner.simulation.rollout.rollout import STEP_S
 HORIZON_STEPS = 40
 
 
-class ExpertPlanner:
-    """Plans what SUMO's driver did in this scenario. Traffic reacts to the vehicle, and may do otherwise than it did then."""
+class LogFuturePlanner:
+    """Replays the trajectory of SUMO's driver. Traffic reacts to the vehicle and may deviate from the log.
+
+    Args:
+        plan_every: Steps of 0.1 s between plans.
+    """
 
     observation_level = ObservationLevel.WORLD
 
@@ -26,10 +30,13 @@ class ExpertPlanner:
         self.plan_every = plan_every
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Take the scenario's expert drive.
+        """Begin a scenario: load the expert's trajectory.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
 
         Raises:
-            SimulationError: There is none.
+            SimulationError: The scenario cannot be driven.
         """
         poses = expert_drive(initialization.scenario, initialization.vehicle).poses
         self._pose_K3 = np.asarray([(p.x_m, p.y_m, p.heading_rad) for p in poses])
@@ -37,10 +44,14 @@ class ExpertPlanner:
         self._speed_K = np.asarray([p.speed_mps for p in poses])
 
     def plan(self, planner_input: PlannerInput) -> Trajectory | NotReady:
-        """The next 4 s of the drive, or what is left of it."""
+        """Return the next 4 s of the expert's trajectory, or its remainder.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
+        """
         first = round(planner_input.ego.stamp_ns * 1e-9 / STEP_S)
         pose_T3 = self._pose_K3[first : first + HORIZON_STEPS + 1]
         if len(pose_T3) < 2:
-            return NotReady(reason="the expert's drive ends here")
+            return NotReady(reason="the expert's trajectory ends here")
         time_s_T = np.asarray(STEP_S * np.arange(len(pose_T3)), dtype=np.float64)
         return trajectory(planner_input.ego, time_s_T, pose_T3, self._speed_K[first : first + len(pose_T3)])

@@ -1,4 +1,4 @@
-"""PDM-Closed at the wheel: the reference planner of PDMS on scenes made of the true world. N agents, S steps."""
+"""PDM-Closed in closed loop: the reference planner of PDMS on scenes of the true world state. N agents, S steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ _NUM_SCENE_STEPS = NUM_STEPS + 1
 
 
 class PdmClosedPlanner:
-    """Plans twice a second; it sees map, lights and everyone's place and speed exactly."""
+    """Plans twice a second from the true map, lights, and positions and speeds of all agents.
+
+    Args:
+        plan_every: Steps of 0.1 s between plans.
+    """
 
     observation_level = ObservationLevel.WORLD
 
@@ -38,10 +42,13 @@ class PdmClosedPlanner:
         self.plan_every = plan_every
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Work out the map.
+        """Begin a scenario: build the map.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
 
         Raises:
-            EvaluationError: It has no lanes.
+            EvaluationError: The map has no lanes.
         """
         self._name = f"{initialization.scenario.map_name} {initialization.scenario.seed}"
         self._route_N2 = distinct(initialization.route.xy_N2)
@@ -50,7 +57,11 @@ class PdmClosedPlanner:
         self._map = make_map(pieces, self._route_N2)
 
     def plan(self, planner_input: PlannerInput) -> Trajectory | NotReady:
-        """The best of fifteen proposals; none where the scene has none."""
+        """Return the best of fifteen proposals, or the reason why the scene has none.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
+        """
         try:
             scene = self._scene(planner_input)
             pose_S3 = plan_reference(scene).pose_S3
@@ -93,7 +104,12 @@ class PdmClosedPlanner:
 
 
 def agents_now(agents: AgentStates, around_2: FloatArray) -> Agents:
-    """Everyone near, at time 0 only: PDM-Closed forecasts the rest itself."""
+    """Agents within 100 m at time 0 only; PDM-Closed forecasts later steps itself.
+
+    Args:
+        agents: In the map frame.
+        around_2: x, y in the map frame, m.
+    """
     near = np.hypot(agents.x_m_N - around_2[0], agents.y_m_N - around_2[1]) < REACH_M
     agents = agents.select(near)
     count = len(agents)

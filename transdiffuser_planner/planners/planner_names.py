@@ -1,4 +1,4 @@
-"""Names and titles of all planners that are driven or compared: the one table behind every command and report."""
+"""Names and titles of all planners in suites and comparisons, for every command and report."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from transdiffuser_planner.runtime.inference.baseline_model import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannerKind:
-    """Attributes:
-    title: For tables.
-    sees: What it plans from, in a few words.
-    is_privileged: Whether it knows what no vehicle could.
+    """Description of a planner for tables.
+
+    Attributes:
+        title: Display name.
+        sees: Inputs, in a few words.
+        is_privileged: Whether it uses inputs that no vehicle has.
     """
 
     title: str
@@ -40,7 +42,7 @@ DRIVING: Final = {
     "pdm-closed": PlannerKind(title="PDM-Closed", sees="true map, traffic, lights", is_privileged=True),
     LOG_FUTURE: PlannerKind(title="log future (the expert's drive)", sees="the future", is_privileged=True),
 }
-"""Baselines that ``evaluate suite`` knows by name."""
+"""Baselines of ``evaluate suite`` by name."""
 
 ONE, NEAREST_TO_MEAN, SCORER, ORACLE = "one", "nearest_to_mean", "scorer", "oracle"
 SELECTIONS: Final = {
@@ -49,7 +51,7 @@ SELECTIONS: Final = {
     SCORER: PlannerKind(title="TransDiffuser, chosen by the learned scorer"),
     ORACLE: PlannerKind(title="TransDiffuser, best candidate (oracle)", is_privileged=True),
 }
-"""Ways to choose one of a model's candidates."""
+"""Selections among a model's candidates."""
 
 COMPARED: Final = {
     CONSTANT_TURN_RATE: PlannerKind(title="constant velocity and yaw rate", sees="own speed and yaw rate"),
@@ -72,7 +74,10 @@ RENAMED: Final = {
 
 
 def check_not_renamed(name: str) -> None:
-    """Refuse a name of an earlier version.
+    """Reject a name of an earlier version.
+
+    Args:
+        name: Given by the user.
 
     Raises:
         EvaluationError: The name is an old one; the message has the new one.

@@ -30,19 +30,19 @@ _SEES: Final = {
 
 
 def names() -> tuple[str, ...]:
-    """All that are installed."""
+    """Return the names of all installed plug-ins."""
     return plugin_names(GROUP)
 
 
 def factory(name: str) -> PlannerFactory:
-    """What makes a planner of another package.
+    """Load the factory of a planner from another package.
 
     Args:
         name: Of ``names``.
 
     Raises:
         ConfigError: It cannot be imported.
-        EvaluationError: It cannot be called.
+        EvaluationError: It is not callable.
     """
     found = load_plugin(GROUP, name)
     if not callable(found):
@@ -51,28 +51,29 @@ def factory(name: str) -> PlannerFactory:
 
 
 def make(name: str, plan_every: int) -> PlannerInterface:
-    """A planner of another package.
+    """Make a planner of another package.
 
     Args:
         name: Of ``names``.
-        plan_every: Steps of 0.1 s from plan to plan.
+        plan_every: Steps of 0.1 s between plans.
 
     Raises:
-        PlannerError: It cannot be imported or made, or is no planner.
+        EvaluationError: It cannot be made, or is no planner.
+        ConfigError: It cannot be imported.
     """
-    make_it = factory(name)
-    with _one_line(name, "cannot be made"):
-        planner = make_it(plan_every)
+    make_planner = factory(name)
+    with _one_line_errors(name, "cannot be made"):
+        planner = make_planner(plan_every)
     if not isinstance(planner, PlannerInterface) or not isinstance(planner.observation_level, ObservationLevel):
         kind = type(planner).__name__
         raise EvaluationError(
             f"planner '{name}': {kind} is no PlannerInterface (simulation/rollout/planner_interface.py)"
         )
-    return _Guarded(name, planner)
+    return _GuardedPlanner(name, planner)
 
 
-class _Guarded:
-    """A planner of another package whose errors end a drive with one line instead of ending the suite."""
+class _GuardedPlanner:
+    """Planner of another package whose errors end a drive with one line instead of ending the suite."""
 
     def __init__(self, name: str, planner: PlannerInterface) -> None:
         self.observation_level, self.plan_every = planner.observation_level, planner.plan_every
@@ -84,16 +85,16 @@ class _Guarded:
         Raises:
             EvaluationError: The planner raised an error.
         """
-        with _one_line(self._name, "reset failed"):
+        with _one_line_errors(self._name, "reset failed"):
             self._planner.reset(initialization)
 
     def plan(self, planner_input: PlannerInput) -> Outcome:
         """Plan once.
 
         Raises:
-            EvaluationError: The planner raised an error, or returned something else than a plan.
+            EvaluationError: The planner raised an error, or returned something other than a plan.
         """
-        with _one_line(self._name, "planning failed"):
+        with _one_line_errors(self._name, "planning failed"):
             outcome = self._planner.plan(planner_input)
         if not isinstance(outcome, (PlanResult, Trajectory, NotReady)):
             expected = "Trajectory, PlanResult or NotReady"
@@ -102,19 +103,24 @@ class _Guarded:
 
 
 @contextmanager
-def _one_line(name: str, what: str) -> Iterator[None]:
-    """Errors of foreign code as one line that names the planner."""
+def _one_line_errors(name: str, failure: str) -> Iterator[None]:
+    """Convert errors of foreign code to one line with the planner's name.
+
+    Raises:
+        EvaluationError: The foreign code raised an error of another kind.
+        PlannerError: The foreign code raised it; passed on unchanged.
+    """
     try:
         yield
     except PlannerError:
         raise
     except Exception as error:  # foreign code can raise anything
         reason = (str(error).splitlines() or [""])[0]
-        raise EvaluationError(f"planner '{name}': {what} ({type(error).__name__}: {reason})") from None
+        raise EvaluationError(f"planner '{name}': {failure} ({type(error).__name__}: {reason})") from None
 
 
 def kind_of(name: str, label: str) -> PlannerKind:
-    """Title and observation level for tables.
+    """Return title and observation level for tables.
 
     Args:
         name: Of ``names``.
@@ -129,7 +135,11 @@ def kind_of(name: str, label: str) -> PlannerKind:
 
 
 def source_of(name: str) -> str:
-    """The package, its version and the object behind a name: another version is another planner."""
+    """Return package, version and object of a plug-in, which together identify the planner.
+
+    Args:
+        name: Of ``names``.
+    """
     (point, *_) = entry_points(group=GROUP, name=name)
     package = "" if point.dist is None else f"{point.dist.name} {point.dist.version} "
     return f"{package}{point.value}"

@@ -1,4 +1,4 @@
-"""The planners of a suite by name, and how each is made: built-in ones, models by folder or name, plug-ins of other packages."""
+"""Registry of planners: built-in ones, models by folder or name, plug-ins of other packages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConf
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planners import planner_plugins
-from transdiffuser_planner.planners.constant_velocity import ConstantVelocity
+from transdiffuser_planner.planners.constant_velocity import ConstantVelocityPlanner
 from transdiffuser_planner.planners.idm import IdmPlanner
-from transdiffuser_planner.planners.learned_baselines import LearnedBaseline
-from transdiffuser_planner.planners.log_future import ExpertPlanner
+from transdiffuser_planner.planners.learned_baselines import LearnedBaselinePlanner
+from transdiffuser_planner.planners.log_future import LogFuturePlanner
 from transdiffuser_planner.planners.pdm_closed import PLAN_EVERY, PdmClosedPlanner
 from transdiffuser_planner.planners.planner_names import (
     CONSTANT_VELOCITY,
@@ -34,25 +34,25 @@ from transdiffuser_planner.simulation.rollout.rollout import STEP_S
 DEFAULT_BASELINES = Path("runs/baselines")
 ALL: Final = "all"
 _SIMPLE: dict[str, Callable[[int], PlannerInterface]] = {
-    CONSTANT_VELOCITY: ConstantVelocity,
+    CONSTANT_VELOCITY: ConstantVelocityPlanner,
     "idm": IdmPlanner,
     "pdm-closed": PdmClosedPlanner,
-    LOG_FUTURE: ExpertPlanner,
+    LOG_FUTURE: LogFuturePlanner,
 }
-_USUAL_EVERY: Final = {"pdm-closed": PLAN_EVERY}
+_DEFAULT_PLAN_EVERY: Final = {"pdm-closed": PLAN_EVERY}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannerSpec:
-    """Which planner drives, and how; hashable, and the same in every process.
+    """Planner of a suite with its settings; hashable and process independent.
 
     Attributes:
         name: Of ``planner_names.DRIVING``, of a plug-in, or of a model.
-        model: Folder of the model that plans, or whose encoder a trained baseline reads.
+        model: Model folder; of a trained baseline, the model whose encoder it reads.
         baseline: Folder of a trained baseline.
         precision: Of the model's graphs.
-        plan_every: Steps of 0.1 s from plan to plan.
-        selection: What chooses among the model's candidates: "rules", "scorer".
+        plan_every: Steps of 0.1 s between plans.
+        selection: Of the model's candidates: "rules" or "scorer".
     """
 
     name: str
@@ -64,35 +64,35 @@ class PlannerSpec:
 
     @property
     def is_model(self) -> bool:
-        """Whether it is a model of this project rather than a baseline or a plug-in."""
+        """Whether the planner is a model of this project, not a baseline or a plug-in."""
         return self.model is not None and self.baseline is None
 
     @property
     def is_plugin(self) -> bool:
-        """Whether another package brings it."""
+        """Whether another package provides the planner."""
         return not self.is_model and self.name not in DRIVING
 
     @property
     def label(self) -> str:
-        """Its name in results, with everything that is not the usual setting."""
+        """Name in results, with every setting that differs from the default."""
         parts = [self.name]
         if self.precision != "fp32":
             parts.append(self.precision)
         if self.selection != "rules":
             parts.append(self.selection)
-        if self.plan_every != _USUAL_EVERY.get(self.name, 1):
+        if self.plan_every != _DEFAULT_PLAN_EVERY.get(self.name, 1):
             parts.append(f"{1.0 / (STEP_S * self.plan_every):g} Hz")
         return " ".join(parts)
 
     @property
     def kind(self) -> PlannerKind:
-        """Title and what it sees, for tables."""
+        """Title and inputs, for tables."""
         if self.is_model:
             return PlannerKind(title=f"TransDiffuser {self.label}")
         return planner_plugins.kind_of(self.name, self.label) if self.is_plugin else DRIVING[self.name]
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides what it plans, so that results of different planners are kept apart.
+        """Return everything that determines its plans, to keep results of different planners apart.
 
         Raises:
             PlannerError: The model, the baseline or the plug-in cannot be read.
@@ -111,7 +111,11 @@ class PlannerSpec:
 
 
 def suite_config(spec: PlannerSpec) -> PlannerConfig:
-    """One thread for each model: whole scenarios run in parallel."""
+    """Return the configuration of a model in a suite: one thread, because scenarios run in parallel.
+
+    Args:
+        spec: Planner and its settings.
+    """
     return PlannerConfig(num_threads=1, precision=spec.precision, selection=spec.selection)
 
 
@@ -124,43 +128,46 @@ def make_specs(
     plan_every: int = 1,
     selection: str = "rules",
 ) -> tuple[list[PlannerSpec], list[str]]:
-    """Planners by name.
+    """Resolve planners by name.
 
     Args:
         names: Built-in ones, plug-ins, models by name or folder, or "all": the model and every built-in planner.
         baselines: Folder with one folder for each exported baseline.
-        model: Whose encoder trained baselines read, and the one in "all".
-        precision, selection: Of models; baselines keep theirs.
-        plan_every: Of models and plug-ins.
+        model: Model whose encoder trained baselines read, and the model in "all".
+        precision: Of models; baselines keep theirs.
+        plan_every: Steps of 0.1 s between plans of models and plug-ins.
+        selection: Of models; baselines keep theirs.
 
     Returns:
         The planners, and one line for each that cannot be used here.
 
     Raises:
-        PlannerError: A name is not known or is one of an earlier version, or a plug-in cannot be imported.
+        PlannerError: A name is unknown or from an earlier version, or a plug-in cannot be imported.
     """
-    wanted = [part for name in names for part in ([model, *DRIVING] if name == ALL else [name])]
+    expanded = [part for name in names for part in ([model, *DRIVING] if name == ALL else [name])]
+    settings: dict[str, Any] = {"precision": precision, "plan_every": plan_every, "selection": selection}
     specs, skipped = [], []
-    for name in dict.fromkeys(wanted):
+    for name in dict.fromkeys(expanded):
         check_not_renamed(name)
-        if name in _SIMPLE:
-            specs.append(PlannerSpec(name=name, plan_every=_USUAL_EVERY.get(name, 1)))
-        elif name in BASELINES:
-            folder = baselines / name
-            reason = _why_not(folder)
-            if reason:
-                skipped.append(f"planner {name}: {reason}")
-            else:
-                encoder = model_folder(model) if name == REGRESSION_HEAD else None
-                specs.append(PlannerSpec(name=name, model=encoder, baseline=folder))
-        elif name in planner_plugins.names():
-            planner_plugins.factory(name)
-            specs.append(PlannerSpec(name=name, plan_every=plan_every))
+        failure = _load_failure(baselines / name) if name in BASELINES else ""
+        if failure:
+            skipped.append(f"planner {name}: {failure}")
         else:
-            folder = _model(name)
-            how: dict[str, Any] = {"precision": precision, "plan_every": plan_every, "selection": selection}
-            specs.append(PlannerSpec(name=folder.name, model=folder, **how))
+            specs.append(_make_spec(name, baselines, model, settings))
     return specs, skipped
+
+
+def _make_spec(name: str, baselines: Path, model: str, settings: dict[str, Any]) -> PlannerSpec:
+    if name in _SIMPLE:
+        return PlannerSpec(name=name, plan_every=_DEFAULT_PLAN_EVERY.get(name, 1))
+    if name in BASELINES:
+        encoder = model_folder(model) if name == REGRESSION_HEAD else None
+        return PlannerSpec(name=name, model=encoder, baseline=baselines / name)
+    if name in planner_plugins.names():
+        planner_plugins.factory(name)
+        return PlannerSpec(name=name, plan_every=settings["plan_every"])
+    folder = _model(name)
+    return PlannerSpec(name=folder.name, model=folder, **settings)
 
 
 def _model(name: str) -> Path:
@@ -171,8 +178,8 @@ def _model(name: str) -> Path:
         raise EvaluationError(f"--planner {error}; planners are {known}") from None
 
 
-def _why_not(folder: Path) -> str:
-    """Why a trained baseline cannot be loaded, or the empty string."""
+def _load_failure(folder: Path) -> str:
+    """Return the reason why a trained baseline cannot be loaded, or the empty string."""
     try:
         load_baseline_manifest(folder)
     except ModelError as error:
@@ -181,13 +188,16 @@ def _why_not(folder: Path) -> str:
 
 
 def suite_rig() -> Rig:
-    """The vehicle of all suites."""
+    """Return the rig of all suites."""
     return Rig.load(RIGS / "carla.yaml")
 
 
 @lru_cache(maxsize=8)
 def make_planner(spec: PlannerSpec) -> PlannerInterface:
-    """The planner, loaded once per process.
+    """Load the planner, once per process.
+
+    Args:
+        spec: Planner and its settings.
 
     Raises:
         PlannerError: It cannot be loaded.
@@ -198,9 +208,9 @@ def make_planner(spec: PlannerSpec) -> PlannerInterface:
         return planner_plugins.make(spec.name, spec.plan_every)
     rig, config = suite_rig(), suite_config(spec)
     if spec.baseline is not None:
-        return LearnedBaseline(spec.baseline, spec.model, rig, config, spec.plan_every)
-    from transdiffuser_planner.planners.transdiffuser import ModelPlanner
+        return LearnedBaselinePlanner(spec.baseline, spec.model, rig, config, spec.plan_every)
+    from transdiffuser_planner.planners.transdiffuser import TransdiffuserPlanner
     from transdiffuser_planner.runtime.planner import Planner
 
     assert spec.model is not None
-    return ModelPlanner(Planner.load(spec.model, rig, config), spec.plan_every)
+    return TransdiffuserPlanner(Planner.load(spec.model, rig, config), spec.plan_every)

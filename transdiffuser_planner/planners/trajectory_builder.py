@@ -1,4 +1,4 @@
-"""Trajectories of the planners that are made of few lines. T steps."""
+"""Trajectories from poses and speeds, for simple planners. T steps."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MIN_STEP_M = 0.05
 
 
 def trajectory(ego: EgoState, time_s_T: FloatArray, pose_T3: FloatArray, speed_T: FloatArray) -> Trajectory:
-    """Poses and speeds over time as a trajectory; accelerations and curvatures follow from them.
+    """Build a trajectory from poses and speeds; accelerations and curvatures are derived.
 
     Args:
-        ego: Planned from this state.
-        time_s_T: From 0 on.
+        ego: State at the start; its stamp and frame are the trajectory's.
+        time_s_T: Starting at 0.
         pose_T3: x, y, heading in the ego's frame_id.
-        speed_T: Along the path.
+        speed_T: Along the path, m/s.
     """
     step_T = np.hypot(*np.diff(pose_T3[:, :2], axis=0, append=pose_T3[-1:, :2]).T)
     turn_T = np.diff(np.unwrap(pose_T3[:, 2]), append=np.unwrap(pose_T3[:, 2])[-1])

@@ -1,4 +1,4 @@
-"""The product's planner at the wheel."""
+"""TransDiffuser planner in closed loop."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
 )
 
 
-class ModelPlanner:
-    """A loaded model, without a deadline: every plan takes the time it needs, so that it is the same everywhere."""
+class TransdiffuserPlanner:
+    """Loaded model without a deadline, so that plans do not depend on the machine's speed.
+
+    Args:
+        planner: With its model and configuration.
+        plan_every: Steps of 0.1 s between plans.
+    """
 
     observation_level = ObservationLevel.SENSORS
 
@@ -23,11 +28,18 @@ class ModelPlanner:
         self._fallback = FallbackPlanner(planner.contract, planner.rig, planner.memory)
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Forget agents and plans."""
+        """Begin a scenario: drop agent tracks and plans.
+
+        Args:
+            initialization: Scenario, vehicle, route and map.
+        """
         self._planner.reset()
 
     def plan(self, planner_input: PlannerInput) -> PlanResult:
         """Plan from the sensors.
+
+        Args:
+            planner_input: State of the world and inputs of the current step.
 
         Raises:
             ModelError: The model failed.
@@ -36,6 +48,12 @@ class ModelPlanner:
         return self._planner.plan(planner_input.snapshot)
 
     def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool) -> PlanResult:
-        """The node's fallback for inputs that do not suffice."""
+        """Plan the node's fallback for missing or invalid inputs.
+
+        Args:
+            snapshot: Known state, without sensor frames.
+            reason: Missing or invalid inputs, for the status.
+            must_stop: Whether to brake instead of continuing the last plan.
+        """
         planner = self._planner
         return self._fallback.plan(snapshot, reason, planner.config, planner.source(), is_stopping=must_stop)

@@ -1,1 +1,1 @@
-"""Worlds with traffic and sensors, and a planner driving in them. Imports data and below."""
+"""Simulated worlds with traffic and sensors, and closed-loop rollouts of planners. Imports data and below."""

@@ -1,8 +1,8 @@
-"""What truly happened to the ego, by polygons: contacts with others, whose fault, and leaving the road.
+"""Collisions of the ego by polygons, with fault, and departures from the road.
 
 SUMO does not report every physical overlap, so boxes are tested here. Fault follows the idea of NAVSIM's no-at-fault
-collision metric: running into something ahead or into something that stands is the ego's fault; being hit from behind,
-or from the side while in its own lane, is not; nothing is while the ego stands still.
+collision metric: the ego is at fault when it hits an agent ahead or a stationary one, and not at fault when hit from behind
+or from the side while in its own lane, nor while it is stationary.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SEGMENT_CELL_M = 20.0
 
 
 class CollisionKind(Enum):
-    """How the ego and another one touched."""
+    """Kind of a collision, from the ego's point of view."""
 
     EGO_STANDING = "ego_standing"
     STOPPED_AGENT = "stopped_agent"
@@ -39,7 +39,16 @@ class CollisionKind(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Collision:
-    """First contact with one agent."""
+    """First contact with one agent.
+
+    Attributes:
+        stamp_ns: Simulation time.
+        agent_id: Of the other agent.
+        agent_class: Of the other agent.
+        kind: From the ego's point of view.
+        at_fault: Whether the ego is at fault.
+        relative_speed_mps: Norm of the velocity difference.
+    """
 
     stamp_ns: int
     agent_id: int
@@ -50,7 +59,12 @@ class Collision:
 
 
 def ego_corners(ego: EgoPose, vehicle: VehicleModel) -> FloatArray:
-    """Corners (4, 2) of the ego's box in the map frame, counter-clockwise from front left."""
+    """Return the corners (4, 2) of the ego's box in the map frame, counter-clockwise from front left.
+
+    Args:
+        ego: Pose in the map frame.
+        vehicle: The ego's dimensions.
+    """
     x = ego.x_m + vehicle.center_offset_m * np.cos(ego.heading_rad)
     y = ego.y_m + vehicle.center_offset_m * np.sin(ego.heading_rad)
     return box_corners(x, y, ego.heading_rad, vehicle.length_m, vehicle.width_m)
@@ -59,7 +73,14 @@ def ego_corners(ego: EgoPose, vehicle: VehicleModel) -> FloatArray:
 def overlapping_agents(
     ego: EgoPose, agents: AgentStates, vehicle: VehicleModel, margin_m: float = 0.0
 ) -> NDArray[np.bool_]:
-    """Which agents (N,) overlap the ego's box, enlarged by a margin on all sides."""
+    """Return the mask (N,) of agents that overlap the ego's box.
+
+    Args:
+        ego: In the map frame.
+        agents: In the map frame.
+        vehicle: The ego's dimensions.
+        margin_m: Enlarges the agents' boxes on all sides.
+    """
     corners = box_corners(
         agents.x_m_N,
         agents.y_m_N,
@@ -79,7 +100,7 @@ def find_collisions(
     vehicle: VehicleModel,
     ignore_ids: frozenset[int] = frozenset(),
 ) -> list[Collision]:
-    """New contacts at one instant.
+    """Find new contacts at one step.
 
     Args:
         ego: In the map frame.
@@ -120,7 +141,7 @@ def _kind(ego: EgoPose, agents: AgentStates, row: int, vehicle: VehicleModel) ->
         return CollisionKind.STOPPED_AGENT
     dx, dy = agents.x_m_N[row] - ego.x_m, agents.y_m_N[row] - ego.y_m
     along = dx * np.cos(ego.heading_rad) + dy * np.sin(ego.heading_rad)
-    # The center of an agent behind the rear axle, on a course not across the ego's: it ran into the ego.
+    # Agent center behind the rear axle and course not across the ego's: the agent hit the ego.
     if along < 0.0 and np.cos(agents.heading_rad_N[row] - ego.heading_rad) > 0.5:
         return CollisionKind.REAR
     agent = box_corners(
@@ -131,16 +152,19 @@ def _kind(ego: EgoPose, agents: AgentStates, row: int, vehicle: VehicleModel) ->
 
 
 def _front_strip(corners_42: FloatArray) -> FloatArray:
-    """The front edge as a box 2 cm deep, so that the overlap test has an area to work with."""
+    """The front edge as a box 2 cm deep, so that the overlap test has an area."""
     back = (corners_42[1] - corners_42[0]) / np.hypot(*(corners_42[1] - corners_42[0])) * 0.02
     return np.stack([corners_42[0], corners_42[0] + back, corners_42[3] + back, corners_42[3]])
 
 
 class DrivableArea:
-    """The union of lanes that cars may use and of junctions, for point tests."""
+    """Union of lanes for cars and of junctions, for point tests.
+
+    Args:
+        network: As ``sumo_networks.read_network`` returns it.
+    """
 
     def __init__(self, network: Any) -> None:
-        """Args: network: As networks.read_network gives it."""
         starts, ends, half = [], [], []
         for edge in network.getEdges(withInternal=True):
             for lane in edge.getLanes():
@@ -158,7 +182,11 @@ class DrivableArea:
         self._junctions = [(shape.min(axis=0), shape.max(axis=0), shape) for shape in shapes]
 
     def contains(self, point_X2: ArrayLike) -> NDArray[np.bool_]:
-        """Whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m."""
+        """Return whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m.
+
+        Args:
+            point_X2: Map frame, m.
+        """
         points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
         low, high = points.min(axis=0) - SEGMENT_CELL_M, points.max(axis=0) + SEGMENT_CELL_M
         inside = np.zeros(len(points), dtype=np.bool_)
@@ -177,12 +205,17 @@ class DrivableArea:
         return inside
 
     def ego_on_road(self, ego: EgoPose, vehicle: VehicleModel) -> bool:
-        """Whether all four corners of the ego are on the road."""
+        """Return whether all four corners of the ego are on the road.
+
+        Args:
+            ego: Pose in the map frame.
+            vehicle: The ego's dimensions.
+        """
         return bool(self.contains(ego_corners(ego, vehicle)).all())
 
 
 def _in_polygon(point_X2: FloatArray, shape_N2: FloatArray) -> NDArray[np.bool_]:
-    """Even-odd rule: a ray to +x crosses the outline an odd number of times."""
+    """Test points by the even-odd rule: a ray to +x crosses the outline an odd number of times."""
     x, y = point_X2[:, 0, None], point_X2[:, 1, None]
     x0, y0 = shape_N2[:, 0], shape_N2[:, 1]
     x1, y1 = np.roll(x0, -1), np.roll(y0, -1)

@@ -1,7 +1,7 @@
-"""Two ways to live through a scenario: watch the expert drive it, or drive it in closed loop.
+"""Episodes of a scenario: driven by the expert, or in closed loop by commands.
 
-LoggedEpisode runs SUMO's driver for the whole duration and hands out the smoothed track, plain or perturbed.
-ClosedLoopEpisode moves the ego by commands: vehicle model, then SUMO, then the new world, with what went wrong.
+LoggedEpisode runs SUMO's driver for the whole duration and returns the smoothed track, plain or perturbed.
+ClosedLoopEpisode moves the ego by commands: vehicle model, then SUMO, then the new world with its collisions.
 """
 
 from __future__ import annotations
@@ -34,26 +34,28 @@ SETTLE_SAMPLES = 20
 SUBSTEP_S = 0.02
 MIN_LOG_S = 10.0
 END_OF_ROUTE_M = 40.0
-# Farther than this from the route the ego has left it.
+# The ego has left the route beyond this distance.
 OFF_ROUTE_M = 10.0
 
 
 class LoggedEpisode:
-    """The expert's drive through a scenario.
+    """The expert's trajectory through a scenario.
+
+    Args:
+        scenario: To drive.
+        vehicle: Driven by the expert.
+
+    Raises:
+        SimulationError: Unknown map, SUMO failed, or the drive is too short.
 
     Attributes:
-        scenario: Which one.
+        scenario: As given.
         route: The ego's route.
         raw_worlds: 10 Hz states as SUMO drove the ego.
-        path: The smoothed drive.
+        path: The smoothed path and timing.
     """
 
     def __init__(self, scenario: Scenario, vehicle: VehicleModel) -> None:
-        """Run the traffic with the expert driving the vehicle.
-
-        Raises:
-            SimulationError: Unknown map, SUMO failed, or the drive is too short to be of use.
-        """
         self.scenario, self._vehicle = scenario, vehicle
         with TrafficClient(scenario, vehicle) as traffic:
             start = traffic.start()
@@ -76,42 +78,57 @@ class LoggedEpisode:
         self._area = DrivableArea(read_network(network_file(scenario.map_name)))
 
     def expert_track(self) -> ExpertTrack:
-        """The smoothed drive without perturbations."""
+        """Return the smoothed track without perturbations."""
         return self.path.track()
 
     def perturbed_track(self, variant: int = 0) -> ExpertTrack:
-        """The smoothed drive with jumps and recoveries; every variant number draws others."""
+        """Return the smoothed track with jumps and recoveries, drawn per variant number.
+
+        Args:
+            variant: Number of the perturbation.
+        """
         random = random_generator(self.scenario, f"perturbation {variant}")
         vehicle, area = self._vehicle, self._area
         return perturbed_track(self.path, self.raw_worlds, random, lambda ego: area.ego_on_road(ego, vehicle), vehicle)
 
     def worlds(self, track: ExpertTrack) -> list[WorldState]:
-        """The logged states with the ego of a track in them."""
+        """Return the logged states with the ego moved to a track's poses.
+
+        Args:
+            track: Poses at the stamps of the log.
+        """
         return [dataclasses.replace(w, ego=ego) for w, ego in zip(self.raw_worlds, track.poses, strict=True)]
 
     def overlap_stamps_ns(self, track: ExpertTrack) -> list[int]:
-        """When the ego of a track overlaps another one; such episodes are not to be learned from."""
+        """Return the stamps at which the ego of a track overlaps an agent; such episodes must not be trained on.
+
+        Args:
+            track: Poses at the stamps of the log.
+        """
         worlds = self.worlds(track)
         return [w.stamp_ns for w in worlds if overlapping_agents(w.ego, w.agents, self._vehicle).any()]
 
     def progress_m(self) -> float:
-        """Distance the expert drove."""
+        """Return the distance driven by the expert, m."""
         return float(self.path.s_m_K[-1] - self.path.s_m_K[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpisodeStep:
-    """One instant of a closed-loop drive.
+    """One step of a closed-loop episode.
 
     Attributes:
-        world: Now.
+        world: True state after the step.
         vehicle: The ego's dynamic state, steering included.
-        route_s_m, route_offset_m: Arc length and lateral offset (positive left) of base_link on the route.
+        route_s_m: Arc length of base_link on the route.
+        route_offset_m: Lateral offset of base_link from the route, positive left.
         progress_m: Farthest arc length reached since the start.
-        command, speed_limit_mps, signal: What the route says here.
+        command: Driving command of the route.
+        speed_limit_mps: Legal limit.
+        signal: Next signal on the route within 100 m.
         new_collisions: First contacts during this step.
         on_road: Whether all corners of the ego are on the road.
-        end_reason: Empty while the episode goes on; else "duration", "route_end", "left_route".
+        end_reason: Empty while the episode continues; else "duration", "route_end", "left_route".
     """
 
     world: WorldState
@@ -128,23 +145,29 @@ class EpisodeStep:
 
 
 class ClosedLoopEpisode:
-    """A scenario driven by commands. Use as a context manager, or call close().
+    """Scenario driven by commands. Use as a context manager, or call close().
+
+    Args:
+        scenario: To drive.
+        vehicle: The ego's dimensions and limits.
 
     Attributes:
-        scenario: Which one.
-        vehicle: The ego's dimensions and limits.
+        scenario: As given.
+        vehicle: As given.
+        route: The ego's route; set by start().
+        area: Drivable area; set by start().
     """
 
     def __init__(self, scenario: Scenario, vehicle: VehicleModel) -> None:
         self.scenario, self.vehicle = scenario, vehicle
         self._traffic = TrafficClient(scenario, vehicle)
-        self._touched: frozenset[int] = frozenset()
+        self._collided_ids: frozenset[int] = frozenset()
 
     def start(self) -> EpisodeStep:
-        """Starts traffic; the ego is under way in it.
+        """Start traffic with the ego moving in it.
 
         Raises:
-            SimulationError: As TrafficClient.start.
+            SimulationError: As TrafficClient.start raises it.
         """
         started = self._traffic.start()
         self.route: GlobalRoute = started.route
@@ -156,7 +179,7 @@ class ClosedLoopEpisode:
         return self._describe(started.step.world, end_reason="")
 
     def step(self, acceleration_mps2: float, steering_rad: float) -> EpisodeStep:
-        """Advances 0.1 s with the commands held.
+        """Advance 0.1 s with constant commands.
 
         Args:
             acceleration_mps2: Along the heading.
@@ -173,7 +196,7 @@ class ClosedLoopEpisode:
         return self._describe(result.world, end_reason=reason)
 
     def close(self) -> None:
-        """Ends the traffic process."""
+        """End the traffic process."""
         self._traffic.close()
 
     def __enter__(self) -> ClosedLoopEpisode:
@@ -185,7 +208,7 @@ class ClosedLoopEpisode:
         self.close()
 
     def _describe(self, world: WorldState, end_reason: str) -> EpisodeStep:
-        """Everything about the new instant that is a pure function of world, route and road."""
+        """Derive the step from world, route and road."""
         ego, vehicle = world.ego, self.vehicle
         self._s_m, offset = self.route.project(ego.x_m, ego.y_m, ego.heading_rad, self._s_m)
         self._farthest_m = max(self._farthest_m, self._s_m)
@@ -196,9 +219,9 @@ class ClosedLoopEpisode:
             world.stamp_ns,
             ego_in_own_lane=abs(offset) <= spare,
             vehicle=vehicle,
-            ignore_ids=self._touched,
+            ignore_ids=self._collided_ids,
         )
-        self._touched |= {c.agent_id for c in collisions}
+        self._collided_ids |= {c.agent_id for c in collisions}
         return EpisodeStep(
             world=world,
             vehicle=self._state,

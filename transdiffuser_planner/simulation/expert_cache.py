@@ -1,4 +1,4 @@
-"""The expert's drive of a scenario, worked out once and kept in the user's cache."""
+"""Cache of the expert's trajectories, one per scenario, in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.world_state import EgoPose
 
 VERSION = 1
-"""Raised when the expert drives or is smoothed otherwise."""
+"""Incremented when the expert's driving or smoothing changes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpertDrive:
-    """Attributes:
-    progress_m: How far the expert got.
-    poses: Its states every 0.1 s from stamp 0 on.
+    """The expert's trajectory through a scenario.
+
+    Attributes:
+        progress_m: Distance driven along the path.
+        poses: Every 0.1 s from stamp 0, map frame.
     """
 
     progress_m: float
@@ -37,18 +39,18 @@ class ExpertDrive:
 
 
 def cache_folder() -> Path:
-    """Where drives are kept."""
+    """Return the folder of the cache: $XDG_CACHE_HOME or ~/.cache."""
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(root) / "transdiffuser_planner" / "experts"
 
 
 def expert_drive(scenario: Scenario, vehicle: VehicleModel, folder: Path | None = None) -> ExpertDrive:
-    """The expert's drive, from the cache if it is there.
+    """Return the expert's trajectory, from the cache when present.
 
     Args:
-        scenario: Which one; sensors and weather do not matter.
-        vehicle: Which the expert drives.
-        folder: Cache; the user's if None.
+        scenario: To drive; weather has no effect.
+        vehicle: Driven by the expert.
+        folder: Of the cache; None for the user's.
 
     Raises:
         SimulationError: The scenario cannot be driven.
@@ -56,10 +58,10 @@ def expert_drive(scenario: Scenario, vehicle: VehicleModel, folder: Path | None 
     path = (folder or cache_folder()) / f"{_key(scenario, vehicle)}.npz"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path.with_suffix(".lock")):
-            return _kept(path) or _driven(scenario, vehicle, path)
+        with _exclusive(path.with_suffix(".lock")):
+            return _read(path) or _drive_and_store(scenario, vehicle, path)
     except OSError:
-        return _drive(scenario, vehicle)  # a cache that cannot be used is no reason not to go on
+        return _drive(scenario, vehicle)  # works without a usable cache
 
 
 def _key(scenario: Scenario, vehicle: VehicleModel) -> str:
@@ -77,12 +79,12 @@ def _key(scenario: Scenario, vehicle: VehicleModel) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _kept(path: Path) -> ExpertDrive | None:
+def _read(path: Path) -> ExpertDrive | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as held:
-            rows, progress_m = held["pose_KF"], float(held["progress_m"])
+        with np.load(path) as stored:
+            rows, progress_m = stored["pose_KF"], float(stored["progress_m"])
     except (ValueError, KeyError, OSError):
         return None
     return ExpertDrive(progress_m=progress_m, poses=tuple(_pose(row) for row in rows))
@@ -99,8 +101,8 @@ def _drive(scenario: Scenario, vehicle: VehicleModel) -> ExpertDrive:
     return ExpertDrive(progress_m=logged.progress_m(), poses=logged.expert_track().poses)
 
 
-def _driven(scenario: Scenario, vehicle: VehicleModel, path: Path) -> ExpertDrive:
-    """Drive and keep it."""
+def _drive_and_store(scenario: Scenario, vehicle: VehicleModel, path: Path) -> ExpertDrive:
+    """Drive the scenario and store the result."""
     found = _drive(scenario, vehicle)
     rows = np.asarray([list(asdict(pose).values()) for pose in found.poses], dtype=np.float64)
     partial = path.with_suffix(f".{os.getpid()}.npz")
@@ -110,8 +112,8 @@ def _driven(scenario: Scenario, vehicle: VehicleModel, path: Path) -> ExpertDriv
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One process at a time, so that a drive that several want is made once."""
+def _exclusive(path: Path) -> Iterator[None]:
+    """Hold a file lock, so that concurrent processes drive a scenario once."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""Records the expert's drives as bags, headless and faster than real time."""
+"""Recorder of the expert's drives as bags, headless and faster than real time."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.sensors.sensor_suite import SensorSuite
 
-MEGABYTES_PER_FRAME = 0.25  # three pictures and a cloud, compressed; measured on recorded towns
+MEGABYTES_PER_FRAME = 0.25  # three images and a point cloud, compressed; measured on recorded towns
 RECOVERY_S = 2.0
 STEP_NS = 100_000_000
-# A drive that hardly moves (a jam that never dissolves) teaches only to stand.
+# Drives with less progress (permanent traffic jams) are no training data.
 MIN_PROGRESS_M = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordingPlan:
-    """What to record of one scenario.
+    """Recording job of one scenario.
 
     Attributes:
         scenario: Map, seed, duration.
         rig: The vehicle and its sensors.
-        out: Folder that gets one bag per variant.
-        sensor_every: Sensor frames every so many 0.1 s steps.
-        variants: 0 is the plain drive, others are perturbed.
+        out: Folder of the bags, one per variant.
+        sensor_every: Steps of 0.1 s between sensor frames.
+        variants: 0 is the unperturbed drive, others are perturbed.
     """
 
     scenario: Scenario
@@ -48,12 +48,19 @@ class RecordingPlan:
     variants: tuple[int, ...]
 
     def bag_path(self, variant: int) -> Path:
-        """Where a variant's bag goes."""
+        """Return the path of a variant's bag.
+
+        Args:
+            variant: Number of the perturbation.
+        """
         return self.out / f"{Path(self.scenario.map_name).name}_seed{self.scenario.seed:05d}_v{variant}"
 
 
 def record(plan: RecordingPlan) -> list[Path]:
-    """Record all variants that are not there yet.
+    """Record all missing variants.
+
+    Args:
+        plan: Scenario, rig and variants.
 
     Returns:
         Paths of all bags of the plan.
@@ -61,17 +68,17 @@ def record(plan: RecordingPlan) -> list[Path]:
     Raises:
         SimulationError: The scenario cannot be driven.
     """
-    wanted = [v for v in plan.variants if not plan.bag_path(v).is_dir()]
-    if wanted:
+    missing = [v for v in plan.variants if not plan.bag_path(v).is_dir()]
+    if missing:
         episode = LoggedEpisode(plan.scenario, plan.rig.vehicle)
         if episode.progress_m() < MIN_PROGRESS_M:
-            raise SimulationError(f"the ego moves only {episode.progress_m():.0f} m in traffic that stands; left out")
+            raise SimulationError(f"the ego moves only {episode.progress_m():.0f} m in stationary traffic; skipped")
         road_map = RoadMap.load(network_file(plan.scenario.map_name), episode.route.xy_N2)
         suite = SensorSuite(road_map, plan.rig, plan.scenario.weather, plan.scenario.seed)
-        for variant in wanted:
+        for variant in missing:
             track = episode.perturbed_track(variant) if variant else episode.expert_track()
             if episode.overlap_stamps_ns(track):
-                raise SimulationError("traffic overlaps the expert; left out")
+                raise SimulationError("traffic overlaps the expert; skipped")
             _write_bag(plan, variant, episode, track, road_map, suite)
     return [plan.bag_path(v) for v in plan.variants]
 
@@ -84,7 +91,7 @@ def _write_bag(
     road_map: RoadMap,
     suite: SensorSuite,
 ) -> None:
-    """Write to a temporary name and rename, so that an interrupted bag is never taken for a finished one."""
+    """Write to a temporary name and rename, so that an interrupted bag never counts as complete."""
     path = plan.bag_path(variant)
     partial = path.with_name(path.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
@@ -105,7 +112,7 @@ def _write_bag(
 
 
 def _recovers(stamp_ns: int, track: ExpertTrack, sensor_every: int) -> bool:
-    """Whether a jump happened within the last two seconds: recoveries are recorded with at least 5 frames per second."""
+    """Return whether to add a frame within two seconds after a jump: recoveries have at least 5 frames per second."""
     since = min((stamp_ns - jump for jump in track.jump_stamps_ns if jump <= stamp_ns), default=None)
     if since is None or since > RECOVERY_S * 1e9:
         return False
@@ -121,7 +128,7 @@ def _record_or_reason(plan: RecordingPlan) -> tuple[int, str]:
 
 
 def _record_elsewhere(plan: RecordingPlan) -> tuple[int, str, dict[str, Files]]:
-    """Record on another machine; the bags' files by name of the bag. What was finished before a failure counts."""
+    """Record on another machine and return the bags' files by bag name. Bags completed before a failure count."""
     with tempfile.TemporaryDirectory() as scratch:
         seed, reason = _record_or_reason(replace(plan, out=Path(scratch)))
         bags = sorted(path for path in Path(scratch).iterdir() if not path.name.endswith(PARTIAL))
@@ -133,9 +140,9 @@ def _outcomes(plans: list[RecordingPlan], workers: int, ray_address: str | None)
         yield from fan_out(_record_or_reason, plans, workers=workers)
         return
     missing = [
-        replace(plan, variants=wanted)
+        replace(plan, variants=missing_variants)
         for plan in plans
-        if (wanted := tuple(v for v in plan.variants if not plan.bag_path(v).is_dir()))
+        if (missing_variants := tuple(v for v in plan.variants if not plan.bag_path(v).is_dir()))
     ]
     out = {plan.scenario.seed: plan.out for plan in plans}
     for plan in plans:
@@ -153,8 +160,8 @@ def record_all(
     """Record many scenarios in parallel.
 
     Args:
-        plans: What to record, one for each seed.
-        workers: Processes; with 1 all is done in this one.
+        plans: One per seed.
+        workers: Processes; 1 records in this process.
         progress: An object with ``update(1)``, called after each scenario (a tqdm bar), or None.
         ray_address: Of a Ray cluster, or "local"; bags come back to ``out`` on this machine. None: no Ray.
 
@@ -162,7 +169,7 @@ def record_all(
         Seed -> reason of each scenario that failed; the others were recorded.
 
     Raises:
-        PlannerError: A worker was ended from outside, or Ray cannot be used.
+        PlannerError: A worker was killed, or Ray cannot be used.
     """
     failures: dict[int, str] = {}
     for seed, reason in _outcomes(plans, workers, ray_address):

@@ -1,7 +1,7 @@
-"""What the simulated vehicle says: world and sensor frames as (topic, type, message).
+"""Messages of the simulated vehicle: world and sensor frames as (topic, type, message).
 
-Topic names and types are those of CARLA's ROS bridge wherever it has them. The headless recorder and the ROS simulator
-node both publish what is made here.
+Topic names and types follow CARLA's ROS bridge where it has them. The headless recorder and the ROS simulator node
+both publish these messages.
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ Item = tuple[str, str, Any]
 
 
 def ego_state(ego: EgoPose, stamp_ns: int) -> EgoState:
-    """The ego as odometry tells it: rear axle in the map frame."""
+    """Return the ego's state as odometry reports it: rear axle in the map frame.
+
+    Args:
+        ego: Pose in the map frame.
+        stamp_ns: Simulation time.
+    """
     return EgoState(
         stamp_ns=stamp_ns,
         frame_id=MAP_FRAME,
@@ -47,14 +52,26 @@ def ego_state(ego: EgoPose, stamp_ns: int) -> EgoState:
 
 
 def ego_acceleration(ego: EgoPose, stamp_ns: int) -> Acceleration:
-    """Body-frame acceleration of base_link."""
+    """Return the body-frame acceleration of base_link.
+
+    Args:
+        ego: Pose in the map frame.
+        stamp_ns: Simulation time.
+    """
     return Acceleration(
         stamp_ns=stamp_ns, ax_mps2=ego.acceleration_mps2, ay_mps2=ego.speed_mps**2 * ego.curvature_per_m
     )
 
 
 class MessageStream:
-    """Makes the messages of one episode."""
+    """Message source of one episode.
+
+    Args:
+        make: Creates messages by type name.
+        rig: The vehicle and its sensors.
+        route: The ego's route, map frame.
+        road_map: Ground-truth map and traffic lights.
+    """
 
     def __init__(self, make: MessageFactory, rig: Rig, route: GlobalRoute, road_map: RoadMap) -> None:
         self._make = make
@@ -65,7 +82,14 @@ class MessageStream:
         self._s_m: float | None = None
 
     def latched(self, stamp_ns: int) -> Iterator[Item]:
-        """What is said once: route, map, positions of traffic lights."""
+        """Make the messages published once.
+
+        Args:
+            stamp_ns: Simulation time.
+
+        Yields:
+            Route, map, positions of traffic lights.
+        """
         make = self._make
         heading = np.unwrap(np.arctan2(*np.gradient(self._route.xy_N2, axis=0).T[::-1]))
         poses = np.column_stack([self._route.xy_N2, heading])
@@ -84,7 +108,14 @@ class MessageStream:
         )
 
     def state(self, world: WorldState) -> Iterator[Item]:
-        """What is said at every step: clock, odometry, acceleration, route information, ground truth."""
+        """Make the messages of every step.
+
+        Args:
+            world: State of the world.
+
+        Yields:
+            Clock, odometry, acceleration, route information, ground truth.
+        """
         make, stamp_ns, ego = self._make, world.stamp_ns, world.ego
         yield CLOCK_TOPIC, "rosgraph_msgs/msg/Clock", encode_inputs.clock(make, stamp_ns)
         odometry = encode_inputs.odometry(make, ego_state(ego, stamp_ns), EGO_FRAME)
@@ -115,21 +146,33 @@ class MessageStream:
         )
 
     def sensors(self, frame: SensorFrame) -> Iterator[Item]:
-        """Pictures, their camera_info, and the cloud."""
+        """Make the messages of a sensor frame.
+
+        Args:
+            frame: Sensor data of one step.
+
+        Yields:
+            Images with their camera_info, and the point cloud.
+        """
         make, stamp_ns = self._make, frame.stamp_ns
         for camera in self._rig.cameras:
             frame_id, topic = f"{EGO_FRAME}/{camera.name}", f"{EGO}/{camera.name}"
             info = encode_inputs.camera_info(make, stamp_ns, frame_id, camera)
             yield f"{topic}/camera_info", "sensor_msgs/msg/CameraInfo", info
-            picture = encode_inputs.image(make, stamp_ns, frame_id, frame.images[camera.name])
-            yield f"{topic}/image", "sensor_msgs/msg/Image", picture
+            image = encode_inputs.image(make, stamp_ns, frame_id, frame.images[camera.name])
+            yield f"{topic}/image", "sensor_msgs/msg/Image", image
         if frame.lidar_N4 is not None and self._rig.lidar is not None:
             name = self._rig.lidar.name
             cloud = encode_inputs.point_cloud(make, stamp_ns, f"{EGO_FRAME}/{name}", frame.lidar_N4)
             yield f"{EGO}/{name}", "sensor_msgs/msg/PointCloud2", cloud
 
     def collision(self, stamp_ns: int, other_id: int) -> Item:
-        """A contact of the ego."""
+        """Make the message of a collision of the ego.
+
+        Args:
+            stamp_ns: Simulation time.
+            other_id: Number of the other agent.
+        """
         return (
             COLLISION_TOPIC,
             "carla_msgs/msg/CarlaCollisionEvent",

@@ -1,6 +1,6 @@
-"""A scenario is (map, seed): everything random about an episode is drawn from these two.
+"""Scenarios: all randomness of an episode is drawn from map and seed.
 
-Seeds also say what an episode may be used for: 0..7999 training, 8000..8999 validation, 9000 and above test.
+The seed also determines the split: 0..7999 training, 8000..8999 validation, 9000 and above test.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TEST_NETWORKS = ("a10kw", "drt", "fokr_bs", "fkk_in", "grid6", "square")
 
 
 class Split(Enum):
-    """What a seed may be used for."""
+    """Permitted use of a seed."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -31,13 +31,13 @@ class Split(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weather:
-    """Weather and daylight, as rendering needs them.
+    """Weather and daylight for rendering.
 
     Attributes:
         sun_azimuth_rad: Direction towards the sun, counter-clockwise from +x (east).
         sun_elevation_rad: Above the horizon.
         cloudiness: 0 clear with hard shadows .. 1 overcast without shadows.
-        fog_density_per_m: Extinction; 0.01 hides half of everything at 70 m.
+        fog_density_per_m: Extinction; 0.01 attenuates by half over 70 m.
         darkness: 0 full daylight .. 1 night.
         wetness: 0 dry road .. 1 wet, dark road.
         ground_tint_rgb: Factors on the color of ground and vegetation, about 1.
@@ -59,11 +59,11 @@ class Scenario:
     """One episode.
 
     Attributes:
-        map_name: A name that networks.known_map_names() lists, or the path of a SUMO network (.net.xml, .net.xml.gz).
-        seed: Draws traffic, the ego's route, weather and sensor noise.
+        map_name: One of ``sumo_networks.known_map_names()``, or the path of a SUMO network (.net.xml, .net.xml.gz).
+        seed: Of traffic, the ego's route, weather and sensor noise.
         duration_s: Length of the episode after the warm-up.
-        num_agents: About how many traffic participants to have within 120 m of the ego where the road network has
-            room for them, people and bicycles included.
+        num_agents: Approximate number of agents within 120 m of the ego, pedestrians and bicycles included, limited by
+            the capacity of the road network.
         weather: Of the whole episode.
     """
 
@@ -83,19 +83,32 @@ class Scenario:
 
 
 def random_generator(scenario: Scenario, purpose: str) -> np.random.Generator:
-    """A generator of its own per scenario and purpose, the same in every process and on every machine."""
+    """Return an independent generator per scenario and purpose, equal in every process and on every machine.
+
+    Args:
+        scenario: Map and seed.
+        purpose: Name of the use; each has its own random stream.
+    """
     return np.random.default_rng([scenario.seed, zlib.crc32(scenario.map_name.encode()), zlib.crc32(purpose.encode())])
 
 
 def split_of_seed(seed: int) -> Split:
-    """What a seed may be used for."""
+    """Return the split that a seed belongs to.
+
+    Args:
+        seed: Of the scenario.
+    """
     if seed < FIRST_VALIDATION_SEED:
         return Split.TRAIN
     return Split.VALIDATION if seed < FIRST_TEST_SEED else Split.TEST
 
 
 def draw_weather(seed: int) -> Weather:
-    """Weather and daylight of a seed: mostly day, sometimes dusk, fog or rain-wet roads."""
+    """Draw weather and daylight of a seed: mostly day, sometimes dusk, fog or rain-wet roads.
+
+    Args:
+        seed: Of the scenario.
+    """
     random = np.random.default_rng([seed, zlib.crc32(b"weather")])
     dusk = random.random() < 0.15
     foggy = random.random() < 0.12
@@ -112,7 +125,11 @@ def draw_weather(seed: int) -> Weather:
 
 
 def draw_map(seed: int) -> str:
-    """The map a seed belongs to: mostly generated towns, every tenth or so a real network."""
+    """Draw the map of a seed: mostly generated towns, about every tenth a real network.
+
+    Args:
+        seed: Of the scenario.
+    """
     random = np.random.default_rng([seed, zlib.crc32(b"map")])
     split = split_of_seed(seed)
     if split is Split.TEST:
@@ -135,13 +152,14 @@ def draw_scenario(
     duration_s: float = 60.0,
     num_agents: int = 60,
 ) -> Scenario:
-    """The scenario of a seed.
+    """Draw the scenario of a seed.
 
     Args:
-        seed: Also decides map and weather.
+        seed: Also determines map and weather.
         split: If given, the seed must belong to it.
         map_name: Overrides the seed's own map.
-        duration_s, num_agents: As in Scenario.
+        duration_s: Length of the episode after the warm-up.
+        num_agents: As in Scenario.
 
     Raises:
         SimulationError: The seed does not belong to the split.

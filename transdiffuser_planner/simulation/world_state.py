@@ -1,4 +1,4 @@
-"""What the simulated world looks like at one instant: the message between traffic, sensors and recorder."""
+"""State of the simulated world at one step, shared by traffic, sensors and recorder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ class EgoPose:
     """The ego vehicle in the map frame at base_link (rear axle center on the ground).
 
     Attributes:
-        x_m, y_m: Position in the map frame.
+        x_m: Position in the map frame.
+        y_m: Position in the map frame.
         heading_rad: Counter-clockwise from +x.
         speed_mps: Along the heading, never negative.
         acceleration_mps2: Along the heading.
         curvature_per_m: Of the path, positive to the left; yaw rate = speed x curvature.
-        braking: Brake lights lit.
+        braking: Whether the brake lights are on.
     """
 
     x_m: float
@@ -31,7 +32,7 @@ class EgoPose:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorldState:
-    """Everything that moves or changes, at one simulation step.
+    """Dynamic state of the world at one simulation step.
 
     Attributes:
         stamp_ns: Simulation time since the episode's start.

@@ -1,4 +1,4 @@
-"""Real drives through real traffic: expert, closed loop, sensors, bags and samples made from them."""
+"""Drives in SUMO traffic: expert, closed loop, sensors, bags and their samples."""
 
 import json
 from pathlib import Path
@@ -50,11 +50,11 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expert() -> LoggedEpisode:
-    """The expert's drive through a town with turns."""
+    """Expert drive through a town with turns."""
     return LoggedEpisode(draw_scenario(SEED, duration_s=30.0), EGO_VEHICLE)
 
 
-def test_expert_is_comfortable_and_touches_nobody(expert: LoggedEpisode) -> None:
+def test_expert_is_comfortable_and_has_no_collision(expert: LoggedEpisode) -> None:
     track = expert.expert_track()
     accel = np.asarray([pose.acceleration_mps2 for pose in track.poses])
     lateral = np.asarray([pose.speed_mps**2 * abs(pose.curvature_per_m) for pose in track.poses])
@@ -63,7 +63,7 @@ def test_expert_is_comfortable_and_touches_nobody(expert: LoggedEpisode) -> None
     assert expert.progress_m() > 50.0
 
 
-def test_perturbed_drive_leaves_the_track_and_comes_back(expert: LoggedEpisode) -> None:
+def test_perturbed_drive_leaves_the_track_and_returns(expert: LoggedEpisode) -> None:
     plain, bent = expert.expert_track(), expert.perturbed_track(1)
     gap = np.asarray([np.hypot(a.x_m - b.x_m, a.y_m - b.y_m) for a, b in zip(plain.poses, bent.poses, strict=True)])
     assert bent.jump_stamps_ns and gap.max() > 0.2
@@ -75,7 +75,7 @@ def test_same_seed_gives_the_same_drive() -> None:
     assert drives[0] == drives[1]
 
 
-def test_ego_without_commands_rolls_and_with_brakes_stops() -> None:
+def test_ego_stops_under_braking_and_each_step_is_100_ms() -> None:
     with ClosedLoopEpisode(draw_scenario(SEED, duration_s=20.0), EGO_VEHICLE) as episode:
         step = episode.start()
         for _ in range(60):
@@ -85,7 +85,7 @@ def test_ego_without_commands_rolls_and_with_brakes_stops() -> None:
         assert episode.step(0.0, 0.0).world.stamp_ns - stamp == 100_000_000
 
 
-def test_unknown_map_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_map_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["simulate", "--record", "never_written", "--map", "atlantis", "--seed", "8000", "--duration", "10"])
     captured = capsys.readouterr()
     assert status == 1 and "atlantis" in captured.err and "Traceback" not in captured.err
@@ -93,7 +93,7 @@ def test_unknown_map_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> No
         network_file("atlantis")
 
 
-def test_lidar_sees_a_lorry_ahead_and_cameras_show_it() -> None:
+def test_a_truck_ahead_is_in_point_cloud_and_images() -> None:
     scenario = draw_scenario(8101)
     road_map = RoadMap.load(network_file(scenario.map_name))
     lane = max(road_map.lanes, key=lambda lane: np.hypot(*(lane.center_N2[-1] - lane.center_N2[0])))
@@ -154,7 +154,7 @@ def test_samples_from_a_bag_agree_with_the_recorded_drive(bag: Path, tmp_path: P
     assert samples.whole("camera_valid").min() > 0.95
 
 
-def test_a_bag_that_ends_in_the_middle_gives_its_first_part_and_says_so(
+def test_a_truncated_bag_yields_its_first_part_with_a_warning(
     bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = next(bag.glob("*.mcap"))
@@ -166,7 +166,7 @@ def test_a_bag_that_ends_in_the_middle_gives_its_first_part_and_says_so(
     assert 0 < len(SampleSet.open(tmp_path / "samples", TINY)) < 20
 
 
-def test_a_bag_that_is_no_bag_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_no_bag_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "noise.mcap").write_bytes(bytes(range(256)) * 40)
     assert main(["dataset", str(tmp_path / "noise.mcap"), "--out", str(tmp_path / "samples"), "--workers", "1"]) != 0
     text = "".join(capsys.readouterr())

@@ -128,7 +128,7 @@ def deadline_run(
         with loaded_cores(load):
             while len(answers.latency_ms) < cycles:
                 with Rollout(next(scenarios), _Supervised(supervisor, answers), rig, config) as drive:
-                    for cycle in drive.cycles():
+                    for cycle in drive.steps():
                         if isinstance(cycle.outcome, PlanResult):
                             ego = ego_state(cycle.step.world.ego, cycle.step.world.stamp_ns)
                             faults.update(trajectory_violations(cycle.outcome.trajectory, ego, config))

@@ -22,7 +22,7 @@ from transdiffuser_planner.planners.registry import PlannerSpec, make_planner, s
 from transdiffuser_planner.simulation.expert_cache import expert_drive
 from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.rollout.rollout import Rollout
-from transdiffuser_planner.simulation.rollout.rollout_bag import DriveBag
+from transdiffuser_planner.simulation.rollout.rollout_bag import RolloutBag
 from transdiffuser_planner.simulation.scenario import Scenario
 
 VERSION = 1
@@ -123,8 +123,8 @@ def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
         bag = None
         if job.bag is not None:
             stream = MessageStream(make_message, live.rig, live.route, live.road_map)
-            bag = stack.enter_context(DriveBag(job.bag, stream, live.config, rig.vehicle))
-        for cycle in live.cycles():
+            bag = stack.enter_context(RolloutBag(job.bag, stream, live.config, rig.vehicle))
+        for cycle in live.steps():
             meter.on_step(cycle)
             recorder.on_step(cycle)
             if bag is not None:

@@ -1,1 +1,1 @@
-"""The ego vehicle: dynamics, expert driver, perturbed starts. Imports simulation/map and core."""
+"""Ego vehicle: dynamics, expert driver, perturbed starts. Imports simulation/map and core."""

@@ -1,8 +1,9 @@
-"""The expert's trajectory for labels: SUMO's drive of the ego, smoothed, as a track that can be asked at any time.
+"""The expert's trajectory for labels: SUMO's drive of the ego, smoothed.
 
 SUMO's raw poses are not comfortable: its heading steps at lane joints and its speed is jerky. The track of the front
-bumper is therefore smoothed over space, the distance driven over time, and the car is laid on the result: rear axle on
-the front bumper's path, its distance behind it, heading along the path. The smoothing looks ahead, so it is for labels only.
+bumper is therefore smoothed over space, the distance driven over time, and the car is placed on the result: rear axle on
+the front bumper's path, at its distance behind the bumper, heading along the path. The smoothing is not causal, so the
+result is for labels only.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ STEP_S = 0.1
 STEP_NS = 100_000_000
 BRAKE_LIGHT_MPS2 = -0.3
 STANDING_MPS = 0.1
-# Shorter than this there is nothing to smooth.
+# Minimum length for smoothing.
 MIN_TRACK_M = 1.0
-# The path is continued by so much at both ends, or so far behind the rear axle of a long vehicle.
+# Extension of the path at both ends; for long vehicles measured from the rear axle.
 PAD_M, PAD_BEHIND_AXLE_M = 15.0, 11.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpertTrack:
-    """What the recorded ego does: 10 Hz poses, and where it was moved to a perturbed state.
+    """Poses of the recorded ego at 10 Hz, with jumps to perturbed states.
 
     Attributes:
         poses: At stamps 0, 0.1, 0.2 s ...
@@ -48,11 +49,13 @@ class ExpertTrack:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpertPath:
-    """The rear axle's smooth path and the distance driven along it.
+    """Smooth path of the rear axle and the distance driven along it.
 
     Attributes:
-        xy_P2, heading_rad_P, curvature_per_m_P: The path, every 0.25 m, heading unwrapped.
-        s_m_K: Distance along the path at 10 Hz, from stamp 0 on, never decreasing.
+        xy_P2: Path every 0.25 m, map frame.
+        heading_rad_P: Along the path, unwrapped.
+        curvature_per_m_P: Of the path, positive left.
+        s_m_K: Distance along the path at 10 Hz from stamp 0, never decreasing.
     """
 
     xy_P2: FloatArray
@@ -61,21 +64,30 @@ class ExpertPath:
     s_m_K: FloatArray
 
     def at(self, s_m: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Position (..., 2), heading and curvature at distances along the path."""
+        """Return position (..., 2), heading and curvature at distances along the path.
+
+        Args:
+            s_m: Distances along the path, m.
+        """
+        at = np.asarray(s_m, dtype=np.float64)
         grid = np.arange(len(self.xy_P2)) * PATH_STEP_M
-        xy = np.stack([np.interp(s_m, grid, self.xy_P2[:, k]) for k in (0, 1)], axis=-1)
-        heading = np.interp(s_m, grid, self.heading_rad_P)
-        return xy, np.asarray(heading), np.asarray(np.interp(s_m, grid, self.curvature_per_m_P))
+        xy = np.stack([np.interp(at, grid, self.xy_P2[:, k]) for k in (0, 1)], axis=-1)
+        heading = np.interp(at, grid, self.heading_rad_P)
+        return xy, np.asarray(heading), np.asarray(np.interp(at, grid, self.curvature_per_m_P))
 
     def track(self) -> ExpertTrack:
-        """The unperturbed track."""
+        """Return the unperturbed track."""
         xy, heading, curvature = self.at(self.s_m_K)
         speed, acceleration = rates(self.s_m_K)
         return ExpertTrack(poses=tuple(poses_from_motion(xy, heading, curvature, speed, acceleration)))
 
 
 def rates(s_m_K: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Speed and acceleration of a distance sampled at 10 Hz, by central differences."""
+    """Return speed and acceleration of a distance sampled at 10 Hz, by central differences.
+
+    Args:
+        s_m_K: Distance at 10 Hz, m.
+    """
     speed = np.maximum(np.gradient(np.asarray(s_m_K, dtype=np.float64), STEP_S), 0.0)
     return np.asarray(speed), np.asarray(np.gradient(speed, STEP_S))
 
@@ -83,7 +95,15 @@ def rates(s_m_K: ArrayLike) -> tuple[FloatArray, FloatArray]:
 def poses_from_motion(
     xy_K2: FloatArray, heading_K: FloatArray, curvature_K: FloatArray, speed_K: FloatArray, acceleration_K: FloatArray
 ) -> list[EgoPose]:
-    """EgoPoses from arrays, with the brake lights a driver would show."""
+    """Build poses from arrays; brake lights follow from speed and acceleration.
+
+    Args:
+        xy_K2: Map frame, m.
+        heading_K: rad; wrapped in the result.
+        curvature_K: 1/m, positive left.
+        speed_K: m/s.
+        acceleration_K: Along the heading, m/s².
+    """
     wrapped = (heading_K + np.pi) % (2.0 * np.pi) - np.pi
     return [
         EgoPose(
@@ -100,13 +120,14 @@ def poses_from_motion(
 
 
 def smooth_expert(front_xy_K2: ArrayLike, num_before: int, num_after: int, vehicle: VehicleModel) -> ExpertPath:
-    """Smooths SUMO's drive.
+    """Smooth SUMO's drive.
 
     Args:
         front_xy_K2: Front bumper in the map frame at 10 Hz, from num_before samples before stamp 0 to num_after
             samples after the last stamp; the extra samples settle the filters.
-        num_before, num_after: See above.
-        vehicle: What is laid on the path.
+        num_before: Samples before stamp 0.
+        num_after: Samples after the last stamp.
+        vehicle: Dimensions of the ego.
 
     Raises:
         SimulationError: The ego hardly moved, so there is no path.
@@ -131,7 +152,7 @@ def _smooth_path(
 ) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
     """The smoothed path, evenly sampled, and the map from raw distance to distance along it.
 
-    Both ends are continued straight by pad_m: the filter needs it, and so does the rear axle at the beginning.
+    Both ends are continued straight by pad_m: required by the filter and by the rear axle at the start.
     """
     moving = np.append(True, np.diff(raw_s_K) > 1e-6)
     xy, s = front_K2[moving], raw_s_K[moving]
@@ -148,7 +169,7 @@ def _smooth_path(
     trim = int(3.0 / PATH_STEP_M)
     smooth = smooth[trim:-trim]
     smooth_s = arc_length(smooth)
-    raw = (np.arange(len(smooth)) + trim - pad) * PATH_STEP_M
+    raw = np.asarray((np.arange(len(smooth)) + trim - pad) * PATH_STEP_M, dtype=np.float64)
     path = resample_polyline(smooth, np.arange(0.0, smooth_s[-1], PATH_STEP_M))
     return path, (raw, smooth_s)
 
@@ -158,7 +179,7 @@ def _unit(vector: FloatArray) -> FloatArray:
 
 
 def _smooth_distance(s_K: FloatArray) -> FloatArray:
-    """Distance over time with the speed smoothed; both ends keep their speed."""
+    """Smooth the speed behind a distance over time; both ends keep their speed."""
     speed = np.diff(s_K) / STEP_S
     smooth = np.maximum(gaussian_filter1d(speed, TIME_SIGMA_S / STEP_S, mode="nearest"), 0.0)
     return np.asarray(s_K[0] + np.concatenate([[0.0], np.cumsum(smooth) * STEP_S]))

@@ -1,4 +1,4 @@
-"""The ego's dynamics: a kinematic bicycle at the rear axle behind actuators with lag and limits.
+"""Ego dynamics: kinematic bicycle at the rear axle behind actuators with lag and limits.
 
 Equations (rear axle at x, y; heading h; speed v; road-wheel angle d; acceleration a; wheelbase L):
 
@@ -23,7 +23,16 @@ BRAKE_LIGHT_MPS2 = -0.3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EgoVehicleState:
-    """State of the bicycle at base_link in the map frame. steering_rad: road-wheel angle, positive to the left."""
+    """State of the bicycle at base_link in the map frame.
+
+    Attributes:
+        x_m: Of the rear axle.
+        y_m: Of the rear axle.
+        heading_rad: Counter-clockwise from +x.
+        speed_mps: Never negative.
+        acceleration_mps2: Along the heading.
+        steering_rad: Road-wheel angle, positive left.
+    """
 
     x_m: float
     y_m: float
@@ -41,24 +50,24 @@ def step_vehicle(
     dt_s: float,
     model: VehicleModel,
 ) -> EgoVehicleState:
-    """The state dt_s later.
+    """Return the state after dt_s.
 
     Args:
         state: Present state.
-        acceleration_cmd_mps2: Wanted acceleration along the heading; beyond the limits it is clipped.
-        steering_cmd_rad: Wanted road-wheel angle, positive to the left; clipped.
+        acceleration_cmd_mps2: Desired acceleration along the heading; clipped to the limits.
+        steering_cmd_rad: Desired road-wheel angle, positive to the left; clipped.
         dt_s: Step, at most about 0.05 s.
         model: Dimensions and limits.
     """
     response = 1.0 - np.exp(-dt_s / model.actuator_delay_s)
-    wanted = float(np.clip(acceleration_cmd_mps2, -model.max_decel_mps2, model.max_accel_mps2))
-    acceleration = state.acceleration_mps2 + response * (wanted - state.acceleration_mps2)
+    desired_mps2 = float(np.clip(acceleration_cmd_mps2, -model.max_decel_mps2, model.max_accel_mps2))
+    acceleration = state.acceleration_mps2 + response * (desired_mps2 - state.acceleration_mps2)
     steer_to = float(np.clip(steering_cmd_rad, -model.max_steer_rad, model.max_steer_rad))
     largest = model.max_steer_rate_radps * dt_s
     steering = state.steering_rad + float(np.clip(response * (steer_to - state.steering_rad), -largest, largest))
     speed = state.speed_mps + acceleration * dt_s
     if speed <= 0.0:
-        speed, acceleration = 0.0, min(0.0, acceleration) if wanted < 0.0 else acceleration
+        speed, acceleration = 0.0, min(0.0, acceleration) if desired_mps2 < 0.0 else acceleration
     if speed > model.max_speed_mps:
         speed, acceleration = model.max_speed_mps, min(acceleration, 0.0)
     mean_speed = 0.5 * (state.speed_mps + speed)
@@ -75,7 +84,12 @@ def step_vehicle(
 
 
 def state_from_pose(pose: EgoPose, model: VehicleModel) -> EgoVehicleState:
-    """The bicycle's state that moves as a pose says."""
+    """Return the bicycle's state with the motion of a pose.
+
+    Args:
+        pose: In the map frame.
+        model: Its wheelbase determines the steering angle.
+    """
     return EgoVehicleState(
         x_m=pose.x_m,
         y_m=pose.y_m,
@@ -87,7 +101,12 @@ def state_from_pose(pose: EgoPose, model: VehicleModel) -> EgoVehicleState:
 
 
 def pose_from_state(state: EgoVehicleState, model: VehicleModel) -> EgoPose:
-    """The pose to show to the world; a car at rest reports no acceleration."""
+    """Return the pose of a state; a stationary vehicle has no acceleration.
+
+    Args:
+        state: In the map frame.
+        model: Its wheelbase determines the curvature.
+    """
     moving = state.speed_mps > 0.0
     return EgoPose(
         x_m=state.x_m,

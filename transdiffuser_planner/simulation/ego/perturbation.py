@@ -1,9 +1,9 @@
-"""Perturbed starts: the recorded ego is put beside its track, turned, too slow or too fast, and drives back to it.
+"""Perturbed starts: the recorded ego is offset from its track in position, heading and speed, and drives back to it.
 
-A planner that only ever saw the expert on its track cannot recover from its own errors. Every 8 to 12 s the ego jumps
-to a perturbed state; from there the lateral offset dies out over distance and the lead or lag over time, both as
-quintics, so that the way back is smooth and kinematically possible at any speed. A recovery that is uncomfortable,
-leaves the road or touches logged traffic is tried smaller, then dropped.
+A planner trained only on the expert's track cannot recover from its own errors. Every 8 to 12 s the ego jumps
+to a perturbed state; from there the lateral offset decays over distance and the lead or lag over time, both as
+quintics, so that the recovery is smooth and kinematically feasible at any speed. A recovery that is uncomfortable,
+leaves the road or touches logged traffic is retried with a smaller perturbation, then dropped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MIN_SPEED_MPS = 2.0
 TIMING_RECOVERY_S = (4.0, 5.0, 6.0, 7.0)
 SHRINK = (1.0, 0.7, 0.45, 0.25)
 CLEARANCE_M = 0.2
-# Limits a recovery must keep; stricter than the comfort limits that labels are held to.
+# Limits of a recovery; stricter than the comfort limits of labels.
 MAX_ACCEL_MPS2, MAX_DECEL_MPS2, MAX_LATERAL_MPS2 = 2.0, 3.2, 3.5
 MAX_JERK_MPS3, MAX_YAW_RATE_RADPS, MAX_YAW_ACCEL_RADPS2 = 3.5, 0.8, 1.6
 MAX_CURVATURE_PER_M = 0.18
@@ -43,14 +43,24 @@ MAX_CURVATURE_PER_M = 0.18
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Perturbation:
-    """A state beside the track: offset to the left, heading error, speed as a factor of the expert's."""
+    """State offset from the track.
+
+    Attributes:
+        lateral_m: Offset, positive left.
+        heading_rad: Heading error.
+        speed_factor: Relative to the expert's speed.
+    """
 
     lateral_m: float
     heading_rad: float
     speed_factor: float
 
     def scaled(self, factor: float) -> Perturbation:
-        """The same, smaller."""
+        """Return the perturbation scaled towards zero.
+
+        Args:
+            factor: 0 for no perturbation, 1 for no change.
+        """
         return Perturbation(
             lateral_m=self.lateral_m * factor,
             heading_rad=self.heading_rad * factor,
@@ -65,14 +75,14 @@ def perturbed_track(
     on_road: Callable[[EgoPose], bool],
     vehicle: VehicleModel,
 ) -> ExpertTrack:
-    """The expert's track with jumps to perturbed states and recoveries.
+    """Insert jumps to perturbed states and recoveries into the expert's track.
 
     Args:
         path: The expert's path and timing.
-        worlds: Logged states at the same stamps; their agents must not be touched.
+        worlds: Logged states at the same stamps; recoveries must not touch their agents.
         random: Draws times and sizes of the perturbations.
-        on_road: Whether the ego at a pose is on the road.
-        vehicle: Its footprint.
+        on_road: Returns whether the ego at a pose is on the road.
+        vehicle: The ego's dimensions.
     """
 
     def is_free(recovery: Sequence[EgoPose], meanwhile: Sequence[WorldState]) -> bool:
@@ -82,12 +92,12 @@ def perturbed_track(
     jumps = []
     first = int(random.uniform(3.0, MIN_GAP_S) / STEP_S)
     while first < len(poses) - 10:
-        wanted = Perturbation(
+        start = Perturbation(
             lateral_m=float(random.uniform(-MAX_LATERAL_M, MAX_LATERAL_M)),
             heading_rad=float(random.uniform(-MAX_HEADING_RAD, MAX_HEADING_RAD)),
             speed_factor=float(random.uniform(MIN_SPEED_FACTOR, MAX_SPEED_FACTOR)),
         )
-        recovery = _first_possible(path, first, wanted, worlds, is_free)
+        recovery = _largest_feasible(path, first, start, worlds, is_free)
         if recovery is not None:
             poses[first : first + len(recovery)] = recovery
             jumps.append(first * STEP_NS)
@@ -95,8 +105,8 @@ def perturbed_track(
     return ExpertTrack(poses=tuple(poses), jump_stamps_ns=tuple(jumps))
 
 
-def recover(path: ExpertPath, first: int, wanted: Perturbation, timing_recovery_s: float) -> list[EgoPose] | None:
-    """Poses from a perturbed state back to the track.
+def recover(path: ExpertPath, first: int, start: Perturbation, timing_recovery_s: float) -> list[EgoPose] | None:
+    """Compute poses from a perturbed state back to the track.
 
     With s0(t) the expert's distance, the ego is at s(t) = s0(t) + lead(t), d(s) left of the path:
 
@@ -106,11 +116,11 @@ def recover(path: ExpertPath, first: int, wanted: Perturbation, timing_recovery_
     Args:
         path: The expert's path and timing.
         first: Index of the first perturbed sample.
-        wanted: The perturbed state.
-        timing_recovery_s: When the lead or lag is gone.
+        start: The perturbed state.
+        timing_recovery_s: Time until lead or lag is zero.
 
     Returns:
-        Poses until both offsets are gone or the track ends, or None when the ego would have to roll back.
+        Poses until both offsets are zero or the track ends, or None when the ego would have to reverse.
     """
     lead_samples = round(timing_recovery_s / STEP_S)
     speed = float(rates(path.s_m_K)[0][first])
@@ -118,33 +128,36 @@ def recover(path: ExpertPath, first: int, wanted: Perturbation, timing_recovery_
     if speed < MIN_SPEED_MPS or len(s_log) < 12:
         return None
     tau = np.minimum(np.arange(len(s_log)) / lead_samples, 1.0)
-    s = s_log + _quintic_decay(tau, 0.0, (wanted.speed_factor - 1.0) * speed * timing_recovery_s)
+    s = s_log + _quintic_decay(tau, 0.0, (start.speed_factor - 1.0) * speed * timing_recovery_s)
     if (np.diff(s) < -1e-6).any():
         return None
-    length = max(14.0, 3.0 * speed * wanted.speed_factor)
+    length = max(14.0, 3.0 * speed * start.speed_factor)
     share = np.clip((s - s[0]) / length, 0.0, 1.0)
-    slope = np.tan(wanted.heading_rad) * length
-    offset, offset_slope = (
-        _quintic_decay(share, wanted.lateral_m, slope),
-        _quintic_decay_slope(share, wanted.lateral_m, slope),
-    )
+    slope = np.tan(start.heading_rad) * length
+    offset = _quintic_decay(share, start.lateral_m, slope)
+    offset_slope = _quintic_decay_slope(share, start.lateral_m, slope)
     done = np.flatnonzero((tau >= 1.0) & (share >= 1.0))
     stop = int(done[0]) + 1 if len(done) else len(s)
+    return _offset_poses(path, s, offset, offset_slope / length)[:stop]
+
+
+def _offset_poses(path: ExpertPath, s: FloatArray, offset: FloatArray, slope: FloatArray) -> list[EgoPose]:
+    """Return poses at distances s along the path, offset to the left with a slope d(offset) / ds."""
     xy, heading, curvature = path.at(s)
     normal = np.stack([-np.sin(heading), np.cos(heading)], axis=-1)
     stretch = 1.0 - curvature * offset
-    bent = heading + np.arctan2(offset_slope / length, stretch)
+    bent = heading + np.arctan2(slope, stretch)
     points = xy + offset[:, None] * normal
-    traveled = np.hypot(stretch, offset_slope / length) * np.gradient(s, STEP_S)
+    traveled = np.hypot(stretch, slope) * np.gradient(s, STEP_S)
     distance = np.concatenate([[0.0], np.cumsum(0.5 * (traveled[1:] + traveled[:-1]) * STEP_S)])
     v, a = rates(distance)
     turning = np.gradient(bent, STEP_S)
     kappa = np.where(v > 0.3, turning / np.maximum(v, 0.3), curvature)
-    return poses_from_motion(points[:stop], bent[:stop], kappa[:stop], v[:stop], a[:stop])
+    return poses_from_motion(points, bent, kappa, v, a)
 
 
 def _quintic_decay(u: FloatArray, start: float, slope: float) -> FloatArray:
-    """Polynomial of degree 5 on 0..1 from (start, slope, 0) to (0, 0, 0): value, first and second derivative."""
+    """Evaluate the quintic on 0..1 from (start, slope, 0) to (0, 0, 0) in value, first and second derivative."""
     c3, c4, c5 = -10.0 * start - 6.0 * slope, 15.0 * start + 8.0 * slope, -6.0 * start - 3.0 * slope
     return np.asarray(start + slope * u + c3 * u**3 + c4 * u**4 + c5 * u**5)
 
@@ -154,24 +167,28 @@ def _quintic_decay_slope(u: FloatArray, start: float, slope: float) -> FloatArra
     return np.asarray(slope + 3.0 * c3 * u**2 + 4.0 * c4 * u**3 + 5.0 * c5 * u**4)
 
 
-def _first_possible(
+def _largest_feasible(
     path: ExpertPath,
     first: int,
-    wanted: Perturbation,
+    start: Perturbation,
     worlds: Sequence[WorldState],
     is_free: Callable[[Sequence[EgoPose], Sequence[WorldState]], bool],
 ) -> list[EgoPose] | None:
-    """The recovery from the largest perturbation that can be driven well, or None."""
+    """Return the recovery from the largest feasible perturbation, or None."""
     for factor in SHRINK:
         for timing_recovery_s in TIMING_RECOVERY_S:
-            poses = recover(path, first, wanted.scaled(factor), timing_recovery_s)
+            poses = recover(path, first, start.scaled(factor), timing_recovery_s)
             if poses and is_gentle(poses) and is_free(poses, worlds[first : first + len(poses)]):
                 return poses
     return None
 
 
 def is_gentle(poses: Sequence[EgoPose]) -> bool:
-    """Whether motion stays within the limits at the top of this file."""
+    """Return whether the motion stays within the limits of recoveries.
+
+    Args:
+        poses: At 10 Hz.
+    """
     v = np.asarray([p.speed_mps for p in poses])
     a = np.asarray([p.acceleration_mps2 for p in poses])
     kappa = np.asarray([p.curvature_per_m for p in poses])

@@ -1,7 +1,6 @@
-"""The ego's way through the network as plain geometry: where to drive, how fast, which signals and turns come next.
+"""The ego's route as geometry: center line, speed limits, next signals and turns.
 
-Built once per episode from the list of streets; everything a planner asks while driving is then a lookup by arc
-length. Frame: map.
+Built once per episode from the list of streets; all queries of planners are then lookups by arc length. Frame: map.
 """
 
 from __future__ import annotations
@@ -30,7 +29,13 @@ SIGNAL_STATES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RouteSignal:
-    """A signal on the route: arc length of its stop line, SUMO's id of the signals, index into their state string."""
+    """Traffic signal on the route.
+
+    Attributes:
+        s_m: Arc length of its stop line.
+        tls_id: SUMO's id of the traffic light.
+        link_index: Index into its state string.
+    """
 
     s_m: float
     tls_id: str
@@ -39,7 +44,13 @@ class RouteSignal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RouteTurn:
-    """A junction or whole roundabout on the route, from entry to exit."""
+    """Junction or whole roundabout on the route.
+
+    Attributes:
+        start_m: Arc length of the entry.
+        end_m: Arc length of the exit.
+        command: Driving command at the junction.
+    """
 
     start_m: float
     end_m: float
@@ -48,7 +59,13 @@ class RouteTurn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaneStretch:
-    """From start_m on, the route is in this lane of this street."""
+    """Stretch of the route in one lane.
+
+    Attributes:
+        start_m: Arc length of its start.
+        edge_id: SUMO's id of the street.
+        lane_index: SUMO's index of the lane.
+    """
 
     start_m: float
     edge_id: str
@@ -57,14 +74,16 @@ class LaneStretch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GlobalRoute:
-    """The route in the map frame.
+    """Route of the ego in the map frame.
 
     Attributes:
         xy_N2: Lane center line, 2 m spacing, blended through lane changes.
         s_N: Arc length along xy_N2.
-        speed_limit_mps_N: Legal limit at each point; inside a junction that of the street before.
+        speed_limit_mps_N: Legal limit at each point; inside a junction the limit of the previous street.
         lane_width_m_N: Width of the lane at each point.
-        signals, turns, lanes: In driving order.
+        signals: In driving order.
+        turns: In driving order.
+        lanes: In driving order.
     """
 
     xy_N2: FloatArray
@@ -77,15 +96,17 @@ class GlobalRoute:
 
     @property
     def length_m(self) -> float:
-        """Of the whole route."""
+        """Length of the whole route."""
         return float(self.s_N[-1])
 
     def project(self, x_m: float, y_m: float, heading_rad: float, near_s_m: float | None = None) -> tuple[float, float]:
-        """Arc length and signed lateral offset (positive left) of a point.
+        """Return arc length and signed lateral offset (positive left) of a point.
 
         Args:
-            x_m, y_m, heading_rad: Map frame; pieces of the route against the heading are disfavoured.
-            near_s_m: If given, only 40 m around this arc length are searched.
+            x_m: Map frame.
+            y_m: Map frame.
+            heading_rad: Map frame; segments of the route against the heading are penalized.
+            near_s_m: Restricts the search to 40 m around this arc length.
         """
         start, edge = self.xy_N2[:-1], np.diff(self.xy_N2, axis=0)
         length = np.maximum(np.hypot(edge[:, 0], edge[:, 1]), 1e-9)
@@ -101,27 +122,39 @@ class GlobalRoute:
         return float(self.s_N[best] + fraction[best] * length[best]), float(side * np.hypot(*gap[best]))
 
     def speed_limit(self, s_m: float) -> float:
-        """Legal limit in m/s at an arc length."""
+        """Return the legal limit in m/s at an arc length.
+
+        Args:
+            s_m: Arc length, m.
+        """
         return float(self.speed_limit_mps_N[self._index(s_m)])
 
     def lane_width(self, s_m: float) -> float:
-        """Width in m of the lane at an arc length."""
+        """Return the width in m of the lane at an arc length.
+
+        Args:
+            s_m: Arc length, m.
+        """
         return float(self.lane_width_m_N[self._index(s_m)])
 
     def command(self, s_m: float) -> DrivingCommand:
-        """The turn at the junction the ego is in or reaches within 30 m of route."""
+        """Return the command of the junction that the ego is in or reaches within 30 m of route.
+
+        Args:
+            s_m: Arc length, m.
+        """
         for turn in self.turns:
             if turn.start_m - COMMAND_DISTANCE_M <= s_m <= turn.end_m:
                 return turn.command
         return DrivingCommand.STRAIGHT
 
     def next_signal(self, front_s_m: float, states: dict[str, str], stamp_ns: int) -> TrafficSignal | None:
-        """State and distance of the next signal within 100 m.
+        """Return state and distance of the next signal within 100 m, or None.
 
         Args:
             front_s_m: Arc length of the front bumper.
             states: SUMO's state string per signal id, as in WorldState.signals.
-            stamp_ns: When they were read.
+            stamp_ns: Of the states.
         """
         for signal in self.signals:
             distance = signal.s_m - front_s_m
@@ -133,7 +166,11 @@ class GlobalRoute:
         return None
 
     def lane_at(self, s_m: float) -> LaneStretch | None:
-        """The lane the route is in at an arc length, None before the first."""
+        """Return the lane of the route at an arc length, or None before the first.
+
+        Args:
+            s_m: Arc length, m.
+        """
         found = None
         for stretch in self.lanes:
             if stretch.start_m <= s_m:
@@ -141,7 +178,7 @@ class GlobalRoute:
         return found
 
     def speed_cap_mps_N(self, lateral_mps2: float, yaw_rate_radps: float, decel_mps2: float) -> FloatArray:
-        """Speed that curvature allows at each point, already braking for curves ahead.
+        """Compute the speed that curvature permits at each point, including braking before curves.
 
         Args:
             lateral_mps2: Largest lateral acceleration.

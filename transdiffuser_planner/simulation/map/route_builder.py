@@ -1,4 +1,4 @@
-"""Builds the GlobalRoute from streets: choose lanes with the fewest changes, chain their center lines, blend, resample."""
+"""Builder of the GlobalRoute from streets: choose lanes with the fewest changes, chain their center lines, blend, resample."""
 
 from __future__ import annotations
 
@@ -27,13 +27,23 @@ FloatArray = NDArray[np.float64]
 FINE_M = 0.5
 BLEND_M = 30.0
 SMOOTHING_M = 1.5
-# A change of lanes costs this much on a street of ordinary length, and more on short ones.
+# A lane change costs 1 on streets of at least this length, and more on shorter ones.
 SHORT_STREET_M = 60.0
 
 
 @dataclass(slots=True)
 class _Piece:
-    """One stretch of center line: xy (n, 2) at about FINE_M, and what holds along it."""
+    """Segment of the center line with constant properties.
+
+    Attributes:
+        xy_N2: Map frame, at about FINE_M spacing.
+        speed_mps: Legal limit.
+        width_m: Of the lane.
+        edge_id: SUMO's id of the street.
+        internal: Whether the segment is inside a junction.
+        lane_at_N: Lane index at each point.
+        ring: Whether the segment is part of a roundabout.
+    """
 
     xy_N2: FloatArray
     speed_mps: float
@@ -45,15 +55,15 @@ class _Piece:
 
 
 def build_route(network: Any, edge_ids: Sequence[str], start_lane: int | None = None) -> GlobalRoute:
-    """The route along streets.
+    """Build the route along streets.
 
     Args:
-        network: As networks.read_network gives it.
+        network: As ``sumo_networks.read_network`` returns it.
         edge_ids: Streets in driving order.
-        start_lane: Index of the lane on the first street; None lets the route choose.
+        start_lane: Index of the lane on the first street; None for the best one.
 
     Raises:
-        SimulationError: Two streets in a row are not connected for cars.
+        SimulationError: Two consecutive streets are not connected for cars.
     """
     edges = [network.getEdge(name) for name in edge_ids]
     rings = {name for roundabout in network.getRoundabouts() for name in roundabout.getEdges()}
@@ -71,7 +81,11 @@ def build_route(network: Any, edge_ids: Sequence[str], start_lane: int | None = 
 
 
 def _choose_lanes(edges: Sequence[Any], start_lane: int | None) -> list[tuple[int, int]]:
-    """Entry and exit lane per street with the fewest lane changes, by dynamic programming from the end."""
+    """Choose entry and exit lane per street with the fewest lane changes, by dynamic programming from the end.
+
+    Raises:
+        SimulationError: Two consecutive streets are not connected for cars.
+    """
     cost_after: dict[int, float] = {ln.getIndex(): 0.0 for ln in edges[-1].getLanes() if ln.allows("passenger")}
     exits: list[dict[int, tuple[int, int]]] = []
     for edge, following in zip(reversed(edges[:-1]), reversed(edges[1:]), strict=True):
@@ -107,27 +121,27 @@ def _connection(edge: Any, leave: int, following: Any, entry: int) -> Any:
 
 
 def _street_piece(edge: Any, entry: int, leave: int, ring: bool) -> _Piece:
-    """The street's center line, moving from lane entry to lane leave over about 30 m per lane."""
+    """Return the street's center line, with lane changes from lane entry to lane leave over about 30 m each."""
     lane = edge.getLane(entry)
     count = max(2, int(np.ceil(lane.getLength() / FINE_M)) + 1)
-    xy = _by_share(lane.getShape(), count)
+    xy = _by_fraction(lane.getShape(), count)
     lane_at = np.full(count, entry)
     step = 1 if leave > entry else -1
     changes = list(range(entry, leave, step))
     for number, current in enumerate(changes):
         weight, start = _blend_weight(count, number, len(changes))
         xy = xy + weight[:, None] * (
-            _by_share(edge.getLane(current + step).getShape(), count)
-            - _by_share(edge.getLane(current).getShape(), count)
+            _by_fraction(edge.getLane(current + step).getShape(), count)
+            - _by_fraction(edge.getLane(current).getShape(), count)
         )
         lane_at[start:] = current + step
     return _Piece(xy, lane.getSpeed(), lane.getWidth(), edge.getID(), False, lane_at, ring)
 
 
 def _blend_weight(count: int, number: int, num_changes: int) -> tuple[FloatArray, int]:
-    """Weight 0 to 1 along a street for one of several lane changes, and the sample where it begins.
+    """Return the weight 0 to 1 along a street for one of several lane changes, and the sample of its start.
 
-    The changes are done in the street's first two thirds, which leaves room to queue in the right lane.
+    The changes are in the street's first two thirds, which leaves space to queue in the right lane.
     """
     length = (count - 1) * FINE_M
     room = length * 0.7 / num_changes
@@ -137,14 +151,18 @@ def _blend_weight(count: int, number: int, num_changes: int) -> tuple[FloatArray
     return np.asarray(t**3 * (10.0 - 15.0 * t + 6.0 * t**2)), int(start / FINE_M)
 
 
-def _by_share(shape: Any, count: int) -> FloatArray:
-    """A polyline sampled at equal shares of its length."""
+def _by_fraction(shape: Any, count: int) -> FloatArray:
+    """Sample a polyline at equal fractions of its length."""
     xy = np.asarray(shape, dtype=np.float64)[:, :2]
     return resample_polyline(xy, np.linspace(0.0, arc_length(xy)[-1], count))
 
 
 def _junction_pieces(network: Any, connection: Any, edge: Any) -> list[_Piece]:
-    """The lanes inside the junction, in order; none where streets touch directly."""
+    """Return the lanes inside the junction, in order; none where streets connect directly.
+
+    Raises:
+        SimulationError: The lanes inside the junction form a cycle.
+    """
     pieces: list[_Piece] = []
     via = connection.getViaLaneID()
     while via:
@@ -152,7 +170,7 @@ def _junction_pieces(network: Any, connection: Any, edge: Any) -> list[_Piece]:
         count = max(2, int(np.ceil(lane.getLength() / FINE_M)) + 1)
         lane_at = np.full(count, connection.getToLane().getIndex())
         speed = connection.getFromLane().getSpeed()
-        pieces.append(_Piece(_by_share(lane.getShape(), count), speed, lane.getWidth(), edge.getID(), True, lane_at))
+        pieces.append(_Piece(_by_fraction(lane.getShape(), count), speed, lane.getWidth(), edge.getID(), True, lane_at))
         following = [c for c in lane.getOutgoing() if c.getViaLaneID()]
         via = following[0].getViaLaneID() if following else ""
         if len(pieces) > 20:
@@ -161,7 +179,7 @@ def _junction_pieces(network: Any, connection: Any, edge: Any) -> list[_Piece]:
 
 
 def _assemble(pieces: list[_Piece], stop_lines: list[tuple[int, Any]]) -> GlobalRoute:
-    """Joins the pieces, smooths the joints, resamples at 2 m and carries everything over to arc length."""
+    """Join the pieces, smooth the joints, resample at 2 m and convert properties to arc length."""
     xy = np.concatenate([p.xy_N2 for p in pieces])
     piece_of = np.concatenate([np.full(len(p.xy_N2), i) for i, p in enumerate(pieces)])
     lane_at = np.concatenate([p.lane_at_N for p in pieces])
@@ -192,7 +210,7 @@ def _assemble(pieces: list[_Piece], stop_lines: list[tuple[int, Any]]) -> Global
 
 
 def _smooth(xy_N2: FloatArray) -> FloatArray:
-    """Gaussian over space with both ends continued straight, so that they stay where they are."""
+    """Smooth by a Gaussian over space; both ends are continued straight, so that they stay in place."""
     pad = int(4.0 * SMOOTHING_M / FINE_M)
     ramp = np.arange(1, pad + 1)[:, None]
     before = xy_N2[0] - ramp[::-1] * (xy_N2[1] - xy_N2[0])
@@ -202,7 +220,7 @@ def _smooth(xy_N2: FloatArray) -> FloatArray:
 
 
 def _turns(pieces: list[_Piece], begins: list[float], xy_N2: FloatArray, s_N: FloatArray) -> tuple[RouteTurn, ...]:
-    """Junctions, with a roundabout from entry to exit as one, and the change of heading through each as a command."""
+    """Return junctions (a roundabout is one) with the command that their change of heading implies."""
     turns = []
     index = 0
     while index < len(pieces):
@@ -230,7 +248,7 @@ def _heading_at(xy_N2: FloatArray, s_N: FloatArray, s_m: float) -> float:
 def _lane_stretches(
     pieces: list[_Piece], piece_of: NDArray[np.int64], lane_at: NDArray[np.int64], s: FloatArray
 ) -> tuple[LaneStretch, ...]:
-    """Where the route enters a street or changes its lane."""
+    """Return the stretches that start where the route enters a street or changes lanes."""
     stretches: list[LaneStretch] = []
     for i, lane, s_m in zip(piece_of, lane_at, s, strict=True):
         piece = pieces[i]

@@ -1,7 +1,7 @@
-"""Turns a map name into a SUMO network file: generated or rebuilt once, then found in a cache by its content's hash.
+"""SUMO network files by map name: generated or rebuilt once, then cached by the hash of their content.
 
-Networks as shipped let cars turn far too fast and their turns have corners; every network is therefore rebuilt with
-speed limits in turns, finely sampled turn lanes, pavements and crossings.
+Networks in SUMO's package permit too high speeds in turns and have coarse turn lanes; every network is therefore
+rebuilt with speed limits in turns, finely sampled turn lanes, sidewalks and crossings.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ TOWN_OPTIONS = (
     "--tls.cycle.time", "50",
     "--tls.default-type", "static",
 )  # fmt: skip
-PAVEMENT_OPTIONS = ("--sidewalks.guess", "true", "--sidewalks.guess.max-speed", "20", "--crossings.guess", "true")
+SIDEWALK_OPTIONS = ("--sidewalks.guess", "true", "--sidewalks.guess.max-speed", "20", "--crossings.guess", "true")
 
 
 def known_map_names() -> list[str]:
-    """Names that a scenario's map may have, besides paths of SUMO networks."""
+    """Return the map names of scenarios, in addition to paths of SUMO networks."""
     return [f"town-000 .. town-{NUM_TOWNS - 1:03d}", *PACKAGED_NETWORKS]
 
 
 def network_file(map_name: str) -> Path:
-    """The ready-to-run network of a map, built if the cache does not have it yet.
+    """Return the network of a map, built when missing in the cache.
 
     Args:
         map_name: A known name, or the path of a .net.xml or .net.xml.gz file.
@@ -88,20 +88,27 @@ def network_file(map_name: str) -> Path:
 
 @lru_cache(maxsize=8)
 def read_network(path: Path) -> Any:
-    """The network as sumolib reads it, with the lanes inside junctions; kept for the next call.
+    """Read a network with sumolib, lanes inside junctions included; the result is cached and must not be changed.
+
+    Args:
+        path: Of a .net.xml file.
 
     Raises:
-        SimulationError: SUMO's Python library is not installed.
+        SimulationError: SUMO's Python library is not installed, or the file cannot be read as a network.
     """
     try:
         import sumolib
     except ImportError as error:
         raise SimulationError("simulator: sumolib is not installed; install the simulation extra") from error
-    return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True)
+    try:
+        return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True)
+    except Exception as error:  # the XML reader raises many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SimulationError(f"network {path}: cannot be read ({reason}); give a SUMO network file") from None
 
 
 def sumo_home() -> Path:
-    """Where SUMO's data and example networks are.
+    """Return the folder of SUMO's data and example networks.
 
     Raises:
         SimulationError: SUMO is not installed.
@@ -114,7 +121,7 @@ def sumo_home() -> Path:
 
 
 def cache_directory() -> Path:
-    """Where built networks are kept: $XDG_CACHE_HOME or ~/.cache."""
+    """Return the folder of built networks below $XDG_CACHE_HOME or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "transdiffuser_planner" / "networks"
 
@@ -132,7 +139,7 @@ def _generated_town(number: int) -> Path:
 
 def _rebuilt(path: Path) -> Path:
     content = path.read_bytes()
-    options = PAVEMENT_OPTIONS if not _has_pavements(path) else ()
+    options = SIDEWALK_OPTIONS if not _has_sidewalks(path) else ()
 
     def inputs(_: Path) -> list[str]:
         return ["-s", str(path), *options]
@@ -140,8 +147,8 @@ def _rebuilt(path: Path) -> Path:
     return _cached(path.name.split(".")[0], content + " ".join(options).encode(), inputs)
 
 
-def _has_pavements(path: Path) -> bool:
-    """Whether any lane of the network is for people only."""
+def _has_sidewalks(path: Path) -> bool:
+    """Return whether any lane of the network is for pedestrians only."""
     import gzip
 
     opener = gzip.open if path.suffix == ".gz" else open
@@ -150,16 +157,16 @@ def _has_pavements(path: Path) -> bool:
 
 
 def _cached(name: str, content: bytes, inputs: Any) -> Path:
-    """The cached network for a content, made by netconvert if missing; concurrent makers do not disturb each other."""
+    """Return the cached network for a content, built by netconvert when missing; safe for concurrent processes."""
     key = hashlib.sha256(content + " ".join(TURN_OPTIONS).encode()).hexdigest()[:16]
     target = cache_directory() / f"{name}-{key}.net.xml"
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        made = Path(scratch) / "made.net.xml"
-        _netconvert([*inputs(Path(scratch)), *TURN_OPTIONS, "-o", str(made)], name)
-        os.replace(made, target)
+        built = Path(scratch) / "built.net.xml"
+        _netconvert([*inputs(Path(scratch)), *TURN_OPTIONS, "-o", str(built)], name)
+        os.replace(built, target)
     return target
 
 

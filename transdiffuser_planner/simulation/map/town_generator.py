@@ -1,8 +1,8 @@
-"""Plans a small, dense town from its number: nodes and curved streets as SUMO's plain XML, nothing else.
+"""Generator of small, dense towns by number: nodes and curved streets as SUMO's plain XML.
 
-A town is a jittered grid or a spider web of streets, 400 to 700 m across. Streets bend (sine-squared arcs and
-S-curves), a few are wide main roads with two lanes per direction, some junctions are roundabouts built from one-way
-ring edges, some have signals.
+A town is a jittered grid or a spider web of streets, 400 to 700 m across. Streets are curved (sine-squared arcs and
+S-curves), a few are main roads with two lanes per direction, some junctions are roundabouts built from one-way ring
+edges, some have signals.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHAPE_STEP_M = 4.0
 
 @dataclass(slots=True)
 class _Street:
-    """One street between two nodes, both directions, with its center line from first to second node."""
+    """Street between two nodes in both directions, with its center line from first to second node."""
 
     first: int
     second: int
@@ -33,7 +33,7 @@ class _Street:
 
 @dataclass(slots=True)
 class _Ring:
-    """A roundabout in place of a node. ports: arm street index -> ring node id."""
+    """Roundabout in place of a node; ``angle_by_street`` maps the index of a street to its angle on the ring."""
 
     node: int
     radius_m: float
@@ -49,15 +49,15 @@ class _Town:
     cycle_lanes: bool = False
 
     def arms(self, node: int) -> list[int]:
-        """Streets that meet at a node."""
+        """Return the indices of streets at a node."""
         return [i for i, s in enumerate(self.streets) if node in (s.first, s.second)]
 
 
 def town_xml(number: int) -> tuple[str, str]:
-    """The plain XML of a town.
+    """Generate the plain XML of a town.
 
     Args:
-        number: Which town; the same number always gives the same town.
+        number: Of the town; equal numbers give equal towns.
 
     Returns:
         Text of the .nod.xml and of the .edg.xml file.
@@ -73,7 +73,7 @@ def town_xml(number: int) -> tuple[str, str]:
 
 
 def _grid(random: np.random.Generator) -> tuple[list[tuple[int, int, bool]], _Town]:
-    """A jittered grid with some streets missing; one row and one column are main roads."""
+    """Lay out a jittered grid with some streets missing; one row and one column are main roads."""
     columns, rows = int(random.integers(4, 6)), int(random.integers(4, 6))
     spacing_x, spacing_y = random.uniform(115.0, 155.0, 2)
     grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2).astype(np.float64)
@@ -102,7 +102,7 @@ def _grid(random: np.random.Generator) -> tuple[list[tuple[int, int, bool]], _To
 
 
 def _spider(random: np.random.Generator) -> tuple[list[tuple[int, int, bool]], _Town]:
-    """Rings and radial streets around a center; the outer but one ring is a main road."""
+    """Lay out rings and radial streets around a center; one ring is a main road."""
     arms, circles = int(random.integers(5, 8)), int(random.integers(2, 4))
     radii = np.cumsum(random.uniform(85.0, 110.0, circles)) + random.uniform(10.0, 30.0)
     turn = random.uniform(0.0, 2.0 * np.pi)
@@ -128,7 +128,7 @@ def _spider(random: np.random.Generator) -> tuple[list[tuple[int, int, bool]], _
 def _without_some(
     random: np.random.Generator, pairs: list[tuple[int, int, bool]], num_nodes: int
 ) -> list[tuple[int, int, bool]]:
-    """Drops about one side street in eight, never leaving a node with fewer than three arms unless it had two."""
+    """Drop about one side street in eight; a node keeps at least three arms unless it had two."""
     degree = np.zeros(num_nodes, dtype=int)
     for first, second, _ in pairs:
         degree[[first, second]] += 1
@@ -152,28 +152,28 @@ def _street(random: np.random.Generator, xy_N2: FloatArray, first: int, second: 
 
 
 def _bent_line(start: FloatArray, end: FloatArray, kind: str, amplitude: float) -> FloatArray:
-    """A line from start to end; amplitude is the sideways swing as a share of the length, positive to the left.
+    """Return a line from start to end; amplitude is the lateral offset as a fraction of the length, positive left.
 
-    The swing sin^2(pi t), or sin(2 pi t) sin^2(pi t) for S-curves, has no slope at both ends, so that streets meet at
-    the angle of their chords.
+    The offset sin^2(pi t), or sin(2 pi t) sin^2(pi t) for S-curves, has zero slope at both ends, so that streets meet
+    at the angle of their chords.
     """
     length = float(np.hypot(*(end - start)))
     t = np.linspace(0.0, 1.0, max(2, int(length / SHAPE_STEP_M)))
-    swing = {
+    offset = {
         "straight": 0.0 * t,
         "arc": np.sin(np.pi * t) ** 2,
         "s_curve": np.sin(2 * np.pi * t) * np.sin(np.pi * t) ** 2,
     }
     normal = np.asarray([start[1] - end[1], end[0] - start[0]])
-    return np.asarray(start + t[:, None] * (end - start) + (amplitude * swing[kind])[:, None] * normal)
+    return np.asarray(start + t[:, None] * (end - start) + (amplitude * offset[kind])[:, None] * normal)
 
 
 def _place_roundabouts(random: np.random.Generator, town: _Town) -> None:
-    """Turns up to three well-spread nodes with three or four side-street arms into roundabouts."""
-    wanted = int(random.integers(1, 4))
+    """Replace up to three distant nodes with three or four arms by roundabouts."""
+    num_rings = int(random.integers(1, 4))
     for node in random.permutation(len(town.xy_N2)):
         arms = town.arms(int(node))
-        if len(town.rings) == wanted:
+        if len(town.rings) == num_rings:
             return
         if len(arms) not in (3, 4) or sum(town.streets[a].main for a in arms) > 2:
             continue
@@ -198,7 +198,7 @@ def _angle_of_arm(street: _Street, node: int, center: FloatArray, radius_m: floa
 
 
 def _place_signals(random: np.random.Generator, town: _Town) -> None:
-    """Signals where main roads cross, and at some other junctions with at least three arms."""
+    """Place signals where main roads cross, and at some other junctions with at least three arms."""
     for node in range(len(town.xy_N2)):
         arms = town.arms(node)
         mains = sum(town.streets[a].main for a in arms)
@@ -240,7 +240,7 @@ def _edges_xml(town: _Town) -> str:
 
 
 def _port(town: _Town, node: int, street: int) -> tuple[str, FloatArray]:
-    """Node id and position where a street ends: the node itself, or its port on the ring."""
+    """Return node id and position of a street's end: the node itself, or its port on the ring."""
     ring = town.rings.get(node)
     if ring is None:
         return f"n{node}", town.xy_N2[node]
@@ -249,7 +249,7 @@ def _port(town: _Town, node: int, street: int) -> tuple[str, FloatArray]:
 
 
 def _trimmed(town: _Town, street: _Street, ends: list[tuple[str, FloatArray]]) -> FloatArray:
-    """The street's line without what lies inside rings, ending exactly at its ports."""
+    """Return the street's line without the parts inside rings, ending exactly at its ports."""
     line = street.center_N2
     for node in (street.first, street.second):
         if node in town.rings:
@@ -262,7 +262,7 @@ def _trimmed(town: _Town, street: _Street, ends: list[tuple[str, FloatArray]]) -
 
 
 def _ring_xml(ring: _Ring, center: FloatArray) -> list[str]:
-    """One-way edges counter-clockwise from port to port, and the roundabout's declaration."""
+    """Return one-way edges counter-clockwise from port to port, and the roundabout's declaration."""
     ports = sorted(ring.angle_by_street.items(), key=lambda item: item[1])
     lines, edges = [], []
     for (street, angle), (next_street, next_angle) in zip(ports, ports[1:] + ports[:1], strict=True):

@@ -1,1 +1,1 @@
-"""A planner driving a scenario in lockstep, and the interface it implements. Imports the rest of simulation."""
+"""Closed-loop rollouts in lockstep and the planner interface. Imports the rest of simulation."""

@@ -1,4 +1,4 @@
-"""What drives in closed loop: a planner behind one interface, open to other packages.
+"""Interface of planners that drive in closed loop, open to other packages.
 
 Another package registers a factory ``(plan_every: int) -> PlannerInterface`` in the entry-point group
 ``transdiffuser_planner.planners``; an optional attribute ``title`` of the factory names it in tables.
@@ -19,7 +19,7 @@ from transdiffuser_planner.simulation.scenario import Scenario
 
 
 class ObservationLevel(Enum):
-    """What a planner observes: the true state of the world, the vehicle's own state and route, or its sensors too."""
+    """Inputs of a planner: the true state of the world, the vehicle's own state and route, or its sensors too."""
 
     WORLD = "world"
     STATE = "state"
@@ -28,7 +28,14 @@ class ObservationLevel(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannerInitialization:
-    """What is known before a scenario begins; only planners of level WORLD may use the map and the scenario."""
+    """Data known before a scenario begins; only planners of level WORLD may use the map and the scenario.
+
+    Attributes:
+        scenario: Map, seed and traffic.
+        vehicle: The ego's dimensions and limits.
+        route: The ego's route, map frame.
+        road_map: Static elements around the route.
+    """
 
     scenario: Scenario
     vehicle: VehicleModel
@@ -38,7 +45,7 @@ class PlannerInitialization:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannerInput:
-    """What a plan may be made from.
+    """Inputs of one plan.
 
     Attributes:
         step: True state of the world; for planners of level WORLD.
@@ -56,11 +63,11 @@ Outcome = PlanResult | Trajectory | NotReady
 
 @runtime_checkable
 class PlannerInterface(Protocol):
-    """Plans for one vehicle. Every scenario begins with ``reset``; nothing from before it may change a plan after it.
+    """Planner for one vehicle. Every scenario begins with ``reset``; earlier scenarios must not affect later plans.
 
     Attributes:
-        observation_level: What it observes.
-        plan_every: Steps of 0.1 s from plan to plan; the tracker follows the latest plan in between.
+        observation_level: Inputs that the planner needs.
+        plan_every: Steps of 0.1 s between plans; the tracker follows the latest plan in between.
     """
 
     observation_level: ObservationLevel
@@ -80,26 +87,30 @@ class PlannerInterface(Protocol):
             planner_input: The present step.
 
         Returns:
-            A trajectory in the map frame that starts at the vehicle now, or the reason for none.
+            A trajectory in the map frame that starts at the current state, or the reason why there is none.
         """
 
 
 @runtime_checkable
-class FallsBack(Protocol):
-    """A planner that makes the node's fallbacks; others have no plan when the sensors do not suffice."""
+class SupportsFallback(Protocol):
+    """Planner that also makes the node's fallbacks; others have no plan when sensor inputs are missing."""
 
     def fall_back(self, snapshot: SensorSnapshot, reason: str, *, must_stop: bool) -> PlanResult:
-        """Plan a fallback.
+        """Plan a fallback trajectory.
 
         Args:
             snapshot: The known state, without sensor frames.
-            reason: Why the inputs do not suffice.
-            must_stop: Whether the last plan must not be continued.
+            reason: Missing or invalid inputs, for the status.
+            must_stop: Whether the fallback must brake instead of continuing the last plan.
         """
 
 
 def trajectory_of(outcome: Outcome | None) -> Trajectory | None:
-    """The trajectory to drive, if there is one."""
+    """Return the trajectory to drive, or None without a plan.
+
+    Args:
+        outcome: Result of a planner.
+    """
     if isinstance(outcome, PlanResult):
         return outcome.trajectory
     return outcome if isinstance(outcome, Trajectory) else None

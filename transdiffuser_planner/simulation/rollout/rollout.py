@@ -1,6 +1,6 @@
-"""A planner at the wheel: simulator, planner and tracker in one process and in lockstep.
+"""Closed-loop rollout: simulator, planner and tracker in one process and in lockstep.
 
-Whatever plans, it drives the same vehicle through the same tracker. Time stands still while a plan is made.
+All planners drive the same vehicle through the same tracker. Simulated time does not advance while a plan is made.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.sumo_networks import network_file
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME, ego_acceleration, ego_state
 from transdiffuser_planner.simulation.rollout.planner_interface import (
-    FallsBack,
     ObservationLevel,
     Outcome,
     PlannerInitialization,
     PlannerInput,
     PlannerInterface,
+    SupportsFallback,
     trajectory_of,
 )
 from transdiffuser_planner.simulation.scenario import Scenario
@@ -45,13 +45,13 @@ STEP_S = 0.1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RolloutStep:
-    """One instant of a drive.
+    """One step of a rollout.
 
     Attributes:
-        step: The world before anything is done.
-        frame: Sensor data, where it was rendered.
-        outcome: What was planned now; None between two plans and at the end.
-        elapsed_ms: What planning took.
+        step: The world before the command of this step.
+        frame: Sensor data; None when not rendered.
+        outcome: Result of the planner; None between two plans and at the end.
+        elapsed_ms: Wall time of planning.
     """
 
     step: EpisodeStep
@@ -61,7 +61,12 @@ class RolloutStep:
 
 
 def feed_state(assembler: SnapshotAssembler, step: EpisodeStep) -> None:
-    """Give the vehicle's state and what its route says to the assembler."""
+    """Pass the vehicle's state and the route's command, limit and signal to the assembler.
+
+    Args:
+        assembler: Receives the inputs.
+        step: Simulation step.
+    """
     stamp_ns, ego = step.world.stamp_ns, step.world.ego
     assembler.add_odometry(ego_state(ego, stamp_ns))
     assembler.add_acceleration(ego_acceleration(ego, stamp_ns))
@@ -72,7 +77,12 @@ def feed_state(assembler: SnapshotAssembler, step: EpisodeStep) -> None:
 
 
 def feed_frame(assembler: SnapshotAssembler, frame: SensorFrame) -> None:
-    """Give pictures and cloud to the assembler."""
+    """Pass images and point cloud to the assembler.
+
+    Args:
+        assembler: Receives the inputs.
+        frame: Sensor data of one step.
+    """
     for name, rgb in frame.images.items():
         assembler.add_image(CameraImage(stamp_ns=frame.stamp_ns, name=name, rgb_HW3=rgb))
     if frame.lidar_N4 is not None:
@@ -81,13 +91,30 @@ def feed_frame(assembler: SnapshotAssembler, frame: SensorFrame) -> None:
 
 
 def feed_assembler(assembler: SnapshotAssembler, step: EpisodeStep, frame: SensorFrame) -> None:
-    """Give one instant of the simulation to the assembler, as the messages of its topics would."""
+    """Pass one simulation step to the assembler, as the messages of its topics would.
+
+    Args:
+        assembler: Receives the inputs.
+        step: Simulation step.
+        frame: Sensor data of one step.
+    """
     feed_state(assembler, step)
     feed_frame(assembler, frame)
 
 
 class Rollout:
-    """One scenario driven by one planner. Use as a context manager; ``cycles`` drives it."""
+    """One scenario driven by one planner. Use as a context manager; ``steps`` drives it.
+
+    Args:
+        scenario: To drive.
+        planner: Called every ``plan_every`` steps.
+        rig: The vehicle and its sensors.
+        config: Parameters of the planning cycle.
+
+    Attributes:
+        route: The ego's route; set on entry.
+        road_map: Static map around the route; set on entry.
+    """
 
     def __init__(self, scenario: Scenario, planner: PlannerInterface, rig: Rig, config: PlannerConfig) -> None:
         self.scenario, self.rig, self.config = scenario, rig, config
@@ -114,8 +141,11 @@ class Rollout:
     ) -> None:
         self._episode.close()
 
-    def cycles(self) -> Iterator[RolloutStep]:
-        """Drive to the end; the last cycle is the one whose step has an end reason.
+    def steps(self) -> Iterator[RolloutStep]:
+        """Drive to the end; the last step is the one with an end reason.
+
+        Yields:
+            Every simulation step of 0.1 s, with the plan made at it.
 
         Raises:
             PlannerError: SUMO or the planner failed.
@@ -132,11 +162,11 @@ class Rollout:
         trajectory, count = None, 0
         while not step.end_reason:
             feed_state(assembler, step)
-            cycle = RolloutStep(step=step)
+            rollout_step = RolloutStep(step=step)
             if count % planner.plan_every == 0:
-                cycle = self._plan(step, scheduler, suite, has_published=trajectory is not None)
-                trajectory = trajectory_of(cycle.outcome) or trajectory
-            yield cycle
+                rollout_step = self._plan(step, scheduler, suite, has_published=trajectory is not None)
+                trajectory = trajectory_of(rollout_step.outcome) or trajectory
+            yield rollout_step
             count += 1
             stamp_ns = step.world.stamp_ns
             command = tracker.command(trajectory, ego_state(step.world.ego, stamp_ns), stamp_ns)
@@ -151,11 +181,11 @@ class Rollout:
             frame = suite.render(step.world)
             feed_frame(scheduler.assembler, frame)
             begin = time.perf_counter()
-            # Time stands still: what has not arrived for this frame will not.
+            # Simulated time does not advance: inputs missing for this frame will not arrive.
             decision = scheduler.poll(stamp_ns) or scheduler.stop_waiting(stamp_ns)
-            if decision is None:  # the frame comes sooner than planning_rate_hz allows
+            if decision is None:  # the frame is earlier than planning_rate_hz allows
                 return RolloutStep(step=step)
-            outcome = self._answer(decision, step, has_published=has_published)
+            outcome = self._outcome(decision, step, has_published=has_published)
             return RolloutStep(step=step, frame=frame, outcome=outcome, elapsed_ms=(time.perf_counter() - begin) * 1e3)
         begin, snapshot = time.perf_counter(), None
         if self._planner.observation_level is ObservationLevel.STATE:
@@ -163,13 +193,13 @@ class Rollout:
         planned = snapshot if isinstance(snapshot, NotReady) else self._planner.plan(_planner_input(step, snapshot))
         return RolloutStep(step=step, outcome=planned, elapsed_ms=(time.perf_counter() - begin) * 1e3)
 
-    def _answer(self, decision: CycleDecision, step: EpisodeStep, *, has_published: bool) -> Outcome:
-        """A plan, or the fallback that the node would publish, or why there is neither."""
+    def _outcome(self, decision: CycleDecision, step: EpisodeStep, *, has_published: bool) -> Outcome:
+        """Return a plan, the fallback that the node would publish, or the reason why there is neither."""
         if decision.request is not None:
             return self._planner.plan(_planner_input(step, decision.request.snapshot))
-        start = decision.fallback_to_publish(has_published=has_published)
-        if start is not None and isinstance(self._planner, FallsBack):
-            return self._planner.fall_back(start, decision.reason, must_stop=decision.must_stop)
+        fallback_input = decision.fallback_to_publish(has_published=has_published)
+        if fallback_input is not None and isinstance(self._planner, SupportsFallback):
+            return self._planner.fall_back(fallback_input, decision.reason, must_stop=decision.must_stop)
         return NotReady(reason=decision.reason)
 
 

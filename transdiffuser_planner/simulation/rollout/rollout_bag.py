@@ -1,4 +1,4 @@
-"""Bag of a closed-loop drive: the messages of simulator and planner as they would have crossed ROS."""
+"""Bag of a rollout: the messages that simulator and planner would publish over ROS."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.rollout.rollout import RolloutStep
 
 
-class DriveBag:
-    """A bag being written, under a temporary name until it is complete. Use as a context manager."""
+class RolloutBag:
+    """Writer of a rollout's bag, under a temporary name until the bag is complete. Use as a context manager.
+
+    Args:
+        path: Of the new bag; an incomplete earlier one is replaced.
+        stream: Makes the simulator's messages.
+        config: Of the planner, for its status.
+        vehicle: Its wheelbase determines the front-wheel angles.
+
+    Raises:
+        RecordingError: The path cannot be created.
+    """
 
     def __init__(self, path: Path, stream: MessageStream, config: PlannerConfig, vehicle: VehicleModel) -> None:
-        """Create the bag, in place of one that an interruption cut short.
-
-        Args:
-            path: Of the new bag.
-            stream: Makes the simulator's messages.
-            config: Of the planner, for its status.
-            vehicle: Its wheelbase decides the front-wheel angles.
-
-        Raises:
-            RecordingError: The path cannot be created.
-        """
         self._path, self._partial = path, path.with_name(path.name + PARTIAL)
         shutil.rmtree(self._partial, ignore_errors=True)
         self._partial.parent.mkdir(parents=True, exist_ok=True)
@@ -40,22 +39,32 @@ class DriveBag:
         self._config, self._vehicle = config, vehicle
         self._latched = False
 
-    def write(self, cycle: RolloutStep) -> None:
-        """Append one instant: state always, sensors and the planner's output where there are any."""
-        step, stamp_ns = cycle.step, cycle.step.world.stamp_ns
+    def write(self, rollout_step: RolloutStep) -> None:
+        """Append one step: the state always, sensor data and planner output when present.
+
+        Args:
+            rollout_step: Step of the rollout.
+        """
+        step, stamp_ns = rollout_step.step, rollout_step.step.world.stamp_ns
         items = [] if self._latched else list(self._stream.latched(stamp_ns))
         self._latched = True
         items += self._stream.state(step.world)
-        items += [] if cycle.frame is None else self._stream.sensors(cycle.frame)
+        items += [] if rollout_step.frame is None else self._stream.sensors(rollout_step.frame)
         items += [self._stream.collision(stamp_ns, contact.agent_id) for contact in step.new_collisions]
-        if isinstance(cycle.outcome, (PlanResult, NotReady)):
-            how = {"config": self._config, "vehicle": self._vehicle}
-            outputs = encode_outputs.outputs(make_message, stamp_ns, cycle.outcome, cycle.elapsed_ms, **how)
+        if isinstance(rollout_step.outcome, (PlanResult, NotReady)):
+            outputs = encode_outputs.outputs(
+                make_message,
+                stamp_ns,
+                rollout_step.outcome,
+                rollout_step.elapsed_ms,
+                config=self._config,
+                vehicle=self._vehicle,
+            )
             items += [(f"{encode_outputs.OUTPUT_NAMESPACE}/{name}", kind, message) for name, kind, message in outputs]
         for topic, kind, message in items:
             self._writer.write(topic, kind, stamp_ns, message)
 
-    def __enter__(self) -> DriveBag:
+    def __enter__(self) -> RolloutBag:
         return self
 
     def __exit__(

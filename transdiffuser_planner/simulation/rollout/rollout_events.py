@@ -1,4 +1,4 @@
-"""What goes wrong along a drive, noticed step by step. Every user of drives counts with these."""
+"""Events of a rollout: collisions, red lights, leaving the road, fallbacks. Shared by all evaluations of rollouts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ MOVING_MPS = 0.5
 
 
 class RedLightWatch:
-    """Notices stop lines that are passed while red."""
+    """Detector of stop lines passed while red."""
 
     def __init__(self) -> None:
         self._before: tuple[SignalState, float] | None = None
 
     def passed(self, step: EpisodeStep) -> bool:
-        """Whether the front bumper passed one since the step before."""
+        """Return whether the front bumper passed a red stop line since the previous step.
+
+        Args:
+            step: Current step.
+        """
         now = None if step.signal is None else (step.signal.state, step.signal.distance_m)
         before, self._before = self._before, now
         if before is None or before[0] is not SignalState.RED or not 0.0 < before[1] < PASSED_WITHIN_M:
@@ -32,12 +36,15 @@ class RedLightWatch:
 
 @dataclass(slots=True)
 class EventCounter:
-    """Attributes:
-    contacts: First touches, in order.
-    red_light_ns: When stop lines were passed while red.
-    off_road_ns: Every step with a corner beyond the road's edge.
-    num_cycles, num_fallbacks: Plans, and those that were a fallback or none.
-    plan_ms: What planning took.
+    """Counter of a rollout's events.
+
+    Attributes:
+        contacts: First contact with each agent, in order.
+        red_light_ns: Stamps at which stop lines were passed while red.
+        off_road_ns: Stamps with a corner of the ego off the road.
+        num_cycles: Planning cycles.
+        num_fallbacks: Cycles with a fallback or without a plan.
+        plan_ms: Wall time of each planning rollout_step.
     """
 
     contacts: list[Collision] = field(default_factory=list)
@@ -48,31 +55,39 @@ class EventCounter:
     plan_ms: list[float] = field(default_factory=list)
     _lights: RedLightWatch = field(default_factory=RedLightWatch)
 
-    def on_step(self, cycle: RolloutStep) -> None:
-        """Take in one instant."""
-        step = cycle.step
+    def on_step(self, rollout_step: RolloutStep) -> None:
+        """Count the events of one step.
+
+        Args:
+            rollout_step: Step of the rollout.
+        """
+        step = rollout_step.step
         self.contacts += step.new_collisions
         if not step.on_road:
             self.off_road_ns.append(step.world.stamp_ns)
         if self._lights.passed(step):
             self.red_light_ns.append(step.world.stamp_ns)
-        if cycle.outcome is not None:
+        if rollout_step.outcome is not None:
             self.num_cycles += 1
-            self.num_fallbacks += is_fallback(cycle)
-            self.plan_ms.append(cycle.elapsed_ms)
+            self.num_fallbacks += is_fallback(rollout_step)
+            self.plan_ms.append(rollout_step.elapsed_ms)
 
     @property
     def num_at_fault(self) -> int:
-        """Contacts by the ego's fault."""
+        """Number of collisions with the ego at fault."""
         return sum(contact.at_fault for contact in self.contacts)
 
     @property
     def fallback_share(self) -> float:
-        """Share of plans that were a fallback or none."""
+        """Share of cycles with a fallback or without a plan, 0..1."""
         return self.num_fallbacks / max(self.num_cycles, 1)
 
 
-def is_fallback(cycle: RolloutStep) -> bool:
-    """Whether what was planned is not the planner's own plan."""
-    outcome = cycle.outcome
+def is_fallback(rollout_step: RolloutStep) -> bool:
+    """Return whether the outcome is a fallback or no plan, instead of a plan of the model.
+
+    Args:
+        rollout_step: Step of the rollout.
+    """
+    outcome = rollout_step.outcome
     return isinstance(outcome, NotReady) or (isinstance(outcome, PlanResult) and outcome.fallback_level != 0)

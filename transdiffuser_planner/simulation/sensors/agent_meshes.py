@@ -1,4 +1,4 @@
-"""Low-triangle bodies of traffic participants with recognizable fronts, tails and brake lights.
+"""Meshes of agents with few triangles and recognizable front, rear and brake lights.
 
 Each class has one template in a unit box (x forward, y left, each -0.5..0.5, z 0..1); per frame all agents of a class
 are scaled, turned and moved at once.
@@ -17,7 +17,7 @@ from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuild
 BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own color
 BRAKE: Color = (-2.0, -2.0, -2.0)  # replaced by dark or bright red
 GLASS: Color = (0.08, 0.11, 0.15)
-Tire: Color = (0.04, 0.04, 0.04)
+TIRE: Color = (0.04, 0.04, 0.04)
 HEADLIGHT: Color = (1.0, 1.0, 0.92)
 SKIN: Color = (0.72, 0.52, 0.42)
 TROUSERS: Color = (0.12, 0.13, 0.22)
@@ -33,14 +33,19 @@ PAINTS = np.asarray(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Template:
-    """corners_F33 in the unit box, albedo_F3 with the codes above, and which triangles glow when braking."""
+    """Mesh of a class in the unit box.
+
+    Attributes:
+        corners_F33: In the unit box.
+        albedo_F3: RGB, or the codes BODY and BRAKE.
+    """
 
     corners_F33: NDArray[np.float64]
     albedo_F3: NDArray[np.float64]
 
 
 def _box(builder: MeshBuilder, low: tuple[float, ...], high: tuple[float, ...], color: Color) -> None:
-    """The five visible sides of a box."""
+    """Append the five visible sides of a box."""
     _prism(
         builder, (low[0], high[0]), (low[0], high[0]), (low[1], high[1]), (low[1], high[1]), (low[2], high[2]), color
     )
@@ -58,7 +63,7 @@ def _prism(
     sides: Color | None = None,
     back: Color | None = None,
 ) -> None:
-    """A frustum with its own colors for front, sides and back."""
+    """Append a frustum with separate colors for front, sides and back."""
     ring = ((0, 0), (1, 0), (1, 1), (0, 1))
     low = [np.asarray([bottom_x[i], bottom_y[j], z[0]]) for i, j in ring]
     high = [np.asarray([top_x[i], top_y[j], z[1]]) for i, j in ring]
@@ -70,7 +75,7 @@ def _prism(
 
 
 def _plate(builder: MeshBuilder, x: float, y: tuple[float, float], z: tuple[float, float], color: Color) -> None:
-    """A rectangle across the vehicle, facing forward for x > 0, else backward."""
+    """Append a rectangle across the vehicle, facing forward for x > 0, else backward."""
     corners = [[x, y[0], z[0]], [x, y[1], z[0]], [x, y[1], z[1]], [x, y[0], z[1]]]
     builder.quad(np.asarray(corners if x > 0 else corners[::-1]), color)
 
@@ -88,8 +93,8 @@ def _car() -> MeshBuilder:
     _prism(b, (-0.44, 0.20), (-0.32, 0.04), (-0.47, 0.47), (-0.38, 0.38), (0.58, 1.0), BODY, GLASS, GLASS, GLASS)
     for x in (-0.32, 0.30):
         for y in (-0.49, 0.40):
-            _box(b, (x - 0.07, y, 0.0), (x + 0.07, y + 0.09, 0.22), Tire)
-    _plate(b, 0.502, (-0.22, 0.22), (0.22, 0.36), Tire)
+            _box(b, (x - 0.07, y, 0.0), (x + 0.07, y + 0.09, 0.22), TIRE)
+    _plate(b, 0.502, (-0.22, 0.22), (0.22, 0.36), TIRE)
     _lights(b, (0.40, 0.54), 0.17)
     _plate(b, -0.503, (-0.15, 0.15), (0.28, 0.38), (0.8, 0.8, 0.75))
     return b
@@ -101,7 +106,7 @@ def _truck() -> MeshBuilder:
     _prism(b, (0.26, 0.5), (0.26, 0.46), (-0.48, 0.48), (-0.48, 0.48), (0.12, 0.72), (0.75, 0.75, 0.74))
     _plate(b, 0.502, (-0.40, 0.40), (0.42, 0.66), GLASS)
     for x in (-0.36, -0.24, 0.36):
-        _box(b, (x - 0.05, -0.49, 0.0), (x + 0.05, 0.49, 0.20), Tire)
+        _box(b, (x - 0.05, -0.49, 0.0), (x + 0.05, 0.49, 0.20), TIRE)
     _lights(b, (0.16, 0.24), 0.14)
     return b
 
@@ -109,7 +114,7 @@ def _truck() -> MeshBuilder:
 def _two_wheeler(*, powered: bool) -> MeshBuilder:
     b = MeshBuilder()
     for x in (-0.34, 0.34):
-        _box(b, (x - 0.16, -0.10, 0.0), (x + 0.16, 0.10, 0.36), Tire)
+        _box(b, (x - 0.16, -0.10, 0.0), (x + 0.16, 0.10, 0.36), TIRE)
     if powered:
         _box(b, (-0.30, -0.28, 0.20), (0.30, 0.28, 0.50), BODY)
         _plate(b, 0.36, (-0.20, 0.20), (0.40, 0.52), HEADLIGHT)
@@ -146,11 +151,15 @@ TEMPLATES = {
 
 
 def agents_mesh(agents: AgentStates) -> Mesh | None:
-    """All agents as one mesh in the agents' frame, or None when there are none."""
-    parts = [
+    """Return all agents as one mesh in the agents' frame, or None without agents.
+
+    Args:
+        agents: In any frame; the mesh is in the same one.
+    """
+    by_class = (
         _class_mesh(agents.select(np.flatnonzero(agents.class_N == int(kind))), TEMPLATES[kind]) for kind in AgentClass
-    ]
-    parts = [part for part in parts if part is not None]
+    )
+    parts = [part for part in by_class if part is not None]
     if not parts:
         return None
     return Mesh(
@@ -160,7 +169,7 @@ def agents_mesh(agents: AgentStates) -> Mesh | None:
 
 
 def _class_mesh(agents: AgentStates, template: _Template) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Triangles and colors of all agents of one class."""
+    """Return triangles and colors of all agents of one class."""
     if len(agents) == 0:
         return None
     size = np.stack([agents.length_m_N, agents.width_m_N, agents.height_m_N], axis=-1)

@@ -26,14 +26,16 @@ GAMMA = 1.0 / 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Light:
-    """Sun, sky and haze of one episode; all colors linear RGB.
+    """Sun, sky and haze of one episode; all colors are linear RGB.
 
     Attributes:
         to_sun_3: Unit vector towards the sun, map frame.
-        sun_3, ambient_3: Colors of direct and indirect light.
-        zenith_3, horizon_3: Sky colors; the horizon is also the haze.
+        sun_3: Color of direct light.
+        ambient_3: Color of indirect light.
+        zenith_3: Sky color overhead.
+        horizon_3: Sky color at the horizon, also of the haze.
         haze_per_m: Extinction.
-        shadow: How dark a shadow is, 0 none .. 1 full.
+        shadow: Darkness of shadows, 0 none .. 1 full.
     """
 
     to_sun_3: Array
@@ -46,7 +48,11 @@ class Light:
 
     @staticmethod
     def from_weather(weather: Weather) -> Light:
-        """Light of a weather."""
+        """Compute the light of a weather.
+
+        Args:
+            weather: Of the episode.
+        """
         elevation, azimuth = weather.sun_elevation_rad, weather.sun_azimuth_rad
         to_sun = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
         day = 1.0 - 0.8 * weather.darkness
@@ -68,7 +74,12 @@ class Light:
         )
 
     def shade(self, albedo_F3: Array, normal_F3: Array) -> Array:
-        """Lit colors of triangles (F, 3); thin plates are lit from either side."""
+        """Compute lit colors (F, 3) of triangles; thin plates are lit from both sides.
+
+        Args:
+            albedo_F3: Linear RGB.
+            normal_F3: Unit normals, map frame.
+        """
         cosine = (
             np.abs(normal_F3 @ self.to_sun_3)[:, None] * np.where(normal_F3 @ self.to_sun_3 < 0.0, 0.25, 1.0)[:, None]
         )
@@ -76,14 +87,23 @@ class Light:
         return np.asarray(albedo_F3 * (self.ambient_3 * sky + self.sun_3 * cosine), dtype=np.float32)
 
     def sky(self, direction_R3: Array) -> Array:
-        """Sky colors (3, R) of unit directions."""
+        """Compute sky colors (3, R) of unit directions (R, 3) in the map frame.
+
+        Args:
+            direction_R3: Unit vectors, map frame.
+        """
         height_R = np.sqrt(np.clip(direction_R3[:, 2], 0.0, 1.0))
         horizon_31 = self.horizon_3[:, None]
         return np.asarray(horizon_31 + height_R * (self.zenith_3[:, None] - horizon_31), dtype=np.float32)
 
 
 class CameraRenderer:
-    """Renders all cameras of a rig; ray directions are computed once."""
+    """Renderer of all cameras of a rig; ray directions are computed once.
+
+    Args:
+        cameras: Of the rig.
+        light: Of the episode.
+    """
 
     def __init__(self, cameras: tuple[CameraMount, ...], light: Light) -> None:
         self._cameras = cameras
@@ -101,11 +121,12 @@ class CameraRenderer:
         traffic: TrafficScene | None,
         base_pose_3: tuple[float, float, float],
     ) -> dict[str, NDArray[np.uint8]]:
-        """Pictures of all cameras.
+        """Render all cameras.
 
         Args:
-            static: The world; static_color_3F are its lit colors, lamps included.
-            traffic: In the same frame, or None.
+            static: The static world.
+            static_color_3F: Lit colors of its triangles, lamps included.
+            traffic: Agents in the same frame, or None.
             base_pose_3: x, y, heading of base_link in that frame.
 
         Returns:
@@ -120,29 +141,35 @@ class CameraRenderer:
         hits = static.cast(origin, direction)
         distance, triangle = hits.distance_R, hits.triangle_R
         color_3R = np.take(static_color_3F, triangle, axis=1)
-        seen = distance < MISS_M
+        is_visible = distance < MISS_M
         if traffic is not None:
-            agents = traffic.rays
-            may_meet = [
-                fan.may_meet(traffic.boxes, offset_3, base_pose_3[2])
+            may_hit = [
+                fan.may_hit(traffic.boxes, offset_3, base_pose_3[2])
                 for fan, offset_3 in zip(self._fans, offset_C3, strict=True)
             ]
-            index = np.flatnonzero(np.concatenate(may_meet))
+            agents, index = traffic.rays, np.flatnonzero(np.concatenate(may_hit))
             near = agents.cast(origin[index], direction[index], np.minimum(distance[index], AGENT_RANGE_M))
             is_hit = near.triangle_R >= 0
             index = index[is_hit]
             shade_F3 = light.shade(agents.mesh.albedo_F3, agents.normal_F3)
             color_3R[:, index] = shade_F3[near.triangle_R[is_hit]].T
             distance[index] = near.distance_R[is_hit]
-            on_road = seen.copy()
+            on_road = is_visible.copy()
             on_road[index] = False
-            seen[index] = True
+            is_visible[index] = True
             self._cast_shadows(color_3R, agents, static, triangle, distance, origin, direction, on_road)
+        return self._split(self._to_rgb(color_3R, distance, direction, is_visible))
+
+    def _to_rgb(
+        self, color_3R: Array, distance: Array, direction: Array, is_visible: NDArray[np.bool_]
+    ) -> NDArray[np.uint8]:
+        """Add haze and sky, and encode the colors as RGB (R, 3)."""
+        light = self._light
         haze_R = np.exp(-light.haze_per_m * distance).astype(np.float32)
         horizon_31 = light.horizon_3[:, None]
-        color_3R = np.where(seen, horizon_31 + haze_R * (color_3R - horizon_31), light.sky(direction))
-        picture_3R = (255.0 * np.clip(color_3R, 0.0, 1.0) ** np.float32(GAMMA) + 0.5).astype(np.uint8)
-        return self._split(np.ascontiguousarray(picture_3R.T))
+        color_3R = np.where(is_visible, horizon_31 + haze_R * (color_3R - horizon_31), light.sky(direction))
+        image_3R = (255.0 * np.clip(color_3R, 0.0, 1.0) ** np.float32(GAMMA) + 0.5).astype(np.uint8)
+        return np.ascontiguousarray(image_3R.T)
 
     def _cast_shadows(
         self,
@@ -155,7 +182,7 @@ class CameraRenderer:
         direction: Array,
         candidates: NDArray[np.bool_],
     ) -> None:
-        """Darken ground pixels that traffic hides from the sun, in place."""
+        """Darken ground pixels in the shadow of traffic, in place."""
         light = self._light
         if light.shadow < 0.05:
             return
@@ -169,23 +196,23 @@ class CameraRenderer:
         share = light.sun_3 * light.to_sun_3[2] / (light.ambient_3 + light.sun_3 * light.to_sun_3[2])
         color_3R[:, index[dark]] *= (np.float32(1.0) - np.float32(light.shadow) * share)[:, None]
 
-    def _split(self, picture_R3: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    def _split(self, image_R3: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
         images, start = {}, 0
         for camera in self._cameras:
             count = camera.width * camera.height
-            images[camera.name] = picture_R3[start : start + count].reshape(camera.height, camera.width, 3)
+            images[camera.name] = image_R3[start : start + count].reshape(camera.height, camera.width, 3)
             start += count
         return images
 
 
 def _directions(camera: CameraMount) -> Array:
-    """Unit directions (H * W, 3) of the pixel centers in base_link, row by row."""
+    """Return unit directions (H * W, 3) of the pixel centers in base_link, row by row."""
     column, row = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
     direction = np.stack(
         [np.ones_like(column), -(column - camera.cx) / camera.fx, -(row - camera.cy) / camera.fy], axis=-1
     ).reshape(-1, 3)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return (direction @ camera.base_from_sensor()[:3, :3].T).astype(np.float32)
+    return np.asarray(direction @ camera.base_from_sensor()[:3, :3].T, dtype=np.float32)
 
 
 def _rotation_z(heading_rad: float) -> Array:

@@ -1,6 +1,6 @@
-"""A 32-beam spinning LiDAR by ray casting, with range noise and dropouts.
+"""32-beam spinning LiDAR by ray casting, with range noise and dropouts.
 
-The whole sweep is taken at one instant: motion during a turn is not simulated, as if the cloud had been de-skewed.
+The whole sweep has one stamp: motion during a sweep is not simulated, as in a de-skewed point cloud.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LidarModel:
-    """Beams, range and noise.
+    """Beams, range and noise of a LiDAR.
 
     Attributes:
-        num_beams, num_azimuths: Rays of a sweep.
-        low_rad, high_rad: Elevations of the lowest and the highest beam.
+        num_beams: Rows of a sweep.
+        num_azimuths: Columns of a sweep.
+        low_rad: Elevation of the lowest beam.
+        high_rad: Elevation of the highest beam.
         range_m: Farther returns are lost.
         noise_m: Standard deviation of the range.
-        dropout: Share of returns lost at random, near and bright; fog, distance and dark surfaces lose more.
+        dropout: Share of near, bright returns lost at random; fog, distance and dark surfaces lose more.
     """
 
     num_beams: int = 32
@@ -40,7 +42,13 @@ class LidarModel:
 
 
 class LidarScanner:
-    """Casts sweeps of one LiDAR; directions are computed once."""
+    """Scanner of one LiDAR; ray directions are computed once.
+
+    Args:
+        mount: Pose of the sensor.
+        weather: Fog and wetness attenuate returns.
+        model: Beams, range and noise; None for the default.
+    """
 
     def __init__(self, mount: LidarMount, weather: Weather, model: LidarModel | None = None) -> None:
         self._model = model or LidarModel()
@@ -60,12 +68,13 @@ class LidarScanner:
         base_pose_3: tuple[float, float, float],
         rng: np.random.Generator,
     ) -> Array:
-        """One sweep.
+        """Cast one sweep.
 
         Args:
-            static, traffic: The world and its traffic in one frame.
+            static: The static world.
+            traffic: Agents in the same frame, or None.
             base_pose_3: x, y, heading of base_link in that frame.
-            rng: Noise.
+            rng: Of the noise.
 
         Returns:
             Points (N, 4) in the LiDAR's frame: x, y, z in meters and intensity 0..1, float32.
@@ -80,17 +89,23 @@ class LidarScanner:
         limit = np.full(len(direction), model.range_m, dtype=np.float32)
         hits = static.cast(origin, direction, limit)
         distance = np.minimum(hits.distance_R, limit)
-        seen = hits.triangle_R >= 0
+        is_hit_R = hits.triangle_R >= 0
         reflectivity = static.reflectivity_F[hits.triangle_R]
         if traffic is not None:
-            index = np.flatnonzero(self._fan.may_meet(traffic.boxes, origin[0], base_pose_3[2]))
+            index = np.flatnonzero(self._fan.may_hit(traffic.boxes, origin[0], base_pose_3[2]))
             near = traffic.rays.cast(origin[index], direction[index], distance[index])
             is_hit = near.triangle_R >= 0
             index = index[is_hit]
             distance[index] = near.distance_R[is_hit]
             reflectivity[index] = np.minimum(traffic.rays.reflectivity_F[near.triangle_R[is_hit]], 1.0)
-            seen[index] = True
-        index = np.flatnonzero(seen)
+            is_hit_R[index] = True
+        return self._measure(np.flatnonzero(is_hit_R), distance, reflectivity, rng)
+
+    def _measure(
+        self, index: NDArray[np.intp], distance: Array, reflectivity: Array, rng: np.random.Generator
+    ) -> Array:
+        """Add dropouts and range noise to the hits of the given rays."""
+        model = self._model
         far = distance[index] / model.range_m
         lost = model.dropout + 0.25 * far**2 * (1.0 - reflectivity[index]) + 0.1 * self._weather.wetness * far
         lost = 1.0 - (1.0 - lost) * np.exp(-2.0 * self._weather.fog_density_per_m * distance[index])

@@ -1,4 +1,4 @@
-"""Collects triangles with colors, and the few shapes that the simulated world is made of."""
+"""Triangle meshes with colors, and the basic shapes of the simulated world."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mesh:
-    """F triangles: corners (F, 3, 3) float32 in meters, albedo (F, 3) in 0..1."""
+    """F triangles.
+
+    Attributes:
+        corners_F33: float32, m.
+        albedo_F3: Linear RGB in 0..1.
+    """
 
     corners_F33: NDArray[np.float32]
     albedo_F3: NDArray[np.float32]
 
     def normals(self) -> NDArray[np.float32]:
-        """Unit normals (F, 3); counter-clockwise triangles face the viewer."""
+        """Return unit normals (F, 3); triangles are counter-clockwise from their front."""
         a, b, c = self.corners_F33[:, 0], self.corners_F33[:, 1], self.corners_F33[:, 2]
         normal = np.cross(b - a, c - a)
         return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 class MeshBuilder:
-    """Appends shapes; ``build`` gives the mesh. Triangle numbers are stable, so callers may remember them."""
+    """Builder of a mesh from shapes. Triangle numbers are stable, so callers may store them."""
 
     def __init__(self) -> None:
         self._corners: list[FloatArray] = []
@@ -39,19 +44,36 @@ class MeshBuilder:
         return self._count
 
     def triangles(self, corners_F33: FloatArray, color: Color | FloatArray) -> None:
-        """Append triangles of one color, or of one color each (F, 3)."""
+        """Append triangles with one color for all, or one color (F, 3) for each.
+
+        Args:
+            corners_F33: m.
+            color: Linear RGB, one for all or (F, 3).
+        """
         corners = np.asarray(corners_F33, dtype=np.float64).reshape(-1, 3, 3)
         self._corners.append(corners)
         self._albedo.append(np.broadcast_to(np.asarray(color, dtype=np.float64), (len(corners), 3)))
         self._count += len(corners)
 
     def quad(self, corners_43: FloatArray, color: Color) -> None:
-        """Append a planar quadrilateral, corners counter-clockwise as seen from its front."""
+        """Append a planar quadrilateral, corners counter-clockwise as seen from its front.
+
+        Args:
+            corners_43: m.
+            color: Linear RGB.
+        """
         a, b, c, d = np.asarray(corners_43, dtype=np.float64)
         self.triangles(np.asarray([[a, b, c], [a, c, d]]), color)
 
     def strip(self, left_N2: FloatArray, right_N2: FloatArray, z_m: float, color: Color | FloatArray) -> None:
-        """Append a horizontal band between two polylines of equal length, facing up."""
+        """Append a horizontal band between two polylines of equal length, facing up.
+
+        Args:
+            left_N2: Left edge, m.
+            right_N2: Right edge, m.
+            z_m: Height.
+            color: Linear RGB, one for all or one per triangle.
+        """
         left = np.column_stack([left_N2, np.full(len(left_N2), z_m)])
         right = np.column_stack([right_N2, np.full(len(right_N2), z_m)])
         first = np.stack([left[:-1], right[:-1], right[1:]], axis=1)
@@ -59,7 +81,14 @@ class MeshBuilder:
         self.triangles(np.concatenate([first, second]), color)
 
     def wall(self, line_N2: FloatArray, bottom_m: float, top_m: float, color: Color) -> None:
-        """Append a vertical band along a polyline."""
+        """Append a vertical band along a polyline.
+
+        Args:
+            line_N2: Polyline, m.
+            bottom_m: Lower edge.
+            top_m: Upper edge.
+            color: Linear RGB.
+        """
         low = np.column_stack([line_N2, np.full(len(line_N2), bottom_m)])
         high = np.column_stack([line_N2, np.full(len(line_N2), top_m)])
         first = np.stack([low[:-1], low[1:], high[1:]], axis=1)
@@ -67,14 +96,20 @@ class MeshBuilder:
         self.triangles(np.concatenate([first, second]), color)
 
     def polygon(self, xy_N2: FloatArray, z_m: float, color: Color) -> None:
-        """Append a simple polygon, facing up."""
+        """Append a simple polygon, facing up.
+
+        Args:
+            xy_N2: Vertices, m.
+            z_m: Height.
+            color: Linear RGB.
+        """
         index = triangulate(xy_N2)
         if len(index):
             corners = np.column_stack([xy_N2, np.full(len(xy_N2), z_m)])[index]
             self.triangles(corners, color)
 
     def build(self) -> Mesh:
-        """The mesh of everything appended."""
+        """Return the mesh of all appended shapes."""
         return Mesh(
             corners_F33=np.ascontiguousarray(np.concatenate(self._corners), dtype=np.float32),
             albedo_F3=np.ascontiguousarray(np.concatenate(self._albedo), dtype=np.float32),
@@ -82,10 +117,10 @@ class MeshBuilder:
 
 
 def triangulate(xy_N2: FloatArray) -> NDArray[np.intp]:
-    """Ear clipping of a simple polygon.
+    """Triangulate a simple polygon by ear clipping.
 
     Args:
-        xy_N2: Vertices in either direction.
+        xy_N2: Vertices in either orientation.
 
     Returns:
         Vertex numbers (F, 3), counter-clockwise. A polygon that crosses itself gives the ears found before the
@@ -108,7 +143,7 @@ def triangulate(xy_N2: FloatArray) -> NDArray[np.intp]:
 
 
 def _is_ear(xy: FloatArray, order: list[int], i: int) -> bool:
-    """Whether vertex i of the remaining polygon can be cut off."""
+    """Return whether vertex i of the remaining polygon is an ear."""
     a, b, c = xy[order[i - 1]], xy[order[i]], xy[order[(i + 1) % len(order)]]
     if _cross(a, b, c) <= 1e-12:
         return False
@@ -118,5 +153,5 @@ def _is_ear(xy: FloatArray, order: list[int], i: int) -> bool:
 
 
 def _cross(a: FloatArray, b: FloatArray, p: FloatArray) -> FloatArray:
-    """Twice the signed area of (a, b, p), vectorized over p."""
+    """Return twice the signed area of (a, b, p), vectorized over p."""
     return np.asarray((b[0] - a[0]) * (p[..., 1] - a[1]) - (b[1] - a[1]) * (p[..., 0] - a[0]))

@@ -1,7 +1,7 @@
-"""Which rays of a sensor can meet traffic at all: most point past it, and need not be cast.
+"""Ray culling: selects the rays of a sensor that can hit traffic; most miss it and need not be cast.
 
-N agents, B bins of azimuth, R rays. A ray that is left out could not have hit anything, so pictures and clouds are the
-same as if all had been cast.
+N agents, B bins of azimuth, R rays. A culled ray cannot hit an agent, so images and point clouds are the same as
+without culling.
 """
 
 from __future__ import annotations
@@ -19,35 +19,45 @@ Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
 NUM_BINS = 720
-# Bodies reach a little beyond their boxes; rays are turned in single precision.
+# Meshes extend slightly beyond their boxes; rays are rotated in single precision.
 _LARGER, _SLACK_RAD, _SLACK_SLOPE = 1.02, 0.01, 0.01
 _NEAREST_M = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrafficScene:
-    """Bodies of all agents, ready for rays, and the boxes (agents, at least one) they are in; all in one frame."""
+    """Agents for ray casting, in one frame.
+
+    Attributes:
+        rays: Meshes of all agents.
+        boxes: Their bounding boxes; at least one.
+    """
 
     rays: RayScene
     boxes: AgentStates
 
 
 class RayFan:
-    """The rays of one sensor by azimuth and slope."""
+    """Rays of one sensor by azimuth and slope.
+
+    Args:
+        direction_R3: In base_link's axes.
+    """
 
     def __init__(self, direction_R3: Array) -> None:
-        """Args: direction_R3: In base_link's axes."""
         azimuth_R = np.arctan2(direction_R3[:, 1], direction_R3[:, 0]).astype(np.float64)
         self._bin_R = np.clip(((azimuth_R + np.pi) * (NUM_BINS / (2.0 * np.pi))).astype(np.intp), 0, NUM_BINS - 1)
         self._slope_R = direction_R3[:, 2] / np.maximum(np.hypot(direction_R3[:, 0], direction_R3[:, 1]), 1e-6)
-        self._azimuth_B: FloatArray = (np.arange(NUM_BINS) + 0.5) * (2.0 * np.pi / NUM_BINS) - np.pi
+        self._azimuth_B: FloatArray = np.asarray(
+            (np.arange(NUM_BINS) + 0.5) * (2.0 * np.pi / NUM_BINS) - np.pi, dtype=np.float64
+        )
 
-    def may_meet(self, boxes: AgentStates, position_3: Array, heading_rad: float) -> NDArray[np.bool_]:
-        """Whether each ray (R,) passes near a box.
+    def may_hit(self, boxes: AgentStates, position_3: Array, heading_rad: float) -> NDArray[np.bool_]:
+        """Return whether each ray (R,) passes near a box.
 
         Args:
             boxes: On the ground of the frame that position_3 is in.
-            position_3: The sensor's place.
+            position_3: Of the sensor, m.
             heading_rad: Of base_link.
         """
         corners_N42 = box_corners(

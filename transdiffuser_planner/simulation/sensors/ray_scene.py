@@ -15,40 +15,47 @@ from transdiffuser_planner.simulation.sensors.mesh import Mesh
 Array = NDArray[np.float32]
 
 MISS_M = 1e6
-# Larger products are cut up: OpenBLAS would wake threads for them, which costs more than it saves for three columns.
+# Larger products are split: OpenBLAS would start threads for them, which is slower for three columns.
 _ROWS_AT_ONCE = 16384
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hits:
-    """Per ray: distance in units of the direction's length (MISS_M for a miss), and triangle number (-1 for a miss)."""
+    """First hit of each ray.
+
+    Attributes:
+        distance_R: In units of the direction's length; MISS_M for a miss.
+        triangle_R: Triangle number; -1 for a miss.
+    """
 
     distance_R: Array
     triangle_R: NDArray[np.int32]
 
 
 class RayScene:
-    """A mesh ready for rays; it cannot be changed, and does not cross process borders."""
+    """Immutable mesh for ray casting; cannot be pickled.
 
-    def __init__(self, mesh: Mesh, beside: RayScene | None = None) -> None:
-        """Args:
-        mesh: What rays may hit.
-        beside: A scene whose device is shared; making one costs as much as a small scene.
-        """
+    Args:
+        mesh: Triangles that rays may hit.
+        device_of: Scene whose device is shared; creating a device costs as much as a small scene.
+    """
+
+    def __init__(self, mesh: Mesh, device_of: RayScene | None = None) -> None:
         self.mesh = mesh
         self.normal_F3 = mesh.normals()
         self.reflectivity_F: Array = mesh.albedo_F3.mean(axis=1)
-        self._device: EmbreeDevice = EmbreeDevice() if beside is None else beside._device
+        self._device: EmbreeDevice = EmbreeDevice() if device_of is None else device_of._device
         self._scene = EmbreeScene(self._device)
         # The scene keeps no reference of its own to the mesh object.
         self._triangles = TriangleMesh(self._scene, mesh.corners_F33)
 
     def cast(self, origin_R3: Array, direction_R3: Array, limit_R: Array | None = None) -> Hits:
-        """First hits.
+        """Find the first hit of each ray.
 
         Args:
-            origin_R3, direction_R3: float32, same length.
-            limit_R: Only nearer hits count (same units as the result).
+            origin_R3: float32, m.
+            direction_R3: float32.
+            limit_R: Maximum distance of a hit, in units of the result.
         """
         distance = np.full(len(direction_R3), MISS_M, dtype=np.float32) if limit_R is None else limit_R.copy()
         found = self._scene.run(origin_R3, direction_R3, dists=distance, output=True)
@@ -57,12 +64,22 @@ class RayScene:
         return Hits(distance_R=np.where(hit, found["tfar"], np.float32(MISS_M)).astype(np.float32), triangle_R=triangle)
 
     def blocked(self, origin_R3: Array, direction_R3: Array) -> NDArray[np.bool_]:
-        """Whether anything lies on each ray."""
+        """Return whether each ray hits any triangle.
+
+        Args:
+            origin_R3: float32, m.
+            direction_R3: float32.
+        """
         return np.asarray(self._scene.run(origin_R3, direction_R3, query="OCCLUDED") == 0)
 
 
 def turned(vector_R3: Array, turn_33: Array) -> Array:
-    """Every vector times a rotation, ``vector_R3 @ turn_33.T``, on this thread alone."""
+    """Rotate vectors, ``vector_R3 @ turn_33.T``, on this thread only.
+
+    Args:
+        vector_R3: Vectors in rows.
+        turn_33: Rotation matrix.
+    """
     result = np.empty_like(vector_R3)
     for first in range(0, len(vector_R3), _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""All sensors of the simulated ego: WorldState in, pictures and point cloud out."""
+"""All sensors of the simulated ego: renders images and point cloud of a world state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLOR_OF_STATE = {"r": 0, "u": 0, "y": 1, "Y": 1, "o": 1, "g": 2, "G": 2, "s": 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SensorFrame:
-    """What the sensors deliver at one instant.
+    """Sensor data of one step.
 
     Attributes:
         stamp_ns: Of the world state.
@@ -40,11 +40,18 @@ class SensorFrame:
 
 
 class SensorSuite:
-    """Renders a rig's sensors in one map; the static world is built once."""
+    """Renderer of a rig's sensors in one map; the static world is built once.
+
+    Args:
+        road_map: Static world.
+        rig: Cameras and LiDAR.
+        weather: Of the episode.
+        seed: Of the sensor noise.
+    """
 
     def __init__(self, road_map: RoadMap, rig: Rig, weather: Weather, seed: int) -> None:
         world = build_world_mesh(road_map)
-        # Small numbers near the origin keep float32 rays exact on maps with large coordinates.
+        # Coordinates near the origin keep float32 rays precise on maps with large coordinates.
         self._origin = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
         shift = np.asarray([*self._origin, 0.0])
         mesh = Mesh(
@@ -61,7 +68,11 @@ class SensorSuite:
         self._seed = seed
 
     def render(self, world: WorldState) -> SensorFrame:
-        """Pictures and cloud of one instant; noise is seeded from (seed, stamp)."""
+        """Render images and point cloud of one step; noise is seeded from (seed, stamp).
+
+        Args:
+            world: State of the world.
+        """
         self._light_lamps(world.signals)
         pose = (world.ego.x_m - self._origin[0], world.ego.y_m - self._origin[1], world.ego.heading_rad)
         traffic = self._traffic_scene(world)
@@ -85,7 +96,7 @@ class SensorSuite:
         return TrafficScene(rays=bodies, boxes=boxes)
 
     def _light_lamps(self, signals: dict[str, str]) -> None:
-        """Set the lamps' colors; they shine by themselves, whatever the daylight."""
+        """Set the lamps' colors, which do not depend on daylight."""
         for lamp in self._lamps:
             state = signals.get(lamp.signal_id, "")
             shown = _COLOR_OF_STATE.get(state[lamp.link], -1) if lamp.link < len(state) else -1
@@ -97,8 +108,8 @@ class SensorSuite:
 def _weathered(
     albedo_F3: NDArray[np.float32], vegetation_F: NDArray[np.bool_], asphalt_F: NDArray[np.bool_], weather: Weather
 ) -> NDArray[np.float32]:
-    """Albedo with the season's vegetation and the road's wetness."""
-    albedo = albedo_F3.copy()
+    """Apply season to vegetation and wetness to roads."""
+    albedo: NDArray[np.float32] = albedo_F3.copy()
     dry = np.asarray([0.42, 0.36, 0.20], dtype=np.float32)
     tint = np.asarray(weather.ground_tint_rgb, dtype=np.float32)
     albedo[vegetation_F] = (albedo[vegetation_F] * (1.0 - 0.7 * weather.season) + 0.7 * weather.season * dry) * tint

@@ -1,6 +1,6 @@
-"""The static world as triangles: ground, road, markings, curbs, pavements, buildings and signal heads.
+"""Static world as triangles: ground, road, markings, curbs, sidewalks, buildings and traffic light heads.
 
-Heights keep surfaces apart: grass -0.03 m, junctions -0.005 m, lanes 0, markings +0.02 m, sidewalk +0.12 m.
+Surfaces have distinct heights: grass -0.03 m, junctions -0.005 m, lanes 0, markings +0.02 m, sidewalk +0.12 m.
 """
 
 from __future__ import annotations
@@ -10,14 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.simulation.map.road_map import (
-    Building,
-    Lane,
-    LaneKind,
-    RoadMap,
-    SignalHead,
-    offset_line,
-)
+from transdiffuser_planner.simulation.map.polylines import offset_line
+from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, SignalHead
+from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder
 
 FloatArray = NDArray[np.float64]
@@ -25,8 +20,8 @@ FloatArray = NDArray[np.float64]
 ASPHALT: Color = (0.23, 0.23, 0.245)
 JUNCTION: Color = (0.22, 0.22, 0.235)
 MARKING: Color = (0.85, 0.85, 0.82)
-Sidewalk: Color = (0.52, 0.50, 0.47)
-Curb: Color = (0.62, 0.61, 0.58)
+SIDEWALK: Color = (0.52, 0.50, 0.47)
+CURB: Color = (0.62, 0.61, 0.58)
 BICYCLE_LANE: Color = (0.42, 0.24, 0.21)
 GRASS: Color = (0.27, 0.38, 0.18)
 POLE: Color = (0.30, 0.31, 0.32)
@@ -40,7 +35,7 @@ WALLS: tuple[Color, ...] = (
     (0.70, 0.62, 0.40),
     (0.40, 0.44, 0.50),
 )
-PAVEMENT_Z_M = 0.12
+SIDEWALK_Z_M = 0.12
 MARKING_Z_M = 0.02
 GRASS_TILE_M = 12.0
 LAMP_NAMES = ("red", "amber", "green")
@@ -48,7 +43,15 @@ LAMP_NAMES = ("red", "amber", "green")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lamp:
-    """Which triangles show which lamp (0 red, 1 amber, 2 green) of a signal's link."""
+    """Triangles of one lamp of a traffic light head.
+
+    Attributes:
+        signal_id: SUMO's traffic light.
+        link: Index into its state string.
+        color: 0 red, 1 amber, 2 green.
+        first_triangle: Number of the first triangle.
+        num_triangles: Consecutive triangles of the lamp.
+    """
 
     signal_id: str
     link: int
@@ -59,7 +62,7 @@ class Lamp:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorldMesh:
-    """The static mesh, its lamps and where the soft ground begins.
+    """Static mesh with lamps and surface types.
 
     Attributes:
         mesh: All triangles.
@@ -75,7 +78,11 @@ class WorldMesh:
 
 
 def build_world_mesh(road_map: RoadMap) -> WorldMesh:
-    """Triangles of a whole map; about one second for a town."""
+    """Build the triangles of a whole map.
+
+    Args:
+        road_map: Static elements in the map frame.
+    """
     builder = MeshBuilder()
     _ground(builder, road_map)
     num_vegetation = builder.count
@@ -88,7 +95,7 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
     for lane in road_map.lanes:
         _lane_details(builder, lane)
     for polygon in road_map.walking_areas:
-        builder.polygon(polygon, PAVEMENT_Z_M, Sidewalk)
+        builder.polygon(polygon, SIDEWALK_Z_M, SIDEWALK)
     for line in road_map.stop_lines:
         _stop_line(builder, line)
     for building in road_map.buildings:
@@ -107,13 +114,12 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
 
 
 def _ground(builder: MeshBuilder, road_map: RoadMap) -> None:
-    """Grass tiles of slightly different shades under everything, and a wide apron around them."""
+    """Append grass tiles of slightly different shades below the map, and a wide apron around them."""
     points = np.vstack([lane.center_N2 for lane in road_map.lanes])
     low, high = points.min(axis=0) - 80.0, points.max(axis=0) + 80.0
     size = max(GRASS_TILE_M, float((high - low).max()) / 90.0)
     xs, ys = (np.arange(low[i], high[i] + size, size) for i in (0, 1))
-    x, y = np.meshgrid(xs[:-1], ys[:-1], indexing="ij")
-    x, y = x.ravel(), y.ravel()
+    x, y = (grid.ravel() for grid in np.meshgrid(xs[:-1], ys[:-1], indexing="ij"))
     z = np.full_like(x, -0.03)
     corner = [np.stack([x + a * size, y + b * size, z], axis=-1) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))]
     tint = np.random.default_rng(len(x)).uniform(0.85, 1.15, (len(x), 1)) * np.asarray(GRASS)
@@ -135,7 +141,7 @@ def _band(builder: MeshBuilder, lane: Lane, z_m: float, color: Color) -> None:
 
 
 def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
-    """Markings of driving lanes, stripes of crossings, pavements with curbs, bicycle lanes."""
+    """Append markings of driving lanes, stripes of crossings, sidewalks with curbs, bicycle lanes."""
     half = lane.width_m / 2.0
     if lane.kind == LaneKind.DRIVING and not lane.internal:
         left = offset_line(lane.center_N2, half)
@@ -148,11 +154,11 @@ def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
     elif lane.kind == LaneKind.CROSSING:
         _zebra(builder, lane)
     elif lane.kind == LaneKind.SIDEWALK:
-        _band(builder, lane, PAVEMENT_Z_M, Sidewalk)
+        _band(builder, lane, SIDEWALK_Z_M, SIDEWALK)
         for side in (half, -half):
-            builder.wall(offset_line(lane.center_N2, side), -0.03, PAVEMENT_Z_M, Curb)
+            builder.wall(offset_line(lane.center_N2, side), -0.03, SIDEWALK_Z_M, CURB)
         inner = offset_line(lane.center_N2, half)
-        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), PAVEMENT_Z_M + 0.005, Curb)
+        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), SIDEWALK_Z_M + 0.005, CURB)
     elif lane.kind == LaneKind.BICYCLE and not lane.internal:
         _band(builder, lane, 0.0, BICYCLE_LANE)
 
@@ -162,7 +168,7 @@ def _line(builder: MeshBuilder, line_N2: FloatArray, half_width_m: float) -> Non
 
 
 def _pieces(line_N2: FloatArray, on_m: float, off_m: float) -> list[FloatArray]:
-    """Pieces of a polyline, on_m long with gaps of off_m."""
+    """Return pieces of a polyline, on_m long with gaps of off_m."""
     s = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line_N2, axis=0).T))])
     pieces = []
     for start in np.arange(0.0, s[-1] - 0.3, on_m + off_m):
@@ -191,7 +197,7 @@ def _stop_line(builder: MeshBuilder, ends_22: FloatArray) -> None:
 
 
 def _building(builder: MeshBuilder, building: Building) -> None:
-    """Walls with bands of windows, and a flat roof."""
+    """Append walls with bands of windows, and a flat roof."""
     wall = WALLS[building.style % len(WALLS)]
     shade = 0.85 + 0.3 * ((building.style >> 4) % 16) / 15.0
     wall = (wall[0] * shade, wall[1] * shade, wall[2] * shade)
@@ -207,7 +213,7 @@ def _building(builder: MeshBuilder, building: Building) -> None:
 
 
 def _signal_head(builder: MeshBuilder, head: SignalHead) -> list[Lamp]:
-    """Backplate, three lamps and, at the roadside, a pole."""
+    """Append backplate, three lamps and, at the roadside, a pole; return the lamps."""
     front = np.asarray([np.cos(head.facing_rad), np.sin(head.facing_rad), 0.0])
     side = np.asarray([-front[1], front[0], 0.0])
     up = np.asarray([0.0, 0.0, 1.0])

@@ -1,1 +1,1 @@
-"""SUMO traffic in a process of its own. Imports simulation/map and core."""
+"""SUMO traffic in a separate process. Imports simulation/map and core."""

@@ -1,7 +1,7 @@
-"""Who travels where in an episode: vehicle types, the ego's route, and routes of everybody else, as SUMO route XML.
+"""Traffic demand of an episode: vehicle types, the ego's route and the routes of all agents, as SUMO route XML.
 
-The ego's route is drawn first, a long walk over the network that uses no street twice; the others start near it, so
-that the ego meets traffic in a large network too.
+The ego's route is drawn first, a long walk over the network that uses no street twice; agents start near it, so that
+the ego meets traffic in large networks too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ EGO_ID = "ego"
 EGO_DEPART_S = 25.0
 PERSON_ID_OFFSET = 100_000
 LAST_DEPART_S = 20.0
-# Expected speed including stops, m/s, and what the route has in reserve behind it.
+# Expected speed including stops, and reserve at the end of the route.
 EGO_MEAN_SPEED_MPS = 10.0
 EGO_ROUTE_RESERVE_M = 250.0
 NEIGHBORHOOD_M = 130.0
-# Of all agents of an episode about this share is within 120 m of the ego; measured on generated towns.
+# Approximate share of an episode's agents within 120 m of the ego; measured on generated towns.
 NEARBY_SHARE = 0.33
 MAX_VEHICLES_PER_LANE_KM = 16.0
 SHARES = {"vehicle": 0.56, "bicycle": 0.06, "person": 0.38}
@@ -42,12 +42,15 @@ class VehicleKind:
     """One SUMO vehicle type.
 
     Attributes:
-        agent_class: What it is for labels.
+        agent_class: Class in labels.
         sumo_class: SUMO's vClass.
-        length_m, width_m, height_m: Box.
+        length_m: Of the box.
+        width_m: Of the box.
+        height_m: Of the box.
         share: Relative frequency among motor vehicles (0: drawn otherwise).
-        accel_mps2, tau_s: Of the driver model.
-        extra: More vType attributes.
+        accel_mps2: Of the driver model.
+        tau_s: Headway of the driver model.
+        extra: Additional vType attributes.
     """
 
     agent_class: AgentClass
@@ -78,12 +81,20 @@ PERSON_BOX_M = (0.5, 0.6, 1.75)
 
 
 def agent_number(sumo_id: str) -> int:
-    """The stable number of a vehicle ("v12") or person ("p7")."""
+    """Return the stable number of a vehicle ("v12") or person ("p7").
+
+    Args:
+        sumo_id: SUMO's id.
+    """
     return int(sumo_id[1:]) + (PERSON_ID_OFFSET if sumo_id[0] == "p" else 0)
 
 
 def ego_kind(vehicle: VehicleModel) -> VehicleKind:
-    """The ego as SUMO drives it; of SUMO's class passenger whatever its size, because its route is one for cars."""
+    """Return the ego's vehicle type; always of SUMO's class passenger, because its route is one for cars.
+
+    Args:
+        vehicle: The ego's dimensions and limits.
+    """
     return VehicleKind(
         agent_class=AgentClass.CAR,
         sumo_class="passenger",
@@ -96,12 +107,12 @@ def ego_kind(vehicle: VehicleModel) -> VehicleKind:
 
 
 def demand_xml(network: Any, scenario: Scenario, vehicle: VehicleModel) -> str:
-    """The route file of an episode.
+    """Generate the route file of an episode.
 
     Args:
-        network: As networks.read_network gives it.
-        scenario: Its seed draws everything.
-        vehicle: The ego's.
+        network: As ``sumo_networks.read_network`` returns it.
+        scenario: Its seed determines all draws.
+        vehicle: The ego's dimensions.
 
     Raises:
         SimulationError: The network has no place for a car, or no route long enough.
@@ -116,7 +127,7 @@ def demand_xml(network: Any, scenario: Scenario, vehicle: VehicleModel) -> str:
     kinds = [str(k) for k in random.choice(list(motor), size=counts["vehicle"], p=shares / shares.sum())]
     for number, kind in enumerate([*kinds, *["bicycle"] * counts["bicycle"]]):
         depart = round(float(random.uniform(0.0, LAST_DEPART_S)), 1)
-        edges = _wanderer_edges(network, random, VEHICLE_KINDS[kind].sumo_class, ego_xy, scenario.duration_s)
+        edges = _agent_edges(network, random, VEHICLE_KINDS[kind].sumo_class, ego_xy, scenario.duration_s)
         if edges:
             entries.append((depart, _vehicle_xml(f"v{number}", kind, depart, edges)))
     entries += _person_entries(network, random, ego_xy, counts["person"])
@@ -141,18 +152,22 @@ def _types_xml(vehicle: VehicleModel) -> str:
 
 
 def _ego_edges(network: Any, random: np.random.Generator, duration_s: float) -> list[Any]:
-    """A walk long enough for the episode; the longest found if none is (the episode then ends early)."""
-    wanted = duration_s * EGO_MEAN_SPEED_MPS + EGO_ROUTE_RESERVE_M
+    """Draw a walk long enough for the episode, else the longest found (the episode then ends early).
+
+    Raises:
+        SimulationError: The network has no street for cars, or no route of 120 m.
+    """
+    min_length = duration_s * EGO_MEAN_SPEED_MPS + EGO_ROUTE_RESERVE_M
     starts = [e for e in network.getEdges(withInternal=False) if e.allows("passenger") and e.getLength() > 25.0]
     starts = [e for e in starts if e.getFunction() == ""]
     if not starts:
         raise SimulationError("map: expected streets that cars may use, found none; choose another network")
     best: list[Any] = []
     for _ in range(60):
-        walk = _walk(random, starts[int(random.integers(len(starts)))], "passenger", wanted)
+        walk = _walk(random, starts[int(random.integers(len(starts)))], "passenger", min_length)
         if _length(walk) > _length(best):
             best = walk
-        if _length(best) >= wanted:
+        if _length(best) >= min_length:
             return best
     if _length(best) < 120.0:
         raise SimulationError(
@@ -161,10 +176,10 @@ def _ego_edges(network: Any, random: np.random.Generator, duration_s: float) -> 
     return best
 
 
-def _walk(random: np.random.Generator, start: Any, sumo_class: str, wanted_m: float) -> list[Any]:
-    """Random edges from start on, each used once, until long enough or stuck."""
+def _walk(random: np.random.Generator, start: Any, sumo_class: str, min_length_m: float) -> list[Any]:
+    """Draw random edges from start, each used once, until long enough or at a dead end."""
     walk, used, length = [start], {start.getID()}, start.getLength()
-    while length < wanted_m:
+    while length < min_length_m:
         options = sorted(_successors(walk[-1], sumo_class), key=lambda edge: str(edge.getID()))
         options = [e for e in options if e.getID() not in used and e.getID() != _opposite(walk[-1].getID())]
         if not options:
@@ -176,7 +191,7 @@ def _walk(random: np.random.Generator, start: Any, sumo_class: str, wanted_m: fl
 
 
 def _successors(edge: Any, sumo_class: str) -> list[Any]:
-    """Edges that a lane for the class leads to."""
+    """Return the edges reachable by a lane for the class."""
     found = []
     for following, connections in edge.getOutgoing().items():
         usable = (c for c in connections if c.getFromLane().allows(sumo_class) and c.getToLane().allows(sumo_class))
@@ -194,7 +209,7 @@ def _length(edges: Sequence[Any]) -> float:
 
 
 def _nearness(edges: Sequence[Any], ego_xy_N2: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weight per edge: 1 on the ego's route, falling off with the distance of its middle from it."""
+    """Return a weight per edge: 1 on the ego's route, falling off with the distance of its middle from it."""
     middles = np.asarray([np.mean(edge.getShape(), axis=0) for edge in edges]).reshape(-1, 2)
     gap = np.hypot(*(middles[:, None] - ego_xy_N2[None]).transpose(2, 0, 1)).min(axis=1)
     return np.asarray(np.exp(-((gap / NEIGHBORHOOD_M) ** 2)))
@@ -208,7 +223,7 @@ def _usable_edges(network: Any, sumo_class: str) -> list[Any]:
 
 
 def _counts(network: Any, scenario: Scenario, ego_xy_N2: NDArray[np.float64]) -> dict[str, int]:
-    """How many of each to insert, limited by what the streets near the ego's route hold without jamming."""
+    """Return the number of agents per kind, limited by the capacity of the streets near the ego's route."""
     total = scenario.num_agents / NEARBY_SHARE
     edges = _usable_edges(network, "passenger")
     lane_km = np.asarray([e.getLength() * sum(ln.allows("passenger") for ln in e.getLanes()) for e in edges]) / 1000.0
@@ -222,28 +237,28 @@ def _counts(network: Any, scenario: Scenario, ego_xy_N2: NDArray[np.float64]) ->
     }
 
 
-def _wanderer_edges(
+def _agent_edges(
     network: Any, random: np.random.Generator, sumo_class: str, ego_xy_N2: NDArray[np.float64], duration_s: float
 ) -> list[Any]:
-    """A long walk that starts near the ego's route; empty where the class may not drive at all."""
+    """Draw a long walk that starts near the ego's route; empty where the class may not drive."""
     edges = _usable_edges(network, sumo_class)
     if not edges:
         return []
     weight = np.asarray([e.getLength() * sum(ln.allows(sumo_class) for ln in e.getLanes()) for e in edges])
     weight = weight * (_nearness(edges, ego_xy_N2) + 1e-9)
-    wanted = (duration_s + 40.0) * EGO_MEAN_SPEED_MPS
+    min_length = (duration_s + 40.0) * EGO_MEAN_SPEED_MPS
     walks = []
     for _ in range(4):
         start = edges[int(random.choice(len(edges), p=weight / weight.sum()))]
-        walks.append(_walk(random, start, sumo_class, wanted))
-        if _length(walks[-1]) >= wanted:
+        walks.append(_walk(random, start, sumo_class, min_length))
+        if _length(walks[-1]) >= min_length:
             break
     return max(walks, key=_length)
 
 
 def _vehicle_xml(name: str, kind: str, depart_s: float, edges: Sequence[Any]) -> str:
     route = " ".join(edge.getID() for edge in edges)
-    # A car that enters at the start of a short route sees all of it.
+    # On short routes the ego starts at the beginning, to use the whole length.
     position = "random_free" if _length(edges) > 800.0 or name != EGO_ID else "base"
     return (
         f'  <vehicle id="{name}" type="{kind}" depart="{depart_s:.1f}" departLane="best" departPos="{position}" '
@@ -254,7 +269,7 @@ def _vehicle_xml(name: str, kind: str, depart_s: float, edges: Sequence[Any]) ->
 def _person_entries(
     network: Any, random: np.random.Generator, ego_xy_N2: NDArray[np.float64], count: int
 ) -> list[tuple[float, str]]:
-    """People who walk from one sidewalk near the ego's route to another, 100 to 400 m away."""
+    """Return pedestrians who walk from a sidewalk near the ego's route to one 100 to 400 m away."""
     edges = _usable_edges(network, "pedestrian")
     if not edges or not count:
         return []

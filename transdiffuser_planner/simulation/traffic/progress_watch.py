@@ -1,6 +1,6 @@
-"""Tells a child process that is slow from one that hangs, by the processor time it uses.
+"""Watchdog that distinguishes a slow child process from a hung one by its processor time.
 
-How long an answer takes on the wall clock depends on what else the machine does; whether the child makes progress does not.
+The wall time of an answer depends on the load of the machine; the progress of the child does not.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ import time
 from pathlib import Path
 
 STALL_S = 120.0
-"""Without any processor time for so long a child hangs."""
+"""A child without any processor time for this long counts as hung."""
 MOST_CPU_S = 3600.0
-"""No answer takes more processor time than this; a child that uses more runs in circles."""
+"""Maximum processor time of an answer; a child that uses more is in an endless loop."""
 _WAITING_FOR_MACHINE = ("R", "D")
-"""States of Linux in which a process would go on if it got a core or its data."""
+"""Linux process states that wait for a core or for data."""
 _STATE, _USER_TICKS, _SYSTEM_TICKS = 0, 11, 12
 
 
 class ProgressWatch:
-    """Watches one child while an answer is due. Where there is no /proc every wait beyond ``stall_s`` counts as a hang."""
+    """Watchdog of one child while an answer is due. Without /proc every wait beyond ``stall_s`` counts as a hang.
+
+    Args:
+        pid: Of the child.
+        stall_s: Maximum wall time without progress.
+        most_cpu_s: Maximum processor time of the answer.
+    """
 
     def __init__(self, pid: int, stall_s: float = STALL_S, most_cpu_s: float = MOST_CPU_S) -> None:
         self._pid, self._stall_s, self._most_cpu_s = pid, stall_s, most_cpu_s
@@ -27,7 +33,7 @@ class ProgressWatch:
         self._moved_s = time.monotonic()
 
     def fault(self) -> str:
-        """Reason to give up on the child now, or the empty string while it makes progress or might still."""
+        """Return the reason to give up on the child, or the empty string while it may still answer."""
         cpu_s, state = _cpu_s_and_state(self._pid)
         if cpu_s > self._last_cpu_s or state in _WAITING_FOR_MACHINE:
             self._last_cpu_s, self._moved_s = cpu_s, time.monotonic()
@@ -39,7 +45,7 @@ class ProgressWatch:
 
 
 def _cpu_s_and_state(pid: int) -> tuple[float, str]:
-    """Processor time of a process and its state letter; 0 s and "" where they cannot be read."""
+    """Return processor time and state letter of a process; 0 s and "" where they cannot be read."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         ticks = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])

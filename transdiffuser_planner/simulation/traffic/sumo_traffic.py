@@ -1,7 +1,7 @@
-"""SUMO itself: runs one episode's traffic through libsumo and reports it as WorldStates, 10 per second.
+"""SUMO traffic of one episode through libsumo, reported as WorldStates at 10 Hz.
 
-Lives in a process of its own (traffic_process.py): libsumo holds one simulation per process and can crash it. The ego
-is either driven by SUMO's driver model, the expert, or placed by the caller every step so that traffic reacts to it.
+Runs in a separate process (traffic_process.py): libsumo holds one simulation per process and can crash it. The ego is
+either driven by SUMO's driver model, the expert, or placed by the caller at every step, so that traffic reacts to it.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ KEEP_ROUTE_EXACT_POSITION = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrafficStep:
-    """What one step of traffic yields.
+    """Result of one traffic step.
 
     Attributes:
-        world: The new instant; with the expert driving, the ego's pose is SUMO's own, unsmoothed.
-        ego_on_route: Whether SUMO still finds the ego on its route; once False, traffic no longer sees it.
-        route_finished: Whether the SUMO-driven ego has arrived and left.
+        world: State after the step; with the expert driving, the ego's pose is SUMO's, unsmoothed.
+        ego_on_route: Whether SUMO matches the ego to its route; once False, traffic ignores the ego.
+        route_finished: Whether the SUMO-driven ego has reached the end of its route.
     """
 
     world: WorldState
@@ -60,7 +60,13 @@ class TrafficStep:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrafficStart:
-    """The first instant of an episode, its route, and the ego's trace before it (front bumper, oldest first, 10 Hz)."""
+    """Start of an episode.
+
+    Attributes:
+        step: First step.
+        route: The ego's route.
+        front_trace_N2: Front bumper before the first step, oldest first, 10 Hz, map frame.
+    """
 
     step: TrafficStep
     route: GlobalRoute
@@ -68,7 +74,12 @@ class TrafficStart:
 
 
 class Traffic:
-    """One episode of SUMO traffic. Make one per process."""
+    """One episode of SUMO traffic; at most one per process.
+
+    Args:
+        scenario: Map, seed and number of agents.
+        vehicle: The ego's dimensions and limits.
+    """
 
     def __init__(self, scenario: Scenario, vehicle: VehicleModel) -> None:
         import libsumo
@@ -82,10 +93,10 @@ class Traffic:
         self._class_by_id: dict[str, tuple[int, float, float, float]] = {}
 
     def start(self) -> TrafficStart:
-        """Loads the network, lets traffic settle and returns the first instant with the ego under way.
+        """Load the network, let traffic settle and return the first step with the ego moving.
 
         Raises:
-            SimulationError: Unknown map, no route, or SUMO refuses.
+            SimulationError: Unknown map, no route, or SUMO failed.
         """
         path = network_file(self._scenario.map_name)
         network = read_network(path)
@@ -115,10 +126,10 @@ class Traffic:
         )
 
     def step(self, ego: EgoPose | None) -> TrafficStep:
-        """Advances 0.1 s.
+        """Advance 0.1 s.
 
         Args:
-            ego: Where the ego is at the end of this step; None lets SUMO drive it.
+            ego: Pose at the end of this step, map frame; None lets SUMO drive the ego.
         """
         sumo = self._sumo
         present = EGO_ID in sumo.vehicle.getIDList()
@@ -140,7 +151,7 @@ class Traffic:
         )
 
     def close(self) -> None:
-        """Ends the simulation."""
+        """End the simulation."""
         self._sumo.close()
 
     def _load(self, network: Path, demand: Path) -> None:
@@ -161,7 +172,7 @@ class Traffic:
             self._sumo.simulationStep()
 
     def _drive_expert(self) -> None:
-        """Limits SUMO's driver model to what curves allow and asks for the lanes the route runs in."""
+        """Limit the speed of SUMO's driver model in curves and request the lanes of the route."""
         sumo, pose = self._sumo, self._sumo_ego()
         self._ego_s_m = self._route.project(pose.x_m, pose.y_m, pose.heading_rad, self._ego_s_m)[0]
         front_s = self._ego_s_m + self._vehicle.front_offset_m
@@ -184,7 +195,7 @@ class Traffic:
             self._ego_on_route = False
 
     def _sumo_ego(self) -> EgoPose:
-        """SUMO's own pose of the ego, at the rear axle: the front bumper moved back along the front-back chord."""
+        """Return SUMO's pose of the ego at the rear axle: the front bumper moved back along the front-back chord."""
         vehicle = self._sumo.vehicle
         front_x, front_y = vehicle.getPosition(EGO_ID)
         heading = float((np.radians(90.0 - vehicle.getAngle(EGO_ID)) + np.pi) % (2.0 * np.pi) - np.pi)
@@ -203,7 +214,7 @@ class Traffic:
         return WorldState(stamp_ns=self._stamp_ns, ego=ego, agents=self._agents(ego), signals=signals)
 
     def _agents(self, ego: EgoPose) -> AgentStates:
-        """Everybody within 120 m of the ego, in the order of their numbers."""
+        """Return all agents within 120 m of the ego, sorted by number."""
         rows = [*self._vehicle_rows(ego), *self._person_rows(ego)]
         if not rows:
             return AgentStates.empty("map")

@@ -1,9 +1,9 @@
-"""Keeps SUMO in a process of its own: a client that never imports libsumo, and the server it starts.
+"""SUMO in a separate process: a client that never imports libsumo, and the server that it starts.
 
-The two exchange pickled values over a socket pair. A SUMO that crashes or refuses becomes a SimulationError in the client; one
-that hangs or is ended from outside a MachineError. A server that is slow but makes progress is waited for: results do not
-depend on how busy the machine is. A client that goes away ends the server. A fresh interpreter is started for the server
-instead of a multiprocessing child, because that also works from within worker processes and from any kind of main module.
+The two exchange pickled values over a socket pair. The client raises SimulationError when SUMO crashes or reports an
+error, and MachineError when SUMO hangs or is killed. The client waits for a slow server that makes progress: results do
+not depend on the load of the machine. The server ends when the client disconnects. The server runs in a new interpreter
+instead of a multiprocessing child, which also works within worker processes and with any main module.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ _ENDED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal
 
 
 class TrafficClient:
-    """Traffic of one scenario, simulated in another process. Use as a context manager, or call close()."""
+    """Traffic of one scenario, simulated in another process. Use as a context manager, or call close().
+
+    Args:
+        scenario: Map, seed and number of agents.
+        vehicle: The ego's dimensions and limits.
+        stall_s: Maximum wall time without progress of the server.
+    """
 
     def __init__(self, scenario: Scenario, vehicle: VehicleModel, *, stall_s: float = STALL_S) -> None:
         self.scenario, self.vehicle = scenario, vehicle
@@ -42,14 +48,14 @@ class TrafficClient:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> TrafficStart:
-        """Starts the process and the traffic in it.
+        """Start the process and its traffic.
 
         Returns:
-            The first instant, with the ego under way, and its route.
+            The first step with the ego moving, and its route.
 
         Raises:
             SimulationError: Unknown map, SUMO not installed, no route, or SUMO failed.
-            MachineError: SUMO hangs, or was ended from outside.
+            MachineError: SUMO hangs, or was killed.
         """
         sumo_home()
         ours, theirs = socket.socketpair()
@@ -65,26 +71,33 @@ class TrafficClient:
 
     @staticmethod
     def command(socket_number: int) -> list[str]:
-        """Command line of the server, which answers on an inherited socket."""
+        """Return the command line of the server, which answers on an inherited socket.
+
+        Args:
+            socket_number: File descriptor of the inherited socket.
+        """
         return [sys.executable, "-m", __name__, str(socket_number)]
 
     def step(self, ego: EgoPose | None) -> TrafficStep:
-        """Advances 0.1 s with the ego at the given pose, or driven by SUMO when None.
+        """Advance 0.1 s.
+
+        Args:
+            ego: Pose at the end of this step, map frame; None lets SUMO drive the ego.
 
         Raises:
             SimulationError: SUMO failed.
-            MachineError: SUMO hangs, or was ended from outside.
+            MachineError: SUMO hangs, or was killed.
         """
         step: TrafficStep = self._ask("step", ego)
         return step
 
     def route(self) -> GlobalRoute:
-        """The ego's route; only after start()."""
+        """Return the ego's route; only after start()."""
         assert self._started is not None, "route() before start()"
         return self._started.route
 
     def close(self) -> None:
-        """Ends the process; harmless when it has ended already."""
+        """End the process; no effect when it has ended already."""
         if self._process is None:
             return
         self._pipe.close()
@@ -119,7 +132,7 @@ class TrafficClient:
         return value
 
     def _wait(self, pid: int) -> None:
-        """Wait for an answer as long as the process makes progress."""
+        """Wait for an answer while the process makes progress."""
         watch = ProgressWatch(pid, self._stall_s)
         while not self._pipe.poll(min(LOOK_EVERY_S, self._stall_s / 4.0)):
             fault = watch.fault()
@@ -127,7 +140,7 @@ class TrafficClient:
                 raise self._failure(f"SUMO gave {fault}", is_stuck=True)
 
     def _failure(self, what: str, *, is_stuck: bool = False) -> SimulationError:
-        """The error to raise when the process is gone or stuck, with the last line it wrote."""
+        """Return the error for an ended or hung process, with the last line of its output."""
         process = self._process
         assert process is not None
         if is_stuck:
@@ -149,7 +162,11 @@ class TrafficClient:
 
 
 def serve(pipe: Connection) -> None:
-    """Answers requests until the client goes away."""
+    """Answer requests until the client disconnects.
+
+    Args:
+        pipe: Connection to the client.
+    """
     traffic: Traffic | None = None
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The ego's dynamics, and who is at fault when boxes touch."""
+"""Dynamics of the ego, fault of collisions, and splits of scenarios."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def run(state: EgoVehicleState, acceleration: float, steering: float, seconds: f
     return state
 
 
-def test_constant_steering_drives_the_circle_of_the_bicycle_model() -> None:
+def test_constant_steering_follows_the_circle_of_the_bicycle_model() -> None:
     steering = 0.2
     start = EgoVehicleState(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=6.0, steering_rad=steering)
     radius = EGO_VEHICLE.wheelbase_m / np.tan(steering)
@@ -46,7 +46,7 @@ def test_constant_steering_drives_the_circle_of_the_bicycle_model() -> None:
     assert end.heading_rad == pytest.approx(6.0 * 2.0 / radius, rel=1e-3)
 
 
-def test_braking_stops_and_never_reverses() -> None:
+def test_braking_stops_without_reversing() -> None:
     end = run(EgoVehicleState(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=5.0), -50.0, 0.0, 4.0)
     assert end.speed_mps == 0.0
     assert end.x_m >= 5.0**2 / (2.0 * EGO_VEHICLE.max_decel_mps2) - 0.01
@@ -62,24 +62,26 @@ def test_braking_stops_and_never_reverses() -> None:
         (one_car(5.5, 0.0), 0.0, CollisionKind.EGO_STANDING, False),
     ],
 )
-def test_fault_of_a_contact(car: AgentStates, ego_speed: float, kind: CollisionKind, at_fault: bool) -> None:
+def test_fault_depends_on_the_kind_of_collision(
+    car: AgentStates, ego_speed: float, kind: CollisionKind, at_fault: bool
+) -> None:
     ego = EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=ego_speed)
     found = find_collisions(ego, car, 0, ego_in_own_lane=True, vehicle=EGO_VEHICLE)
     assert [(c.kind, c.at_fault) for c in found] == [(kind, at_fault)]
 
 
-def test_a_side_contact_outside_the_own_lane_is_the_egos_fault() -> None:
+def test_a_side_collision_outside_its_lane_is_the_egos_fault() -> None:
     ego = EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=4.0)
     assert find_collisions(ego, one_car(1.0, 1.7), 0, ego_in_own_lane=False, vehicle=EGO_VEHICLE)[0].at_fault
 
 
-def test_cars_a_hand_apart_do_not_touch() -> None:
+def test_cars_10_cm_apart_do_not_collide() -> None:
     ego = EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=4.0)
     car = one_car(EGO_VEHICLE.front_offset_m + 4.5 / 2 + 0.1, 0.0)
     assert not find_collisions(ego, car, 0, ego_in_own_lane=True, vehicle=EGO_VEHICLE)
 
 
-def test_seeds_belong_to_one_split_and_keep_it() -> None:
+def test_each_seed_belongs_to_one_split() -> None:
     assert [split_of_seed(seed) for seed in (0, 7999, 8000, 8999, 9000)] == [
         Split.TRAIN, Split.TRAIN, Split.VALIDATION, Split.VALIDATION, Split.TEST
     ]  # fmt: skip
@@ -87,7 +89,7 @@ def test_seeds_belong_to_one_split_and_keep_it() -> None:
         draw_scenario(9001, Split.TRAIN)
 
 
-def test_training_and_validation_towns_differ() -> None:
+def test_towns_of_the_splits_are_disjoint() -> None:
     train = {draw_scenario(seed).map_name for seed in range(300)}
     validation = {draw_scenario(seed).map_name for seed in range(8000, 8300)}
     test = {draw_scenario(seed).map_name for seed in range(9000, 9300)}
@@ -95,6 +97,6 @@ def test_training_and_validation_towns_differ() -> None:
     assert not towns[0] & towns[1] and not towns[0] & towns[2] and not towns[1] & towns[2]
 
 
-def test_a_scenario_out_of_bounds_is_refused() -> None:
+def test_a_scenario_out_of_bounds_is_rejected() -> None:
     with pytest.raises(SimulationError, match="duration"):
         Scenario(map_name="town-001", seed=1, duration_s=0.0)

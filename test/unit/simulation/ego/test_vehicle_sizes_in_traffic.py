@@ -18,7 +18,7 @@ SEED = 8101
 
 
 def parked_ahead(step: EpisodeStep, rear_m: float) -> AgentStates:
-    """A standing car whose rear bumper is this far ahead of the ego's rear axle."""
+    """Stationary car whose rear bumper is rear_m ahead of the ego's rear axle."""
     ego, length_m = step.world.ego, 4.0
     ahead_m = rear_m + 0.5 * length_m
     return AgentStates(
@@ -37,7 +37,7 @@ def truck() -> Iterator[ClosedLoopEpisode]:
         yield episode
 
 
-def test_a_lorry_in_an_episode_touches_what_a_car_would_not(truck: ClosedLoopEpisode) -> None:
+def test_a_truck_collides_where_a_car_does_not(truck: ClosedLoopEpisode) -> None:
     first: EpisodeStep = truck.first  # type: ignore[attr-defined]
     assert EGO_VEHICLE.front_offset_m < 6.0 < Truck.front_offset_m
     world = replace(first.world, agents=parked_ahead(first, rear_m=6.0))
@@ -48,7 +48,7 @@ def test_a_lorry_in_an_episode_touches_what_a_car_would_not(truck: ClosedLoopEpi
         assert not car._describe(world, "").new_collisions
 
 
-def test_a_lorry_in_an_episode_turns_by_its_own_wheelbase_and_brakes_by_its_own_limit(truck: ClosedLoopEpisode) -> None:
+def test_a_truck_turns_by_its_wheelbase_and_brakes_by_its_limit(truck: ClosedLoopEpisode) -> None:
     before = truck.first.vehicle  # type: ignore[attr-defined]
     for _ in range(8):
         step = truck.step(-9.0, 0.0)
@@ -57,19 +57,19 @@ def test_a_lorry_in_an_episode_turns_by_its_own_wheelbase_and_brakes_by_its_own_
     assert step.world.ego.curvature_per_m == pytest.approx(np.tan(step.vehicle.steering_rad) / Truck.wheelbase_m)
 
 
-def test_the_expert_drives_the_lorry_along_the_road_without_touching_anyone() -> None:
+def test_the_expert_drives_the_truck_without_collision() -> None:
     drive = LoggedEpisode(draw_scenario(SEED, duration_s=12.0), Truck)
     assert drive.progress_m() > 10.0 and not drive.overlap_stamps_ns(drive.expert_track())
 
 
 @pytest.mark.parametrize("vehicle", [Truck, KART])
-def test_no_command_makes_a_vehicle_faster_than_its_top_speed(vehicle) -> None:
+def test_no_vehicle_exceeds_its_top_speed(vehicle) -> None:
     state = EgoVehicleState(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=vehicle.max_speed_mps - 1.0)
     for _ in range(200):
         state = step_vehicle(state, acceleration_cmd_mps2=9.0, steering_cmd_rad=0.0, dt_s=0.02, model=vehicle)
     assert state.speed_mps == vehicle.max_speed_mps and state.acceleration_mps2 <= 0.0
 
 
-def test_traffic_knows_the_ego_by_its_own_box_and_not_as_one_of_the_others() -> None:
+def test_the_ego_has_its_own_vehicle_type_in_traffic() -> None:
     assert "ego" not in VEHICLE_KINDS
     assert (ego_kind(Truck).length_m, ego_kind(Truck).width_m, ego_kind(Truck).accel_mps2) == (10.0, 2.5, 1.4)

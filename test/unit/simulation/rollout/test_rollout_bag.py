@@ -1,4 +1,4 @@
-"""A drive of a suite recorded as a bag holds the messages of the simulator and of the planner."""
+"""Bags of a suite's rollouts hold the messages of simulator and planner."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ def _stamps(bag: Path, topic: str) -> list[int]:
         return [message.log_time_ns for message in reader.messages({topic})]
 
 
-def test_a_suite_records_models_and_drives_again_only_where_a_bag_is_missing(tmp_path: Path) -> None:
+def test_a_suite_records_models_and_repeats_only_drives_with_a_missing_bag(tmp_path: Path) -> None:
     suite = ["evaluate", "suite", "--seeds", "8101:8102", "--duration", "10", "--planner", "tiny", "constant-velocity"]
     suite += ["--plan-every", "2", "--workers", "1", "--out", str(tmp_path / "run"), "--bags", str(tmp_path / "bags")]
     assert main(suite) == 0
@@ -34,8 +34,8 @@ def test_a_suite_records_models_and_drives_again_only_where_a_bag_is_missing(tmp
     topics = TopicMap.load(TOPICS / "carla.yaml")
     with BagReader(bag) as reader:
         assert topics.all_topics() <= set(reader.topics())
-    planned = _stamps(bag, f"{OUTPUT_NAMESPACE}/trajectory")
-    assert len(planned) >= 45 and set(np.diff(planned)) == {200_000_000}
+    plan_stamps = _stamps(bag, f"{OUTPUT_NAMESPACE}/trajectory")
+    assert len(plan_stamps) >= 45 and set(np.diff(plan_stamps)) == {200_000_000}
     assert set(np.diff(_stamps(bag, topics.odometry))) == {100_000_000}
     rows = read_summary(tmp_path / "run")["rows"]
     shutil.rmtree(bag)
@@ -46,12 +46,12 @@ def test_a_suite_records_models_and_drives_again_only_where_a_bag_is_missing(tmp
     assert bag.stat().st_mtime_ns == written
 
 
-def test_the_former_command_names_the_one_that_replaces_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_former_command_names_its_replacement(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "closed-loop", "--seeds", "8000:8020", "--out", "x.json"]) == 2
     error = capsys.readouterr().err
     assert "use 'transdiffuser evaluate suite val20 --planner tiny --out DIR'" in error and error.count("\n") == 1
 
 
-def test_bags_over_ray_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bags_with_ray_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "suite", "val20", "--out", "x", "--bags", "y", "--ray"]) == 2
     assert "use --workers instead of --ray" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Rays that are not cast at traffic could not have met it, and turning rays needs no second thread."""
+"""Culled rays cannot hit traffic, and rotating rays in pieces gives equal results."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def all_around(rng: np.random.Generator, count: int = 20000) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_ray_that_hits_somebody_may_meet_somebody(seed: int) -> None:
+def test_no_ray_that_hits_an_agent_is_culled(seed: int) -> None:
     rng = np.random.default_rng(seed)
     boxes = traffic(rng, count=1 + seed % 12, within_m=(6.0, 25.0, 80.0)[seed % 3])
     mesh = agents_mesh(boxes)
@@ -45,20 +45,20 @@ def test_every_ray_that_hits_somebody_may_meet_somebody(seed: int) -> None:
     position_3 = np.asarray([0.3, -0.4, rng.choice([0.5, 1.6, 2.8, 5.0])], dtype=np.float32)
     origin_R3 = np.broadcast_to(position_3, direction_R3.shape)
     hit_R = RayScene(mesh).cast(origin_R3, turned(direction_R3, turn_33)).distance_R < MISS_M
-    may_R = RayFan(direction_R3).may_meet(boxes, position_3, heading_rad)
+    may_R = RayFan(direction_R3).may_hit(boxes, position_3, heading_rad)
     assert not (hit_R & ~may_R).any()
     assert hit_R.any()
 
 
-def test_one_box_far_ahead_leaves_most_rays_out() -> None:
+def test_one_distant_box_culls_most_rays() -> None:
     rng = np.random.default_rng(0)
     boxes = traffic(rng, count=1, within_m=1.0)
     boxes.x_m_N[:], boxes.length_m_N[:], boxes.width_m_N[:], boxes.height_m_N[:] = 30.0, 4.5, 1.8, 1.5
-    may_R = RayFan(all_around(rng)).may_meet(boxes, np.asarray([0.0, 0.0, 1.6], dtype=np.float32), 0.0)
+    may_R = RayFan(all_around(rng)).may_hit(boxes, np.asarray([0.0, 0.0, 1.6], dtype=np.float32), 0.0)
     assert 0 < may_R.mean() < 0.05
 
 
-def test_turning_many_rays_at_once_or_in_pieces_is_the_same() -> None:
+def test_rotating_rays_at_once_or_in_pieces_is_equal() -> None:
     rng = np.random.default_rng(0)
     direction_R3, turn_33 = all_around(rng, 40000), np.linalg.qr(rng.standard_normal((3, 3)))[0].astype(np.float32)
     assert np.array_equal(turned(direction_R3, turn_33)[30000:], turned(direction_R3[30000:], turn_33))

@@ -1,4 +1,4 @@
-"""The traffic process is waited for while it makes progress; one that hangs or is ended is a clear error."""
+"""The client waits for a traffic process that makes progress; a hung or killed one is reported in one line."""
 
 import signal
 import sys
@@ -24,7 +24,7 @@ pipe.recv()
 
 
 def _client(*lines: str) -> TrafficClient:
-    """A client of a server that takes one request and then runs these lines."""
+    """Client of a server that receives one request and then runs these lines."""
 
     class Client(TrafficClient):
         @staticmethod
@@ -42,7 +42,7 @@ def test_a_start_that_is_slow_but_makes_progress_succeeds() -> None:
     assert time.monotonic() - begin_s > STALL_S
 
 
-def test_a_process_that_hangs_is_a_clear_error_to_try_again_after() -> None:
+def test_a_hung_process_is_an_error_that_permits_a_retry() -> None:
     client = _client("print('reading the network', flush=True)", "time.sleep(600)")
     begin_s = time.monotonic()
     with pytest.raises(
@@ -52,18 +52,18 @@ def test_a_process_that_hangs_is_a_clear_error_to_try_again_after() -> None:
     assert time.monotonic() - begin_s < 60.0
 
 
-def test_a_process_that_is_killed_from_outside_is_to_be_tried_again() -> None:
+def test_a_killed_process_is_an_error_that_permits_a_retry() -> None:
     with pytest.raises(MachineError, match="ended from outside"):
         _client(f"os.kill(os.getpid(), {int(signal.SIGKILL)})").start()
 
 
-def test_a_process_that_crashes_by_itself_is_not_to_be_tried_again() -> None:
+def test_a_crashed_process_is_an_error_without_a_retry() -> None:
     with pytest.raises(SimulationError, match=r"exit status 3; .*try another seed") as caught:
         _client("sys.exit(3)").start()
     assert not isinstance(caught.value, MachineError)
 
 
-def test_a_process_that_runs_in_circles_is_given_up_after_its_processor_time() -> None:
+def test_an_endless_loop_is_reported_after_its_processor_time() -> None:
     import subprocess
 
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:

@@ -1,0 +1,92 @@
+"""Static elements of a road map: lanes, traffic light heads and buildings, in the map frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+class LaneKind(IntEnum):
+    """Users of a lane."""
+
+    DRIVING = 0
+    BICYCLE = 1
+    SIDEWALK = 2
+    CROSSING = 3
+
+
+class MapKind(IntEnum):
+    """Kinds of ground-truth map polygons; numbers as in the MapPolygon message."""
+
+    DRIVING_LANE = 0
+    JUNCTION = 1
+    LANE_CENTER = 2
+    SIDEWALK = 3
+    CROSSING = 4
+    STOP_LINE = 5
+    BUILDING = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """One lane.
+
+    Attributes:
+        lane_id: SUMO's id of the lane.
+        kind: Users of the lane.
+        center_N2: Center line in driving order, map frame, m.
+        width_m: Constant along the lane.
+        internal: Whether the lane is inside a junction.
+        has_left_neighbor: Whether a lane for cars is to the left in the same direction.
+        has_signal: Whether a traffic light controls the lane's end.
+    """
+
+    lane_id: str
+    kind: LaneKind
+    center_N2: FloatArray
+    width_m: float
+    internal: bool
+    has_left_neighbor: bool
+    has_signal: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignalHead:
+    """Traffic light head for one incoming lane: three lamps in a column.
+
+    Attributes:
+        signal_id, link: SUMO's traffic light and link whose state it shows.
+        x_m, y_m, z_m: Center of the middle lamp in the map frame.
+        facing_rad: Direction in which the lamps shine, towards the waiting traffic.
+        lamp_m: Edge length of a lamp.
+        pole: Whether the head is mounted on a pole at the roadside; otherwise it hangs above the road.
+    """
+
+    signal_id: str
+    link: int
+    x_m: float
+    y_m: float
+    z_m: float
+    facing_rad: float
+    lamp_m: float
+    pole: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Building:
+    """A box-shaped building.
+
+    Attributes:
+        corners_42: Counter-clockwise, map frame, m.
+        height_m: Above the ground.
+        style: Number that selects the colors.
+    """
+
+    corners_42: FloatArray
+    height_m: float
+    style: int
