@@ -36,6 +36,11 @@ class EgoTrack:
         """All states, in order of arrival."""
         return [state for part in self._segments for state in part]
 
+    @property
+    def begin_ns(self) -> int:
+        """Stamp of the first state; 0 without states."""
+        return self._segments[0][0].stamp_ns if self._segments else 0
+
     def __len__(self) -> int:
         """Return the number of states."""
         return sum(len(part) for part in self._segments)
@@ -65,13 +70,27 @@ class EgoTrack:
         end_ns = stamp_ns + round(float(time_s_T[-1]) * 1e9)
         stamps = np.asarray([state.stamp_ns for state in segment], dtype=np.int64)
         near = segment[: int(np.searchsorted(stamps, end_ns)) + 1]
-        poses = []
-        for time_s in time_s_T:
-            state = interpolate(near, stamp_ns + round(float(time_s) * 1e9))
-            if state is None:
-                return None
-            poses.append([state.x_m, state.y_m, state.heading_rad])
-        return np.asarray(poses)
+        return poses_at(near, stamp_ns, time_s_T)
+
+
+def poses_at(states: Sequence[EgoState], stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
+    """Return interpolated poses.
+
+    Args:
+        states: In order of stamps, without a discontinuity.
+        stamp_ns: Start.
+        time_s_T: Times after it, s.
+
+    Returns:
+        x (m), y (m), heading (rad) (T, 3), or None when a time is outside of the states.
+    """
+    poses = []
+    for time_s in time_s_T:
+        state = interpolate(states, stamp_ns + round(float(time_s) * 1e9))
+        if state is None:
+            return None
+        poses.append([state.x_m, state.y_m, state.heading_rad])
+    return np.asarray(poses)
 
 
 class AgentTracks:
