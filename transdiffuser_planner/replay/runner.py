@@ -17,7 +17,7 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import PlanResult, Trajectory
 from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
-from transdiffuser_planner.data.logs.tracks import RecordedTracks
+from transdiffuser_planner.data.logs.tracks import AgentTracks
 from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES
 from transdiffuser_planner.messages.missing_fields import reject_missing_fields
@@ -97,7 +97,7 @@ class _Run:
         if budget_ms is None and job.is_realtime and planner.config.anytime:
             budget_ms = planner.config.deadline_ms - planner.config.fallback_margin_ms
         self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent, budget_ms)
-        self._tracks, self._road = RecordedTracks(), MapTruth()
+        self._tracks, self._road = AgentTracks(), MapTruth()
         self._truth_refused: Counter[str] = Counter()
         self._not_copied: Counter[str] = Counter()
         self._hash = hashlib.sha256()

@@ -19,9 +19,8 @@ from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.data.candidates.candidate_source import CandidateFrame, CandidateSource
 from transdiffuser_planner.data.candidates.scored_candidates import NUM_ALTERED, SUFFIX, Arrays, save_drive
-from transdiffuser_planner.data.logs.drive_log import read_recording
 from transdiffuser_planner.data.samples.sample_set import SampleFolder, SampleSet
-from transdiffuser_planner.data.scenes.scene_builder import SceneDrive
+from transdiffuser_planner.data.scenes.scene_builder import SceneDrive, read_scene_log
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.metrics.pdm.pdms import score_pdms
 from transdiffuser_planner.metrics.pdm.reference_planner.pdm_closed import ScoreVersion, with_reference
@@ -69,7 +68,7 @@ def score_plans(job: PlanScoreJob) -> int:
     backend = OnnxBackend(load_manifest(job.model), "cpu", 1)
     folder = SampleFolder.open(job.samples, backend.manifest.contract)
     source = CandidateSource(backend, SampleSet([folder]))
-    drive = SceneDrive(read_recording(job.bag, job.topics), folder.vehicle)
+    drive = SceneDrive(read_scene_log(job.bag, job.topics), folder.vehicle)
     last_ns = drive.stamp_ns_E[-1] - 5_000_000_000
     moments: list[Arrays] = []
     for index in range(job.first, len(folder), job.every):

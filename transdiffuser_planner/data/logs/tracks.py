@@ -1,4 +1,4 @@
-"""What really happened: where the recorded vehicle and the recorded road users went. T times, N road users."""
+"""Motion of the ego and of the agents in a recorded drive. T times, N agents of one message."""
 
 from __future__ import annotations
 
@@ -15,30 +15,75 @@ FloatArray = NDArray[np.float64]
 MAX_TRACK_GAP_S = 1.0
 
 
-class RecordedDrive:
-    """The whole recorded odometry in base_link, cut where no car can have driven on."""
+class EgoTrack:
+    """Odometry of a drive in base_link, cut where no vehicle can have moved from one state to the next.
+
+    Args:
+        states: In order of arrival.
+    """
 
     def __init__(self, states: Sequence[EgoState]) -> None:
         self._segments: list[list[EgoState]] = []
         for state in states:
             last = self._segments[-1][-1] if self._segments else None
-            if last is None or state.stamp_ns <= last.stamp_ns or is_discontinuity(last, state):
+            if last is None or is_discontinuity(last, state):
                 self._segments.append([])
             self._segments[-1].append(state)
         self._stamps = [np.asarray([state.stamp_ns for state in part], dtype=np.int64) for part in self._segments]
 
-    def future(self, stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
-        """Poses (T, 3) at times after a stamp, or None when the recording ends or breaks before."""
-        end_ns = stamp_ns + round(float(time_s_T[-1]) * 1e9)
+    @property
+    def states(self) -> list[EgoState]:
+        """All states, in order of arrival."""
+        return [state for part in self._segments for state in part]
+
+    @property
+    def begin_ns(self) -> int:
+        """Stamp of the first state; 0 without states."""
+        return self._segments[0][0].stamp_ns if self._segments else 0
+
+    def __len__(self) -> int:
+        """Return the number of states."""
+        return sum(len(part) for part in self._segments)
+
+    def continuous_from(self, stamp_ns: int) -> list[EgoState]:
+        """Return the states without a discontinuity from the last one at or before a stamp on.
+
+        Args:
+            stamp_ns: Within the track; empty outside of it or at a discontinuity.
+        """
         for part, stamps in zip(self._segments, self._stamps, strict=True):
             if stamps[0] <= stamp_ns <= stamps[-1]:
-                first = int(np.searchsorted(stamps, stamp_ns, side="right")) - 1
-                near = part[first : int(np.searchsorted(stamps, end_ns)) + 1]
-                return _poses(near, stamp_ns, time_s_T)
-        return None
+                return part[int(np.searchsorted(stamps, stamp_ns, side="right")) - 1 :]
+        return []
+
+    def future(self, stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
+        """Return the poses after a stamp.
+
+        Args:
+            stamp_ns: Start.
+            time_s_T: Times after it, s, increasing.
+
+        Returns:
+            x (m), y (m), heading (rad) in the odometry's frame (T, 3), or None when the track ends or breaks before.
+        """
+        segment = self.continuous_from(stamp_ns)
+        end_ns = stamp_ns + round(float(time_s_T[-1]) * 1e9)
+        stamps = np.asarray([state.stamp_ns for state in segment], dtype=np.int64)
+        near = segment[: int(np.searchsorted(stamps, end_ns)) + 1]
+        return poses_at(near, stamp_ns, time_s_T)
 
 
-def _poses(states: list[EgoState], stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
+def poses_at(states: Sequence[EgoState], stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
+    """Return interpolated poses.
+
+    Args:
+        states: In order of stamps, without a discontinuity.
+        stamp_ns: Start.
+        time_s_T: Times after it, s.
+
+    Returns:
+        x (m), y (m), heading (rad) (T, 3), or None when a time is outside of the states.
+    """
     poses = []
     for time_s in time_s_T:
         state = interpolate(states, stamp_ns + round(float(time_s) * 1e9))
@@ -48,44 +93,70 @@ def _poses(states: list[EgoState], stamp_ns: int, time_s_T: FloatArray) -> Float
     return np.asarray(poses)
 
 
-class RecordedTracks:
-    """Ground-truth road users by id."""
+class AgentTracks:
+    """Recorded agents: states of each message, and interpolated between messages by id.
+
+    Attributes:
+        snapshots: (stamp in ns, states of all agents), in order of arrival.
+    """
 
     def __init__(self) -> None:
-        self._rows: dict[int, list[tuple[int, float, float, float, float]]] = {}
-        self._arrays: dict[int, tuple[NDArray[np.int64], FloatArray]] = {}
-        self.info: dict[int, tuple[int, float, float]] = {}
-        self.frame_id = ""
-
-    def __len__(self) -> int:
-        return len(self._rows)
+        self.snapshots: list[tuple[int, AgentStates]] = []
+        self._stamps = np.zeros(0, dtype=np.int64)
+        self._tracks: dict[int, tuple[NDArray[np.int64], FloatArray]] = {}
+        self._info: dict[int, tuple[int, float, float]] = {}
+        self._num_indexed = 0
 
     def add(self, stamp_ns: int, agents: AgentStates) -> None:
-        """Take in one message's objects."""
-        self.frame_id = agents.frame_id
-        columns = (agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.speed_mps_N)
-        for i, number in enumerate(agents.id_N):
-            row = [float(column[i]) for column in columns]
-            if not np.isfinite(row).all():
-                continue
-            rows = self._rows.setdefault(int(number), [])
-            if not rows or stamp_ns > rows[-1][0]:
-                rows.append((stamp_ns, *row))
-            size = (int(agents.class_N[i]), float(agents.length_m_N[i]), float(agents.width_m_N[i]))
-            self.info.setdefault(int(number), size)
+        """Append one message's agents."""
+        self.snapshots.append((stamp_ns, agents))
+
+    @property
+    def frame_id(self) -> str:
+        """Frame of the newest message, or ""."""
+        return self.snapshots[-1][1].frame_id if self.snapshots else ""
+
+    @property
+    def info(self) -> dict[int, tuple[int, float, float]]:
+        """Id -> class, length and width in m."""
+        self._index()
+        return self._info
+
+    def __len__(self) -> int:
+        """Return the number of agents."""
+        return len(self.info)
 
     def ids(self) -> list[int]:
-        """All road users."""
-        return sorted(self._rows)
+        """Return the ids of all agents, sorted."""
+        return sorted(self.info)
+
+    def nearest(self, stamp_ns: int, within_s: float) -> AgentStates | None:
+        """Return the states of the message nearest to a stamp.
+
+        Args:
+            stamp_ns: Requested time.
+            within_s: None is returned if the message is farther away than this.
+        """
+        if not self.snapshots:
+            return None
+        if len(self._stamps) != len(self.snapshots):
+            self._stamps = np.asarray([stamp for stamp, _ in self.snapshots], dtype=np.int64)
+        number = int(np.abs(self._stamps - stamp_ns).argmin())
+        found_ns, agents = self.snapshots[number]
+        return agents if abs(found_ns - stamp_ns) <= within_s * 1e9 else None
 
     def at(self, number: int, stamps_ns: NDArray[np.int64]) -> FloatArray | None:
-        """x, y, heading and speed (T, 4) of one road user at stamps, NaN where it was not there; None if never."""
-        if number not in self._arrays:
-            rows = self._rows[number]
-            values = np.asarray([row[1:] for row in rows], dtype=np.float64)
-            values[:, 2] = np.unwrap(values[:, 2])
-            self._arrays[number] = (np.asarray([row[0] for row in rows], dtype=np.int64), values)
-        known, values = self._arrays[number]
+        """Return the interpolated motion of one agent.
+
+        Args:
+            number: Its id, of ``ids``.
+            stamps_ns: Stamps (T,), increasing.
+
+        Returns:
+            x (m), y (m), heading (rad), speed (m/s) (T, 4), NaN where it was not observed; None if at no stamp.
+        """
+        self._index()
+        known, values = self._tracks[number]
         if stamps_ns[0] > known[-1] or stamps_ns[-1] < known[0]:
             return None
         # Nanoseconds since 1970 do not fit a double exactly; relative ones do.
@@ -93,6 +164,32 @@ class RecordedTracks:
         found = np.stack([np.interp(at, since, values[:, i]) for i in range(4)], axis=-1)
         after = np.clip(np.searchsorted(known, stamps_ns), 0, len(known) - 1)
         before = np.clip(np.searchsorted(known, stamps_ns, side="right") - 1, 0, len(known) - 1)
-        hole = (known[after] - known[before]) * 1e-9 > MAX_TRACK_GAP_S
-        found[(stamps_ns < known[0]) | (stamps_ns > known[-1]) | hole] = np.nan
+        gap = (known[after] - known[before]) * 1e-9 > MAX_TRACK_GAP_S
+        found[(stamps_ns < known[0]) | (stamps_ns > known[-1]) | gap] = np.nan
         return found
+
+    def _index(self) -> None:
+        """Sort the finite states of all messages by agent."""
+        if self._num_indexed == len(self.snapshots):
+            return
+        rows: dict[int, list[tuple[int, FloatArray]]] = {}
+        self._info = {}
+        for stamp_ns, agents in self.snapshots:
+            columns = (agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.speed_mps_N)
+            state_N4 = np.stack(columns, axis=-1).astype(np.float64)
+            for n in np.flatnonzero(np.isfinite(state_N4).all(axis=-1)):
+                number = int(agents.id_N[n])
+                own = rows.setdefault(number, [])
+                if not own or stamp_ns > own[-1][0]:
+                    own.append((stamp_ns, state_N4[n]))
+                size = (int(agents.class_N[n]), float(agents.length_m_N[n]), float(agents.width_m_N[n]))
+                self._info.setdefault(number, size)
+        self._tracks = {number: _columns(own) for number, own in rows.items()}
+        self._num_indexed = len(self.snapshots)
+
+
+def _columns(rows: list[tuple[int, FloatArray]]) -> tuple[NDArray[np.int64], FloatArray]:
+    """Stamps (T,), and x, y, unwrapped heading, speed (T, 4)."""
+    values = np.asarray([row for _, row in rows])
+    values[:, 2] = np.unwrap(values[:, 2])
+    return np.asarray([stamp for stamp, _ in rows], dtype=np.int64), values

@@ -10,17 +10,16 @@ from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.contract import BevClass, ModelContract
 from transdiffuser_planner.core.geometry import box_corners
 from transdiffuser_planner.core.types import EgoState
+from transdiffuser_planner.data.logs.drive_log import MapPiece
 
 DRIVING_LANE, JUNCTION, LANE_CENTER, SIDEWALK, CROSSING = 0, 1, 2, 3, 4
 _FINE = 4
-
-Piece = tuple[int, NDArray[np.float64]]
 
 
 class BevPainter:
     """Draws labels of one map."""
 
-    def __init__(self, pieces: list[Piece], contract: ModelContract) -> None:
+    def __init__(self, pieces: list[MapPiece], contract: ModelContract) -> None:
         self._contract = contract
         self._pieces = [
             (kind, xy, xy.min(axis=0), xy.max(axis=0)) for kind, xy in pieces if kind <= CROSSING and len(xy) >= 2

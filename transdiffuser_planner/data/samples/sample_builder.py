@@ -5,27 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.contract import CONDITION_INPUTS, ModelContract
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import EgoState, NotReady, SensorSnapshot, SignalState
-from transdiffuser_planner.data.bags.bag_reader import BagReader
-from transdiffuser_planner.data.samples.bev_labels import BevPainter, Piece
-from transdiffuser_planner.data.samples.labels import AgentTracks, EgoTrack
+from transdiffuser_planner.core.types import NotReady, SensorSnapshot, SignalState
+from transdiffuser_planner.data.logs.drive_log import LogMessage, LogRequest
+from transdiffuser_planner.data.logs.log_sources import ROSBAG, read_log
+from transdiffuser_planner.data.logs.tracks import AgentTracks
+from transdiffuser_planner.data.samples.bev_labels import BevPainter
+from transdiffuser_planner.data.samples.labels import MATCH_S, agent_labels, plan_label
 from transdiffuser_planner.data.samples.sample_set import META_NAME, sample_specs
-from transdiffuser_planner.messages import decode_inputs
-from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import TopicMap
-from transdiffuser_planner.planning.observation.ego_history import odometry_in_base
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
@@ -41,17 +39,37 @@ class DatasetJob:
     rig: Rig
     topics: TopicMap
     contract: ModelContract
+    source: str = ROSBAG
 
 
-@dataclass(kw_only=True, slots=True)
-class _Recorded:
-    """What one pass over a bag collected."""
+class _SnapshotCollector:
+    """Assembles one snapshot of each complete sensor frame.
 
-    snapshots: list[SensorSnapshot] = field(default_factory=list)
-    ego: list[EgoState] = field(default_factory=list)
-    agents: list[tuple[int, AgentStates]] = field(default_factory=list)
-    map_pieces: list[Piece] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
+    Attributes:
+        snapshots: In order of stamps.
+        skipped: Rejected inputs and frames without a snapshot, by reason.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        self.snapshots: list[SensorSnapshot] = []
+        self.skipped: Counter[str] = Counter()
+        self._assembler = SnapshotAssembler(rig, PlannerConfig())
+        self._last_ns: int | None = None
+
+    def take(self, message: LogMessage) -> None:
+        """Assemble a snapshot if this input completes a frame."""
+        reason = message.deliver(self._assembler)
+        if reason:
+            self.skipped[reason] += 1
+        stamp_ns = self._assembler.latest_stamp_ns()
+        if stamp_ns is None or stamp_ns == self._last_ns or not self._assembler.is_complete(stamp_ns):
+            return
+        self._last_ns = stamp_ns
+        snapshot = self._assembler.assemble(stamp_ns)
+        if isinstance(snapshot, NotReady):
+            self.skipped[snapshot.reason] += 1
+        else:
+            self.snapshots.append(snapshot)
 
 
 def convert(job: DatasetJob) -> Counter[str]:
@@ -65,8 +83,7 @@ def convert(job: DatasetJob) -> Counter[str]:
     """
     if (job.out / META_NAME).is_file():
         return Counter(json.loads((job.out / META_NAME).read_text(encoding="utf-8"))["counts"])
-    recorded = _read(job)
-    rows, counts = _samples(job, recorded)
+    rows, counts = _samples(job)
     if not rows:
         raise InputError(f"bag {job.bag}: no sample; left out: {dict(counts)}")
     partial = job.out.with_name(job.out.name + ".partial")
@@ -83,51 +100,22 @@ def convert(job: DatasetJob) -> Counter[str]:
     return counts
 
 
-def _read(job: DatasetJob) -> _Recorded:
-    """One pass: feed the assembler, keep a snapshot per complete frame and all ground truth."""
-    recorded = _Recorded()
-    assembler = SnapshotAssembler(job.rig, PlannerConfig())
-    feeder = InputRouter(job.topics, assembler)
-    done_ns: int | None = None
-    with BagReader(job.bag) as bag:
-        for item in bag.messages(job.topics.all_topics()):
-            reason = feeder.feed(item.topic, item.log_time_ns, item.message)
-            if reason:
-                recorded.left_out[reason] += 1
-            elif item.topic == job.topics.odometry:
-                recorded.ego.append(decode_inputs.odometry(item.message))
-            elif item.topic == job.topics.objects:
-                recorded.agents.append((decode_inputs.stamp_ns(item.message), decode_inputs.object_array(item.message)))
-            elif item.topic == job.topics.map:
-                recorded.map_pieces = decode_inputs.map_polygons(item.message)
-            stamp_ns = assembler.latest_stamp_ns()
-            if stamp_ns is None or stamp_ns == done_ns or not assembler.is_complete(stamp_ns):
-                continue
-            done_ns = stamp_ns
-            snapshot = assembler.assemble(stamp_ns)
-            if isinstance(snapshot, NotReady):
-                recorded.left_out[snapshot.reason] += 1
-            else:
-                recorded.snapshots.append(snapshot)
-        if bag.damage:
-            recorded.left_out[bag.damage] += 1
-    return recorded
-
-
-def _samples(job: DatasetJob, recorded: _Recorded) -> tuple[list[dict[str, NDArray[Any]]], Counter[str]]:
-    """Features and labels of every snapshot that has a future."""
-    offset = job.rig.base_from_odometry_child_x_m
-    track = EgoTrack([odometry_in_base(state, offset) for state in recorded.ego])
-    agents = AgentTracks(recorded.agents)
-    painter = BevPainter(recorded.map_pieces, job.contract) if recorded.map_pieces else None
+def _samples(job: DatasetJob) -> tuple[list[dict[str, NDArray[Any]]], Counter[str]]:
+    """Return features and labels of every snapshot with a recorded future, and the skipped frames by reason."""
+    collector = _SnapshotCollector(job.rig)
+    request = LogRequest(path=job.bag, topics=job.topics, rig=job.rig, on_input=collector.take)
+    log = read_log(request, job.source)
+    painter = BevPainter(log.map_pieces, job.contract) if log.map_pieces else None
     builder = FeatureBuilder(job.contract, job.rig)
-    rows, counts = [], Counter(recorded.left_out)
-    for snapshot in recorded.snapshots:
-        plan = track.future(snapshot.ego, job.contract)
+    rows, counts = [], collector.skipped | log.rejected  # an input that both reject counts once
+    if log.damage:
+        counts[log.damage] += 1
+    for snapshot in collector.snapshots:
+        plan = plan_label(log.ego, snapshot.ego, job.contract)
         if isinstance(plan, str):
             counts[plan] += 1
             continue
-        rows.append(_row(snapshot, plan, builder, agents, painter))
+        rows.append(_row(snapshot, plan, builder, log.agents, painter))
     return rows, counts
 
 
@@ -142,8 +130,8 @@ def _row(
     contract = builder.contract
     points = builder.points(snapshot)
     tensors = builder.build(snapshot, points)
-    agents_now = tracks.at(snapshot.stamp_ns)
-    labels = tracks.labels(snapshot.ego, points, contract)
+    agents_now = tracks.nearest(snapshot.stamp_ns, MATCH_S)
+    labels = agent_labels(tracks, snapshot.ego, points, contract)
     has_bev = painter is not None and agents_now is not None
     bev = (
         painter.paint(snapshot.ego, agents_now)

@@ -17,7 +17,8 @@ from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.geometry import local_from_global, project_onto_polyline
 from transdiffuser_planner.core.types import SignalState
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.data.logs.drive_log import Recording, read_recording
+from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
+from transdiffuser_planner.data.logs.log_sources import ROSBAG, read_log
 from transdiffuser_planner.data.scenes.scene_map import DriveMap, make_map
 from transdiffuser_planner.data.scenes.scene_route import center_line, distinct, red_light
 from transdiffuser_planner.messages.topic_map import TopicMap
@@ -40,7 +41,7 @@ STATIONARY_MPS: Final = 0.5
 
 
 def scenes_from_bag(
-    bag: Path, topics: TopicMap, vehicle: VehicleModel, every_s: float = 2.0
+    bag: Path, topics: TopicMap, vehicle: VehicleModel, every_s: float = 2.0, *, source: str = ROSBAG
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Scenes with plans, as `transdiffuser evaluate scenes` reads them, and one line for whatever had to be left out.
 
@@ -56,9 +57,11 @@ def scenes_from_bag(
     """
     if not every_s > 0.0:
         raise EvaluationError(f"--every: expected seconds above 0, got {every_s}")
-    drive = SceneDrive(read_recording(bag, topics), vehicle)
+    drive = SceneDrive(read_scene_log(bag, topics, source), vehicle)
     items: list[dict[str, Any]] = []
-    problems = [*drive.recording.problems, *(f"bag {bag}: {line}" for line in drive.map.problems)]
+    rejected = [f"{count} x {reason}" for reason, count in drive.log.rejected.items()]
+    problems = [f"bag {bag}: {line}" for line in (*rejected, *drive.map.problems)]
+    problems += [drive.log.damage] if drive.log.damage else []
     for stamp_ns in drive.starts(every_s):
         try:
             item = scene_to_mapping(drive.scene(stamp_ns)) | drive.extras(stamp_ns)
@@ -74,21 +77,55 @@ def scenes_from_bag(
     return items, problems
 
 
-class SceneDrive:
-    """A recording with what is worked out once."""
+def read_scene_log(bag: Path, topics: TopicMap, source: str = ROSBAG) -> DriveLog:
+    """Read a drive that scenes can be made from.
 
-    def __init__(self, recording: Recording, vehicle: VehicleModel) -> None:
-        self.recording, self._vehicle = recording, vehicle
-        self.stamp_ns_E = np.asarray([ego.stamp_ns for ego in recording.ego], dtype=np.int64)
-        state = [(e.x_m, e.y_m, e.heading_rad, e.vx_mps, e.vy_mps, e.yaw_rate_radps) for e in recording.ego]
+    Args:
+        bag: The drive.
+        topics: Topic of each input; odometry of the rear axle.
+        source: Name of the log source.
+
+    Raises:
+        RecordingError: It cannot be opened.
+        EvaluationError: Odometry, route, objects or map are missing, or they are in different frames.
+    """
+    log = read_log(LogRequest(path=bag, topics=topics), source)
+    for name in ("odometry", "route", "objects", "map"):
+        if name not in log.inputs:
+            topic = getattr(topics, name) or "?"
+            raise EvaluationError(f"bag {bag}: expected {name} on '{topic}' to make scenes of, got none")
+    if len(log.ego) < 2 or not log.routes or not log.map_pieces:
+        raise EvaluationError(f"bag {bag}: expected odometry, a route and a map that can be read, got less")
+    frame_id = log.ego.states[0].frame_id
+    for other, name in ((log.routes[-1][1].frame_id, "route"), (log.agents.frame_id or frame_id, "objects")):
+        if other != frame_id:
+            raise EvaluationError(f"bag {bag}: {name}: expected the odometry's frame '{frame_id}', got '{other}'")
+    return log
+
+
+class SceneDrive:
+    """A drive with the values that all its scenes share.
+
+    Args:
+        log: Result of ``read_scene_log``.
+        vehicle: Dimensions of the ego.
+
+    Raises:
+        EvaluationError: The route has no two different points.
+    """
+
+    def __init__(self, log: DriveLog, vehicle: VehicleModel) -> None:
+        self.log, self._vehicle = log, vehicle
+        ego = sorted(log.ego.states, key=lambda state: state.stamp_ns)
+        self._frame_id = ego[0].frame_id
+        self.stamp_ns_E = np.asarray([e.stamp_ns for e in ego], dtype=np.int64)
+        state = [(e.x_m, e.y_m, e.heading_rad, e.vx_mps, e.vy_mps, e.yaw_rate_radps) for e in ego]
         self.state_E6 = np.asarray(state)
         self.state_E6[:, 2] = np.unwrap(self.state_E6[:, 2])
-        accelerations = sorted((a.stamp_ns, a.ax_mps2, a.ay_mps2) for a in recording.acceleration)
+        accelerations = sorted((a.stamp_ns, a.ax_mps2, a.ay_mps2) for a in log.acceleration)
         self.acceleration_A3 = np.asarray(accelerations, dtype=np.float64).reshape(-1, 3)
-        assert recording.route is not None
-        self.route_N2 = _route(recording.route.xy_N2)
-        self.map: DriveMap = make_map(recording.pieces, self.route_N2)
-        self.object_stamp_ns_O = np.asarray([stamp for stamp, _ in recording.objects], dtype=np.int64)
+        self.route_N2 = _route(log.routes[-1][1].xy_N2)
+        self.map: DriveMap = make_map(log.map_pieces, self.route_N2)
         self.stops = self._stops()
 
     def starts(self, every_s: float) -> Iterator[int]:
@@ -145,7 +182,7 @@ class SceneDrive:
 
     def name(self, stamp_ns: int) -> str:
         """Bag and seconds since its start."""
-        return f"{self.recording.name} {(stamp_ns - self.stamp_ns_E[0]) * 1e-9:.1f} s"
+        return f"{self.log.name} {(stamp_ns - self.stamp_ns_E[0]) * 1e-9:.1f} s"
 
     def extras(self, stamp_ns: int) -> dict[str, Any]:
         """Plans, and which sub-scores the bag's topics cannot give."""
@@ -155,12 +192,12 @@ class SceneDrive:
             [state_6[3] * PLAN_TIMES_S, state_6[4] * PLAN_TIMES_S, np.zeros(len(PLAN_TIMES_S))], axis=-1
         )
         plans: dict[str, Any] = {"human": human.tolist(), "constant velocity": straight.tolist()}
-        for plan in self.recording.plans:
+        for plan in self.log.output.trajectories:
             if abs(plan.stamp_ns - stamp_ns) <= TOLERANCE_S * 1e9:
                 poses = np.stack([plan.x_m_T, plan.y_m_T, plan.heading_rad_T], axis=-1)[None]
                 if (found := self._relative(stamp_ns, plan.stamp_ns, plan.frame_id, plan.time_s_T, poses)) is not None:
                     plans["planner"] = found[0].tolist()
-        for cycle in self.recording.candidates:
+        for cycle in self.log.output.candidates:
             if abs(cycle.stamp_ns - stamp_ns) <= TOLERANCE_S * 1e9 and len(cycle.pose_MT3):
                 found = self._relative(stamp_ns, cycle.stamp_ns, cycle.frame_id, cycle.time_s_T, cycle.pose_MT3)
                 if found is not None:
@@ -170,7 +207,7 @@ class SceneDrive:
             not_scored["driving_direction"] = (
                 "the map topic has no center lines of lanes, so their direction is unknown"
             )
-        if not self.recording.has_signals:
+        if "traffic_signal" not in self.log.inputs:
             not_scored["traffic_light"] = "the bag has no topic of the route's next traffic light"
         return {"plans": plans, "not_scored": not_scored}
 
@@ -179,7 +216,7 @@ class SceneDrive:
     ) -> FloatArray | None:
         """A recorded plan's poses (M, 8, 3) relative to the ego at the scene's start; None if it ends before 4 s."""
         since_T = time_s_T + (planned_ns - stamp_ns) * 1e-9
-        if frame_id != self.recording.frame_id or since_T[-1] < PLAN_TIMES_S[-1] - TOLERANCE_S:
+        if frame_id != self._frame_id or since_T[-1] < PLAN_TIMES_S[-1] - TOLERANCE_S:
             return None
         ego_3 = self.states(stamp_ns, np.zeros(1))[0, :3]
         if since_T[0] > 1e-6:
@@ -198,12 +235,9 @@ class SceneDrive:
         ego_id = None
         for step in range(NUM_STEPS):
             at_ns = stamp_ns + step * 100_000_000
-            if not len(self.object_stamp_ns_O):
-                break
-            nearest = int(np.abs(self.object_stamp_ns_O - at_ns).argmin())
-            if abs(int(self.object_stamp_ns_O[nearest]) - at_ns) > TOLERANCE_S * 1e9:
+            seen = self.log.agents.nearest(at_ns, TOLERANCE_S)
+            if seen is None:
                 continue
-            seen = self.recording.objects[nearest][1]
             gap_N = np.hypot(seen.x_m_N - ego_2[0], seen.y_m_N - ego_2[1])
             if step == 0:
                 ego_id = next((int(seen.id_N[n]) for n in np.flatnonzero(gap_N < 1.0)), None)
@@ -215,12 +249,12 @@ class SceneDrive:
 
     def _limit(self, stamp_ns: int) -> float | None:
         """The last speed limit said before a stamp."""
-        said = [limit for at_ns, limit in self.recording.limits if at_ns <= stamp_ns + 1e8 and 0.0 < limit < 1e3]
+        said = [limit for at_ns, limit in self.log.speed_limits if at_ns <= stamp_ns + 1e8 and 0.0 < limit < 1e3]
         return said[-1] if said else None
 
     def _stops(self) -> list[tuple[int, float, bool]]:
         """Of each message on the next light its stamp, where its stop line is along the route, and whether it is red."""
-        known = [s for s in self.recording.signals if s.state is not SignalState.UNKNOWN and s.distance_m > 0.0]
+        known = [s for s in self.log.signals if s.state is not SignalState.UNKNOWN and s.distance_m > 0.0]
         if not known:
             return []
         ego_X2 = np.stack([self.states(signal.stamp_ns, np.zeros(1))[0, :2] for signal in known])

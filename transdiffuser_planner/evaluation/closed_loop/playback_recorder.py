@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.types import FallbackLevel, NotReady, PlanResult, SignalState, Trajectory
+from transdiffuser_planner.data.logs.drive_log import TrafficLight
 from transdiffuser_planner.messages.decode_outputs import (
     RecordedAgent,
     RecordedAgents,
@@ -19,7 +20,7 @@ from transdiffuser_planner.messages.decode_outputs import (
 )
 from transdiffuser_planner.messages.encode_outputs import shown_candidates
 from transdiffuser_planner.reports.drive.drive_to_json import page_data
-from transdiffuser_planner.reports.drive.recorded_drive import Drive, PlanCycle, TrafficLight
+from transdiffuser_planner.reports.drive.recorded_drive import Drive, PlanCycle
 from transdiffuser_planner.simulation.map.route import SIGNAL_STATES
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME
 from transdiffuser_planner.simulation.rollout.rollout import Rollout, RolloutStep, trajectory_of

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.core.errors import PlannerError
-from transdiffuser_planner.data.logs.drive_log import read_recording
 from transdiffuser_planner.data.samples.sample_set import SampleFolder, SampleSet
-from transdiffuser_planner.data.scenes.scene_builder import SceneDrive
+from transdiffuser_planner.data.scenes.scene_builder import SceneDrive, read_scene_log
 from transdiffuser_planner.evaluation.open_loop.compared_planners import MODEL, Planners, Rows
 from transdiffuser_planner.evaluation.open_loop.driving_selection import DrivingChoice
 from transdiffuser_planner.evaluation.open_loop.ego_errors import nearest_to_mean
@@ -63,7 +62,7 @@ def measure_drive(job: TableJob) -> dict[str, FloatArray]:
     """
     rows = Rows(job.planners, lambda backend: SampleSet([SampleFolder.open(job.samples, backend.manifest.contract)]))
     folder = SampleFolder.open(job.samples, rows.source.contract)
-    drive = SceneDrive(read_recording(job.bag, job.topics), folder.vehicle)
+    drive = SceneDrive(read_scene_log(job.bag, job.topics), folder.vehicle)
     found: dict[str, list[list[float]]] = {}
     for number, index in enumerate(range(0, len(folder), job.every)):
         stamp_ns = int(folder.arrays["stamp_ns"][index])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from transdiffuser_planner.data.logs.tracks import RecordedTracks
+from transdiffuser_planner.data.logs.tracks import AgentTracks
 from transdiffuser_planner.replay.cycle_records import PlanRecord
 
 MIN_EXISTENCE = 0.3
@@ -13,7 +13,7 @@ SAME_WITHIN_M = 2.5
 RANGE_M = 30.0
 
 
-def agent_metrics(plan: PlanRecord, tracks: RecordedTracks) -> dict[str, float]:
+def agent_metrics(plan: PlanRecord, tracks: AgentTracks) -> dict[str, float]:
     """Recall, precision, place and future of the agents that are recorded within 30 m; empty without ground truth."""
     if not len(tracks) or (tracks.frame_id and tracks.frame_id != plan.ego.frame_id):
         return {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transdiffuser_planner.core.types import FallbackLevel
-from transdiffuser_planner.data.logs.tracks import RecordedDrive, RecordedTracks
+from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack
 from transdiffuser_planner.replay.cycle_records import CycleRecord, DriveRecord
 from transdiffuser_planner.replay.metrics.agent_metrics import agent_metrics
 from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth, PdmScorer
@@ -101,7 +101,7 @@ def no_plan_text(cycle: CycleRecord) -> str:
 
 
 def drive_metrics_table(
-    drive: DriveRecord, tracks: RecordedTracks, road: MapTruth, num_refused: int
+    drive: DriveRecord, tracks: AgentTracks, road: MapTruth, num_refused: int
 ) -> DriveMetricsTable:
     """All numbers of a drive, once all of it is known.
 
@@ -110,7 +110,7 @@ def drive_metrics_table(
         tracks, road: What was recorded.
         num_refused: Messages that could not be used.
     """
-    recorded, before = RecordedDrive(drive.ego), None
+    recorded, before = EgoTrack(drive.ego), None
     pdm = PdmScorer(road, tracks, recorded)
     cycles, left_out = [], Counter[str]()
     num_evaluated = 0

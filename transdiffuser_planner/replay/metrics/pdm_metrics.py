@@ -17,7 +17,7 @@ from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.geometry import local_from_global, project_onto_polyline, resample_polyline
 from transdiffuser_planner.core.types import EgoState
-from transdiffuser_planner.data.logs.tracks import RecordedDrive, RecordedTracks
+from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack
 from transdiffuser_planner.metrics.pdm.pdms import score_pdms
 from transdiffuser_planner.metrics.pdm.scene import NUM_STEPS, STEP_S, AgentKind, Agents, Area, AreaKind, Scene
 from transdiffuser_planner.metrics.pdm.scene import EgoState as ScoredEgo
@@ -59,7 +59,7 @@ class PdmScorer:
         left_out: What was not scored although the ground truth is there, by reason.
     """
 
-    def __init__(self, road: MapTruth, tracks: RecordedTracks, drive: RecordedDrive) -> None:
+    def __init__(self, road: MapTruth, tracks: AgentTracks, drive: EgoTrack) -> None:
         self._road, self._tracks, self._drive = road, tracks, drive
         self._next_ns: int | None = None
         self.left_out: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.geometry import global_from_local, wrap_angle
 from transdiffuser_planner.core.types import EgoState, FallbackLevel, Trajectory
-from transdiffuser_planner.data.logs.tracks import RecordedDrive
+from transdiffuser_planner.data.logs.tracks import EgoTrack
 from transdiffuser_planner.metrics.displacement import (
     average_displacement_m,
     constant_velocity_plan,
@@ -23,7 +23,7 @@ JITTER_HORIZON_S = 2.0
 MAX_JITTER_GAP_S = 1.0
 
 
-def displacement_metrics(plan: PlanRecord, drive: RecordedDrive) -> dict[str, float]:
+def displacement_metrics(plan: PlanRecord, drive: EgoTrack) -> dict[str, float]:
     """Errors at each horizon for which the recording goes on long enough."""
     times = plan.time_s_T
     found: dict[str, float] = {}

@@ -7,8 +7,8 @@ from pathlib import Path
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 from transdiffuser_planner.params import RIGS, TOPICS
-from transdiffuser_planner.reports.drive.bag_to_drive import collect
 from transdiffuser_planner.reports.drive.drive_to_json import page_data
+from transdiffuser_planner.reports.drive.log_to_drive import collect
 from transdiffuser_planner.reports.single_file import fill_page, write_file
 
 _HERE = Path(__file__).resolve().parent

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.types import CameraIntrinsics, DrivingCommand, SignalState, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.data.logs.drive_log import TrafficLight
 from transdiffuser_planner.messages.decode_outputs import RecordedAgents, RecordedCandidates, RecordedStatus
 from transdiffuser_planner.reports.drive.thinning import Picture, ThinCloud
 
@@ -27,16 +28,6 @@ class PlanCycle:
     candidates: RecordedCandidates | None = None
     agents: RecordedAgents | None = None
     status: RecordedStatus | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrafficLight:
-    """Where one signal head stands and where it faces."""
-
-    number: int
-    x_m: float
-    y_m: float
-    facing_rad: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

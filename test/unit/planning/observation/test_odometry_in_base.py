@@ -1,6 +1,7 @@
 """Odometry of a frame ahead of the rear axle is moved to the axle in one way, wherever it is read."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -46,21 +47,24 @@ def _replayed() -> EgoState:
     return bag_planner.log.ego[0]
 
 
-def _sampled(monkeypatch: pytest.MonkeyPatch) -> EgoState:
-    dataset = pytest.importorskip(
-        "transdiffuser_planner.data.samples.sample_builder", reason="bags cannot be read without rosbags"
-    )
-    tracks: list[EgoState] = []
-    monkeypatch.setattr(dataset, "EgoTrack", tracks.extend)
-    job = SimpleNamespace(rig=RIG, contract=TINY)
-    dataset._samples(job, dataset._Recorded(ego=[TURNING]))
-    return tracks[0]
+def _logged(path: Path) -> EgoState:
+    pytest.importorskip("rosbags", reason="bags cannot be read without rosbags")
+    from transdiffuser_planner.data.bags.bag_writer import BagWriter
+    from transdiffuser_planner.data.logs.drive_log import LogRequest
+    from transdiffuser_planner.data.logs.log_sources import read_log
+    from transdiffuser_planner.messages import encode_inputs
+    from transdiffuser_planner.messages.definitions import make_message
+
+    with BagWriter(path) as bag:
+        message = encode_inputs.odometry(make_message, TURNING, "axle")
+        bag.write("/odometry", "nav_msgs/msg/Odometry", TURNING.stamp_ns, message)
+    return read_log(LogRequest(path=path, topics=TopicMap(odometry="/odometry"), rig=RIG)).ego.states[0]
 
 
-def test_assembler_replay_and_dataset_move_odometry_alike_with_its_lateral_speed(monkeypatch) -> None:
+def test_assembler_replay_and_drive_log_move_odometry_alike_with_its_lateral_speed(tmp_path: Path) -> None:
     moved = odometry_in_base(TURNING, OFFSET_M)
     assert moved.vy_mps == pytest.approx(0.84 - 0.6 * OFFSET_M) and moved.x_m < TURNING.x_m - 1.2
-    for found in (_assembled(), _replayed(), _sampled(monkeypatch)):
+    for found in (_assembled(), _replayed(), _logged(tmp_path / "bag")):
         assert (found.x_m, found.y_m, found.heading_rad) == pytest.approx((moved.x_m, moved.y_m, moved.heading_rad))
         assert (found.vx_mps, found.vy_mps, found.yaw_rate_radps) == pytest.approx(
             (moved.vx_mps, moved.vy_mps, moved.yaw_rate_radps)

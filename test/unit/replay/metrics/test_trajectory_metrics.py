@@ -11,7 +11,7 @@ import pytest
 from transdiffuser_planner.cli.replay import add_arguments
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.types import EgoState, FallbackLevel, Trajectory
-from transdiffuser_planner.data.logs.tracks import RecordedDrive, RecordedTracks
+from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack
 from transdiffuser_planner.messages.topic_matching import preset_names
 from transdiffuser_planner.replay.cycle_records import AgentForecast, CycleRecord, DriveRecord, PlanRecord
 from transdiffuser_planner.replay.metrics.agent_metrics import agent_metrics
@@ -52,12 +52,12 @@ def plan_at(time_s=0.0, *, aside_m=0.0, ahead_mps=0.0, agents=NO_AGENTS):
 
 
 def recorded(until_s=10.0):
-    return RecordedDrive([ego_at(0.1 * i) for i in range(round(until_s * 10) + 1)])
+    return EgoTrack([ego_at(0.1 * i) for i in range(round(until_s * 10) + 1)])
 
 
 def tracks_of(*cars, until_s=10.0):
     """Road users as (x, y, heading, speed) at time 0."""
-    tracks = RecordedTracks()
+    tracks = AgentTracks()
     rows = np.asarray(cars, dtype=np.float64).reshape(-1, 4)
     size = np.full(len(rows), 4.0)
     for i in range(round(until_s * 10) + 1):
@@ -118,7 +118,7 @@ def test_agents_are_matched_with_the_recorded_ones_by_place():
     )
     assert found == {"agent_recall": 0.5, "agent_precision": 0.5, "agent_position_m": pytest.approx(0.5),
                      "agent_ade_m": pytest.approx(0.5), "agent_fde_m": pytest.approx(0.5)}  # fmt: skip
-    assert agent_metrics(plan_at(agents=forecast), RecordedTracks()) == {}
+    assert agent_metrics(plan_at(agents=forecast), AgentTracks()) == {}
 
 
 def road(half_width_m=4.0):
@@ -149,7 +149,7 @@ def test_frames_and_plans_that_do_not_count_are_counted_with_their_reason():
     cycles.append(CycleRecord(stamp_ns=10**10, log_time_ns=0, reason="no odometry yet"))
     ego = [ego_at(0.1 * i) for i in range(101)]
     drive = DriveRecord(deadline_ms=100.0, cycles=cycles, ego=ego, num_frames=9, num_skipped_busy=2)
-    found = drive_metrics_table(drive, RecordedTracks(), MapTruth(), 0)
+    found = drive_metrics_table(drive, AgentTracks(), MapTruth(), 0)
     short, none = "plan evaluated in part: the recording ends or breaks within the next 4 s", "no plan: no odometry yet"
     nothing = "plan not evaluated: the recording ends or breaks within the next second"
     assert found.left_out == Counter({PASSED_BY: 3, BUSY: 2, short: 1, nothing: 1, none: 1})

@@ -31,8 +31,8 @@ from transdiffuser_planner.messages import encode_inputs, encode_outputs
 from transdiffuser_planner.messages.definitions import make_message as make
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 from transdiffuser_planner.reports.drive import drive_to_json
-from transdiffuser_planner.reports.drive.bag_to_drive import collect
 from transdiffuser_planner.reports.drive.drive_to_json import page_data
+from transdiffuser_planner.reports.drive.log_to_drive import collect
 from transdiffuser_planner.reports.drive.page import preset_rig, render, write_report
 from transdiffuser_planner.reports.drive.summary import NO_PLANS, cards, events, notes, table
 from transdiffuser_planner.reports.drive.thinning import Pace, thin_cloud, within_budget

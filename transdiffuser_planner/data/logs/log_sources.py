@@ -1,0 +1,58 @@
+"""Sources of recorded drives by name: rosbag2, and those that other packages register.
+
+A package registers a function ``(LogRequest) -> DriveLog`` in the entry-point group ``transdiffuser_planner.log_sources``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from transdiffuser_planner.core.errors import ConfigError, PlannerError, RecordingError
+from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
+from transdiffuser_planner.data.logs.rosbag import read_rosbag
+from transdiffuser_planner.plugins import load_plugin, plugin_names
+
+LogSource = Callable[[LogRequest], DriveLog]
+
+GROUP: Final = "transdiffuser_planner.log_sources"
+ROSBAG: Final = "rosbag"
+BUILT_IN: Final[dict[str, LogSource]] = {ROSBAG: read_rosbag}
+
+
+def source_names() -> tuple[str, ...]:
+    """Return the names of all installed sources."""
+    return tuple(dict.fromkeys((*BUILT_IN, *plugin_names(GROUP))))
+
+
+def read_log(request: LogRequest, source: str = ROSBAG) -> DriveLog:
+    """Read a recorded drive.
+
+    Args:
+        request: The drive, and the parts of it to read.
+        source: One of ``source_names()``.
+
+    Raises:
+        ConfigError: The source is unknown, cannot be imported or does not return a DriveLog.
+        RecordingError: The drive cannot be read.
+    """
+    reader = BUILT_IN.get(source)
+    if reader is not None:
+        return reader(request)
+    if source not in plugin_names(GROUP):
+        raise ConfigError(f"log source '{source}': unknown; installed are {', '.join(source_names())}")
+    plugin = load_plugin(GROUP, source)
+    try:
+        log = plugin(request)
+    except PlannerError:
+        raise
+    except Exception as error:  # foreign code can raise anything
+        reason = (str(error).splitlines() or [""])[0]
+        raise RecordingError(
+            f"log source '{source}': {request.path} cannot be read ({type(error).__name__}: {reason})"
+        ) from None
+    if not isinstance(log, DriveLog):
+        raise ConfigError(
+            f"log source '{source}': expected a DriveLog (data/logs/drive_log.py), got {type(log).__name__}"
+        )
+    return log
