@@ -29,7 +29,7 @@ STATE = [
     "plan_deviation_lateral_m",
     "plan_deviation_speed_mps",
     "latency_ms",
-    "late",
+    "deadline_missed",
     "fallback",
     "fallback_level",
 ]
@@ -43,16 +43,16 @@ def test_the_golden_drive_reproduces_the_golden_plans_within_the_thresholds(caps
     assert status == 0, "\n".join(line for line in out.splitlines() if line.startswith("FAILED"))
     assert "plans  31 from 31 frames" in out
     *cycles, drive = [json.loads(line) for line in (tmp_path / "result.jsonl").read_text().splitlines()]
-    check_figures(cycles, drive)
+    check_metrics(cycles, drive)
 
 
-def check_figures(cycles, drive):
+def check_metrics(cycles, drive):
     """Every kind of figure that a replay promises is there, for a drive that has all it takes."""
     wanted = {*HORIZONS, *AGENTS, *PDM, *COMFORT, *STATE, *AGES}
     assert wanted <= set(drive["metrics"])
     assert all(drive["metrics"][name]["mean"] is not None for name in wanted)
     assert drive["fallback_levels"] == {"NONE": 31} and drive["deadline_ms"] > 0.0
-    assert len(cycles) == 31 and wanted <= set(cycles[10]["figures"])
+    assert len(cycles) == 31 and wanted <= set(cycles[10]["metrics"])
 
 
 def test_a_changed_model_output_fails_with_the_procedure(capsys, monkeypatch):

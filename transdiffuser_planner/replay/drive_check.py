@@ -137,16 +137,16 @@ class DriveTester:
 
     def _judge(self, result: ReplayResult, name: str) -> list[Check]:
         checks, wanted = basic_checks(result), self._expectations
-        checks += check_conditions(self._conditions, result.figures, name)
+        checks += check_conditions(self._conditions, result.metrics, name)
         if wanted.is_update:
             if all(check.has_passed for check in checks):
                 if wanted.baseline is not None:
-                    update_baseline(wanted.baseline, result.figures, name)
+                    update_baseline(wanted.baseline, result.metrics, name)
                 if wanted.golden is not None:
                     update_golden(wanted.golden, result, name)
             return checks
         if wanted.baseline is not None:
-            checks += check_baseline(wanted.baseline, result.figures, name)
+            checks += check_baseline(wanted.baseline, result.metrics, name)
         if wanted.golden is not None:
             checks += check_golden(wanted.golden, result, name)
         return checks

@@ -18,8 +18,8 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
     Call it as ``replay(*bags, model=..., preset=..., topics=..., rig=..., conditions=..., baseline=..., golden=...,
     out=..., realtime=False, must_pass=True, **parameters)``; several bags are parts of one drive, relative paths count
-    from pytest's root folder, further keywords are planner parameters. It returns the verdict, whose ``figures`` hold
-    every metric: ``drive.figures.statistic("ade_4s_m", "mean")``.
+    from pytest's root folder, further keywords are planner parameters. It returns the verdict, whose ``metrics`` hold
+    every metric: ``drive.metrics.statistic("ade_4s_m", "mean")``.
     """
     testers: dict[str, Any] = {}
     root = Path(request.config.rootpath)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.replay.cycle_records import DriveRecord
-from transdiffuser_planner.replay.metrics.drive_metrics import DriveMetricsTable
+from transdiffuser_planner.replay.metrics.drive_metrics import ReplayMetrics
 
 
 @dataclass(kw_only=True, slots=True)
@@ -19,10 +19,10 @@ class ReplayResult:
         bag, out: Read and written.
         model_name, model_hash: Of the model.
         masked: Inputs that the bag does not hold.
-        drive, figures: Every cycle, and all numbers.
+        drive, metrics: Every cycle, and all numbers.
         refused: Messages that were not used, by reason.
         not_copied: Messages that are not in the written bag, by reason.
-        faults: Plans that a check found wrong, by fault; must stay empty.
+        violations: Plans that a check found wrong, by fault; must stay empty.
         plan_hash: SHA-256 over all published trajectories: the same bag, model and seed give the same.
         damage: Why the bag could not be read to its end, or "".
         is_simulated: Whether the bag carries a simulator's ground truth.
@@ -35,10 +35,10 @@ class ReplayResult:
     model_hash: str
     masked: tuple[str, ...]
     drive: DriveRecord
-    figures: DriveMetricsTable
+    metrics: ReplayMetrics
     refused: Counter[str] = field(default_factory=Counter)
     not_copied: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
+    violations: Counter[str] = field(default_factory=Counter)
     plan_hash: str = ""
     damage: str = ""
     is_simulated: bool = False
@@ -47,7 +47,7 @@ class ReplayResult:
     @property
     def num_plans(self) -> int:
         """Cycles with a plan of the model."""
-        return int(self.figures.totals["num_plans"])
+        return int(self.metrics.totals["num_plans"])
 
     @property
     def not_ready(self) -> Counter[str]:

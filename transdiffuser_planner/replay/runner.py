@@ -25,8 +25,8 @@ from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.replay.bag_planner import BagPlanner, Cycle, check_inputs
 from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_violations
 from transdiffuser_planner.replay.cycle_records import CycleRecord, DriveRecord, record
-from transdiffuser_planner.replay.metrics.drive_metrics import drive_metrics_table
-from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth
+from transdiffuser_planner.replay.metrics.drive_metrics import compute_replay_metrics
+from transdiffuser_planner.replay.metrics.pdm_metrics import RecordedMap
 from transdiffuser_planner.replay.output.copied_topics import uncopied_topics
 from transdiffuser_planner.replay.output.output_bag import OutputBag
 from transdiffuser_planner.replay.output.viewer_transforms import FrameWriter
@@ -97,11 +97,11 @@ class _Run:
         if budget_ms is None and job.is_realtime and planner.config.anytime:
             budget_ms = planner.config.deadline_ms - planner.config.fallback_margin_ms
         self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent, budget_ms)
-        self._tracks, self._road = RecordedTracks(), MapTruth()
+        self._tracks, self._road = RecordedTracks(), RecordedMap()
         self._truth_refused: Counter[str] = Counter()
         self._not_copied: Counter[str] = Counter()
         self._hash = hashlib.sha256()
-        self._faults: Counter[str] = Counter()
+        self._violations: Counter[str] = Counter()
         self._cycles: list[CycleRecord] = []
         self._output: OutputBag | None = None
 
@@ -133,10 +133,10 @@ class _Run:
             model_hash=self._manifest.model_hash,
             masked=tuple(self._absent),
             drive=drive,
-            figures=drive_metrics_table(drive, self._tracks, self._road, sum(refused.values())),
+            metrics=compute_replay_metrics(drive, self._tracks, self._road, sum(refused.values())),
             refused=refused,
             not_copied=self._not_copied,
-            faults=self._faults,
+            violations=self._violations,
             plan_hash=self._hash.hexdigest(),
             damage=bag.damage,
             is_simulated=GROUND_TRUTH_TYPES["map"][0] in bag.topics().values(),
@@ -203,7 +203,7 @@ class _Run:
             assert cycle.ego is not None
             trajectory = cycle.outcome.trajectory
             faults = trajectory_violations(trajectory, cycle.ego, self._config)
-            self._faults.update(faults)
+            self._violations.update(faults)
             self._hash.update(trajectory_bytes(trajectory))
         self._cycles.append(record(cycle, faults))
         if self._output is not None:

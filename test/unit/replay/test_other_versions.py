@@ -75,7 +75,7 @@ def test_added_fields_change_no_plan_and_stay_in_the_output(planned, planner, tm
     old = recorded_with(store, planned, tmp_path / "old")
     result = replayed_as(planner, old, out=tmp_path / "out")
     assert result.plan_hash == replayed_as(planner, planned).plan_hash and not result.refused and not result.not_copied
-    assert result.figures.values("agent_recall").size
+    assert result.metrics.values("agent_recall").size
     with BagReader(tmp_path / "out") as reader:
         assert {item.message.note for item in reader.messages({TOPICS.command})} == {"new"}
 
@@ -105,7 +105,7 @@ def test_a_field_that_is_lacking_costs_its_input_and_is_counted(planned, planner
     renamed = {"place": "pose", "wish": "command"}
     old = recorded_with(other_version(change), planned, tmp_path / "old", renamed)
     result = replayed_as(planner, old)
-    assert result.num_plans >= 5 and not result.faults
+    assert result.num_plans >= 5 and not result.violations
     reasons = " | ".join(result.refused)
     assert (
         f"{TOPICS.command}: the bag's definition of transdiffuser_msgs/msg/{COMMAND} has no field 'command'" in reasons

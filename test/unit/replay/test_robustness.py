@@ -176,7 +176,7 @@ def test_messages_that_do_not_fit_their_definition_are_counted_and_the_others_us
         return [(*row[:3], row[3][:30])] if broken else [row]
 
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
-    assert result.num_plans >= 25 and not result.faults
+    assert result.num_plans >= 25 and not result.violations
     (reason,) = result.refused
     assert "does not fit its definition of sensor_msgs/msg/Image" in reason and result.refused[reason] >= 12
 
@@ -234,12 +234,11 @@ def test_gaps_leave_out_frames_with_a_reason_and_planning_goes_on(short_bag, pla
         return [] if gone else as_it_is(item)
 
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
-    assert 15 <= result.num_plans < 26 and not result.faults
+    assert 15 <= result.num_plans < 26 and not result.violations
     assert any("cameras, need 1" in reason for reason in result.fallbacks)
     assert result.drive.cycles[-1].plan is not None
     assert (
-        result.num_plans + sum(n for r, n in result.figures.left_out.items() if r.startswith(("no plan", "frame")))
-        >= 26
+        result.num_plans + sum(n for r, n in result.metrics.skipped.items() if r.startswith(("no plan", "frame"))) >= 26
     )
 
 
@@ -247,7 +246,7 @@ def test_a_time_without_any_sensor_shows_as_the_longest_gap(short_bag, planner, 
     sensors = {*CAMERAS, TOPICS.lidar}
     change = lambda item, s: [] if item.topic in sensors and 1.5 < s < 3.5 else as_it_is(item)  # noqa: E731
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
-    assert 2.0 <= result.figures.totals["longest_gap_s"] <= 2.5  # frames are 0.2 s apart
+    assert 2.0 <= result.metrics.totals["longest_gap_s"] <= 2.5  # frames are 0.2 s apart
     assert 1.0 < result.drive.longest_gap[1] < 1.6
     silent = [cycle for cycle in result.drive.cycles if not cycle.has_frame]
     assert 14 <= len(silent) <= 18 and all("no new sensor frame for" in cycle.reason for cycle in silent)
@@ -260,14 +259,14 @@ def test_what_the_node_publishes_without_lidar_is_written_and_reported(short_bag
     bag, out = rewritten(short_bag, tmp_path / "bag", change), tmp_path / "out"
     result = replayed_as(planner, bag, out=out)
     num_fallbacks = sum(result.fallbacks.values())
-    assert 7 <= result.num_plans <= 9 and num_fallbacks >= 15 and not result.not_ready and not result.faults
+    assert 7 <= result.num_plans <= 9 and num_fallbacks >= 15 and not result.not_ready and not result.violations
     assert all("lidar is missing" in reason for reason in result.fallbacks)
     assert (
         result.fallback_levels[FallbackLevel.NONE] <= result.num_plans
         and result.fallback_levels[FallbackLevel.COMFORTABLE_STOP] > 5
     )
-    assert result.figures.totals["num_fallbacks"] == num_fallbacks
-    assert any(reason.startswith("no plan, comfort stop published: lidar") for reason in result.figures.left_out)
+    assert result.metrics.totals["num_fallbacks"] == num_fallbacks
+    assert any(reason.startswith("no plan, comfort stop published: lidar") for reason in result.metrics.skipped)
     with BagReader(out) as reader:
         plans = [item.message for item in reader.messages({f"{OUTPUT_NAMESPACE}/trajectory"})]
     assert len(plans) == result.num_plans + num_fallbacks
@@ -278,7 +277,7 @@ def test_a_camera_that_drops_out_is_masked_and_said(short_bag, planner, tmp_path
     dropped = TOPICS.images["rgb_right"]
     change = lambda item, s: [] if item.topic == dropped and s > 2.0 else as_it_is(item)  # noqa: E731
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
-    assert result.num_plans >= 25 and not result.faults
+    assert result.num_plans >= 25 and not result.violations
     with_it = [cycle for cycle in result.drive.cycles if "rgb_right" in cycle.plan.ages_s]
     assert 10 <= len(with_it) <= 12
 
@@ -293,9 +292,9 @@ def test_stamps_that_jump_start_over_without_a_wrong_plan(jump_s, short_bag, pla
         return [encoded(item, message)]
 
     result = replayed_as(planner, rewritten(short_bag, tmp_path / "bag", change))
-    assert result.num_plans >= 20 and not result.faults
+    assert result.num_plans >= 20 and not result.violations
     stamps = [cycle.stamp_ns for cycle in result.drive.cycles]
-    assert result.figures.statistic("fde_1s_m", "max") < 3.0, "plans are compared across the jump"
+    assert result.metrics.statistic("fde_1s_m", "max") < 3.0, "plans are compared across the jump"
     assert max(abs(b - a) for a, b in itertools.pairwise(stamps)) > 25 * 10**9
 
 

@@ -10,7 +10,7 @@ import yaml
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.checks.verdict import Check
 from transdiffuser_planner.replay.checks.yaml_file import checked_keys, load_mapping, number
-from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, DriveMetricsTable
+from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, ReplayMetrics
 from transdiffuser_planner.replay.metrics.metric_definitions import METRICS, metric
 
 RELATIVE_TOLERANCE = 0.1
@@ -21,28 +21,28 @@ _HEAD = """# Numbers of replayed drives, written by `transdiffuser replay BAG --
 """
 
 
-def check_baseline(path: Path, figures: DriveMetricsTable, drive: str) -> list[Check]:
+def check_baseline(path: Path, metrics: ReplayMetrics, drive: str) -> list[Check]:
     """Every metric of a drive that the file holds.
 
     Raises:
         ConfigError: The file is not there or wrong, or does not know the drive.
     """
-    metrics = _drives(path).get(drive)
-    if metrics is None:
+    entries = _drives(path).get(drive)
+    if entries is None:
         raise ConfigError(f"baseline {path}: does not hold drive '{drive}'; add it with --baseline {path} --update")
     where = f"baseline {path}: {drive}"
-    if not isinstance(metrics, dict) or not metrics:
+    if not isinstance(entries, dict) or not entries:
         raise ConfigError(f"{where}: expected a mapping of metrics")
-    return [_check(str(name), entry, figures, f"{where}: {name}") for name, entry in metrics.items()]
+    return [_check(str(name), entry, metrics, f"{where}: {name}") for name, entry in entries.items()]
 
 
-def _check(name: str, raw: Any, figures: DriveMetricsTable, where: str) -> Check:
+def _check(name: str, raw: Any, metrics: ReplayMetrics, where: str) -> Check:
     facts, entry = metric(name, where), checked_keys(raw, _KEYS, where)
     was, tolerance = (number(entry.get(key), f"{where}: {key}") for key in ("value", "tolerance"))
     statistic = str(entry.get("statistic", "mean"))
     if not facts.is_total and statistic not in STATISTICS:
         raise ConfigError(f"{where}: statistic must be one of {', '.join(STATISTICS)}, got {statistic!r}")
-    value = figures.totals[name] if facts.is_total else figures.statistic(name, statistic)
+    value = metrics.totals[name] if facts.is_total else metrics.statistic(name, statistic)
     if value is None:
         return Check(group="baseline", name=name, has_passed=False, message=f"was {was:.4g}, now there is no value")
     change = value - was
@@ -53,7 +53,7 @@ def _check(name: str, raw: Any, figures: DriveMetricsTable, where: str) -> Check
     return Check(group="baseline", name=name, has_passed=worse <= tolerance + 1e-9, message=message)
 
 
-def update_baseline(path: Path, figures: DriveMetricsTable, drive: str) -> None:
+def update_baseline(path: Path, metrics: ReplayMetrics, drive: str) -> None:
     """Write a drive's numbers; tolerances and the choice of metrics that the file has already are kept.
 
     Raises:
@@ -64,12 +64,12 @@ def update_baseline(path: Path, figures: DriveMetricsTable, drive: str) -> None:
     chosen = list(known) or [name for name in METRICS if _is_usual(name)]
     rows: dict[str, dict[str, Any]] = {}
     for name in chosen:
-        old = known.get(name) or {}
+        facts, old = metric(name, f"baseline {path}: {drive}"), known.get(name) or {}
         statistic = str(old.get("statistic", "mean"))
-        value = figures.totals[name] if METRICS.get(name, _NONE).is_total else figures.statistic(name, statistic)
+        value = metrics.totals[name] if facts.is_total else metrics.statistic(name, statistic)
         if value is None:
             continue
-        tolerance = max(RELATIVE_TOLERANCE * abs(value), metric(name, f"baseline {path}").floor)
+        tolerance = max(RELATIVE_TOLERANCE * abs(value), facts.floor)
         kept = {} if statistic == "mean" else {"statistic": statistic}
         rows[name] = {**kept, "value": round(value, 5), "tolerance": old.get("tolerance", round(tolerance, 5))}
     drives[drive] = rows
@@ -79,9 +79,6 @@ def update_baseline(path: Path, figures: DriveMetricsTable, drive: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"baseline {path}: cannot be written ({error.strerror})") from None
-
-
-_NONE = METRICS["ade_1s_m"]
 
 
 def _is_usual(name: str) -> bool:

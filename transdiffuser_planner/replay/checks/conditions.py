@@ -11,7 +11,7 @@ import numpy as np
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.checks.verdict import Check
 from transdiffuser_planner.replay.checks.yaml_file import checked_keys, load_mapping, number
-from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, DriveMetricsTable
+from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, ReplayMetrics
 from transdiffuser_planner.replay.metrics.metric_definitions import metric
 
 _KEYS = ("name", "metric", "statistic", "range", "window", "drive")
@@ -98,16 +98,16 @@ def check_drives(conditions: list[Condition], drives: Sequence[str], path: Path)
             )
 
 
-def check_conditions(conditions: list[Condition], figures: DriveMetricsTable, drive: str) -> list[Check]:
+def check_conditions(conditions: list[Condition], metrics: ReplayMetrics, drive: str) -> list[Check]:
     """Every condition that is meant for a drive; one without any value fails."""
-    return [_check(item, figures) for item in conditions if item.drive in ("", drive)]
+    return [_check(item, metrics) for item in conditions if item.drive in ("", drive)]
 
 
-def _check(item: Condition, figures: DriveMetricsTable) -> Check:
+def _check(item: Condition, metrics: ReplayMetrics) -> Check:
     if item.statistic == "total":
-        value: float | None = figures.totals[item.metric]
+        value: float | None = metrics.totals[item.metric]
     else:
-        value = figures.statistic(item.metric, item.statistic, item.from_s, item.to_s)
+        value = metrics.statistic(item.metric, item.statistic, item.from_s, item.to_s)
     window = "" if np.isinf([item.from_s, item.to_s]).all() else f" from {item.from_s:g} to {item.to_s:g} s"
     what = f"{item.statistic} of {item.metric}{window}"
     if value is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transdiffuser_planner.messages.topic_matching import Choice
-from transdiffuser_planner.replay.metrics.drive_metrics import DriveMetricsTable
+from transdiffuser_planner.replay.metrics.drive_metrics import ReplayMetrics
 from transdiffuser_planner.replay.replay_result import ReplayResult
 
 SAME_OVER_DDS = 0.9
@@ -49,18 +49,18 @@ class DriveVerdict:
         return [f"{check.group} {check.name}: {check.message}" for check in self.checks if not check.has_passed]
 
     @property
-    def figures(self) -> DriveMetricsTable:
+    def metrics(self) -> ReplayMetrics:
         """All numbers."""
-        return self.result.figures
+        return self.result.metrics
 
 
 def basic_checks(result: ReplayResult) -> list[Check]:
     """What must hold without being asked for: something was planned and evaluated, and every plan is sound."""
-    totals, left_out = result.figures.totals, result.figures.left_out
-    reasons = "; ".join(f"{count} x {reason}" for reason, count in left_out.most_common(3)) or "no sensor frame"
+    totals, skipped = result.metrics.totals, result.metrics.skipped
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in skipped.most_common(3)) or "no sensor frame"
     refused = "; ".join(f"{count} x {reason}" for reason, count in result.refused.most_common(2))
     reasons += f"; refused: {refused}" if refused else ""
-    faults = "; ".join(f"{count} x {fault}" for fault, count in result.faults.items())
+    faults = "; ".join(f"{count} x {fault}" for fault, count in result.violations.items())
     num_plans, num_evaluated = int(totals["num_plans"]), int(totals["num_evaluated"])
     return [
         Check(
@@ -80,7 +80,7 @@ def basic_checks(result: ReplayResult) -> list[Check]:
         Check(
             group="replay",
             name="every_plan_is_sound",
-            has_passed=not result.faults,
+            has_passed=not result.violations,
             message=f"plans with faults: {faults}"
             if faults
             else "every plan is finite, continuous and within the limits",

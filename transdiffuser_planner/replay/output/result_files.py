@@ -39,7 +39,7 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
 
 def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
     result = verdict.result
-    for cycle in result.figures.cycles:
+    for cycle in result.metrics.cycles:
         yield {
             "kind": "cycle",
             "drive": verdict.name,
@@ -48,7 +48,7 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
             "is_planned": not cycle.reason,
             "reason": cycle.reason,
             "fallback": cycle.fallback.name,
-            "figures": _finite(cycle.values),
+            "metrics": _finite(cycle.values),
         }
     yield {
         "kind": "drive",
@@ -58,13 +58,13 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
         "model": {"name": result.model_name, "hash": result.model_hash},
         "source": verdict.choice.name,
         "masked": list(result.masked),
-        "totals": _finite(result.figures.totals),
-        "left_out": dict(result.figures.left_out),
+        "totals": _finite(result.metrics.totals),
+        "skipped": dict(result.metrics.skipped),
         "refused": dict(result.refused),
         "not_copied": dict(result.not_copied),
         "deadline_ms": result.drive.deadline_ms,
         "fallback_levels": {fallback_level.name: count for fallback_level, count in result.fallback_levels.items()},
-        "metrics": {name: _finite(values) for name, values in result.figures.summary().items()},
+        "metrics": {name: _finite(values) for name, values in result.metrics.summary().items()},
         "plan_hash": result.plan_hash,
         "damage": result.damage,
     }

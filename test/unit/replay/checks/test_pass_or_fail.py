@@ -40,7 +40,7 @@ def test_status_is_0_when_all_checks_pass_and_the_files_for_ci_say_so(short_bag,
     *cycles, drive = [json.loads(line) for line in jsonl.read_text().splitlines()]
     assert len(cycles) == 26 and all(cycle["is_planned"] for cycle in cycles)
     assert drive["has_passed"] and drive["metrics"]["ade_1s_m"]["mean"] > 0.0
-    assert drive["left_out"]["plan not evaluated: the recording ends or breaks within the next second"] == 5
+    assert drive["skipped"]["plan not evaluated: the recording ends or breaks within the next second"] == 5
 
 
 def test_status_is_1_when_a_condition_fails_and_2_when_nothing_could_run(short_bag, tmp_path, capsys):
