@@ -1,4 +1,4 @@
-"""A drive's numbers as they were, with a tolerance for each: whether it got better or worse."""
+"""Compares the metrics of a drive with those of an earlier run, with a tolerance for each."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ RELATIVE_TOLERANCE = 0.1
 SAME_SHARE = 1e-3
 _KEYS = ("statistic", "value", "tolerance")
 _HEAD = """# Numbers of replayed drives, written by `transdiffuser replay BAG --baseline FILE --update`.
-# A metric fails when it is worse than value by more than tolerance; tolerances are yours to edit and stay as they are.
+# A metric fails when it is worse than value by more than tolerance; tolerances may be edited and are kept by --update.
 """
 
 
 def check_baseline(path: Path, metrics: ReplayMetrics, drive: str) -> list[Check]:
-    """Every metric of a drive that the file holds.
+    """Check every metric of a drive that the file holds.
+
+    Args:
+        path: YAML file of the baseline.
+        metrics: Metrics of the drive.
+        drive: Name of the drive.
+
+    Returns:
+        One check per metric.
 
     Raises:
-        ConfigError: The file is not there or wrong, or does not know the drive.
+        ConfigError: The file is missing or invalid, or does not hold the drive.
     """
     entries = _drives(path).get(drive)
     if entries is None:
@@ -54,14 +62,19 @@ def _check(name: str, raw: Any, metrics: ReplayMetrics, where: str) -> Check:
 
 
 def update_baseline(path: Path, metrics: ReplayMetrics, drive: str) -> None:
-    """Write a drive's numbers; tolerances and the choice of metrics that the file has already are kept.
+    """Write the metrics of a drive; existing tolerances and the choice of metrics are kept.
+
+    Args:
+        path: YAML file of the baseline.
+        metrics: Metrics of the drive.
+        drive: Name of the drive.
 
     Raises:
-        ConfigError: The file is wrong or cannot be written.
+        ConfigError: The file is invalid or cannot be written.
     """
     drives = _drives(path) if path.exists() else {}
     known = drives.get(drive) or {}
-    chosen = list(known) or [name for name in METRICS if _is_usual(name)]
+    chosen = list(known) or [name for name in METRICS if _is_default(name)]
     rows: dict[str, dict[str, Any]] = {}
     for name in chosen:
         facts, old = metric(name, f"baseline {path}: {drive}"), known.get(name) or {}
@@ -81,8 +94,8 @@ def update_baseline(path: Path, metrics: ReplayMetrics, drive: str) -> None:
         raise ConfigError(f"baseline {path}: cannot be written ({error.strerror})") from None
 
 
-def _is_usual(name: str) -> bool:
-    """Whether a metric belongs into a new baseline: it has a better side and does not hang on the machine."""
+def _is_default(name: str) -> bool:
+    """Test whether a metric belongs in a new baseline: it has a better direction and is independent of the machine."""
     return bool(METRICS[name].better) and not METRICS[name].is_machine
 
 

@@ -112,7 +112,7 @@ RENAMED_METRICS: dict[str, str] = {
     "jitter_lateral_m": "plan_deviation_lateral_m",
     "jitter_speed_mps": "plan_deviation_speed_mps",
     "late": "deadline_missed",
-    "rung": "fallback_level",
+    "rung": "fallback_level",  # codespell:ignore rung
     "faults": "violations",
     "share_planned": "planned_share",
 }

@@ -20,7 +20,14 @@ def metrics():
         CycleMetrics(time_s=float(i), stamp_ns=i * 10**9, values={"ade_4s_m": float(i), "agent_recall": 0.8})
         for i in range(10)
     ]
-    totals = {"num_plans": 10.0, "num_evaluated": 10.0, "num_not_ready": 0.0, "num_refused": 0.0, "planned_share": 1.0}
+    totals = {
+        "num_plans": 10.0,
+        "num_evaluated": 10.0,
+        "num_not_ready": 0.0,
+        "num_fallbacks": 0.0,
+        "num_refused": 0.0,
+        "planned_share": 1.0,
+    }
     return ReplayMetrics(cycles=cycles, totals=totals | {"num_frames": 10.0, "longest_gap_s": 1.0}, skipped=Counter())
 
 

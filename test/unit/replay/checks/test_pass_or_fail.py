@@ -72,7 +72,7 @@ def test_update_writes_both_files_and_what_gets_worse_afterwards_fails(brief, tm
     assert main(["replay", str(brief), *files, "--update"]) == 0
     assert f"wrote  {baseline}, {golden}" in capsys.readouterr().out
     assert main(["replay", str(brief), *files]) == 0
-    assert "all 11 plans are as they were" in capsys.readouterr().out
+    assert "all 11 plans are unchanged" in capsys.readouterr().out
     names = {case.get("classname") for case in ElementTree.parse(junit).getroot().iter("testcase")}
     assert names == {"brief.replay", "brief.baseline", "brief.golden"}
     numbers = yaml.safe_load(baseline.read_text())
@@ -109,7 +109,7 @@ def test_golden_plans_are_found_again_and_a_changed_plan_says_what_to_do(replaye
     path = tmp_path / "golden.json"
     update_golden(path, replayed, "short")
     (check,) = check_golden(path, replayed, "short")
-    assert check.has_passed and "all 26 plans are as they were" in check.message
+    assert check.has_passed and "all 26 plans are unchanged" in check.message
     data = json.loads(path.read_text())
     for plan in data["drives"]["short"]["plans"][:10]:
         plan["y_m"] = [y + 0.5 for y in plan["y_m"]]
