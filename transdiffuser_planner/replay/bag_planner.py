@@ -177,7 +177,7 @@ class BagPlanner:
             yield self._plan(log_time_ns)
 
     def _answer(self, decision: CycleDecision | None, log_time_ns: int) -> Iterator[Cycle]:
-        """Keep a request as pending, in the place of an older one; create the cycle of a decision without a plan at once."""
+        """Yield the cycle of a decision without a plan; keep a request as pending, in the place of an older one."""
         if decision is None:
             return
         if decision.request is None:

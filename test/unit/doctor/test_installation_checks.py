@@ -25,7 +25,7 @@ VERSIONS = {"numpy": "1.26.4", "scipy": "1.11", "pyyaml": "6.0", "pillow": "10.0
 
 
 def worst(found, subject):
-    """The gravest finding about a subject; every fault has a remedy of one line."""
+    """The most severe finding about a subject; every fault has a remedy of one line."""
     found = list(found)
     assert all(bool(f.remedy) == (f.level > Level.OK) for f in found)
     assert not any("\n" in f.text + f.remedy for f in found)
@@ -231,8 +231,8 @@ def test_the_rig_is_compared_with_the_models_view(tmp_path):
 
 
 def test_exit_status_and_lines_follow_the_worst_finding():
-    say = Findings("area")
-    fine, odd, bad = say.ok("a", "x"), say.warn("b", "y", "do"), say.error("c", "z", "do this")
+    area = Findings("area")
+    fine, odd, bad = area.ok("a", "x"), area.warn("b", "y", "do"), area.error("c", "z", "do this")
     assert findings.exit_status([fine], strict=True) == 0
     assert findings.exit_status([fine, odd], strict=False) == 0
     assert findings.exit_status([fine, odd], strict=True) == 1

@@ -1,4 +1,4 @@
-"""A vehicle team's tests: the fixture `replay` comes with the installed package, wherever their tests lie."""
+"""The fixture `replay` comes with the installed package and works in any folder of tests."""
 
 import importlib.metadata
 import subprocess
