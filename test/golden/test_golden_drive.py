@@ -66,7 +66,7 @@ def test_a_changed_model_output_fails_with_the_procedure(capsys, monkeypatch):
     monkeypatch.setattr(PlanNormalizer, "to_poses", shorter)
     assert main(WORDS) == 1
     (failed,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED golden")]
-    for part in ("plans differ from plans.json", "first at 0.0 s", "x_m", "--update", "say why in CHANGELOG.md"):
+    for part in ("plans differ from plans.json", "first at 0.0 s", "x_m", "--update", "reason in CHANGELOG.md"):
         assert part in failed
 
 
