@@ -26,8 +26,8 @@ SAMPLE_COLUMNS = {
     "samples": "samples",
 }
 TOKEN_COLUMNS = {
-    "maneuver": "instruction",
-    "moments": "samples",  # codespell:ignore moments
+    "maneuver": "asked for",
+    "moments": "moments",
     "followed_with": "followed",
     "followed_without": "without tokens",
     "candidates_with": "candidates that follow",
