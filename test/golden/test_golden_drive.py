@@ -43,11 +43,11 @@ def test_the_golden_drive_reproduces_the_golden_plans_within_the_thresholds(caps
     assert status == 0, "\n".join(line for line in out.splitlines() if line.startswith("FAILED"))
     assert "plans  31 from 31 frames" in out
     *cycles, drive = [json.loads(line) for line in (tmp_path / "result.jsonl").read_text().splitlines()]
-    check_metrics(cycles, drive)
+    check_figures(cycles, drive)
 
 
-def check_metrics(cycles, drive):
-    """Every kind of figure that a replay promises is there, for a drive that has all it takes."""
+def check_figures(cycles, drive):
+    """Check that every kind of figure of a replay is present for a complete drive."""
     wanted = {*HORIZONS, *AGENTS, *PDM, *COMFORT, *STATE, *AGES}
     assert wanted <= set(drive["metrics"])
     assert all(drive["metrics"][name]["mean"] is not None for name in wanted)
@@ -66,7 +66,7 @@ def test_a_changed_model_output_fails_with_the_procedure(capsys, monkeypatch):
     monkeypatch.setattr(PlanNormalizer, "to_poses", shorter)
     assert main(WORDS) == 1
     (failed,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED golden")]
-    for part in ("plans differ from plans.json", "first at 0.0 s", "x_m", "--update", "reason in CHANGELOG.md"):
+    for part in ("plans differ from plans.json", "first at 0.0 s", "x_m", "--update", "CHANGELOG.md"):
         assert part in failed
 
 

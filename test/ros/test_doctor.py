@@ -194,7 +194,7 @@ def test_an_image_size_that_differs_from_camera_info_is_reported_with_both_sizes
         return message
 
     text = about(seen(change=small), "camera rgb_front", Level.WARN)
-    assert "image is 120x64, its camera_info requires 240x128" in text and "correct width, height" in text
+    assert "picture is 120x64, its camera_info says 240x128" in text and "correct width, height" in text
 
 
 def test_a_missing_topic_is_an_error_and_another_topic_of_that_type_is_suggested(seen):
@@ -256,7 +256,7 @@ def test_odometry_whose_twist_is_not_in_the_child_frame_is_an_error(seen):
             linear.x, linear.y = 0.0, linear.x
         return message
 
-    assert "twist.linear.x is 0.0" in about(seen(change=turned), "odometry", Level.ERROR)
+    assert "twist.linear.x says 0.0" in about(seen(change=turned), "odometry", Level.ERROR)
 
 
 def test_a_clock_publisher_with_a_planner_on_system_time_is_a_warning(seen):

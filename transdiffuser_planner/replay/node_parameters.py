@@ -25,7 +25,7 @@ def node_parameters(path: Path) -> dict[str, Any]:
         Parameter name -> value, without those that only ROS reads.
 
     Raises:
-        ConfigError: The file is invalid, has no section for the node, or holds an unknown parameter.
+        ConfigError: The file is wrong, has no section for the node, or an unknown parameter.
     """
     data = load_mapping(path, "parameter file")
     section = next((data[name] for name in (NODE, f"/{NODE}", "/**") if name in data), None)
