@@ -40,10 +40,10 @@ def test_this_environment_has_what_the_planner_needs():
 @pytest.mark.parametrize(
     ("change", "subject", "expected"),
     [
-        ({"numpy": "1.21.5"}, "numpy", "1.21.5, needed is 1.24 or newer"),
+        ({"numpy": "1.21.5"}, "numpy", "1.21.5, required is 1.24 or newer"),
         ({"scipy": None}, "scipy", "not installed"),
         ({"onnxruntime": None}, "onnxruntime", "not installed"),
-        ({"onnxruntime": "1.9.0"}, "onnxruntime", "1.9.0, needed is 1.17"),
+        ({"onnxruntime": "1.9.0"}, "onnxruntime", "1.9.0, required is 1.17"),
         ({"onnxruntime-gpu": "1.19.2"}, "onnxruntime", "overwrite each other"),
     ],
 )
@@ -89,7 +89,7 @@ FAST = {"rclpy": "x", "rmw": "rmw_fastrtps_cpp", "messages": "y"}
     ("found", "environment", "subject", "level", "expected"),
     [
         (FAST, {}, "ROS_DOMAIN_ID", Level.OK, "domain 0"),
-        (FAST, {"ROS_DOMAIN_ID": "300"}, "ROS_DOMAIN_ID", Level.ERROR, "no domain"),
+        (FAST, {"ROS_DOMAIN_ID": "300"}, "ROS_DOMAIN_ID", Level.ERROR, "not a domain"),
         (FAST, {"ROS_DOMAIN_ID": "150"}, "ROS_DOMAIN_ID", Level.WARN, "above 101"),
         (FAST, {RANGE: "LOCALHOST"}, "discovery", Level.OK, "this machine only"),
         (FAST, {RANGE: "OFF"}, RANGE, Level.ERROR, "no node finds another"),
@@ -130,7 +130,7 @@ def test_a_fast_machine_is_fine_and_this_one_can_be_read(tmp_path):
     [
         ({"flags": "sse4_2"}, "instructions", "no AVX2"),
         ({"free_kb": 300_000}, "memory", "292 MB free"),
-        ({"load": 900.5}, "load", "900.5 programs want"),
+        ({"load": 900.5}, "load", "900.5 programs compete"),
         ({"governor": "powersave"}, "governor", "powersave"),
     ],
 )

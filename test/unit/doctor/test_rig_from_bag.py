@@ -228,11 +228,11 @@ def test_a_bag_without_sensors_is_one_line_and_exit_status_2(tmp_path, capsys):
     assert "holds neither sensor_msgs/msg/CameraInfo" in capsys.readouterr().err
 
 
-def test_an_odometry_frame_that_is_turned_or_not_connected_is_a_note(tmp_path):
+def test_an_odometry_frame_that_is_rotated_or_not_connected_is_a_note(tmp_path):
     turned = np.eye(4)
     turned[:2, :2] = [[math.cos(0.5), -math.sin(0.5)], [math.sin(0.5), math.cos(0.5)]]
     extra = make("tf2_msgs/msg/TFMessage", transforms=[transform("base_link", "gps", turned)])
-    for child, words in (("gps", "turned"), ("nowhere", "not connected"), ("", "empty")):
+    for child, words in (("gps", "rotated"), ("nowhere", "not connected"), ("", "empty")):
         rows = [("/tf_static", "tf2_msgs/msg/TFMessage", extra), *messages("/tf_static")][:-1]
         rows.append(("/odom", "nav_msgs/msg/Odometry", odometry(child)))
         with BagReader(written(tmp_path / f"drive_{child}", rows)) as bag:
