@@ -36,12 +36,12 @@ def test_the_worst_drive_is_listed_first_and_ready_to_play(runs, opened):
 
 def test_playback_starts_and_stops_and_seeks_to_events(runs, opened, until):
     page = opened(runs / "first" / "report.html")
-    before = page.evaluate("window.suite.picture(0)")
+    before = page.evaluate("window.suite.image(0)")
     page.click("#play")
     until(page, "window.suite.time() > 0.5")
     page.click("#play")
     assert page.evaluate("window.suite.playing()") is False
-    assert page.evaluate("window.suite.picture(0)") != before
+    assert page.evaluate("window.suite.image(0)") != before
     page.locator("#stages .event").nth(0).click()
     at = page.evaluate("window.suite.time()")
     page.locator("#slider").fill("0")
@@ -90,10 +90,10 @@ def test_another_drive_opens_by_its_row_or_dot_with_another_planner_next_to_it(r
     page = opened(runs / "first" / "report.html")
     page.locator("#drives tbody tr").nth(3).click()
     until(page, "document.getElementById('stages').innerText.startsWith('idm')")
-    page.select_option("#beside", label="constant-velocity")
+    page.select_option("#other", label="constant-velocity")
     until(page, "window.suite.numStages() === 2")
     page.evaluate("window.suite.seek(3)")
-    assert page.evaluate("window.suite.picture(0)") != page.evaluate("window.suite.picture(1)")
+    assert page.evaluate("window.suite.image(0)") != page.evaluate("window.suite.image(1)")
     page.locator("#plot .dot").nth(0).click()
     until(page, "window.suite.numStages() === 1")
     assert page.locator("#plot .dot.current").count() == 1
@@ -111,11 +111,11 @@ def test_a_heading_chooses_the_measure_of_the_distribution(runs, opened):
 def test_layers_can_be_hidden_and_shown_again(runs, opened):
     page = opened(runs / "first" / "report.html")
     page.evaluate("window.suite.seek(2)")
-    before = page.evaluate("window.suite.picture(0)")
+    before = page.evaluate("window.suite.image(0)")
     page.click("#layers [data-layer=traffic]")
-    assert page.evaluate("window.suite.picture(0)") != before
+    assert page.evaluate("window.suite.image(0)") != before
     page.click("#layers [data-layer=traffic]")
-    assert page.evaluate("window.suite.picture(0)") == before
+    assert page.evaluate("window.suite.image(0)") == before
 
 
 def test_two_runs_are_shown_side_by_side_and_play_in_sync(runs, opened, until):
@@ -124,11 +124,11 @@ def test_two_runs_are_shown_side_by_side_and_play_in_sync(runs, opened, until):
     assert page.locator("#summary tbody tr").inner_text().startswith("log-future − constant-velocity")
     titles = page.locator("#stages h3").all_inner_texts()
     assert titles[0].startswith("first:") and titles[1].startswith("second:")
-    before = [page.evaluate(f"window.suite.picture({index})") for index in (0, 1)]
+    before = [page.evaluate(f"window.suite.image({index})") for index in (0, 1)]
     page.evaluate("window.suite.play()")
     until(page, "window.suite.time() > 0.5")
     page.evaluate("window.suite.pause()")
-    assert all(page.evaluate(f"window.suite.picture({index})") != before[index] for index in (0, 1))
+    assert all(page.evaluate(f"window.suite.image({index})") != before[index] for index in (0, 1))
     page.fill("#filter", "8003")
     assert [seed for _, seed in visible(page)] == [8003]
 
@@ -139,5 +139,5 @@ def test_nothing_is_wider_than_the_window_in_light_and_dark(runs, opened, width)
     for scheme in ("light", "dark"):
         page = opened(runs / "first" / "report.html", color_scheme=scheme, viewport={"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        pictures.add(page.evaluate("window.suite.picture(0)"))
+        pictures.add(page.evaluate("window.suite.image(0)"))
     assert len(pictures) == 2

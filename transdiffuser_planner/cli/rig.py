@@ -39,11 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read the bag, write the files, print what needs a look."""
     from transdiffuser_planner.data.bags.bag_reader import BagReader
-    from transdiffuser_planner.doctor.rig_from_bag import Wanted, draft_rig
+    from transdiffuser_planner.doctor.rig_from_bag import SensorSelection, draft_rig
 
-    wanted = Wanted(base=args.base, cameras=tuple(args.cameras), lidar=args.lidar, odometry=args.odometry)
+    selection = SensorSelection(base=args.base, cameras=tuple(args.cameras), lidar=args.lidar, odometry=args.odometry)
     with BagReader(args.bag) as bag:
-        draft = draft_rig(bag, wanted)
+        draft = draft_rig(bag, selection)
     lines = _HEAD.format(bag=args.bag.name, base=args.base).splitlines()
     lines += ["cameras:" if draft.rig.cameras else "cameras: []"]
     lines += [f"  - {_flow(camera, CameraMount)}" for camera in draft.rig.cameras]

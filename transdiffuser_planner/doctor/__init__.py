@@ -1,1 +1,1 @@
-"""Checks of an installation, a model and a vehicle's messages, with a remedy each. Imports data and below."""
+"""Checks of an installation, a model and a vehicle's messages, each with a remedy. Imports data and below."""

@@ -1,4 +1,4 @@
-"""Which topics of a bag are a camera's image, and which are the planner's other inputs, told by type and name."""
+"""Finds image topics of cameras and topics of the planner's other inputs in a bag, by type and name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _OTHERS = {
 
 
 def camera_names(info_topics: Sequence[str]) -> dict[str, str]:
-    """Name -> CameraInfo topic, named by the part of the topic in which the cameras differ.
+    """Name cameras by the part of the topic in which they differ.
 
     Args:
         info_topics: For example ["/carla/ego/rgb_left/camera_info", "/carla/ego/rgb_front/camera_info"].
 
     Returns:
-        For example {"rgb_left": ..., "rgb_front": ...}, in the order of the topics.
+        Name -> CameraInfo topic, for example {"rgb_left": ..., "rgb_front": ...}, in the order of the topics.
     """
     words = [topic.strip("/").split("/")[:-1] or ["camera"] for topic in info_topics]
     if len(words) == 1:
@@ -36,26 +36,41 @@ def camera_names(info_topics: Sequence[str]) -> dict[str, str]:
     return {"_".join(row[front : len(row) - back]): topic for row, topic in zip(words, info_topics, strict=True)}
 
 
-def image_topic(held: Mapping[str, str], info: str) -> str:
-    """The image topic next to a CameraInfo topic, rectified and uncompressed ones first; "" when there is none."""
+def image_topic(available: Mapping[str, str], info: str) -> str:
+    """Find the image topic next to a CameraInfo topic, preferring rectified and uncompressed images.
+
+    Args:
+        available: Topic -> type of the bag.
+        info: CameraInfo topic.
+
+    Returns:
+        The topic; "" when there is none.
+    """
     below = info.rsplit("/", 1)[0] + "/"
     found = [
         topic
-        for topic, kind in held.items()
+        for topic, kind in available.items()
         if kind in _IMAGES and topic.startswith(below) and "depth" not in topic.lower()
     ]
     return min(found, key=lambda topic: ("rect" not in topic, topic.endswith("/compressed"), topic), default="")
 
 
-def other_topics(held: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Topics of the other inputs, each where the bag has one of its type; ambiguous ones are notes."""
+def other_topics(available: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Find topics of the other inputs, where the bag has exactly one of the type.
+
+    Args:
+        available: Topic -> type of the bag.
+
+    Returns:
+        Input -> topic, and one note per ambiguous input.
+    """
     found, notes = {}, []
-    limits = [topic for topic, kind in held.items() if kind == _NUMBER and topic.endswith("speed_limit")]
-    if len(limits) == 1:  # a number may be anything: the name must say it
+    limits = [topic for topic, kind in available.items() if kind == _NUMBER and topic.endswith("speed_limit")]
+    if len(limits) == 1:  # a number may mean anything: the name decides
         found["speed_limit"] = limits[0]
     for kind, name in _OTHERS.items():
         topics = sorted(
-            topic for topic, other in held.items() if other == kind and "transdiffuser_planner" not in topic
+            topic for topic, other in available.items() if other == kind and "transdiffuser_planner" not in topic
         )
         if len(topics) == 1:
             found[name] = topics[0]

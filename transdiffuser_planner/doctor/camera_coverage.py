@@ -1,4 +1,4 @@
-"""A rig, or live intrinsics, against the picture that the model was trained with."""
+"""Compares a rig, or live intrinsics, with the view that the model was trained with."""
 
 from __future__ import annotations
 
@@ -19,54 +19,65 @@ _MAX_ROLL_RAD = math.radians(5.0)
 
 
 def check(rig: Rig, contract: ModelContract, live: Mapping[str, CameraIntrinsics] | None = None) -> Iterator[Finding]:
-    """Whether the cameras see what the model looks at, from where it is used to look.
+    """Check coverage of the model's view, height and roll of the cameras, and height of the LiDAR.
 
     Args:
-        rig: Extrinsics, and intrinsics where none are live.
-        contract: The model's view.
+        rig: Extrinsics, and intrinsics of cameras without live ones.
+        contract: View of the model.
         live: Camera name -> intrinsics of its CameraInfo.
+
+    Yields:
+        Findings.
     """
-    say = Findings("rig and model")
-    yield from _coverage(say, rig, contract, dict(live or {}))
+    findings = Findings("rig and model")
+    yield from _coverage(findings, rig, contract, dict(live or {}))
     for camera in rig.cameras:
-        yield from _mount(say, camera, contract)
+        yield from _mount(findings, camera, contract)
     if rig.lidar is None:
-        yield say.warn(
+        yield findings.warn(
             "lidar", "the rig has none", "the safety check sees predicted agents only; set require_lidar to false"
         )
     elif not -0.5 <= rig.lidar.z_m <= 5.0:
-        text = f"mounted {rig.lidar.z_m:g} m above ground; ground and obstacles are told apart by height"
-        yield say.error("lidar", text, "give z_m above the ground (base_link is on the ground) in the rig file")
+        text = f"mounted {rig.lidar.z_m:g} m above ground; ground and obstacles are separated by height"
+        yield findings.error("lidar", text, "give z_m above the ground (base_link is on the ground) in the rig file")
     else:
-        text = f"{rig.lidar.z_m:g} m above ground" if rig.lidar.z_m > 0.3 else "cloud expected in base_link's height"
-        yield say.ok("lidar", text)
+        text = (
+            f"{rig.lidar.z_m:g} m above ground"
+            if rig.lidar.z_m > 0.3
+            else "point cloud expected at the height of base_link"
+        )
+        yield findings.ok("lidar", text)
 
 
-def _coverage(say: Findings, rig: Rig, contract: ModelContract, live: dict[str, CameraIntrinsics]) -> Iterator[Finding]:
+def _coverage(
+    findings: Findings, rig: Rig, contract: ModelContract, live: dict[str, CameraIntrinsics]
+) -> Iterator[Finding]:
     used = {c.name: live.get(c.name) or _of_rig(c) for c in rig.cameras}
     blank = {name: np.zeros((i.height, i.width, 3), dtype=np.uint8) for name, i in used.items()}
     covered = ImageView(contract, rig.cameras).stitch(blank, used)[1]
     shares = [f"{s.name} {share:.0%}" for s, share in zip(contract.segments, covered, strict=True)]
     text = f"covered of the model's view: {', '.join(shares)}"
     if min(covered) >= _WHOLE:
-        yield say.ok("view", text)
+        yield findings.ok("view", text)
     elif max(covered) < _HALF:
-        remedy = "check yaw_rad, pitch_rad, fx and cx of the rig file: no part of the view is seen by half"
-        yield say.error("view", text, remedy)
+        remedy = (
+            "check yaw_rad, pitch_rad, fx and cx of the rig file: every part of the view is covered by less than half"
+        )
+        yield findings.error("view", text, remedy)
     else:
-        remedy = "the rest is masked and plans are worse there; add cameras, or check yaw_rad and fx in the rig file"
-        yield say.warn("view", text, remedy)
+        remedy = "the rest is masked and plans are less accurate; add cameras, or check yaw_rad and fx in the rig file"
+        yield findings.warn("view", text, remedy)
 
 
-def _mount(say: Findings, camera: CameraMount, contract: ModelContract) -> Iterator[Finding]:
+def _mount(findings: Findings, camera: CameraMount, contract: ModelContract) -> Iterator[Finding]:
     gap_m = camera.z_m - contract.camera_height_m
     if abs(gap_m) > _MAX_HEIGHT_GAP_M:
         text = f"{camera.z_m:g} m above ground, the model was trained at {contract.camera_height_m:g} m"
         remedy = "check z_m (base_link is on the ground); else train on recordings of this rig"
-        yield say.warn(f"camera {camera.name}", text, remedy)
+        yield findings.warn(f"camera {camera.name}", text, remedy)
     if abs(camera.roll_rad) > _MAX_ROLL_RAD:
         text = f"rolled by {math.degrees(camera.roll_rad):.0f} degrees"
-        yield say.warn(
+        yield findings.warn(
             f"camera {camera.name}", text, "check roll_rad: mounts are x forward, y left, z up, not optical frames"
         )
 

@@ -1,4 +1,4 @@
-"""The system's clock: does it jump, and does somebody keep it right."""
+"""Checks the system clock for jumps and synchronization."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transdiffuser_planner.doctor.findings import Finding, Findings
 
-_SAY = Findings("clock")
+_FINDINGS = Findings("clock")
 _WATCH_S = 0.3
 _STEP_S = 0.01
 _MAX_JUMP_S = 0.002
@@ -22,25 +22,40 @@ _MARKER = Path("/run/systemd/timesync/synchronized")
 def check(
     wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic, watch_s: float = _WATCH_S
 ) -> Iterator[Finding]:
-    """Watch the clocks for a moment.
+    """Compare the system clock with the monotonic clock for a short time.
 
     Args:
-        wall, steady: The system's clock and the one that never jumps, in seconds.
-        watch_s: How long.
+        wall: Reads the system clock in seconds.
+        steady: Reads the monotonic clock in seconds.
+        watch_s: Duration of the comparison.
+
+    Yields:
+        Findings.
     """
     jump_s = largest_jump_s(wall, steady, watch_s)
     if abs(jump_s) > _MAX_JUMP_S:
-        text = f"the system's clock jumped by {jump_s * 1e3:.1f} ms within {watch_s:g} s: history and ages break"
-        yield _SAY.error("system clock", text, "let chrony or systemd-timesyncd slew it; end scripts that set the time")
+        text = f"the system clock jumped by {jump_s * 1e3:.1f} ms within {watch_s:g} s: history and ages are wrong"
+        yield _FINDINGS.error(
+            "system clock", text, "let chrony or systemd-timesyncd slew it; end scripts that set the time"
+        )
     else:
-        yield _SAY.ok(
-            "system clock", f"runs with the steady clock (within {_MAX_JUMP_S * 1e3:g} ms over {watch_s:g} s)"
+        yield _FINDINGS.ok(
+            "system clock", f"agrees with the monotonic clock (within {_MAX_JUMP_S * 1e3:g} ms over {watch_s:g} s)"
         )
     yield synchronization(is_synchronized())
 
 
 def largest_jump_s(wall: Callable[[], float], steady: Callable[[], float], watch_s: float) -> float:
-    """The largest change of the difference of two clocks between two looks, signed."""
+    """Measure the largest change of the difference of two clocks between two readings.
+
+    Args:
+        wall: Reads the clock to check, in seconds.
+        steady: Reads the monotonic clock in seconds.
+        watch_s: Duration.
+
+    Returns:
+        Signed jump in seconds.
+    """
     begin, last, worst = steady(), _closest_difference(wall, steady), 0.0
     while steady() - begin < watch_s:
         time.sleep(_STEP_S)
@@ -51,7 +66,7 @@ def largest_jump_s(wall: Callable[[], float], steady: Callable[[], float], watch
 
 
 def _closest_difference(wall: Callable[[], float], steady: Callable[[], float]) -> float:
-    """The difference of both clocks in the reading that took the least time: between two reads a thread may lose its core."""
+    """Difference of both clocks from the fastest of five readings: a thread may be preempted between two reads."""
     return min((_difference(wall, steady) for _ in range(5)), key=lambda pair: pair[1])[0]
 
 
@@ -63,23 +78,29 @@ def _difference(wall: Callable[[], float], steady: Callable[[], float]) -> tuple
 
 
 def is_synchronized() -> bool | None:
-    """Whether the kernel knows its clock to be kept by NTP or PTP; None where it cannot be asked."""
+    """Test whether NTP or PTP synchronizes the clock according to the kernel; None where this is unknown."""
     if _MARKER.exists():
         return True
     name = ctypes.util.find_library("c")
     try:
-        asked = ctypes.CDLL(name or "libc.so.6", use_errno=True).adjtimex
+        adjtimex = ctypes.CDLL(name or "libc.so.6", use_errno=True).adjtimex
     except (OSError, AttributeError):
         return None
-    state = int(asked(ctypes.create_string_buffer(_TIMEX_BYTES)))
+    state = int(adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
     return None if state < 0 else state != _TIME_ERROR
 
 
 def synchronization(synchronized: bool | None) -> Finding:
-    """Judge the answer."""
+    """Create the finding about synchronization.
+
+    Args:
+        synchronized: Result of ``is_synchronized``.
+    """
     if synchronized is None:
-        return _SAY.ok("time server", "this system does not tell")
+        return _FINDINGS.ok("time server", "unknown on this system")
     if synchronized:
-        return _SAY.ok("time server", "the clock is kept by one")
-    text = "the clock is not kept by NTP or PTP; stamps of sensors on other computers drift against it"
-    return _SAY.warn("time server", text, "timedatectl set-ntp true, or run chrony or ptp4l with the sensors' master")
+        return _FINDINGS.ok("time server", "the clock is synchronized")
+    text = "the clock is not synchronized by NTP or PTP; stamps of sensors on other computers drift against it"
+    return _FINDINGS.warn(
+        "time server", text, "timedatectl set-ntp true, or run chrony or ptp4l with the sensors' master"
+    )

@@ -1,4 +1,4 @@
-"""The rig's mounts against what the vehicle's own /tf_static says of the same sensors."""
+"""Compares the mounts of the rig with the /tf_static of the vehicle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transdiffuser_planner.core.rig import Mount, Rig
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
 
-_SAY = Findings("rig and model")
+_FINDINGS = Findings("rig and model")
 BASE = "base_link"
 _MAX_GAP_M = 0.1
 _MAX_TURN_RAD = math.radians(2.0)
@@ -38,7 +38,11 @@ class Link:
 
 
 def link_of(message: Any) -> Link:
-    """A geometry_msgs/TransformStamped."""
+    """Convert a geometry_msgs/TransformStamped.
+
+    Args:
+        message: The message.
+    """
     t, q = message.transform.translation, message.transform.rotation
     x, y, z, w = np.asarray([q.x, q.y, q.z, q.w]) / max(math.sqrt(q.x**2 + q.y**2 + q.z**2 + q.w**2), 1e-9)
     matrix = np.eye(4)
@@ -52,7 +56,16 @@ def link_of(message: Any) -> Link:
 
 
 def base_from(frame: str, links: Sequence[Link], base: str = BASE) -> NDArray[np.float64] | None:
-    """The way from a frame to base_link through any chain of links, or None when there is none."""
+    """Find the transform from a frame to base_link through any chain of links.
+
+    Args:
+        frame: Frame of a sensor.
+        links: All transforms.
+        base: Frame of the rear axle's center on the ground.
+
+    Returns:
+        4x4, points of ``frame`` in ``base``; None when they are not connected.
+    """
     known, ahead = {base: np.eye(4)}, deque([base])
     while ahead:
         here = ahead.popleft()
@@ -68,7 +81,11 @@ def base_from(frame: str, links: Sequence[Link], base: str = BASE) -> NDArray[np
 
 
 def frames_of(topic_statistics: Sequence[TopicStatistics]) -> dict[str, str]:
-    """Sensor -> frame_id of its messages."""
+    """Return sensor -> frame_id of its messages.
+
+    Args:
+        topic_statistics: Received topics.
+    """
     sensors = [item for item in topic_statistics if item.kind in ("camera", "lidar") and item.message is not None]
     return {item.name: item.message.header.frame_id for item in sensors}
 
@@ -77,9 +94,12 @@ def check(rig: Rig, frames: Mapping[str, str], links: Sequence[Link]) -> Iterato
     """Compare every sensor whose frame is connected to base_link.
 
     Args:
-        rig: The planner's.
+        rig: Rig of the planner.
         frames: Result of ``frames_of``.
-        links: Of /tf_static.
+        links: Transforms of /tf_static.
+
+    Yields:
+        Findings.
     """
     mounts: dict[str, Mount] = {f"camera {camera.name}": camera for camera in rig.cameras}
     if rig.lidar is not None:
@@ -89,23 +109,25 @@ def check(rig: Rig, frames: Mapping[str, str], links: Sequence[Link]) -> Iterato
         if found is not None:
             yield _compare(name, frames[name], mount, found)
         elif name in frames:
-            yield _SAY.ok(name, f"mount not compared: /tf_static does not connect '{frames[name]}' with {BASE}")
+            yield _FINDINGS.ok(name, f"mount not compared: /tf_static does not connect '{frames[name]}' with {BASE}")
 
 
 def _compare(name: str, frame: str, mount: Mount, base_from_frame: NDArray[np.float64]) -> Finding:
-    wanted = mount.base_from_sensor()
-    ways = [base_from_frame[:3, :3]]
+    expected = mount.base_from_sensor()
+    candidates = [base_from_frame[:3, :3]]
     if name.startswith("camera"):  # its frame may be an optical one, z ahead
-        ways.append(ways[0] @ OPTICAL_FROM_SENSOR)
-    turns = [_angle_rad(way.T @ wanted[:3, :3]) for way in ways]
-    gap_m, turn_rad = float(np.linalg.norm(base_from_frame[:3, 3] - wanted[:3, 3])), min(turns)
+        candidates.append(candidates[0] @ OPTICAL_FROM_SENSOR)
+    turns = [_angle_rad(rotation.T @ expected[:3, :3]) for rotation in candidates]
+    gap_m, turn_rad = float(np.linalg.norm(base_from_frame[:3, 3] - expected[:3, 3])), min(turns)
     if gap_m <= _MAX_GAP_M and turn_rad <= _MAX_TURN_RAD:
-        return _SAY.ok(name, f"mounted as /tf_static says of '{frame}'")
-    roll, pitch, yaw = angles_rad(ways[turns.index(turn_rad)])
+        return _FINDINGS.ok(name, f"mounted as '{frame}' in /tf_static")
+    roll, pitch, yaw = angles_rad(candidates[turns.index(turn_rad)])
     x, y, z = base_from_frame[:3, 3] + 0.0  # no minus zeros
     text = f"the rig and /tf_static ('{frame}') differ by {gap_m:.2f} m and {math.degrees(turn_rad):.1f} degrees"
-    says = f"x_m: {x:.3f}, y_m: {y:.3f}, z_m: {z:.3f}, roll_rad: {roll:.4f}, pitch_rad: {pitch:.4f}, yaw_rad: {yaw:.4f}"
-    return _SAY.warn(name, text, f"correct the one that is wrong; /tf_static as a rig entry: {says}")
+    entry = (
+        f"x_m: {x:.3f}, y_m: {y:.3f}, z_m: {z:.3f}, roll_rad: {roll:.4f}, pitch_rad: {pitch:.4f}, yaw_rad: {yaw:.4f}"
+    )
+    return _FINDINGS.warn(name, text, f"correct the one that is wrong; /tf_static as a rig entry: {entry}")
 
 
 def _angle_rad(rotation: NDArray[np.float64]) -> float:
@@ -113,6 +135,10 @@ def _angle_rad(rotation: NDArray[np.float64]) -> float:
 
 
 def angles_rad(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Roll, pitch, yaw in the rig's convention."""
+    """Convert a rotation matrix to roll, pitch and yaw in the convention of the rig.
+
+    Args:
+        rotation: Rotation matrix (3, 3).
+    """
     pitch = math.asin(max(-1.0, min(1.0, 0.0 - rotation[2, 0])))
     return math.atan2(rotation[2, 1], rotation[2, 2]), pitch, math.atan2(rotation[1, 0], rotation[0, 0])

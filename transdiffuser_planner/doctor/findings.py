@@ -1,4 +1,4 @@
-"""The vocabulary of the doctor: what was looked at, what was found, what to do about it."""
+"""Findings of the doctor: subject, result and remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EXIT_FINE, EXIT_FAULTY = 0, 1
 
 
 class Level(IntEnum):
-    """How bad a finding is; numbers as in diagnostic_msgs/DiagnosticStatus."""
+    """Severity of a finding; numbers as in diagnostic_msgs/DiagnosticStatus."""
 
     OK = 0
     WARN = 1
@@ -21,14 +21,14 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
-        area: Group for people, for example "installation".
-        subject: What was looked at, for example "rclpy" or "camera rgb_left".
-        level: How bad.
-        text: One line: what was found.
-        remedy: One line: what to do; empty when fine.
+        area: Group of checks, for example "installation".
+        subject: Checked item, for example "rclpy" or "camera rgb_left".
+        level: Severity.
+        text: Result in one line.
+        remedy: Remedy in one line; empty when fine.
     """
 
     area: str
@@ -40,39 +40,75 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Makes findings of one area.
+    """Creates findings of one area.
 
     Attributes:
-        area: Group for people.
+        area: Group of checks.
     """
 
     area: str
 
     def ok(self, subject: str, text: str) -> Finding:
-        """Fine as it is."""
+        """Create a finding without a fault.
+
+        Args:
+            subject: Checked item.
+            text: Result.
+        """
         return Finding(area=self.area, subject=subject, level=Level.OK, text=text)
 
     def warn(self, subject: str, text: str, remedy: str) -> Finding:
-        """Works, but not as well as it could, or not under all circumstances."""
+        """Create a warning: works with restrictions.
+
+        Args:
+            subject: Checked item.
+            text: Result.
+            remedy: Next step.
+        """
         return Finding(area=self.area, subject=subject, level=Level.WARN, text=text, remedy=remedy)
 
     def error(self, subject: str, text: str, remedy: str) -> Finding:
-        """Does not work."""
+        """Create an error: does not work.
+
+        Args:
+            subject: Checked item.
+            text: Result.
+            remedy: Next step.
+        """
         return Finding(area=self.area, subject=subject, level=Level.ERROR, text=text, remedy=remedy)
 
     def fault(self, subject: str, text: str, remedy: str, *, fatal: bool) -> Finding:
-        """An error where the thing is needed, else a warning."""
+        """Create an error for a required item, else a warning.
+
+        Args:
+            subject: Checked item.
+            text: Result.
+            remedy: Next step.
+            fatal: The item is required.
+        """
         return self.error(subject, text, remedy) if fatal else self.warn(subject, text, remedy)
 
 
 def exit_status(findings: Iterable[Finding], *, strict: bool) -> int:
-    """0 when nothing is wrong, 1 on an error, and with strict on a warning."""
+    """Return 0 without faults, 1 on an error, and with strict also on a warning.
+
+    Args:
+        findings: All findings.
+        strict: Treat warnings as errors.
+    """
     worst = max((finding.level for finding in findings), default=Level.OK)
     return EXIT_FAULTY if worst >= (Level.WARN if strict else Level.ERROR) else EXIT_FINE
 
 
 def lines(findings: Iterable[Finding]) -> Iterator[str]:
-    """Findings for people, by area, each with its remedy below."""
+    """Format findings by area, each followed by its remedy.
+
+    Args:
+        findings: Findings, grouped by area.
+
+    Yields:
+        Human-readable lines.
+    """
     area = ""
     for finding in findings:
         if finding.area != area:
@@ -85,13 +121,21 @@ def lines(findings: Iterable[Finding]) -> Iterator[str]:
 
 
 def summary(findings: Iterable[Finding]) -> str:
-    """How many of each."""
+    """Count findings per level in one line.
+
+    Args:
+        findings: All findings.
+    """
     levels = [finding.level for finding in findings]
     return f"{levels.count(Level.OK)} ok, {levels.count(Level.WARN)} warnings, {levels.count(Level.ERROR)} errors"
 
 
 def as_json(findings: Iterable[Finding]) -> str:
-    """Findings for programs."""
+    """Format findings as JSON.
+
+    Args:
+        findings: All findings.
+    """
     rows: list[dict[str, Any]] = [
         {"area": f.area, "subject": f.subject, "level": f.level.name, "text": f.text, "remedy": f.remedy}
         for f in findings

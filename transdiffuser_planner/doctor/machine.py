@@ -1,4 +1,4 @@
-"""The computer: instructions, cores, memory, clock of the processor."""
+"""Checks the machine: instruction sets, cores, load, memory, frequency governor, priority."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from pathlib import Path
 
 from transdiffuser_planner.doctor.findings import Finding, Findings
 
-_SAY = Findings("machine")
+_FINDINGS = Findings("machine")
 _PROC, _CPU = Path("/proc"), Path("/sys/devices/system/cpu")
-_WANTED_MB = 350
+_PLANNER_MB = 350
 
 
 def check(num_threads: int, proc: Path = _PROC, cpu: Path = _CPU) -> Iterator[Finding]:
-    """Look at what decides the planner's speed.
+    """Check the properties that determine the planner's speed.
 
     Args:
-        num_threads: Threads the model will use.
-        proc, cpu: Where Linux tells about itself.
+        num_threads: Number of threads of the model.
+        proc: The folder /proc.
+        cpu: The folder of the processors in /sys.
+
+    Yields:
+        Findings.
     """
     yield from _instructions(proc / "cpuinfo")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores < num_threads:
         remedy = f"set num_threads to {cores}, or give the process more cores"
-        yield _SAY.warn("cores", f"{cores} for {num_threads} threads of the model", remedy)
+        yield _FINDINGS.warn("cores", f"{cores} for {num_threads} threads of the model", remedy)
     else:
-        yield _SAY.ok("cores", f"{cores} for {num_threads} threads of the model")
+        yield _FINDINGS.ok("cores", f"{cores} for {num_threads} threads of the model")
     yield from _load(proc / "loadavg", cores)
     yield from _memory(proc / "meminfo")
     yield from _governor(cpu)
@@ -44,10 +48,10 @@ def _text(path: Path) -> str:
 
 
 def _instructions(path: Path) -> Iterator[Finding]:
-    """What ONNX Runtime's kernels are fast with."""
+    """Yield the finding about instruction sets that ONNX Runtime's kernels use."""
     rows = [line.partition(":")[2].split() for line in _text(path).splitlines() if line.startswith("flags")]
     if not rows:
-        yield _SAY.ok("instructions", f"{platform.machine()}; not told by this system")
+        yield _FINDINGS.ok("instructions", f"{platform.machine()}; instruction sets unknown on this system")
         return
     flags = set(rows[0])
     vnni = next((name for name in ("avx512_vnni", "avx_vnni") if name in flags), "")
@@ -58,23 +62,23 @@ def _instructions(path: Path) -> Iterator[Finding]:
     ]
     if "avx2" not in flags:
         text = "no AVX2: the model runs several times slower than measured"
-        yield _SAY.warn("instructions", text, "use a processor with AVX2 (2013 or newer), or a GPU provider")
+        yield _FINDINGS.warn("instructions", text, "use a processor with AVX2 (2013 or newer), or a GPU provider")
         return
     slow = "" if vnni else "; without VNNI int8 graphs gain little over fp32"
-    yield _SAY.ok("instructions", ", ".join(has) + slow)
+    yield _FINDINGS.ok("instructions", ", ".join(has) + slow)
 
 
 def _load(path: Path, cores: int) -> Iterator[Finding]:
-    """Programs that want to run, over the last minute; the doctor itself is one."""
+    """Yield the finding about the number of runnable programs over the last minute, including the doctor itself."""
     words = _text(path).split()
     if not words:
         return
     load = float(words[0])
     if load > cores + 1.0:
-        text = f"{load:.1f} programs want {cores} cores: times below, and plans, are slower than they could be"
-        yield _SAY.warn("load", text, "end other programs, or give the planner cores of its own (taskset, chrt)")
+        text = f"{load:.1f} programs compete for {cores} cores: plans, and the times below, are slower than possible"
+        yield _FINDINGS.warn("load", text, "end other programs, or give the planner cores of its own (taskset, chrt)")
     else:
-        yield _SAY.ok("load", f"{load:.1f}")
+        yield _FINDINGS.ok("load", f"{load:.1f}")
 
 
 def _memory(path: Path) -> Iterator[Finding]:
@@ -82,30 +86,30 @@ def _memory(path: Path) -> Iterator[Finding]:
     if "MemAvailable" not in values:
         return
     free_mb = int(values["MemAvailable"].split()[0]) // 1024
-    if free_mb < 2 * _WANTED_MB:
-        text = f"{free_mb} MB free; the planner takes about {_WANTED_MB}"
-        yield _SAY.warn("memory", text, "end other programs, or add memory: swapping misses deadlines")
+    if free_mb < 2 * _PLANNER_MB:
+        text = f"{free_mb} MB free; the planner takes about {_PLANNER_MB}"
+        yield _FINDINGS.warn("memory", text, "end other programs, or add memory: swapping misses deadlines")
     else:
-        yield _SAY.ok("memory", f"{free_mb} MB free")
+        yield _FINDINGS.ok("memory", f"{free_mb} MB free")
 
 
 def _governor(cpu: Path) -> Iterator[Finding]:
     found = {_text(path).strip() for path in cpu.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {""}
     if not found:
-        yield _SAY.ok("governor", "not told by this system")
+        yield _FINDINGS.ok("governor", "unknown on this system")
     elif found <= {"performance", "schedutil"}:
-        yield _SAY.ok("governor", ", ".join(sorted(found)))
+        yield _FINDINGS.ok("governor", ", ".join(sorted(found)))
     else:
         text = f"{', '.join(sorted(found))}: the first plans after a pause are slow"
-        yield _SAY.warn("governor", text, "sudo cpupower frequency-set -g performance")
+        yield _FINDINGS.warn("governor", text, "sudo cpupower frequency-set -g performance")
 
 
 def _priority() -> Iterator[Finding]:
-    """Whether the node will be let go first where cores are short; tried in a child that ends at once."""
+    """Yield the finding whether the node may raise its priority; tried in a child process that ends at once."""
     program = "import os; os.setpriority(os.PRIO_PROCESS, 0, -10)"
     is_permitted = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True).returncode == 0
     if is_permitted:
-        yield _SAY.ok("priority", "may be raised")
+        yield _FINDINGS.ok("priority", "may be raised")
     else:
         remedy = "give it CAP_SYS_NICE or a limit for nice (docs/deadline.md), or set the parameter priority to normal"
-        yield _SAY.warn("priority", "may not be raised: other programs can make plans late or short of steps", remedy)
+        yield _FINDINGS.warn("priority", "may not be raised: under load plans may be late or have fewer steps", remedy)

@@ -1,4 +1,4 @@
-"""Live inputs: can they be used, and do they fit the rig and each other."""
+"""Checks contents of live inputs: decodable, and consistent with the rig and each other."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, INPUTS, LIDAR, ODOMETRY, ROUTE
 from transdiffuser_planner.planning.observation.lidar_bev import points_in_base
 
-_SAY = Findings(AREA)
+_FINDINGS = Findings(AREA)
 _FEW_POINTS = 500
 _GROUND_GAP_M = 0.5
 _FOCAL_GAP = 0.05
 _MOVING_MPS = 1.5
 _CHECKED_FURTHER = {CAMERA, CAMERA_INFO, LIDAR, ODOMETRY, ROUTE}
 _DECODED_ALIKE = tuple(spec.name for spec in INPUTS if spec not in _CHECKED_FURTHER)
-"""Inputs of which nothing is checked but whether a message can be decoded."""
+"""Inputs that are only checked for messages that can be decoded."""
 
 
 def check(topic_statistics: Sequence[TopicStatistics], rig: Rig) -> Iterator[Finding]:
-    """Judge the last message of every input, and odometry as a whole.
+    """Check the last message of every input, and all odometry.
 
     Args:
-        topic_statistics: Every input that has a publisher.
-        rig: The planner's.
+        topic_statistics: All inputs that have a publisher.
+        rig: Rig of the planner.
+
+    Yields:
+        Findings.
     """
     for camera in rig.cameras:
         yield from _camera(
@@ -50,7 +53,11 @@ def check(topic_statistics: Sequence[TopicStatistics], rig: Rig) -> Iterator[Fin
 
 
 def live_intrinsics(topic_statistics: Sequence[TopicStatistics]) -> dict[str, CameraIntrinsics]:
-    """Camera name -> what its usable CameraInfo says."""
+    """Return camera name -> intrinsics of its CameraInfo, if calibrated.
+
+    Args:
+        topic_statistics: Received topics.
+    """
     found = {}
     for item in topic_statistics:
         if item.kind == "camera_info" and item.message is not None:
@@ -67,58 +74,54 @@ def _is_calibrated(found: CameraIntrinsics) -> bool:
     return found.fx > 0.0 and found.fy > 0.0 and found.width > 0 and found.height > 0
 
 
-def _camera(picture: TopicStatistics | None, info: TopicStatistics | None, mount: CameraMount) -> Iterator[Finding]:
+def _camera(image: TopicStatistics | None, info: TopicStatistics | None, mount: CameraMount) -> Iterator[Finding]:
     known = None
     if info is not None:
         found = list(_camera_info(info, mount))
         yield from found
         known = live_intrinsics([info]).get(mount.name)
-    if picture is None:
+    if image is None:
         return
     try:
-        height, width = decode_inputs.image(picture.message, mount.name).rgb_HW3.shape[:2]
+        height, width = decode_inputs.image(image.message, mount.name).rgb_HW3.shape[:2]
     except InputError as error:
         remedy = "publish rgb8 or bgr8, or JPEG or PNG, whole"
-        yield _SAY.fault(picture.name, f"{picture.topic}: {error}", remedy, fatal=picture.needed)
+        yield _FINDINGS.fault(image.name, f"{image.topic}: {error}", remedy, fatal=image.needed)
         return
-    wanted = (mount.width, mount.height) if known is None else (known.width, known.height)
+    expected = (mount.width, mount.height) if known is None else (known.width, known.height)
     source = "the rig" if known is None else "its camera_info"
-    if (width, height) != wanted:
-        text = f"{picture.topic}: picture is {width}x{height}, {source} says {wanted[0]}x{wanted[1]}; every picture is refused"
-        remedy = "publish the camera_info that belongs to these pictures, or correct width, height, fx, fy, cx, cy in the rig file"
-        yield _SAY.fault(picture.name, text, remedy, fatal=picture.needed)
+    if (width, height) != expected:
+        text = f"{image.topic}: image is {width}x{height}, {source} requires {expected[0]}x{expected[1]}; every image is refused"
+        remedy = "publish the camera_info of these images, or correct width, height, fx, fy, cx, cy in the rig file"
+        yield _FINDINGS.fault(image.name, text, remedy, fatal=image.needed)
     else:
-        yield _SAY.ok(picture.name, f"picture of {width}x{height}, as {source} says")
+        yield _FINDINGS.ok(image.name, f"image of {width}x{height}, as in {source}")
 
 
 def _camera_info(info: TopicStatistics, mount: CameraMount) -> Iterator[Finding]:
     try:
         found = decode_inputs.intrinsics(info.message)
     except InputError as error:
-        yield _SAY.warn(
+        yield _FINDINGS.warn(
             info.name, f"{info.topic}: {error}; the rig's are used", "calibrate the camera, or publish no camera_info"
         )
         return
     if not _is_calibrated(found):
         text = f"{info.topic}: not calibrated (fx {found.fx:g}, width {found.width}); it is refused and the rig's values are used"
-        yield _SAY.warn(
+        yield _FINDINGS.warn(
             info.name, text, "calibrate the camera and load the calibration in its driver, or publish no camera_info"
         )
         return
     unrectified = not info.message.p[0] > 0.0 and any(abs(value) > 1e-6 for value in info.message.d)
     if unrectified:
-        text = f"{info.topic}: has distortion and no projection matrix P: its pictures are not rectified"
-        yield _SAY.warn(
-            info.name, text, "publish rectified pictures (image_proc) with the camera_info that belongs to them"
-        )
+        text = f"{info.topic}: has distortion and no projection matrix P: its images are not rectified"
+        yield _FINDINGS.warn(info.name, text, "publish rectified images (image_proc) with their camera_info")
     off = abs(found.fx / found.width - mount.fx / mount.width) / (mount.fx / mount.width)
     if off > _FOCAL_GAP:
-        text = f"{info.topic}: fx {found.fx:.0f} at width {found.width}, the rig says {mount.fx:.0f} at {mount.width}"
-        yield _SAY.warn(
-            info.name, text, "camera_info is used; correct the rig file, or see whether the topics are mixed up"
-        )
+        text = f"{info.topic}: fx {found.fx:.0f} at width {found.width}, the rig has {mount.fx:.0f} at {mount.width}"
+        yield _FINDINGS.warn(info.name, text, "camera_info is used; correct the rig file, or check for swapped topics")
     elif not unrectified:
-        yield _SAY.ok(info.name, f"calibrated, fx {found.fx:.0f} at {found.width}x{found.height}, as the rig says")
+        yield _FINDINGS.ok(info.name, f"calibrated, fx {found.fx:.0f} at {found.width}x{found.height}, as in the rig")
 
 
 def _lidar(item: TopicStatistics, rig: Rig) -> Iterator[Finding]:
@@ -126,26 +129,34 @@ def _lidar(item: TopicStatistics, rig: Rig) -> Iterator[Finding]:
         points = decode_inputs.point_cloud(item.message).xyz_N3
     except InputError as error:
         remedy = "publish sensor_msgs/PointCloud2 with numeric fields x, y, z in meters, whole"
-        yield _SAY.fault(item.name, f"{item.topic}: {error}", remedy, fatal=item.needed)
+        yield _FINDINGS.fault(item.name, f"{item.topic}: {error}", remedy, fatal=item.needed)
         return
     fields = ", ".join(field.name for field in item.message.fields)
     if len(points) < _FEW_POINTS:
         text = f"{item.topic}: {len(points)} usable points of {item.message.width * item.message.height}"
-        yield _SAY.warn(
-            item.name, text, "look for a cover on the sensor, a filter that is too strict, or units other than meters"
+        yield _FINDINGS.warn(
+            item.name, text, "check for a cover on the sensor, a filter that is too strict, or units other than meters"
         )
         return
-    yield _SAY.ok(item.name, f"{len(points)} points with {fields}")
+    yield _FINDINGS.ok(item.name, f"{len(points)} points with {fields}")
     ground_m = ground_height_m(points, rig)
     if ground_m is not None and abs(ground_m) > _GROUND_GAP_M:
         text = f"the ground around the vehicle lies at {ground_m:+.1f} m in base_link"
-        yield _SAY.warn(
+        yield _FINDINGS.warn(
             item.name, text, "correct z_m, roll_rad and pitch_rad of the lidar in the rig file: ground must be at 0"
         )
 
 
 def ground_height_m(points_N3: Any, rig: Rig) -> float | None:
-    """Where the rig's mount puts the lowest of what lies 3 to 15 m around; None when too little does."""
+    """Estimate the height of the ground 3 to 15 m around the vehicle, in base_link.
+
+    Args:
+        points_N3: Points in the frame of the LiDAR, in meters.
+        rig: Mount of the LiDAR.
+
+    Returns:
+        Height in meters; None with too few points.
+    """
     if rig.lidar is None:
         return None
     base = points_in_base(points_N3, rig.lidar.base_from_sensor())
@@ -160,53 +171,55 @@ def _odometry(item: TopicStatistics, rig: Rig) -> Iterator[Finding]:
         try:
             states.append(decode_inputs.odometry(message))
         except InputError as error:
-            yield _SAY.fault(
-                item.name, f"{item.topic}: {error}", "correct its source; no such message is used", fatal=True
+            yield _FINDINGS.fault(
+                item.name, f"{item.topic}: {error}", "correct its source; such messages are refused", fatal=True
             )
             return
     frame, child = states[-1].frame_id, item.message.child_frame_id
     if not frame:
-        text = f"{item.topic}: frame_id is empty; plans leave in a frame without a name"
-        yield _SAY.warn(item.name, text, "set header.frame_id to odom or map")
+        text = f"{item.topic}: frame_id is empty; plans are published without a frame"
+        yield _FINDINGS.warn(item.name, text, "set header.frame_id to odom or map")
     about = f"'{child}' in '{frame}'"
     if child != "base_link" and rig.base_from_odometry_child_x_m == 0.0:
         about += ", taken for base_link: the rear axle's center"
     moved = _motion(states)
     if moved is None:
-        yield _SAY.ok(item.name, about)
+        yield _FINDINGS.ok(item.name, about)
         return
-    driven_mps, said_mps = moved
-    if abs(driven_mps - said_mps) > 0.3 * max(abs(driven_mps), abs(said_mps)):
-        text = f"{item.topic}: positions move with {driven_mps:.1f} m/s along the heading, twist.linear.x says {said_mps:.1f}"
-        yield _SAY.error(item.name, text, "publish the twist in the child frame (x forward), in m/s")
+    motion_mps, twist_mps = moved
+    if abs(motion_mps - twist_mps) > 0.3 * max(abs(motion_mps), abs(twist_mps)):
+        text = f"{item.topic}: positions move with {motion_mps:.1f} m/s along the heading, twist.linear.x is {twist_mps:.1f}"
+        yield _FINDINGS.error(item.name, text, "publish the twist in the child frame (x forward), in m/s")
     else:
-        yield _SAY.ok(item.name, f"{about}; twist fits the motion ({driven_mps:.1f} m/s)")
+        yield _FINDINGS.ok(item.name, f"{about}; twist fits the motion ({motion_mps:.1f} m/s)")
 
 
 def _motion(states: Sequence[EgoState]) -> tuple[float, float] | None:
-    """Speed along the heading from positions, and as the twist says; None when it hardly moves or is heard too shortly."""
+    """Speed along the heading from positions and from the twist; None at low speed or for a short recording."""
     first, last = states[0], states[-1]
     seconds = (last.stamp_ns - first.stamp_ns) * 1e-9
     if seconds < 0.5:
         return None
     heading = states[len(states) // 2].heading_rad
-    driven = ((last.x_m - first.x_m) * np.cos(heading) + (last.y_m - first.y_m) * np.sin(heading)) / seconds
-    said = float(np.mean([state.vx_mps for state in states]))
-    return None if max(abs(driven), abs(said)) < _MOVING_MPS else (float(driven), said)
+    motion_mps = ((last.x_m - first.x_m) * np.cos(heading) + (last.y_m - first.y_m) * np.sin(heading)) / seconds
+    twist_mps = float(np.mean([state.vx_mps for state in states]))
+    return None if max(abs(motion_mps), abs(twist_mps)) < _MOVING_MPS else (float(motion_mps), twist_mps)
 
 
 def _route(item: TopicStatistics, odometry: TopicStatistics | None) -> Iterator[Finding]:
     try:
         route = decode_inputs.route(item.message)
     except InputError as error:
-        yield _SAY.warn(item.name, f"{item.topic}: {error}", "publish at least two poses; without a route it is masked")
+        yield _FINDINGS.warn(
+            item.name, f"{item.topic}: {error}", "publish at least two poses; without a route it is masked"
+        )
         return
     frame = None if odometry is None else odometry.message.header.frame_id
     if frame is not None and route.frame_id != frame:
         text = f"{item.topic}: in frame '{route.frame_id}', odometry in '{frame}'; the route is masked"
-        yield _SAY.warn(item.name, text, f"publish the route in '{frame}'")
+        yield _FINDINGS.warn(item.name, text, f"publish the route in '{frame}'")
     else:
-        yield _SAY.ok(item.name, f"{len(route.xy_N2)} poses in '{route.frame_id}'")
+        yield _FINDINGS.ok(item.name, f"{len(route.xy_N2)} poses in '{route.frame_id}'")
 
 
 def _others(topic_statistics: Sequence[TopicStatistics]) -> Iterator[Finding]:
@@ -215,7 +228,7 @@ def _others(topic_statistics: Sequence[TopicStatistics]) -> Iterator[Finding]:
             try:
                 BY_NAME[item.kind].decode(item.message, item.camera)
             except InputError as error:
-                yield _SAY.warn(item.name, f"{item.topic}: {error}", "correct its source; the input is masked")
+                yield _FINDINGS.warn(item.name, f"{item.topic}: {error}", "correct its source; the input is masked")
         if item.kind == "speed_limit" and item.message is not None and not 0.0 < item.message.data < 70.0:
             text = f"{item.topic}: {item.message.data:g} m/s is refused"
-            yield _SAY.warn(item.name, text, "publish meters per second, more than 0 and less than 70")
+            yield _FINDINGS.warn(item.name, text, "publish meters per second, more than 0 and less than 70")

@@ -1,4 +1,4 @@
-"""The model folder: whole, loadable, and how fast a plan is; execution providers."""
+"""Checks the model: files, vehicle, execution providers, and time of a plan."""
 
 from __future__ import annotations
 
@@ -21,40 +21,55 @@ from transdiffuser_planner.runtime.inference.onnx_backend import PROVIDERS, make
 from transdiffuser_planner.runtime.inference.vehicle_fit import beyond_scorer
 from transdiffuser_planner.runtime.planner import Planner
 
-_SAY = Findings("model")
+_FINDINGS = Findings("model")
 _WARM_CYCLES = 7
 _EXPORT = "copy the model folder again, or export it again with 'transdiffuser export'"
 
 
 def check(model: str | Path, rig: Rig, config: PlannerConfig) -> Iterator[Finding]:
-    """Check every byte, load every graph, plan on a made-up frame.
+    """Check every file, load every graph, plan from a synthetic frame.
 
     Args:
         model: Folder, or name of a shipped model.
         rig: The vehicle and its sensors.
         config: Provider, threads and deadline.
+
+    Yields:
+        Findings.
     """
     try:
         manifest = load_manifest(model_folder(model))
     except PlannerError as error:
-        yield _SAY.error("files", str(error), _EXPORT)
+        yield _FINDINGS.error("files", str(error), _EXPORT)
         return
-    yield _SAY.ok("files", f"'{manifest.name}' {manifest.model_hash[:12]}, every SHA-256 as in its manifest")
+    yield _FINDINGS.ok("files", f"'{manifest.name}' {manifest.model_hash[:12]}, every SHA-256 as in its manifest")
     yield vehicle_of(manifest, rig)
     yield from _providers(manifest, config)
     yield from _speed(manifest, rig, config)
 
 
 def check_vehicle(model: str | Path, rig: Rig) -> Iterator[Finding]:
-    """The rig's vehicle against a model that may not be on this machine."""
+    """Compare the vehicle with a model that may be missing on this machine.
+
+    Args:
+        model: Folder, or name of a shipped model.
+        rig: The vehicle.
+
+    Yields:
+        One finding.
+    """
     try:
         yield vehicle_of(load_manifest(model_folder(model)), rig)
     except PlannerError:
-        yield _SAY.ok("vehicle", str(rig.vehicle))
+        yield _FINDINGS.ok("vehicle", str(rig.vehicle))
 
 
 def contract_of(model: str | Path) -> ModelContract:
-    """The model's contract; the shipped model's when the folder is not usable or not on this machine."""
+    """Read the contract of a model; that of the shipped model when the folder is missing or not usable.
+
+    Args:
+        model: Folder, or name of a shipped model.
+    """
     try:
         return load_manifest(model_folder(model)).contract
     except PlannerError:
@@ -62,17 +77,22 @@ def contract_of(model: str | Path) -> ModelContract:
 
 
 def vehicle_of(manifest: ModelManifest, rig: Rig) -> Finding:
-    """The rig's vehicle, and whether it is one that the model's scorer knows."""
+    """Compare the vehicle with the vehicles that the model's scorer was trained for.
+
+    Args:
+        manifest: Manifest of the model.
+        rig: The vehicle.
+    """
     notice = beyond_scorer(manifest.vehicle, rig.vehicle) if "scorer" in manifest.graphs else ""
     if not notice:
-        return _SAY.ok("vehicle", str(rig.vehicle))
-    return _SAY.warn(
+        return _FINDINGS.ok("vehicle", str(rig.vehicle))
+    return _FINDINGS.warn(
         "vehicle", f"{rig.vehicle}; {notice}", "keep selection 'rules', or train a scorer on this vehicle's drives"
     )
 
 
 def _providers(manifest: ModelManifest, config: PlannerConfig) -> Iterator[Finding]:
-    """Load a graph on each; what is only listed as available may still fail to load."""
+    """Yield the finding about providers on which a graph loads; one that is listed as available may still fail."""
     usable, reason = [], ""
     for name in PROVIDERS:
         try:
@@ -82,11 +102,11 @@ def _providers(manifest: ModelManifest, config: PlannerConfig) -> Iterator[Findi
             reason = str(error) if name == config.provider else reason
     text = f"wanted {config.provider}, usable {', '.join(usable) or 'none'}"
     if config.provider in usable:
-        yield _SAY.ok("provider", text)
+        yield _FINDINGS.ok("provider", text)
     else:
         remedy = f"set provider to {usable[0]}" if usable else _EXPORT
         extra = "; pip install 'transdiffuser_planner[gpu]' on a machine with CUDA" if config.provider != "cpu" else ""
-        yield _SAY.error("provider", f"{text} ({reason})", remedy + extra)
+        yield _FINDINGS.error("provider", f"{text} ({reason})", remedy + extra)
 
 
 def _speed(manifest: ModelManifest, rig: Rig, config: PlannerConfig) -> Iterator[Finding]:
@@ -94,34 +114,41 @@ def _speed(manifest: ModelManifest, rig: Rig, config: PlannerConfig) -> Iterator
     try:
         planner = Planner.load(manifest.folder, rig, config)
         load_s = time.perf_counter() - begin
-        yield _SAY.ok("graphs", f"loaded in {load_s:.2f} s on {config.provider}")
+        yield _FINDINGS.ok("graphs", f"loaded in {load_s:.2f} s on {config.provider}")
         took_ms = warm_plans_ms(planner, rig)
     except PlannerError as error:
-        yield _SAY.error("graphs", str(error), _EXPORT)
+        yield _FINDINGS.error("graphs", str(error), _EXPORT)
         return
     median_ms, slowest_ms = float(np.median(took_ms)), max(took_ms)
     text = f"{median_ms:.0f} ms warm (slowest {slowest_ms:.0f}) of the deadline's {config.deadline_ms:.0f}"
     if median_ms > config.deadline_ms and not config.anytime:
         remedy = "set anytime, or fewer num_candidates or num_denoise_steps, more num_threads, or a faster machine"
-        yield _SAY.error("plan", text, remedy)
+        yield _FINDINGS.error("plan", text, remedy)
     elif median_ms > config.deadline_ms - config.fallback_margin_ms:
-        text = f"{text}: plans will be made of fewer denoise steps or candidates"
-        yield _SAY.warn("plan", text, "end other programs, more num_threads, precision int8, or a faster machine")
+        text = f"{text}: plans will use fewer denoise steps or candidates"
+        yield _FINDINGS.warn("plan", text, "end other programs, more num_threads, precision int8, or a faster machine")
     elif slowest_ms > 0.8 * config.deadline_ms:
-        yield _SAY.warn(
-            "plan", text, "end other programs, or lower num_candidates or num_denoise_steps for some reserve"
+        yield _FINDINGS.warn(
+            "plan", text, "end other programs, or reduce num_candidates or num_denoise_steps to gain reserve"
         )
     else:
-        yield _SAY.ok("plan", text)
+        yield _FINDINGS.ok("plan", text)
 
 
 def warm_plans_ms(planner: Planner, rig: Rig) -> list[float]:
-    """How long plans take once everything is loaded, each on a made-up frame, in milliseconds.
+    """Measure plans after a warm-up, each from a synthetic frame.
+
+    Args:
+        planner: Loaded for the rig.
+        rig: Sensors.
+
+    Returns:
+        Times in milliseconds.
 
     Raises:
         ModelError: The model fails.
     """
-    snapshot, took = made_up_frame(rig), []
+    snapshot, took = synthetic_frame(rig), []
     for index in range(1 + _WARM_CYCLES):
         stamp_ns = snapshot.stamp_ns + index * 100_000_000
         begin = time.perf_counter()
@@ -130,8 +157,12 @@ def warm_plans_ms(planner: Planner, rig: Rig) -> list[float]:
     return took[1:]
 
 
-def made_up_frame(rig: Rig) -> SensorSnapshot:
-    """Gray pictures and flat ground, driving straight."""
+def synthetic_frame(rig: Rig) -> SensorSnapshot:
+    """Create a frame with gray images and flat ground, driving straight.
+
+    Args:
+        rig: Sensors.
+    """
     stamp_ns = 10**9
     images, intrinsics = {}, {}
     for camera in rig.cameras:

@@ -26,13 +26,13 @@ _TF_MESSAGES = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
-    """Which of a bag's topics and frames to use; empty values mean that the bag decides.
+class SensorSelection:
+    """Selection of topics and frames; empty values are filled from the bag.
 
     Attributes:
         base: Frame of the rear axle's center on the ground.
         cameras: Names of cameras, from left to right.
-        lidar, odometry: Topics.
+        lidar, odometry: Topic of the LiDAR and of odometry.
     """
 
     base: str = BASE
@@ -43,12 +43,12 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RigDraft:
-    """Result of reading a bag's calibration.
+    """Rig and topic map drafted from a bag.
 
     Attributes:
         rig: Sensors and mounts.
         topics: The planner's inputs under the rig's camera names.
-        notes: One line for each thing that needs a look.
+        notes: One line per item to verify.
     """
 
     rig: Rig
@@ -56,43 +56,43 @@ class RigDraft:
     notes: tuple[str, ...] = field(default=())
 
 
-def draft_rig(bag: BagReader, wanted: Wanted) -> RigDraft:
+def draft_rig(bag: BagReader, selection: SensorSelection) -> RigDraft:
     """Read mounts and intrinsics of a bag's sensors.
 
     Args:
         bag: An open bag.
-        wanted: The choice of sensors and of the base frame.
+        selection: Sensors and base frame to use.
 
     Returns:
         Rig, topic map and notes.
 
     Raises:
-        InputError: No sensor, an ambiguous or uncalibrated one, or one that the transforms do not connect to the base.
+        InputError: There is no sensor, or one is ambiguous, uncalibrated, or not connected to the base.
     """
-    held, notes = bag.topics(), []
-    infos = _cameras(held, wanted.cameras, bag.path)
-    lidar = _only(held, _CLOUD, wanted.lidar, "lidar", bag.path)
-    odometry = _only(held, _ODOMETRY, wanted.odometry, "odometry", bag.path)
+    available, notes = bag.topics(), []
+    infos = _cameras(available, selection.cameras, bag.path)
+    lidar = _only(available, _CLOUD, selection.lidar, "lidar", bag.path)
+    odometry = _only(available, _ODOMETRY, selection.odometry, "odometry", bag.path)
     if not infos and not lidar:
         raise InputError(
             f"bag {bag.path}: holds neither {_INFO} nor {_CLOUD}; record the sensors with their camera_info"
         )
     first = _first_messages(bag, {*infos.values(), lidar, odometry} - {""})
-    frames = _Frames(bag, wanted.base)
-    images = {name: image_topic(held, info) for name, info in infos.items()}
+    frames = _Frames(bag, selection.base)
+    images = {name: image_topic(available, info) for name, info in infos.items()}
     cameras = []
     for name, topic in infos.items():
         message = first[topic]
         notes += _camera_notes(name, topic, message, images[name])
         cameras.append(_camera(name, topic, message, frames))
-    cameras = cameras if wanted.cameras else sorted(cameras, key=lambda camera: -camera.yaw_rad)
+    cameras = cameras if selection.cameras else sorted(cameras, key=lambda camera: -camera.yaw_rad)
     offset_m, odometry_notes = _odometry_offset(first[odometry], frames) if odometry else (0.0, _no_odometry())
     rig = Rig(
         cameras=tuple(cameras),
         lidar=_lidar(first[lidar], lidar, frames) if lidar else None,
         base_from_odometry_child_x_m=offset_m,
     )
-    others, other_notes = other_topics(held)
+    others, other_notes = other_topics(available)
     topics = TopicMap(
         images={name: topic for name, topic in images.items() if topic},
         camera_infos=infos,
@@ -104,7 +104,7 @@ def draft_rig(bag: BagReader, wanted: Wanted) -> RigDraft:
 
 
 class _Frames:
-    """The bag's transforms: /tf_static, and where that does not suffice the beginning of /tf."""
+    """Transforms of a bag: /tf_static, and if needed the first messages of /tf."""
 
     def __init__(self, bag: BagReader, base: str) -> None:
         self._bag, self._base = bag, base
@@ -112,10 +112,17 @@ class _Frames:
         self._has_all = False
 
     def base_from(self, frame: str, topic: str) -> NDArray[np.float64]:
-        """The transform of points in a frame, that of a topic's messages, into the base (4x4).
+        """Find the transform from a frame to the base.
+
+        Args:
+            frame: Frame of a sensor.
+            topic: Topic of the sensor, for the message.
+
+        Returns:
+            4x4, points of the frame in the base.
 
         Raises:
-            InputError: Nothing connects the two.
+            InputError: The two frames are not connected.
         """
         found = base_from(frame, self._links, self._base)
         if found is None and not self._has_all:
@@ -139,29 +146,41 @@ class _Frames:
         return links
 
 
-def _cameras(held: Mapping[str, str], wanted: Sequence[str], where: Path) -> dict[str, str]:
-    """Name -> CameraInfo topic of the cameras to use."""
-    found = camera_names(sorted(topic for topic, kind in held.items() if kind == _INFO))
-    unknown = sorted(set(wanted) - set(found))
+def _cameras(available: Mapping[str, str], selected: Sequence[str], where: Path) -> dict[str, str]:
+    """Return name -> CameraInfo topic of the selected cameras.
+
+    Raises:
+        InputError: A selected camera is not in the bag.
+    """
+    found = camera_names(sorted(topic for topic, kind in available.items() if kind == _INFO))
+    unknown = sorted(set(selected) - set(found))
     if unknown:
         raise InputError(f"bag {where}: no camera {', '.join(unknown)}; it has {', '.join(found) or 'none'}")
-    return {name: found[name] for name in wanted} if wanted else found
+    return {name: found[name] for name in selected} if selected else found
 
 
-def _only(held: Mapping[str, str], kind: str, wanted: str, name: str, where: Path) -> str:
-    """The one topic of a type, or the wanted one; "" when there is none."""
-    found = sorted(topic for topic, other in held.items() if other == kind)
-    if wanted:
-        if wanted not in found:
-            raise InputError(f"bag {where}: no {kind} on {wanted}; it has {', '.join(found) or 'none'}")
-        return wanted
+def _only(available: Mapping[str, str], kind: str, selected: str, name: str, where: Path) -> str:
+    """Return the only topic of a type, or the selected one; "" when there is none.
+
+    Raises:
+        InputError: The selected topic is missing, or the choice is ambiguous.
+    """
+    found = sorted(topic for topic, other in available.items() if other == kind)
+    if selected:
+        if selected not in found:
+            raise InputError(f"bag {where}: no {kind} on {selected}; it has {', '.join(found) or 'none'}")
+        return selected
     if len(found) > 1:
         raise InputError(f"bag {where}: {name} could be {' or '.join(found)}; choose with --{name} TOPIC")
     return found[0] if found else ""
 
 
 def _first_messages(bag: BagReader, topics: set[str]) -> dict[str, Any]:
-    """The first message of each topic."""
+    """Read the first message of each topic.
+
+    Raises:
+        InputError: A topic has no message.
+    """
     found: dict[str, Any] = {}
     for item in bag.messages(topics):
         found.setdefault(item.topic, item.message)
@@ -170,7 +189,7 @@ def _first_messages(bag: BagReader, topics: set[str]) -> dict[str, Any]:
     silent = sorted(topics - set(found))
     if silent:
         raise InputError(
-            f"bag {bag.path}: no message on {', '.join(silent)}; record a longer drive, or leave the sensor out"
+            f"bag {bag.path}: no message on {', '.join(silent)}; record a longer drive, or exclude the sensor"
         )
     return found
 
@@ -179,10 +198,10 @@ def _camera(name: str, topic: str, info: Any, frames: _Frames) -> CameraMount:
     try:
         found = decode_inputs.intrinsics(info)
     except InputError as error:
-        raise InputError(f"{topic}: {error}; calibrate the camera, or leave it out with --cameras") from None
+        raise InputError(f"{topic}: {error}; calibrate the camera, or exclude it with --cameras") from None
     if min(found.fx, found.fy, found.width, found.height) <= 0:
         raise InputError(
-            f"{topic}: not calibrated (fx {found.fx:g}); calibrate the camera, or leave it out with --cameras"
+            f"{topic}: not calibrated (fx {found.fx:g}); calibrate the camera, or exclude it with --cameras"
         )
     base_from_frame = frames.base_from(info.header.frame_id, topic)
     base_from_sensor = body_axes(base_from_frame)
@@ -199,13 +218,14 @@ def _camera(name: str, topic: str, info: Any, frames: _Frames) -> CameraMount:
 
 
 def body_axes(base_from_camera: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A camera's frame with x ahead and z up, from an optical one (z ahead, y down) or from one that is so already.
+    """Convert the frame of a camera to x forward, y left, z up.
 
     Args:
-        base_from_camera: 4x4; the frame of a CameraInfo. REP 103 wants it optical, not every driver keeps to that.
+        base_from_camera: 4x4, frame of a CameraInfo. REP 103 requires an optical frame (z forward, y down); some drivers
+            publish x forward instead.
 
     Returns:
-        4x4, the frame of a rig's mount.
+        4x4, frame of a mount in the rig.
     """
     down, up = -base_from_camera[2, 1], base_from_camera[2, 2]
     found: NDArray[np.float64] = base_from_camera.copy()
@@ -219,31 +239,31 @@ def _lidar(cloud: Any, topic: str, frames: _Frames) -> LidarMount:
 
 
 def _place(base_from_sensor: NDArray[np.float64]) -> dict[str, Any]:
-    """Fields of a mount, to a tenth of a millimeter and of a milliradian."""
+    """Convert a transform to fields of a mount, rounded to 0.1 mm and 0.1 mrad."""
     names = ("x_m", "y_m", "z_m", "roll_rad", "pitch_rad", "yaw_rad")
     values = (*base_from_sensor[:3, 3], *angles_rad(base_from_sensor[:3, :3]))
     return {name: round(float(value), 4) + 0.0 for name, value in zip(names, values, strict=True)}
 
 
 def _odometry_offset(message: Any, frames: _Frames) -> tuple[float, list[str]]:
-    """Where the odometry's child frame lies in the base, along x, and what to look at."""
+    """Return the position of the odometry's child frame along x of the base in meters, and notes."""
     child = message.child_frame_id
     try:
         place = _place(frames.base_from(child, "odometry")) if child else {}
     except InputError:
         return 0.0, [
-            f"odometry: its child frame '{child}' is not connected by any transform; taken for the rear axle's center"
+            f"odometry: its child frame '{child}' is not connected by any transform; assumed to be the rear axle's center"
         ]
     if not place:
-        return 0.0, ["odometry: child_frame_id is empty; taken for the rear axle's center on the ground"]
+        return 0.0, ["odometry: child_frame_id is empty; assumed to be the rear axle's center on the ground"]
     notes = []
     if abs(place["y_m"]) > _MAX_SIDE_M or abs(place["yaw_rad"]) > _MAX_TURN_RAD:
-        notes = [f"odometry: '{child}' is moved sideways or turned; the planner corrects its position along x only"]
+        notes = [f"odometry: '{child}' is shifted sideways or rotated; the planner corrects its position along x only"]
     return place["x_m"], notes
 
 
 def _no_odometry() -> list[str]:
-    return ["odometry: the bag has none; the planner needs nav_msgs/Odometry"]
+    return ["odometry: not in the bag; the planner needs nav_msgs/Odometry"]
 
 
 def _camera_notes(name: str, topic: str, info: Any, image: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""ROS 2 in this environment: importable, which middleware, which settings. Asked in another process, as a node would start."""
+"""Checks ROS 2 in this environment: imports, middleware, settings. Runs in another process, as a node would start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from transdiffuser_planner.doctor.findings import Finding, Findings
 
-_SAY = Findings("ROS 2")
+_FINDINGS = Findings("ROS 2")
 _TIMEOUT_S = 60.0
 _BUILD = "make build, or source your ROS 2 and the workspace: source ros2_ws/install/setup.bash"
 _PROBE = """
@@ -43,7 +43,7 @@ print(json.dumps(found))
 
 
 def probe(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a fresh interpreter finds.
+    """Import ROS 2 in a new interpreter.
 
     Args:
         environment: Its environment variables; this process's by default.
@@ -60,84 +60,89 @@ def probe(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     try:
         return dict(json.loads(run.stdout.strip().splitlines()[-1]))
     except (IndexError, ValueError):
-        said = (run.stderr.strip().splitlines() or [f"the interpreter ended with {run.returncode}"])[-1]
-        said = said.rpartition("]: ")[2].partition(", exiting")[0]
-        # rcl ends the process that imports it when the middleware is not the wanted one.
-        return {"rclpy": "", "rmw_error": said} if "RMW" in said else {"rclpy_error": said}
+        error = (run.stderr.strip().splitlines() or [f"the interpreter ended with {run.returncode}"])[-1]
+        error = error.rpartition("]: ")[2].partition(", exiting")[0]
+        # rcl ends the process that imports it when the requested middleware is missing.
+        return {"rclpy": "", "rmw_error": error} if "RMW" in error else {"rclpy_error": error}
 
 
 def check(found: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None) -> Iterator[Finding]:
-    """Judge what a probe found, and the settings that decide who hears whom.
+    """Check the result of a probe and the settings of discovery.
 
     Args:
-        found: Result of ``probe``; asked now by default.
+        found: Result of ``probe``; runs it by default.
         environment: Environment variables; this process's by default.
+
+    Yields:
+        Findings.
     """
     env = os.environ if environment is None else environment
-    there = probe() if found is None else found
-    yield from _libraries(there, env)
+    probed = probe() if found is None else found
+    yield from _libraries(probed, env)
     yield from _settings(env)
-    yield _transports(there.get("rmw", ""), env)
+    yield _transports(probed.get("rmw", ""), env)
 
 
-def _libraries(there: Mapping[str, str], env: Mapping[str, str]) -> Iterator[Finding]:
-    if "rclpy_error" in there:
-        text = f"cannot be imported ({_short(there['rclpy_error'])}); replay, training and evaluation work without it"
-        yield _SAY.error("rclpy", text, _BUILD)
+def _libraries(probed: Mapping[str, str], env: Mapping[str, str]) -> Iterator[Finding]:
+    if "rclpy_error" in probed:
+        text = f"cannot be imported ({_short(probed['rclpy_error'])}); replay, training and evaluation work without it"
+        yield _FINDINGS.error("rclpy", text, _BUILD)
         return
     underlay = env.get("ROS_DISTRO", "")
-    origin = f"of the underlay '{underlay}'" if underlay else f"wheel {there.get('version', '')}".strip()
-    yield _SAY.ok("rclpy", origin)
-    if "messages_error" in there:
-        yield _SAY.error("transdiffuser_msgs", f"not usable ({_short(there['messages_error'])})", _BUILD)
-    elif "messages" in there:
-        yield _SAY.ok("transdiffuser_msgs", "built for this Python and loadable")
-    if "rmw_error" in there:
-        wanted = env.get("RMW_IMPLEMENTATION", "the default")
+    origin = f"of the underlay '{underlay}'" if underlay else f"wheel {probed.get('version', '')}".strip()
+    yield _FINDINGS.ok("rclpy", origin)
+    if "messages_error" in probed:
+        yield _FINDINGS.error("transdiffuser_msgs", f"not usable ({_short(probed['messages_error'])})", _BUILD)
+    elif "messages" in probed:
+        yield _FINDINGS.ok("transdiffuser_msgs", "built for this Python and loadable")
+    if "rmw_error" in probed:
+        middleware = env.get("RMW_IMPLEMENTATION", "the default")
         remedy = "install that middleware, or unset RMW_IMPLEMENTATION"
-        yield _SAY.error("middleware", f"{wanted} cannot be loaded ({_short(there['rmw_error'])})", remedy)
+        yield _FINDINGS.error("middleware", f"{middleware} cannot be loaded ({_short(probed['rmw_error'])})", remedy)
     else:
-        yield _SAY.ok("middleware", there.get("rmw", "unknown"))
+        yield _FINDINGS.ok("middleware", probed.get("rmw", "unknown"))
 
 
 def _settings(env: Mapping[str, str]) -> Iterator[Finding]:
     domain = env.get("ROS_DOMAIN_ID", "")
     if domain and not (domain.isdecimal() and int(domain) <= 232):
-        yield _SAY.error("ROS_DOMAIN_ID", f"'{domain}' is no domain", "set it to 0 .. 101, the same for all nodes")
+        yield _FINDINGS.error(
+            "ROS_DOMAIN_ID", f"'{domain}' is not a domain", "set it to 0 .. 101, the same for all nodes"
+        )
     elif domain and int(domain) > 101:
         text = f"{domain}; on Linux ports of domains above 101 may be taken by other programs"
-        yield _SAY.warn("ROS_DOMAIN_ID", text, "choose 0 .. 101")
+        yield _FINDINGS.warn("ROS_DOMAIN_ID", text, "choose 0 .. 101")
     else:
-        yield _SAY.ok("ROS_DOMAIN_ID", domain or "not set: domain 0")
+        yield _FINDINGS.ok("ROS_DOMAIN_ID", domain or "not set: domain 0")
     reach = env.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "")
     if reach and reach not in ("SUBNET", "LOCALHOST", "OFF", "SYSTEM_DEFAULT"):
         remedy = "set it to SUBNET or LOCALHOST"
-        yield _SAY.error("ROS_AUTOMATIC_DISCOVERY_RANGE", f"'{reach}' is not known", remedy)
+        yield _FINDINGS.error("ROS_AUTOMATIC_DISCOVERY_RANGE", f"'{reach}' is not known", remedy)
     elif reach == "OFF":
-        yield _SAY.error("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF: no node finds another", "set it to SUBNET or LOCALHOST")
+        yield _FINDINGS.error(
+            "ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF: no node finds another", "set it to SUBNET or LOCALHOST"
+        )
     elif reach == "LOCALHOST" or env.get("ROS_LOCALHOST_ONLY") == "1":
         text = "this machine only: sensors of other computers are not found"
-        yield _SAY.ok("discovery", text)
+        yield _FINDINGS.ok("discovery", text)
     else:
-        yield _SAY.ok("discovery", "the whole subnet")
+        yield _FINDINGS.ok("discovery", "the whole subnet")
     if env.get("ROS_LOCALHOST_ONLY") == "1" and reach:
-        text = "set beside ROS_AUTOMATIC_DISCOVERY_RANGE, which it overrides"
-        yield _SAY.warn("ROS_LOCALHOST_ONLY", text, "unset ROS_LOCALHOST_ONLY")
+        text = "set together with ROS_AUTOMATIC_DISCOVERY_RANGE, which it overrides"
+        yield _FINDINGS.warn("ROS_LOCALHOST_ONLY", text, "unset ROS_LOCALHOST_ONLY")
 
 
 def _transports(middleware: str, env: Mapping[str, str]) -> Finding:
-    """Big messages over plain UDP lose fragments on a busy machine."""
+    """Check the transport: large messages over plain UDP lose fragments on a busy machine."""
     if "fastrtps" not in middleware:
-        return _SAY.ok("transports", "those of the middleware")
+        return _FINDINGS.ok("transports", "defaults of the middleware")
     value = env.get("FASTDDS_BUILTIN_TRANSPORTS", "")
     if value.split("?")[0] in ("LARGE_DATA", "LARGE_DATAv6", "SHM"):
-        return _SAY.ok("transports", f"FASTDDS_BUILTIN_TRANSPORTS={value}")
+        return _FINDINGS.ok("transports", f"FASTDDS_BUILTIN_TRANSPORTS={value}")
     if env.get("FASTRTPS_DEFAULT_PROFILES_FILE") or env.get("FASTDDS_DEFAULT_PROFILES_FILE"):
-        return _SAY.ok("transports", "as your Fast DDS profile says")
-    text = (
-        f"Fast DDS with {value or 'its default transports'}: clouds of megabytes may lose fragments on a busy machine"
-    )
-    return _SAY.warn(
+        return _FINDINGS.ok("transports", "from your Fast DDS profile")
+    text = f"Fast DDS with {value or 'its default transports'}: point clouds of megabytes may lose fragments on a busy machine"
+    return _FINDINGS.warn(
         "transports", text, "export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for publishers and planner alike"
     )
 

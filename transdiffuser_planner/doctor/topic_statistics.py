@@ -1,4 +1,4 @@
-"""What was heard on one live topic, and what the planner expects of it."""
+"""Statistics of one live topic."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SENSORS = tuple(spec.name for spec in INPUTS if spec.is_frame)
 
 @dataclass(kw_only=True, slots=True)
 class TopicStatistics:
-    """Messages of one topic over some seconds.
+    """Messages of one topic within a few seconds.
 
     Attributes:
         name: The planner's input: "camera rgb_left", "camera_info rgb_left", "lidar", "odometry", "route" and so on.
-        topic, type_name: Where it comes from.
-        needed: Whether there is no plan without it.
-        arrived_s: By a steady clock.
-        now_ns: The planner's clock at each arrival.
+        topic, type_name: Name and type of the topic.
+        needed: There is no plan without it.
+        arrived_s: Arrival times by a monotonic clock.
+        now_ns: Time of the planner's clock at each arrival.
         stamp_ns: Header stamps; empty for types without a header.
-        num_bytes: The largest message.
-        messages: All of odometry, the last of others.
+        num_bytes: Size of the largest message.
+        messages: All messages of odometry, the last message of other inputs.
     """
 
     name: str
@@ -52,7 +52,7 @@ class TopicStatistics:
 
     @property
     def message(self) -> Any:
-        """The last one, or None."""
+        """The last message, or None."""
         return self.messages[-1] if self.messages else None
 
     @property
@@ -65,7 +65,7 @@ class TopicStatistics:
         return (len(self.arrived_s) - 1) / span_s if span_s > 0.0 else 0.0
 
     def age_s(self) -> float | None:
-        """Median of the planner's clock minus the stamp at arrival; None without stamps."""
+        """Return the median age at arrival by the planner's clock; None without stamps."""
         if not self.stamp_ns:
             return None
         # Integers: a double holds no nanoseconds of this century.
@@ -74,5 +74,13 @@ class TopicStatistics:
 
 
 def find(topic_statistics: Sequence[TopicStatistics], name: str) -> TopicStatistics | None:
-    """The input of that name on which something came."""
+    """Find an input by name.
+
+    Args:
+        topic_statistics: Received topics.
+        name: Name of the input.
+
+    Returns:
+        Its statistics; None when no message arrived.
+    """
     return next((item for item in topic_statistics if item.name == name and item.arrived_s), None)

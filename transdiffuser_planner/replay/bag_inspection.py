@@ -1,4 +1,4 @@
-"""Looks at a bag without planning: topics, rates, gaps, clock problems, and what the planner would use and lacks."""
+"""Inspects a bag without planning: topics, rates, gaps, clock problems, used and missing inputs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
 
 @dataclass(kw_only=True, slots=True)
 class TopicFacts:
-    """One topic of a bag.
+    """Statistics of one topic of a bag.
 
     Attributes:
         topic, type_name: Name and type.
-        log_ns, stamp_ns: Per message; stamp_ns is empty for types without a header.
-        num_bytes: All messages together.
+        log_ns, stamp_ns: Log time and stamp of each message; stamp_ns is empty for types without a header.
+        num_bytes: Total size of all messages.
     """
 
     topic: str
@@ -49,7 +49,7 @@ class TopicFacts:
         return (len(self.log_ns) - 1) / span_s if span_s > 0.0 else 0.0
 
     def gaps(self) -> list[tuple[float, float]]:
-        """Holes as (seconds since the topic's first message, length in seconds)."""
+        """Return gaps as (seconds since the topic's first message, length in seconds)."""
         step_s = np.diff(self._log()) * 1e-9
         if len(step_s) < 3:
             return []
@@ -57,7 +57,7 @@ class TopicFacts:
         return [(float(step_s[:i].sum()), float(step_s[i])) for i in np.flatnonzero(step_s > limit_s)]
 
     def problems(self) -> list[str]:
-        """What is wrong with its clock, and its gaps."""
+        """Describe clock problems and gaps, one line each."""
         found = []
         if self.stamp_ns:
             stamps = np.asarray(self.stamp_ns, dtype=np.int64)
@@ -84,14 +84,15 @@ class TopicFacts:
 
 @dataclass(kw_only=True, slots=True)
 class Inspection:
-    """What a look at a bag found.
+    """Result of inspecting a bag.
 
     Attributes:
         paths: The bags.
         topics: By name.
-        choice: What the planner would read; None when that cannot be decided, and why_not says why.
-        absent: Inputs of the planner that are not there and would be masked.
-        problems: Sentences about the whole bag.
+        choice: Mapping of topics and rig; None when it is ambiguous.
+        why_not: Reason why the bag cannot be replayed, or "".
+        absent: Missing inputs of the planner, which would be masked.
+        problems: One line per problem of the whole bag.
     """
 
     paths: tuple[Path, ...]
@@ -105,23 +106,29 @@ class Inspection:
 def inspect(
     bag: BagReader, *, preset: str | None = None, topics_file: Path | None = None, rig_file: Path | None = None
 ) -> Inspection:
-    """Read a bag once, without decoding more than stamps.
+    """Read a bag once, decoding only stamps.
 
-    Raises:
-        ConfigError: A given preset or file is wrong.
+    Args:
+        bag: An opened bag.
+        preset: Name of the topic preset; None selects it automatically.
+        topics_file: Topic map.
+        rig_file: Rig.
+
+    Returns:
+        Topics, mapping and problems. Errors of the mapping are in ``why_not``.
     """
-    held = bag.topics()
-    facts = {topic: TopicFacts(topic=topic, type_name=kind) for topic, kind in held.items()}
-    stamped = {topic for topic in held if bag.has_stamp(topic)}
+    available = bag.topics()
+    facts = {topic: TopicFacts(topic=topic, type_name=kind) for topic, kind in available.items()}
+    stamped = {topic for topic in available if bag.has_stamp(topic)}
     for item in bag.messages(decoded=set()):
-        seen = facts[item.topic]
-        seen.log_ns.append(item.log_time_ns)
-        seen.num_bytes += len(item.raw)
+        statistics = facts[item.topic]
+        statistics.log_ns.append(item.log_time_ns)
+        statistics.num_bytes += len(item.raw)
         if item.topic in stamped and len(item.raw) >= 12:
-            seen.stamp_ns.append(_stamp_ns(bytes(item.raw[:12])))
+            statistics.stamp_ns.append(_stamp_ns(bytes(item.raw[:12])))
     found = Inspection(paths=bag.paths, topics=facts)
     try:
-        choice = choose(held, f"bag {bag.path}", preset=preset, topics_file=topics_file, rig_file=rig_file)
+        choice = choose(available, f"bag {bag.path}", preset=preset, topics_file=topics_file, rig_file=rig_file)
         names = tuple(camera.name for camera in choice.rig.cameras)
         found.choice = choice
         found.absent = check_inputs(bag, choice.topics, names, has_lidar=choice.rig.lidar is not None)
@@ -132,7 +139,7 @@ def inspect(
 
 
 def _stamp_ns(head: bytes) -> int:
-    """The stamp that a serialized header begins with."""
+    """Read the stamp at the start of a serialized header."""
     order = "<" if head[1] & 1 else ">"
     sec, nanosec = struct.unpack_from(f"{order}iI", head, 4)
     return int(sec) * 10**9 + int(nanosec)
@@ -146,33 +153,40 @@ def _problems(bag: BagReader, found: Inspection) -> Iterator[str]:
         yield "the bag holds no message"
     for topic, facts in found.topics.items():
         if facts.type_name == CLOCK_TYPE:
-            yield f"{topic} was recorded: it is left out, header stamps are the clock here (ros2 bag play --clock would fight it)"
+            yield f"{topic} was recorded: it is not copied (ros2 bag play --clock publishes its own); header stamps are the clock"
         if topic.startswith(OUTPUT_NAMESPACE):
-            yield f"{topic} is a planner's own output: it is kept as /reference{topic} beside the new one"
+            yield f"{topic} is the output of a planner: it is kept as /reference{topic}, next to the new one"
     if found.choice is not None:
         yield from _alignment(found.choice.topics, found.choice.rig, found.topics)
 
 
 def _alignment(topics: TopicMap, rig: Rig, facts: dict[str, TopicFacts]) -> Iterator[str]:
-    """Whether the clocks of sensors and odometry overlap."""
+    """Yield sensors whose stamps lie outside the time of odometry."""
     odometry = facts.get(topics.odometry)
     if odometry is None or not odometry.stamp_ns:
         return
     begin, end = min(odometry.stamp_ns), max(odometry.stamp_ns)
     sensors = [topics.images.get(camera.name, "") for camera in rig.cameras] + [topics.lidar]
     for topic in sensors:
-        seen = facts.get(topic)
-        if seen is None or not seen.stamp_ns:
+        sensor = facts.get(topic)
+        if sensor is None or not sensor.stamp_ns:
             continue
-        outside = sum(not begin <= stamp <= end for stamp in seen.stamp_ns)
-        if outside == len(seen.stamp_ns):
+        outside = sum(not begin <= stamp <= end for stamp in sensor.stamp_ns)
+        if outside == len(sensor.stamp_ns):
             yield f"{topic}: no stamp lies within the odometry's time; the two run on different clocks"
-        elif outside > max(2, len(seen.stamp_ns) // 10):
-            yield f"{topic}: {outside} of {len(seen.stamp_ns)} stamps lie outside the odometry's time"
+        elif outside > max(2, len(sensor.stamp_ns) // 10):
+            yield f"{topic}: {outside} of {len(sensor.stamp_ns)} stamps lie outside the odometry's time"
 
 
 def lines(found: Inspection) -> Iterator[str]:
-    """An inspection as lines for people."""
+    """Format an inspection.
+
+    Args:
+        found: Result of ``inspect``.
+
+    Yields:
+        Human-readable lines.
+    """
     for path in found.paths:
         yield f"bag    {path}"
     used = _uses(found)
@@ -186,16 +200,16 @@ def lines(found: Inspection) -> Iterator[str]:
     if found.choice is not None:
         yield f"source {found.choice.name}: {found.choice.why}; rig {found.choice.rig_file.name}"
     if found.why_not:
-        yield f"cannot be replayed as it is: {found.why_not}"
+        yield f"cannot be replayed unchanged: {found.why_not}"
     elif found.absent:
-        yield f"lacks  {', '.join(found.absent)}; these inputs are masked"
+        yield f"missing {', '.join(found.absent)}; these inputs are masked"
     else:
-        yield "lacks  nothing"
+        yield "missing nothing"
     yield from (f"note   {problem}" for problem in found.problems)
 
 
 def _uses(found: Inspection) -> dict[str, str]:
-    """Topic -> the planner's input that is read from it."""
+    """Return topic -> name of the planner's input."""
     if found.choice is None:
         return {}
     topics = found.choice.topics

@@ -1,4 +1,4 @@
-"""A bag through the node's scheduler and the planner, in the bag's own time: what the node would publish live."""
+"""Runs a bag through the node's scheduler and the planner in the bag's time, with the outputs of a live node."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Cycle:
     """One planning cycle.
 
     Attributes:
-        log_time_ns: When its frame was complete on the bag's clock.
+        log_time_ns: Log time at which its frame was complete.
         stamp_ns: The frame's stamp.
-        ego: The state it was planned from; None when not ready.
-        outcome: The plan or fallback that the node would publish, or why it would publish none.
-        latency_ms: From taking in the frame's last message to the plan, on this machine.
-        is_planned: Whether the model planned from a frame; else the inputs did not suffice.
-        has_frame: Whether a sensor frame has led to it; else none arrived for too long.
+        ego: Ego state at the start of the plan; None when not ready.
+        outcome: The plan or fallback that the node would publish, or the reason why it would publish none.
+        latency_ms: Time from the frame's last message to the plan, on this machine.
+        is_planned: The model planned from a frame; else inputs were missing.
+        has_frame: A sensor frame triggered the cycle; else a timeout.
     """
 
     log_time_ns: int
@@ -48,13 +48,13 @@ class Cycle:
 
 @dataclass(kw_only=True, slots=True)
 class InputLog:
-    """What reading the bag brought to light.
+    """Inputs of a replay.
 
     Attributes:
-        refused: Messages that were not used, by reason.
+        refused: Number of messages that were not used, by reason.
         ego: All odometry in base_link.
-        num_frames: Messages of the sensor that frames are counted by.
-        num_skipped_busy: Frames that passed while the planner was at work.
+        num_frames: Number of messages of the sensor by which frames are counted.
+        num_skipped_busy: Number of frames that arrived while the planner was busy.
         begin_ns, end_ns: Log times of the first and the last odometry.
     """
 
@@ -67,56 +67,57 @@ class InputLog:
 
 
 def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...], *, has_lidar: bool) -> list[str]:
-    """Compare what the planner needs with what the bag holds.
+    """Compare the inputs of the planner with the topics of a bag.
 
     Args:
         bag: An opened bag.
         topics: The topic map.
-        camera_names, has_lidar: The rig's sensors.
+        camera_names: Cameras of the rig.
+        has_lidar: The rig has a LiDAR.
 
     Returns:
-        Names of the planner's inputs that the bag lacks and that will be masked.
+        Names of the planner's inputs that are missing in the bag and will be masked.
 
     Raises:
         InputError: No odometry, none of the rig's sensors, or a topic of another type.
     """
-    held = bag.topics()
-    wanted = {f"camera '{name}'": (topics.images.get(name, ""), CAMERA.message_types) for name in camera_names}
-    wanted |= {spec.name: (str(getattr(topics, spec.name)), spec.message_types) for spec in SINGLE_INPUTS}
+    available = bag.topics()
+    inputs = {f"camera '{name}'": (topics.images.get(name, ""), CAMERA.message_types) for name in camera_names}
+    inputs |= {spec.name: (str(getattr(topics, spec.name)), spec.message_types) for spec in SINGLE_INPUTS}
     absent = []
-    for name, (topic, kinds) in wanted.items():
-        if not topic or topic not in held:
+    for name, (topic, kinds) in inputs.items():
+        if not topic or topic not in available:
             absent.append(name)
-        elif held[topic] not in kinds:
+        elif available[topic] not in kinds:
             raise InputError(
-                f"bag {bag.path}: {name} is read from {topic}, expected {kinds[0]}, got {held[topic]}; give --topics"
+                f"bag {bag.path}: {name} is read from {topic}, expected {kinds[0]}, got {available[topic]}; give --topics"
             )
     sensors = [f"camera '{name}'" for name in camera_names] + (["lidar"] if has_lidar else [])
     needed = ["odometry"] if "odometry" in absent else sensors if set(sensors) <= set(absent) else []
     if needed:
-        listed = ", ".join(sorted(held)) or "no topic at all"
-        sought = ", ".join(f"{name} on '{wanted[name][0]}'" for name in needed)
+        listed = ", ".join(sorted(available)) or "no topic"
+        sought = ", ".join(f"{name} on '{inputs[name][0]}'" for name in needed)
         raise InputError(f"bag {bag.path}: holds no {sought}; it has {listed}; choose --preset or give --topics")
-    unmissed = {spec.name for spec in SINGLE_INPUTS if spec.need is Need.UNREPORTED} | (
+    optional = {spec.name for spec in SINGLE_INPUTS if spec.need is Need.UNREPORTED} | (
         set() if has_lidar else {"lidar"}
     )
-    return [name for name in absent if name not in unmissed]
+    return [name for name in absent if name not in optional]
 
 
 class BagPlanner:
-    """Feeds one bag's messages to the node's scheduler and answers its decisions, in one thread."""
+    """Routes one bag's messages to the node's scheduler and executes its decisions, in one thread."""
 
     def __init__(
         self, planner: Planner, rig: Rig, topics: TopicMap, absent: Sequence[str], budget_ms: float | None = None
     ) -> None:
-        """Plan with a rig.
+        """Create the scheduler.
 
         Args:
             planner: Loaded for the same rig.
-            rig: The vehicle's sensors.
-            topics: Where the inputs come from.
-            absent: Result of ``check_inputs``: frames are complete without these, and every plan names them as missing.
-            budget_ms: From a frame's last message to its plan; None for no limit.
+            rig: Sensors of the vehicle.
+            topics: Topic map of the inputs.
+            absent: Result of ``check_inputs``: frames are complete without these, and every plan lists them as missing.
+            budget_ms: Time limit from a frame's last message to its plan; None for no limit.
         """
         self._budget_ms = budget_ms
         self._planner = planner
@@ -129,7 +130,7 @@ class BagPlanner:
         self._topics = topics
         self._feeder = InputRouter(topics, self._scheduler.assembler)
         self._now_ns = 0
-        self._waiting: PlanningRequest | None = None
+        self._pending: PlanningRequest | None = None
         self._has_published = False
         sensors = [topics.lidar] if rig.lidar is not None and "lidar" not in absent else []
         sensors += [topics.images[camera.name] for camera in present]
@@ -137,12 +138,15 @@ class BagPlanner:
         self.log = InputLog()
 
     def take(self, item: BagMessage, begin: float | None = None, *, hold: bool = False) -> Iterator[Cycle]:
-        """Take in one message; yields the cycles that it leads to. Odometry is the clock.
+        """Process one message. Odometry is the clock.
 
         Args:
             item: The message.
-            begin: When it arrived, on perf_counter's clock; now by default.
+            begin: Arrival time in seconds on perf_counter's clock; now by default.
             hold: Do not plan yet: in real time, more messages have arrived while the last plan was computed.
+
+        Yields:
+            The cycles that the message triggers.
         """
         self._scheduler.arrived(time.perf_counter() if begin is None else begin)
         reason = self._feeder.feed(item.topic, item.log_time_ns, item.message)
@@ -156,31 +160,38 @@ class BagPlanner:
         self.log.num_frames += not reason and item.topic == self._frame_topic
         if self.log.ego:  # before the first odometry there is no time
             yield from self._answer(self._scheduler.poll(self._now_ns), item.log_time_ns)
-        if self._waiting is not None and not hold:
+        if self._pending is not None and not hold:
             yield self._plan(item.log_time_ns)
 
     def finish(self, log_time_ns: int) -> Iterator[Cycle]:
-        """The cycle of a last frame that has not been planned from, if any: no message completes it any more."""
+        """Plan from the last frame if it is still pending at the end of the bag.
+
+        Args:
+            log_time_ns: Log time of the last message.
+
+        Yields:
+            The cycle, if any.
+        """
         yield from self._answer(self._scheduler.stop_waiting(self._now_ns), log_time_ns)
-        if self._waiting is not None:
+        if self._pending is not None:
             yield self._plan(log_time_ns)
 
     def _answer(self, decision: CycleDecision | None, log_time_ns: int) -> Iterator[Cycle]:
-        """Keep a frame to plan from, in the place of an older one; a fallback or its absence is a cycle at once."""
+        """Yield the cycle of a decision without a plan; keep a request as pending, in the place of an older one."""
         if decision is None:
             return
         if decision.request is None:
             yield self._without_plan(decision, log_time_ns)
             return
-        request, before = decision.request, self._waiting
+        request, before = decision.request, self._pending
         if before is not None:
             self.log.num_skipped_busy += 1
             request = replace(request, forget=request.forget or before.forget)
-        self._waiting = request
+        self._pending = request
 
     def _plan(self, log_time_ns: int) -> Cycle:
-        """Plan from the frame that is kept."""
-        request, self._waiting = self._waiting, None
+        """Plan from the pending frame."""
+        request, self._pending = self._pending, None
         assert request is not None
         if request.forget:
             self._planner.reset()
@@ -200,7 +211,7 @@ class BagPlanner:
         )
 
     def _without_plan(self, decision: CycleDecision, log_time_ns: int) -> Cycle:
-        """The fallback that the node would publish, or why it would publish none."""
+        """Create the fallback that the node would publish, or the reason why it would publish none."""
         start = decision.fallback_to_publish(has_published=self._has_published)
         outcome: PlanResult | NotReady = NotReady(reason=decision.reason)
         if start is not None:

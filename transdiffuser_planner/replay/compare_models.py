@@ -1,4 +1,4 @@
-"""Two models on one drive: every metric side by side, and where their plans differ most."""
+"""Compares two models on one drive: every metric side by side, and the frames with the largest differences of plans."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from transdiffuser_planner.replay.checks.verdict import DriveVerdict
 from transdiffuser_planner.replay.metrics.metric_definitions import METRICS, metric
 from transdiffuser_planner.replay.metrics.trajectory_metrics import sampled
 
-NUM_MOMENTS = 5
-APART_S = 1.0
+NUM_DIFFERENCES = 5
+MIN_SPACING_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricPair:
-    """One metric of both; means, or totals of the drive. ``word`` says what b is beside a."""
+    """One metric of both models.
+
+    Attributes:
+        name, unit: The metric.
+        a, b: Mean over the drive of each model.
+        word: "better" or "worse" for b compared with a; "" when unchanged or undefined.
+    """
 
     name: str
     unit: str
@@ -28,7 +34,13 @@ class MetricPair:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DifferingFrame:
-    """When plans differ: seconds since the start, mean distance over the plan, and the rungs where they are not the same."""
+    """A frame in which plans differ.
+
+    Attributes:
+        time_s: Seconds since the start of the drive.
+        distance_m: Mean distance over the plan.
+        fallback_levels: "a became b" where the fallback levels differ, else "".
+    """
 
     time_s: float
     distance_m: float
@@ -37,20 +49,20 @@ class DifferingFrame:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Model b beside model a.
+    """Model b compared with model a.
 
     Attributes:
         name_a, name_b: The models.
-        metrics: All that both have.
-        moments: The largest differences of plans, largest first, at least a second apart.
-        num_common, num_identical: Frames that both planned from, and those with the same plan bit for bit.
-        num_only_a, num_only_b: Frames that only one planned from.
+        metrics: Metrics that both models have.
+        differences: Frames with the largest differences of plans, largest first, at least a second apart.
+        num_common, num_identical: Frames with a plan of both models, and those with bit-identical plans.
+        num_only_a, num_only_b: Frames with a plan of one model only.
     """
 
     name_a: str
     name_b: str
     metrics: tuple[MetricPair, ...]
-    moments: tuple[DifferingFrame, ...]
+    differences: tuple[DifferingFrame, ...]
     num_common: int
     num_identical: int
     num_only_a: int
@@ -58,7 +70,15 @@ class Comparison:
 
 
 def compare(a: DriveVerdict, b: DriveVerdict) -> Comparison:
-    """Compare two replays of one drive."""
+    """Compare two replays of one drive.
+
+    Args:
+        a: Replay of the first model.
+        b: Replay of the second model.
+
+    Returns:
+        Metrics and differing frames.
+    """
     plans_a, plans_b = (
         {cycle.stamp_ns: cycle.plan for cycle in verdict.result.drive.cycles if cycle.plan is not None}
         for verdict in (a, b)
@@ -86,7 +106,7 @@ def compare(a: DriveVerdict, b: DriveVerdict) -> Comparison:
         name_a=a.result.model_name,
         name_b=b.result.model_name,
         metrics=tuple(_pairs(a, b)),
-        moments=tuple(_largest(found)),
+        differences=tuple(_largest(found)),
         num_common=len(common),
         num_identical=num_identical,
         num_only_a=len(plans_a) - len(common),
@@ -96,9 +116,9 @@ def compare(a: DriveVerdict, b: DriveVerdict) -> Comparison:
 
 def _pairs(a: DriveVerdict, b: DriveVerdict) -> Iterator[MetricPair]:
     known = [name for name in METRICS if not METRICS[name].is_total]
-    names = [*known, *(name for name in a.figures.names() if name not in METRICS)]
+    names = [*known, *(name for name in a.metrics.names() if name not in METRICS)]
     for name in names:
-        first, second = a.figures.statistic(name, "mean"), b.figures.statistic(name, "mean")
+        first, second = a.metrics.statistic(name, "mean"), b.metrics.statistic(name, "mean")
         if first is None or second is None:
             continue
         facts, change = metric(name, "comparison"), second - first
@@ -108,19 +128,26 @@ def _pairs(a: DriveVerdict, b: DriveVerdict) -> Iterator[MetricPair]:
         yield MetricPair(name=name, unit=facts.unit, a=first, b=second, word=word)
 
 
-def _largest(moments: list[DifferingFrame]) -> Iterator[DifferingFrame]:
-    """The largest differences, each at least a second from the others."""
+def _largest(frames: list[DifferingFrame]) -> Iterator[DifferingFrame]:
+    """Yield the largest differences, each at least a second from the others."""
     taken: list[float] = []
-    for moment in sorted(moments, key=lambda item: -item.distance_m):
-        if len(taken) == NUM_MOMENTS or moment.distance_m < 1e-6:
+    for frame in sorted(frames, key=lambda item: -item.distance_m):
+        if len(taken) == NUM_DIFFERENCES or frame.distance_m < 1e-6:
             return
-        if all(abs(moment.time_s - other) >= APART_S for other in taken):
-            taken.append(moment.time_s)
-            yield moment
+        if all(abs(frame.time_s - other) >= MIN_SPACING_S for other in taken):
+            taken.append(frame.time_s)
+            yield frame
 
 
 def comparison_lines(found: Comparison) -> Iterator[str]:
-    """A comparison as lines for people."""
+    """Format a comparison.
+
+    Args:
+        found: Result of ``compare``.
+
+    Yields:
+        Human-readable lines.
+    """
     yield f"compared A = {found.name_a} with B = {found.name_b} on {found.num_common} frames"
     if found.num_only_a or found.num_only_b:
         yield f"       planned by A alone {found.num_only_a}, by B alone {found.num_only_b}"
@@ -129,6 +156,6 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
     for pair in found.metrics:
         numbers = f"{pair.a:>10.3f} {pair.b:>10.3f} {pair.b - pair.a:>+10.3f}"
         yield f"       {pair.name:<24} {numbers} {pair.unit:<6} {pair.word}".rstrip()
-    for moment in found.moments:
-        fallback_levels = f" ({moment.fallback_levels})" if moment.fallback_levels else ""
-        yield f"differ {moment.distance_m:.2f} m on average at {moment.time_s:.1f} s{fallback_levels}"
+    for frame in found.differences:
+        fallback_levels = f" ({frame.fallback_levels})" if frame.fallback_levels else ""
+        yield f"differ {frame.distance_m:.2f} m on average at {frame.time_s:.1f} s{fallback_levels}"

@@ -1,4 +1,4 @@
-"""One drive as a test: choose the mapping, replay, judge. The command, the pytest fixture and scripts all come here."""
+"""Runs one drive as a test: choose the mapping, replay, check. Used by the command, the pytest fixture and scripts."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from transdiffuser_planner.runtime.supervision.realtime_settings import apply_re
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setup:
-    """What drives are replayed with.
+    """Model, mapping and parameters of replays.
 
     Attributes:
         model: Name or folder.
-        preset, topics_file, rig_file: The mapping; all None finds it out.
-        config: The planner's.
+        preset, topics_file, rig_file: The mapping; all None selects it automatically.
+        config: Parameters of the planner.
         is_realtime: Test deadlines.
     """
 
@@ -43,11 +43,11 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expectations:
-    """What drives must fulfill; files may be None.
+    """Expectations for drives; files may be None.
 
     Attributes:
         conditions: Thresholds.
-        baseline, golden: Numbers and plans as they were.
+        baseline, golden: Metrics and plans of an earlier run.
         is_update: Write baseline and golden instead of comparing.
     """
 
@@ -66,14 +66,18 @@ class Expectations:
 
 
 class DriveTester:
-    """Replays and judges drives; keeps the loaded planner for the next one."""
+    """Replays and checks drives; keeps the loaded planner for the next drive."""
 
     def __init__(self, setup: Setup, expectations: Expectations) -> None:
-        """Read what can be wrong in files before anything is replayed.
+        """Read all files before anything is replayed.
+
+        Args:
+            setup: Model, mapping and parameters.
+            expectations: Files of expectations.
 
         Raises:
-            ConfigError: A file is wrong or missing.
-            ModelError: There is no such model.
+            ConfigError: A file is invalid or missing.
+            ModelError: The model does not exist.
         """
         self._setup, self._expectations = setup, expectations
         self._folder = model_folder(setup.model)
@@ -83,7 +87,10 @@ class DriveTester:
         self._loaded: tuple[Rig, Planner] | None = None
 
     def expect_drives(self, names: Sequence[str]) -> None:
-        """Say which drives will be judged, before the first one is replayed.
+        """Check the names of drives in conditions, before the first drive is replayed.
+
+        Args:
+            names: Names of all drives to replay.
 
         Raises:
             ConfigError: A condition is for none of them.
@@ -92,7 +99,14 @@ class DriveTester:
             check_drives(self._conditions, names, self._expectations.conditions)
 
     def choose(self, bags: Sequence[Path]) -> Choice:
-        """The mapping of a drive's bags."""
+        """Choose the mapping for a drive's bags.
+
+        Args:
+            bags: Parts of one drive.
+
+        Returns:
+            Topic map and rig.
+        """
         setup = self._setup
         with BagReader(*bags) as reader:
             return choose(
@@ -111,14 +125,17 @@ class DriveTester:
         watch: ReplayWatcher | None = None,
         name: str = "",
     ) -> DriveVerdict:
-        """Replay a drive and judge it; with is_update its numbers and plans are written instead.
+        """Replay and check a drive; with is_update write its metrics and plans instead.
 
         Args:
             bags: Parts of one drive.
-            choice: Its mapping.
+            choice: Mapping of its topics.
             out: Bag to write.
-            watch: Told of every message and cycle.
-            name: The drive's; that of its first bag by default.
+            watch: Receives every message and cycle.
+            name: Name of the drive; by default that of its first bag.
+
+        Returns:
+            The drive with its checks.
         """
         if self._loaded is None or self._loaded[0] != choice.rig:
             self._loaded = (choice.rig, Planner.load(self._folder, choice.rig, self._setup.config))
@@ -133,25 +150,29 @@ class DriveTester:
         )
         result = replay(job, self._loaded[1], watch)
         name = name or drive_name(bags[0])
-        return DriveVerdict(name=name, choice=choice, result=result, checks=tuple(self._judge(result, name)))
+        return DriveVerdict(name=name, choice=choice, result=result, checks=tuple(self._check(result, name)))
 
-    def _judge(self, result: ReplayResult, name: str) -> list[Check]:
-        checks, wanted = basic_checks(result), self._expectations
-        checks += check_conditions(self._conditions, result.figures, name)
-        if wanted.is_update:
+    def _check(self, result: ReplayResult, name: str) -> list[Check]:
+        checks, files = basic_checks(result), self._expectations
+        checks += check_conditions(self._conditions, result.metrics, name)
+        if files.is_update:
             if all(check.has_passed for check in checks):
-                if wanted.baseline is not None:
-                    update_baseline(wanted.baseline, result.figures, name)
-                if wanted.golden is not None:
-                    update_golden(wanted.golden, result, name)
+                if files.baseline is not None:
+                    update_baseline(files.baseline, result.metrics, name)
+                if files.golden is not None:
+                    update_golden(files.golden, result, name)
             return checks
-        if wanted.baseline is not None:
-            checks += check_baseline(wanted.baseline, result.figures, name)
-        if wanted.golden is not None:
-            checks += check_golden(wanted.golden, result, name)
+        if files.baseline is not None:
+            checks += check_baseline(files.baseline, result.metrics, name)
+        if files.golden is not None:
+            checks += check_golden(files.golden, result, name)
         return checks
 
 
 def drive_name(bag: Path) -> str:
-    """What a drive is called in baselines, golden plans and results: its bag's name."""
+    """Return the name of a drive in baselines, golden plans and results: that of its bag.
+
+    Args:
+        bag: File or folder.
+    """
     return bag.resolve().stem if bag.is_file() else bag.resolve().name

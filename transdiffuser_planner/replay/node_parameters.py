@@ -1,4 +1,4 @@
-"""Reads the parameter file that the node takes, so that a replay plans with the vehicle's own settings."""
+"""Reads the node's ROS 2 parameter file, so that a replay plans with the settings of the vehicle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ _ROS_ONLY = ("use_sim_time", "shadow")
 
 
 def node_parameters(path: Path) -> dict[str, Any]:
-    """Planner parameters, "model" and "rig" of a ROS 2 parameter file.
+    """Read planner parameters, "model" and "rig" from a ROS 2 parameter file.
+
+    Args:
+        path: YAML file with a section for the node.
+
+    Returns:
+        Parameter name -> value, without those that only ROS reads.
 
     Raises:
         ConfigError: The file is wrong, has no section for the node, or an unknown parameter.

@@ -1,6 +1,6 @@
-"""The pytest fixture ``replay``: a vehicle team writes ``def test_drive(replay): replay("bag", conditions="limits.yaml")``.
+"""Pytest fixture ``replay``, used as ``def test_drive(replay): replay("bag", conditions="limits.yaml")``.
 
-Registered as a pytest plugin when the package is installed; heavy modules are imported when the fixture is used.
+Registered as a pytest plugin when the package is installed; heavy modules are imported on first use of the fixture.
 """
 
 from __future__ import annotations
@@ -14,12 +14,18 @@ import pytest
 
 @pytest.fixture(scope="session")
 def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Replays a drive and fails the test when a check fails.
+    """Replay a drive and fail the test when a check fails.
 
     Call it as ``replay(*bags, model=..., preset=..., topics=..., rig=..., conditions=..., baseline=..., golden=...,
-    out=..., realtime=False, must_pass=True, **parameters)``; several bags are parts of one drive, relative paths count
-    from pytest's root folder, further keywords are planner parameters. It returns the verdict, whose ``figures`` hold
-    every metric: ``drive.figures.statistic("ade_4s_m", "mean")``.
+    out=..., realtime=False, must_pass=True, **parameters)``; several bags are parts of one drive, relative paths start
+    at pytest's root folder, further keywords are planner parameters. It returns the verdict, whose ``metrics`` hold
+    every metric: ``drive.metrics.statistic("ade_4s_m", "mean")``.
+
+    Args:
+        request: Of pytest.
+
+    Raises:
+        UsageError: The function was called without a bag.
     """
     testers: dict[str, Any] = {}
     root = Path(request.config.rootpath)
@@ -50,7 +56,7 @@ def replay(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 
 def _tester(root: Path, options: dict[str, Any]) -> Any:
-    """A tester for some options."""
+    """Create a tester from keyword options."""
     from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
     from transdiffuser_planner.replay.drive_check import DriveTester, Expectations, Setup
 

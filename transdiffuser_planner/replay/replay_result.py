@@ -1,4 +1,4 @@
-"""A replayed drive: every cycle, all metrics and what was not used."""
+"""Result of a replay: cycles, metrics, and refused messages."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 
 from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.replay.cycle_records import DriveRecord
-from transdiffuser_planner.replay.metrics.drive_metrics import DriveMetricsTable
+from transdiffuser_planner.replay.metrics.drive_metrics import ReplayMetrics
 
 
 @dataclass(kw_only=True, slots=True)
 class ReplayResult:
-    """What happened.
+    """Result of one drive.
 
     Attributes:
-        bag, out: Read and written.
-        model_name, model_hash: Of the model.
+        bag, out: The input bag and the written bag.
+        model_name, model_hash: Name and hash of the model.
         masked: Inputs that the bag does not hold.
-        drive, figures: Every cycle, and all numbers.
-        refused: Messages that were not used, by reason.
-        not_copied: Messages that are not in the written bag, by reason.
-        faults: Plans that a check found wrong, by fault; must stay empty.
-        plan_hash: SHA-256 over all published trajectories: the same bag, model and seed give the same.
+        drive, metrics: All cycles, and all metrics.
+        refused: Number of messages that were refused, by reason.
+        not_copied: Number of messages that are not in the written bag, by reason.
+        violations: Number of invalid plans by violation; must stay empty.
+        plan_hash: SHA-256 of all published trajectories; equal for the same bag, model and seed.
         damage: Why the bag could not be read to its end, or "".
-        is_simulated: Whether the bag carries a simulator's ground truth.
-        wall_s: How long it took.
+        is_simulated: The bag holds ground truth of a simulator.
+        wall_s: Duration of the replay.
     """
 
     bag: Path
@@ -35,10 +35,10 @@ class ReplayResult:
     model_hash: str
     masked: tuple[str, ...]
     drive: DriveRecord
-    figures: DriveMetricsTable
+    metrics: ReplayMetrics
     refused: Counter[str] = field(default_factory=Counter)
     not_copied: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
+    violations: Counter[str] = field(default_factory=Counter)
     plan_hash: str = ""
     damage: str = ""
     is_simulated: bool = False
@@ -46,28 +46,28 @@ class ReplayResult:
 
     @property
     def num_plans(self) -> int:
-        """Cycles with a plan of the model."""
-        return int(self.figures.totals["num_plans"])
+        """Number of cycles with a plan of the model."""
+        return int(self.metrics.totals["num_plans"])
 
     @property
     def not_ready(self) -> Counter[str]:
-        """Cycles in which the node would publish nothing but a reason, by reason."""
+        """Number of cycles in which the node would publish only a reason, by reason."""
         nothing = FallbackLevel.NONE
         return Counter(cycle.reason for cycle in self.drive.cycles if cycle.plan is None and cycle.fallback == nothing)
 
     @property
     def fallbacks(self) -> Counter[str]:
-        """Cycles whose inputs did not suffice and in which the node would publish a fallback, by reason."""
+        """Number of cycles in which the node would publish a fallback for missing inputs, by reason."""
         return Counter(cycle.reason for cycle in self.drive.cycles if cycle.fallback != FallbackLevel.NONE)
 
     @property
     def fallback_levels(self) -> Counter[FallbackLevel]:
-        """Everything published, per fallback rung."""
+        """Number of published trajectories per fallback level."""
         planned = Counter(cycle.plan.fallback_level for cycle in self.drive.cycles if cycle.plan is not None)
         return planned + Counter(cycle.fallback for cycle in self.drive.cycles if cycle.fallback != FallbackLevel.NONE)
 
     @property
     def duration_s(self) -> float:
-        """Of the drive, in its own time."""
+        """Duration of the drive by log time."""
         cycles = self.drive.cycles
         return (cycles[-1].log_time_ns - cycles[0].log_time_ns) * 1e-9 if cycles else 0.0

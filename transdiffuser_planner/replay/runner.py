@@ -1,4 +1,4 @@
-"""One drive, replayed and measured: every cycle is checked, compared, and its outputs written beside the inputs."""
+"""Replays one drive: checks and evaluates every cycle, and writes the outputs alongside the inputs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.replay.bag_planner import BagPlanner, Cycle, check_inputs
 from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_violations
 from transdiffuser_planner.replay.cycle_records import CycleRecord, DriveRecord, record
-from transdiffuser_planner.replay.metrics.drive_metrics import drive_metrics_table
-from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth
+from transdiffuser_planner.replay.metrics.drive_metrics import compute_replay_metrics
+from transdiffuser_planner.replay.metrics.pdm_metrics import RecordedMap
 from transdiffuser_planner.replay.output.copied_topics import uncopied_topics
 from transdiffuser_planner.replay.output.output_bag import OutputBag
 from transdiffuser_planner.replay.output.viewer_transforms import FrameWriter
@@ -37,16 +37,15 @@ from transdiffuser_planner.runtime.planner import Planner
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplayJob:
-    """One drive to run over.
+    """One drive to replay.
 
     Attributes:
         bag, more: The bag, and further bags of the same drive.
-        topics, rig: What its topics mean, and the sensors.
+        topics, rig: Topic map and sensors.
         out: The bag to write, or None.
-        is_realtime: Wait for each message as long as it took when it was recorded, and leave out frames that pass while
-            the planner is at work; plans are cut short where the deadline demands it, as in the node.
-        budget_ms: From a frame's last message to the plan; None takes the time it needs, and then plans are
-            deterministic.
+        is_realtime: Play messages at recorded speed and skip frames that arrive while the planner is busy; plans use
+            fewer steps where the deadline requires it, as in the node.
+        budget_ms: Time limit from a frame's last message to the plan; without a limit (None) plans are deterministic.
     """
 
     bag: Path
@@ -59,26 +58,37 @@ class ReplayJob:
 
 
 class ReplayWatcher(Protocol):
-    """Sees a replay as it goes: for progress bars, and for playing the bag to a node beside it."""
+    """Observer of a running replay, for progress bars and for playing the bag to a node in parallel."""
 
     def message(self, item: BagMessage) -> None:
-        """Called with every message before the planner takes it in."""
+        """Handle a message before the planner processes it.
+
+        Args:
+            item: The message.
+        """
 
     def cycle(self, cycle: Cycle) -> None:
-        """Called once per cycle, after planning."""
+        """Handle a cycle after planning.
+
+        Args:
+            cycle: The cycle with its outcome.
+        """
 
 
 def replay(job: ReplayJob, planner: Planner, watch: ReplayWatcher | None = None) -> ReplayResult:
     """Plan from every frame of a bag at the configured rate of data time.
 
     Args:
-        job: The bag, what its topics mean, and where to write.
-        planner: Loaded for the job's rig; it forgets what it planned before.
-        watch: Told of every message and cycle.
+        job: The bag, its topic map, and the output.
+        planner: Loaded for the job's rig; its history is reset.
+        watch: Receives every message and cycle.
+
+    Returns:
+        Cycles and metrics.
 
     Raises:
         RecordingError: The bag cannot be opened, or the output exists already.
-        InputError: The bag lacks odometry or every sensor of the rig.
+        InputError: The bag has no odometry or none of the rig's sensors.
     """
     planner.reset()
     with BagReader(job.bag, *job.more) as bag:
@@ -97,11 +107,11 @@ class _Run:
         if budget_ms is None and job.is_realtime and planner.config.anytime:
             budget_ms = planner.config.deadline_ms - planner.config.fallback_margin_ms
         self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent, budget_ms)
-        self._tracks, self._road = AgentTracks(), MapTruth()
-        self._truth_refused: Counter[str] = Counter()
+        self._tracks, self._road = AgentTracks(), RecordedMap()
+        self._ground_truth_refused: Counter[str] = Counter()
         self._not_copied: Counter[str] = Counter()
         self._hash = hashlib.sha256()
-        self._faults: Counter[str] = Counter()
+        self._violations: Counter[str] = Counter()
         self._cycles: list[CycleRecord] = []
         self._output: OutputBag | None = None
 
@@ -116,7 +126,7 @@ class _Run:
                 self._read(bag)
             _copy_scenario(self._job.bag, self._job.out)
         log = self._bag_planner.log
-        refused = log.refused + bag.unreadable + self._truth_refused
+        refused = log.refused + bag.unreadable + self._ground_truth_refused
         drive = DriveRecord(
             deadline_ms=self._config.deadline_ms,
             cycles=self._cycles,
@@ -133,10 +143,10 @@ class _Run:
             model_hash=self._manifest.model_hash,
             masked=tuple(self._absent),
             drive=drive,
-            figures=drive_metrics_table(drive, self._tracks, self._road, sum(refused.values())),
+            metrics=compute_replay_metrics(drive, self._tracks, self._road, sum(refused.values())),
             refused=refused,
             not_copied=self._not_copied,
-            faults=self._faults,
+            violations=self._violations,
             plan_hash=self._hash.hexdigest(),
             damage=bag.damage,
             is_simulated=GROUND_TRUTH_TYPES["map"][0] in bag.topics().values(),
@@ -146,20 +156,20 @@ class _Run:
     def _read(self, bag: BagReader) -> None:
         item: BagMessage | None = None
         playback_clock: PlaybackClock | None = None
-        wanted = self._job.topics.all_topics()
-        definitions, left_behind = self._definitions(bag)
-        messages = bag.messages(None if self._output is not None else wanted, decoded=wanted)
+        used_topics = self._job.topics.all_topics()
+        definitions, not_copied = self._definitions(bag)
+        messages = bag.messages(None if self._output is not None else used_topics, decoded=used_topics)
         for item, following in _with_next(messages):
             if self._job.is_realtime:
                 playback_clock = playback_clock or PlaybackClock(item.log_time_ns)
                 playback_clock.wait(item.log_time_ns)
-            if item.topic in left_behind:
-                self._not_copied[left_behind[item.topic]] += 1
+            if item.topic in not_copied:
+                self._not_copied[not_copied[item.topic]] += 1
             elif self._output is not None:
                 self._output.copy(item, definitions[item.topic])
-            if item.topic not in wanted:
+            if item.topic not in used_topics:
                 continue
-            self._take_truth(item)
+            self._collect_ground_truth(item)
             if self._watch is not None:
                 self._watch.message(item)
             begin = None if playback_clock is None else playback_clock.due(item.log_time_ns)
@@ -171,24 +181,24 @@ class _Run:
                 self._account(cycle)
 
     def _definitions(self, bag: BagReader) -> tuple[dict[str, tuple[str, str] | None], dict[str, str]]:
-        """Topic -> its definition for copying, and topic -> why it is not copied; both empty when nothing is written."""
+        """Return topic -> definition, and topic -> reason for not copying it; both empty without an output bag."""
         if self._output is None:
             return {}, {}
         return {topic: bag.definition(topic) for topic in bag.topics()}, uncopied_topics(bag)
 
-    def _take_truth(self, item: BagMessage) -> None:
-        """What really happened, for metrics; the planner does not see it."""
+    def _collect_ground_truth(self, item: BagMessage) -> None:
+        """Collect ground truth for the metrics; the planner does not receive it."""
         topics = self._job.topics
         if item.topic not in (topics.objects, topics.map, topics.route):
             return
         try:
             with reject_missing_fields(item.topic):
-                self._add_truth(item)
+                self._add_ground_truth(item)
         except InputError as error:
-            if item.topic != topics.route:  # the planner's own refusal is counted already
-                self._truth_refused[str(error)] += 1
+            if item.topic != topics.route:  # already counted by the planner
+                self._ground_truth_refused[str(error)] += 1
 
-    def _add_truth(self, item: BagMessage) -> None:
+    def _add_ground_truth(self, item: BagMessage) -> None:
         topics, message = self._job.topics, item.message
         if item.topic == topics.objects and item.type_name in GROUND_TRUTH_TYPES["objects"]:
             self._tracks.add(decode_inputs.stamp_ns(message), decode_inputs.object_array(message))
@@ -198,14 +208,14 @@ class _Run:
             self._road.routes.append((decode_inputs.stamp_ns(message), decode_inputs.route(message).xy_N2))
 
     def _account(self, cycle: Cycle) -> None:
-        faults: tuple[str, ...] = ()
+        violations: tuple[str, ...] = ()
         if isinstance(cycle.outcome, PlanResult):
             assert cycle.ego is not None
             trajectory = cycle.outcome.trajectory
-            faults = trajectory_violations(trajectory, cycle.ego, self._config)
-            self._faults.update(faults)
+            violations = trajectory_violations(trajectory, cycle.ego, self._config)
+            self._violations.update(violations)
             self._hash.update(trajectory_bytes(trajectory))
-        self._cycles.append(record(cycle, faults))
+        self._cycles.append(record(cycle, violations))
         if self._output is not None:
             self._output.write(cycle)
         if self._watch is not None:
@@ -213,7 +223,7 @@ class _Run:
 
 
 def _with_next(items: Iterable[BagMessage]) -> Iterator[tuple[BagMessage, BagMessage | None]]:
-    """Every message with the one after it."""
+    """Yield every message with the following one."""
     before: BagMessage | None = None
     for item in items:
         if before is not None:
@@ -224,7 +234,11 @@ def _with_next(items: Iterable[BagMessage]) -> Iterator[tuple[BagMessage, BagMes
 
 
 def trajectory_bytes(trajectory: Trajectory) -> bytes:
-    """Every number of a trajectory, for hashing."""
+    """Serialize all numbers of a trajectory for hashing.
+
+    Args:
+        trajectory: The trajectory.
+    """
     columns = [
         trajectory.time_s_T,
         trajectory.x_m_T,
@@ -237,7 +251,7 @@ def trajectory_bytes(trajectory: Trajectory) -> bytes:
 
 
 def _copy_scenario(bag: Path, out: Path) -> None:
-    """The simulator's note of what was recorded travels with the bag."""
-    note = bag / "scenario.json"
-    if note.is_file():
-        shutil.copy(note, out / note.name)
+    """Copy the simulator's description of the drive to the output."""
+    scenario = bag / "scenario.json"
+    if scenario.is_file():
+        shutil.copy(scenario, out / scenario.name)

@@ -1,4 +1,4 @@
-"""Results as Markdown tables and JSON files."""
+"""Formats results as Markdown tables and JSON files."""
 
 from __future__ import annotations
 
@@ -57,11 +57,14 @@ PLAN_COLUMNS = {
 
 
 def markdown_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
-    """A table.
+    """Format a table.
 
     Args:
-        rows: One mapping per line.
+        rows: One mapping per row.
         columns: Key -> heading, in order.
+
+    Returns:
+        Markdown text.
     """
     lines = ["| " + " | ".join(columns.values()) + " |", "|" + " --- |" * len(columns)]
     lines += ["| " + " | ".join(_text(row.get(key)) for key in columns) + " |" for row in rows]
@@ -79,7 +82,7 @@ def _text(value: Any) -> str:
 
 
 def machine() -> str:
-    """This machine in words: processor, cores, system."""
+    """Describe this machine: processor, cores, system."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -92,7 +95,12 @@ def machine() -> str:
 
 
 def save_json(path: Path, content: dict[str, Any]) -> None:
-    """Write results with machine and date."""
+    """Write results with machine and date.
+
+    Args:
+        path: JSON file to write.
+        content: Results.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     stamped = {"date": datetime.date.today().isoformat(), "machine": machine(), **content}
     path.write_text(json.dumps(stamped, indent=1) + "\n", encoding="utf-8")

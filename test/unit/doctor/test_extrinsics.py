@@ -1,4 +1,4 @@
-"""The rig against /tf_static: chains, optical frames, and what differs."""
+"""The rig against /tf_static: chains, optical frames, and differences."""
 
 import math
 from types import SimpleNamespace as Message
@@ -10,8 +10,8 @@ from transdiffuser_planner.doctor import extrinsics
 from transdiffuser_planner.doctor.extrinsics import Link
 from transdiffuser_planner.doctor.findings import Level
 
-PICTURE = {"width": 64, "height": 32, "fx": 50.0, "fy": 50.0, "cx": 32.0, "cy": 16.0}
-FRONT = CameraMount(name="front", **PICTURE, x_m=1.9, z_m=1.6, yaw_rad=0.3, pitch_rad=0.1)
+IMAGE = {"width": 64, "height": 32, "fx": 50.0, "fy": 50.0, "cx": 32.0, "cy": 16.0}
+FRONT = CameraMount(name="front", **IMAGE, x_m=1.9, z_m=1.6, yaw_rad=0.3, pitch_rad=0.1)
 RIG = Rig(cameras=(FRONT,), lidar=LidarMount(x_m=1.2, z_m=1.9, yaw_rad=math.pi / 2))
 FRAMES = {"camera front": "front_optical", "lidar": "lidar"}
 

@@ -25,7 +25,7 @@ VERSIONS = {"numpy": "1.26.4", "scipy": "1.11", "pyyaml": "6.0", "pillow": "10.0
 
 
 def worst(found, subject):
-    """The gravest finding about a subject; every fault has a remedy of one line."""
+    """The most severe finding about a subject; every fault has a remedy of one line."""
     found = list(found)
     assert all(bool(f.remedy) == (f.level > Level.OK) for f in found)
     assert not any("\n" in f.text + f.remedy for f in found)
@@ -40,10 +40,10 @@ def test_this_environment_has_what_the_planner_needs():
 @pytest.mark.parametrize(
     ("change", "subject", "expected"),
     [
-        ({"numpy": "1.21.5"}, "numpy", "1.21.5, needed is 1.24 or newer"),
+        ({"numpy": "1.21.5"}, "numpy", "1.21.5, required is 1.24 or newer"),
         ({"scipy": None}, "scipy", "not installed"),
         ({"onnxruntime": None}, "onnxruntime", "not installed"),
-        ({"onnxruntime": "1.9.0"}, "onnxruntime", "1.9.0, needed is 1.17"),
+        ({"onnxruntime": "1.9.0"}, "onnxruntime", "1.9.0, required is 1.17"),
         ({"onnxruntime-gpu": "1.19.2"}, "onnxruntime", "overwrite each other"),
     ],
 )
@@ -89,7 +89,7 @@ FAST = {"rclpy": "x", "rmw": "rmw_fastrtps_cpp", "messages": "y"}
     ("found", "environment", "subject", "level", "expected"),
     [
         (FAST, {}, "ROS_DOMAIN_ID", Level.OK, "domain 0"),
-        (FAST, {"ROS_DOMAIN_ID": "300"}, "ROS_DOMAIN_ID", Level.ERROR, "no domain"),
+        (FAST, {"ROS_DOMAIN_ID": "300"}, "ROS_DOMAIN_ID", Level.ERROR, "not a domain"),
         (FAST, {"ROS_DOMAIN_ID": "150"}, "ROS_DOMAIN_ID", Level.WARN, "above 101"),
         (FAST, {RANGE: "LOCALHOST"}, "discovery", Level.OK, "this machine only"),
         (FAST, {RANGE: "OFF"}, RANGE, Level.ERROR, "no node finds another"),
@@ -130,7 +130,7 @@ def test_a_fast_machine_is_fine_and_this_one_can_be_read(tmp_path):
     [
         ({"flags": "sse4_2"}, "instructions", "no AVX2"),
         ({"free_kb": 300_000}, "memory", "292 MB free"),
-        ({"load": 900.5}, "load", "900.5 programs want"),
+        ({"load": 900.5}, "load", "900.5 programs compete"),
         ({"governor": "powersave"}, "governor", "powersave"),
     ],
 )
@@ -231,8 +231,8 @@ def test_the_rig_is_compared_with_the_models_view(tmp_path):
 
 
 def test_exit_status_and_lines_follow_the_worst_finding():
-    say = Findings("area")
-    fine, odd, bad = say.ok("a", "x"), say.warn("b", "y", "do"), say.error("c", "z", "do this")
+    area = Findings("area")
+    fine, odd, bad = area.ok("a", "x"), area.warn("b", "y", "do"), area.error("c", "z", "do this")
     assert findings.exit_status([fine], strict=True) == 0
     assert findings.exit_status([fine, odd], strict=False) == 0
     assert findings.exit_status([fine, odd], strict=True) == 1

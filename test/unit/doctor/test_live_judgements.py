@@ -118,16 +118,16 @@ def test_a_point_cloud_is_checked_for_fields_number_of_points_and_ground():
     assert contents(topic_statistics("lidar", messages=[flat]))[0].level == Level.ERROR
 
 
-def camera_pair(spoil_info=None, spoil_picture=None):
+def camera_pair(spoil_info=None, spoil_image=None):
     camera = RIG.cameras[1]
     info = encode_inputs.camera_info(make, NOW, camera.name, camera)
-    picture = encode_inputs.image(make, NOW, camera.name, np.zeros((camera.height, camera.width, 3), np.uint8))
+    image = encode_inputs.image(make, NOW, camera.name, np.zeros((camera.height, camera.width, 3), np.uint8))
     if spoil_info:
         spoil_info(info)
-    if spoil_picture:
-        spoil_picture(picture)
+    if spoil_image:
+        spoil_image(image)
     return [
-        topic_statistics(f"camera {camera.name}", messages=[picture]),
+        topic_statistics(f"camera {camera.name}", messages=[image]),
         topic_statistics(f"camera_info {camera.name}", messages=[info]),
     ]
 
@@ -142,13 +142,13 @@ def test_a_camera_is_checked_against_its_camera_info_and_the_rig():
     cases = {
         "not calibrated (fx 0": camera_pair(_set(p=no_p, k=np.zeros(9))),
         "has distortion and no projection matrix": camera_pair(_set(p=no_p, d=np.asarray([0.1, -0.2, 0.0, 0.0, 0.0]))),
-        "fx 400 at width 240, the rig says 198": camera_pair(lambda m: m.p.__setitem__(0, 400.0)),
-        "picture is 240x128, its camera_info says 480x256": camera_pair(_set(width=480, height=256)),
+        "fx 400 at width 240, the rig has 198": camera_pair(lambda m: m.p.__setitem__(0, 400.0)),
+        "image is 240x128, its camera_info requires 480x256": camera_pair(_set(width=480, height=256)),
         "encoding 'yuv422'": camera_pair(None, _set(encoding="yuv422")),
     }
     for expected, pair in cases.items():
         assert any(expected in f.text and f.level > Level.OK for f in contents(*pair)), expected
-    assert "the rig says 240x128" in contents(camera_pair(None, _set(width=120, height=64, step=360))[0])[0].text
+    assert "the rig requires 240x128" in contents(camera_pair(None, _set(width=120, height=64, step=360))[0])[0].text
 
 
 def odometry(vx=6.0, frame="map", child="base_link", moved_mps=6.0, count=20):

@@ -1,4 +1,4 @@
-"""A rig drafted from a bag's calibration: chains of transforms, optical frames, choices, and faults that name the remedy."""
+"""A rig drafted from a bag's calibration: chains of transforms, optical frames, choices, and errors with a remedy."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from transdiffuser_planner.core.rig import CameraMount, LidarMount, Mount, Rig
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.doctor.bag_topics import camera_names, other_topics
-from transdiffuser_planner.doctor.rig_from_bag import Wanted, body_axes, draft_rig
+from transdiffuser_planner.doctor.rig_from_bag import SensorSelection, body_axes, draft_rig
 from transdiffuser_planner.messages.definitions import make_message as make
 from transdiffuser_planner.messages.topic_map import TopicMap
 
@@ -118,7 +118,7 @@ def links() -> list[object]:
 
 
 def messages(tf_topic: str) -> Iterator[tuple[str, str, object]]:
-    """A vehicle's sensors, each once; transforms come as two latched messages."""
+    """One message of each sensor of a vehicle; transforms in two latched messages."""
     for part in (links()[:2], links()[2:]):
         yield tf_topic, "tf2_msgs/msg/TFMessage", make("tf2_msgs/msg/TFMessage", transforms=part)
     for camera, frame in ((FRONT, "front"), (LEFT, "left_optical")):
@@ -162,7 +162,7 @@ def test_the_written_files_hold_mounts_intrinsics_and_topics_from_left_to_right(
 
 def test_transforms_are_taken_from_tf_where_tf_static_is_missing(tmp_path):
     with BagReader(written(tmp_path / "drive", list(messages("/tf")))) as bag:
-        assert same_mount(draft_rig(bag, Wanted()).rig.cameras[0], LEFT)
+        assert same_mount(draft_rig(bag, SensorSelection()).rig.cameras[0], LEFT)
 
 
 def test_an_optical_frame_and_a_frame_with_x_ahead_give_the_same_mount():
@@ -177,7 +177,7 @@ def test_cameras_are_named_by_the_part_of_the_topic_in_which_they_differ():
     assert list(camera_names(["/camera/camera_info"])) == ["camera"]
 
 
-def test_other_inputs_are_taken_where_type_or_name_leaves_no_doubt():
+def test_other_inputs_are_taken_where_type_or_name_is_unambiguous():
     path, number = "nav_msgs/msg/Path", "std_msgs/msg/Float32"
     assert other_topics({"/plan": path, "/car/speed_limit": number, "/car/fuel": number}) == (
         {"speed_limit": "/car/speed_limit", "route": "/plan"},
@@ -187,27 +187,29 @@ def test_other_inputs_are_taken_where_type_or_name_leaves_no_doubt():
     assert not found and notes == ["route: could be /a or /b; add the right one to the topic map"]
 
 
-def test_chosen_cameras_keep_the_given_order_and_others_are_left_alone(bag):
+def test_chosen_cameras_keep_the_given_order_and_others_are_ignored(bag):
     with BagReader(bag) as reader:
-        assert [camera.name for camera in draft_rig(reader, Wanted(cameras=("front",))).rig.cameras] == ["front"]
+        assert [camera.name for camera in draft_rig(reader, SensorSelection(cameras=("front",))).rig.cameras] == [
+            "front"
+        ]
         with pytest.raises(InputError, match=r"no camera rear; it has front, left"):
-            draft_rig(reader, Wanted(cameras=("rear",)))
+            draft_rig(reader, SensorSelection(cameras=("rear",)))
 
 
-def test_a_frame_without_a_way_to_the_base_is_an_error_that_lists_the_known_frames(bag):
+def test_a_frame_that_is_not_connected_to_the_base_is_an_error_that_lists_the_known_frames(bag):
     with (
         BagReader(bag) as reader,
         pytest.raises(InputError, match=r"'front'.*with 'base'; known frames: base_link, front.*--base"),
     ):
-        draft_rig(reader, Wanted(base="base", cameras=("front",)))
+        draft_rig(reader, SensorSelection(base="base", cameras=("front",)))
 
 
-def test_two_clouds_are_an_error_that_names_the_option(tmp_path):
+def test_two_point_clouds_are_an_error_that_names_the_option(tmp_path):
     rows = [*messages("/tf_static"), ("/other", "sensor_msgs/msg/PointCloud2", cloud("lidar"))]
     with BagReader(written(tmp_path / "drive", rows)) as bag:
         with pytest.raises(InputError, match=r"lidar could be /other or /points; choose with --lidar TOPIC"):
-            draft_rig(bag, Wanted())
-        assert draft_rig(bag, Wanted(lidar="/points")).topics.lidar == "/points"
+            draft_rig(bag, SensorSelection())
+        assert draft_rig(bag, SensorSelection(lidar="/points")).topics.lidar == "/points"
 
 
 def test_an_uncalibrated_camera_is_an_error_that_names_its_topic(tmp_path):
@@ -217,7 +219,7 @@ def test_an_uncalibrated_camera_is_an_error_that_names_its_topic(tmp_path):
         BagReader(written(tmp_path / "drive", rows)) as bag,
         pytest.raises(InputError, match=r"/cam/camera_info: not calib"),
     ):
-        draft_rig(bag, Wanted(cameras=("cam",)))
+        draft_rig(bag, SensorSelection(cameras=("cam",)))
 
 
 def test_a_bag_without_sensors_is_one_line_and_exit_status_2(tmp_path, capsys):
@@ -226,14 +228,14 @@ def test_a_bag_without_sensors_is_one_line_and_exit_status_2(tmp_path, capsys):
     assert "holds neither sensor_msgs/msg/CameraInfo" in capsys.readouterr().err
 
 
-def test_an_odometry_frame_that_is_turned_or_not_connected_is_a_note(tmp_path):
+def test_an_odometry_frame_that_is_rotated_or_not_connected_is_a_note(tmp_path):
     turned = np.eye(4)
     turned[:2, :2] = [[math.cos(0.5), -math.sin(0.5)], [math.sin(0.5), math.cos(0.5)]]
     extra = make("tf2_msgs/msg/TFMessage", transforms=[transform("base_link", "gps", turned)])
-    for child, words in (("gps", "turned"), ("nowhere", "not connected"), ("", "empty")):
+    for child, words in (("gps", "rotated"), ("nowhere", "not connected"), ("", "empty")):
         rows = [("/tf_static", "tf2_msgs/msg/TFMessage", extra), *messages("/tf_static")][:-1]
         rows.append(("/odom", "nav_msgs/msg/Odometry", odometry(child)))
         with BagReader(written(tmp_path / f"drive_{child}", rows)) as bag:
-            draft = draft_rig(bag, Wanted())
+            draft = draft_rig(bag, SensorSelection())
         assert draft.rig.base_from_odometry_child_x_m == 0.0
         assert any(words in note for note in draft.notes), draft.notes

@@ -1,4 +1,4 @@
-"""What the tests of replays share: one simulated drive and one loaded planner."""
+"""Fixtures of the tests of replays: one simulated drive and one loaded planner."""
 
 import pytest
 from replay_bags import RIG, TOPICS, as_it_is, rewritten

@@ -1,4 +1,4 @@
-"""Makes a bag of a given size from a small one: full-HD pictures, every frame again and again. For the test of memory.
+"""Makes a bag of a given size from a small one: full-HD images, repeated frames. For the test of memory.
 
 python test/unit/replay/make_big_bag.py SOURCE OUT GIGABYTES
 """
@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 1920, 1080
 
 
 def make(source: Path, out: Path, gigabytes: float) -> int:
-    """Repeat the source with later stamps and big pictures until the bag is big enough; returns its size in bytes."""
+    """Repeat the source with later stamps and large images until the bag is big enough; returns its size in bytes."""
     from rosbags.rosbag2 import StoragePlugin, Writer
 
     store, noise = typestore(), np.random.default_rng(1).integers(0, 256, HEIGHT * WIDTH * 3, dtype=np.uint8)

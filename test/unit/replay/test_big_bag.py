@@ -1,7 +1,7 @@
 """A bag of 2 GB takes no more memory than a small one.
 
-Its pictures are black and compress well, so that it is quickly written and read. With pictures of noise, and all of them
-planned from, only where TRANSDIFFUSER_BIG_BAG_GB says how large, for example 2 (takes minutes).
+Its images are black and compress well, for fast writing and reading. A second test with images of noise and plans from all
+frames runs only with TRANSDIFFUSER_BIG_BAG_GB set to a size, for example 2 (takes minutes).
 """
 
 import os
@@ -18,7 +18,7 @@ from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.messages.definitions import make_message, typestore
 
 MAX_MEMORY_MB = 500.0
-# Not ru_maxrss: a new program inherits that from whoever started it, here the whole test run.
+# Not ru_maxrss: a new process inherits that from its parent, here the whole test run.
 CHILD = """
 import sys
 from pathlib import Path
@@ -38,7 +38,7 @@ def peak_mb(words):
 
 
 def with_eight_cameras(source, out):
-    """The source with eight black full-HD pictures at every odometry; returns how many bytes that are."""
+    """Write the source with eight black full-HD images at every odometry; return the number of added bytes."""
     kind, rows = "sensor_msgs/msg/Image", np.zeros((1080, 3 * 1920), dtype=np.uint8)
     header = next(read(source, TOPICS.odometry)).message.header
     black = make_message(kind, header=header, height=1080, width=1920, encoding="rgb8", is_bigendian=0, step=rows.shape[1],

@@ -1,4 +1,4 @@
-"""Bags that were recorded with another version's message definitions are replayed, and what cannot be kept is said."""
+"""Bags with the message definitions of another version are replayed, and topics that cannot be kept are reported."""
 
 import dataclasses
 import sqlite3
@@ -32,7 +32,7 @@ def other_version(change):
 
 
 def converted(message, store, renamed):
-    """A message in a store's definition; fields that are new in it say so."""
+    """A message in a store's definition; new fields hold a marker."""
     if isinstance(message, list):
         return [converted(item, store, renamed) for item in message]
     kind = getattr(message, "__msgtype__", None)
@@ -75,12 +75,12 @@ def test_added_fields_change_no_plan_and_stay_in_the_output(planned, planner, tm
     old = recorded_with(store, planned, tmp_path / "old")
     result = replayed_as(planner, old, out=tmp_path / "out")
     assert result.plan_hash == replayed_as(planner, planned).plan_hash and not result.refused and not result.not_copied
-    assert result.figures.values("agent_recall").size
+    assert result.metrics.values("agent_recall").size
     with BagReader(tmp_path / "out") as reader:
         assert {item.message.note for item in reader.messages({TOPICS.command})} == {"new"}
 
 
-def test_recorded_plans_of_another_version_are_left_behind_with_a_reason_and_the_output_opens(
+def test_recorded_plans_of_another_version_are_not_copied_with_a_reason_and_the_output_opens(
     planned, planner, tmp_path
 ):
     store = other_version(lambda name, text: f"{text}\nstring note\n" if name == STATUS else text)
@@ -96,7 +96,7 @@ def test_recorded_plans_of_another_version_are_left_behind_with_a_reason_and_the
     assert not replayed_as(planner, old).not_copied, "nothing is copied where nothing is written"
 
 
-def test_a_field_that_is_lacking_costs_its_input_and_is_counted(planned, planner, tmp_path):
+def test_a_missing_field_masks_its_input_and_is_counted(planned, planner, tmp_path):
     def change(name, text):
         if name == OBJECT:
             return text.replace("geometry_msgs/Pose pose", "geometry_msgs/Pose place")
@@ -105,7 +105,7 @@ def test_a_field_that_is_lacking_costs_its_input_and_is_counted(planned, planner
     renamed = {"place": "pose", "wish": "command"}
     old = recorded_with(other_version(change), planned, tmp_path / "old", renamed)
     result = replayed_as(planner, old)
-    assert result.num_plans >= 5 and not result.faults
+    assert result.num_plans >= 5 and not result.violations
     reasons = " | ".join(result.refused)
     assert (
         f"{TOPICS.command}: the bag's definition of transdiffuser_msgs/msg/{COMMAND} has no field 'command'" in reasons
@@ -130,7 +130,7 @@ def test_a_type_that_is_defined_nowhere_is_left_behind_with_a_reason(planned, pl
     assert result.not_copied[reason] == result.num_plans > 0
 
 
-def test_what_is_not_copied_stands_in_the_result(planned, planner, tmp_path):
+def test_topics_that_are_not_copied_are_in_the_result(planned, planner, tmp_path):
     from transdiffuser_planner.replay.drive_check import DriveTester, Expectations, Setup
     from transdiffuser_planner.replay.output.console import drive_lines
 

@@ -1,4 +1,4 @@
-"""A vehicle team's tests: the fixture `replay` comes with the installed package, wherever their tests lie."""
+"""The fixture `replay` comes with the installed package and works in any folder of tests."""
 
 import importlib.metadata
 import subprocess
@@ -13,7 +13,7 @@ PLUGIN = "transdiffuser_planner.replay.pytest_plugin"
 TESTS = """
 def test_good(replay):
     drive = replay({bag!r}, conditions="slack.yaml", num_threads=1)
-    assert drive.figures.statistic("ade_1s_m", "mean") < 50.0
+    assert drive.metrics.statistic("ade_1s_m", "mean") < 50.0
 
 def test_bad(replay):
     replay({bag!r}, conditions="strict.yaml", num_threads=1)

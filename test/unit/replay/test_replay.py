@@ -1,4 +1,4 @@
-"""Replay: the planner over bags, deterministic, checked, and clear about what a bag lacks."""
+"""Replay: the planner over bags, deterministic, checked, and clear errors for missing inputs."""
 
 import os
 import shutil
@@ -23,11 +23,11 @@ from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
 
 
-def test_every_frame_gives_a_plan_without_faults_and_the_bag_holds_them(bag, planner, tmp_path):
+def test_every_frame_gives_a_valid_plan_and_the_bag_holds_them(bag, planner, tmp_path):
     result = replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG, out=tmp_path / "out"), planner)
     assert result.num_plans >= 55 and not result.not_ready and not result.refused
-    assert not result.faults
-    assert len(result.figures.values("ade_4s_m")) >= 30
+    assert not result.violations
+    assert len(result.metrics.values("ade_4s_m")) >= 30
     with BagReader(tmp_path / "out") as reader:
         plans = [m.message for m in reader.messages({f"{OUTPUT_NAMESPACE}/trajectory"})]
         kinds = set(reader.topics())
@@ -62,12 +62,12 @@ def test_a_bag_without_odometry_is_refused_with_what_it_has(bag, planner):
         replay(ReplayJob(bag=bag, topics=topics, rig=RIG), planner)
 
 
-def test_a_path_that_is_no_bag_is_refused(planner, tmp_path):
+def test_a_path_that_is_not_a_bag_is_refused(planner, tmp_path):
     with pytest.raises(RecordingError, match="does not exist"):
         replay(ReplayJob(bag=tmp_path / "nothing", topics=TOPICS, rig=RIG), planner)
 
 
-def test_checks_find_a_plan_that_jumps_and_one_that_starts_elsewhere():
+def test_checks_find_a_plan_that_jumps_and_one_that_starts_at_another_pose():
     ego = EgoState(stamp_ns=0, frame_id="map", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=5.0)
     times = 0.1 * np.arange(41)
 

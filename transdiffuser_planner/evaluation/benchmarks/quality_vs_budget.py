@@ -98,7 +98,7 @@ def _row(drives: Sequence[tuple[Path, Choice]], planner: Planner, budget_ms: flo
 
 def _mean(results: Sequence[ReplayResult], metric: str) -> float | None:
     """Mean of a metric over all plans of all drives; None where no drive can tell."""
-    values = np.concatenate([result.figures.values(metric) for result in results])
+    values = np.concatenate([result.metrics.values(metric) for result in results])
     return float(values.mean()) if len(values) else None
 
 

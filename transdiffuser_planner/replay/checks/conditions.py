@@ -11,7 +11,7 @@ import numpy as np
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.replay.checks.verdict import Check
 from transdiffuser_planner.replay.checks.yaml_file import checked_keys, load_mapping, number
-from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, DriveMetricsTable
+from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, ReplayMetrics
 from transdiffuser_planner.replay.metrics.metric_definitions import metric
 
 _KEYS = ("name", "metric", "statistic", "range", "window", "drive")
@@ -22,11 +22,11 @@ class Condition:
     """One threshold.
 
     Attributes:
-        name: For people and CI.
-        metric, statistic: Which number.
+        name: Human-readable name, also for CI.
+        metric, statistic: The number to check.
         low, high: Its bounds, inclusive.
-        from_s, to_s: Only cycles between these seconds since the drive's start.
-        drive: Only for the bag of this name; "" for all.
+        from_s, to_s: Window of cycles in seconds since the start of the drive.
+        drive: Name of the bag to which it applies; "" for all.
     """
 
     name: str
@@ -40,10 +40,16 @@ class Condition:
 
 
 def load_conditions(path: Path) -> list[Condition]:
-    """Read a file.
+    """Read conditions from a YAML file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        At least one condition.
 
     Raises:
-        ConfigError: It is not there, or anything in it is wrong; says where.
+        ConfigError: The file is missing or an entry is invalid; the message names the entry.
     """
     data = checked_keys(load_mapping(path, "conditions"), ("conditions",), f"conditions {path}")
     entries = data.get("conditions")
@@ -56,7 +62,7 @@ def _condition(raw: object, where: str) -> Condition:
     entry = checked_keys(raw, _KEYS, where)
     name = entry.get("metric")
     if not isinstance(name, str):
-        raise ConfigError(f"{where}: needs 'metric', the name of one")
+        raise ConfigError(f"{where}: needs 'metric', the name of a metric")
     facts = metric(name, where)
     statistic = entry.get("statistic", "total" if facts.is_total else "mean")
     allowed = ("total",) if facts.is_total else tuple(STATISTICS)
@@ -67,7 +73,7 @@ def _condition(raw: object, where: str) -> Condition:
         raise ConfigError(f"{where}: needs 'range' with min, max or both")
     window = checked_keys(entry.get("window", {}), ("from_s", "to_s"), f"{where}: window")
     if facts.is_total and window:
-        raise ConfigError(f"{where}: {name} is a number of the whole drive and has no window")
+        raise ConfigError(f"{where}: {name} is a total of the whole drive and has no window")
     values = {key: number(value, f"{where}: {key}") for key, value in (*bounds.items(), *window.items())}
     condition = Condition(
         name=str(entry.get("name", f"{name}_{statistic}")),
@@ -80,15 +86,20 @@ def _condition(raw: object, where: str) -> Condition:
         drive=str(entry.get("drive", "")),
     )
     if condition.low > condition.high or condition.from_s >= condition.to_s:
-        raise ConfigError(f"{where}: range or window is empty (its beginning lies behind its end)")
+        raise ConfigError(f"{where}: range or window is empty (it begins after its end)")
     return condition
 
 
 def check_drives(conditions: list[Condition], drives: Sequence[str], path: Path) -> None:
-    """Refuse a condition for a drive that is not there: a mistyped name would never be judged, and nobody would notice.
+    """Refuse a condition for a drive that is not replayed: a mistyped name would silently never be checked.
+
+    Args:
+        conditions: All conditions.
+        drives: Names of the replayed drives.
+        path: File of the conditions, for the message.
 
     Raises:
-        ConfigError: Names the condition and the drives there are.
+        ConfigError: A condition is for none of the drives.
     """
     for i, item in enumerate(conditions):
         if item.drive and item.drive not in drives:
@@ -98,24 +109,35 @@ def check_drives(conditions: list[Condition], drives: Sequence[str], path: Path)
             )
 
 
-def check_conditions(conditions: list[Condition], figures: DriveMetricsTable, drive: str) -> list[Check]:
-    """Every condition that is meant for a drive; one without any value fails."""
-    return [_check(item, figures) for item in conditions if item.drive in ("", drive)]
+def check_conditions(conditions: list[Condition], metrics: ReplayMetrics, drive: str) -> list[Check]:
+    """Check all conditions that apply to a drive; one without any value fails.
+
+    Args:
+        conditions: All conditions.
+        metrics: Metrics of the drive.
+        drive: Name of the drive.
+
+    Returns:
+        One check per condition.
+    """
+    return [_check(item, metrics) for item in conditions if item.drive in ("", drive)]
 
 
-def _check(item: Condition, figures: DriveMetricsTable) -> Check:
+def _check(item: Condition, metrics: ReplayMetrics) -> Check:
     if item.statistic == "total":
-        value: float | None = figures.totals[item.metric]
+        value: float | None = metrics.totals[item.metric]
     else:
-        value = figures.statistic(item.metric, item.statistic, item.from_s, item.to_s)
+        value = metrics.statistic(item.metric, item.statistic, item.from_s, item.to_s)
     window = "" if np.isinf([item.from_s, item.to_s]).all() else f" from {item.from_s:g} to {item.to_s:g} s"
-    what = f"{item.statistic} of {item.metric}{window}"
+    label = f"{item.statistic} of {item.metric}{window}"
     if value is None:
-        return Check(group="condition", name=item.name, has_passed=False, message=f"{what}: there is no value to judge")
+        return Check(
+            group="condition", name=item.name, has_passed=False, message=f"{label}: there is no value to judge"
+        )
     bounds = f"{item.low:g} .. {item.high:g}"
     return Check(
         group="condition",
         name=item.name,
         has_passed=item.low <= value <= item.high,
-        message=f"{what} is {value:.4g}, must lie in {bounds}",
+        message=f"{label} is {value:.4g}, must lie in {bounds}",
     )

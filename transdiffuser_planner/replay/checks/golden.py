@@ -1,8 +1,8 @@
-"""Plans as they were, to be found again: golden plans with a tolerance and its reason for every field.
+"""Golden plans: recorded plans to compare with, with a tolerance and its reason for every field.
 
-On one kind of CPU with one build of ONNX Runtime plans are the same bit for bit. On another one sums are rounded
-differently: numbers move in the fourth digit, and where two candidates are ranked alike the other one may win. So every
-field has a tolerance, and a small share of plans may differ by more.
+On one kind of CPU with one build of ONNX Runtime plans are bit-identical. On another CPU sums are rounded differently:
+numbers change in the fourth digit, and of two candidates with almost equal costs the other one may be selected. Therefore
+every field has a tolerance, and a small share of plans may differ by more.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ FIELDS = ("x_m", "y_m", "heading_rad", "speed_mps")
 DIGITS = 4
 EVERY_S = 0.5
 TOLERANCES: dict[str, dict[str, Any]] = {
-    "x_m": {"value": 0.05, "reason": "rounding on another CPU moves a plan by millimeters; 5 cm is no other plan"},
+    "x_m": {"value": 0.05, "reason": "rounding on another CPU moves a plan by millimeters, always less than 5 cm"},
     "y_m": {"value": 0.05, "reason": "as x_m"},
     "heading_rad": {"value": 0.01, "reason": "half a degree; less than 5 cm across 4 m"},
     "speed_mps": {"value": 0.05, "reason": "5 cm within a second"},
     "other_plans": {
         "value": 0.1,
-        "reason": "share of plans: where two candidates rank alike, rounding may choose the other",
+        "reason": "share of plans: of two candidates with almost equal costs, rounding may select the other",
     },
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Difference:
-    """How a plan differs: per field the largest deviation, and whether it is within the tolerances."""
+    """Difference between a plan and its golden plan: per field the largest deviation, and a description."""
 
     time_s: float
     largest: dict[str, float]
@@ -48,8 +48,16 @@ class _Difference:
 def check_golden(path: Path, result: ReplayResult, drive: str) -> list[Check]:
     """Compare a drive's plans with those of the file.
 
+    Args:
+        path: JSON file of golden plans.
+        result: The replayed drive.
+        drive: Name of the drive.
+
+    Returns:
+        One check.
+
     Raises:
-        ConfigError: The file is not there or wrong, or does not know the drive.
+        ConfigError: The file is missing or invalid, or does not hold the drive.
     """
     data = _load(path)
     entry = data["drives"].get(drive)
@@ -61,11 +69,11 @@ def check_golden(path: Path, result: ReplayResult, drive: str) -> list[Check]:
         allowed = tolerances["other_plans"]
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ConfigError(
-            f"golden {path}: is damaged ({type(error).__name__} {error}); write it anew with --update"
+            f"golden {path}: is damaged ({type(error).__name__} {error}); write it again with --update"
         ) from None
     share = len(differences) / max(num_plans, 1)
     if not differences:
-        message = f"all {num_plans} plans are as they were"
+        message = f"all {num_plans} plans are unchanged"
     else:
         fields = {field: max(d.largest.get(field, 0.0) for d in differences) for field in FIELDS}
         largest = ", ".join(f"{name} by {value:.3g}" for name, value in fields.items() if value > tolerances[name])
@@ -79,31 +87,32 @@ def check_golden(path: Path, result: ReplayResult, drive: str) -> list[Check]:
 
 
 def _procedure(path: Path, entry: dict[str, Any], result: ReplayResult) -> str:
-    """What to do when plans differ."""
+    """Describe the likely cause of a difference and the next steps."""
     model = entry.get("model", {})
     changed = model.get("hash", "")[:12] != result.model_hash[:12]
     was = f"{model.get('name')} {model.get('hash', '')[:12]}"
     now = f"{result.model_name} {result.model_hash[:12]}"
-    cause = f"the model is the same ({now}): the code around it changed"
+    cause = f"the model is the same ({now}): the code changed"
     if changed:
-        cause = f"the model is another one ({was} -> {now})"
+        cause = f"the model changed ({was} -> {now})"
     return (
-        f". {cause}. If that is not meant, find the change that did it (git bisect run transdiffuser replay ... --golden). "
-        f"If it is meant, look at the report, write the plans anew with --golden {path} --update, and say why in CHANGELOG.md"
+        f". {cause}. If this is not intended, find the change (git bisect run transdiffuser replay ... --golden). "
+        f"If it is intended, check the report, write the plans again with --golden {path} --update, "
+        "and give the reason in CHANGELOG.md"
     )
 
 
 def _differences(
     entry: dict[str, Any], result: ReplayResult, tolerances: dict[str, float]
 ) -> tuple[list[_Difference], int]:
-    """Plans that differ by more than the tolerances, are missing or new; and how many plans there are in all."""
+    """Return plans that differ by more than the tolerances, are missing or new; and the number of all plans."""
     golden = {int(plan["stamp_ns"]): plan for plan in entry["plans"]}
     planned = {cycle.stamp_ns: cycle for cycle in result.drive.cycles if cycle.plan is not None}
     found = []
     for stamp in sorted(golden.keys() | planned.keys()):
         time_s = result.drive.time_s(stamp)
         if stamp not in planned or stamp not in golden:
-            text = "there is no plan any more" if stamp not in planned else "there was no plan"
+            text = "the plan is missing now" if stamp not in planned else "the plan is new"
             found.append(_Difference(time_s=time_s, largest={}, text=text))
             continue
         now, was = _plan(planned[stamp]), golden[stamp]
@@ -124,7 +133,12 @@ def _largest(now: list[float], was: list[float], field: str) -> float:
 
 
 def update_golden(path: Path, result: ReplayResult, drive: str) -> None:
-    """Write a drive's plans; tolerances that the file has already are kept.
+    """Write a drive's plans; existing tolerances of the file are kept.
+
+    Args:
+        path: JSON file of golden plans.
+        result: The replayed drive.
+        drive: Name of the drive.
 
     Raises:
         ConfigError: The file cannot be read or written.
@@ -142,7 +156,7 @@ def update_golden(path: Path, result: ReplayResult, drive: str) -> None:
 
 
 def _text(data: dict[str, Any]) -> str:
-    """JSON with one plan a line, so that changes can be read in a diff."""
+    """Format as JSON with one plan per line, for readable diffs."""
     drives = []
     for name, entry in data["drives"].items():
         plans = ",\n".join("    " + json.dumps(plan) for plan in entry["plans"])
@@ -171,5 +185,5 @@ def _load(path: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"golden {path}: not valid JSON ({error})") from None
     if not isinstance(data, dict) or not {"tolerances", "drives"} <= set(data):
-        raise ConfigError(f"golden {path}: expected a mapping with tolerances and drives; write it anew with --update")
+        raise ConfigError(f"golden {path}: expected a mapping with tolerances and drives; write it again with --update")
     return data

@@ -1,4 +1,4 @@
-"""Looks at every plan from outside, without trusting the code that made it."""
+"""Validates every published plan independently of the planner's own checks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MOVING_MPS = 1.0
 
 
 def trajectory_violations(trajectory: Trajectory, ego: EgoState, config: PlannerConfig) -> tuple[str, ...]:
-    """What is wrong with a trajectory; empty when nothing is.
+    """Check a trajectory.
 
     Args:
-        trajectory: A published plan.
-        ego: The state it was planned from.
-        config: Gives the kinematic limits.
+        trajectory: A published trajectory.
+        ego: Ego state at the start of the plan.
+        config: Kinematic limits.
 
     Returns:
-        One phrase per fault. A trajectory that is not finite is not looked at further.
+        One phrase per violation, empty for a valid trajectory. One that is not finite is not checked further.
     """
     t = trajectory
     columns = (t.time_s_T, t.x_m_T, t.y_m_T, t.heading_rad_T, t.speed_mps_T, t.accel_mps2_T, t.curvature_per_m_T)

@@ -1,4 +1,4 @@
-"""Reads the small YAML files that say what a replay must fulfill, with one clear line for whatever is wrong in them."""
+"""Reads the small YAML files of expectations, with one clear line for every error."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from transdiffuser_planner.core.errors import ConfigError
 
 
 def load_mapping(path: Path, what: str, hint: str = "") -> dict[str, Any]:
-    """A YAML file that holds a mapping.
+    """Read a YAML file that holds a mapping.
 
     Args:
         path: The file.
-        what: How messages call it.
-        hint: What to do when it is not there.
+        what: Kind of file, for messages.
+        hint: Remedy when the file cannot be read.
+
+    Returns:
+        The mapping.
 
     Raises:
-        ConfigError: It cannot be read, is no YAML, or no mapping.
+        ConfigError: The file cannot be read, is not YAML, or is not a mapping.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -33,10 +36,18 @@ def load_mapping(path: Path, what: str, hint: str = "") -> dict[str, Any]:
 
 
 def checked_keys(entry: Any, known: tuple[str, ...], where: str) -> dict[str, Any]:
-    """An entry that must be a mapping with known keys only.
+    """Check that an entry is a mapping with known keys only.
+
+    Args:
+        entry: The entry.
+        known: Allowed keys.
+        where: File and entry, for messages.
+
+    Returns:
+        The entry.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: It is not a mapping, or has other keys.
     """
     if not isinstance(entry, dict) or set(entry) - set(known):
         unknown = sorted(map(str, set(entry) - set(known))) if isinstance(entry, dict) else entry
@@ -45,10 +56,17 @@ def checked_keys(entry: Any, known: tuple[str, ...], where: str) -> dict[str, An
 
 
 def number(value: Any, where: str) -> float:
-    """A finite number.
+    """Convert a value to a float.
+
+    Args:
+        value: The value.
+        where: File and entry, for messages.
+
+    Returns:
+        The number.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: The value is not a number, or NaN.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise ConfigError(f"{where}: expected a number, got {value!r}")

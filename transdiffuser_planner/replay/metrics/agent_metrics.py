@@ -1,4 +1,4 @@
-"""Predicted agents against recorded road users. A predicted, N recorded, T plan steps."""
+"""Predicted agents compared with recorded agents. A predicted agents, N recorded agents, T plan steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ RANGE_M = 30.0
 
 
 def agent_metrics(plan: PlanRecord, tracks: AgentTracks) -> dict[str, float]:
-    """Recall, precision, place and future of the agents that are recorded within 30 m; empty without ground truth."""
+    """Compute recall, precision, position error and forecast errors of agents within 30 m.
+
+    Args:
+        plan: Ego state and predicted agents in the frame of odometry.
+        tracks: Recorded agents.
+
+    Returns:
+        Metric name -> value; empty without ground truth.
+    """
     if not len(tracks) or (tracks.frame_id and tracks.frame_id != plan.ego.frame_id):
         return {}
     now_ns = plan.ego.stamp_ns
@@ -32,18 +40,18 @@ def agent_metrics(plan: PlanRecord, tracks: AgentTracks) -> dict[str, float]:
     gap_AN = np.linalg.norm(agents.pose_A3[likely, None, :2] - truth_N[None], axis=-1)
     rows, columns = linear_sum_assignment(np.minimum(gap_AN, 10.0 * SAME_WITHIN_M))
     pairs = [(a, n) for a, n in zip(rows, columns, strict=True) if gap_AN[a, n] <= SAME_WITHIN_M]
-    figures = {"agent_recall": len(pairs) / len(near)}
+    metrics = {"agent_recall": len(pairs) / len(near)}
     if len(likely):
-        figures["agent_precision"] = len(pairs) / len(likely)
+        metrics["agent_precision"] = len(pairs) / len(likely)
     if not pairs:
-        return figures
-    figures["agent_position_m"] = float(np.mean([gap_AN[a, n] for a, n in pairs]))
+        return metrics
+    metrics["agent_position_m"] = float(np.mean([gap_AN[a, n] for a, n in pairs]))
     errors = []
     for a, n in pairs:
         error_T = np.linalg.norm(agents.path_AT3[likely[a], :, :2] - near[n][1:, :2], axis=-1)
         if np.isfinite(error_T).all():
             errors.append(error_T)
     if errors:
-        figures["agent_ade_m"] = float(np.mean([error_T.mean() for error_T in errors]))
-        figures["agent_fde_m"] = float(np.mean([error_T[-1] for error_T in errors]))
-    return figures
+        metrics["agent_ade_m"] = float(np.mean([error_T.mean() for error_T in errors]))
+        metrics["agent_fde_m"] = float(np.mean([error_T[-1] for error_T in errors]))
+    return metrics

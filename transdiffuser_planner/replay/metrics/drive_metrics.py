@@ -1,4 +1,4 @@
-"""A replayed drive in numbers: each cycle's figures, what they come to, and what was left out and why."""
+"""Metrics of a replayed drive: per cycle, statistics over the drive, and skipped frames and plans by reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack
 from transdiffuser_planner.replay.cycle_records import CycleRecord, DriveRecord
 from transdiffuser_planner.replay.metrics.agent_metrics import agent_metrics
-from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth, PdmScorer
+from transdiffuser_planner.replay.metrics.pdm_metrics import PdmScorer, RecordedMap
 from transdiffuser_planner.replay.metrics.trajectory_metrics import (
     comfort_metrics,
     displacement_metrics,
@@ -33,16 +33,21 @@ STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
 NO_FUTURE = "plan not evaluated: the recording ends or breaks within the next second"
 SHORT_FUTURE = "plan evaluated in part: the recording ends or breaks within the next 4 s"
 PASSED_BY = (
-    "frame not planned from: it came sooner than planning_rate_hz allows, was never complete, or was answered already"
+    "frame without a plan: it came sooner than planning_rate_hz allows, was never complete, or was planned from already"
 )
-BUSY = "frame not planned from: the planner was still at work"
+BUSY = "frame without a plan: the planner was busy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CycleMetrics:
-    """One cycle: its time since the start, and its numbers.
+    """Metrics of one cycle.
 
-    Without a plan of the model values is empty, reason says why, and fallback is what the node would publish instead.
+    Attributes:
+        time_s: Seconds since the start of the drive.
+        stamp_ns: Stamp of the frame, or of the fallback.
+        values: Metric name -> value; empty without a plan of the model.
+        reason: Why there is no plan of the model, or "".
+        fallback: Fallback level that the node would publish instead.
     """
 
     time_s: float
@@ -53,37 +58,53 @@ class CycleMetrics:
 
 
 @dataclass(kw_only=True, slots=True)
-class DriveMetricsTable:
-    """A drive.
+class ReplayMetrics:
+    """Metrics of a drive.
 
     Attributes:
-        cycles: In order.
-        totals: Numbers of the whole drive.
-        left_out: Frames, cycles and plans that do not count, by reason.
+        cycles: In order of time.
+        totals: Metrics of the whole drive.
+        skipped: Number of frames, cycles and plans that do not count, by reason.
     """
 
     cycles: list[CycleMetrics]
     totals: dict[str, float]
-    left_out: Counter[str]
+    skipped: Counter[str]
 
     def values(self, metric: str, from_s: float = -np.inf, to_s: float = np.inf) -> np.ndarray:
-        """All values of a metric within a time window."""
+        """Return all values of a metric within a time window.
+
+        Args:
+            metric: Name of the metric.
+            from_s: Begin of the window in seconds since the start, inclusive.
+            to_s: End of the window, inclusive.
+        """
         found = [c.values[metric] for c in self.cycles if metric in c.values and from_s <= c.time_s <= to_s]
         return np.asarray(found, dtype=np.float64)
 
     def statistic(self, metric: str, name: str, from_s: float = -np.inf, to_s: float = np.inf) -> float | None:
-        """One number of a metric; None when there is no value."""
+        """Compute one statistic of a metric.
+
+        Args:
+            metric: Name of the metric.
+            name: Key of ``STATISTICS``.
+            from_s: Begin of the window in seconds since the start, inclusive.
+            to_s: End of the window, inclusive.
+
+        Returns:
+            The statistic; None when there is no value.
+        """
         values = self.values(metric, from_s, to_s)
         if name == "count":
             return float(len(values))
         return STATISTICS[name](values) if len(values) else None
 
     def names(self) -> list[str]:
-        """Metrics that have a value, in the order in which they first came."""
+        """Return the metrics that have a value, in order of first appearance."""
         return list(dict.fromkeys(name for cycle in self.cycles for name in cycle.values))
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Metric -> statistic -> value."""
+        """Return all statistics: metric -> statistic -> value."""
         found = {}
         for name in self.names():
             values = self.values(name)
@@ -94,30 +115,38 @@ class DriveMetricsTable:
 
 
 def no_plan_text(cycle: CycleRecord) -> str:
-    """A cycle without a plan in one line: what the node would publish, and why."""
+    """Describe a cycle without a plan in one line: the published fallback, if any, and the reason.
+
+    Args:
+        cycle: A cycle whose plan is None.
+    """
     if cycle.fallback == FallbackLevel.NONE:
         return f"no plan: {cycle.reason}"
     return f"no plan, {cycle.fallback.name.lower().replace('_', ' ')} published: {cycle.reason}"
 
 
-def drive_metrics_table(
-    drive: DriveRecord, tracks: AgentTracks, road: MapTruth, num_refused: int
-) -> DriveMetricsTable:
-    """All numbers of a drive, once all of it is known.
+def compute_replay_metrics(
+    drive: DriveRecord, tracks: AgentTracks, road: RecordedMap, num_refused: int
+) -> ReplayMetrics:
+    """Compute all metrics of a drive after its end.
 
     Args:
-        drive: What was planned.
-        tracks, road: What was recorded.
-        num_refused: Messages that could not be used.
+        drive: Cycles with their plans.
+        tracks: Recorded agents.
+        road: Recorded map and routes.
+        num_refused: Number of refused messages.
+
+    Returns:
+        Metrics per cycle and of the drive.
     """
     recorded, before = EgoTrack(drive.ego), None
     pdm = PdmScorer(road, tracks, recorded)
-    cycles, left_out = [], Counter[str]()
+    cycles, skipped = [], Counter[str]()
     num_evaluated = 0
     for cycle in drive.cycles:
         time_s, plan = drive.time_s(cycle.stamp_ns), cycle.plan
         if plan is None:
-            left_out[no_plan_text(cycle)] += 1
+            skipped[no_plan_text(cycle)] += 1
             cycles.append(
                 CycleMetrics(time_s=time_s, stamp_ns=cycle.stamp_ns, reason=cycle.reason, fallback=cycle.fallback)
             )
@@ -125,9 +154,9 @@ def drive_metrics_table(
             continue
         values = displacement_metrics(plan, recorded)
         if "ade_1s_m" not in values:
-            left_out[NO_FUTURE] += 1
+            skipped[NO_FUTURE] += 1
         elif "ade_4s_m" not in values:
-            left_out[SHORT_FUTURE] += 1
+            skipped[SHORT_FUTURE] += 1
         num_evaluated += "ade_1s_m" in values
         values |= agent_metrics(plan, tracks)
         values |= pdm(plan)
@@ -135,9 +164,9 @@ def drive_metrics_table(
         values |= state_metrics(plan, drive.deadline_ms)
         cycles.append(CycleMetrics(time_s=time_s, stamp_ns=cycle.stamp_ns, values=values))
         before = plan
-    left_out += pdm.left_out
+    skipped += pdm.skipped
     passed_by = drive.num_frames - sum(cycle.has_frame for cycle in drive.cycles) - drive.num_skipped_busy
-    left_out += Counter({PASSED_BY: max(passed_by, 0), BUSY: drive.num_skipped_busy})
+    skipped += Counter({PASSED_BY: max(passed_by, 0), BUSY: drive.num_skipped_busy})
     num_plans = sum(cycle.plan is not None for cycle in drive.cycles)
     num_fallbacks = sum(cycle.fallback != FallbackLevel.NONE for cycle in drive.cycles)
     totals = {
@@ -150,4 +179,4 @@ def drive_metrics_table(
         "longest_gap_s": drive.longest_gap[0],
         "planned_share": num_plans / len(drive.cycles) if drive.cycles else 0.0,
     }
-    return DriveMetricsTable(cycles=cycles, totals=totals, left_out=+left_out)
+    return ReplayMetrics(cycles=cycles, totals=totals, skipped=+skipped)

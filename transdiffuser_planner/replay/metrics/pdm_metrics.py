@@ -1,8 +1,8 @@
-"""PDM sub-scores of plans against the recorded traffic and map, where a bag holds both. N road users, S steps of 0.1 s.
+"""PDM sub-scores of plans in the recorded traffic and map, where a bag holds both. N agents, S steps of 0.1 s.
 
-Two things differ from NAVSIM. Progress is compared with what the recorded driver did instead of PDM-Closed. And a part that
-the recorded driver does not fulfill either is left out, with the score where it is a factor of it: NAVSIM's car is 2.3 m wide,
-and where the map's lanes are too narrow for it, leaving them says nothing about the plan.
+Two things differ from NAVSIM. Progress is compared with the logged trajectory instead of PDM-Closed. And a sub-score that the
+logged trajectory does not fulfill either is skipped, together with the score if it is one of its factors: NAVSIM's car is
+2.3 m wide, and where the lanes of the map are too narrow for it, leaving them is not a property of the plan.
 """
 
 from __future__ import annotations
@@ -35,37 +35,53 @@ _KINDS = {AgentClass.PEDESTRIAN: AgentKind.PEDESTRIAN, AgentClass.BICYCLE: Agent
 
 
 @dataclass(kw_only=True, slots=True)
-class MapTruth:
-    """The recorded road.
+class RecordedMap:
+    """Recorded map and routes in the frame of odometry.
 
     Attributes:
-        pieces: (kind, vertices (C, 2)).
-        routes: (stamp, points (K, 2)) in order of stamps.
+        pieces: (kind, vertices (C, 2) in meters).
+        routes: (stamp in ns, points (K, 2) in meters) in order of stamps.
     """
 
     pieces: list[tuple[int, FloatArray]] = field(default_factory=list)
     routes: list[tuple[int, FloatArray]] = field(default_factory=list)
 
     def route_at(self, stamp_ns: int) -> FloatArray | None:
-        """The route that held at a stamp."""
+        """Return the last route (K, 2) up to a stamp, or None.
+
+        Args:
+            stamp_ns: Stamp of the frame.
+        """
         past = [xy for stamp, xy in self.routes if stamp <= stamp_ns]
         return past[-1] if past else None
 
 
 class PdmScorer:
-    """Scores plans two times a second of the drive; empty where ground truth is lacking.
+    """Scores plans two times a second of the drive; empty where ground truth is missing.
+
+    Args:
+        road: Recorded map and routes.
+        tracks: Recorded agents.
+        drive: Recorded ego states.
 
     Attributes:
-        left_out: What was not scored although the ground truth is there, by reason.
+        skipped: Plans and sub-scores that were not computed although there is ground truth, by reason.
     """
 
-    def __init__(self, road: MapTruth, tracks: AgentTracks, drive: EgoTrack) -> None:
+    def __init__(self, road: RecordedMap, tracks: AgentTracks, drive: EgoTrack) -> None:
         self._road, self._tracks, self._drive = road, tracks, drive
         self._next_ns: int | None = None
-        self.left_out: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
 
     def __call__(self, plan: PlanRecord) -> dict[str, float]:
-        """PDM score and parts of one plan."""
+        """Score one plan.
+
+        Args:
+            plan: Plan and the ego state it started from.
+
+        Returns:
+            Metric name -> value: PDM score and sub-scores.
+        """
         stamp_ns = plan.ego.stamp_ns
         if not self._road.pieces or not len(self._tracks):
             return {}
@@ -76,16 +92,16 @@ class PdmScorer:
             return {}
         self._next_ns = stamp_ns + round(EVERY_S * 0.99e9)
         origin = np.asarray([plan.ego.x_m, plan.ego.y_m, plan.ego.heading_rad])
-        driven = self._drive.future(stamp_ns, plan.time_s_T)
-        if driven is None:
+        logged = self._drive.future(stamp_ns, plan.time_s_T)
+        if logged is None:
             return {}
         both = np.stack(
-            [local_from_global(origin, poses) for poses in (sampled(plan.trajectory, plan.time_s_T), driven)]
+            [local_from_global(origin, poses) for poses in (sampled(plan.trajectory, plan.time_s_T), logged)]
         )
         try:
             scores = score_pdms(scene, both, interval_s=float(plan.time_s_T[0]))
         except EvaluationError as error:
-            self.left_out[f"plan without PDM score: {error}"] += 1
+            self.skipped[f"plan without PDM score: {error}"] += 1
             return {}
         parts = {
             "pdm_no_collision": scores.no_at_fault_collision_M,
@@ -94,16 +110,16 @@ class PdmScorer:
             "pdm_comfort": scores.comfort_M,
         }
         found = {name: float(part_M[0]) for name, part_M in parts.items() if part_M[1] >= 1.0}
-        lacking = [name for name in parts if name not in found]
-        self.left_out.update(f"plan without {name}: the recorded driver does not fulfill it either" for name in lacking)
+        absent = [name for name in parts if name not in found]
+        self.skipped.update(f"plan without {name}: the recorded driver does not fulfill it either" for name in absent)
         if {"pdm_no_collision", "pdm_drivable_area"} <= set(found):
             found["pdm_progress"] = float(scores.ego_progress_M[0])
             found["pdm_score"] = float(scores.score_M[0])
         return found
 
     def _scene(self, ego: EgoState) -> Scene | None:
-        """The moment with all that was recorded after it; None when the recording ends before, or no route is known."""
-        times = np.arange(NUM_STEPS + 1) * STEP_S
+        """Build the scene with its recorded future; None when the recording ends earlier or there is no route."""
+        times: FloatArray = np.arange(NUM_STEPS + 1, dtype=np.float64) * STEP_S
         human = self._drive.future(ego.stamp_ns, times)
         line = self._center_line(ego)
         if human is None or line is None:
@@ -131,11 +147,11 @@ class PdmScorer:
                 reference_S3=human,
             )
         except EvaluationError as error:
-            self.left_out[f"plan without PDM score: {error}"] += 1
+            self.skipped[f"plan without PDM score: {error}"] += 1
             return None
 
     def _center_line(self, ego: EgoState) -> FloatArray | None:
-        """The route from a little behind the ego to far ahead, with headings."""
+        """Resample the route from behind the ego to far ahead, with headings."""
         route = self._road.route_at(ego.stamp_ns)
         if route is None:
             return None
@@ -150,7 +166,7 @@ class PdmScorer:
         return np.column_stack([points, np.append(heading, heading[-1])])
 
     def _areas(self, ego: EgoState, line_K3: FloatArray) -> tuple[tuple[Area, ...], frozenset[str]]:
-        """Lanes and junctions nearby, and which of them the route runs through."""
+        """Return lanes and junctions nearby, and the tokens of those on the route."""
         areas: list[Area] = []
         route = set()
         for index, (kind, ring) in enumerate(self._road.pieces):
@@ -171,7 +187,7 @@ class PdmScorer:
         return tuple(areas), frozenset(route)
 
     def _agents(self, stamp_ns: int) -> Agents:
-        """All recorded road users from a stamp on."""
+        """Return all recorded agents from a stamp on."""
         stamps = stamp_ns + np.rint(np.arange(AGENT_STEPS) * STEP_S * 1e9).astype(np.int64)
         rows = []
         for number in self._tracks.ids():
@@ -197,12 +213,12 @@ class PdmScorer:
             size_N2=np.asarray([[length, width] for _, length, width in info]),
             pose_NS3=track_NS4[..., :3],
             velocity_NS2=direction * track_NS4[..., 3:],
-            valid_NS=np.isfinite(track_NS4).all(axis=-1),
+            valid_NS=np.asarray(np.isfinite(track_NS4).all(axis=-1)),
         )
 
 
 def _contains_any(ring_C2: FloatArray, point_X2: FloatArray) -> bool:
-    """Whether any point lies within a polygon, by counting crossings of a ray to +x."""
+    """Test whether any point lies within a polygon, by counting crossings of a ray to +x."""
     x, y = point_X2[:, 0, None], point_X2[:, 1, None]
     x0, y0 = ring_C2[:, 0], ring_C2[:, 1]
     x1, y1 = np.roll(x0, -1), np.roll(y0, -1)

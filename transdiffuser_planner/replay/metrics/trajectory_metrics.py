@@ -1,4 +1,4 @@
-"""One cycle's plan in numbers: against what was driven, beside the plan before, and by itself. T plan steps, F fine steps."""
+"""Metrics of one plan: against the logged trajectory, against the previous plan, and by itself. T plan steps, F fine steps."""
 
 from __future__ import annotations
 
@@ -19,12 +19,20 @@ from transdiffuser_planner.replay.cycle_records import PlanRecord
 FloatArray = NDArray[np.float64]
 
 HORIZONS_S = (1.0, 2.0, 3.0, 4.0)
-JITTER_HORIZON_S = 2.0
-MAX_JITTER_GAP_S = 1.0
+DEVIATION_HORIZON_S = 2.0
+MAX_DEVIATION_GAP_S = 1.0
 
 
 def displacement_metrics(plan: PlanRecord, drive: EgoTrack) -> dict[str, float]:
-    """Errors at each horizon for which the recording goes on long enough."""
+    """Compute displacement errors at each horizon that the recording covers.
+
+    Args:
+        plan: Plan and the ego state it started from.
+        drive: Recorded ego states.
+
+    Returns:
+        Metric name -> value in meters or radians.
+    """
     times = plan.time_s_T
     found: dict[str, float] = {}
     path = sampled(plan.trajectory, times)
@@ -40,15 +48,15 @@ def displacement_metrics(plan: PlanRecord, drive: EgoTrack) -> dict[str, float]:
         found[f"fde_{name}_m"] = float(final_displacement_m(path[:count], truth))
         along, across = _along_and_across(path[count - 1] - truth[-1], float(truth[-1, 2]))
         found[f"longitudinal_{name}_m"], found[f"lateral_{name}_m"] = abs(along), abs(across)
-        found[f"ahead_{name}_m"] = along
+        found[f"longitudinal_error_signed_{name}_m"] = along
         found[f"heading_{name}_rad"] = abs(float(wrap_angle(path[count - 1, 2] - truth[-1, 2])))
         if count == len(times):
-            found |= _beside(plan, truth, times)
+            found |= _full_horizon_metrics(plan, truth, times)
     return found
 
 
-def _beside(plan: PlanRecord, truth: FloatArray, times: FloatArray) -> dict[str, float]:
-    """The nearest candidate, if any, chosen with knowledge of the future, and a car that keeps its speed and turn."""
+def _full_horizon_metrics(plan: PlanRecord, truth: FloatArray, times: FloatArray) -> dict[str, float]:
+    """Compute errors of the candidate nearest to the recorded future, if any, and of constant speed and yaw rate."""
     constant = _constant_velocity(plan.ego, times)
     found = {
         "constant_velocity_ade_m": float(average_displacement_m(constant, truth)),
@@ -62,31 +70,46 @@ def _beside(plan: PlanRecord, truth: FloatArray, times: FloatArray) -> dict[str,
 
 
 def comfort_metrics(trajectory: Trajectory) -> dict[str, float]:
-    """Largest accelerations and jerk of a plan, and whether it keeps nuPlan's limits."""
+    """Compute the largest accelerations and jerk of a plan, and whether it is within nuPlan's limits.
+
+    Args:
+        trajectory: A published plan.
+
+    Returns:
+        Metric name -> value.
+    """
     forward = trajectory.accel_mps2_T
     lateral = trajectory.speed_mps_T**2 * trajectory.curvature_per_m_T
     jerk = np.diff(forward) / np.diff(trajectory.time_s_T)
     low, high = LIMITS["forward acceleration"]
-    kept = forward.min() > low and forward.max() < high
-    kept = kept and np.abs(lateral).max() < LIMITS["lateral acceleration"][1]
-    kept = kept and np.abs(jerk).max() < LIMITS["forward jerk"][1]
+    is_within = forward.min() > low and forward.max() < high
+    is_within = is_within and np.abs(lateral).max() < LIMITS["lateral acceleration"][1]
+    is_within = is_within and np.abs(jerk).max() < LIMITS["forward jerk"][1]
     return {
         "max_accel_mps2": float(max(forward.max(), 0.0)),
         "max_decel_mps2": float(max(-forward.min(), 0.0)),
         "max_lateral_accel_mps2": float(np.abs(lateral).max()),
         "max_jerk_mps3": float(np.abs(jerk).max()),
-        "comfortable": float(kept),
+        "comfortable": float(is_within),
     }
 
 
 def plan_deviation_metrics(plan: PlanRecord, before: PlanRecord | None) -> dict[str, float]:
-    """How far this plan is from the one before at the same times of the next two seconds."""
+    """Compute the distance between a plan and the previous one at the same times, over two seconds.
+
+    Args:
+        plan: The plan.
+        before: The previous plan, or None.
+
+    Returns:
+        Metric name -> value; empty without a previous plan of the last second in the same frame.
+    """
     if before is None or before.trajectory.frame_id != plan.trajectory.frame_id:
         return {}
     gap_s = (plan.ego.stamp_ns - before.ego.stamp_ns) * 1e-9
-    if not 0.0 < gap_s <= MAX_JITTER_GAP_S:
+    if not 0.0 < gap_s <= MAX_DEVIATION_GAP_S:
         return {}
-    times = plan.time_s_T[plan.time_s_T <= JITTER_HORIZON_S + 1e-6]
+    times = plan.time_s_T[plan.time_s_T <= DEVIATION_HORIZON_S + 1e-6]
     last_s = float(before.trajectory.time_s_T[-1])
     times = times[times + gap_s <= last_s]
     if not len(times):
@@ -107,19 +130,35 @@ def plan_deviation_metrics(plan: PlanRecord, before: PlanRecord | None) -> dict[
 
 
 def state_metrics(plan: PlanRecord, deadline_ms: float) -> dict[str, float]:
-    """Latency, deadline, fallback and ages of what was planned from."""
+    """Return latency, deadline, fallback, violations and ages of inputs.
+
+    Args:
+        plan: The plan.
+        deadline_ms: Latency above which the deadline is missed.
+
+    Returns:
+        Metric name -> value.
+    """
     found = {
         "latency_ms": plan.latency_ms,
-        "late": float(plan.latency_ms > deadline_ms),
+        "deadline_missed": float(plan.latency_ms > deadline_ms),
         "fallback": float(plan.fallback_level != FallbackLevel.NONE),
         "fallback_level": float(plan.fallback_level),
-        "faults": float(len(plan.faults)),
+        "violations": float(len(plan.faults)),
     }
     return found | {f"age_{name}_s": age_s for name, age_s in plan.ages_s.items()}
 
 
 def sampled(trajectory: Trajectory, times: FloatArray) -> FloatArray:
-    """Poses (T, 3) at times after the trajectory's stamp."""
+    """Interpolate poses at given times.
+
+    Args:
+        trajectory: The trajectory.
+        times: Seconds after its stamp (T,).
+
+    Returns:
+        x and y in meters and heading in radians (T, 3), in the frame of the trajectory.
+    """
     heading = np.unwrap(trajectory.heading_rad_T)
     columns = (trajectory.x_m_T, trajectory.y_m_T, heading)
     return np.stack([np.interp(times, trajectory.time_s_T, column) for column in columns], axis=-1)

@@ -1,7 +1,7 @@
-"""Which of a bag's topics cannot be copied beside the planner's plans, and why.
+"""Finds topics of a bag that cannot be copied to the output bag.
 
-A bag holds one definition of a type. Where the source's definition of a type that the planner writes is another one, as in
-recordings of an older version, copying it would leave a bag that nobody can open.
+A bag holds one definition of a type. Where the source has another definition of a type that the planner writes, as in
+recordings of an older version, copying it would create a bag that cannot be opened.
 """
 
 from __future__ import annotations
@@ -13,16 +13,23 @@ from transdiffuser_planner.replay.output.viewer_transforms import TF_TYPE
 
 
 def uncopied_topics(bag: BagReader) -> dict[str, str]:
-    """Topic -> why its messages stay behind; most bags have none."""
+    """Find topics that cannot be copied; most bags have none.
+
+    Args:
+        bag: The input bag.
+
+    Returns:
+        Topic -> reason.
+    """
     written = fields_of(typestore(), *OUTPUT_TYPES.values(), TF_TYPE)
     found = {}
     for topic, kind in bag.topics().items():
-        held = bag.fields(topic)
-        other = sorted(name for name, fields in held.items() if written.get(name, fields) != fields)
-        if not held:
+        own = bag.fields(topic)
+        other = sorted(name for name, fields in own.items() if written.get(name, fields) != fields)
+        if not own:
             found[topic] = f"{topic}: its type {kind} is defined neither in the bag nor here"
         elif other:
             found[topic] = (
-                f"{topic}: the bag defines {', '.join(other)} otherwise than this version, which writes it too"
+                f"{topic}: the bag's definition of {', '.join(other)} differs from this version's, which the planner writes"
             )
     return found

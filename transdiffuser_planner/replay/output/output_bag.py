@@ -1,4 +1,4 @@
-"""The bag that a replay leaves: the inputs as they were, and the plans beside them."""
+"""Writes the output bag of a replay: the unchanged inputs and the plans."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.replay.bag_planner import Cycle
 from transdiffuser_planner.replay.output.viewer_transforms import TF_TYPE, FrameWriter
 
-LEFT_OUT_TYPES = frozenset({"rosgraph_msgs/msg/Clock"})
-"""Not copied: whoever plays the bag publishes a clock of their own."""
+SKIPPED_TYPES = frozenset({"rosgraph_msgs/msg/Clock"})
+"""Not copied: the player of the bag publishes its own clock."""
 
 REFERENCE_PREFIX = "/reference"
-"""What goes before the topics of plans that the source held already."""
+"""Prefix for the topics of plans in the source."""
 
 
 class OutputBag:
@@ -28,10 +28,10 @@ class OutputBag:
         """Create the bag.
 
         Args:
-            path: Of the new bag.
-            config: Of the replay, for the status.
-            vehicle: Its wheelbase decides the front-wheel angles.
-            frames: Gives the transforms that the source is missing.
+            path: Path of the new bag.
+            config: Parameters of the replay, for the status.
+            vehicle: Its wheelbase determines the front-wheel angles.
+            frames: Creates the transforms that are missing in the source.
 
         Raises:
             RecordingError: The path exists or cannot be created.
@@ -40,8 +40,13 @@ class OutputBag:
         self._config, self._vehicle, self._frames = config, vehicle, frames
 
     def copy(self, item: BagMessage, definition: tuple[str, str] | None) -> None:
-        """A recorded message as it was, with its type's definition; the source's own plans become the reference."""
-        if item.type_name in LEFT_OUT_TYPES:
+        """Copy a recorded message unchanged; plans of the source go below the reference prefix.
+
+        Args:
+            item: The message.
+            definition: Format and text of its type's definition.
+        """
+        if item.type_name in SKIPPED_TYPES:
             return
         recorded_plan = item.topic.startswith(encode_outputs.OUTPUT_NAMESPACE)
         topic = REFERENCE_PREFIX + item.topic if recorded_plan else item.topic
@@ -51,9 +56,13 @@ class OutputBag:
                 self._writer.write(tf_topic, TF_TYPE, item.log_time_ns, message)
 
     def write(self, cycle: Cycle) -> None:
-        """Everything that the node would have published in a cycle."""
-        what = (cycle.stamp_ns, cycle.outcome, cycle.latency_ms)
-        messages = encode_outputs.outputs(make_message, *what, config=self._config, vehicle=self._vehicle)
+        """Write all messages that the node would have published in a cycle.
+
+        Args:
+            cycle: The cycle.
+        """
+        outcome = (cycle.stamp_ns, cycle.outcome, cycle.latency_ms)
+        messages = encode_outputs.outputs(make_message, *outcome, config=self._config, vehicle=self._vehicle)
         for name, type_name, message in messages:
             self._writer.write(f"{encode_outputs.OUTPUT_NAMESPACE}/{name}", type_name, cycle.log_time_ns, message)
 

@@ -1,4 +1,4 @@
-"""Results for machines: one JSON object a line, and JUnit XML as CI servers read it."""
+"""Writes machine-readable results: JSON lines, and JUnit XML for CI servers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from xml.etree import ElementTree
 from transdiffuser_planner.core.errors import PlannerError, RecordingError
 from transdiffuser_planner.replay.checks.verdict import DriveVerdict
 
-# What XML 1.0 cannot hold, wherever it comes from.
+# Characters that XML 1.0 does not allow.
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_jsonl(path: Path, verdicts: Iterable[DriveVerdict]) -> None:
-    """Per drive one line per cycle (kind "cycle"), then one with the result (kind "drive").
+    """Write one line per cycle (kind "cycle"), then one per drive (kind "drive").
+
+    Args:
+        path: File to write.
+        verdicts: Replayed drives.
 
     Raises:
         RecordingError: The file cannot be written.
@@ -29,7 +33,11 @@ def write_jsonl(path: Path, verdicts: Iterable[DriveVerdict]) -> None:
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
-    """One JSON object.
+    """Write one JSON object.
+
+    Args:
+        path: File to write.
+        data: The object.
 
     Raises:
         RecordingError: The file cannot be written.
@@ -39,7 +47,7 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
 
 def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
     result = verdict.result
-    for cycle in result.figures.cycles:
+    for cycle in result.metrics.cycles:
         yield {
             "kind": "cycle",
             "drive": verdict.name,
@@ -48,7 +56,7 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
             "is_planned": not cycle.reason,
             "reason": cycle.reason,
             "fallback": cycle.fallback.name,
-            "figures": _finite(cycle.values),
+            "metrics": _finite(cycle.values),
         }
     yield {
         "kind": "drive",
@@ -58,25 +66,30 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
         "model": {"name": result.model_name, "hash": result.model_hash},
         "source": verdict.choice.name,
         "masked": list(result.masked),
-        "totals": _finite(result.figures.totals),
-        "left_out": dict(result.figures.left_out),
+        "totals": _finite(result.metrics.totals),
+        "skipped": dict(result.metrics.skipped),
         "refused": dict(result.refused),
         "not_copied": dict(result.not_copied),
         "deadline_ms": result.drive.deadline_ms,
         "fallback_levels": {fallback_level.name: count for fallback_level, count in result.fallback_levels.items()},
-        "metrics": {name: _finite(values) for name, values in result.figures.summary().items()},
+        "metrics": {name: _finite(values) for name, values in result.metrics.summary().items()},
         "plan_hash": result.plan_hash,
         "damage": result.damage,
     }
 
 
 def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no word for NaN."""
+    """Replace NaN and infinity by None, for JSON."""
     return {name: round(value, 6) if math.isfinite(value) else None for name, value in values.items()}
 
 
 def write_junit(path: Path, verdicts: Iterable[DriveVerdict], errors: dict[str, PlannerError]) -> None:
-    """A test suite per drive, a test case per check; drives that could not be replayed are errors.
+    """Write a test suite per drive and a test case per check; drives that could not be replayed are errors.
+
+    Args:
+        path: File to write.
+        verdicts: Replayed drives.
+        errors: Name of the drive -> error.
 
     Raises:
         RecordingError: The file cannot be written.
@@ -86,7 +99,7 @@ def write_junit(path: Path, verdicts: Iterable[DriveVerdict], errors: dict[str, 
         failed = [check for check in verdict.checks if not check.has_passed]
         counts = {"tests": str(len(verdict.checks)), "failures": str(len(failed)), "errors": "0"}
         suite = ElementTree.SubElement(
-            root, "testsuite", name=_text(verdict.name), time=f"{verdict.result.wall_s:.3f}", **counts
+            root, "testsuite", {"name": _text(verdict.name), "time": f"{verdict.result.wall_s:.3f}", **counts}
         )
         for check in verdict.checks:
             case = ElementTree.SubElement(

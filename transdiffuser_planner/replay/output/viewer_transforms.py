@@ -1,7 +1,7 @@
-"""Transforms for viewers: RViz and Foxglove draw nothing whose frame they cannot place, and many bags hold no /tf.
+"""Creates transforms for viewers: RViz and Foxglove only show data in connected frames, and many bags hold no /tf.
 
-From the odometry: its frame -> its child frame. From the rig: child frame -> the frame each sensor names in its messages. A bag's
-own /tf and /tf_static are left as they are, and nothing is added to them.
+From odometry: its frame -> its child frame. From the rig: child frame -> frame of each sensor's messages. /tf and /tf_static
+of the bag stay unchanged.
 """
 
 from __future__ import annotations
@@ -22,11 +22,17 @@ _OPTICAL = np.asarray([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
 
 class FrameWriter:
-    """Gives the transforms that a bag lacks, message by message."""
+    """Creates the missing transforms of a bag, message by message.
 
-    def __init__(self, held: Mapping[str, str], topics: TopicMap, rig: Rig) -> None:
+    Args:
+        available: Topic -> type of the bag.
+        topics: Topic map.
+        rig: Mounts of the sensors.
+    """
+
+    def __init__(self, available: Mapping[str, str], topics: TopicMap, rig: Rig) -> None:
         self._odometry_topic = topics.odometry
-        self._has_tf, self._has_static = "/tf" in held, "/tf_static" in held
+        self._has_tf, self._has_static = "/tf" in available, "/tf_static" in available
         self._offset_m = rig.base_from_odometry_child_x_m
         self._child = ""
         self._mounts: dict[str, tuple[Mount, bool]] = {
@@ -37,7 +43,15 @@ class FrameWriter:
         self._placed: set[str] = set()
 
     def messages(self, topic: str, message: Any) -> Iterator[tuple[str, Any]]:
-        """Transforms that a decoded message gives rise to, as (topic, tf2_msgs/TFMessage)."""
+        """Create the transforms for a decoded message.
+
+        Args:
+            topic: Topic of the message.
+            message: The decoded message.
+
+        Yields:
+            (topic, tf2_msgs/TFMessage).
+        """
         if topic == self._odometry_topic:
             self._child = message.child_frame_id or "base_link"
             if not self._has_tf:
@@ -59,7 +73,14 @@ class FrameWriter:
 
 
 def quaternion(rotation_33: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """x, y, z, w of a rotation matrix: the eigenvector that stays accurate for every rotation."""
+    """Convert a rotation matrix to a quaternion by an eigenvector, which is accurate for every rotation.
+
+    Args:
+        rotation_33: Rotation matrix (3, 3).
+
+    Returns:
+        x, y, z, w with w >= 0.
+    """
     m = rotation_33
     symmetric = np.asarray(
         [

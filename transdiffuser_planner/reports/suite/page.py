@@ -1,4 +1,4 @@
-"""The report of a suite, or of two: one HTML file that needs nothing else."""
+"""Writes the report of one suite or of a comparison of two, as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from transdiffuser_planner.reports.single_file import fill_page, write_file
 _HERE = Path(__file__).resolve().parent
 _SCRIPTS = (*PLAYBACK_SCRIPTS, *(_HERE / name for name in ("tables.js", "plots.js", "playback.js", "suite.js")))
 BUDGET_BYTES = 30_000_000
-"""Of recordings in one page, as they are embedded."""
+"""Maximum size of the encoded recordings in one page."""
 
 Columns = list[dict[str, Any]]
-"""One mapping for each column: name, title, unit, digits, better, text."""
+"""One mapping per column: name, title, unit, digits, better, text."""
 
 
 def write_page(out: Path, content: dict[str, Any], columns: Columns, recordings: Mapping[str, Path]) -> Path:
-    """The page of one run.
+    """Write the page of one run.
 
     Args:
         out: HTML file to write.
         content: Results: "suite" (title), "planners", "rows" with keys, and the setting of the run.
-        columns: Of the tables.
-        recordings: Files to play back, by key of the drive.
+        columns: Columns of the tables.
+        recordings: Key of the drive -> file to play back.
+
+    Returns:
+        The written file.
     """
     data = {"kind": "suite", "title": f"Suite {content['suite']}", "columns": columns, **content}
     return _write(out, data, recordings)
@@ -35,28 +38,34 @@ def write_page(out: Path, content: dict[str, Any], columns: Columns, recordings:
 def write_comparison(
     out: Path, found: list[dict[str, Any]], names: tuple[str, str], columns: Columns, recordings: Mapping[str, Path]
 ) -> Path:
-    """The page of two runs side by side.
+    """Write the page of two runs side by side.
 
     Args:
         out: HTML file to write.
         found: Comparisons with their drives.
-        names: Of the runs.
-        columns: Of the tables.
-        recordings: Files to play back, by key of the drive.
+        names: Names of the runs.
+        columns: Columns of the tables.
+        recordings: Key of the drive -> file to play back.
+
+    Returns:
+        The written file.
     """
     data = {"kind": "comparison", "title": f"{names[1]} compared with {names[0]}", "columns": columns}
     return _write(out, {**data, "runs": list(names), "comparisons": found}, recordings)
 
 
 def played_keys(rows: list[dict[str, Any]], models: Collection[str], count: int) -> list[str]:
-    """Keys of the drives to play back: every planner's worst, its second worst and so on, models first.
+    """Select the drives to play back: every planner's worst, its second worst and so on, models first.
 
-    Half of them are of models, as long as these have that many.
+    Up to half of them are drives of models.
 
     Args:
         rows: Results.
         models: Labels of the planners that are models.
-        count: At most this many.
+        count: Maximum number of drives.
+
+    Returns:
+        Keys of the drives.
     """
     ranked = sorted(rows, key=lambda row: (row["driving_score"], row["seed"]))
     own: dict[str, list[str]] = {}
@@ -69,11 +78,14 @@ def played_keys(rows: list[dict[str, Any]], models: Collection[str], count: int)
 
 
 def changed_most(found: list[dict[str, Any]], count: int) -> list[tuple[str, str]]:
-    """Keys of the pairs of drives to play back, those that differ most.
+    """Select the pairs of drives to play back: those with the largest differences.
 
     Args:
         found: Comparisons with their drives.
-        count: At most this many pairs.
+        count: Maximum number of pairs.
+
+    Returns:
+        Pairs of keys.
     """
     drives = [drive for item in found for drive in item["drives"]]
     drives.sort(key=lambda drive: (-abs(drive["change"]), drive["seed"]))

@@ -1,13 +1,13 @@
-// One or two recorded drives from above, at one time.
+// Bird's-eye view of one or two recorded drives at the same time.
 
-const LEAD_S = 2; // an event is sought this long before it, so that one sees how it came about
+const LEAD_S = 2; // playback starts this long before an event, to show its cause
 const recordings = new Map();
 
 function hasRecording(key) {
   return document.getElementById(`drive-${key}`) !== null;
 }
 
-// Recordings are compressed; each is unpacked when it is first looked at.
+// Recordings are compressed; each is unpacked on first use.
 async function recordingOf(key) {
   if (!recordings.has(key)) {
     const packed = bytes(byId(`drive-${key}`).textContent);
@@ -17,7 +17,7 @@ async function recordingOf(key) {
   return recordings.get(key);
 }
 
-// A picture of one drive with its events below.
+// Canvas of one drive with its events below.
 class Stage {
   constructor(drive, title, events, player) {
     this.drive = drive;
@@ -26,18 +26,18 @@ class Stage {
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("aria-label", `${title} from above. Drag to move, wheel to zoom, F to follow the vehicle again.`);
     this.state = element("p", "state");
-    const picture = element("div", "picture");
-    picture.append(this.canvas, this.state);
+    const frame = element("div", "canvas-frame");
+    frame.append(this.canvas, this.state);
     const list = element("ol", "events");
     for (const { kind, text, time_s } of events) {
       list.append(momentItem({ time_s, text: `${kind}: ${text}` }, colorOfKind(kind), () => player.seek(time_s - LEAD_S)));
     }
-    this.root.append(element("h3", "", title), picture, list);
+    this.root.append(element("h3", "", title), frame, list);
     this.view = new Viewpoint();
     wireCanvas(this.canvas, this.view, () => player.show());
   }
 
-  // Only once the canvas has its place on the page.
+  // Call after the canvas was added to the page.
   begin(shownLayers) {
     this.birdEye = new BirdEye(this.canvas, this.drive, this.view);
     this.birdEye.shown = shownLayers;
@@ -66,7 +66,7 @@ class Playback {
     wireKeys({ ...this.player.keys(), f: () => this.follow() });
   }
 
-  // parts: { key, title, events }; those without a recording are left out.
+  // parts: { key, title, events }; those without a recording are skipped.
   async open(heading, parts) {
     this.player.pause();
     const turn = ++this.turn;

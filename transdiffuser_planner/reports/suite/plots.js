@@ -41,7 +41,7 @@ function drawDots(place, column, rows, onPick) {
     const y = top + (i + 0.5) * rowHeight;
     svg.append(mark("text", { class: "name", x: left - 14, y: y + 4, "text-anchor": "end" }, title));
     drives.forEach(({ value, drive }, k) => {
-      // Spread by a fixed pattern: equal values stay apart and the picture is the same every time.
+      // Spread by a fixed pattern: equal values stay apart and the plot is the same every time.
       const shift = (((k * 7) % 11) / 10 - 0.5) * rowHeight * 0.62;
       const dot = mark("circle", { class: "dot", cx: x(value), cy: y + shift, r: 4, "data-drive": drive.id });
       dot.append(dotTitle(drive, `${column.title} ${shown(column, value)} ${column.unit}`));

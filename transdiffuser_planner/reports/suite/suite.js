@@ -1,4 +1,4 @@
-// Puts the page together: a measure is chosen, drives are filtered, one of them is played.
+// Builds the page: select a metric, filter the drives, play one of them.
 
 const data = JSON.parse(byId("data").textContent);
 const isComparison = data.kind === "comparison";
@@ -55,16 +55,16 @@ function chooseMeasure(name) {
   markDot(byId("plot"), table.chosen);
 }
 
-// Other planners' recorded drives through the same scenario, to be shown beside the chosen one.
-function fillBeside(drive) {
+// Other planners' recorded drives through the same scenario, to be shown next to the selected one.
+function fillOther(drive) {
   const others = drives.filter((other) => other !== drive && other.map === drive.map && other.seed === drive.seed && hasRecording(other.keys[0]));
-  byId("beside-label").hidden = isComparison || !others.length;
+  byId("other-label").hidden = isComparison || !others.length;
   const options = [["", "nothing"], ...others.map((other) => [other.id, other.planner])];
-  byId("beside").replaceChildren(...options.map(([value, text]) => Object.assign(element("option", "", text), { value })));
-  byId("beside").onchange = (event) => play(drive, others.find((other) => other.id === event.target.value));
+  byId("other").replaceChildren(...options.map(([value, text]) => Object.assign(element("option", "", text), { value })));
+  byId("other").onchange = (event) => play(drive, others.find((other) => other.id === event.target.value));
 }
 
-function play(drive, beside) {
+function play(drive, other) {
   const heading = `${drive.map}, seed ${drive.seed}`;
   if (isComparison) {
     const scores = [drive.first, drive.second];
@@ -72,7 +72,7 @@ function play(drive, beside) {
       key, title: `${data.runs[i]}: driving score ${scores[i].toFixed(1)}`, events: drive.eventsOf[i],
     })));
   }
-  return playback.open(heading, [drive, beside].filter(Boolean).map((one) => ({
+  return playback.open(heading, [drive, other].filter(Boolean).map((one) => ({
     key: one.keys[0], title: `${one.planner}: driving score ${one.row.driving_score.toFixed(1)}`, events: one.events,
   })));
 }
@@ -85,7 +85,7 @@ async function open(drive) {
     table.fill();
     return;
   }
-  fillBeside(drive);
+  fillOther(drive);
   await play(drive);
   byId("playback").scrollIntoView({ block: "nearest" });
 }
@@ -96,13 +96,13 @@ function fillHead() {
     byId("plot-title").firstChild.textContent = "Driving score of both runs ";
     byId("plot-title").lastElementChild.textContent = "a dot for each scenario, click it; above the line the second run is better";
     byId("summary-title").firstChild.textContent = "Differences ";
-    byId("summary-title").lastElementChild.textContent = "mean over scenarios in both and 95 % interval; colored where it leaves out zero";
+    byId("summary-title").lastElementChild.textContent = "mean over scenarios in both and 95 % interval; colored where it excludes zero";
     byId("measure").parentElement.hidden = true;
   } else {
     byId("facts").textContent = `${data.num_scenarios} scenarios of ${data.duration_s} s, seeds ${data.seeds}; ${data.machine}`;
   }
   for (const note of data.unfinished || []) byId("notes").append(element("p", "note", `Not finished, the same command tries again: ${note}`));
-  for (const note of data.left_out || []) byId("notes").append(element("p", "note", `Left out: ${note}`));
+  for (const note of data.left_out || []) byId("notes").append(element("p", "note", `Skipped: ${note}`));
   byId("measure").replaceChildren(...data.columns.map((column) => Object.assign(element("option", "", headingOf(column)), { value: column.name })));
   byId("measure").addEventListener("change", (event) => chooseMeasure(event.target.value));
   fillSummary(byId("summary"), data.columns, summaryRows(), isComparison, chooseMeasure);
@@ -113,7 +113,7 @@ chooseMeasure("driving_score");
 const first = drives.find((drive) => drive.keys.some((key) => hasRecording(key)));
 const begun = first ? open(first).then(() => window.scrollTo(0, 0)) : Promise.resolve();
 
-// For scripts that look at the page: tests, screenshots, films.
+// Interface for scripts: tests, screenshots, videos.
 begun.then(() => {
   window.suite = {
     ready: true,
@@ -125,7 +125,7 @@ begun.then(() => {
     seek: (time) => playback.player.seek(time),
     numStages: () => playback.stages.length,
     visible: () => table.visible().map(({ planner, map, seed }) => ({ planner, map, seed })),
-    picture: (index) => playback.stages[index].canvas.toDataURL(),
+    image: (index) => playback.stages[index].canvas.toDataURL(),
     measure: () => byId("measure").value,
   };
 });

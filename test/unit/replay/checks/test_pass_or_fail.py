@@ -1,4 +1,4 @@
-"""The command's verdict: exit status, golden plans, files for CI, and a fixture for pytest."""
+"""Result of the command: exit status, golden plans, and files for CI."""
 
 import json
 from xml.etree import ElementTree
@@ -30,7 +30,7 @@ def written(path, data):
     return str(path)
 
 
-def test_status_is_0_when_all_checks_pass_and_the_files_for_ci_say_so(short_bag, tmp_path):
+def test_status_is_0_when_all_checks_pass_and_is_written_to_the_files_for_ci(short_bag, tmp_path):
     junit, jsonl = tmp_path / "j.xml", tmp_path / "r.jsonl"
     conditions = written(tmp_path / "c.yaml", SLACK)
     words = ["replay", str(short_bag), "--conditions", conditions, "--junit", str(junit), "--jsonl", str(jsonl)]
@@ -40,7 +40,7 @@ def test_status_is_0_when_all_checks_pass_and_the_files_for_ci_say_so(short_bag,
     *cycles, drive = [json.loads(line) for line in jsonl.read_text().splitlines()]
     assert len(cycles) == 26 and all(cycle["is_planned"] for cycle in cycles)
     assert drive["has_passed"] and drive["metrics"]["ade_1s_m"]["mean"] > 0.0
-    assert drive["left_out"]["plan not evaluated: the recording ends or breaks within the next second"] == 5
+    assert drive["skipped"]["plan not evaluated: the recording ends or breaks within the next second"] == 5
 
 
 def test_status_is_1_when_a_condition_fails_and_2_when_nothing_could_run(short_bag, tmp_path, capsys):
@@ -64,7 +64,7 @@ def test_a_condition_for_a_drive_that_is_not_replayed_is_one_line_and_status_2(m
     assert "is for drive 'shrot', which is not replayed; drives are short" in line
 
 
-def test_update_writes_both_files_and_what_gets_worse_afterwards_fails(brief, tmp_path, capsys):
+def test_update_writes_both_files_and_a_later_regression_fails(brief, tmp_path, capsys):
     baseline, golden, junit = tmp_path / "new" / "b.yaml", tmp_path / "new" / "g.json", tmp_path / "j.xml"
     files = ["--baseline", str(baseline), "--golden", str(golden), "--junit", str(junit)]
     assert main(["replay", str(brief), *files]) == 2
@@ -72,7 +72,7 @@ def test_update_writes_both_files_and_what_gets_worse_afterwards_fails(brief, tm
     assert main(["replay", str(brief), *files, "--update"]) == 0
     assert f"wrote  {baseline}, {golden}" in capsys.readouterr().out
     assert main(["replay", str(brief), *files]) == 0
-    assert "all 11 plans are as they were" in capsys.readouterr().out
+    assert "all 11 plans are unchanged" in capsys.readouterr().out
     names = {case.get("classname") for case in ElementTree.parse(junit).getroot().iter("testcase")}
     assert names == {"brief.replay", "brief.baseline", "brief.golden"}
     numbers = yaml.safe_load(baseline.read_text())
@@ -90,7 +90,7 @@ def test_update_writes_nothing_for_a_drive_that_fails(brief, tmp_path, capsys):
     assert "nothing written: the drive failed" in capsys.readouterr().out and not golden.exists()
 
 
-def test_a_drive_that_cannot_run_leaves_the_others_judged_and_status_2(brief, tmp_path):
+def test_a_drive_that_cannot_run_leaves_the_others_checked_and_status_2(brief, tmp_path):
     junit = tmp_path / "j.xml"
     assert main(["replay", str(brief), str(tmp_path / "nothing"), "--junit", str(junit)]) == 2
     suites = ElementTree.parse(junit).getroot().findall("testsuite")
@@ -105,11 +105,11 @@ def test_a_drive_with_nothing_evaluated_fails(short_bag, tmp_path, capsys):
     assert "left out 4 x plan not evaluated" in out
 
 
-def test_golden_plans_are_found_again_and_a_changed_plan_says_what_to_do(replayed, tmp_path):
+def test_golden_plans_are_found_again_and_a_changed_plan_gives_the_next_steps(replayed, tmp_path):
     path = tmp_path / "golden.json"
     update_golden(path, replayed, "short")
     (check,) = check_golden(path, replayed, "short")
-    assert check.has_passed and "all 26 plans are as they were" in check.message
+    assert check.has_passed and "all 26 plans are unchanged" in check.message
     data = json.loads(path.read_text())
     for plan in data["drives"]["short"]["plans"][:10]:
         plan["y_m"] = [y + 0.5 for y in plan["y_m"]]
@@ -137,7 +137,7 @@ def test_golden_plans_differ_within_their_tolerances_only(replayed, tmp_path):
     assert not check_golden(path, replayed, "short")[0].has_passed
 
 
-def test_golden_plans_that_vanish_or_change_their_rung_count(replayed, tmp_path):
+def test_golden_plans_that_vanish_or_change_their_fallback_level_count(replayed, tmp_path):
     path = tmp_path / "golden.json"
     update_golden(path, replayed, "short")
     data = json.loads(path.read_text())
@@ -151,13 +151,13 @@ def test_golden_plans_that_vanish_or_change_their_rung_count(replayed, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [("", "not valid JSON"), ("[]", "expected a mapping"), ('{"tolerances": {}, "drives": {"d": {}}}', "is damaged")],
 )
-def test_a_wrong_golden_file_is_one_clear_line(text, said, replayed, tmp_path):
+def test_an_invalid_golden_file_gives_one_clear_line(text, expected, replayed, tmp_path):
     path = tmp_path / "golden.json"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=expected):
         check_golden(path, replayed, "d")
 
 

@@ -1,4 +1,4 @@
-"""The numbers of a replay, on plans whose errors are known."""
+"""Metrics of a replay, on plans with known errors."""
 
 import argparse
 import re
@@ -15,9 +15,9 @@ from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack
 from transdiffuser_planner.messages.topic_matching import preset_names
 from transdiffuser_planner.replay.cycle_records import AgentForecast, CycleRecord, DriveRecord, PlanRecord
 from transdiffuser_planner.replay.metrics.agent_metrics import agent_metrics
-from transdiffuser_planner.replay.metrics.drive_metrics import BUSY, PASSED_BY, drive_metrics_table
+from transdiffuser_planner.replay.metrics.drive_metrics import BUSY, PASSED_BY, compute_replay_metrics
 from transdiffuser_planner.replay.metrics.metric_definitions import METRICS, metric, metric_table
-from transdiffuser_planner.replay.metrics.pdm_metrics import MapTruth, PdmScorer
+from transdiffuser_planner.replay.metrics.pdm_metrics import PdmScorer, RecordedMap
 from transdiffuser_planner.replay.metrics.trajectory_metrics import (
     comfort_metrics,
     displacement_metrics,
@@ -38,7 +38,7 @@ def ego_at(time_s):
 
 
 def plan_at(time_s=0.0, *, aside_m=0.0, ahead_mps=0.0, agents=NO_AGENTS):
-    """A straight plan that drifts aside by so much within 4 s, and drives so much faster."""
+    """A straight plan that drifts to the left by aside_m within 4 s and drives ahead_mps faster."""
     ego, times = ego_at(time_s), 0.1 * np.arange(41)
     zero = np.zeros(41)
     x = ego.x_m + (SPEED_MPS + ahead_mps) * times
@@ -56,7 +56,7 @@ def recorded(until_s=10.0):
 
 
 def tracks_of(*cars, until_s=10.0):
-    """Road users as (x, y, heading, speed) at time 0."""
+    """Agents as (x, y, heading, speed) at time 0."""
     tracks = AgentTracks()
     rows = np.asarray(cars, dtype=np.float64).reshape(-1, 4)
     size = np.full(len(rows), 4.0)
@@ -70,11 +70,13 @@ def tracks_of(*cars, until_s=10.0):
     return tracks
 
 
-def test_a_plan_that_is_driven_has_no_error_and_one_beside_it_has():
+def test_the_logged_trajectory_has_no_error_and_an_offset_plan_has():
     assert displacement_metrics(plan_at(), recorded())["fde_4s_m"] == pytest.approx(0.0, abs=1e-9)
     found = displacement_metrics(plan_at(aside_m=2.0, ahead_mps=-1.0), recorded())
     assert found["lateral_4s_m"] == pytest.approx(2.0) and found["lateral_1s_m"] == pytest.approx(0.5)
-    assert found["longitudinal_4s_m"] == pytest.approx(4.0) and found["ahead_4s_m"] == pytest.approx(-4.0)
+    assert found["longitudinal_4s_m"] == pytest.approx(4.0) and found[
+        "longitudinal_error_signed_4s_m"
+    ] == pytest.approx(-4.0)
     assert found["fde_4s_m"] == pytest.approx(np.hypot(2.0, 4.0))
     assert found["ade_1s_m"] == pytest.approx(np.mean([np.hypot(0.25, 0.5), np.hypot(0.5, 1.0)]))
     assert found["constant_velocity_ade_m"] == pytest.approx(0.0, abs=1e-6)
@@ -86,7 +88,7 @@ def test_a_recording_that_ends_early_is_used_as_far_as_it_goes():
     assert displacement_metrics(plan_at(9.5), recorded()) == {}
 
 
-def test_comfort_is_judged_by_the_largest_values():
+def test_comfort_is_checked_by_the_largest_values():
     calm = plan_at().trajectory
     assert comfort_metrics(calm) == {"max_accel_mps2": 0.0, "max_decel_mps2": 0.0, "max_lateral_accel_mps2": 0.0,
                                      "max_jerk_mps3": 0.0, "comfortable": 1.0}  # fmt: skip
@@ -95,19 +97,22 @@ def test_comfort_is_judged_by_the_largest_values():
     assert comfort_metrics(hard)["max_decel_mps2"] == pytest.approx(6.0) and comfort_metrics(hard)["comfortable"] == 0.0
 
 
-def test_jitter_is_the_distance_of_two_plans_at_the_same_times():
+def test_plan_deviation_is_the_distance_of_two_plans_at_the_same_times():
     assert plan_deviation_metrics(plan_at(0.5), plan_at(0.0))["plan_deviation_m"] == pytest.approx(0.0, abs=1e-9)
     moved = plan_deviation_metrics(plan_at(0.5, aside_m=4.0), plan_at(0.0))
     assert moved["plan_deviation_lateral_m"] == pytest.approx(np.mean([0.5, 1.0, 1.5, 2.0]))
     assert plan_deviation_metrics(plan_at(3.0), plan_at(0.0)) == {} == plan_deviation_metrics(plan_at(3.0), None)
 
 
-def test_latency_is_held_against_the_deadline_and_ages_are_kept():
-    assert state_metrics(plan_at(), 100.0)["late"] == 0.0 and state_metrics(plan_at(), 40.0)["late"] == 1.0
+def test_latency_is_compared_with_the_deadline_and_ages_are_kept():
+    assert (
+        state_metrics(plan_at(), 100.0)["deadline_missed"] == 0.0
+        and state_metrics(plan_at(), 40.0)["deadline_missed"] == 1.0
+    )
     assert state_metrics(plan_at(), 100.0)["age_lidar_s"] == 0.02
 
 
-def test_agents_are_matched_with_the_recorded_ones_by_place():
+def test_agents_are_matched_with_the_recorded_ones_by_position():
     times = 0.5 * np.arange(1, 9)
     path = np.stack([20.0 + 5.0 * times, np.full(8, 3.0), np.zeros(8)], axis=-1)
     forecast = AgentForecast(existence_A=np.asarray([0.9, 0.9, 0.1]),
@@ -123,7 +128,7 @@ def test_agents_are_matched_with_the_recorded_ones_by_place():
 
 def road(half_width_m=4.0):
     ring = np.asarray([[-60.0, -half_width_m], [300.0, -half_width_m], [300.0, half_width_m], [-60.0, half_width_m]])
-    return MapTruth(pieces=[(0, ring)], routes=[(0, np.asarray([[-60.0, 0.0], [300.0, 0.0]]))])
+    return RecordedMap(pieces=[(0, ring)], routes=[(0, np.asarray([[-60.0, 0.0], [300.0, 0.0]]))])
 
 
 def test_pdm_parts_follow_the_recorded_traffic_and_road():
@@ -133,14 +138,14 @@ def test_pdm_parts_follow_the_recorded_traffic_and_road():
     assert PdmScorer(road(), empty, recorded())(plan_at(aside_m=8.0))["pdm_drivable_area"] == 0.0
     slow = PdmScorer(road(), empty, recorded())(plan_at(ahead_mps=-4.0))
     assert slow["pdm_progress"] < 0.8
-    beside = tracks_of((24.0, 3.0, 0.0, 0.0))
-    assert PdmScorer(road(), beside, recorded())(plan_at(aside_m=3.0))["pdm_no_collision"] == 0.0
+    neighbor = tracks_of((24.0, 3.0, 0.0, 0.0))
+    assert PdmScorer(road(), neighbor, recorded())(plan_at(aside_m=3.0))["pdm_no_collision"] == 0.0
 
 
-def test_a_part_that_the_recorded_driver_fails_too_is_left_out_and_counted():
+def test_a_part_that_the_recorded_driver_fails_too_is_skipped_and_counted():
     scorer = PdmScorer(road(half_width_m=1.0), tracks_of((200.0, 50.0, 0.0, 0.0)), recorded())
     found = scorer(plan_at())
-    assert scorer.left_out == {"plan without pdm_drivable_area: the recorded driver does not fulfill it either": 1}
+    assert scorer.skipped == {"plan without pdm_drivable_area: the recorded driver does not fulfill it either": 1}
     assert "pdm_drivable_area" not in found and "pdm_score" not in found and found["pdm_no_collision"] == 1.0
 
 
@@ -149,10 +154,10 @@ def test_frames_and_plans_that_do_not_count_are_counted_with_their_reason():
     cycles.append(CycleRecord(stamp_ns=10**10, log_time_ns=0, reason="no odometry yet"))
     ego = [ego_at(0.1 * i) for i in range(101)]
     drive = DriveRecord(deadline_ms=100.0, cycles=cycles, ego=ego, num_frames=9, num_skipped_busy=2)
-    found = drive_metrics_table(drive, AgentTracks(), MapTruth(), 0)
+    found = compute_replay_metrics(drive, AgentTracks(), RecordedMap(), 0)
     short, none = "plan evaluated in part: the recording ends or breaks within the next 4 s", "no plan: no odometry yet"
     nothing = "plan not evaluated: the recording ends or breaks within the next second"
-    assert found.left_out == Counter({PASSED_BY: 3, BUSY: 2, short: 1, nothing: 1, none: 1})
+    assert found.skipped == Counter({PASSED_BY: 3, BUSY: 2, short: 1, nothing: 1, none: 1})
     assert found.totals["num_evaluated"] == 2.0 and found.totals["planned_share"] == 0.75
 
 
