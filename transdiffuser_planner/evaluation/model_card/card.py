@@ -32,6 +32,8 @@ from transdiffuser_planner.evaluation.model_card.speed_section import (
     simulator_section,
     when,
 )
+from transdiffuser_planner.evaluation.open_loop.instructed_candidates import LOGGED
+from transdiffuser_planner.evaluation.open_loop.instruction_following import OTHERS
 from transdiffuser_planner.reports.markdown_tables import ERROR_COLUMNS, markdown_table
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest, load_manifest
 
@@ -129,7 +131,11 @@ def _with_current_keys(data: dict[str, Any]) -> dict[str, Any]:
     if "identities" in data and "planners" in data:
         return with_current_keys(data)
     old = "moments"  # codespell:ignore
+    names = {"what was driven": LOGGED, "all others than driven": OTHERS}
     rows = [{"samples" if key == old else key: value for key, value in row.items()} for row in data.get("rows", [])]
+    rows = [
+        row | {"maneuver": names.get(row["maneuver"], row["maneuver"])} if "maneuver" in row else row for row in rows
+    ]
     renamed = {"samples" if key == old and isinstance(value, int) else key: value for key, value in data.items()}
     return renamed | ({"rows": rows} if rows else {})
 

@@ -35,8 +35,8 @@ decoded, are reconstructed within {error["ade_mean"]} m (ADE over 4 s, mean; 99t
 On unseen samples the tokens encode another maneuver that the road allows (it must end 3 m or more from the logged trajectory,
 on unoccupied road), and the logged one. The plan is the candidate nearest to the mean; it follows when it ends within
 {FOLLOWED_M:g} m of the end of the instructed maneuver. With tokens of another maneuver than the logged one it followed in
-{with_tokens:.1f} % of {others["samples"]} samples; without tokens it would have ended there in {without:.1f} %. "Without" columns: the
-same samples without tokens.{_guidance(data)} {when(data)}
+{with_tokens:.1f} % of {others["samples"]} samples; without tokens it would have ended there in {without:.1f} %. "Without"
+columns: the same samples without tokens.{_guidance(data)} {when(data)}
 
 ```
 transdiffuser evaluate tokens --model {manifest.folder.as_posix()} --samples data/samples/validation

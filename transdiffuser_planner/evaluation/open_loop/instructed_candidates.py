@@ -18,11 +18,15 @@ from transdiffuser_planner.data.samples.sample_set import SampleSet
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 
-LOGGED = "what was driven"
+LOGGED = "logged maneuver"
 
 
 def instructed_candidates(
-    backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int, pull: float
+    backend: InferenceBackend,
+    samples: SampleSet,
+    index_B: NDArray[np.int64],
+    num_candidates: int,
+    guidance_weight: float,
 ) -> list[dict[str, Any]]:
     """Sample candidates without tokens, with those of the logged plan and with those of every other possible maneuver.
 
@@ -31,7 +35,7 @@ def instructed_candidates(
         samples: The sample set.
         index_B: Numbers of the samples.
         num_candidates: Number M of candidates.
-        pull: The parameter ``token_guidance_weight``.
+        guidance_weight: The parameter ``token_guidance_weight``.
 
     Returns:
         One mapping for each sample and maneuver: "maneuver", "logged" (whether it is the logged one), "instructed" (T, 3),
@@ -54,7 +58,7 @@ def instructed_candidates(
         targets = _others(frame, logged_T3, backend, samples.vehicle) | {LOGGED: logged_T3}
         without_MT3 = source.sample(frame, num_candidates)[:, 0]
         for name, plan_T3 in targets.items():
-            with_MT3 = source.sample(frame, num_candidates, _tensors(codebook, plan_T3), pull=pull)[:, 0]
+            with_MT3 = source.sample(frame, num_candidates, _tensors(codebook, plan_T3), pull=guidance_weight)[:, 0]
             row = {"maneuver": name, "logged": name == LOGGED, "instructed": plan_T3, "sample": int(index)}
             instructed.append({**row, "bev": frame.raw["bev"][0], "with": with_MT3, "without": without_MT3})
     return instructed

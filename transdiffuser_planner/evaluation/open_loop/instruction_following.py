@@ -10,6 +10,7 @@ import numpy as np
 from transdiffuser_planner.evaluation.open_loop.ego_errors import nearest_to_mean
 from transdiffuser_planner.metrics.displacement import average_displacement_m, final_displacement_m
 
+OTHERS = "all other maneuvers"
 FOLLOWED_M = 2.0
 """Largest distance (m) between the end of a plan and of its instructed trajectory; the usual miss threshold at 4 s."""
 
@@ -26,7 +27,7 @@ def following_table(instructed: Sequence[dict[str, Any]]) -> list[dict[str, Any]
     """
     names = sorted({item["maneuver"] for item in instructed})
     groups = {name: [item for item in instructed if item["maneuver"] == name] for name in names}
-    groups["all others than driven"] = [item for item in instructed if not item["logged"]]
+    groups[OTHERS] = [item for item in instructed if not item["logged"]]
     return [_row(name, items) for name, items in groups.items() if items]
 
 

@@ -90,7 +90,7 @@ def _sample(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict
     frame, planned = rows.plan(index)
     scores = score_pdms(scene, np.concatenate([joint[:, 0] for joint, _ in planned.values()]))
     score_NQ = np.stack([getattr(scores, f"{name}_M") for name in SCORE_NAMES], axis=-1).astype(np.float64)
-    truth_T3, start, out = moment.raw["plan"][0].astype(np.float64), 0, {}
+    truth_T3, start, out = frame.raw["plan"][0].astype(np.float64), 0, {}
     for name, (joint, ms) in planned.items():
         part_MQ, start = score_NQ[start : start + len(joint)], start + len(joint)
         spread = diversity(joint[:, 0]).value if with_diversity and len(joint) > 1 else np.nan
