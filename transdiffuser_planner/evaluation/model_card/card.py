@@ -38,6 +38,8 @@ from transdiffuser_planner.reports.markdown_tables import ERROR_COLUMNS, markdow
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest, load_manifest
 
 MEASURED = "measured"
+_OLD_SAMPLES = "moments"  # codespell:ignore
+"""Word of earlier versions for samples, in results and in the notes of manifests."""
 SAME = 1e-4
 """Largest difference between outputs of one network computed by different graphs."""
 NEW_PARTS = ("tokens", "choice", "plan_table", "closed_loop_scorer", "precision", "score_int8")
@@ -130,7 +132,7 @@ def _with_current_keys(data: dict[str, Any]) -> dict[str, Any]:
     """Return a result of an earlier version with the current keys."""
     if "identities" in data and "planners" in data:
         return with_current_keys(data)
-    old = "moments"  # codespell:ignore
+    old = _OLD_SAMPLES
     names = {"what was driven": LOGGED, "all others than driven": OTHERS}
     rows = [{"samples" if key == old else key: value for key, value in row.items()} for row in data.get("rows", [])]
     rows = [
@@ -167,7 +169,7 @@ def _recipe(manifest: ModelManifest) -> str:
 ## Training
 
 In simulation only: {data["bags"]} drives of seeds 0 to {data["last_seed"]} (plain and perturbed variants; drives in which
-traffic overlaps or stops are skipped), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them stationary.
+traffic overlaps or is stationary are skipped), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them stationary.
 {note}Code: commit `{first.get("commit", "unknown")[:12]}`.{_parity(training)}
 
 ```
@@ -202,7 +204,7 @@ for first in 0 1; do transdiffuser evaluate plans --model {folder} --first $firs
     --bags data/bags/train --samples data/samples/train --out data/scored/train/$first; done
 transdiffuser train --stage scorer {tokens} \\
     --samples data/scored/train --validation data/scored/validation --out runs/tokens"""
-    note = f" {training['note']}" if "note" in training else ""
+    note = f" {training['note'].replace(_OLD_SAMPLES, 'samples')}" if "note" in training else ""
     return f"""
 
 Action tokens were trained afterwards, on {data["bags"]} of these drives ({data["samples"]} samples): only the layers that read
