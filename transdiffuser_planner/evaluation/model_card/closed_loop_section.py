@@ -88,7 +88,7 @@ route, the speed limit and the next signal's state come as topics, as in the dem
 
 Success: {SUCCESS}. Progress: along the route,
 relative to the expert's in the same time, at most 1; 1 at the route's end and where the expert gets less than
-{LEAST_PROGRESS_M:g} m. Both as in every suite ([docs/evaluation.md](../../docs/evaluation.md#what-is-measured)).
+{LEAST_PROGRESS_M:g} m. Both as in every suite ([docs/evaluation.md](../../docs/evaluation.md#metrics)).
 A collision is at fault as in NAVSIM: with the front, with a stationary object, or from the side while not in the own lane.
 Simulated time stops while the planner computes: deadlines are measured in the demo, not here."""
 

@@ -39,9 +39,9 @@ def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str
     selection = DrivingChoice(backend.manifest.contract, backend.manifest.vehicle)
     scored = [_chosen(backend, selection, raw, row, count) for row in range(len(plans))]
     nearest = np.abs(pose_SMT3 - nearest_to_mean(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
-    picked = {NEAREST_TO_MEAN: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}
+    chosen = {NEAREST_TO_MEAN: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}
     rows = [_row(ONE, truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
-    for name, index in picked.items():
+    for name, index in chosen.items():
         each = np.arange(len(plans))
         rows.append(_row(name, truth_SMQ[each, index], total_SM[each, index]))
     return rows

@@ -45,8 +45,8 @@ def scene_rows(scores: Sequence[SceneScores], version: ScoreVersion) -> list[Row
     rows = []
     for scene in scores:
         for plans in scene.plans:
-            for label, picked in _rows_of(plans):
-                values = {name: _mean(plans, name, picked) for name in COLUMNS[version]}
+            for label, selected in _rows_of(plans):
+                values = {name: _mean(plans, name, selected) for name in COLUMNS[version]}
                 rows.append({"scene": scene.scene, "plan": label, **values})
     return rows
 
@@ -71,9 +71,9 @@ def _rows_of(plans: PlanScores) -> list[tuple[str, slice]]:
     return [(f"{plans.name}, mean", slice(None)), (f"{plans.name}, best", slice(best, best + 1))]
 
 
-def _mean(plans: PlanScores, name: str, picked: slice) -> float | None:
+def _mean(plans: PlanScores, name: str, selected: slice) -> float | None:
     values = plans.score_M if name == "score" else plans.parts[name]
-    return None if values is None else float(values[picked].mean())
+    return None if values is None else float(values[selected].mean())
 
 
 def as_markdown(scores: Sequence[SceneScores], version: ScoreVersion, *, reasons: bool = False) -> str:
