@@ -1,4 +1,4 @@
-"""A suite's page in a real Chromium: it opens without a complaint, its filters work, drives play, two runs lie side by side."""
+"""A suite's page in a real Chromium: it opens without errors, its filters work, drives play, two runs lie side by side."""
 
 import pytest
 
@@ -32,6 +32,9 @@ def test_the_worst_drive_is_listed_first_and_ready_to_play(runs, opened):
     assert page.locator("#stages .event").count() > 0
     assert page.locator("#summary tbody tr").count() == 2
     assert page.locator("#summary tbody tr").nth(1).inner_text().startswith("IDM lane follower*")
+    headings = page.locator("#summary th").all_text_contents()
+    assert headings[1] == "success rate" and {"at-fault collisions", "TTC violations %"} <= set(headings)
+    assert [cell.split()[1:] for cell in page.locator("#summary td:nth-child(2)").all_text_contents()] == [["of", "2"]] * 2
 
 
 def test_playback_starts_and_stops_and_seeks_to_events(runs, opened, until):

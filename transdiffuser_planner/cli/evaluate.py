@@ -300,7 +300,7 @@ def _choice(args: argparse.Namespace) -> int:
     print(f"\n{len(plans)} moments, {plans.num_candidates} candidates each")
     print(f"model {backend.manifest.name} {backend.manifest.model_hash[:12]}; {machine()}")
     if args.out is not None:
-        content = {"model_hash": backend.manifest.model_hash, "moments": len(plans), "candidates": plans.num_candidates}
+        content = {"model_hash": backend.manifest.model_hash, "samples": len(plans), "candidates": plans.num_candidates}
         save_json(args.out, content | {"rows": rows})
     return 0
 
@@ -346,7 +346,7 @@ def _table(args: argparse.Namespace) -> int:
     )
     print(f"model {manifest.name} {manifest.model_hash[:12]}; {machine()}; {args.workers} processes at once")
     if args.out is not None:
-        content = {"model_hash": manifest.model_hash, "moments": moments, "drives": len(jobs) - len(failures)}
+        content = {"model_hash": manifest.model_hash, "samples": moments, "drives": len(jobs) - len(failures)}
         content |= {"candidates": args.candidates, "workers": args.workers, "seed_spread": spread}
         trained_on = {name: info["data"]["samples"] for name, info in trained.items() if "data" in info}
         if args.baselines is not None:

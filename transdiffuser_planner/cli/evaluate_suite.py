@@ -168,12 +168,12 @@ def _report(store: Any, content: dict[str, Any], num_played: int) -> None:
 SHOWN = (
     "driving_score",
     "progress",
-    "at_fault",
+    "at_fault_collisions",
     "red_lights",
     "off_road_s",
-    "left_route",
+    "route_deviation",
     "comfort",
-    "ttc_short",
+    "ttc_violations",
     "plan_deviation_m",
 )
 """Columns on the terminal; the report has all of them."""

@@ -1,1 +1,1 @@
-"""How good a planner is. Imports planners, training, replay, reports and below."""
+"""Measures the quality of planners. Imports planners, training, replay, reports and below."""

@@ -27,7 +27,7 @@ SAMPLE_COLUMNS = {
 }
 TOKEN_COLUMNS = {
     "maneuver": "asked for",
-    "moments": "moments",
+    "samples": "samples",
     "followed_with": "followed",
     "followed_without": "without tokens",
     "candidates_with": "candidates that follow",

@@ -1,4 +1,4 @@
-"""Durations in few numbers."""
+"""Summary statistics of latencies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import numpy as np
 
 
 def percentiles(values_ms: Sequence[float]) -> dict[str, float]:
-    """Median, p95, p99, largest value, and jitter: the mean change from one cycle to the next; milliseconds."""
+    """Return median, p95, p99, maximum, and jitter (mean change from one cycle to the next) in milliseconds.
+
+    Args:
+        values_ms: Latency of each cycle.
+    """
     values = np.asarray(values_ms, dtype=np.float64)
     p50, p95, p99 = np.percentile(values, [50, 95, 99])
     jitter = float(np.abs(np.diff(values)).mean()) if len(values) > 1 else 0.0

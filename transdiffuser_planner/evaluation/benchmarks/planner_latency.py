@@ -1,4 +1,4 @@
-"""How long a planning cycle takes, beside the model's graphs alone and beside R, measured in turns."""
+"""Latency of planning cycles, interleaved with the model's graphs alone and with the reference convolution R."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from transdiffuser_planner.core.contract import plan_spec
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import SensorSnapshot
+from transdiffuser_planner.core.types import PlanResult, SensorSnapshot
 from transdiffuser_planner.evaluation.benchmarks.cpu_load import loaded_cores, resident_mb
 from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
@@ -26,21 +27,21 @@ from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings, raise_priority
 
 WARM_UP_CYCLES = 10
-_SETTLE_S = 0.02  # the reference's threads spin on for a while and would disturb the next cycle
+_SETTLE_S = 0.02  # the reference's threads keep spinning for a while and would disturb the next cycle
 
 
 def planner_speed(
     model: Path, rig: Rig, config: PlannerConfig, inputs: list[SensorSnapshot], cycles: int, load: int = 0
 ) -> dict[str, Any]:
-    """Percentiles of the planning cycle, of its stages, of the graphs alone and of R, in milliseconds.
+    """Measure percentiles of the planning cycle, of its stages, of the graphs alone and of R, in milliseconds.
 
     Args:
         model: Model folder.
         rig: The vehicle's sensors.
-        config: Precision, threads, numbers of candidates and steps; its deadline counts when there is load.
-        inputs: Snapshots, used again and again; the planner is reset before each pass.
-        cycles: Measured cycles.
-        load: Other processes that each want a core; with them cycles have the node's budget.
+        config: Precision, threads, numbers of candidates and steps; its deadline applies under load.
+        inputs: Snapshots, used repeatedly; the planner is reset before each pass.
+        cycles: Number of measured cycles.
+        load: Number of other processes that each load one core; with them cycles have the node's budget.
     """
     begin = time.perf_counter()
     planner = Planner.load(model, rig, config)
@@ -48,7 +49,7 @@ def planner_speed(
     reference, graphs = ReferenceConvolution(), _GraphsAlone(planner, rig, inputs[0])
     apply_realtime_settings()
     priority = raise_priority(config.priority)
-    total_ms, graphs_ms, reference_ms, results = [], [], [], []
+    samples = _Samples()
     with loaded_cores(load):
         for index in range(cycles + WARM_UP_CYCLES):
             if index % len(inputs) == 0:
@@ -61,16 +62,14 @@ def planner_speed(
             elapsed_ms = (time.perf_counter() - start) * 1e3
             if index < WARM_UP_CYCLES:
                 continue
-            total_ms.append(elapsed_ms)
-            results.append(result)
-            # Each after the reference, so that all find the same cold caches.
-            reference_ms.append(reference.once_ms())
+            samples.total_ms.append(elapsed_ms)
+            samples.results.append(result)
+            # Each after the reference, so that all start with the same cold caches.
+            samples.reference_ms.append(reference.once_ms())
             time.sleep(_SETTLE_S)
-            graphs_ms.append(graphs.once_ms(len(result.agents.id_A)))
-            reference_ms.append(reference.once_ms())
+            samples.graphs_ms.append(graphs.once_ms(len(result.agents.id_A)))
+            samples.reference_ms.append(reference.once_ms())
             time.sleep(_SETTLE_S)
-    stages = [result.provenance.stage_ms for result in results]
-    r_ms, median_ms = float(np.median(reference_ms)), float(np.median(total_ms))
     return {
         "precision": config.precision,
         "candidates": config.num_candidates,
@@ -80,18 +79,36 @@ def planner_speed(
         "priority": priority,
         "cycles": cycles,
         "load_s": round(load_s, 2),
-        "cycle_ms": percentiles(total_ms),
-        "stage_ms": {name: percentiles([s[name] for s in stages if name in s]) for name in stages[0]},
-        "graphs_alone_ms": percentiles(graphs_ms),
-        "reference_ms": percentiles(reference_ms),
-        "median_in_r": round(median_ms / r_ms, 2),
-        "p99_in_r": round(float(np.percentile(total_ms, 99)) / r_ms, 2),
-        "median_by_graphs_alone": round(median_ms / float(np.median(graphs_ms)), 2),
-        "over_deadline": int(sum(value > config.deadline_ms for value in total_ms)),
-        "agents_mean": round(float(np.mean([len(result.agents.id_A) for result in results])), 1),
-        "steps_chosen": _counts([result.provenance.num_denoise_steps for result in results]),
+        **samples.statistics(config.deadline_ms),
         "resident_mb": round(resident_mb(), 0),
     }
+
+
+@dataclass(kw_only=True, slots=True)
+class _Samples:
+    """Measured cycles with the graphs alone and the reference next to them."""
+
+    total_ms: list[float] = field(default_factory=list)
+    graphs_ms: list[float] = field(default_factory=list)
+    reference_ms: list[float] = field(default_factory=list)
+    results: list[PlanResult] = field(default_factory=list)
+
+    def statistics(self, deadline_ms: float) -> dict[str, Any]:
+        """Return percentiles, and ratios to the graphs alone and to the reference."""
+        stages = [result.provenance.stage_ms for result in self.results]
+        r_ms, median_ms = float(np.median(self.reference_ms)), float(np.median(self.total_ms))
+        return {
+            "cycle_ms": percentiles(self.total_ms),
+            "stage_ms": {name: percentiles([s[name] for s in stages if name in s]) for name in stages[0]},
+            "graphs_alone_ms": percentiles(self.graphs_ms),
+            "reference_ms": percentiles(self.reference_ms),
+            "median_in_r": round(median_ms / r_ms, 2),
+            "p99_in_r": round(float(np.percentile(self.total_ms, 99)) / r_ms, 2),
+            "median_by_graphs_alone": round(median_ms / float(np.median(self.graphs_ms)), 2),
+            "over_deadline": int(sum(value > deadline_ms for value in self.total_ms)),
+            "agents_mean": round(float(np.mean([len(result.agents.id_A) for result in self.results])), 1),
+            "steps_chosen": _counts([result.provenance.num_denoise_steps for result in self.results]),
+        }
 
 
 class _GraphsAlone:
@@ -104,7 +121,7 @@ class _GraphsAlone:
         self._threads = ThreadPoolExecutor(max_workers=self._config.num_threads)
 
     def once_ms(self, num_agents: int) -> float:
-        """Duration of encoder, conditioner and all denoise steps, for the slots that so many agents take."""
+        """Measure encoder, conditioner and all denoise steps once, with the slots for ``num_agents`` agents."""
         slots = next(count for count in agent_slots(self._contract) if count >= num_agents)
         tokens, numbers = plan_spec(self._contract).shape
         assert tokens > slots
@@ -114,8 +131,8 @@ class _GraphsAlone:
         ]
         begin = time.perf_counter()
         features = self._backend.encode(self._observation)
-        nobody = agent_tensors([], np.zeros((0, 3)), slots)
-        condition = self._backend.condition(features, self._observation, nobody)
+        no_agents = agent_tensors([], np.zeros((0, 3)), slots)
+        condition = self._backend.condition(features, self._observation, no_agents)
 
         def walk(x: np.ndarray) -> None:
             for k in range(self._config.num_denoise_steps, 0, -1):
@@ -126,12 +143,12 @@ class _GraphsAlone:
 
 
 def _counts(values: list[int]) -> dict[str, int]:
-    """How often each value came, largest value first."""
+    """Count the occurrences of each value, largest value first."""
     return {str(value): values.count(value) for value in sorted(set(values), reverse=True)}
 
 
 def start_up(model: Path) -> dict[str, float]:
-    """Seconds and memory of a fresh Python process until a model has been loaded and warmed up."""
+    """Measure time and memory of a fresh Python process until a model is loaded and warmed up."""
     program = (
         "import time, sys; begin = time.perf_counter()\n"
         "from pathlib import Path\n"

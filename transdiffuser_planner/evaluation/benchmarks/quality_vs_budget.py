@@ -1,4 +1,4 @@
-"""How good plans are against the time they are given: recorded drives, planned again with less and less of it."""
+"""Quality of plans against the time budget: recorded drives, planned repeatedly with less and less of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from transdiffuser_planner.runtime.planner import Planner
 
 BUDGETS_MS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 WORK = ((8, 1), (8, 2), (8, 3), (8, 5), (8, 10), (30, 1), (30, 2), (30, 3), (30, 5), (30, 10))
-"""(candidates, denoise steps) that are tried without a clock."""
+"""Pairs (candidates, denoise steps) that are measured without a clock."""
 
 _QUALITY = (
     "pdm_score",
@@ -36,16 +36,16 @@ _QUALITY = (
 
 @dataclass(kw_only=True, slots=True)
 class _Work:
-    """Counts what every plan was made of."""
+    """Collects provenance and latency of every plan."""
 
     results: list[PlanResult] = field(default_factory=list)
     latency_ms: list[float] = field(default_factory=list)
 
     def message(self, item: BagMessage) -> None:
-        """Nothing to do before planning."""
+        """Ignore messages."""
 
     def cycle(self, cycle: Cycle) -> None:
-        """Keep a plan's provenance."""
+        """Store a plan and its latency."""
         if isinstance(cycle.outcome, PlanResult):
             self.results.append(cycle.outcome)
             self.latency_ms.append(cycle.latency_ms)
@@ -54,7 +54,16 @@ class _Work:
 def by_budget(
     drives: Sequence[tuple[Path, Choice]], planner: Planner, budgets_ms: Sequence[float]
 ) -> Iterator[dict[str, Any]]:
-    """One row per budget: the same drives, planned with so many milliseconds on this machine."""
+    """Plan the same drives with each budget on this machine.
+
+    Args:
+        drives: Bags with their topics and rigs.
+        planner: The planner.
+        budgets_ms: Budgets of a cycle.
+
+    Yields:
+        One row per budget.
+    """
     for budget_ms in budgets_ms:
         yield {"budget_ms": budget_ms, **_row(drives, planner, budget_ms)}
 
@@ -62,7 +71,16 @@ def by_budget(
 def by_work(
     drives: Sequence[tuple[Path, Choice]], planner: Planner, work: Sequence[tuple[int, int]]
 ) -> Iterator[dict[str, Any]]:
-    """One row per number of candidates and denoise steps, without a clock: the same on every machine."""
+    """Plan the same drives with each amount of work, without a clock: the same result on every machine.
+
+    Args:
+        drives: Bags with their topics and rigs.
+        planner: The planner.
+        work: Pairs (candidates, denoise steps).
+
+    Yields:
+        One row per pair.
+    """
     config: PlannerConfig = planner.config
     for candidates, steps in work:
         planner.config = replace(config, num_candidates=candidates, num_denoise_steps=steps)
@@ -71,7 +89,7 @@ def by_work(
 
 
 def _row(drives: Sequence[tuple[Path, Choice]], planner: Planner, budget_ms: float | None) -> dict[str, Any]:
-    """Quality and work over all drives.
+    """Measure quality and work over all drives.
 
     Raises:
         EvaluationError: No drive has a recorded future.
@@ -82,14 +100,14 @@ def _row(drives: Sequence[tuple[Path, Choice]], planner: Planner, budget_ms: flo
         results.append(replay(job, planner, work))
     values = {name: _mean(results, name) for name in _QUALITY}
     if values["ade_4s_m"] is None:
-        raise EvaluationError("the bags hold no recorded future; give bags of at least 5 s with odometry")
+        raise EvaluationError("the bags contain no recorded future; give bags of at least 5 s with odometry")
     sampled = [r.provenance for r in work.results if r.provenance.num_denoise_steps]
     return {
         "plans": len(work.results),
         "model_plans_share": round(float(np.mean([r.fallback_level == FallbackLevel.NONE for r in work.results])), 4),
         "sampled_share": round(len(sampled) / max(len(work.results), 1), 4),
-        "steps_mean": round(float(np.mean([p.num_denoise_steps for p in sampled] or [0.0])), 2),
-        "candidates_mean": round(float(np.mean([p.num_candidates for p in sampled] or [0.0])), 1),
+        "steps_mean": round(float(np.mean([p.num_denoise_steps for p in sampled] or [0])), 2),
+        "candidates_mean": round(float(np.mean([p.num_candidates for p in sampled] or [0])), 1),
         "latency_median_ms": round(float(np.median(work.latency_ms)), 1),
         "latency_p99_ms": round(float(np.percentile(work.latency_ms, 99)), 1),
         **{name: None if value is None else round(value, 4) for name, value in values.items()},
@@ -97,13 +115,19 @@ def _row(drives: Sequence[tuple[Path, Choice]], planner: Planner, budget_ms: flo
 
 
 def _mean(results: Sequence[ReplayResult], metric: str) -> float | None:
-    """Mean of a metric over all plans of all drives; None where no drive can tell."""
+    """Return the mean of a metric over all plans of all drives; None if no drive has it."""
     values = np.concatenate([result.metrics.values(metric) for result in results])
     return float(values.mean()) if len(values) else None
 
 
 def plot(path: Path, budgets: Sequence[dict[str, Any]], work: Sequence[dict[str, Any]], title: str) -> None:
-    """Write both tables as one picture.
+    """Plot both tables into one image.
+
+    Args:
+        path: File to write.
+        budgets: Rows of ``by_budget``.
+        work: Rows of ``by_work``.
+        title: Title of the plot.
 
     Raises:
         EvaluationError: matplotlib is not installed.

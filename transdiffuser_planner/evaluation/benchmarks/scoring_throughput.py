@@ -1,4 +1,4 @@
-"""How many scenes a second are scored on one core."""
+"""Throughput of scoring: scenes per second on one core."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WARM_UP = 3
 
 
 def bend_scene(seed: int = 0) -> Scene:
-    """A left-hand bend with two lanes each way in four stretches, 48 polygons of 42 corners, ten cars, and a reference."""
+    """Make a left-hand bend with two lanes each way in four stretches, 48 polygons of 42 corners, ten cars, and a reference."""
     random = np.random.default_rng(seed)
     areas, route = [], []
     for stretch in range(8):
@@ -41,10 +41,10 @@ def bend_scene(seed: int = 0) -> Scene:
     line_A = np.linspace(-0.3, 1.1, 200)
     time_S = np.arange(NUM_STEPS) * 0.1
     lane_N, start_N = random.integers(0, 4, NUM_AGENTS), random.uniform(0.08, 0.6, NUM_AGENTS)
-    way_N = np.where(lane_N >= 2, 1.0, -1.0)
+    direction_N = np.where(lane_N >= 2, 1.0, -1.0)
     speed_N = random.uniform(0.7, 1.2, NUM_AGENTS) * SPEED_MPS
-    angle_NS = start_N[:, None] + (way_N * speed_N)[:, None] * time_S / RADIUS_M
-    heading_NS = angle_NS + np.where(way_N > 0.0, np.pi / 2.0, -np.pi / 2.0)[:, None]
+    angle_NS = start_N[:, None] + (direction_N * speed_N)[:, None] * time_S / RADIUS_M
+    heading_NS = angle_NS + np.where(direction_N > 0.0, np.pi / 2.0, -np.pi / 2.0)[:, None]
     direction_NS2 = np.stack([np.cos(heading_NS), np.sin(heading_NS)], axis=-1)
     scene = Scene(
         name=f"bend {seed}",
@@ -66,26 +66,32 @@ def bend_scene(seed: int = 0) -> Scene:
 
 
 def _on_bend(angle: FloatArray, lanes: float | NDArray[Any]) -> FloatArray:
-    """Points at angles, so many lanes further out than the road's middle."""
+    """Return points at the given angles, ``lanes`` lanes outside of the road's middle."""
     radius = RADIUS_M + LANE_M * np.asarray(lanes)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
 
 
 def candidate_plans(scene: Scene, count: int = NUM_CANDIDATES, seed: int = 0) -> FloatArray:
-    """Plans (count, 8, 3) at the ego's speed and slower, on arcs to the left and right."""
+    """Make plans (count, 8, 3) at the ego's speed and slower, on arcs to the left and right.
+
+    Args:
+        scene: Scene with the ego's speed.
+        count: Number of plans.
+        seed: Seed of speeds and arcs.
+    """
     random = np.random.default_rng(seed)
     speed_M = max(float(scene.ego.velocity_2[0]), 1.0) * random.uniform(0.5, 1.1, count)
-    metres_MT = speed_M[:, None] * np.arange(1, 9) * 0.5
-    heading_MT = metres_MT * random.uniform(-0.005, 0.012, count)[:, None]
-    return np.stack([metres_MT * np.cos(heading_MT / 2), metres_MT * np.sin(heading_MT / 2), heading_MT], axis=-1)
+    distance_MT = speed_M[:, None] * np.arange(1, 9) * 0.5
+    heading_MT = distance_MT * random.uniform(-0.005, 0.012, count)[:, None]
+    return np.stack([distance_MT * np.cos(heading_MT / 2), distance_MT * np.sin(heading_MT / 2), heading_MT], axis=-1)
 
 
 def scoring_speed(scenes: list[Scene], cycles: int) -> dict[str, Any]:
-    """Milliseconds of CPU time, and scenes per second of it, on one core; each scene is prepared anew for each call.
+    """Measure milliseconds of CPU time per call, and scenes per second, on one core; each call prepares its scene again.
 
     Args:
-        scenes: Used in turn.
-        cycles: Calls measured of each kind; the median counts.
+        scenes: Scenes, used in turn.
+        cycles: Number of measured calls of each kind; the median is reported.
     """
     plans = {scene.name: candidate_plans(scene) for scene in scenes}
     mappings = {scene.name: scene_to_mapping(scene) for scene in scenes}

@@ -1,4 +1,4 @@
-"""How fast the simulator is on this machine, and snapshots from it to measure planners with."""
+"""Throughput of the simulator on this machine, and simulated snapshots for benchmarks of planners."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ from transdiffuser_planner.simulation.sensors.sensor_suite import SensorSuite
 
 
 def simulator_speed(scenario: Scenario, rig: Rig, num_steps: int) -> dict[str, Any]:
-    """Real-time factor of traffic, vehicle and all sensors at 10 Hz, all processes on one core.
+    """Measure the real-time factor of traffic, vehicle and all sensors at 10 Hz, all processes on one core.
 
-    The ego stands and brakes, so that the traffic around it stays; every step renders every sensor.
+    The ego is stationary, so that the traffic around it stays; every step renders every sensor.
+
+    Args:
+        scenario: Scenario to simulate.
+        rig: The vehicle's sensors.
+        num_steps: Number of measured steps.
     """
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
@@ -59,12 +64,18 @@ def simulator_speed(scenario: Scenario, rig: Rig, num_steps: int) -> dict[str, A
 
 
 def snapshots(scenario: Scenario, rig: Rig, count: int) -> list[SensorSnapshot]:
-    """Aligned inputs of consecutive 10 Hz frames of a scenario whose ego rolls on gently.
+    """Return aligned inputs of consecutive 10 Hz frames of a scenario whose ego coasts.
+
+    Args:
+        scenario: Scenario to simulate.
+        rig: The vehicle's sensors.
+        count: Number of snapshots.
 
     Raises:
-        EvaluationError: The scenario gave no complete frame.
+        EvaluationError: The scenario produced no complete frame.
     """
-    assembler, found = SnapshotAssembler(rig, PlannerConfig()), []
+    assembler = SnapshotAssembler(rig, PlannerConfig())
+    found: list[SensorSnapshot] = []
     with ClosedLoopEpisode(scenario, rig.vehicle) as episode:
         step = episode.start()
         road_map = RoadMap.load(network_file(scenario.map_name), episode.route.xy_N2)

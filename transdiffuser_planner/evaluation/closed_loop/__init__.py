@@ -1,1 +1,1 @@
-"""Suites of driven scenarios: jobs, rows, statistics. Imports planners, simulation and reports."""
+"""Suites of closed-loop scenarios: jobs, rows, statistics. Imports planners, simulation and reports."""

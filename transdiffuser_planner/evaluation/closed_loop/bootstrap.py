@@ -1,4 +1,4 @@
-"""Means over scenarios with intervals: the bootstrap, seeded, so that the same results give the same intervals."""
+"""Means over scenarios with bootstrap intervals; a fixed seed gives the same intervals for the same results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEED = 20_260_101
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """A mean and between what it would lie in 95 of 100 draws of as many scenarios."""
+    """A mean with its 95 % interval over draws of the same number of scenarios."""
 
     mean: float
     low: float
@@ -22,15 +22,15 @@ class Interval:
 
 
 def bootstrap(values: ArrayLike, num_resamples: int = NUM_RESAMPLES) -> Interval | None:
-    """Percentile bootstrap of the mean; None of nothing.
+    """Return the percentile bootstrap of the mean; None without values.
 
     Args:
         values: One number for each scenario.
-        num_resamples: Draws with replacement.
+        num_resamples: Number D of draws with replacement.
     """
     values_S = np.asarray(values, dtype=np.float64)
     if not len(values_S):
         return None
-    drawn = np.random.default_rng(SEED).integers(0, len(values_S), (num_resamples, len(values_S)))
-    low, high = np.percentile(values_S[drawn].mean(axis=1), [50.0 * (1.0 - LEVEL), 50.0 * (1.0 + LEVEL)])
+    draws_DS = np.random.default_rng(SEED).integers(0, len(values_S), (num_resamples, len(values_S)))
+    low, high = np.percentile(values_S[draws_DS].mean(axis=1), [50.0 * (1.0 - LEVEL), 50.0 * (1.0 + LEVEL)])
     return Interval(mean=float(values_S.mean()), low=float(low), high=float(high))

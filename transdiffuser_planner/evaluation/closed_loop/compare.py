@@ -1,4 +1,4 @@
-"""Two runs side by side: differences of the same planner, or of two, scenario by scenario."""
+"""Compares two runs of a suite: differences of one planner, or of two, scenario by scenario."""
 
 from __future__ import annotations
 
@@ -14,32 +14,40 @@ Rows = dict[tuple[str, int], dict[str, Any]]
 
 
 def rows_of(content: dict[str, Any], planner: str) -> Rows:
-    """Rows of one planner by map and seed."""
+    """Return the rows of one planner by map and seed."""
     return {(row["map"], row["seed"]): row for row in content["rows"] if row["planner"] == planner}
 
 
-def pairs(first: dict[str, Any], second: dict[str, Any], wanted: tuple[str, str] | None) -> list[tuple[str, str]]:
-    """Which planner of the first run is compared with which of the second.
+def pairs(first: dict[str, Any], second: dict[str, Any], chosen: tuple[str, str] | None) -> list[tuple[str, str]]:
+    """Pair the planners of the first run with those of the second.
 
     Args:
-        first, second: Results.
-        wanted: One of each; None: those of the same name, else the first of each.
+        first: Results of the first run.
+        second: Results of the second run.
+        chosen: One planner of each; None pairs planners of the same name, else the first of each.
+
+    Raises:
+        EvaluationError: A run has no planner of the chosen name.
     """
     known = [[planner["planner"] for planner in content["planners"]] for content in (first, second)]
-    if wanted is not None:
-        for name, names in zip(wanted, known, strict=True):
+    if chosen is not None:
+        for name, names in zip(chosen, known, strict=True):
             if name not in names:
                 raise EvaluationError(f"compare: no planner '{name}' in that run; it has {', '.join(names)}")
-        return [wanted]
+        return [chosen]
     common = [(name, name) for name in known[0] if name in known[1]]
     return common or [(known[0][0], known[1][0])]
 
 
 def paired(first: Rows, second: Rows) -> dict[str, Any]:
-    """Differences, second minus first, over the scenarios that both drove.
+    """Differences, second minus first, over the scenarios that both runs contain.
+
+    Args:
+        first: Rows of the first run.
+        second: Rows of the second run.
 
     Raises:
-        EvaluationError: They have none in common, or drove them for different times.
+        EvaluationError: The runs have no scenario in common.
     """
     common = sorted(set(first) & set(second))
     if not common:
@@ -49,7 +57,9 @@ def paired(first: Rows, second: Rows) -> dict[str, Any]:
         values = [(value(first[at], name), value(second[at], name)) for at in common]
         change = [b - a for a, b in values if a is not None and b is not None]
         interval = bootstrap(change)
-        columns[name] = None if interval is None else {key: round(got, 5) for key, got in asdict(interval).items()}
+        columns[name] = (
+            None if interval is None else {key: round(number, 5) for key, number in asdict(interval).items()}
+        )
     scores = [(first[at]["driving_score"], second[at]["driving_score"]) for at in common]
     drives = [
         {
@@ -75,9 +85,14 @@ def paired(first: Rows, second: Rows) -> dict[str, Any]:
 
 
 def compare(
-    first: dict[str, Any], second: dict[str, Any], wanted: tuple[str, str] | None = None
+    first: dict[str, Any], second: dict[str, Any], chosen: tuple[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    """All comparisons of two runs.
+    """Compare two runs, one comparison for each pair of planners.
+
+    Args:
+        first: Results of the first run.
+        second: Results of the second run.
+        chosen: One planner of each; None pairs planners of the same name.
 
     Raises:
         EvaluationError: The runs cannot be compared.
@@ -88,21 +103,21 @@ def compare(
         )
     return [
         {"first": a, "second": b, **paired(rows_of(first, a), rows_of(second, b))}
-        for a, b in pairs(first, second, wanted)
+        for a, b in pairs(first, second, chosen)
     ]
 
 
 def compare_markdown(found: list[dict[str, Any]], names: tuple[str, str]) -> str:
-    """Differences as Markdown; those whose interval leaves out zero are marked.
+    """Write the differences as Markdown; those whose interval excludes zero are marked.
 
     Args:
         found: Comparisons.
-        names: Of the two runs.
+        names: Names of the two runs.
     """
     parts = [
         f"# {names[1]} compared with {names[0]}",
         "Second minus first, mean over the same scenarios with a 95 % interval (paired bootstrap); "
-        "**bold** where the interval leaves out zero.",
+        "**bold** where the interval excludes zero.",
     ]
     for item in found:
         parts.append(f"## {item['second']} - {item['first']}")
@@ -122,10 +137,10 @@ def compare_markdown(found: list[dict[str, Any]], names: tuple[str, str]) -> str
         for drive in [*changed[:10], *changed[10:][-10:]]:
             cells = (number(drive[key], score) for key in ("first", "second", "change"))
             lines.append(f"| {drive['map']} | {drive['seed']} | {' | '.join(cells)} |")
-        parts.append("\n".join(lines) if changed else "No drive has another driving score.")
+        parts.append("\n".join(lines) if changed else "No driving score changed.")
     return "\n\n".join(parts) + "\n"
 
 
 def is_clear(interval: dict[str, float] | None) -> bool:
-    """Whether an interval leaves out zero."""
+    """Return whether an interval excludes zero."""
     return interval is not None and (interval["low"] > 0.0 or interval["high"] < 0.0)

@@ -1,90 +1,104 @@
-"""What is measured along one drive of a suite, and what it comes to."""
+"""Metrics of one drive of a suite, accumulated step by step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from transdiffuser_planner.core.types import NotReady, PlanResult, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share
-from transdiffuser_planner.evaluation.closed_loop.ride_comfort import broken_limits
+from transdiffuser_planner.evaluation.closed_loop.ride_comfort import violated_limits
 from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
 from transdiffuser_planner.metrics.diversity import plan_deviation_m
+from transdiffuser_planner.simulation.collisions import Collision
 from transdiffuser_planner.simulation.episode import END_OF_ROUTE_M
 from transdiffuser_planner.simulation.map.route import GlobalRoute
-from transdiffuser_planner.simulation.rollout.rollout import STEP_S, RolloutStep, trajectory_of
+from transdiffuser_planner.simulation.rollout.planner_interface import trajectory_of
+from transdiffuser_planner.simulation.rollout.rollout import STEP_S, RolloutStep
 from transdiffuser_planner.simulation.rollout.rollout_events import EventCounter, is_fallback
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.world_state import EgoPose
 
 SHORT_TTC_S = 0.95
-JITTER_TIMES_S = np.linspace(0.5, 3.0, 6)
+DEVIATION_TIMES_S = np.linspace(0.5, 3.0, 6)
 LEFT_ROUTE, ROUTE_END = "left_route", "route_end"
+"""End reasons of an episode."""
+TTC_VIOLATION: Final = "TTC violation"
 
 
 @dataclass(slots=True)
 class DriveMetrics:
-    """Takes in a drive of a vehicle cycle by cycle."""
+    """Accumulates the metrics of a drive step by step.
+
+    Attributes:
+        vehicle: Ego vehicle that drives.
+        counter: Counts collisions, red lights, off-road steps and fallbacks.
+        poses: Ego pose of every step.
+        ttc_s: Time to collision of every step; None: no collision within the horizon.
+        deviation_m: Mean distance of each plan from the one before.
+        fallbacks: Time stamp (ns) and reason of every step without a plan of the model.
+    """
 
     vehicle: VehicleModel
     counter: EventCounter = field(default_factory=EventCounter)
     poses: list[EgoPose] = field(default_factory=list)
     ttc_s: list[float | None] = field(default_factory=list)
-    jitter: list[float] = field(default_factory=list)
+    deviation_m: list[float] = field(default_factory=list)
     fallbacks: list[tuple[int, str]] = field(default_factory=list)
     _last: Trajectory | None = None
 
     def on_step(self, cycle: RolloutStep) -> None:
-        """Take in one instant."""
+        """Add one step of the rollout."""
         self.counter.on_step(cycle)
         self.poses.append(cycle.step.world.ego)
         self.ttc_s.append(time_to_collision_s(cycle.step.world, self.vehicle))
         if is_fallback(cycle):
             self.fallbacks.append((cycle.step.world.stamp_ns, _reason(cycle)))
-        planned = trajectory_of(cycle.outcome)
-        if planned is not None:
+        trajectory = trajectory_of(cycle.outcome)
+        if trajectory is not None:
             if self._last is not None:
-                self.jitter.append(_plan_deviation_m(planned, self._last))
-            self._last = planned
+                self.deviation_m.append(_plan_deviation_m(trajectory, self._last))
+            self._last = trajectory
 
     def result(self, cycle: RolloutStep, scenario: Scenario, route: GlobalRoute, expert_m: float) -> dict[str, Any]:
-        """All columns of one drive.
+        """Return the row of one drive.
 
         Args:
-            cycle: The last one.
-            scenario, route: Of the drive.
-            expert_m: How far the expert gets.
+            cycle: Last step of the drive.
+            scenario: Scenario that was driven.
+            route: Route of the scenario.
+            expert_m: The expert's distance along the route in the same time.
         """
         step, counter = cycle.step, self.counter
         share = progress_share(step.progress_m, expert_m, at_route_end=step.end_reason == ROUTE_END)
         off_road = len(counter.off_road_ns) / len(self.poses)
-        broken = broken_limits(self.poses)
-        short = [value for value in self.ttc_s if value is not None]
+        violated, is_deviation = violated_limits(self.poses), step.end_reason == LEFT_ROUTE
+        known_ttc_s = [value for value in self.ttc_s if value is not None]
         to_drive_m = route.length_m - END_OF_ROUTE_M - (step.route_s_m - step.progress_m)
         reds = len(counter.red_light_ns)
-        score = driving_score(share, counter.contacts, reds, off_road, left_route=step.end_reason == LEFT_ROUTE)
+        score = driving_score(share, counter.contacts, reds, off_road, route_deviation=is_deviation)
         return {
             "map": Path(scenario.map_name).name,
             "seed": scenario.seed,
             "driving_score": round(score, 2),
-            "at_fault": counter.num_at_fault,
-            "others_fault": len(counter.contacts) - counter.num_at_fault,
+            "at_fault_collisions": counter.num_at_fault,
+            "not_at_fault_collisions": len(counter.contacts) - counter.num_at_fault,
             "off_road_s": round(STEP_S * len(counter.off_road_ns), 1),
             "red_lights": reds,
-            "left_route": step.end_reason == LEFT_ROUTE,
+            "route_deviation": is_deviation,
             "route_completion": round(min(max(step.progress_m / max(to_drive_m, 1.0), 0.0), 1.0), 4),
             "progress": round(share, 4),
             "progress_m": round(step.progress_m, 1),
             "expert_m": round(expert_m, 1),
-            "comfort": round(1.0 - float(np.any(list(broken.values()), axis=0).mean()), 4),
-            "uncomfortable": {name: round(float(steps.mean()), 4) for name, steps in broken.items() if steps.any()},
-            "ttc_min_s": round(min(short), 1) if short else None,
-            "ttc_short": round(sum(value <= SHORT_TTC_S for value in short) / len(self.poses), 4),
-            "plan_deviation_m": round(float(np.mean(self.jitter)), 3) if self.jitter else None,
+            "comfort": round(1.0 - float(np.any(list(violated.values()), axis=0).mean()), 4),
+            "uncomfortable": {name: round(float(steps.mean()), 4) for name, steps in violated.items() if steps.any()},
+            "ttc_min_s": round(min(known_ttc_s), 1) if known_ttc_s else None,
+            "ttc_violations": round(sum(value <= SHORT_TTC_S for value in known_ttc_s) / len(self.poses), 4),
+            "plan_deviation_m": round(float(np.mean(self.deviation_m)), 3) if self.deviation_m else None,
             "fallbacks": round(counter.fallback_share, 4),
             "duration_s": round(step.world.stamp_ns * 1e-9, 1),
             "end_reason": step.end_reason,
@@ -92,27 +106,29 @@ class DriveMetrics:
         }
 
     def _events(self, end_reason: str) -> list[dict[str, Any]]:
-        """What went wrong and when, in order of time; what lasts is one event."""
+        """Return infractions and fallbacks in order of time; a lasting one is one event."""
         counter = self.counter
         found = [
-            _event(c.stamp_ns, "collision" if c.at_fault else "hit by others", _contact_text(c))
+            _event(c.stamp_ns, "collision" if c.at_fault else "not-at-fault collision", _collision_text(c))
             for c in counter.contacts
         ]
         found += [_event(at, "red light", "passes a stop line while red") for at in counter.red_light_ns]
         found += [
             _event(at, "off road", f"a corner off the road for {lasts:.1f} s")
-            for at, lasts in _spells(counter.off_road_ns)
+            for at, lasts in _intervals(counter.off_road_ns)
         ]
-        close = [round(i * STEP_S * 1e9) for i, v in enumerate(self.ttc_s) if v is not None and v <= SHORT_TTC_S]
+        short_ns = [round(i * STEP_S * 1e9) for i, v in enumerate(self.ttc_s) if v is not None and v <= SHORT_TTC_S]
         found += [
-            _event(at, "close", f"would touch within {SHORT_TTC_S} s, for {lasts:.1f} s")
-            for at, lasts in _spells(close)
+            _event(at, TTC_VIOLATION, f"time to collision at most {SHORT_TTC_S} s, for {lasts:.1f} s")
+            for at, lasts in _intervals(short_ns)
         ]
         reasons = dict(self.fallbacks)
-        found += [_event(at, "fallback", f"{reasons[at]} ({lasts:.1f} s)") for at, lasts in _spells(list(reasons))]
+        found += [_event(at, "fallback", f"{reasons[at]} ({lasts:.1f} s)") for at, lasts in _intervals(list(reasons))]
         if end_reason == LEFT_ROUTE:
             found.append(
-                _event(round((len(self.poses) - 1) * STEP_S * 1e9), "left route", "leaves the route; the drive ends")
+                _event(
+                    round((len(self.poses) - 1) * STEP_S * 1e9), "route deviation", "leaves the route; the drive ends"
+                )
             )
         return sorted(found, key=lambda event: (event["time_s"], event["kind"]))
 
@@ -121,21 +137,21 @@ def _event(stamp_ns: int, kind: str, text: str) -> dict[str, Any]:
     return {"time_s": round(stamp_ns * 1e-9, 1), "kind": kind, "text": text}
 
 
-def _contact_text(contact: Any) -> str:
-    who = f"{contact.agent_class.name.lower()} {contact.agent_id}"
-    fault = "the ego's fault" if contact.at_fault else "not the ego's fault"
-    return f"{contact.kind.value.replace('_', ' ')}: {who} at {contact.relative_speed_mps:.1f} m/s, {fault}"
+def _collision_text(collision: Collision) -> str:
+    agent = f"{collision.agent_class.name.lower()} {collision.agent_id}"
+    fault = "at fault" if collision.at_fault else "not at fault"
+    return f"{collision.kind.value.replace('_', ' ')}: {agent} at {collision.relative_speed_mps:.1f} m/s, {fault}"
 
 
-def _spells(stamps_ns: list[int]) -> list[tuple[int, float]]:
-    """Begin and length in seconds of uninterrupted spells; pauses up to half a second do not interrupt."""
-    spells: list[list[int]] = []
+def _intervals(stamps_ns: list[int]) -> list[tuple[int, float]]:
+    """Return start and length (s) of uninterrupted intervals; gaps up to half a second do not interrupt."""
+    intervals: list[list[int]] = []
     for stamp_ns in stamps_ns:
-        if spells and stamp_ns - spells[-1][1] <= 500_000_000:
-            spells[-1][1] = stamp_ns
+        if intervals and stamp_ns - intervals[-1][1] <= 500_000_000:
+            intervals[-1][1] = stamp_ns
         else:
-            spells.append([stamp_ns, stamp_ns])
-    return [(first, (last - first) * 1e-9 + STEP_S) for first, last in spells]
+            intervals.append([stamp_ns, stamp_ns])
+    return [(first, (last - first) * 1e-9 + STEP_S) for first, last in intervals]
 
 
 def _reason(cycle: RolloutStep) -> str:
@@ -147,10 +163,10 @@ def _reason(cycle: RolloutStep) -> str:
 
 
 def _plan_deviation_m(plan: Trajectory, before: Trajectory) -> float:
-    """Mean distance of two plans at the same moments, up to 3 s after the later one."""
+    """Mean distance of two plans at the same times, up to 3 s after the start of the later one."""
     since_s = (plan.stamp_ns - before.stamp_ns) * 1e-9
     last_s = min(plan.time_s_T[-1], before.time_s_T[-1] - since_s)
-    times = JITTER_TIMES_S[last_s + 1e-9 >= JITTER_TIMES_S]
+    times = DEVIATION_TIMES_S[last_s + 1e-9 >= DEVIATION_TIMES_S]
     return plan_deviation_m(_positions(plan, times), _positions(before, times + since_s))
 
 

@@ -1,4 +1,4 @@
-"""One number for a drive, as CARLA's leaderboard has it: how far it got, times a factor for each thing that went wrong."""
+"""Driving score of a drive as in CARLA's leaderboard: progress times one factor for each infraction."""
 
 from __future__ import annotations
 
@@ -6,35 +6,41 @@ from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.simulation.collisions import Collision
 
 WITH_PERSON, WITH_VEHICLE, RED_LIGHT = 0.50, 0.60, 0.70
-"""Factors of CARLA's leaderboard; contacts count where they are the ego's fault."""
-LEFT_ROUTE = 0.70
-"""Ours: the drive ends there, and within a fixed time that alone would cost a fast driver nothing."""
+"""Factors of CARLA's leaderboard; only at-fault collisions count."""
+ROUTE_DEVIATION = 0.70
+"""Specific to this project: the drive ends there, which within a fixed time would cost a fast planner nothing."""
 UNPROTECTED = (AgentClass.PEDESTRIAN, AgentClass.BICYCLE)
 LEAST_PROGRESS_M = 5.0
-"""Where the expert gets no farther than this, progress says nothing."""
+"""Progress is not significant where the expert's is below this."""
 
 
 def progress_share(progress_m: float, expert_m: float, *, at_route_end: bool) -> float:
-    """Progress relative to the expert's in the same time, 0 to 1."""
+    """Return the progress relative to the expert's in the same time, 0 to 1.
+
+    Args:
+        progress_m: Distance along the route.
+        expert_m: The expert's distance in the same time.
+        at_route_end: Whether the drive ended at the end of the route.
+    """
     if at_route_end or expert_m < LEAST_PROGRESS_M:
         return 1.0
     return min(max(progress_m / expert_m, 0.0), 1.0)
 
 
 def driving_score(
-    share: float, contacts: list[Collision], num_red_lights: int, off_road_share: float, *, left_route: bool
+    share: float, collisions: list[Collision], num_red_lights: int, off_road_share: float, *, route_deviation: bool
 ) -> float:
-    """0 to 100.
+    """Return the driving score, 0 to 100.
 
     Args:
-        share: ``progress_share``.
-        contacts: First touches; those that are others' fault do not count.
+        share: Progress, as ``progress_share`` returns it.
+        collisions: First collision with each agent; those not at fault do not count.
         num_red_lights: Stop lines passed while red.
         off_road_share: Share of the time with a corner beyond the road's edge.
-        left_route: Whether the drive ended because the route was left.
+        route_deviation: Whether the drive ended because the ego deviated from the route.
     """
-    factor = RED_LIGHT**num_red_lights * (1.0 - off_road_share) * (LEFT_ROUTE if left_route else 1.0)
-    for contact in contacts:
-        if contact.at_fault:
-            factor *= WITH_PERSON if contact.agent_class in UNPROTECTED else WITH_VEHICLE
+    factor = RED_LIGHT**num_red_lights * (1.0 - off_road_share) * (ROUTE_DEVIATION if route_deviation else 1.0)
+    for collision in collisions:
+        if collision.at_fault:
+            factor *= WITH_PERSON if collision.agent_class in UNPROTECTED else WITH_VEHICLE
     return 100.0 * share * factor

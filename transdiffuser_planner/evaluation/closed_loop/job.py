@@ -1,4 +1,4 @@
-"""One drive of a suite: a scenario and a planner in, its row, its recording and its cost out."""
+"""One drive of a suite: from a scenario and a planner to its row, its recording and its cost."""
 
 from __future__ import annotations
 
@@ -26,14 +26,18 @@ from transdiffuser_planner.simulation.rollout.rollout_bag import RolloutBag
 from transdiffuser_planner.simulation.scenario import Scenario
 
 VERSION = 1
-"""Of what is measured; raised when the same drive would give another row."""
+"""Version of the metrics; increased when the same drive would give another row."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuiteJob:
-    """Attributes:
-    key: Stands for everything that decides the row.
-    bag: Where to record the drive as a bag, if anywhere; does not decide the row.
+    """One drive to run.
+
+    Attributes:
+        scenario: Scenario to drive.
+        planner: Planner that drives.
+        key: Hash of everything that decides the row.
+        bag: Folder of the bag to record; None records none. It does not decide the row.
     """
 
     scenario: Scenario
@@ -44,12 +48,18 @@ class SuiteJob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobOutcome:
-    """Attributes:
-    row: Of the results; None when the scenario could not be driven.
-    reason: Why not.
-    may_succeed: Whether the machine failed, not the scenario, so that the job is to be tried again.
-    recording: For playback.
-    cost: What it took; the only part that differs from run to run.
+    """Result of one job.
+
+    Attributes:
+        key: Key of the job.
+        planner: Label of the planner.
+        seed: Seed of the scenario.
+        map_name: Map of the scenario.
+        row: Row of the results; None when the scenario could not be driven.
+        reason: Reason of the failure, if any.
+        may_succeed: Whether the machine failed, not the scenario, so that the job is retried.
+        recording: Packed data for playback.
+        cost: Processor time and latency; the only part that differs from run to run.
     """
 
     key: str
@@ -70,17 +80,17 @@ def make_job(
     vehicle: VehicleModel,
     bags: Path | None = None,
 ) -> SuiteJob:
-    """A job with its key.
+    """Make a job with its key.
 
     Args:
-        scenario: To be driven.
-        planner: Drives.
-        identity: ``planner.identity()``, which costs reading files.
-        vehicle: Of the suite's rig.
+        scenario: Scenario to drive.
+        planner: Planner that drives.
+        identity: ``planner.identity()``, passed in because it reads files.
+        vehicle: Vehicle of the suite's rig.
         bags: Folder for bags of the drives of models, one subfolder per planner; None records none.
     """
     described = {"version": VERSION, "scenario": asdict(scenario), "planner": identity}
-    if vehicle.differences():  # rows of the default car that earlier versions drove stay valid
+    if vehicle.differences():  # rows of the default vehicle by earlier versions stay valid
         described["vehicle"] = vehicle.to_dict()
     text = json.dumps(described, sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -89,7 +99,7 @@ def make_job(
 
 
 def run_job(job: SuiteJob) -> JobOutcome:
-    """Drive. What a user can cause ends as a reason, not as an exception."""
+    """Run one job. Errors that a user can cause end as a reason, not as an exception."""
     begin_s, begin_cpu_s = time.perf_counter(), _cpu_s()
     row, reason, may_succeed, recording, plan_ms = None, "", False, b"", [0.0]
     try:
@@ -117,23 +127,23 @@ def run_job(job: SuiteJob) -> JobOutcome:
 def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
     spec, scenario, rig = job.planner, job.scenario, suite_rig()
     expert_m = expert_drive(scenario, rig.vehicle).progress_m
-    meter = DriveMetrics(vehicle=rig.vehicle)
-    with Rollout(scenario, make_planner(spec), rig, suite_config(spec)) as live, ExitStack() as stack:
-        recorder = PlaybackRecorder(live)
+    metrics = DriveMetrics(vehicle=rig.vehicle)
+    with Rollout(scenario, make_planner(spec), rig, suite_config(spec)) as rollout, ExitStack() as stack:
+        recorder = PlaybackRecorder(rollout)
         bag = None
         if job.bag is not None:
-            stream = MessageStream(make_message, live.rig, live.route, live.road_map)
-            bag = stack.enter_context(RolloutBag(job.bag, stream, live.config, rig.vehicle))
-        for cycle in live.steps():
-            meter.on_step(cycle)
+            stream = MessageStream(make_message, rollout.rig, rollout.route, rollout.road_map)
+            bag = stack.enter_context(RolloutBag(job.bag, stream, rollout.config, rig.vehicle))
+        for cycle in rollout.steps():
+            metrics.on_step(cycle)
             recorder.on_step(cycle)
             if bag is not None:
                 bag.write(cycle)
-    row = {"planner": spec.label, **meter.result(cycle, scenario, live.route, expert_m)}
-    return row, recorder.packed(), meter.counter.plan_ms or [0.0]
+    row = {"planner": spec.label, **metrics.result(cycle, scenario, rollout.route, expert_m)}
+    return row, recorder.packed(), metrics.counter.plan_ms or [0.0]
 
 
 def _cpu_s() -> float:
-    """Processor time of this process and of the traffic simulations it has started and ended."""
-    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    """Processor time (s) of this process and of the traffic simulations that it started and ended."""
+    usage = [resource.getrusage(target) for target in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(part.ru_utime + part.ru_stime for part in usage)

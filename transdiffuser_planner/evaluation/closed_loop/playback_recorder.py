@@ -1,4 +1,4 @@
-"""A drive as the compact data that the report plays back: map, traffic, plans and candidates, no sensor data."""
+"""Records a drive for playback in the report: map, traffic, plans and candidates, no sensor data."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from transdiffuser_planner.reports.drive.drive_to_json import page_data
 from transdiffuser_planner.reports.drive.recorded_drive import Drive, PlanCycle
 from transdiffuser_planner.simulation.map.route import SIGNAL_STATES
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME
-from transdiffuser_planner.simulation.rollout.rollout import Rollout, RolloutStep, trajectory_of
+from transdiffuser_planner.simulation.rollout.planner_interface import trajectory_of
+from transdiffuser_planner.simulation.rollout.rollout import Rollout, RolloutStep
 
 EVERY_STEPS = 2
-"""The world is kept at 5 Hz, the vehicle at 10 Hz; playback fills in between."""
+"""The world is kept at 5 Hz, the vehicle at 10 Hz; playback interpolates."""
 OBJECT_RANGE_M, MAP_RANGE_M = 90.0, 80.0
 _SHOWN = (
     "duration", "fallback_levels", "vehicle", "ego", "map", "routes", "boxes", "objects", "lights", "lightStates", "signals",
@@ -35,30 +36,34 @@ _SHOWN = (
 
 
 class PlaybackRecorder:
-    """Takes in a drive cycle by cycle."""
+    """Records a drive step by step.
 
-    def __init__(self, live: Rollout) -> None:
-        heads = {(head.signal_id, head.link): head for head in live.road_map.heads if not head.pole}
+    Args:
+        rollout: The running rollout: its map, route, vehicle and scenario.
+    """
+
+    def __init__(self, rollout: Rollout) -> None:
+        heads = {(head.signal_id, head.link): head for head in rollout.road_map.heads if not head.pole}
         self._links = list(heads)
         self._ego: list[tuple[float, float, float, float]] = []
         self._stamps: list[int] = []
-        self._pieces = live.road_map.map_polygons()
-        name, vehicle = Path(live.scenario.map_name), live.rig.vehicle
+        self._pieces = rollout.road_map.map_polygons()
+        name, vehicle = Path(rollout.scenario.map_name), rollout.rig.vehicle
         self._drive = Drive(bag=name, vehicle=vehicle, frame_id=MAP_FRAME, can_report_collisions=True)
-        self._drive.routes.append((0, live.route.xy_N2))
+        self._drive.routes.append((0, rollout.route.xy_N2))
         self._drive.lights = [
             TrafficLight(number=i, x_m=head.x_m, y_m=head.y_m, facing_rad=head.facing_rad)
             for i, head in enumerate(heads.values())
         ]
 
     def on_step(self, cycle: RolloutStep) -> None:
-        """Take in one instant."""
+        """Add one step of the rollout."""
         world, drive = cycle.step.world, self._drive
         stamp_ns, ego = world.stamp_ns, world.ego
         is_kept = len(self._stamps) % EVERY_STEPS == 0
         self._stamps.append(stamp_ns)
         self._ego.append((ego.x_m, ego.y_m, ego.heading_rad, ego.speed_mps))
-        drive.collisions += [(stamp_ns, contact.agent_id) for contact in cycle.step.new_collisions]
+        drive.collisions += [(stamp_ns, collision.agent_id) for collision in cycle.step.new_collisions]
         if cycle.outcome is not None and (is_kept or trajectory_of(cycle.outcome) is None):
             drive.cycles[stamp_ns] = _plan_cycle(stamp_ns, cycle)
         if not is_kept:
@@ -70,27 +75,27 @@ class PlaybackRecorder:
             drive.light_states.append((stamp_ns, states))
 
     def packed(self) -> bytes:
-        """The whole drive as compressed JSON; the same drive gives the same bytes."""
+        """Return the whole drive as compressed JSON; the same drive gives the same bytes."""
         drive = self._drive
         poses = np.asarray(self._ego)
         drive.stamp_ns_F = np.asarray(self._stamps, dtype=np.int64)
         drive.pose_F3, drive.speed_F = poses[:, :3].copy(), poses[:, 3]
         drive.pose_F3[:, 2] = np.unwrap(drive.pose_F3[:, 2])
-        driven_N2 = drive.pose_F3[::10, :2]
-        drive.map_pieces = [(int(kind), xy) for kind, xy in self._pieces if _is_near(xy, driven_N2)]
+        path_P2 = drive.pose_F3[::10, :2]
+        drive.map_pieces = [(int(kind), xy) for kind, xy in self._pieces if _is_near(xy, path_P2)]
         data = page_data(drive, "")
         text = json.dumps({name: data[name] for name in _SHOWN}, separators=(",", ":"), allow_nan=False)
         return gzip.compress(text.encode(), compresslevel=6, mtime=0)
 
 
 def unpacked(data: bytes) -> dict[str, Any]:
-    """The inverse of ``PlaybackRecorder.packed``."""
+    """Decode the result of ``PlaybackRecorder.packed``."""
     return dict(json.loads(gzip.decompress(data)))
 
 
-def _is_near(xy_N2: Any, driven_N2: Any) -> bool:
-    gap = xy_N2[:, None] - driven_N2[None]
-    return bool(((gap**2).sum(axis=-1) < MAP_RANGE_M**2).any())
+def _is_near(xy_N2: Any, path_P2: Any) -> bool:
+    offset = xy_N2[:, None] - path_P2[None]
+    return bool(((offset**2).sum(axis=-1) < MAP_RANGE_M**2).any())
 
 
 def _light(signals: dict[str, str], signal_id: str, link: int) -> SignalState:

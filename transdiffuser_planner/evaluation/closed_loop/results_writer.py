@@ -1,4 +1,4 @@
-"""Writes what a finished suite leaves behind: JSON, Markdown and the page."""
+"""Writes the results of a finished suite: JSON, Markdown and the report page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.evaluation.closed_loop.job import VERSION
+from transdiffuser_planner.evaluation.closed_loop.result_keys import with_current_keys
 from transdiffuser_planner.evaluation.closed_loop.run import Store
 from transdiffuser_planner.evaluation.closed_loop.summary import page_columns, summarize
 from transdiffuser_planner.evaluation.closed_loop.tables import suite_markdown
@@ -21,7 +22,14 @@ SUMMARY, MARKDOWN, PAGE = "summary.json", "report.md", "report.html"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuiteSetting:
-    """What a suite was run with, for people."""
+    """Human-readable setting of a suite.
+
+    Attributes:
+        name: Name of the suite.
+        seeds: First and last seed.
+        duration_s: Duration of each drive.
+        workers: Number and kind of workers.
+    """
 
     name: str
     seeds: str
@@ -32,23 +40,23 @@ class SuiteSetting:
 def suite_content(
     entries: list[dict[str, Any]], specs: list[PlannerSpec], setting: SuiteSetting, skipped: list[str]
 ) -> dict[str, Any]:
-    """Everything that is known about a run.
+    """Collect the results of a run.
 
     Args:
-        entries: Lines of the results.
+        entries: Entries of ``results.jsonl``.
         specs: Planners, in the order of tables.
-        setting: How it was run.
-        skipped: Lines about planners that could not be used.
+        setting: Setting of the run.
+        skipped: One line for each planner that was skipped.
 
     Raises:
-        EvaluationError: Nothing could be driven.
+        EvaluationError: No scenario could be driven.
     """
     left_out = [*skipped, *_lines([entry for entry in entries if not entry.get("may_succeed")])]
     unfinished = _lines([entry for entry in entries if entry.get("may_succeed")])
     rows = [{**entry["row"], "key": entry["key"]} for entry in entries if entry["row"] is not None]
     if not rows:
         reasons = "; ".join([*left_out, *unfinished][:3])
-        raise EvaluationError(f"suite {setting.name}: nothing could be driven ({reasons})")
+        raise EvaluationError(f"suite {setting.name}: no scenario could be driven ({reasons})")
     return {
         "suite": setting.name,
         "version": VERSION,
@@ -67,13 +75,22 @@ def suite_content(
 
 
 def _lines(entries: list[dict[str, Any]]) -> list[str]:
-    """One line for each reason that a scenario was not driven for."""
-    lost = {(entry["seed"], entry["reason"]) for entry in entries if entry["row"] is None}
-    return [f"seed {seed}: {reason}" for seed, reason in sorted(lost)]
+    """Return one line for each scenario that was not driven, with the reason."""
+    failed = {(entry["seed"], entry["reason"]) for entry in entries if entry["row"] is None}
+    return [f"seed {seed}: {reason}" for seed, reason in sorted(failed)]
 
 
 def write_results(store: Store, content: dict[str, Any], num_played: int) -> Path:
-    """Write all files into the folder of the run; returns the page."""
+    """Write all files into the folder of the run.
+
+    Args:
+        store: Folder of the run with its recordings.
+        content: Results, as ``suite_content`` returns them.
+        num_played: Number of drives that the page can play back.
+
+    Returns:
+        Path of the report page.
+    """
     save_json(store.folder / SUMMARY, content)
     (store.folder / MARKDOWN).write_text(suite_markdown(content), encoding="utf-8")
     keys = played_keys(content["rows"], content["models"], num_played)
@@ -84,14 +101,17 @@ def write_results(store: Store, content: dict[str, Any], num_played: int) -> Pat
 def write_comparison_page(
     out: Path, found: list[dict[str, Any]], names: tuple[str, str], stores: tuple[Store, Store], num_played: int
 ) -> Path:
-    """Write the page of two runs side by side.
+    """Write the page that compares two runs.
 
     Args:
         out: HTML file.
-        found: As ``compare.compare`` gives them.
-        names: Of the runs.
-        stores: Their recordings.
-        num_played: How many pairs of drives can be played back, those that differ most.
+        found: Comparisons, as ``compare.compare`` returns them.
+        names: Names of the runs.
+        stores: Folders of the runs with their recordings.
+        num_played: Number of pairs of drives that can be played back, those that differ most.
+
+    Returns:
+        Path of the page.
     """
     pairs = changed_most(found, num_played)
     recordings = {key: store.recording(key) for pair in pairs for key, store in zip(pair, stores, strict=True)}
@@ -99,10 +119,13 @@ def write_comparison_page(
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """What a finished run left behind.
+    """Read the results of a finished run.
+
+    Args:
+        folder: Folder of the run.
 
     Raises:
-        EvaluationError: It is no such folder.
+        EvaluationError: The folder holds no results, or those of another version.
     """
     path = folder / SUMMARY
     try:
@@ -112,5 +135,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise EvaluationError(f"run {path}: is not JSON ({error}); run the suite again") from None
     if not isinstance(content, dict) or "rows" not in content or content.get("version") != VERSION:
-        raise EvaluationError(f"run {path}: expected results of version {VERSION}, got others; run the suite again")
-    return content
+        raise EvaluationError(
+            f"run {path}: expected results of version {VERSION}, got another one; run the suite again"
+        )
+    return with_current_keys(content)

@@ -18,11 +18,11 @@ from transdiffuser_planner.simulation.world_state import EgoPose
 FloatArray = NDArray[np.float64]
 
 
-def broken_limits(poses: list[EgoPose]) -> dict[str, NDArray[np.bool_]]:
-    """For each limit of ``scoring.comfort.LIMITS`` the steps (K,) beyond it; filters as in EPDMS, at the rear axle.
+def violated_limits(poses: list[EgoPose]) -> dict[str, NDArray[np.bool_]]:
+    """Return the steps (K,) that violate each limit of ``comfort.LIMITS``; filters as in EPDMS, at the rear axle.
 
     Args:
-        poses: The driven states, at least two.
+        poses: Ego states of the drive, at least two.
     """
     speed_K = np.asarray([pose.speed_mps for pose in poses])
     forward_K = np.asarray([pose.acceleration_mps2 for pose in poses])

@@ -1,4 +1,4 @@
-"""Runs the jobs of a suite over all cores or over Ray, keeps every finished one, and goes on where it was interrupted."""
+"""Runs the jobs of a suite over all cores or over Ray, stores every finished one, and resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -10,51 +10,56 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.evaluation.closed_loop.job import JobOutcome, SuiteJob, run_job
+from transdiffuser_planner.evaluation.closed_loop.result_keys import row_with_current_keys
 from transdiffuser_planner.parallel import fan_out
 
 RESULTS, DRIVES = "results.jsonl", "drives"
 TRIES = 2
-"""Of a job that the machine failed, in one run; the next run tries again."""
+"""Attempts at a job that the machine failed, in one run; the next run tries again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Store:
-    """The folder of a run: one line for each finished job, and its recording."""
+    """The folder of a run: one line and one recording for each finished job.
+
+    Attributes:
+        folder: Path of the folder.
+    """
 
     folder: Path
 
     def finished(self) -> dict[str, dict[str, Any]]:
-        """Lines by key, without the one that an interruption cut short."""
+        """Return the entries by key, without a line that an interruption truncated."""
         path, found = self.folder / RESULTS, {}
         if path.is_file():
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
                     entry = json.loads(line)
-                    found[str(entry["key"])] = entry
+                    found[str(entry["key"])] = entry | {"row": entry["row"] and row_with_current_keys(entry["row"])}
                 except (ValueError, KeyError, TypeError):
                     continue
         return found
 
     def add(self, outcome: JobOutcome) -> None:
-        """Keep one; the recording first, so that a line stands for both."""
+        """Store one outcome; the recording first, so that a line implies both."""
         if outcome.recording:
             path = self.recording(outcome.key)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(outcome.recording)
         entry = {name: value for name, value in asdict(outcome).items() if name != "recording"}
         with (self.folder / RESULTS).open("a+b") as lines:
-            if lines.tell() > 0:
+            if lines.tell() > 0:  # codespell:ignore tell
                 lines.seek(-1, os.SEEK_END)
-                if lines.read(1) != b"\n":  # an interruption cut the last line short
+                if lines.read(1) != b"\n":  # an interruption truncated the last line
                     lines.write(b"\n")
             lines.write(json.dumps(entry).encode() + b"\n")
 
     def recording(self, key: str) -> Path:
-        """Where a job's recording is."""
+        """Return the path of a job's recording."""
         return self.folder / DRIVES / f"{key}.json.gz"
 
     def forget(self) -> None:
-        """Start over."""
+        """Delete all results and recordings."""
         (self.folder / RESULTS).unlink(missing_ok=True)
         for path in (self.folder / DRIVES).glob("*.json.gz"):
             path.unlink()
@@ -63,26 +68,28 @@ class Store:
 def run_jobs(
     jobs: list[SuiteJob], store: Store, *, workers: int, ray_address: str | None = None, progress: Any = None
 ) -> list[dict[str, Any]]:
-    """Drive whatever is not finished yet. Jobs that the machine failed are tried again, jobs that cannot run are not.
+    """Run the jobs that are not finished. Jobs that the machine failed are retried, jobs that cannot run are not.
 
     Args:
-        jobs: All of the suite.
-        store: Where results are kept; it may hold some from before.
-        workers: Processes; with 1 all is done in this one.
-        ray_address: Of a Ray cluster, or "local"; None: no Ray.
+        jobs: All jobs of the suite.
+        store: Folder of the results; it may hold those of an earlier run.
+        workers: Number of processes; 1 runs all jobs in this one.
+        ray_address: Address of a Ray cluster, or "local"; None: no Ray.
         progress: An object with ``update(1)``, or None.
 
     Returns:
-        The kept lines in the order of the jobs, whoever drove them and whenever.
+        The stored entries in the order of the jobs, of this run or an earlier one.
 
     Raises:
-        EvaluationError: The folder cannot be made.
-        PlannerError: A worker was ended from outside, or Ray cannot be used.
+        EvaluationError: The folder cannot be created.
+        PlannerError: A worker was killed, or Ray cannot be used.
     """
     try:
         store.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EvaluationError(f"--out {store.folder}: cannot be made ({error.strerror}); give another folder") from None
+        raise EvaluationError(
+            f"--out {store.folder}: cannot be created ({error.strerror}); give another folder"
+        ) from None
     done = store.finished()
     missing = [job for job in jobs if job.key not in done or _is_open(job, done[job.key])]
     if progress is not None:
@@ -101,9 +108,9 @@ def run_jobs(
 
 
 def _is_open(job: SuiteJob, entry: dict[str, Any]) -> bool:
-    """Whether a kept job is to be driven again: the machine failed it, or its bag is missing.
+    """Return whether a stored job must run again: the machine failed it, or its bag is missing.
 
-    Lines of earlier versions do not tell who failed; those jobs are tried again.
+    Lines of earlier versions do not record whether the machine failed; those jobs are retried.
     """
     if entry["row"] is None:
         return bool(entry.get("may_succeed", True))

@@ -1,4 +1,4 @@
-"""The rows of a suite -> what each planner comes to, with intervals over scenarios."""
+"""Summarizes the rows of a suite: each planner's means with intervals over scenarios."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Column:
     """One column of the results.
 
     Attributes:
-        title: Of the table.
+        title: Heading in tables.
+        text: Definition of the metric.
         unit: "%" for shares, which are shown times 100.
-        digits: Behind the point.
+        digits: Digits after the decimal point.
         better: 1 if more is better, -1 if less is, 0 if neither.
-        text: What it is.
     """
 
     title: str
@@ -37,7 +37,7 @@ COLUMNS: Final = {
         title="driving score",
         digits=1,
         better=1,
-        text="progress times a factor for each thing that went wrong, 0 to 100",
+        text="progress times a factor for each infraction, 0 to 100",
     ),
     "progress": Column(
         title="progress",
@@ -48,60 +48,74 @@ COLUMNS: Final = {
         f"and where the expert gets less than {LEAST_PROGRESS_M:g} m",
     ),
     "route_completion": Column(
-        title="route", unit="%", digits=1, better=1, text="share of the whole route that was driven in the time given"
+        title="route completion",
+        unit="%",
+        digits=1,
+        better=1,
+        text="share of the whole route completed in the given time",
     ),
-    "at_fault": Column(title="at fault", better=-1, text="contacts by the ego's fault, per drive"),
-    "others_fault": Column(title="others' fault", better=-1, text="contacts by others' fault, per drive"),
+    "at_fault_collisions": Column(
+        title="at-fault collisions", better=-1, text="collisions at fault of the ego, per drive"
+    ),
+    "not_at_fault_collisions": Column(
+        title="not-at-fault collisions", better=-1, text="collisions at fault of others, per drive"
+    ),
     "red_lights": Column(title="red lights", better=-1, text="stop lines passed while red, per drive"),
     "off_road_s": Column(
         title="off road", unit="s", better=-1, text="seconds with a corner beyond the road's edge, per drive"
     ),
-    "left_route": Column(
-        title="left route", unit="%", digits=0, better=-1, text="drives that ended more than 10 m off the route"
+    "route_deviation": Column(
+        title="route deviation", unit="%", digits=0, better=-1, text="drives that ended more than 10 m off the route"
     ),
     "comfort": Column(title="comfort", unit="%", digits=1, better=1, text="steps within all of nuPlan's six limits"),
-    "ttc_short": Column(
-        title="close", unit="%", digits=1, better=-1, text="steps with a time to collision of at most 0.95 s"
+    "ttc_violations": Column(
+        title="TTC violations",
+        unit="%",
+        digits=1,
+        better=-1,
+        text="steps with a time to collision of at most 0.95 s",
     ),
     "ttc_min_s": Column(
-        title="least TTC",
+        title="minimum TTC",
         unit="s",
         digits=1,
         better=1,
-        text="smallest time to collision; 3 s where nothing came nearer",
+        text="smallest time to collision of a drive, at most 3 s",
     ),
     "plan_deviation_m": Column(
-        title="jitter",
+        title="plan deviation",
         unit="m",
         better=-1,
-        text="mean distance of consecutive plans at the same moments, up to 3 s ahead",
+        text="mean distance of consecutive plans at the same times, up to 3 s ahead",
     ),
-    "fallbacks": Column(title="fallbacks", unit="%", digits=1, better=-1, text="plans that were a fallback or none"),
+    "fallbacks": Column(
+        title="fallbacks", unit="%", digits=1, better=-1, text="cycles with a fallback or without a plan"
+    ),
 }
-CLEAN: Final = "no contact at fault, no red light passed, never off the road, never off the route"
-"""Definition of a clean drive, the only one; ``is_clean`` applies it to a row."""
-NO_CONTACT_S = 3.0
+SUCCESS: Final = "no at-fault collision, no red light passed, never off the road, no route deviation"
+"""The one definition of a successful drive; ``is_success`` applies it to a row."""
+NO_COLLISION_S = 3.0
 
 
 def page_columns() -> list[dict[str, Any]]:
-    """All columns as plain values for a page."""
+    """Return all columns as plain values for a page."""
     return [{"name": name, **asdict(column)} for name, column in COLUMNS.items()]
 
 
 def value(row: dict[str, Any], name: str) -> float | None:
-    """One number of a row; None where the drive has none."""
-    got = row.get(name)
-    if name == "ttc_min_s" and got is None:
-        return NO_CONTACT_S
-    return None if got is None else float(got)
+    """Return one number of a row; None where the drive has none."""
+    number = row.get(name)
+    if name == "ttc_min_s" and number is None:
+        return NO_COLLISION_S
+    return None if number is None else float(number)
 
 
 def summarize(entries: list[dict[str, Any]], specs: list[PlannerSpec]) -> list[dict[str, Any]]:
-    """One mapping per planner, in their order: what it is, its columns with intervals, how many drives, their cost.
+    """Return one mapping per planner, in order: title, columns with intervals, number of drives and their cost.
 
     Args:
-        entries: Lines of the results.
-        specs: Planners.
+        entries: Entries of ``results.jsonl``.
+        specs: Planners of the run.
     """
     found = []
     for spec in specs:
@@ -115,7 +129,7 @@ def summarize(entries: list[dict[str, Any]], specs: list[PlannerSpec]) -> list[d
                 "sees": kind.sees,
                 "privileged": kind.is_privileged,
                 "scenarios": len(rows),
-                "clean": sum(is_clean(row) for row in rows),
+                "successes": sum(is_success(row) for row in rows),
                 "columns": {name: _interval(rows, name) for name in COLUMNS},
                 "cost": _cost([entry["cost"] for entry in own if entry["row"] is not None]),
             }
@@ -123,9 +137,9 @@ def summarize(entries: list[dict[str, Any]], specs: list[PlannerSpec]) -> list[d
     return found
 
 
-def is_clean(row: dict[str, Any]) -> bool:
-    """Apply the definition ``CLEAN`` to a row: nothing but missing progress costs it score."""
-    return not (row["at_fault"] or row["red_lights"] or row["off_road_s"] or row["left_route"])
+def is_success(row: dict[str, Any]) -> bool:
+    """Apply the definition ``SUCCESS`` to a row: only missing progress reduces its score."""
+    return not (row["at_fault_collisions"] or row["red_lights"] or row["off_road_s"] or row["route_deviation"])
 
 
 def _interval(rows: list[dict[str, Any]], name: str) -> dict[str, float] | None:
@@ -146,12 +160,15 @@ def _cost(costs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def check_labels(specs: list[PlannerSpec]) -> None:
-    """Refuse planners that results could not tell apart.
+    """Check that all planners have labels of their own.
+
+    Args:
+        specs: Planners of the run.
 
     Raises:
-        EvaluationError: Two have the same label.
+        EvaluationError: Two planners have the same label.
     """
     labels = [spec.label for spec in specs]
     for label in labels:
         if labels.count(label) > 1:
-            raise EvaluationError(f"--planner: two planners are called '{label}'; rename a model's folder")
+            raise EvaluationError(f"--planner: two planners have the name '{label}'; rename a model's folder")

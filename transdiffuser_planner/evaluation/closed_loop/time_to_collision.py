@@ -1,4 +1,4 @@
-"""Time to collision at one instant: everyone goes straight on at the present speed. N agents, A times ahead."""
+"""Time to collision of one frame with constant velocity of the ego and all agents. N agents, A times ahead."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOVING_MPS = 0.1
 
 
 def time_to_collision_s(world: WorldState, vehicle: VehicleModel) -> float | None:
-    """When the ego would touch somebody who is not behind it; None: not within 3 s, or it stands.
+    """Return the time until the ego collides with an agent ahead; None: none within 3 s, or the ego is stationary.
 
     Args:
-        world: In the map frame.
-        vehicle: The ego's footprint.
+        world: State of ego and agents in the map frame.
+        vehicle: Vehicle with the ego's footprint.
     """
     ego, agents = world.ego, world.agents
     if ego.speed_mps < MOVING_MPS or not len(agents):

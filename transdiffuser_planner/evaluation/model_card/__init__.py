@@ -1,1 +1,1 @@
-"""The page of a model, from its manifest and measured results. Imports the rest of evaluation."""
+"""The model card, written from the manifest and measured results. Imports the rest of evaluation."""

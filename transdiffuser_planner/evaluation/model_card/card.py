@@ -1,7 +1,7 @@
 """The model card: README.md of a model folder, written from its manifest and from measured results, not by hand.
 
-Results are the JSON files that ``transdiffuser evaluate`` and ``transdiffuser benchmark`` write; they lie in the model
-folder below ``measured/`` and name the model they measured. ``closed_loop*.json`` are the ``summary.json`` of
+Results are the JSON files that ``transdiffuser evaluate`` and ``transdiffuser benchmark`` write; they are in the folder
+``measured/`` of the model and name the model they measured. ``closed_loop*.json`` are the ``summary.json`` of
 ``evaluate suite``.
 """
 
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.evaluation.closed_loop.result_keys import with_current_keys
 from transdiffuser_planner.evaluation.model_card.closed_loop_section import (
     TEST_NOTE,
     VALIDATION_NOTE,
-    driven_hash,
     drives_section,
     scorer_drives_section,
+    suite_model_hash,
 )
 from transdiffuser_planner.evaluation.model_card.comparison_section import table_section
 from transdiffuser_planner.evaluation.model_card.selection_section import choice_section, tokens_section
@@ -31,14 +32,18 @@ from transdiffuser_planner.evaluation.model_card.speed_section import (
     simulator_section,
     when,
 )
+from transdiffuser_planner.evaluation.open_loop.instructed_candidates import LOGGED
+from transdiffuser_planner.evaluation.open_loop.instruction_following import OTHERS
 from transdiffuser_planner.reports.markdown_tables import ERROR_COLUMNS, markdown_table
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest, load_manifest
 
 MEASURED = "measured"
+_OLD_SAMPLES = "moments"  # codespell:ignore
+"""Word of earlier versions for samples, in results and in the notes of manifests."""
 SAME = 1e-4
-"""Numbers of one network computed by different graphs differ by no more."""
+"""Largest difference between outputs of one network computed by different graphs."""
 NEW_PARTS = ("tokens", "choice", "plan_table", "closed_loop_scorer", "precision", "score_int8")
-"""Results that the model of before cannot stand for: it could be told nothing, had no scorer, and other int8 graphs."""
+"""Results that those of the base model cannot replace: it had no action tokens, no scorer, and other int8 graphs."""
 PARTS = (
     "closed_loop",
     "closed_loop_test",
@@ -62,8 +67,14 @@ PARTS = (
 def write_card(folder: Path) -> Path:
     """Write ``README.md`` into a model folder.
 
+    Args:
+        folder: Model folder with ``measured/``.
+
+    Returns:
+        Path of the file.
+
     Raises:
-        ModelError: The folder is not a whole model.
+        ModelError: The model folder is incomplete.
         EvaluationError: A result belongs to another model or cannot be read.
     """
     manifest = load_manifest(folder)
@@ -92,26 +103,43 @@ def write_card(folder: Path) -> Path:
 
 
 def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
-    """One measured result, or None when it was not measured."""
+    """Read one measured result; None if not measured.
+
+    Raises:
+        EvaluationError: The result belongs to another model or cannot be read.
+    """
     if not path.is_file():
         return None
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise EvaluationError(f"result {path}: is not JSON ({error}); measure again") from None
+    data = _with_current_keys(data)
     is_suite = path.stem.startswith("closed_loop")
-    measured = driven_hash(data) if is_suite else data.get("model_hash", manifest.model_hash)
+    measured = suite_model_hash(data) if is_suite else data.get("model_hash", manifest.model_hash)
     before = manifest.training.get("before", {})
     if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in NEW_PARTS:
-        was = (
-            f"measured with model {measured[:12]}, which could not be told action tokens; untold, both compute the same"
-        )
+        was = f"measured with model {measured[:12]}, which takes no action tokens; without them both compute the same"
         return data | {"note": f"{data['note'].rstrip('.')}. {was.capitalize()}" if "note" in data else was}
     if measured != manifest.model_hash:
         raise EvaluationError(
             f"result {path}: measured model {measured[:12]}, the folder holds {manifest.model_hash[:12]}; measure again"
         )
     return data
+
+
+def _with_current_keys(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a result of an earlier version with the current keys."""
+    if "identities" in data and "planners" in data:
+        return with_current_keys(data)
+    old = _OLD_SAMPLES
+    names = {"what was driven": LOGGED, "all others than driven": OTHERS}
+    rows = [{"samples" if key == old else key: value for key, value in row.items()} for row in data.get("rows", [])]
+    rows = [
+        row | {"maneuver": names.get(row["maneuver"], row["maneuver"])} if "maneuver" in row else row for row in rows
+    ]
+    renamed = {"samples" if key == old and isinstance(value, int) else key: value for key, value in data.items()}
+    return renamed | ({"rows": rows} if rows else {})
 
 
 def _head(manifest: ModelManifest) -> str:
@@ -133,7 +161,7 @@ def _recipe(manifest: ModelManifest) -> str:
     first = training.get("before", training)
     data, recipe = first.get("data", {}), first.get("recipe", {})
     if not data or not recipe:
-        return "## Training\n\nThe manifest does not say how this model was trained."
+        return "## Training\n\nThe manifest does not record how this model was trained."
     note = f"{first['note']}\n" if "note" in first else ""
     last, folder = data["last_seed"] + 1, manifest.folder.as_posix()
     export = f"transdiffuser export runs/tiny {_SETS['export']} --out {folder}"
@@ -141,7 +169,7 @@ def _recipe(manifest: ModelManifest) -> str:
 ## Training
 
 In simulation only: {data["bags"]} drives of seeds 0 to {data["last_seed"]} (plain and perturbed variants; drives in which
-traffic overlaps or stands are left out), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them standing.
+traffic overlaps or is stationary are skipped), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them stationary.
 {note}Code: commit `{first.get("commit", "unknown")[:12]}`.{_parity(training)}
 
 ```
@@ -155,32 +183,32 @@ transdiffuser train {_SETS["train"]} --out runs/tiny
 
 {_stages(recipe, ("encoder", "decoder", "baselines"))}
 
-Seed {recipe["seed"]}; everything else of the recipe is in `manifest.json`.{_grown(manifest)}"""
+Seed {recipe["seed"]}; the rest of the recipe is in `manifest.json`.{_grown(manifest)}"""
 
 
 def _grown(manifest: ModelManifest) -> str:
-    """What was taught to the model afterwards."""
+    """Write the part on the later training stages: action tokens and scorer."""
     training, folder = manifest.training, manifest.folder.as_posix()
     if "before" not in training:
         return ""
     data, recipe, before = training["data"], training["recipe"], training["before"]
     stages = ("decoder", "scorer") if "scorer" in manifest.graphs else ("decoder",)
-    told = "--recipe transdiffuser_planner/params/recipes/tiny_tokens.yaml"
-    export = f"transdiffuser export runs/told --grown-from {folder} {_SETS['export']} --out {folder}"
-    commands = f"""cp runs/tiny/encoder.safetensors runs/tiny/normalizer.json runs/told/
-transdiffuser train --stage decoder --start-from runs/tiny {told} \\
-    {_SETS["train"]} --out runs/told"""
+    tokens = "--recipe transdiffuser_planner/params/recipes/tiny_tokens.yaml"
+    export = f"transdiffuser export runs/tokens --grown-from {folder} {_SETS['export']} --out {folder}"
+    commands = f"""cp runs/tiny/encoder.safetensors runs/tiny/normalizer.json runs/tokens/
+transdiffuser train --stage decoder --start-from runs/tiny {tokens} \\
+    {_SETS["train"]} --out runs/tokens"""
     if "scorer" in manifest.graphs:
         commands += f"""
 for first in 0 1; do transdiffuser evaluate plans --model {folder} --first $first \\
     --bags data/bags/train --samples data/samples/train --out data/scored/train/$first; done
-transdiffuser train --stage scorer {told} \\
-    --samples data/scored/train --validation data/scored/validation --out runs/told"""
-    note = f" {training['note']}" if "note" in training else ""
+transdiffuser train --stage scorer {tokens} \\
+    --samples data/scored/train --validation data/scored/validation --out runs/tokens"""
+    note = f" {training['note'].replace(_OLD_SAMPLES, 'samples')}" if "note" in training else ""
     return f"""
 
-Action tokens were taught afterwards, on {data["bags"]} of these drives ({data["samples"]} samples): only what reads them was
-trained, so without them plans are those of before (model `{before["model_hash"][:12]}`, largest difference
+Action tokens were trained afterwards, on {data["bags"]} of these drives ({data["samples"]} samples): only the layers that read
+them were trained, so without tokens plans equal those of the base model (`{before["model_hash"][:12]}`, largest difference
 {before["difference"]:.1e}).{note} Code: commit `{training.get("commit", "unknown")[:12]}`.
 
 ```
@@ -213,7 +241,7 @@ def _open_loop(data: dict[str, Any] | None) -> str:
     return f"""
 ## Open loop, unseen samples
 
-Distance of the planned from the driven rear axle over 4 s (mean) and at 4 s, {data["candidates"]} candidates. "Eventful":
+Distance between the planned and the logged rear axle over 4 s (mean) and at 4 s, {data["candidates"]} candidates. "Eventful":
 samples in which constant velocity ends more than 4 m off. The oracle knows the future: a bound, not a planner.
 {_trained_on(data)}{when(data)}
 
@@ -236,6 +264,6 @@ def _limits() -> str:
     return """
 ## Limits
 
-- Trained and measured in this project's simulator only. It never saw a real picture: do not drive a car with it.
-- The simulator's pictures are simple; nothing here says how it would do in CARLA.
-- Selection among the candidates sees what the planner perceives, not what is there."""
+- Trained and measured in this project's simulator only. It was never trained on real images: do not drive a car with it.
+- The simulator's images are simple; performance in CARLA was not measured.
+- Selection among the candidates uses the planner's own perception, not ground truth."""

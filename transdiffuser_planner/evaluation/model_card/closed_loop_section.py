@@ -1,4 +1,4 @@
-"""Sections of the model card about driving in closed loop, read from the summary that ``evaluate suite`` writes."""
+"""Closed-loop sections of the model card, read from the summary that ``evaluate suite`` writes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.evaluation.closed_loop.driving_score import LEAST_PROGRESS_M
-from transdiffuser_planner.evaluation.closed_loop.summary import CLEAN, COLUMNS, is_clean
-from transdiffuser_planner.evaluation.closed_loop.tables import interval_text, went_wrong
+from transdiffuser_planner.evaluation.closed_loop.summary import COLUMNS, SUCCESS, is_success
+from transdiffuser_planner.evaluation.closed_loop.tables import event_text, interval_text
 from transdiffuser_planner.evaluation.model_card.speed_section import when
 from transdiffuser_planner.reports.markdown_tables import markdown_table
 from transdiffuser_planner.simulation.rollout.rollout import STEP_S
@@ -17,10 +17,10 @@ TEST_NOTE = "Never trained on, and nothing was tuned on them."
 ROW_COLUMNS = {
     "seed": "seed",
     "map": "map",
-    "clean": "clean",
+    "success": "success",
     "driving_score": "driving score",
-    "at_fault": "at fault",
-    "others_fault": "others' fault",
+    "at_fault_collisions": "at-fault collisions",
+    "not_at_fault_collisions": "not-at-fault collisions",
     "off_road_s": "off road s",
     "red_lights": "red lights",
     "progress": "progress",
@@ -29,12 +29,15 @@ ROW_COLUMNS = {
     "fallbacks": "fallbacks",
     "events": "events",
 }
-SHOWN = ("driving_score", "progress", "fallbacks", "comfort", "ttc_short")
-"""Columns of the suite in the card's table of means."""
+SHOWN = ("driving_score", "progress", "fallbacks", "comfort", "ttc_violations")
+"""Columns of the suite that the card's table of means shows."""
 
 
-def driven_hash(data: dict[str, Any]) -> str:
-    """Hash of the model whose drives a suite's summary holds.
+def suite_model_hash(data: dict[str, Any]) -> str:
+    """Return the hash of the model whose drives a suite's summary holds.
+
+    Args:
+        data: Content of ``summary.json``.
 
     Raises:
         EvaluationError: The summary holds no model, or several.
@@ -44,18 +47,28 @@ def driven_hash(data: dict[str, Any]) -> str:
 
 
 def _label(data: dict[str, Any]) -> str:
-    """Name of the one model among the planners of a summary."""
+    """Return the label of the one model among the planners of a summary.
+
+    Raises:
+        EvaluationError: The summary holds no model, or several.
+    """
     models = [label for label, identity in data.get("identities", {}).items() if "config" in identity]
     if len(models) != 1:
         raise EvaluationError(
             f"closed loop: expected the summary.json of 'evaluate suite' with one model, found {len(models)} models; "
             "drive with one --planner"
         )
-    return models[0]
+    return str(models[0])
 
 
 def drives_section(data: dict[str, Any] | None, which: str, note: str) -> str:
-    """Section on one suite: how it was driven, totals, every drive."""
+    """Write the section on one suite: setting, totals, every drive.
+
+    Args:
+        data: Content of ``summary.json``; None if not measured.
+        which: Kind of the scenarios.
+        note: First sentence of the section.
+    """
     if data is None:
         return f"## Closed loop, {which}\n\nNot measured for this model."
     label = _label(data)
@@ -64,7 +77,7 @@ def drives_section(data: dict[str, Any] | None, which: str, note: str) -> str:
     return f"""
 ## Closed loop, {which}
 
-{note} Live SUMO traffic that reacts, planned at {rate_hz:g} Hz from rendered pictures and LiDAR, {data["duration_s"]:g} s each. The
+{note} Reactive SUMO traffic, planned at {rate_hz:g} Hz from rendered images and LiDAR, {data["duration_s"]:g} s each. The
 route, the speed limit and the next signal's state come as topics, as in the demo. {when(data)}
 
 {_commands(data, label)}
@@ -73,21 +86,21 @@ route, the speed limit and the next signal's state come as topics, as in the dem
 
 {markdown_table(rows, ROW_COLUMNS)}
 
-Clean: {CLEAN}. Progress: along the route,
+Success: {SUCCESS}. Progress: along the route,
 relative to the expert's in the same time, at most 1; 1 at the route's end and where the expert gets less than
-{LEAST_PROGRESS_M:g} m. Both as in every suite ([docs/evaluation.md](../../docs/evaluation.md#what-is-measured)).
-A contact is at fault as in NAVSIM: running into something ahead or into something that stands, or from the side while not in
-the own lane. Time stands still while a plan is made: deadlines are measured in the demo, not here."""
+{LEAST_PROGRESS_M:g} m. Both as in every suite ([docs/evaluation.md](../../docs/evaluation.md#metrics)).
+A collision is at fault as in NAVSIM: with the front, with a stationary object, or from the side while not in the own lane.
+Simulated time stops while the planner computes: deadlines are measured in the demo, not here."""
 
 
 def _drive_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Row of the card's table of drives; fallbacks have a column and are no event here."""
+    """Return a row of the card's table of drives; fallbacks have a column and are no event here."""
     events = [event for event in row["events"] if event["kind"] != "fallback"]
-    return {**row, "clean": is_clean(row), "events": went_wrong({**row, "events": events}, most=8)}
+    return {**row, "success": is_success(row), "events": event_text({**row, "events": events}, most=8)}
 
 
 def scorer_drives_section(data: dict[str, Any] | None) -> str:
-    """Section on a suite with selection by scorer, in short; nothing where it was not driven."""
+    """Write the short section on a suite with selection by scorer; empty if not measured."""
     if data is None:
         return ""
     label = _label(data)
@@ -102,7 +115,7 @@ def scorer_drives_section(data: dict[str, Any] | None) -> str:
 
 
 def _commands(data: dict[str, Any], label: str) -> str:
-    """Commands that measure the section again."""
+    """Return the commands that measure the section again."""
     identity, seeds = data["identities"][label], [row["seed"] for row in data["rows"]]
     is_named = not data["suite"].startswith("seeds ")
     words = [data["suite"] if is_named else f"--seeds {min(seeds)}:{max(seeds) + 1}", f"--planner {identity['name']}"]
@@ -123,8 +136,8 @@ def _totals(data: dict[str, Any], label: str) -> str:
     columns = next(planner["columns"] for planner in data["planners"] if planner["planner"] == label)
     lines = {
         "scenarios": len(rows),
-        f"clean: {CLEAN}": sum(is_clean(row) for row in rows),
-        "without a contact at fault": sum(not row["at_fault"] for row in rows),
+        f"successful: {SUCCESS}": sum(is_success(row) for row in rows),
+        "without an at-fault collision": sum(not row["at_fault_collisions"] for row in rows),
         "never off the road": sum(not row["off_road_s"] for row in rows),
         "red lights passed": sum(row["red_lights"] for row in rows),
     }

@@ -1,4 +1,4 @@
-"""Section of the model card that compares everyone who plans, and what was taken away from the model."""
+"""Comparison section of the model card: all planners, and ablations of the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 
 
 def table_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
-    """The comparison table; says so where it was not measured."""
+    """Write the comparison section, or that it was not measured.
+
+    Args:
+        manifest: Manifest of the model.
+        data: Result of the comparison; None if not measured.
+    """
     if data is None:
         return "## Comparison\n\nNot measured for this model."
     planners = [row for row in data["rows"] if row["row"] in TITLES]
@@ -26,8 +31,8 @@ def table_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
         f"""
 ## Comparison
 
-Everyone plans in the same {data["moments"]} moments of {data["drives"]} unseen drives; PDM score v1.1 and its parts in percent
-against recorded traffic, with the standard error of its mean; errors against what was driven; D is DiffusionDrive's diversity
+All planners plan on the same {data["samples"]} samples of {data["drives"]} unseen drives; PDM score v1.1 and its parts in percent
+against recorded traffic, with the standard error of its mean; errors against the logged trajectory; D is DiffusionDrive's diversity
 of {data["candidates"]} candidates in percent, at most {100.0 * (1.0 - 1.0 / data["candidates"]):.1f}; ms are the median of a plan
 on one thread, encoder included, {data["workers"]} processes at once. One sample: the mean over all candidates.
 {_trained_on(data["trained_on"], BASELINES, "The MLPs and the regression head were")}{when(data)}
@@ -44,21 +49,21 @@ transdiffuser evaluate table --model {folder} --baselines runs/tiny --ablations 
     if steps:
         parts.append(f"Fewer denoise steps (DDIM) from the same weights:\n\n{markdown_table(steps, PLAN_COLUMNS)}")
     if few:
-        parts.append(f"Fewer candidates, D of so many:\n\n{markdown_table(few, PLAN_COLUMNS)}")
+        parts.append(f"Fewer candidates, D of N candidates:\n\n{markdown_table(few, PLAN_COLUMNS)}")
     if ablations:
         parts.append(_ablations(ablations, data))
     return "\n\n".join(parts)
 
 
-def _trained_on(counts: dict[str, int], names: Iterable[str], who: str) -> str:
+def _trained_on(counts: dict[str, int], names: Iterable[str], models: str) -> str:
     found = sorted({counts[name] for name in names if name in counts})
-    return f"{who} trained on {' to '.join(map(str, found))} samples. " if found else ""
+    return f"{models} trained on {' to '.join(map(str, found))} samples. " if found else ""
 
 
 def _ablations(rows: list[dict[str, Any]], data: dict[str, Any]) -> str:
     lines = [
         f"{len(group['rows'])} seeds of `{group['rows'][0]}` differ by {group['pdms']:g} PDMS, {group['ade_m']:g} m ADE and "
-        f"{group['diversity']:g} D: smaller differences between rows say nothing."
+        f"{group['diversity']:g} D: smaller differences between rows are not significant."
         for group in data["seed_spread"]
     ]
     names = [row["row"] for row in rows]
@@ -66,7 +71,7 @@ def _ablations(rows: list[dict[str, Any]], data: dict[str, Any]) -> str:
 
 One sample each, trained on the same frozen encoder from random weights, shorter and on fewer drives than the model above:
 compare them with one another only (`params/recipes/ablations_tiny.yaml`). {_trained_on(data["trained_on"], names, "They were")}
-{" ".join(lines)} What came of it: [docs/evaluation.md](../../docs/evaluation.md#everyone-in-one-table).
+{" ".join(lines)} Discussion: [docs/evaluation.md](../../docs/evaluation.md#comparison-of-all-planners).
 
 ```
 transdiffuser ablate --encoder runs/tiny --samples data/samples/train --validation data/samples/validation --out runs/ablations

@@ -1,4 +1,4 @@
-"""Sections of the model card about what steers the plan: action tokens and the scorer."""
+"""Sections of the model card on action tokens and the scorer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 
 
 def tokens_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
-    """What the model does when it is told something."""
+    """Write the section on action tokens.
+
+    Args:
+        manifest: Manifest of the model.
+        data: Result of the measurement; None if not measured.
+    """
     size = manifest.contract.codebook_size
     if not size:
         return "## Action tokens\n\nThis model takes none."
@@ -19,19 +24,19 @@ def tokens_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
         return f"## Action tokens\n\n{size} tokens; how well plans follow them was not measured."
     error, others = data["reconstruction_m"], next(row for row in data["rows"] if row["maneuver"].startswith("all"))
     plans, interval_s = data["plans_encoded"], manifest.contract.plan_interval_s
-    told, untold = (100.0 * others[f"followed_{key}"] for key in ("with", "without"))
+    with_tokens, without = (100.0 * others[f"followed_{key}"] for key in ("with", "without"))
     return f"""
 ## Action tokens
 
-{size} tokens, each a motion of {interval_s:g} s, learnt from driven plans. {plans} unseen driven plans, encoded and
-decoded, come back within {error["ade_mean"]} m (ADE over 4 s, mean; 99th percentile {error["ade_p99"]} m, worst
+{size} tokens, each a motion of {interval_s:g} s, learnt from logged plans. {plans} unseen logged plans, encoded and
+decoded, are reconstructed within {error["ade_mean"]} m (ADE over 4 s, mean; 99th percentile {error["ade_p99"]} m, worst
 {error["ade_worst"]} m).
 
-In unseen moments the model is told to do something else that the road allows (it must end 3 m or more from what was driven,
-on road that nobody stands on), and what was driven. The plan is the candidate nearest to the mean; it follows when it ends
-within {FOLLOWED_M:g} m of where it was told to. Told another maneuver than the driven one it followed in {told:.1f} %
-of {others["moments"]} moments; without tokens it would have ended there in {untold:.1f} %. "Without" columns: the
-same moments without tokens.{_drawn(data)} {when(data)}
+On unseen samples the tokens encode another maneuver that the road allows (it must end 3 m or more from the logged trajectory,
+on unoccupied road), and the logged one. The plan is the candidate nearest to the mean; it follows when it ends within
+{FOLLOWED_M:g} m of the end of the instructed maneuver. With tokens of another maneuver than the logged one it followed in
+{with_tokens:.1f} % of {others["samples"]} samples; without tokens it would have ended there in {without:.1f} %. "Without"
+columns: the same samples without tokens.{_guidance(data)} {when(data)}
 
 ```
 transdiffuser evaluate tokens --model {manifest.folder.as_posix()} --samples data/samples/validation
@@ -40,28 +45,33 @@ transdiffuser evaluate tokens --model {manifest.folder.as_posix()} --samples dat
 {markdown_table(data["rows"], TOKEN_COLUMNS)}"""
 
 
-def _drawn(data: dict[str, Any]) -> str:
+def _guidance(data: dict[str, Any]) -> str:
     return (
-        f" Every denoise step draws candidates that way (`token_guidance_weight` {data['pull']:g})."
+        f" Every denoise step guides candidates towards the tokens (`token_guidance_weight` {data['pull']:g})."
         if "pull" in data
         else ""
     )
 
 
 def choice_section(manifest: ModelManifest, data: dict[str, Any] | None) -> str:
-    """What the scorer's choice is worth."""
+    """Write the section on the gain from the scorer.
+
+    Args:
+        manifest: Manifest of the model.
+        data: Result of the measurement; None if not measured.
+    """
     if "scorer" not in manifest.graphs:
         return "## Scorer\n\nThis model has none: rules choose among the candidates (`selection: rules`)."
     if data is None:
-        return "## Scorer\n\nWhat it is worth was not measured."
-    count, moments, folder = data["candidates"], data["moments"], manifest.folder.as_posix()
+        return "## Scorer\n\nIts gain was not measured."
+    count, num_samples, folder = data["candidates"], data["samples"], manifest.folder.as_posix()
     return f"""
 ## Scorer
 
 Predicts the PDM sub-scores of every candidate from the scene; learnt from the project's own PDM scorer. PDM score v1.1
-(percent) of what is chosen among {count} candidates in {moments} unseen moments, against recorded traffic. The oracle knows
+(percent) of the candidate chosen among {count} in {num_samples} unseen samples, against recorded traffic. The oracle knows
 the future: a bound, not a planner. The scorer's candidate is taken by the planner's own selection with `selection: scorer` (rules
-are the default), as far as recorded frames hold what it sees: LiDAR points and the previous plan are missing, agents are the
+are the default), as far as recorded frames hold its inputs: LiDAR points and the previous plan are missing, agents are the
 labeled ones.
 {when(data)}
 

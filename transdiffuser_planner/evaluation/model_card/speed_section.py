@@ -41,7 +41,7 @@ _BUDGET_COLUMNS = {
     "steps_mean": "steps",
     "pdm_score": "PDM score",
     "ade_4s_m": "ADE m",
-    "plan_deviation_m": "jitter m",
+    "plan_deviation_m": "plan deviation m",
     "latency_p99_ms": "p99 ms",
 }
 _WORK_COLUMNS = {
@@ -50,13 +50,13 @@ _WORK_COLUMNS = {
     "pdm_score": "PDM score",
     "ade_4s_m": "ADE m",
     "min_ade_m": "nearest candidate's ADE m",
-    "plan_deviation_m": "jitter m",
+    "plan_deviation_m": "plan deviation m",
     "model_plans_share": "model's plans",
 }
 
 
 def when(data: dict[str, Any]) -> str:
-    """Date and machine of a result, and what else must be said of it."""
+    """Return date and machine of a result, and its note."""
     note = data.get("note", "")
     return f"Measured {data['date']} on {data['machine']}." + (
         f" {note[0].upper()}{note[1:].rstrip('.')}." if note else ""
@@ -64,7 +64,7 @@ def when(data: dict[str, Any]) -> str:
 
 
 def cycle_section(data: Measured) -> str:
-    """Latency of planning cycles."""
+    """Write the section on the latency of planning cycles."""
     if data is None:
         return "## Speed\n\nNot measured for this model."
     result = data["planner"]
@@ -85,17 +85,17 @@ def cycle_section(data: Measured) -> str:
 
 Planning cycles on simulated frames with {first["agents_mean"]:g} agents on average, {first["candidates"]} candidates,
 {first["denoise_steps"]} denoise steps, {first["threads"]} threads (`transdiffuser benchmark planner`). R is ONNX Runtime's
-fp32 3x3 convolution of 256 channels on 64x64 with two threads, measured in turns with the cycles; "graphs alone" are the
-model's graphs back to back. Beside busy processes cycles have the node's budget and make fewer steps. {when(data)}
+fp32 3x3 convolution of 256 channels on 64x64 with two threads, measured interleaved with the cycles; "graphs alone" are the
+model's graphs back to back. Under load cycles have the node's budget and take fewer steps. {when(data)}
 
 {markdown_table(rows, _CYCLE_COLUMNS)}
 
-Stages, median ms, of the first row: {stages}. A fresh process has the model ready after {start["model_ready_s"]:g} s and takes
+Stages, median ms, of the first row: {stages}. A fresh process has loaded the model after {start["model_ready_s"]:g} s and uses
 {start["resident_mb"]:g} MB."""
 
 
 def deadline_section(runs: list[Measured]) -> str:
-    """Deadlines kept and missed in closed loop."""
+    """Write the section on deadlines met and missed in closed loop."""
     known = [run for run in runs if run is not None]
     if not known:
         return ""
@@ -127,11 +127,11 @@ Closed-loop cycles at 10 Hz of simulated time through the node's watchdog and bu
 
 {markdown_table(rows, _DEADLINE_COLUMNS)}
 
-Candidates x denoise steps, how often: {chosen}."""
+Candidates x denoise steps, number of cycles: {chosen}."""
 
 
 def node_section(data: Measured) -> str:
-    """The node as a process."""
+    """Write the section on the node as a process."""
     if data is None:
         return ""
     result = data["node"]
@@ -147,7 +147,7 @@ of one core. {when(data)}"""
 
 
 def budget_section(data: Measured) -> str:
-    """Quality against time."""
+    """Write the section on quality against time."""
     if data is None:
         return ""
     result = data["budget"]
@@ -157,7 +157,7 @@ def budget_section(data: Measured) -> str:
 The same {len(result["drives"])} unseen drives of the expert, planned with less and less time for a cycle on this machine, and
 with less and less work without a clock (`transdiffuser benchmark budget`). The score is NAVSIM's PDM score against the
 recorded traffic, 0 to 1; a vehicle that brakes to a stop scores high there, so compare rows in which the model's plans are
-driven. {when(data)}
+executed. {when(data)}
 
 ![PDM score against budget](../../docs/images/budget.png)
 
@@ -167,7 +167,7 @@ driven. {when(data)}
 
 
 def simulator_section(data: Measured) -> str:
-    """The simulator."""
+    """Write the section on the speed of the simulator."""
     if data is None:
         return ""
     result = data["simulator"]
@@ -179,7 +179,12 @@ At this model's rig, one core, {result["agents_mean"]:g} agents around the vehic
 
 
 def precision_section(data: Measured, scores: list[Measured]) -> str:
-    """What int8 does to plans; scores are results of ``benchmark budget`` in fp32 and int8 over the same drives."""
+    """Write the section on int8.
+
+    Args:
+        data: Result of the comparison of fp32 and int8; None if not measured.
+        scores: Results of ``benchmark budget`` in fp32 and int8 over the same drives.
+    """
     if data is None:
         return ""
     shift, error, graphs = data["shift_m"], data["mean_error_m"], data["graphs_ms"]
@@ -198,7 +203,7 @@ def precision_section(data: Measured, scores: list[Measured]) -> str:
 ### int8
 
 `precision: int8` runs {" and ".join(data["int8_graphs"])} in static int8 (QDQ, per channel, calibrated on training samples, made
-by `transdiffuser quantize`); the other graphs got no faster and stay fp32. On {data["scenes"]} unseen samples with the same
+by `transdiffuser quantize`); the other graphs were not faster and stay fp32. On {data["scenes"]} unseen samples with the same
 noise, sampled plans move by {shift["mean"]:g} m on average, {shift["p95"]:g} m at the 95th percentile, {shift["worst"]:g} m at
 worst. Error of the mean plan: fp32 {error["fp32"]:g} m, int8
 {error["int8"]:g} m. Graphs of a cycle on one thread: {graphs["fp32"]:g} ms, {graphs["int8"]:g} ms.{scored} {when(data)}"""

@@ -1,1 +1,1 @@
-"""Plans compared with recorded drives. Imports data, metrics, runtime and planners."""
+"""Open-loop metrics of plans against logged drives. Imports data, metrics, runtime and planners."""

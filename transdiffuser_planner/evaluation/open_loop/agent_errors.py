@@ -1,4 +1,4 @@
-"""Errors of the other road users' predicted futures on unseen samples. G agents of all samples, M candidates, T plan steps."""
+"""Errors of the agents' predicted futures on unseen samples. G agents of all samples, M candidates, T plan steps."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ AGENT_TITLES = {
 def agent_futures(
     backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int
 ) -> Futures:
-    """What an exported model samples for the labeled agents that the LiDAR hits, and what they did.
+    """Sample futures of the labeled agents that the LiDAR hits, with their logged futures.
 
     Args:
-        index_B: Samples; at most 500 of them, evenly chosen, are used.
-        num_candidates: M.
+        backend: The model.
+        samples: The sample set.
+        index_B: Numbers of the samples; at most 500 of them, evenly spaced, are used.
+        num_candidates: Number M of candidates.
 
     Returns:
         "candidates" (G, M, T, 3), "truth" (G, T, 3), "known" (G, T) bool, "pose" (G, 3), "speed" (G,); in base_link.
@@ -44,31 +46,31 @@ def agent_futures(
     few_B = index_B[np.linspace(0, len(index_B) - 1, min(len(index_B), MOST_SAMPLES)).astype(np.int64)]
     parts: dict[str, list[Any]] = {name: [] for name in ("candidates", "truth", "known", "pose", "speed")}
     for index in tqdm(few_B, desc="agents", unit="sample", file=sys.stderr, mininterval=1.0):
-        moment = source.moment(int(index))
-        labels = visible_agents(moment.raw, contract)
-        places = np.flatnonzero(labels["agents_valid"][0] > 0.0)
-        if not len(places):
+        frame = source.moment(int(index))  # codespell:ignore moment
+        labels = visible_agents(frame.raw, contract)
+        slots = np.flatnonzero(labels["agents_valid"][0] > 0.0)
+        if not len(slots):
             continue
-        parts["candidates"].append(source.sample(moment, num_candidates)[:, 1 + places].transpose(1, 0, 2, 3))
-        parts["truth"].append(labels["future"][0, places].astype(np.float64))
-        parts["known"].append(labels["future_valid"][0, places])
-        parts["pose"].append(agent_origins(labels["agents"])[0, places])
-        parts["speed"].append(labels["agents"][0, places, AgentIndex.SPEED_MPS].astype(np.float64))
+        parts["candidates"].append(source.sample(frame, num_candidates)[:, 1 + slots].transpose(1, 0, 2, 3))
+        parts["truth"].append(labels["future"][0, slots].astype(np.float64))
+        parts["known"].append(labels["future_valid"][0, slots])
+        parts["pose"].append(agent_origins(labels["agents"])[0, slots])
+        parts["speed"].append(labels["agents"][0, slots, AgentIndex.SPEED_MPS].astype(np.float64))
     return {name: np.concatenate(found) for name, found in parts.items() if found}
 
 
 def agent_table(futures: Futures, time_s_T: FloatArray) -> list[dict[str, Any]]:
-    """ADE, FDE and miss rate of the agents until 1, 2, 3 and 4 s; an agent counts until it is no longer there.
+    """Return ADE, FDE and miss rate of the agents until 1, 2, 3 and 4 s; an agent counts until it disappears.
 
     Args:
-        futures: Of ``agent_futures``; empty where nobody was seen.
-        time_s_T: Times of the plan steps.
+        futures: As ``agent_futures`` returns them; empty without agents.
+        time_s_T: Times of the plan steps (s).
     """
     if not futures:
         return []
     candidates = futures["candidates"]
     plans = {
-        CONSTANT_VELOCITY: _straight_on(futures["pose"], futures["speed"], time_s_T)[:, None],
+        CONSTANT_VELOCITY: _constant_velocity(futures["pose"], futures["speed"], time_s_T)[:, None],
         ONE: candidates[:, :1],
         ORACLE: candidates,
     }
@@ -87,10 +89,10 @@ def agent_table(futures: Futures, time_s_T: FloatArray) -> list[dict[str, Any]]:
     ]
 
 
-def _straight_on(pose_G3: FloatArray, speed_G: FloatArray, time_s_T: FloatArray) -> FloatArray:
-    """Poses (G, T, 3) of agents that keep speed and heading."""
-    away_GT = speed_G[:, None] * time_s_T
+def _constant_velocity(pose_G3: FloatArray, speed_G: FloatArray, time_s_T: FloatArray) -> FloatArray:
+    """Return poses (G, T, 3) of agents that keep speed and heading."""
+    distance_GT = speed_G[:, None] * time_s_T
     heading_G1 = pose_G3[:, 2:3]
-    x_GT = pose_G3[:, 0:1] + away_GT * np.cos(heading_G1)
-    y_GT = pose_G3[:, 1:2] + away_GT * np.sin(heading_G1)
+    x_GT = pose_G3[:, 0:1] + distance_GT * np.cos(heading_G1)
+    y_GT = pose_G3[:, 1:2] + distance_GT * np.sin(heading_G1)
     return np.stack([x_GT, y_GT, np.broadcast_to(heading_G1, x_GT.shape)], axis=-1)

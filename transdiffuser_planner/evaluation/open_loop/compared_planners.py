@@ -25,21 +25,21 @@ from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 
 FloatArray = NDArray[np.float64]
 Planned = tuple[FloatArray, float]
-"""Joint futures (M, 1 + A or 1, T, 3) in base_link and the milliseconds that planning took."""
+"""Joint futures (M, 1 + A or 1, T, 3) in base_link and the planning time in milliseconds."""
 
 MODEL = "model"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planners:
-    """All planners as folders, to be sent to other processes.
+    """Folders of all planners, to be sent to other processes.
 
     Attributes:
         model: The model folder.
         baselines: Folder of the exported baselines; None for none.
         ablations: Model folders by name.
-        steps: Denoise steps of further rows of the model.
-        num_candidates: M of models.
+        steps: Numbers of denoise steps of additional rows of the model.
+        num_candidates: Number M of candidates of models.
     """
 
     model: Path
@@ -56,7 +56,7 @@ class Rows:
         """Load all planners.
 
         Args:
-            planners: Their folders.
+            planners: Folders of the planners.
             samples: Opens the drive's samples for a model.
         """
         self._count, self._steps = planners.num_candidates, planners.steps
@@ -69,47 +69,59 @@ class Rows:
             self._ablations[name] = CandidateSource(backend, samples(backend))
         self._baselines = load_baselines(planners.baselines, self._backend.manifest)
 
-    def moment(self, index: int) -> tuple[CandidateFrame, dict[str, Planned]]:
-        """The model's view of a sample, and every row's plans."""
+    def plan(self, index: int) -> tuple[CandidateFrame, dict[str, Planned]]:
+        """Plan one sample with all planners.
+
+        Args:
+            index: Number of the sample.
+
+        Returns:
+            The model's inputs of the sample, and the plans of every row.
+        """
         start = time.perf_counter()
-        moment = self.source.moment(index)
+        frame = self.source.moment(index)  # codespell:ignore moment
         encode_ms = _since(start)
         planned = {
-            CONSTANT_TURN_RATE: _timed(lambda: self._constant_turn_rate(moment)),
-            LOG_FUTURE: (moment.raw["plan"].astype(np.float64)[:, None], 0.0),
+            CONSTANT_TURN_RATE: _timed(lambda: self._constant_turn_rate(frame)),
+            LOG_FUTURE: (frame.raw["plan"].astype(np.float64)[:, None], 0.0),
         }
         for name, baseline in self._baselines.items():
-            plan, ms = _timed(lambda baseline=baseline: baseline_plan(baseline, moment)[None, None])  # type: ignore[misc]
+            plan, ms = _timed(lambda baseline=baseline: baseline_plan(baseline, frame)[None, None])  # type: ignore[misc]
             planned[name] = plan, ms + (encode_ms if baseline.manifest.needs_sensors else 0.0)
         for steps in (None, *self._steps):
-            plan, ms = _timed(lambda steps=steps: self.source.sample(moment, self._count, num_steps=steps))  # type: ignore[misc]
+            plan, ms = _timed(lambda steps=steps: self.source.sample(frame, self._count, num_steps=steps))  # type: ignore[misc]
             planned[MODEL if steps is None else f"{MODEL}@{steps}"] = plan, ms + encode_ms
         for name, source in self._ablations.items():
             start = time.perf_counter()
-            plan = source.sample(source.moment(index), self._count)
+            plan = source.sample(source.moment(index), self._count)  # codespell:ignore moment
             planned[name] = plan, _since(start)
-        return moment, planned
+        return frame, planned
 
-    def predicted_score(self, moment: CandidateFrame, joint_MNT3: FloatArray) -> NDArray[np.float32] | None:
-        """The model's own opinion of its plans, sub-scores (M, Q); None if it has no scorer."""
+    def predicted_score(self, frame: CandidateFrame, joint_MNT3: FloatArray) -> NDArray[np.float32] | None:
+        """Return the sub-scores (M, Q) that the model predicts; None if it has no scorer.
+
+        Args:
+            frame: Inputs of the sample.
+            joint_MNT3: Joint futures in base_link.
+        """
         if not self._backend.has_scorer:
             return None
-        return self._backend.score(joint_MNT3, moment.features, moment.observation, moment.agents)
+        return self._backend.score(joint_MNT3, frame.features, frame.observation, frame.agents)
 
-    def _constant_turn_rate(self, moment: CandidateFrame) -> FloatArray:
-        status = moment.raw["status"].astype(np.float64)
-        speed, across = status[:, StatusIndex.VX_MPS], status[:, StatusIndex.AY_MPS2]
-        yaw_rate = np.where(speed > 1.0, across / np.maximum(speed, 1.0), 0.0)
+    def _constant_turn_rate(self, frame: CandidateFrame) -> FloatArray:
+        status = frame.raw["status"].astype(np.float64)
+        speed, lateral = status[:, StatusIndex.VX_MPS], status[:, StatusIndex.AY_MPS2]
+        yaw_rate = np.where(speed > 1.0, lateral / np.maximum(speed, 1.0), 0.0)
         times_s = self._backend.manifest.contract.plan_times_s
         return np.asarray(constant_velocity_plan(speed, yaw_rate, times_s))[:, None]
 
 
 def load_baselines(folder: Path | None, model: ModelManifest) -> dict[str, BaselineModel]:
-    """All trained baselines by name.
+    """Load all trained baselines by name.
 
     Args:
-        folder: With one folder for each; None for none.
-        model: Whose encoder they read.
+        folder: Folder with one folder for each; None for none.
+        model: Manifest of the model whose encoder they read.
 
     Raises:
         ModelError: One is missing, or belongs to another model.
@@ -122,9 +134,14 @@ def load_baselines(folder: Path | None, model: ModelManifest) -> dict[str, Basel
     return {name: BaselineModel(manifest) for name, manifest in manifests.items()}
 
 
-def baseline_plan(baseline: BaselineModel, moment: CandidateFrame) -> FloatArray:
-    """Plan (T, 3) of a trained baseline in base_link, from the labeled agents and the model's features."""
-    return baseline.plan({**moment.observation, **moment.features, **moment.agents})
+def baseline_plan(baseline: BaselineModel, frame: CandidateFrame) -> FloatArray:
+    """Return the plan (T, 3) of a trained baseline in base_link.
+
+    Args:
+        baseline: The baseline.
+        frame: Labeled agents, observation and the model's features.
+    """
+    return baseline.plan({**frame.observation, **frame.features, **frame.agents})
 
 
 def _timed(plan: Callable[[], FloatArray]) -> Planned:

@@ -1,6 +1,6 @@
-"""Candidate that the planner would drive, found by the planner's own selection in a recorded frame.
+"""Chooses the candidate that the planner would execute, by the planner's own selection in a recorded frame.
 
-Recorded frames hold less than the planner perceives: no LiDAR points (so no obstacle clearance and no rejection for one),
+Recorded frames hold less than the planner perceives: no LiDAR points (so neither obstacle clearance nor rejections for it),
 no previous plan and no action tokens; agents are the labeled ones that the LiDAR hits instead of detections.
 
 Letters: M candidates, A agents, T plan steps, Q sub-scores, K bird's-eye classes, L bird's-eye cells.
@@ -30,18 +30,24 @@ FloatArray = NDArray[np.float64]
 Tensors = Mapping[str, NDArray[Any]]
 
 SCORER_CONFIG = PlannerConfig(selection="scorer")
-"""The node's configuration with the scorer; everything else is its default."""
+"""The node's default configuration, with the scorer."""
 
 
 class DrivingChoice:
-    """Selection by scorer, as in ``Planner.plan``: smooth, judge, rank, take the first candidate that is accepted."""
+    """Selection by scorer, as in ``Planner.plan``: smooth, validate, rank, take the first accepted candidate.
+
+    Args:
+        contract: Contract of the model.
+        vehicle: Ego vehicle.
+        config: Configuration of the planner.
+    """
 
     def __init__(self, contract: ModelContract, vehicle: VehicleModel, config: PlannerConfig = SCORER_CONFIG) -> None:
         self._contract, self._vehicle, self._config = contract, vehicle, config
         self._smoother = PlanSmoother(contract)
 
     def index(self, joint_MNT3: FloatArray, subscore_MQ: NDArray[Any], tensors: Tensors) -> int:
-        """Index of the chosen candidate; the best ranked one where none is accepted and the planner would fall back.
+        """Return the index of the chosen candidate; the best ranked one if none is accepted and the planner would fall back.
 
         Args:
             joint_MNT3: Sampled futures in base_link, the ego's first (M, 1 + A, T, 3).
@@ -50,7 +56,7 @@ class DrivingChoice:
         """
         ego = _ego(tensors)
         plans = self._smoother.smooth(joint_MNT3[:, 0], max(ego.vx_mps, 0.0))
-        validated = validate_plans(plans, self._around(joint_MNT3[:, 1:], tensors), ego, self._config)
+        validated = validate_plans(plans, self._collision_context(joint_MNT3[:, 1:], tensors), ego, self._config)
         route_R2 = tensors["route"][tensors["route_valid"] > 0.0].astype(np.float64)
         inputs = SelectionInputs(
             obstacle_clearance_MF=validated.obstacle_clearance_MF,
@@ -65,8 +71,8 @@ class DrivingChoice:
         order_M = rank(validated.plans, validated.feasible_M, inputs, self._contract, self._config).order_M
         return next((int(index) for index in order_M if validated.accepted_M[index]), int(order_M[0]))
 
-    def _around(self, path_MAT3: FloatArray, tensors: Tensors) -> CollisionContext:
-        """Agents ahead or alongside with their sampled paths; no obstacles, because no points are recorded."""
+    def _collision_context(self, path_MAT3: FloatArray, tensors: Tensors) -> CollisionContext:
+        """Return agents ahead or alongside with their sampled paths; no obstacles, because no points are recorded."""
         agents_AF = tensors["agents"].astype(np.float64)
         used = (tensors["agents_valid"] > 0.0) & (agents_AF[:, AgentIndex.X_M] > -self._vehicle.rear_overhang_m)
         heading_A = np.arctan2(agents_AF[:, AgentIndex.SIN], agents_AF[:, AgentIndex.COS])
@@ -82,14 +88,14 @@ class DrivingChoice:
 
 
 def _ego(tensors: Tensors) -> EgoState:
-    """The vehicle at the origin of base_link with its recorded velocity."""
+    """Return the ego at the origin of base_link with its recorded velocity."""
     status = tensors["status"].astype(np.float64)
     vx_mps, vy_mps = float(status[StatusIndex.VX_MPS]), float(status[StatusIndex.VY_MPS])
     return EgoState(stamp_ns=0, frame_id="base_link", x_m=0.0, y_m=0.0, heading_rad=0.0, vx_mps=vx_mps, vy_mps=vy_mps)
 
 
 def _signal(tensors: Tensors) -> TrafficSignal | None:
-    """The route's next signal; None where there is none or its stop line is passed, which the tensor stores as 0 m."""
+    """Return the route's next signal; None if there is none or its stop line is passed (stored as 0 m)."""
     signal, distance = tensors["signal"], float(tensors["signal"][SignalIndex.DISTANCE])
     if not tensors["signal_valid"].item() > 0.0 or distance <= 0.0:
         return None

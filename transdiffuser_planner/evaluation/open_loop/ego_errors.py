@@ -25,17 +25,18 @@ FloatArray = NDArray[np.float64]
 
 
 def nearest_to_mean(candidate_BMT3: FloatArray) -> FloatArray:
-    """The candidate (B, T, 3) nearest to the mean of all."""
-    gap = average_displacement_m(candidate_BMT3, candidate_BMT3.mean(axis=1, keepdims=True))
-    return candidate_BMT3[np.arange(len(candidate_BMT3)), gap.argmin(axis=1)]
+    """Return the candidate (B, T, 3) nearest to the mean of all."""
+    distance_BM = average_displacement_m(candidate_BMT3, candidate_BMT3.mean(axis=1, keepdims=True))
+    nearest: FloatArray = candidate_BMT3[np.arange(len(candidate_BMT3)), distance_BM.argmin(axis=1)]
+    return nearest
 
 
 def error_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[str, Any]]:
-    """One row per planner: ADE and FDE in meters over all samples and over those that turn or change speed.
+    """Return one row per planner: ADE and FDE in meters over all samples and over those that turn or change speed.
 
     Args:
-        predictions: As ``evaluation.predictions`` gives them.
-        time_s_T: Times of the plan steps.
+        predictions: Arrays, as ``predictions.model_plans`` and ``baseline_plans`` return them.
+        time_s_T: Times of the plan steps (s).
     """
     truth, candidates = predictions["truth"], predictions["candidates"]
     nearest = average_displacement_m(candidates, truth[:, None]).argmin(axis=1)
@@ -59,7 +60,7 @@ def error_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[
 
 
 def _plans(predictions: dict[str, Any], time_s_T: FloatArray) -> dict[str, FloatArray]:
-    """One plan (B, T, 3) per sample of everyone who does not know the future."""
+    """Return one plan (B, T, 3) per sample of each planner without knowledge of the future."""
     candidates = predictions["candidates"]
     return {
         CONSTANT_TURN_RATE: constant_velocity_plan(predictions["speed"], predictions["yaw_rate"], time_s_T),
@@ -70,11 +71,11 @@ def _plans(predictions: dict[str, Any], time_s_T: FloatArray) -> dict[str, Float
 
 
 def moment_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict[str, Any]]:
-    """ADE, FDE and miss rate of the ego until 1, 2, 3 and 4 s, for each planner; the oracle is the best of all candidates.
+    """Return ADE, FDE and miss rate of the ego until 1, 2, 3 and 4 s, for each planner; the oracle is the best of all candidates.
 
     Args:
-        predictions: As ``evaluation.predictions`` gives them.
-        time_s_T: Times of the plan steps.
+        predictions: Arrays, as ``predictions.model_plans`` and ``baseline_plans`` return them.
+        time_s_T: Times of the plan steps (s).
     """
     truth = predictions["truth"]
     plans = {name: plan[:, None] for name, plan in _plans(predictions, time_s_T).items()}
@@ -95,11 +96,11 @@ def moment_table(predictions: dict[str, Any], time_s_T: FloatArray) -> list[dict
 
 
 def diversity_row(predictions: dict[str, Any], most: int = 200) -> dict[str, Any]:
-    """DiffusionDrive's D of the candidates, mean over evenly chosen samples.
+    """Return DiffusionDrive's D of the candidates, mean over evenly spaced samples.
 
     Args:
-        predictions: As ``evaluation.predictions`` gives them.
-        most: Largest number of samples; areas are counted, which takes time.
+        predictions: Arrays, as ``predictions.model_plans`` and ``baseline_plans`` return them.
+        most: Largest number of samples; counting areas takes time.
     """
     candidates = predictions["candidates"]
     index = np.linspace(0, len(candidates) - 1, min(most, len(candidates))).astype(np.int64)

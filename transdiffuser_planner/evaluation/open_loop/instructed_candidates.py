@@ -1,4 +1,4 @@
-"""What an exported model samples when action tokens ask for another maneuver than the one that was driven."""
+"""Candidates of an exported model conditioned on action tokens of the logged maneuver and of others."""
 
 from __future__ import annotations
 
@@ -18,59 +18,65 @@ from transdiffuser_planner.data.samples.sample_set import SampleSet
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 
-DRIVEN = "what was driven"
+LOGGED = "logged maneuver"
 
 
 def instructed_candidates(
-    backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64], num_candidates: int, pull: float
+    backend: InferenceBackend,
+    samples: SampleSet,
+    index_B: NDArray[np.int64],
+    num_candidates: int,
+    guidance_weight: float,
 ) -> list[dict[str, Any]]:
-    """Sample every moment without tokens, with the driven plan's and with those of every other possible maneuver.
+    """Sample candidates without tokens, with those of the logged plan and with those of every other possible maneuver.
 
     Args:
         backend: The model.
-        samples, index_B: The moments.
-        num_candidates: M.
-        pull: The parameter ``token_guidance_weight``.
+        samples: The sample set.
+        index_B: Numbers of the samples.
+        num_candidates: Number M of candidates.
+        guidance_weight: The parameter ``token_guidance_weight``.
 
     Returns:
-        One mapping for each moment and maneuver: "maneuver", "driven" (whether it is what was driven), "asked" (T, 3),
-        "with" and "without" (M, T, 3), the candidates with the tokens and without, meters and radians in base_link;
-        "moment", the sample's number, and "bev", its labeled classes (L, L).
+        One mapping for each sample and maneuver: "maneuver", "logged" (whether it is the logged one), "instructed" (T, 3),
+        "with" and "without" (M, T, 3), the candidates with tokens and without, meters and radians in base_link;
+        "sample", the number of the sample, and "bev", its labeled classes (L, L).
 
     Raises:
         ContractError: The model takes no action tokens.
     """
     codebook = backend.manifest.codebook()
     if codebook is None:
-        raise ContractError(f"model {backend.manifest.name}: it takes no action tokens")
+        raise ContractError(f"model {backend.manifest.name}: takes no action tokens")
     source = CandidateSource(backend, samples, ("bev", "bev_valid"))
-    told: list[dict[str, Any]] = []
-    for index in tqdm(index_B, desc="moments", unit="sample", file=sys.stderr, mininterval=1.0):
-        moment = source.moment(int(index))
-        if not moment.raw["bev_valid"][0]:
+    instructed: list[dict[str, Any]] = []
+    for index in tqdm(index_B, desc="samples", unit="sample", file=sys.stderr, mininterval=1.0):
+        frame = source.moment(int(index))  # codespell:ignore moment
+        if not frame.raw["bev_valid"][0]:
             continue
-        driven_T3 = moment.raw["plan"][0].astype(np.float64)
-        asked = _others(moment, driven_T3, backend, samples.vehicle) | {DRIVEN: driven_T3}
-        without_MT3 = source.sample(moment, num_candidates)[:, 0]
-        for name, plan_T3 in asked.items():
-            with_MT3 = source.sample(moment, num_candidates, _tensors(codebook, plan_T3), pull=pull)[:, 0]
-            row = {"maneuver": name, "driven": name == DRIVEN, "asked": plan_T3, "moment": int(index)}
-            told.append({**row, "bev": moment.raw["bev"][0], "with": with_MT3, "without": without_MT3})
-    return told
+        logged_T3 = frame.raw["plan"][0].astype(np.float64)
+        targets = _others(frame, logged_T3, backend, samples.vehicle) | {LOGGED: logged_T3}
+        without_MT3 = source.sample(frame, num_candidates)[:, 0]
+        for name, plan_T3 in targets.items():
+            with_MT3 = source.sample(frame, num_candidates, _tensors(codebook, plan_T3), pull=guidance_weight)[:, 0]
+            row = {"maneuver": name, "logged": name == LOGGED, "instructed": plan_T3, "sample": int(index)}
+            instructed.append({**row, "bev": frame.raw["bev"][0], "with": with_MT3, "without": without_MT3})
+    return instructed
 
 
 def _others(
-    moment: CandidateFrame, driven_T3: NDArray[np.float64], backend: InferenceBackend, vehicle: VehicleModel
+    frame: CandidateFrame, logged_T3: NDArray[np.float64], backend: InferenceBackend, vehicle: VehicleModel
 ) -> dict[str, NDArray[np.float64]]:
-    raw = moment.raw
+    raw = frame.raw
     route_R2 = raw["route"][0][raw["route_valid"][0] > 0.0].astype(np.float64)
     speed_mps = float(raw["status"][0, StatusIndex.VX_MPS])
-    where = {"contract": backend.manifest.contract, "vehicle": vehicle}
-    return alternative_maneuvers(driven_T3, route_R2, speed_mps, raw["bev"][0], **where)
+    return alternative_maneuvers(
+        logged_T3, route_R2, speed_mps, raw["bev"][0], contract=backend.manifest.contract, vehicle=vehicle
+    )
 
 
 def _tensors(codebook: ActionCodebook, plan_T3: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
-    """The model's inputs for the tokens that describe a plan."""
+    """Return the model's inputs for the tokens of a plan."""
     segment_T3 = codebook.segment_C3[codebook.encode(plan_T3[None])[0]]
     valid = np.ones((1, len(segment_T3)), dtype=np.float32)
     return {"action_tokens": segment_T3[None].astype(np.float32), "action_tokens_valid": valid}

@@ -1,4 +1,4 @@
-"""How often plans do what action tokens ask for, against the same moments without tokens."""
+"""Share of plans that follow action tokens, compared with the same samples without tokens."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ import numpy as np
 from transdiffuser_planner.evaluation.open_loop.ego_errors import nearest_to_mean
 from transdiffuser_planner.metrics.displacement import average_displacement_m, final_displacement_m
 
+OTHERS = "all other maneuvers"
 FOLLOWED_M = 2.0
-"""A plan follows when it ends no farther from where it was told to; the field's miss threshold at 4 s."""
+"""Largest distance (m) between the end of a plan and of its instructed trajectory; the usual miss threshold at 4 s."""
 
 
-def following_table(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per maneuver and one over all that were not driven.
+def following_table(instructed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row per maneuver, and one over all maneuvers other than the logged one.
 
     Args:
-        told: As ``instructed_candidates.instructed_candidates`` gives it.
+        instructed: As ``instructed_candidates.instructed_candidates`` returns it.
 
     Returns:
-        "maneuver", "moments", and with and without tokens the share of moments in which the candidate nearest to the
-        mean follows, the share of all candidates that do, and that candidate's ADE from what was asked (m).
+        "maneuver", "samples", and with and without tokens the share of samples in which the candidate nearest to the
+        mean follows, the share of all candidates that do, and that candidate's ADE from the instructed trajectory (m).
     """
-    names = sorted({item["maneuver"] for item in told})
-    groups = {name: [item for item in told if item["maneuver"] == name] for name in names}
-    groups["all others than driven"] = [item for item in told if not item["driven"]]
+    names = sorted({item["maneuver"] for item in instructed})
+    groups = {name: [item for item in instructed if item["maneuver"] == name] for name in names}
+    groups[OTHERS] = [item for item in instructed if not item["logged"]]
     return [_row(name, items) for name, items in groups.items() if items]
 
 
-def _row(name: str, told: list[dict[str, Any]]) -> dict[str, Any]:
-    asked = np.stack([item["asked"] for item in told])
-    row: dict[str, Any] = {"maneuver": name, "moments": len(told)}
+def _row(name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    target = np.stack([item["instructed"] for item in items])
+    row: dict[str, Any] = {"maneuver": name, "samples": len(items)}
     for key in ("with", "without"):
-        candidates = np.stack([item[key] for item in told])
+        candidates = np.stack([item[key] for item in items])
         plan = nearest_to_mean(candidates)
-        row[f"followed_{key}"] = round(float((final_displacement_m(plan, asked) <= FOLLOWED_M).mean()), 4)
-        each = final_displacement_m(candidates, asked[:, None]) <= FOLLOWED_M
+        row[f"followed_{key}"] = round(float((final_displacement_m(plan, target) <= FOLLOWED_M).mean()), 4)
+        each = final_displacement_m(candidates, target[:, None]) <= FOLLOWED_M
         row[f"candidates_{key}"] = round(float(each.mean()), 4)
-        row[f"ade_{key}_m"] = round(float(average_displacement_m(plan, asked).mean()), 3)
+        row[f"ade_{key}_m"] = round(float(average_displacement_m(plan, target).mean()), 3)
     return row

@@ -1,4 +1,4 @@
-"""A picture of what a model plans in the same moments untold and told other maneuvers."""
+"""Plots a model's candidates for the same samples without tokens and with tokens of other maneuvers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from transdiffuser_planner.core.contract import BevClass
 from transdiffuser_planner.core.errors import EvaluationError
 
-MOMENTS, MANEUVERS = 3, 3
+MAX_SAMPLES, MANEUVERS = 3, 3
 _COLORS = {
     BevClass.BACKGROUND: "#eef0ec",
     BevClass.ROAD: "#b9bec4",
@@ -22,13 +22,13 @@ _COLORS = {
 }
 
 
-def plot_instructed(told: Sequence[dict[str, Any]], range_m: float, path: Path) -> bool:
-    """Draw the moments in which most other maneuvers are possible, one row each.
+def plot_instructed(instructed: Sequence[dict[str, Any]], range_m: float, path: Path) -> bool:
+    """Plot the samples with most other possible maneuvers, one row each.
 
     Args:
-        told: As ``instructed_candidates.instructed_candidates`` gives it.
-        range_m: Half the edge of the bird's-eye labels.
-        path: Picture to write, PNG or SVG.
+        instructed: As ``instructed_candidates.instructed_candidates`` returns it.
+        range_m: Half the edge length of the bird's-eye labels.
+        path: File to write, PNG or SVG.
 
     Returns:
         Whether there was anything to draw.
@@ -36,11 +36,11 @@ def plot_instructed(told: Sequence[dict[str, Any]], range_m: float, path: Path) 
     Raises:
         EvaluationError: matplotlib is not installed.
     """
-    moments: dict[int, list[dict[str, Any]]] = {}
-    for item in told:
-        if not item["driven"]:
-            moments.setdefault(item["moment"], []).append(item)
-    most = sorted(moments.values(), key=lambda items: -len(items))[:MOMENTS]
+    samples: dict[int, list[dict[str, Any]]] = {}
+    for item in instructed:
+        if not item["logged"]:
+            samples.setdefault(item["sample"], []).append(item)
+    most = sorted(samples.values(), key=lambda items: -len(items))[:MAX_SAMPLES]
     if not most:
         return False
     try:
@@ -52,9 +52,9 @@ def plot_instructed(told: Sequence[dict[str, Any]], range_m: float, path: Path) 
     figure = Figure(figsize=(3.0 * (MANEUVERS + 1), 3.2 * len(most)), layout="constrained")
     grid = figure.subplots(len(most), MANEUVERS + 1, squeeze=False)
     for axes, items in zip(grid, most, strict=True):
-        _panel(axes[0], items[0], "without", "nothing said", range_m)
+        _panel(axes[0], items[0], "without", "without tokens", range_m)
         for axis, item in zip(axes[1:], items, strict=False):
-            _panel(axis, item, "with", f"told: {item['maneuver']}", range_m)
+            _panel(axis, item, "with", f"tokens: {item['maneuver']}", range_m)
         for axis in axes[1 + len(items) :]:
             axis.axis("off")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,18 +63,18 @@ def plot_instructed(told: Sequence[dict[str, Any]], range_m: float, path: Path) 
 
 
 def _panel(axis: Any, item: dict[str, Any], which: str, title: str, range_m: float) -> None:
-    """Bird's-eye label with x ahead and y left, all candidates, and dashed what was asked for."""
+    """Plot the bird's-eye label with x ahead and y left, all candidates, and the instructed trajectory dashed."""
     from matplotlib.colors import ListedColormap
 
     colors = ListedColormap([_COLORS[kind] for kind in BevClass])
     extent = (range_m, -range_m, -range_m, range_m)
     axis.imshow(item["bev"], cmap=colors, vmin=0, vmax=len(BevClass) - 1, extent=extent, interpolation="nearest")
     for plan_T3 in item[which]:
-        way = np.concatenate([np.zeros((1, 3)), plan_T3])
-        axis.plot(way[:, 1], way[:, 0], color="#1f6fb2", linewidth=0.8, alpha=0.5)
+        path = np.concatenate([np.zeros((1, 3)), plan_T3])
+        axis.plot(path[:, 1], path[:, 0], color="#1f6fb2", linewidth=0.8, alpha=0.5)
     if which == "with":
-        asked = np.concatenate([np.zeros((1, 3)), item["asked"]])
-        axis.plot(asked[:, 1], asked[:, 0], "--", color="#d1495b", linewidth=1.6)
+        instructed = np.concatenate([np.zeros((1, 3)), item["instructed"]])
+        axis.plot(instructed[:, 1], instructed[:, 0], "--", color="#d1495b", linewidth=1.6)
     axis.plot(0.0, 0.0, marker="^", color="black", markersize=6)
     axis.set_xlim(20.0, -20.0)
     axis.set_ylim(-8.0, 32.0)

@@ -1,9 +1,9 @@
-"""One table of everyone who plans: PDM score, errors, diversity and time of their plans in the same unseen moments.
+"""Comparison table of all planners: PDM score, errors, diversity and time of their plans on the same unseen samples.
 
-Not reactive: everyone else does what was recorded. The model's rows differ in who chooses among its candidates; the rows of
+Not reactive: all other agents follow the log. The model's rows differ in how one of its candidates is chosen; the rows of
 its ablations and of fewer denoise steps are one sample each, the mean over all candidates.
 
-Letters: S moments, M candidates, T plan steps, Q sub-scores.
+Letters: S samples, M candidates, T plan steps, Q sub-scores.
 """
 
 from __future__ import annotations
@@ -36,16 +36,24 @@ from transdiffuser_planner.planning.selection.predicted_pdm_score import pdm_sco
 FloatArray = NDArray[np.float64]
 
 FEWER, OF = (10, 15), "#"
-"""Numbers of candidates of further rows, and what stands before the number in their names."""
+"""Numbers of candidates of additional rows, and the separator before the number in their names."""
 DIVERSITY_EVERY = 4
-"""Areas are counted, which takes time: only in every so many moments."""
+"""Diversity is measured on every N-th sample only, because counting areas takes time."""
 HORIZON_NS = 5_000_000_000
 MEASURES = (*SCORE_NAMES, "pdms", "ade_m", "fde_m", "diversity", "ms")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableJob:
-    """One recorded drive: bag, samples, topics, who plans, and how many samples lie between two moments."""
+    """One recorded drive to measure.
+
+    Attributes:
+        bag: Bag of the drive.
+        samples: Folder of its samples.
+        topics: Topics of the bag.
+        planners: Planners to compare.
+        every: Only every N-th sample is measured.
+    """
 
     bag: Path
     samples: Path
@@ -55,10 +63,13 @@ class TableJob:
 
 
 def measure_drive(job: TableJob) -> dict[str, FloatArray]:
-    """Row -> MEASURES of every moment (S, 9); NaN where one was not taken.
+    """Return row -> MEASURES (S, 9) of all samples of a drive; NaN where one was not measured.
+
+    Args:
+        job: The drive.
 
     Raises:
-        PlannerError: A bag, samples, a model or a run cannot be used.
+        PlannerError: A bag, samples or a model cannot be used.
     """
     rows = Rows(job.planners, lambda backend: SampleSet([SampleFolder.open(job.samples, backend.manifest.contract)]))
     folder = SampleFolder.open(job.samples, rows.source.contract)
@@ -69,16 +80,16 @@ def measure_drive(job: TableJob) -> dict[str, FloatArray]:
         if stamp_ns > drive.stamp_ns_E[-1] - HORIZON_NS:
             break
         scene = with_reference(drive.scene(stamp_ns), ScoreVersion.PDMS)
-        for name, values in _moment(rows, index, scene, with_diversity=number % DIVERSITY_EVERY == 0).items():
+        for name, values in _sample(rows, index, scene, with_diversity=number % DIVERSITY_EVERY == 0).items():
             found.setdefault(name, []).append(values)
     return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
 
 
-def _moment(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict[str, list[float]]:
-    moment, planned = rows.moment(index)
+def _sample(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict[str, list[float]]:
+    frame, planned = rows.plan(index)
     scores = score_pdms(scene, np.concatenate([joint[:, 0] for joint, _ in planned.values()]))
     score_NQ = np.stack([getattr(scores, f"{name}_M") for name in SCORE_NAMES], axis=-1).astype(np.float64)
-    truth_T3, start, out = moment.raw["plan"][0].astype(np.float64), 0, {}
+    truth_T3, start, out = frame.raw["plan"][0].astype(np.float64), 0, {}
     for name, (joint, ms) in planned.items():
         part_MQ, start = score_NQ[start : start + len(joint)], start + len(joint)
         spread = diversity(joint[:, 0]).value if with_diversity and len(joint) > 1 else np.nan
@@ -88,22 +99,22 @@ def _moment(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict
             continue
         nearest = np.abs(joint[:, 0] - nearest_to_mean(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
         out |= {ONE: every.mean(), NEAREST_TO_MEAN: every.only(int(nearest))}
-        known = moment.features | moment.observation | moment.agents
-        driven = DrivingChoice(rows.source.contract, rows.source.vehicle)
+        known = frame.features | frame.observation | frame.agents
+        selection = DrivingChoice(rows.source.contract, rows.source.vehicle)
         tensors = {key: known[key][0] for key in SCORER_INPUTS}
         for count in (*(n for n in FEWER if n < len(joint)), len(joint)):
             of = "" if count == len(joint) else f"{OF}{count}"
             few = every.first(count, with_diversity=with_diversity)
             out[ORACLE + of] = few.only(int(pdm_score(few.score_MQ).argmax()))
-            predicted_MQ = rows.predicted_score(moment, joint[:count])
+            predicted_MQ = rows.predicted_score(frame, joint[:count])
             if predicted_MQ is not None:
-                out[SCORER + of] = few.only(driven.index(joint[:count], predicted_MQ, tensors))
+                out[SCORER + of] = few.only(selection.index(joint[:count], predicted_MQ, tensors))
     return out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Plans:
-    """A row's plans in one moment with their sub-scores."""
+    """A row's plans of one sample with their sub-scores."""
 
     plan_MT3: FloatArray
     score_MQ: FloatArray
@@ -112,17 +123,17 @@ class _Plans:
     ms: float
 
     def first(self, count: int, *, with_diversity: bool) -> _Plans:
-        """Only the first ones."""
+        """Return the first ``count`` plans."""
         plan = self.plan_MT3[:count]
         spread = diversity(plan).value if with_diversity else np.nan
         return replace(self, plan_MT3=plan, score_MQ=self.score_MQ[:count], diversity=spread)
 
     def mean(self) -> list[float]:
-        """MEASURES of one plan at random: their expectation."""
+        """Return the mean of MEASURES over all plans."""
         return self._measures(np.arange(len(self.plan_MT3)))
 
     def only(self, index: int) -> list[float]:
-        """MEASURES of one plan."""
+        """Return MEASURES of one plan."""
         return self._measures(np.asarray([index]))
 
     def _measures(self, index: NDArray[np.intp]) -> list[float]:
@@ -142,13 +153,16 @@ def _measured_or_reason(job: TableJob) -> tuple[Path, dict[str, FloatArray], str
 def measure_all(
     jobs: Sequence[TableJob], workers: int, progress: Any = None, ray_address: str | None = None
 ) -> tuple[dict[str, FloatArray], list[str]]:
-    """Measure many drives: row -> MEASURES of all moments (S, 9), and one line for each drive that failed.
+    """Measure many drives.
 
     Args:
         jobs: The drives; with Ray all paths must be absolute.
-        workers: Processes.
+        workers: Number of processes.
         progress: An object with ``update(1)``, or None.
-        ray_address: As in ``fan_out``.
+        ray_address: Ray address, as for ``fan_out``.
+
+    Returns:
+        Row -> MEASURES (S, 9) of all samples, and one line for each drive that failed.
 
     Raises:
         ConfigError: Ray cannot be used.
@@ -167,17 +181,23 @@ def measure_all(
 
 
 def jobs_of(bags: Path, samples: Path, **common: Any) -> list[TableJob]:
-    """One job for every drive of a folder that has samples."""
+    """Make one job for every drive that has samples.
+
+    Args:
+        bags: Folder of the bags.
+        samples: Folder of their samples.
+        **common: Other fields of ``TableJob``.
+    """
     names = sorted(path.name for path in bags.iterdir() if (samples / path.name).is_dir()) if bags.is_dir() else []
     return [TableJob(bag=bags / name, samples=samples / name, **common) for name in names]
 
 
 def as_rows(found: dict[str, FloatArray], ablation_titles: dict[str, str]) -> list[dict[str, Any]]:
-    """The table: baselines, the model by who chooses, the expert, fewer steps, ablations.
+    """Return the rows of the table: baselines, the model by selection, the expert, fewer steps, ablations.
 
     Args:
-        found: As ``measure_all`` gives it.
-        ablation_titles: What readers call the ablations.
+        found: As ``measure_all`` returns it.
+        ablation_titles: Titles of the ablations.
     """
     steps = {name: f"TransDiffuser, one sample, {name.split('@')[1]} DDIM steps" for name in found if "@" in name}
     few = {f"{key}{OF}{n}": f"{TITLES[key]}, N = {n}" for n in FEWER for key in (SCORER, ORACLE)}
@@ -186,10 +206,10 @@ def as_rows(found: dict[str, FloatArray], ablation_titles: dict[str, str]) -> li
 
 
 def seed_spread(rows: list[dict[str, Any]], recipes: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """For ablations that differ in their seed alone: their rows, and the largest difference in PDMS, ADE and D.
+    """Return the largest differences in PDMS, ADE and D between ablations that differ only in their seed.
 
     Args:
-        rows: The table.
+        rows: Rows of the table.
         recipes: Row -> recipe of the ablations.
     """
     by_name = {row["row"]: row for row in rows}
@@ -205,7 +225,7 @@ def seed_spread(rows: list[dict[str, Any]], recipes: dict[str, dict[str, Any]]) 
 
 
 def _row(name: str, title: str, value_SM: FloatArray) -> dict[str, Any]:
-    """Means over the moments: sub-scores, PDMS and D in percent, with PDMS's standard error; milliseconds are the median."""
+    """Return means over the samples: sub-scores, PDMS and D in percent, with PDMS's standard error; milliseconds are the median."""
     row: dict[str, Any] = {"row": name, "title": title}
     for column, key in enumerate(MEASURES):
         value_S = value_SM[:, column]

@@ -1,4 +1,4 @@
-"""Plans of an exported model and of the baselines on samples, as arrays, for open-loop measurement."""
+"""Plans of an exported model and of the baselines on samples, as arrays, for open-loop metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Rows = dict[str, Any]
 
 
 def chosen_samples(samples: SampleSet, limit: int) -> NDArray[np.int64]:
-    """Evenly spread indices."""
+    """Return evenly spaced indices of at most ``limit`` samples."""
     return np.linspace(0, len(samples) - 1, min(limit, len(samples))).astype(np.int64)
 
 
@@ -33,13 +33,14 @@ def model_plans(
     num_candidates: int,
     masked_inputs: Sequence[str] = (),
 ) -> Rows:
-    """What an exported model samples, and what was driven.
+    """Sample plans of an exported model, with the logged trajectories.
 
     Args:
         backend: The model.
-        samples, index_B: The moments.
-        num_candidates: M.
-        masked_inputs: Conditions of ``masked_inputs.MASKABLE_INPUTS`` that the model is not given.
+        samples: The sample set.
+        index_B: Numbers of the samples to plan.
+        num_candidates: Number M of candidates.
+        masked_inputs: Conditions of ``condition_masking.MASKABLE_INPUTS`` to mask.
 
     Returns:
         "truth" (B, T, 3), "speed" and "yaw_rate" (B,), "candidates" (B, M, T, 3), meters and radians in base_link.
@@ -47,9 +48,9 @@ def model_plans(
     source = CandidateSource(backend, samples, masked_inputs=masked_inputs)
     candidates, raws = [], []
     for index in tqdm(index_B, desc="plans", unit="sample", file=sys.stderr, mininterval=1.0):
-        moment = source.moment(int(index))
-        candidates.append(source.sample(moment, num_candidates)[:, 0])
-        raws.append({name: moment.raw[name][0] for name in ("plan", "status")})
+        frame = source.moment(int(index))  # codespell:ignore moment
+        candidates.append(source.sample(frame, num_candidates)[:, 0])
+        raws.append({name: frame.raw[name][0] for name in ("plan", "status")})
     status_B8 = np.stack([raw["status"] for raw in raws])
     return {
         "truth": np.stack([raw["plan"] for raw in raws]).astype(np.float64),
@@ -62,24 +63,25 @@ def model_plans(
 def baseline_plans(
     baselines: Mapping[str, BaselineModel], backend: InferenceBackend, samples: SampleSet, index_B: NDArray[np.int64]
 ) -> Rows:
-    """Plans (B, T, 3) of trained baselines by name.
+    """Return the plans (B, T, 3) of trained baselines by name.
 
     Args:
-        baselines: By name.
+        baselines: Baselines by name.
         backend: The model whose encoder they read.
-        samples, index_B: The samples to plan for.
+        samples: The sample set.
+        index_B: Numbers of the samples to plan.
     """
     source = CandidateSource(backend, samples)
     rows: dict[str, list[FloatArray]] = {name: [] for name in baselines}
     for index in tqdm(index_B, desc="baselines", unit="sample", file=sys.stderr, mininterval=1.0):
-        moment = source.moment(int(index))
+        frame = source.moment(int(index))  # codespell:ignore moment
         for name, baseline in baselines.items():
-            rows[name].append(baseline_plan(baseline, moment))
+            rows[name].append(baseline_plan(baseline, frame))
     return {name: np.stack(plans) for name, plans in rows.items()}
 
 
 def _yaw_rate(status_B8: NDArray[np.float32]) -> FloatArray:
-    """From lateral acceleration and speed; 0 when standing."""
+    """Return the yaw rate (B,) from lateral acceleration and speed; 0 when stationary."""
     speed = status_B8[:, StatusIndex.VX_MPS].astype(np.float64)
     lateral = status_B8[:, StatusIndex.AY_MPS2].astype(np.float64)
     return np.where(speed > 1.0, lateral / np.maximum(speed, 1.0), 0.0)

@@ -1,6 +1,6 @@
-"""What the choice among a model's candidates is worth in PDM score, in recorded moments that were not trained on.
+"""Gain in PDM score from the selection among a model's candidates, on recorded samples that were not trained on.
 
-Not reactive: everyone else does what was recorded. Letters: S moments, M candidates, Q sub-scores.
+Not reactive: all other agents follow the log. Letters: S samples, M candidates, Q sub-scores.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ FloatArray = NDArray[np.float64]
 
 
 def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str, Any]]:
-    """One row per way to choose: mean sub-scores and PDMS in percent.
+    """Return one row per selection: mean sub-scores and PDMS in percent.
+
+    Args:
+        backend: The model.
+        plans: Scored candidates of the samples.
 
     Raises:
         ModelError: The model has no scorer.
@@ -32,25 +36,25 @@ def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str
     truth_SMQ = raw["score"][:, :count].astype(np.float64)
     total_SM = pdm_score(truth_SMQ)
     pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
-    driven = DrivingChoice(backend.manifest.contract, backend.manifest.vehicle)
-    scored = [_chosen(backend, driven, raw, row, count) for row in range(len(plans))]
+    selection = DrivingChoice(backend.manifest.contract, backend.manifest.vehicle)
+    scored = [_chosen(backend, selection, raw, row, count) for row in range(len(plans))]
     nearest = np.abs(pose_SMT3 - nearest_to_mean(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
-    picked = {NEAREST_TO_MEAN: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}
+    chosen = {NEAREST_TO_MEAN: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}
     rows = [_row(ONE, truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
-    for name, index in picked.items():
+    for name, index in chosen.items():
         each = np.arange(len(plans))
         rows.append(_row(name, truth_SMQ[each, index], total_SM[each, index]))
     return rows
 
 
 def _chosen(
-    backend: InferenceBackend, driven: DrivingChoice, raw: dict[str, NDArray[Any]], row: int, count: int
+    backend: InferenceBackend, selection: DrivingChoice, raw: dict[str, NDArray[Any]], row: int, count: int
 ) -> int:
-    """Index of the candidate that the planner's selection takes in one frame, by the scorer's prediction."""
+    """Return the index of the candidate that the planner's selection takes in one frame, by the predicted score."""
     joint = np.concatenate([raw["pose"][row][:count, None], raw["agent_pose"][row][:count]], axis=1)
     tensors = {name: raw[name][row : row + 1] for name in SCORER_INPUTS}
     subscore_MQ = backend.score(joint, tensors, tensors, tensors)
-    return driven.index(joint.astype(np.float64), subscore_MQ, {name: value[0] for name, value in tensors.items()})
+    return selection.index(joint.astype(np.float64), subscore_MQ, {name: value[0] for name, value in tensors.items()})
 
 
 def _row(name: str, score_SQ: FloatArray, total_S: FloatArray) -> dict[str, Any]:

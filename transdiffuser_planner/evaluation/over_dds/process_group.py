@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, and what they cost together."""
+"""Child processes that end with their parent, and their memory."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _die_with_parent() -> None:
-    """In the child: be told when the parent ends, even if it is killed."""
+    """Let the kernel signal this child when its parent ends, even if it is killed."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def private_ros_environment() -> dict[str, str]:
-    """Localhost only, on a domain that nobody else is likely to use, with one thread per numeric library."""
+    """Return variables for localhost only, a random domain, and one thread per numeric library."""
     return {
         "ROS_DOMAIN_ID": str(random.randint(1, 99)),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        # Clouds of megabytes lose fragments over plain UDP on a busy machine; other middlewares ignore this.
+        # Point clouds of megabytes lose fragments over plain UDP on a busy machine; other middlewares ignore this.
         "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -35,7 +35,12 @@ def private_ros_environment() -> dict[str, str]:
 
 
 class ProcessGroup:
-    """Named children, each in a session of its own so that Ctrl-C reaches only the parent, which ends them in order."""
+    """Named children, each in a session of its own so that Ctrl-C reaches only the parent, which ends them in order.
+
+    Args:
+        environment: Environment variables of the children.
+        log_dir: Existing folder for their logs.
+    """
 
     def __init__(self, environment: dict[str, str], log_dir: Path) -> None:
         self._environment = environment
@@ -43,12 +48,12 @@ class ProcessGroup:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, arguments: Sequence[str], niceness: int = 0) -> None:
-        """Run ``transdiffuser`` with arguments; its output goes to <log_dir>/<name>.log.
+        """Run ``transdiffuser`` with arguments; its output is written to <log_dir>/<name>.log.
 
         Args:
-            name: For the log and for asking about it.
-            arguments: Behind ``transdiffuser``.
-            niceness: How far it stands back behind the others when cores are short.
+            name: Name of the child and of its log.
+            arguments: Arguments of ``transdiffuser``.
+            niceness: Added niceness; above 0 it yields to the others when cores are short.
         """
 
         def prepare() -> None:
@@ -67,24 +72,24 @@ class ProcessGroup:
             )
 
     def log(self, name: str) -> Path:
-        """Log file of a child."""
+        """Return the log file of a child."""
         return self._log_dir / f"{name}.log"
 
     def exit_status(self, name: str) -> int | None:
-        """Exit status, or None while it runs."""
+        """Return the exit status of a child, or None while it runs."""
         return self._children[name].poll()
 
     def pid(self, name: str) -> int:
-        """Process number of a child."""
+        """Return the process ID of a child."""
         return self._children[name].pid
 
     def last_line(self, name: str) -> str:
-        """The last line that a child said."""
+        """Return the last line of a child's output."""
         lines = self.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "no output"
 
     def memory_mb(self) -> float:
-        """Proportional memory of this process, the children and everything they started, in MB."""
+        """Return the proportional memory of this process, the children and their descendants, in MB."""
         sessions = {child.pid for child in self._children.values()}
         total_kb = 0
         for folder in Path("/proc").glob("[0-9]*"):
@@ -98,7 +103,11 @@ class ProcessGroup:
         return total_kb / 1024.0
 
     def stop(self, patience_s: float = 5.0) -> None:
-        """Ask all children to end, then make them; their own children go with them."""
+        """Interrupt all children, then kill those still running together with their own children.
+
+        Args:
+            patience_s: Time between interrupt and kill.
+        """
         for child in self._children.values():
             if child.poll() is None:
                 _signal_group(child.pid, signal.SIGINT)

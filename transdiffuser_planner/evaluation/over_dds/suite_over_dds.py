@@ -1,4 +1,4 @@
-"""The same scenarios through real nodes: simulator, planner and tracker as processes that talk over DDS."""
+"""Repeats scenarios with real nodes: simulator, planner and tracker as processes that communicate over DDS."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from transdiffuser_planner.reports.markdown_tables import markdown_table, save_j
 from transdiffuser_planner.simulation.scenario import Scenario
 
 START_TIMEOUT_S = 60.0
-STAND_BACK = 5
+SIMULATOR_NICENESS = 5
 TOLERANCE_M, TOLERANCE_SHARE = 10.0, 0.10
-"""By so much progress may differ: over DDS a plan is older when it is driven, and traffic reacts to where the ego is."""
+"""Tolerance of progress: over DDS a plan is older when it is executed, and traffic reacts to the ego's position."""
 _COLUMNS = {
     "seed": "seed",
     "map": "map",
-    "events": "at fault / others / off road s, in process",
+    "events": "collisions at fault / not at fault / off road s, in process",
     "ros_events": "over DDS",
     "progress_m": "progress m, in process",
     "ros_progress_m": "over DDS",
@@ -34,10 +34,19 @@ _COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RosDrive:
-    """What the simulator node says about its drive."""
+    """Result of a drive, as the simulator node reports it.
 
-    at_fault: int
-    others_fault: int
+    Attributes:
+        at_fault_collisions: Number of collisions at fault of the ego.
+        not_at_fault_collisions: Number of all other collisions.
+        off_road_s: Time with a corner beyond the road's edge.
+        progress_m: Distance along the route.
+        end_reason: Reason why the drive ended.
+        late_steps: Number of steps that the simulator published late.
+    """
+
+    at_fault_collisions: int
+    not_at_fault_collisions: int
     off_road_s: float
     progress_m: float
     end_reason: str
@@ -45,11 +54,11 @@ class RosDrive:
 
     @staticmethod
     def read(path: Path) -> RosDrive:
-        """Read its result file."""
+        """Read the result file of the simulator node."""
         result = json.loads(path.read_text(encoding="utf-8"))
         return RosDrive(
-            at_fault=result["at_fault_collisions"],
-            others_fault=result["other_collisions"],
+            at_fault_collisions=result["at_fault_collisions"],
+            not_at_fault_collisions=result["other_collisions"],
             off_road_s=result["off_road_s"],
             progress_m=result["progress_m"],
             end_reason=result["end_reason"],
@@ -58,14 +67,17 @@ class RosDrive:
 
 
 def agreement(row: dict[str, Any], drive: RosDrive) -> dict[str, Any]:
-    """One line of the comparison.
+    """Compare a drive in process with the same drive over DDS.
 
     Args:
-        row: The drive in one process.
+        row: Row of the drive in process.
         drive: The same scenario over DDS.
+
+    Returns:
+        One row of the table; "agree" is the result.
     """
-    events = (row["at_fault"], row["others_fault"], row["off_road_s"])
-    ros_events = (drive.at_fault, drive.others_fault, drive.off_road_s)
+    events = (row["at_fault_collisions"], row["not_at_fault_collisions"], row["off_road_s"])
+    ros_events = (drive.at_fault_collisions, drive.not_at_fault_collisions, drive.off_road_s)
     allowed_m = max(TOLERANCE_M, TOLERANCE_SHARE * row["progress_m"])
     is_near = abs(drive.progress_m - row["progress_m"]) <= allowed_m
     is_same = [bool(value) for value in events] == [bool(value) for value in ros_events]
@@ -88,13 +100,14 @@ def drive_over_ros(
     """Drive one scenario with real nodes.
 
     Args:
-        folder: For logs and the result.
-        spec, scenario: The model, and where it drives.
-        map_name: Instead of the seed's own.
+        folder: Folder for logs and the result.
+        spec: The model.
+        scenario: Scenario to drive.
+        map_name: Map instead of the seed's own; None keeps that.
         realtime_factor: Simulated seconds per second.
 
     Raises:
-        EvaluationError: A process ended early or the drive took far too long.
+        EvaluationError: A process ended early or the drive timed out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     result = folder / "result.json"
@@ -117,7 +130,7 @@ def drive_over_ros(
         plan += ["-p", f"precision:={spec.precision}", "-p", f"selection:={spec.selection}"]
         group.start("planner", plan)
         group.start("tracker", ["track", "--preset", "carla", *timed])
-        group.start("simulator", simulate, niceness=STAND_BACK)
+        group.start("simulator", simulate, niceness=SIMULATOR_NICENESS)
         _wait(group, folder, 2.0 * START_TIMEOUT_S + 10.0 * scenario.duration_s / realtime_factor)
     finally:
         group.stop()
@@ -125,19 +138,19 @@ def drive_over_ros(
 
 
 def _wait(group: ProcessGroup, folder: Path, patience_s: float) -> None:
-    """Until the simulator has ended.
+    """Wait until the simulator has ended.
 
     Raises:
-        EvaluationError: A process ended early or the drive took far too long.
+        EvaluationError: A process ended early or the drive timed out.
     """
-    # A machine that cannot keep up drives slower than asked for; ten times slower is another problem.
+    # An overloaded machine simulates slower than requested; ten times slower is another problem.
     deadline = time.monotonic() + patience_s
     while group.exit_status("simulator") is None:
         for name in ("planner", "tracker"):
             if group.exit_status(name) is not None:
                 raise EvaluationError(f"the {name} ended early: {group.last_line(name)}; see {group.log(name)}")
         if time.monotonic() > deadline:
-            raise EvaluationError(f"a drive over ROS 2 does not come to an end; see {folder}")
+            raise EvaluationError(f"a drive over ROS 2 did not end in time; see {folder}")
         time.sleep(0.2)
     if group.exit_status("simulator") != 0 or not (folder / "result.json").is_file():
         raise EvaluationError(f"the simulator failed: {group.last_line('simulator')}; see {group.log('simulator')}")
@@ -146,18 +159,26 @@ def _wait(group: ProcessGroup, folder: Path, patience_s: float) -> None:
 def compare_over_ros(
     folder: Path,
     spec: PlannerSpec,
-    drawn: list[Scenario],
+    scenarios: list[Scenario],
     rows: dict[int, dict[str, Any] | None],
     map_name: str | None,
     realtime_factor: float,
 ) -> int:
-    """Drive all scenarios over DDS one after the other, print how they agree, write ``ros.json``.
+    """Drive all scenarios over DDS one after the other, print the comparison, write ``ros.json``.
+
+    Args:
+        folder: Folder for logs and results.
+        spec: The model.
+        scenarios: Scenarios to drive.
+        rows: Row of each drive in process by seed; None or missing rows are skipped.
+        map_name: Map instead of each seed's own; None keeps those.
+        realtime_factor: Simulated seconds per second.
 
     Returns:
         Exit status: 0 if every drive agrees.
     """
     lines = []
-    for scenario in drawn:
+    for scenario in scenarios:
         row = rows.get(scenario.seed)
         if row is None:
             continue
@@ -167,7 +188,7 @@ def compare_over_ros(
     num_agreeing = sum(line["agree"] for line in lines)
     print(f"\n{markdown_table(lines, _COLUMNS)}\n")
     print(
-        f"{num_agreeing} of {len(lines)} agree: the same kinds of events, the same end, progress within "
+        f"{num_agreeing} of {len(lines)} agree: the same kinds of events, the same end reason, progress within "
         f"{TOLERANCE_M:g} m or {100 * TOLERANCE_SHARE:g} %; real time x {realtime_factor:g}"
     )
     content = {"planner": spec.label, "realtime_factor": realtime_factor, "agreeing": num_agreeing, "drives": lines}

@@ -1,6 +1,6 @@
-"""Scenes and plans read from JSON or YAML files: docs/scoring.md states the format.
+"""Reads scenes and plans from JSON or YAML files; docs/scoring.md documents the format.
 
-What cannot be read is one line; the rest is still scored. M plans of a group, T poses of a plan.
+Unreadable items are reported in one line each; the rest is still scored. M plans of a group, T poses of a plan.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ INTERVAL_S: Final = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamedPlans:
-    """Attributes:
-    name: Plans of this name are averaged over scenes.
-    plans_MT3: One plan, or a group of candidates.
-    is_group: Whether the file gave a list of plans instead of one.
-    interval_s: Between poses.
+    """Plans of one name in one scene.
+
+    Attributes:
+        name: Plans of this name are averaged over scenes.
+        plans_MT3: One plan, or a group of candidates.
+        is_group: Whether the file has a list of plans instead of one.
+        interval_s: Time between poses.
     """
 
     name: str
@@ -44,6 +46,11 @@ class SceneJob:
     """One scene to score: its mapping as in the file, its plans, and the scene half a second before it, if any.
 
     Attributes:
+        name: Name of the scene.
+        data: Mapping of the scene.
+        plans: Plans to score.
+        previous_data: Mapping of the previous scene, if any.
+        previous_plans: Plans of the previous scene.
         problems: One line for each plan that could not be read.
     """
 
@@ -57,9 +64,11 @@ class SceneJob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadJobs:
-    """Attributes:
-    jobs: Scenes with plans, in the order of the files.
-    problems: One line for each file, scene or plan that is left out.
+    """Result of reading scene files.
+
+    Attributes:
+        jobs: Scenes with plans, in the order of the files.
+        problems: One line for each file, scene or plan that is skipped.
     """
 
     jobs: tuple[SceneJob, ...]
@@ -68,7 +77,7 @@ class ReadJobs:
 
 @dataclass(slots=True)
 class _Found:
-    """Scenes and plans by name of scene, and what was wrong."""
+    """Scenes and plans by name of scene, and problems."""
 
     scenes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     plans: dict[str, dict[str, NamedPlans]] = field(default_factory=dict)
@@ -77,7 +86,11 @@ class _Found:
 
 
 def read_jobs(files: Iterable[Path], plan_file: Path | None = None) -> ReadJobs:
-    """Read scene files, and plans made elsewhere.
+    """Read scene files, and plans of a separate file.
+
+    Args:
+        files: Scene files.
+        plan_file: File of plans by name of scene; None for none.
 
     Raises:
         EvaluationError: The file of plans cannot be read.
@@ -115,10 +128,13 @@ def read_jobs(files: Iterable[Path], plan_file: Path | None = None) -> ReadJobs:
 
 
 def read_content(path: Path) -> Any:
-    """What a JSON or YAML file holds.
+    """Read the content of a JSON or YAML file.
+
+    Args:
+        path: The file.
 
     Raises:
-        EvaluationError: It cannot be read or is neither.
+        EvaluationError: The file cannot be read or is neither.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -133,10 +149,13 @@ def read_content(path: Path) -> Any:
 
 
 def scene_list(path: Path) -> list[Any]:
-    """The scenes of a file: a list, a mapping with the key scenes, or a single scene.
+    """Read the scenes of a file: a list, a mapping with the key scenes, or a single scene.
+
+    Args:
+        path: The file.
 
     Raises:
-        EvaluationError: It cannot be read or holds none.
+        EvaluationError: The file cannot be read or contains no scene.
     """
     content = read_content(path)
     if isinstance(content, Mapping):
@@ -148,7 +167,12 @@ def scene_list(path: Path) -> list[Any]:
 
 
 def write_scenes(path: Path, items: list[dict[str, Any]]) -> None:
-    """Write scenes as JSON or YAML, by the file's ending; numbers to a hundredth of a millimeter or milliradian."""
+    """Write scenes as JSON or YAML, by the file's extension; numbers to a hundredth of a millimeter or milliradian.
+
+    Args:
+        path: File to write.
+        items: Mappings of scenes.
+    """
     content = {"scenes": _rounded(items)}
     text = (
         json.dumps(content)
@@ -195,17 +219,17 @@ def _add_plan_file(found: _Found, path: Path) -> None:
         found.plan_problems[str(name)] += problems
 
 
-def read_plans(scene: str, value: Any, beside: Mapping[str, Any]) -> tuple[dict[str, NamedPlans], list[str]]:
-    """Plans by name, and one line for each that cannot be scored.
+def read_plans(scene: str, value: Any, container: Mapping[str, Any]) -> tuple[dict[str, NamedPlans], list[str]]:
+    """Read plans by name, and one line for each that cannot be scored.
 
     Args:
         scene: Name of the scene, for messages.
-        value: Name -> poses or list of plans; a bare list stands for one plan or group named plan; None for none.
-        beside: What may hold plan_interval_s.
+        value: Name -> poses or list of plans; a bare list is one plan or group named plan; None for none.
+        container: Mapping that may contain plan_interval_s.
     """
     if value is None:
         return {}, []
-    interval_s = beside.get("plan_interval_s", INTERVAL_S)
+    interval_s = container.get("plan_interval_s", INTERVAL_S)
     if isinstance(interval_s, bool) or not isinstance(interval_s, int | float):
         return {}, [str(complain(scene, "plan_interval_s", "a number", repr(interval_s)))]
     named: dict[str, NamedPlans] = {}

@@ -1,4 +1,4 @@
-"""Scores the plans of scenes, over as many processes as wanted; each scene is scored by itself. M plans of a group."""
+"""Scores the plans of scenes over several processes; each scene is scored independently. M plans of a group."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ class PlanScores:
     """Scores of the plans of one name in one scene.
 
     Attributes:
-        parts: Sub-score -> its values (M,); None where it is not scored.
-        score_M: PDMS or EPDMS of what is scored.
+        name: Name of the plans.
+        is_group: Whether they are a group of candidates.
+        parts: Sub-score -> its values (M,); None if it is not scored.
+        score_M: PDMS or EPDMS of the scored parts.
         progress_m_M: Meters along the center line.
-        reasons: What went wrong with each plan.
+        reasons: Reasons of each plan's deductions.
     """
 
     name: str
@@ -53,10 +55,12 @@ class SceneScores:
     """Scores of one scene.
 
     Attributes:
-        reference: What progress is measured against: given, pdm-closed or none.
-        not_scored: Sub-score -> why it is left out.
+        scene: Name of the scene.
+        reference: Reference of progress: given, pdm-closed or none.
+        not_scored: Sub-score -> reason why it is skipped.
         forgiven: Sub-scores that the human failed.
-        problems: One line for each plan that is left out.
+        plans: Scores of the plans by name.
+        problems: One line for each plan that is skipped.
     """
 
     scene: str
@@ -70,16 +74,19 @@ class SceneScores:
 def score_jobs(
     jobs: Iterable[SceneJob], version: ScoreVersion, *, pdm_closed: bool = False, workers: int = 1
 ) -> Iterator[SceneScores | str]:
-    """Scores of each scene in the order given, or the line why it is left out; the same for any number of workers.
+    """Score scenes; the result is the same for any number of workers.
 
     Args:
         jobs: Scenes with their plans.
-        version: Which score.
+        version: Score to compute.
         pdm_closed: Plan the reference where a scene has none.
-        workers: Processes; with 1 all is done in this one.
+        workers: Number of processes; 1 scores all scenes in this one.
+
+    Yields:
+        Scores of each scene in the given order, or the line why it is skipped.
 
     Raises:
-        EvaluationError: A process was ended from outside.
+        EvaluationError: A process was killed.
     """
     score = partial(_scores_or_line, version=version, pdm_closed=pdm_closed)
     if workers <= 1:
@@ -89,7 +96,7 @@ def score_jobs(
         try:
             yield from pool.map(score, jobs, chunksize=4)
         except BrokenProcessPool:
-            raise EvaluationError("a process was ended from outside; is there enough memory? Try --workers 1") from None
+            raise EvaluationError("a process was killed; is there enough memory? Try --workers 1") from None
 
 
 def _scores_or_line(job: SceneJob, version: ScoreVersion, pdm_closed: bool) -> SceneScores | str:
@@ -101,6 +108,11 @@ def _scores_or_line(job: SceneJob, version: ScoreVersion, pdm_closed: bool) -> S
 
 def score_job(job: SceneJob, version: ScoreVersion, *, pdm_closed: bool = False) -> SceneScores:
     """Score one scene.
+
+    Args:
+        job: The scene with its plans.
+        version: Score to compute.
+        pdm_closed: Plan the reference if the scene has none.
 
     Raises:
         EvaluationError: One line with scene, field, expected and got.
@@ -130,7 +142,14 @@ def score_job(job: SceneJob, version: ScoreVersion, *, pdm_closed: bool = False)
 
 
 def read_not_scored(job: SceneJob) -> dict[str, str]:
-    """Sub-scores a scene's data cannot give, with the reason."""
+    """Return the sub-scores that a scene's data cannot provide, with the reasons.
+
+    Args:
+        job: The scene.
+
+    Raises:
+        complain: The field is not a mapping of known sub-scores.
+    """
     value = job.data.get("not_scored") or {}
     known = {name for version in ScoreVersion for name in (*PRODUCT[version], *WEIGHTS[version])}
     if not isinstance(value, Mapping) or not set(value) <= known:
@@ -140,7 +159,11 @@ def read_not_scored(job: SceneJob) -> dict[str, str]:
 
 
 def _previous(job: SceneJob, ego: EgoState, named: NamedPlans) -> PreviousFrame | None:
-    """The plan of the same name in the scene before; groups have none."""
+    """Return the plan of the same name in the previous scene; None for groups.
+
+    Raises:
+        complain: The previous scene cannot be read or is not shortly before.
+    """
     plan = next((plans for plans in job.previous_plans if plans.name == named.name and not plans.is_group), None)
     if job.previous_data is None or plan is None or named.is_group:
         return None
@@ -172,7 +195,7 @@ def _epdms(
 def _scores(
     named: NamedPlans, scores: Any, names: tuple[str, ...], version: ScoreVersion, not_scored: dict[str, str]
 ) -> PlanScores:
-    """What is kept of a scorer's answer, without the sub-scores that the scene's data cannot give."""
+    """Convert the result of a scorer, without the sub-scores that the scene's data cannot provide."""
     values = {name: None if name in not_scored else getattr(scores, f"{name}_M") for name in names}
     return PlanScores(
         name=named.name,
@@ -189,7 +212,13 @@ def _kept(reasons: tuple[Reason, ...], not_scored: dict[str, str]) -> tuple[Reas
 
 
 def total(parts: dict[str, FloatArray | None], version: ScoreVersion, num_plans: int) -> FloatArray:
-    """The score (M,) of what is scored: what is not has no weight and multiplies nothing."""
+    """Return the score (M,) of the scored parts; the others have no weight and are no factor.
+
+    Args:
+        parts: Sub-score -> values (M,); None if not scored.
+        version: Score to compute.
+        num_plans: Number M of plans.
+    """
     scored = {name: values for name, values in parts.items() if values is not None}
     weights = {name: weight for name, weight in WEIGHTS[version].items() if name in scored}
     product_M = np.prod([scored[name] for name in PRODUCT[version] if name in scored] or [np.ones(num_plans)], axis=0)

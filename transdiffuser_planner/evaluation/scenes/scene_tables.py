@@ -1,4 +1,4 @@
-"""Scores of scenes as Markdown and as JSON."""
+"""Writes scores of scenes as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ Row = dict[str, Any]
 
 
 def scene_rows(scores: Sequence[SceneScores], version: ScoreVersion) -> list[Row]:
-    """One row for each scene and plan; a group of plans has two, its mean and its best plan."""
+    """Return one row for each scene and plan; a group of plans has two, its mean and its best plan."""
     rows = []
     for scene in scores:
         for plans in scene.plans:
-            for label, picked in _rows_of(plans):
-                values = {name: _mean(plans, name, picked) for name in COLUMNS[version]}
+            for label, selected in _rows_of(plans):
+                values = {name: _mean(plans, name, selected) for name in COLUMNS[version]}
                 rows.append({"scene": scene.scene, "plan": label, **values})
     return rows
 
 
 def mean_rows(rows: Sequence[Row], version: ScoreVersion) -> list[Row]:
-    """The mean of each plan over its scenes; scenes without a sub-score do not count in that column."""
+    """Return the mean of each plan over its scenes; scenes without a sub-score do not count in that column."""
     found = []
     for label in dict.fromkeys(row["plan"] for row in rows):
         of_plan = [row for row in rows if row["plan"] == label]
@@ -71,13 +71,19 @@ def _rows_of(plans: PlanScores) -> list[tuple[str, slice]]:
     return [(f"{plans.name}, mean", slice(None)), (f"{plans.name}, best", slice(best, best + 1))]
 
 
-def _mean(plans: PlanScores, name: str, picked: slice) -> float | None:
+def _mean(plans: PlanScores, name: str, selected: slice) -> float | None:
     values = plans.score_M if name == "score" else plans.parts[name]
-    return None if values is None else float(values[picked].mean())
+    return None if values is None else float(values[selected].mean())
 
 
 def as_markdown(scores: Sequence[SceneScores], version: ScoreVersion, *, reasons: bool = False) -> str:
-    """The table, what is left out of it and why, and on request what every plan lost points for."""
+    """Write the table, skipped sub-scores with reasons, and optionally the reasons of all deductions.
+
+    Args:
+        scores: Scores of the scenes.
+        version: Version of the score.
+        reasons: Whether to list the reasons of deductions.
+    """
     rows = scene_rows(scores, version)
     rounded = [
         {key: round(value, DECIMALS) if isinstance(value, float) else value for key, value in row.items()}
@@ -94,12 +100,12 @@ def _notes(scores: Sequence[SceneScores], version: ScoreVersion) -> list[str]:
     alone = sum(scene.reference == "none" for scene in scores)
     if alone:
         notes.append(f"{alone} of {len(scores)} scenes without a reference: there EP compares a plan with itself.")
-    left_out = Counter(
+    skipped = Counter(
         (name, reason) for scene in scores for name, reason in scene.not_scored.items() if name in COLUMNS[version]
     )
     notes += [
-        f"{COLUMNS[version][name]} is left out in {count} of {len(scores)} scenes: {reason}."
-        for (name, reason), count in left_out.items()
+        f"{COLUMNS[version][name]} is skipped in {count} of {len(scores)} scenes: {reason}."
+        for (name, reason), count in skipped.items()
     ]
     forgiven = Counter(name for scene in scores for name in scene.forgiven)
     notes += [
@@ -110,7 +116,7 @@ def _notes(scores: Sequence[SceneScores], version: ScoreVersion) -> list[str]:
 
 
 def reason_lines(scores: Iterable[SceneScores]) -> list[str]:
-    """One line for each thing that went wrong."""
+    """Return one line for each deduction."""
     return [
         f"- {scene.scene}, {label}: {reason}"
         for scene in scores
@@ -125,7 +131,13 @@ def _labels(plans: PlanScores) -> list[str]:
 
 
 def as_mapping(scores: Sequence[SceneScores], version: ScoreVersion, problems: Sequence[str]) -> dict[str, Any]:
-    """Everything for a JSON file: each sub-score and reason of each plan, the means, and what is left out."""
+    """Return the content of the JSON file: sub-scores and reasons of each plan, means, and skipped items.
+
+    Args:
+        scores: Scores of the scenes.
+        version: Version of the score.
+        problems: One line for each skipped item.
+    """
     return {
         "version": version.value,
         "mean": mean_rows(scene_rows(scores, version), version),

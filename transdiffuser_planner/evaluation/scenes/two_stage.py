@@ -1,4 +1,4 @@
-"""NAVSIM v2's two stages over scored scenes: scenes that name follow-up scenes, each starting where a plan may end."""
+"""NAVSIM v2's two stages over scored scenes: scenes with follow-up scenes, each starting near the end of a plan."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _COLUMNS: Final = {
     "first": "first stage",
     "second": "second stage",
     "two_stage": "both",
-    "pair": "with the scene before",
+    "pair": "with the previous scene",
 }
 
 Row = dict[str, Any]
 
 
 def two_stage_rows(jobs: Sequence[SceneJob], scores: Sequence[SceneScores]) -> tuple[list[Row], list[str]]:
-    """One row for each plan of each scene with follow-ups, a mean for each plan, and a line for what cannot be combined.
+    """Return one row for each plan of each scene with follow-ups, a mean for each plan, and a line for each problem.
 
     A plan's follow-ups are those of its scene that have a plan of the same name; groups of plans have none.
 
     Args:
-        jobs: Scenes as they were read.
-        scores: Of those that could be scored.
+        jobs: Scenes as read.
+        scores: Scores of the scenes that could be scored.
     """
     by_name = {job.name: job for job in jobs}
     score_of = {
@@ -85,7 +85,7 @@ def _pose(job: SceneJob) -> Any:
 
 
 def _with_pairs(rows: list[Row], jobs: dict[str, SceneJob]) -> list[Row]:
-    """Rows with the mean of a scene and the one before it, where both have follow-ups; then the means of plans."""
+    """Add the mean of each scene and the previous one, if both have follow-ups; then the means of plans."""
     found = {(row["scene"], row["plan"]): row["two_stage"] for row in rows}
     for row in rows:
         before = found.get((str(jobs[row["scene"]].data.get("previous")), row["plan"]))
@@ -102,6 +102,6 @@ def _with_pairs(rows: list[Row], jobs: dict[str, SceneJob]) -> list[Row]:
 
 
 def two_stage_markdown(rows: Sequence[Row]) -> str:
-    """The table of both stages."""
+    """Write the table of both stages."""
     rounded = [{key: round(v, 4) if isinstance(v, float) else v for key, v in row.items()} for row in rows]
     return markdown_table(rounded, _COLUMNS)

@@ -33,7 +33,7 @@ function summaryRows() {
     }));
   }
   return data.planners.map((planner) => ({
-    title: planner.title + (planner.privileged ? "*" : ""), count: `${planner.clean} of ${planner.scenarios}`, intervals: planner.columns,
+    title: planner.title + (planner.privileged ? "*" : ""), count: `${planner.successes} of ${planner.scenarios}`, intervals: planner.columns,
   }));
 }
 

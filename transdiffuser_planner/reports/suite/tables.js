@@ -1,8 +1,8 @@
 // Tables of the suite: the summary, the differences of two runs, and the drives with their filters.
 
 const KIND_COLORS = {
-  collision: "bad", "red light": "bad", "off road": "fallback_level-2", "left route": "fallback_level-2", fallback: "fallback_level-1",
-  "hit by others": "waiting", close: "waiting",
+  collision: "bad", "red light": "bad", "off road": "fallback_level-2", "route deviation": "fallback_level-2", fallback: "fallback_level-1",
+  "not-at-fault collision": "waiting", "TTC violation": "waiting",
 };
 
 function colorOfKind(kind) {
@@ -41,7 +41,7 @@ function intervalCell(column, interval, isChange) {
 // One row a planner or comparison, one column a measure; a click on a heading chooses the measure.
 function fillSummary(table, columns, rows, isChange, onChoose) {
   const head = element("tr");
-  head.append(element("th", "", isChange ? "second − first" : "planner"), element("th", "", isChange ? "in both" : "clean"));
+  head.append(element("th", "", isChange ? "second − first" : "planner"), element("th", "", isChange ? "in both" : "success rate"));
   for (const column of columns) {
     const cell = element("th");
     const button = element("button", "", headingOf(column));

@@ -52,7 +52,7 @@ def _told(name: str, end_m: float, ends_m: list[float]) -> dict[str, object]:
     """Asked for a way straight on so long; candidates that go so far."""
     plans = np.stack([_straight(end / TIMES[-1]) for end in ends_m])
     asked, farther = _straight(end_m / TIMES[-1]), plans + np.asarray([5.0, 0.0, 0.0])
-    return {"maneuver": name, "driven": name == "driven", "asked": asked, "with": plans, "without": farther}
+    return {"maneuver": name, "logged": name == "driven", "instructed": asked, "with": plans, "without": farther}
 
 
 def test_a_plan_follows_when_it_ends_within_two_meters() -> None:
@@ -63,7 +63,7 @@ def test_a_plan_follows_when_it_ends_within_two_meters() -> None:
     ]
     rows = {row["maneuver"]: row for row in following_table(told)}
     stop = rows["stop"]
-    assert rows["all others than driven"]["moments"] == stop["moments"] == 2 and rows["driven"]["followed_with"] == 1.0
+    assert rows["all other maneuvers"]["samples"] == stop["samples"] == 2 and rows["driven"]["followed_with"] == 1.0
     assert stop["followed_with"] == 0.5 and stop["followed_without"] == 0.0
     assert stop["candidates_with"] == pytest.approx(4 / 6, abs=1e-3)
 
@@ -72,7 +72,7 @@ def test_moments_with_most_maneuvers_are_drawn(tmp_path) -> None:
     pytest.importorskip("matplotlib")
     told = []
     for moment, names in enumerate((["stop"], ["stop", "turn left", "turn right"])):
-        told += [{**_told(name, 10.0, [10.0, 9.0]), "driven": False, "moment": moment, "bev": ROAD} for name in names]
+        told += [{**_told(name, 10.0, [10.0, 9.0]), "logged": False, "sample": moment, "bev": ROAD} for name in names]
     path = tmp_path / "pictures" / "told.png"
     assert plot_instructed(told, TINY.range_m, path) and path.read_bytes().startswith(b"\x89PNG")
-    assert not plot_instructed([{**told[0], "driven": True}], TINY.range_m, tmp_path / "none.png")
+    assert not plot_instructed([{**told[0], "logged": True}], TINY.range_m, tmp_path / "none.png")

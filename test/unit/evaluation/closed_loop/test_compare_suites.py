@@ -36,16 +36,16 @@ def test_differences_are_paired_and_sorted_with_the_largest_loss_first() -> None
     assert "| town-001 | 2 | 90.0 | 80.0 | -10.0 |" in text and "| town-001 | 3 |" not in text
 
 
-def test_a_difference_that_every_scenario_shows_is_marked() -> None:
+def test_a_difference_in_every_scenario_is_marked() -> None:
     (found,) = compare(content(dict.fromkeys(range(10), 50.0)), content({seed: 60.0 + seed for seed in range(10)}))
     assert "| driving score | **14.5 (" in compare_markdown([found], ("a", "b"))
 
 
-def test_planners_of_other_names_are_paired_in_order_or_as_wished() -> None:
+def test_planners_of_other_names_are_paired_in_order_or_as_chosen() -> None:
     (found,) = compare(content({1: 50.0}), content({1: 70.0}, planner="other"))
     assert (found["first"], found["second"]) == ("tiny", "other")
-    with pytest.raises(EvaluationError, match="no planner 'nobody'"):
-        compare(content({1: 50.0}), content({1: 70.0}), ("tiny", "nobody"))
+    with pytest.raises(EvaluationError, match="no planner 'unknown'"):
+        compare(content({1: 50.0}), content({1: 70.0}), ("tiny", "unknown"))
 
 
 def test_runs_that_cannot_be_compared_are_refused() -> None:
@@ -55,30 +55,35 @@ def test_runs_that_cannot_be_compared_are_refused() -> None:
         compare(content({1: 50.0}), content({1: 50.0}, duration_s=20.0))
 
 
-def test_the_worst_drives_are_kept_for_playback_models_first_and_everyone_in_turn() -> None:
+def test_the_worst_drives_are_played_back_models_first_and_all_planners_in_turn() -> None:
     rows = content({1: 90.0, 2: 10.0, 3: 50.0})["rows"] + content({1: 0.0, 2: 5.0, 3: 7.0}, "idm")["rows"]
     assert played_keys(rows, {"tiny"}, 4) == ["tiny2", "tiny3", "idm1", "idm2"]
     assert played_keys(rows, {"tiny"}, 0) == [] and len(played_keys(rows, {"tiny"}, 99)) == 6
 
 
-def test_a_drive_over_ros_agrees_when_events_end_and_progress_do() -> None:
+def test_a_drive_over_ros_agrees_when_events_end_reason_and_progress_agree() -> None:
     row = {
         "seed": 1,
         "map": "m",
-        "at_fault": 0,
-        "others_fault": 0,
+        "at_fault_collisions": 0,
+        "not_at_fault_collisions": 0,
         "off_road_s": 0.0,
         "progress_m": 300.0,
         "end_reason": "duration",
     }
     drive = {
-        "at_fault": 0,
-        "others_fault": 0,
+        "at_fault_collisions": 0,
+        "not_at_fault_collisions": 0,
         "off_road_s": 0.0,
         "progress_m": 280.0,
         "end_reason": "duration",
         "late_steps": 3,
     }
     assert agreement(row, RosDrive(**drive))["agree"]
-    for change in ({"at_fault": 1}, {"progress_m": 260.0}, {"end_reason": "left_route"}, {"off_road_s": 0.4}):
+    for change in (
+        {"at_fault_collisions": 1},
+        {"progress_m": 260.0},
+        {"end_reason": "left_route"},
+        {"off_road_s": 0.4},
+    ):
         assert not agreement(row, RosDrive(**(drive | change)))["agree"], change

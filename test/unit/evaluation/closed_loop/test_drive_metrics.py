@@ -1,4 +1,4 @@
-"""What a suite measures along a drive, by cases that can be worked out by hand."""
+"""Metrics of a drive, by cases that can be computed by hand."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.closed_loop.bootstrap import bootstrap
 from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMetrics
 from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share
-from transdiffuser_planner.evaluation.closed_loop.ride_comfort import broken_limits
+from transdiffuser_planner.evaluation.closed_loop.ride_comfort import violated_limits
 from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
 from transdiffuser_planner.simulation.collisions import Collision, CollisionKind
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import state_from_pose
@@ -59,7 +59,7 @@ def step(index: int = 0, *, end_reason: str = "", on_road: bool = True, signal=N
     )  # fmt: skip
 
 
-def contact(*, at_fault: bool = True, agent_class: AgentClass = AgentClass.CAR, stamp_ns: int = 0) -> Collision:
+def collision(*, at_fault: bool = True, agent_class: AgentClass = AgentClass.CAR, stamp_ns: int = 0) -> Collision:
     return Collision(
         stamp_ns=stamp_ns,
         agent_id=7,
@@ -89,22 +89,22 @@ def plan(stamp_ns: int, offset_m: float) -> Trajectory:
 
 
 @pytest.mark.parametrize(
-    ("contacts", "reds", "off_road", "left", "expected"),
+    ("collisions", "reds", "off_road", "deviates", "expected"),
     [
         ([], 0, 0.0, False, 80.0),
-        ([contact()], 0, 0.0, False, 48.0),
-        ([contact(agent_class=AgentClass.PEDESTRIAN)], 0, 0.0, False, 40.0),
-        ([contact(at_fault=False)], 0, 0.0, False, 80.0),
+        ([collision()], 0, 0.0, False, 48.0),
+        ([collision(agent_class=AgentClass.PEDESTRIAN)], 0, 0.0, False, 40.0),
+        ([collision(at_fault=False)], 0, 0.0, False, 80.0),
         ([], 2, 0.0, False, 39.2),
         ([], 0, 0.25, False, 60.0),
         ([], 0, 0.0, True, 56.0),
-        ([contact(), contact()], 1, 0.5, True, 7.056),
+        ([collision(), collision()], 1, 0.5, True, 7.056),
     ],
 )
-def test_the_driving_score_is_progress_times_a_factor_for_each_thing_that_went_wrong(
-    contacts, reds, off_road, left, expected
+def test_the_driving_score_is_progress_times_a_factor_for_each_infraction(
+    collisions, reds, off_road, deviates, expected
 ) -> None:
-    assert driving_score(0.8, contacts, reds, off_road, left_route=left) == pytest.approx(expected)
+    assert driving_score(0.8, collisions, reds, off_road, route_deviation=deviates) == pytest.approx(expected)
 
 
 def test_progress_is_relative_to_the_expert_unless_the_expert_hardly_moves_or_the_route_is_done() -> None:
@@ -115,43 +115,41 @@ def test_progress_is_relative_to_the_expert_unless_the_expert_hardly_moves_or_th
 
 
 def test_time_to_collision_is_the_gap_over_the_difference_of_speeds() -> None:
-    # Front bumper at 3.9 m, rear of the other at 23 - 2 m: 17.1 m at 10 m/s; times are looked at every 0.1 s.
+    # Front bumper at 3.9 m, rear of the other at 23 - 2 m: 17.1 m at 10 m/s; times are checked every 0.1 s.
     assert time_to_collision_s(world(others=agents([23.0], 0.0)), EGO_VEHICLE) == pytest.approx(1.8)
     assert time_to_collision_s(world(others=agents([23.0], 5.0)), EGO_VEHICLE) is None
     assert time_to_collision_s(world(others=agents([33.0], 10.0, np.pi)), EGO_VEHICLE) == pytest.approx(1.4)
-    assert time_to_collision_s(world(others=agents([-10.0], 30.0)), EGO_VEHICLE) is None, (
-        "who comes from behind is not looked at"
-    )
+    assert time_to_collision_s(world(others=agents([-10.0], 30.0)), EGO_VEHICLE) is None, "agents behind do not count"
     assert time_to_collision_s(world(speed_mps=0.0, others=agents([8.0], 10.0, np.pi)), EGO_VEHICLE) is None
     assert time_to_collision_s(world(), EGO_VEHICLE) is None
     ahead = world(others=agents([23.0], 0.0))
     assert time_to_collision_s(ahead, Truck) < 1.8 < time_to_collision_s(ahead, KART)
 
 
-def test_comfort_names_the_limit_that_is_broken_and_when() -> None:
+def test_comfort_names_the_violated_limit_and_its_steps() -> None:
     poses = [EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=5.0, acceleration_mps2=0.0) for _ in range(40)]
-    assert not any(steps.any() for steps in broken_limits(poses).values())
+    assert not any(steps.any() for steps in violated_limits(poses).values())
     for index in range(20, 40):
         poses[index] = EgoPose(x_m=0.0, y_m=0.0, heading_rad=0.0, speed_mps=5.0, acceleration_mps2=-5.0)
-    broken = broken_limits(poses)
-    assert broken["forward acceleration"][28:].all() and not broken["forward acceleration"][:16].any()
-    assert broken["forward jerk"][18:22].any() and not broken["yaw rate"].any()
+    violated = violated_limits(poses)
+    assert violated["forward acceleration"][28:].all() and not violated["forward acceleration"][:16].any()
+    assert violated["forward jerk"][18:22].any() and not violated["yaw rate"].any()
 
 
-def test_a_drive_is_summed_up_in_its_row_and_its_events() -> None:
-    meter = DriveMetrics(vehicle=EGO_VEHICLE)
+def test_a_drive_is_summarized_in_its_row_and_its_events() -> None:
+    metrics = DriveMetrics(vehicle=EGO_VEHICLE)
     red = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=1.0)
     for index in range(100):
         signal = red if index == 30 else None
-        hits = (contact(stamp_ns=50 * STEP_NS),) if index == 50 else ()
+        hits = (collision(stamp_ns=50 * STEP_NS),) if index == 50 else ()
         off = 60 <= index < 80
         now = step(index, x_m=1.0 * index, signal=signal, hits=hits, on_road=not off)
-        meter.on_step(RolloutStep(step=now, outcome=plan(now.world.stamp_ns, 0.5 * (index % 2))))
+        metrics.on_step(RolloutStep(step=now, outcome=plan(now.world.stamp_ns, 0.5 * (index % 2))))
     last = RolloutStep(step=step(100, x_m=100.0, end_reason="duration"))
-    meter.on_step(last)
-    row = meter.result(last, SCENARIO, straight_route(260.0), expert_m=125.0)
+    metrics.on_step(last)
+    row = metrics.result(last, SCENARIO, straight_route(260.0), expert_m=125.0)
     assert row["progress"] == 0.8 and row["route_completion"] == 0.5
-    assert (row["at_fault"], row["red_lights"], row["off_road_s"]) == (1, 1, 2.0)
+    assert (row["at_fault_collisions"], row["red_lights"], row["off_road_s"]) == (1, 1, 2.0)
     assert row["driving_score"] == pytest.approx(80.0 * 0.6 * 0.7 * (1.0 - 20 / 101), abs=0.01)
     assert (
         row["plan_deviation_m"] == 0.5
@@ -167,11 +165,11 @@ def test_a_drive_is_summed_up_in_its_row_and_its_events() -> None:
 
 
 def test_cycles_without_a_plan_count_as_fallbacks_and_as_one_event_while_they_last() -> None:
-    meter = DriveMetrics(vehicle=EGO_VEHICLE)
+    metrics = DriveMetrics(vehicle=EGO_VEHICLE)
     for index in range(20):
         outcome = NotReady(reason="no lidar") if 5 <= index < 10 else plan(index * STEP_NS, 0.0)
-        meter.on_step(RolloutStep(step=step(index, x_m=1.0 * index), outcome=outcome))
-    row = meter.result(RolloutStep(step=step(20, x_m=20.0)), SCENARIO, straight_route(260.0), expert_m=20.0)
+        metrics.on_step(RolloutStep(step=step(index, x_m=1.0 * index), outcome=outcome))
+    row = metrics.result(RolloutStep(step=step(20, x_m=20.0)), SCENARIO, straight_route(260.0), expert_m=20.0)
     assert row["fallbacks"] == 0.25
     assert [event for event in row["events"] if event["kind"] == "fallback"] == [
         {"time_s": 0.5, "kind": "fallback", "text": "no plan: no lidar (0.5 s)"}

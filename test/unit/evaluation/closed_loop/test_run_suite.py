@@ -1,4 +1,4 @@
-"""A suite gives the same results however it is run, goes on where it was interrupted, and says what it left out."""
+"""A suite gives the same results however it is run, resumes after an interruption, and reports skipped scenarios."""
 
 import importlib.util
 import json
@@ -63,13 +63,13 @@ def test_results_are_the_same_over_ray(store: Store, tmp_path: Path) -> None:
     assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
 
 
-def test_without_ray_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_one_line_reports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ConfigError, match="Ray is not installed; install the ray extra"):
         run_jobs(jobs(), Store(folder=tmp_path), workers=1, ray_address="local")
 
 
-def test_an_interrupted_run_goes_on_with_what_is_missing(store: Store, tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupted_run_resumes_with_the_missing_drives(store: Store, tmp_path: Path, monkeypatch) -> None:
     driven = []
     real = run.run_job
 
@@ -93,8 +93,8 @@ def test_an_interrupted_run_goes_on_with_what_is_missing(store: Store, tmp_path:
     assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
 
 
-def test_ctrl_c_ends_a_run_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    # So many drives that the first is never the last, however slow the machine.
+def test_ctrl_c_ends_a_run_at_once_and_the_same_command_resumes(tmp_path: Path) -> None:
+    # Enough drives that the first is never the last, however slow the machine.
     longer = [word if word != "8003:8005" else "8003:8007" for word in COMMAND]
     command = [
         sys.executable,
@@ -113,9 +113,9 @@ def test_ctrl_c_ends_a_run_at_once_and_the_same_command_goes_on(tmp_path: Path) 
             assert time.monotonic() < deadline
             threading.Event().wait(0.02)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=300.0)
+        _, error = process.communicate(timeout=300.0)
     assert process.returncode == 130
-    assert "goes on from" in said and "Traceback" not in said
+    assert "goes on from" in error and "Traceback" not in error
     before = len(results.read_text(encoding="utf-8").splitlines())
     assert 1 <= before < 8
     assert main([*longer, "--out", str(tmp_path), "--workers", "1"]) == 0
@@ -139,17 +139,17 @@ def test_another_vehicle_is_another_job() -> None:
 
 def test_a_recording_holds_the_drive_its_plans_and_its_traffic(store: Store) -> None:
     (job, *_), (entry, *_) = jobs(), run_jobs(jobs(), store, workers=1)
-    held = unpacked(store.recording(job.key).read_bytes())
-    assert held["duration"] == pytest.approx(entry["row"]["duration_s"])
-    assert len(held["ego"]["t"]) == round(10 * entry["row"]["duration_s"]) + 1
-    assert held["map"] and held["routes"] and held["plans"] and held["objects"] and held["cameras"] == []
+    content = unpacked(store.recording(job.key).read_bytes())
+    assert content["duration"] == pytest.approx(entry["row"]["duration_s"])
+    assert len(content["ego"]["t"]) == round(10 * entry["row"]["duration_s"]) + 1
+    assert content["map"] and content["routes"] and content["plans"] and content["objects"] and content["cameras"] == []
 
 
 def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(tmp_path: Path, capsys) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     assert main([*COMMAND, "--out", str(first), "--workers", "1"]) == 0
-    said = capsys.readouterr().out
-    assert "| constant velocity | 2 |" in said and "| IDM lane follower* | 2 |" in said
+    output = capsys.readouterr().out
+    assert "| constant velocity | 2 |" in output and "| IDM lane follower* | 2 |" in output
     content = read_summary(first)
     assert [planner["planner"] for planner in content["planners"]] == ["constant-velocity", "idm"]
     assert len(content["rows"]) == 4 and content["num_scenarios"] == 2
@@ -166,8 +166,8 @@ def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(tmp_pat
     assert main(["evaluate", "compare", str(first), str(second), "--out", str(out)]) == 0
     assert "better in 0, worse in 0, equal in 2" in capsys.readouterr().out
     assert main(["evaluate", "compare", str(first), str(second), "--planners", "constant-velocity", "idm"]) == 0
-    said = capsys.readouterr().out
-    assert "# second compared with first" in said and "## idm - constant-velocity" in said
+    output = capsys.readouterr().out
+    assert "# second compared with first" in output and "## idm - constant-velocity" in output
     assert json.loads((out / "compare.json").read_text(encoding="utf-8"))["comparisons"][0]["scenarios"] == 2
 
 
@@ -179,7 +179,7 @@ def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(tmp_pat
         (["suite", "val20", "--out", "x", "--duration", "5"], "--duration 5: expected 10"),
         (["suite", "val20", "--out", "x", "--workers", "0"], "--workers 0"),
         (["suite", "val20", "--out", "x", "--plan-every", "11"], "--plan-every 11"),
-        (["suite", "val20", "--out", "x", "--planner", "nobody"], "planners are constant-velocity"),
+        (["suite", "val20", "--out", "x", "--planner", "unknown"], "planners are constant-velocity"),
         (["compare", "nowhere", "nowhere"], "run nowhere: no summary.json"),
     ],
 )
@@ -190,7 +190,7 @@ def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Pat
     assert message in error and error.count("\n") == 1
 
 
-def test_scenarios_that_cannot_be_driven_are_named_and_the_others_go_on(tmp_path: Path, capsys, monkeypatch) -> None:
+def test_scenarios_that_cannot_be_driven_are_named_and_the_others_run(tmp_path: Path, capsys, monkeypatch) -> None:
     from transdiffuser_planner.evaluation.closed_loop import job
 
     real = job.expert_drive
@@ -222,16 +222,14 @@ def _failing(seeds: dict[int, list[Exception]]):
     return attempt, calls
 
 
-def test_what_the_machine_failed_is_tried_again_in_the_same_run(tmp_path: Path, monkeypatch) -> None:
+def test_drives_that_the_machine_failed_are_retried_in_the_same_run(tmp_path: Path, monkeypatch) -> None:
     attempt, calls = _failing({8003: [MachineError("stalled")]})
     monkeypatch.setattr(run, "run_job", attempt)
     entries = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
     assert calls == [8003, 8004, 8003] and all(entry["row"] for entry in entries)
 
 
-def test_on_resume_what_the_machine_failed_is_tried_again_and_what_cannot_run_is_not(
-    tmp_path: Path, monkeypatch
-) -> None:
+def test_on_resume_drives_that_the_machine_failed_are_retried_and_others_are_not(tmp_path: Path, monkeypatch) -> None:
     failures = {8003: [MachineError("stalled")] * run.TRIES, 8004: [SimulationError("no route")] * 9}
     attempt, calls = _failing(failures)
     monkeypatch.setattr(run, "run_job", attempt)
@@ -243,7 +241,7 @@ def test_on_resume_what_the_machine_failed_is_tried_again_and_what_cannot_run_is
     assert second[0]["row"] and second[1]["reason"] == "no route"
 
 
-def test_a_failure_of_an_earlier_version_is_tried_again(tmp_path: Path, monkeypatch) -> None:
+def test_a_failure_of_an_earlier_version_is_retried(tmp_path: Path, monkeypatch) -> None:
     attempt, calls = _failing({})
     monkeypatch.setattr(run, "run_job", attempt)
     (job, _), store = jobs(), Store(folder=tmp_path)
@@ -256,6 +254,35 @@ def test_a_failure_of_an_earlier_version_is_tried_again(tmp_path: Path, monkeypa
     )
     calls.clear()
     assert run_jobs([job], store, workers=1)[0]["row"] and calls == [8003]
+
+
+def test_rows_of_an_earlier_version_are_read_with_current_names(tmp_path: Path, monkeypatch) -> None:
+    attempt, calls = _failing({})
+    monkeypatch.setattr(run, "run_job", attempt)
+    (job, _), store = jobs(), Store(folder=tmp_path)
+    store.add(attempt(job))
+    lines = tmp_path / run.RESULTS
+    entry = json.loads(lines.read_text(encoding="utf-8"))
+    events = [
+        {"kind": kind, "time_s": 1.0, "text": ""} for kind in ("hit by others", "close", "left route", "collision")
+    ]
+    old = {"at_fault": 1, "others_fault": 2, "left_route": True, "ttc_short": 0.5, "progress": 0.9, "events": events}
+    lines.write_text(json.dumps(entry | {"row": old}) + "\n", encoding="utf-8")
+    calls.clear()
+    row = run_jobs([job], store, workers=1)[0]["row"]
+    assert calls == [] and [event["kind"] for event in row.pop("events")] == [
+        "not-at-fault collision",
+        "TTC violation",
+        "route deviation",
+        "collision",
+    ]
+    assert row == {
+        "at_fault_collisions": 1,
+        "not_at_fault_collisions": 2,
+        "route_deviation": True,
+        "ttc_violations": 0.5,
+        "progress": 0.9,
+    }
 
 
 def test_drives_that_the_machine_failed_are_counted_apart(tmp_path: Path, capsys, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""The model card says what was measured, and refuses results of another model."""
+"""The model card reports the measured results, and refuses results of another model."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.evaluation.closed_loop.results_writer import SuiteSetting, suite_content
-from transdiffuser_planner.evaluation.closed_loop.summary import CLEAN
+from transdiffuser_planner.evaluation.closed_loop.summary import SUCCESS
 from transdiffuser_planner.evaluation.model_card.card import MEASURED, write_card
 from transdiffuser_planner.evaluation.model_card.selection_section import choice_section, tokens_section
 from transdiffuser_planner.planners.registry import make_specs
@@ -32,11 +32,17 @@ def model(tmp_path: Path) -> Path:
 
 
 def _row(seed: int, at_fault: int = 0, red_lights: int = 0) -> dict[str, Any]:
-    counts = {"at_fault": at_fault, "others_fault": 0, "red_lights": red_lights, "off_road_s": 0.0, "left_route": False}
+    counts = {
+        "at_fault_collisions": at_fault,
+        "not_at_fault_collisions": 0,
+        "red_lights": red_lights,
+        "off_road_s": 0.0,
+        "route_deviation": False,
+    }
     events = [{"time_s": 3.5, "kind": "collision", "text": "front: car 3"}] * at_fault
     return {
         "planner": "tiny", "map": "town-041", "seed": seed, "driving_score": 75.0, **counts, "route_completion": 0.5,
-        "progress": 0.75, "progress_m": 300.0, "expert_m": 400.0, "comfort": 1.0, "ttc_min_s": None, "ttc_short": 0.0,
+        "progress": 0.75, "progress_m": 300.0, "expert_m": 400.0, "comfort": 1.0, "ttc_min_s": None, "ttc_violations": 0.0,
         "plan_deviation_m": 0.1, "fallbacks": 0.01, "duration_s": 60.0, "end_reason": "duration", "events": events,
     }  # fmt: skip
 
@@ -58,19 +64,21 @@ def test_the_card_holds_the_measured_numbers_and_the_recipe(model: Path) -> None
     _save_suite(model, [_row(8000), _row(8001, at_fault=1)])
     text = write_card(model).read_text(encoding="utf-8")
     assert "| scenarios | 2 |" in text
-    assert f"| clean: {CLEAN} | 1 |" in text
+    assert f"| successful: {SUCCESS} | 1 |" in text
     assert "| progress %, mean (95 % interval) | 75.0 |" in text
-    assert "| 8001 | town-041 | no | 75 | 1 |" in text and "| collision at 3.5 s, 75 % of the expert's way |" in text
+    assert (
+        "| 8001 | town-041 | no | 75 | 1 |" in text and "| collision at 3.5 s, 75 % of the expert's progress |" in text
+    )
     assert "evaluate suite --seeds 8000:8002 --planner tiny --out" in text
     assert f"{load_manifest(model).training['data']['samples']} samples" in text
     assert "## Closed loop, test scenarios\n\nNot measured for this model." in text
     assert "## Open loop\n\nNot measured for this model." in text
 
 
-def test_a_red_light_makes_a_drive_unclean_in_the_card_as_in_the_suite(model: Path) -> None:
+def test_a_drive_with_a_red_light_is_no_success_in_the_card_as_in_the_suite(model: Path) -> None:
     _save_suite(model, [_row(8000, red_lights=1)])
     text = write_card(model).read_text(encoding="utf-8")
-    assert f"| clean: {CLEAN} | 0 |" in text and "| 8000 | town-041 | no |" in text
+    assert f"| successful: {SUCCESS} | 0 |" in text and "| 8000 | town-041 | no |" in text
 
 
 def test_drives_chosen_by_the_scorer_name_their_command(model: Path) -> None:
@@ -103,36 +111,54 @@ def test_the_shipped_card_is_what_the_command_writes(model: Path) -> None:
         assert json.loads(path.read_text(encoding="utf-8"))["date"]
 
 
-def test_the_card_says_what_tokens_and_scorer_are_worth(model: Path) -> None:
+def test_the_card_reports_the_gain_from_tokens_and_scorer(model: Path) -> None:
     manifest = replace(
         load_manifest(model), contract=replace(TINY, codebook_size=256), graphs={"scorer": model / "scorer.onnx"}
     )
-    told = {
-        "moments": 10,
+    following = {
+        "samples": 10,
         "followed_with": 0.7,
         "followed_without": 0.1,
         "candidates_with": 0.6,
         "candidates_without": 0.1,
     }
-    told |= {"ade_with_m": 0.5, "ade_without_m": 3.0}
-    rows = [{"maneuver": name, **told} for name in ("stop", "all others than driven")]
+    following |= {"ade_with_m": 0.5, "ade_without_m": 3.0}
+    rows = [{"maneuver": name, **following} for name in ("stop", "all other maneuvers")]
     error = {"ade_mean": 0.04, "ade_p99": 0.09, "ade_worst": 0.14}
     when = {"date": "2026-11-26", "machine": "any"}
     text = tokens_section(manifest, {**when, "rows": rows, "reconstruction_m": error, "plans_encoded": 99})
-    assert "it followed in 70.0 %\nof 10 moments; without tokens it would have ended there in 10.0 %" in text
+    assert "it followed in\n70.0 % of 10 samples; without tokens it would have ended there in 10.0 %" in text
     assert "| stop | 10 | 0.7 | 0.1 |" in text and "within 0.04 m" in text
     scores = dict.fromkeys(
         ("no_at_fault_collision", "drivable_area", "time_to_collision", "comfort", "ego_progress"), 90.0
     )
     rows = [{"choice": "oracle", "title": "best candidate (oracle)", **scores, "pdms": 91.5}]
-    assert "91.5" in choice_section(manifest, {**when, "rows": rows, "candidates": 24, "moments": 7})
-    silent = replace(manifest, contract=replace(TINY, codebook_size=0), graphs={})
-    assert "takes none" in tokens_section(silent, None)
-    assert "rules choose" in choice_section(silent, None)
+    assert "91.5" in choice_section(manifest, {**when, "rows": rows, "candidates": 24, "samples": 7})
+    without = replace(manifest, contract=replace(TINY, codebook_size=0), graphs={})
+    assert "takes none" in tokens_section(without, None)
+    assert "rules choose" in choice_section(without, None)
+
+
+def test_a_suite_of_an_earlier_version_gives_the_same_card(model: Path) -> None:
+    _save_suite(model, [_row(8000), _row(8001, at_fault=1)])
+    text = write_card(model).read_text(encoding="utf-8")
+    path = model / MEASURED / "closed_loop.json"
+    old = path.read_text(encoding="utf-8")
+    for key, before in {
+        "not_at_fault_collisions": "others_fault",
+        "at_fault_collisions": "at_fault",
+        "route_deviation": "left_route",
+        "ttc_violations": "ttc_short",
+        "successes": "clean",
+    }.items():
+        assert f'"{key}"' in old
+        old = old.replace(f'"{key}"', f'"{before}"')
+    path.write_text(old, encoding="utf-8")
+    assert write_card(model).read_text(encoding="utf-8") == text
 
 
 def _grown(model: Path, difference: float) -> str:
-    """Let the model have been taught tokens; the hash of the one before."""
+    """Record tokens as a later training stage in the manifest; return the hash of the base model."""
     path = model / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     before = {"model_hash": "ab" * 32, "difference": difference}
@@ -141,15 +167,15 @@ def _grown(model: Path, difference: float) -> str:
     return str(before["model_hash"])
 
 
-def test_results_from_before_tokens_were_taught_count_if_nothing_else_changed(model: Path) -> None:
+def test_results_of_the_base_model_count_if_only_tokens_were_added(model: Path) -> None:
     save_json(model / MEASURED / "simulator.json", {"model_hash": _grown(model, 1e-6), "simulator": SIMULATOR})
     text = write_card(model).read_text(encoding="utf-8")
-    assert "Measured with model abababababab, which could not be told action tokens" in text
-    assert "without them plans are those of before (model `abababababab`, largest difference\n1.0e-06)" in text
+    assert "Measured with model abababababab, which takes no action tokens" in text
+    assert "without tokens plans equal those of the base model (`abababababab`, largest difference\n1.0e-06)" in text
 
 
 @pytest.mark.parametrize(("difference", "name"), [(1e-3, "open_loop"), (1e-6, "tokens"), (1e-6, "plan_table")])
-def test_results_from_before_do_not_count_else(model: Path, difference: float, name: str) -> None:
+def test_results_of_the_base_model_do_not_count_otherwise(model: Path, difference: float, name: str) -> None:
     save_json(model / MEASURED / f"{name}.json", {"model_hash": _grown(model, difference)})
     with pytest.raises(EvaluationError, match="measured model abababababab"):
         write_card(model)

@@ -1,4 +1,4 @@
-"""Published figures of the scorer come from the selection that drives."""
+"""Published results of the scorer use the planner's own selection."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def _tensors(speed_mps: float) -> dict[str, np.ndarray]:
 
 
 def _two_plans(speed_mps: float) -> np.ndarray:
-    """Joint futures (2, 1 + A, T, 3): the first ends 16 m ahead, the second 24 m; all agents stand 12 m ahead."""
+    """Joint futures (2, 1 + A, T, 3): the first ends 16 m ahead, the second 24 m; all agents are stationary 12 m ahead."""
     time_s = TINY.plan_times_s
     joint = np.zeros((2, 1 + TINY.num_agents, len(time_s), 3))
     joint[:, 1:, :, 0] = 12.0
@@ -74,21 +74,21 @@ def test_a_rejected_candidate_is_not_chosen() -> None:
 
 
 @pytest.mark.parametrize("frame", [20, 24, 30])
-def test_it_chooses_what_the_planner_drives(frame: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_chooses_the_candidate_that_the_planner_executes(frame: int, monkeypatch: pytest.MonkeyPatch) -> None:
     planner = Planner.load(model_folder("tiny"), RIG, PlannerConfig(num_threads=1, selection="scorer"))
     seen: dict[str, Any] = {}
     rank_in_planner = planner._rank
 
-    def watched(judged: Any, futures: Any, scene: Any, *rest: Any) -> Any:
+    def watched(validated: Any, futures: Any, scene: Any, *rest: Any) -> Any:
         seen.update(futures=futures, scene=scene)
-        return rank_in_planner(judged, futures, scene, *rest)
+        return rank_in_planner(validated, futures, scene, *rest)
 
     monkeypatch.setattr(planner, "_rank", watched)
-    driven = planner.plan(snapshot(frame, speed_mps=6.0)).chosen
+    chosen = planner.plan(snapshot(frame, speed_mps=6.0)).chosen
     futures, scene = seen["futures"], seen["scene"]
     agents = agent_tensors(scene.tracks, scene.agent_pose_A3, len(scene.tracks))
     known = scene.features | scene.observation | agents
     subscores = planner.backend.score(futures.pose_MKT3, scene.features, scene.observation, agents)
     tensors = {name: known[name][0] for name in SCORER_INPUTS}
-    assert driven >= 0
-    assert DrivingChoice(planner.contract, planner.vehicle).index(futures.pose_MKT3, subscores, tensors) == driven
+    assert chosen >= 0
+    assert DrivingChoice(planner.contract, planner.vehicle).index(futures.pose_MKT3, subscores, tensors) == chosen

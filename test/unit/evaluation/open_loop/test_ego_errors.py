@@ -1,4 +1,4 @@
-"""Open-loop tables by cases that can be worked out by hand."""
+"""Open-loop tables by cases that can be computed by hand."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def straight(speed_mps: float, offset_m: float = 0.0) -> np.ndarray:
 
 
 def predictions() -> dict:
-    """Two samples driven at 10 m/s; one candidate is right, the other 3 m aside."""
+    """Two samples logged at 10 m/s; one candidate is exact, the other 3 m to the side."""
     truth = np.stack([straight(10.0)] * 2)
     candidates = np.stack([[straight(10.0, 3.0), straight(10.0)]] * 2)
     return {"truth": truth, "speed": np.asarray([10.0, 9.0]), "yaw_rate": np.zeros(2), "candidates": candidates}
@@ -37,7 +37,7 @@ def test_every_planner_has_a_row_for_each_second() -> None:
     assert [row["miss_rate"] for row in constant] == [0.0, 0.0, 0.5, 0.5]
 
 
-def test_the_table_over_4_s_says_the_same_as_before() -> None:
+def test_the_table_over_4_s_holds_errors_and_oracle() -> None:
     by_name = {row["planner"]: row for row in error_table(predictions(), TIMES)}
     assert by_name["one"]["ade_m"] == 3.0 and by_name["oracle"]["ade_m"] == 0.0
     assert by_name["constant-turn-rate"]["fde_m"] == 2.0
@@ -49,8 +49,8 @@ def test_diversity_is_stated_with_the_number_of_candidates_that_bounds_it() -> N
     assert row["mean"] == pytest.approx(0.5, abs=0.05)
 
 
-def test_agents_count_until_they_are_gone_and_the_nearest_candidate_is_the_oracle() -> None:
-    # One goes on at 4 m/s and is never lost; one turns off and is lost after 2 s.
+def test_agents_count_until_they_disappear_and_the_nearest_candidate_is_the_oracle() -> None:
+    # One continues at 4 m/s and is never lost; one turns off and is lost after 2 s.
     along = np.stack([straight(4.0), straight(4.0)])
     known = np.ones((2, 8), dtype=bool)
     known[1, 4:] = False

@@ -1,4 +1,4 @@
-"""The comparison table: everyone plans in the same moments of a recorded drive."""
+"""The comparison table: all planners plan on the same samples of a recorded drive."""
 
 import importlib.util
 import json
@@ -38,14 +38,14 @@ def _table(drive: Path, *options: str) -> int:
     return main(["evaluate", "table", *where, "--candidates", "16", "--workers", "1", *options])
 
 
-def test_everyone_plans_in_the_same_moments(drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_planners_plan_on_the_same_samples(drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(MODEL, tmp_path / "again" / "model", ignore=shutil.ignore_patterns("measured", "README.md"))
     out = tmp_path / "table.json"
     assert _table(drive, "--ablations", str(tmp_path), "--steps", "2", "--every", "4", "--out", str(out)) == 0
     data = json.loads(out.read_text(encoding="utf-8"))
     rows = {row["row"]: row for row in data["rows"]}
     assert {"constant-turn-rate", "one", "nearest_to_mean", "oracle", "log-future", "model@2", "again"} <= set(rows)
-    assert data["moments"] >= 3 and data["model_hash"] == load_manifest(MODEL).model_hash
+    assert data["samples"] >= 3 and data["model_hash"] == load_manifest(MODEL).model_hash
     assert rows["log-future"]["ade_m"] == 0.0 and rows["log-future"]["ms"] == 0.0
     assert rows["oracle"]["pdms"] >= max(rows["one"]["pdms"], rows["nearest_to_mean"]["pdms"])
     same = ("pdms", "ade_m", "fde_m", "diversity", "comfort", "drivable_area")
@@ -57,7 +57,7 @@ def test_everyone_plans_in_the_same_moments(drive: Path, tmp_path: Path, capsys:
 
 def test_bags_without_samples_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _table(tmp_path) == 2
-    assert "no moment could be measured" in capsys.readouterr().err
+    assert "could be measured: no drive of" in capsys.readouterr().err
     assert _table(tmp_path, "--ablations", str(tmp_path)) == 2
     assert "make them with 'transdiffuser ablate'" in capsys.readouterr().err
 
@@ -132,7 +132,7 @@ def test_rows_are_means_and_seeds_are_compared() -> None:
     (spread,) = seed_spread(rows, recipes)
     assert spread == {"rows": ["whole", "whole_seed_1"], "pdms": 2.0, "ade_m": 0.05, "diversity": 0.0}
     manifest = load_manifest(MODEL)
-    data = {"rows": rows, "moments": 4, "drives": 1, "candidates": 30, "workers": 1, "seed_spread": [spread]}
+    data = {"rows": rows, "samples": 4, "drives": 1, "candidates": 30, "workers": 1, "seed_spread": [spread]}
     data |= {"every": 6, "trained_on": {"ego-status-mlp": 99, "whole": 50, "other": 50}}
     text = table_section(manifest, {**data, "date": "2026-11-26", "machine": "a machine"})
     assert "2 seeds of `whole` differ by 2 PDMS, 0.05 m ADE and 0 D" in text and "| T = 5 | " in text

@@ -1,4 +1,4 @@
-"""Scene files from the command line: what is scored, what is written, and what is said about bad ones.
+"""Scene files from the command line: scores, output files, and messages about bad files.
 
 A straight road at 10 m/s: the ego's lane is y = -1.75 to 1.75, the oncoming one lies left of it up to 5.25.
 """
@@ -67,7 +67,7 @@ def evaluate(*words) -> int:
 
 
 @pytest.mark.parametrize("version", ["pdms", "epdms"])
-def test_the_file_holds_exactly_what_the_scorer_says(tmp_path: Path, version: str) -> None:
+def test_the_file_holds_exactly_the_scores_of_the_scorer(tmp_path: Path, version: str) -> None:
     data = scene(car_at_m=40.0)
     out = tmp_path / "out.json"
     assert evaluate(write(tmp_path / "scenes.json", [data]), "--version", version, "--out", out) == 0
@@ -106,7 +106,7 @@ def test_a_group_of_candidates_has_its_mean_and_its_best(tmp_path: Path, capsys:
     assert "| straight | candidates, best | 1 | 1 |" in text
 
 
-def test_plans_made_elsewhere_are_scored_beside_those_of_the_scene(
+def test_plans_of_a_separate_file_are_scored_with_those_of_the_scene(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenes = write(tmp_path / "scenes.json", [scene(plans=None)])
@@ -156,7 +156,7 @@ def test_extended_comfort_compares_with_the_same_plan_of_the_previous_scene(tmp_
     assert found["now", "new"]["extended_comfort"] is None and found["before", "on"]["extended_comfort"] is None
 
 
-def test_a_sub_score_the_data_cannot_give_is_left_out_with_its_reason(
+def test_a_sub_score_that_the_data_cannot_provide_is_skipped_with_its_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = scene(route=["nothing"], plans={"on": straight(5.0)})
@@ -168,7 +168,7 @@ def test_a_sub_score_the_data_cannot_give_is_left_out_with_its_reason(
     text, plan = capsys.readouterr().out, json.loads(out.read_text())["scenes"][0]["plans"][0]
     assert plan["driving_direction"] is None and plan["reasons"] == []
     assert plan["score"] == pytest.approx((5.0 * plan["ego_progress"] + 5.0 + 2.0) / 12.0)
-    assert "DDC is left out in 1 of 1 scenes: directions of lanes are unknown." in text
+    assert "DDC is skipped in 1 of 1 scenes: directions of lanes are unknown." in text
 
 
 BAD = {
@@ -229,8 +229,8 @@ def test_a_bad_scene_is_one_line_and_the_others_are_scored(
     change(bad)
     assert evaluate(write(tmp_path / "scenes.json", [bad, scene()])) == 0
     shown = capsys.readouterr()
-    complaints = [text for text in shown.err.splitlines() if text.startswith("left out: ")]
-    assert len(complaints) == 1 and complaints[0].startswith("left out: scene bad: ") and line in complaints[0]
+    problems = [text for text in shown.err.splitlines() if text.startswith("left out: ")]
+    assert len(problems) == 1 and problems[0].startswith("left out: scene bad: ") and line in problems[0]
     assert "1 scenes scored; left out: 1" in shown.out
 
 
@@ -245,7 +245,7 @@ def test_a_file_without_scenes_is_one_line_and_status_2(
     assert "scenes.yaml: expected" in lines[0] and "missing.json: cannot be read" in lines[1]
 
 
-def test_a_bad_plan_is_left_out_and_the_others_of_its_scene_are_scored(
+def test_a_bad_plan_is_skipped_and_the_others_of_its_scene_are_scored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = scene(plans={"on": straight(), "nan": [[float("nan")] * 3] * 8})
@@ -268,7 +268,7 @@ def test_the_benchmark_states_scenes_per_second(tmp_path: Path, capsys: pytest.C
     assert "polygons_mean: 3.0" in shown.out and "left out: scene bad: areas" in shown.err
 
 
-def test_the_scene_of_the_benchmark_is_one_that_can_be_driven_well() -> None:
+def test_the_scene_of_the_benchmark_has_a_good_plan() -> None:
     bend = bend_scene()
     plan_3 = np.asarray(bend.reference_S3)[5:41:5]
     away = plan_3[:, :2] - bend.ego.pose_3[:2]
@@ -286,7 +286,7 @@ def test_scenes_with_follow_ups_have_a_table_of_both_stages(tmp_path: Path, caps
     path, out = tmp_path / "scenes.json", tmp_path / "scores.json"
     write(path, {"scenes": [near, hit, first]})
     assert main(["evaluate", "scenes", str(path), "--workers", "1", "--out", str(out)]) == 0
-    assert "| scene | plan | first stage | second stage | both | with the scene before |" in capsys.readouterr().out
+    assert "| scene | plan | first stage | second stage | both | with the previous scene |" in capsys.readouterr().out
     content = json.loads(out.read_text(encoding="utf-8"))
     row, mean = content["two_stage"]
     score = {item["scene"]: item["plans"][0]["score"] for item in content["scenes"]}
