@@ -1,4 +1,4 @@
-"""A training run: one folder with the recipe, the normalizer, every stage's weights, the feature cache and the log."""
+"""Training of all stages of a run, with the feature cache and the log in its folder."""
 
 from __future__ import annotations
 
@@ -42,13 +42,19 @@ class Run(RunFolder):
     """A training run: trains stages on samples and writes them to its folder."""
 
     def _trainer(self, stage: str, network: nn.Module, config: StageConfig, make: MakeBatch, size: int) -> StageTrainer:
-        """Of a stage, on batches out of size samples; stages differ in their seed."""
+        """Create the trainer of a stage on a set of size samples; stages differ in their seed."""
         seed = self.config.seed + {encoder_stage.STAGE: 0, decoder_stage.STAGE: 1, joint_stage.STAGE: 3}.get(stage, 2)
         batches = ShuffledBatches(size, config.batch_size, seed, make)
         return StageTrainer(self.folder, stage, network, config, batches, self.machine)
 
     def train_encoder(self, samples: SampleSet, validation: SampleSet, pretrained: Pretrained | None = None) -> None:
-        """Stage 1; pretrained: weights of other networks to start from."""
+        """Train stage 1, the encoder.
+
+        Args:
+            samples: Training set.
+            validation: Validation set.
+            pretrained: Published weights to initialize from.
+        """
         config, contract = self.config, self.contract
         with first_process_first():
             keep_vehicle(self.folder, samples.vehicle)
@@ -63,7 +69,7 @@ class Run(RunFolder):
         trainer.fit(partial(encoder_stage.losses, config, contract), validate, trainer.batches.steps_per_epoch)
 
     def features(self, name: str, samples: SampleSet) -> FeatureCache:
-        """The cached scene features of a set of samples."""
+        """Scene features of a set of samples, cached under its name in the run's folder."""
         digest = hashlib.sha256()
         if self.model is not None:
             encode = graph_encoder(self.model)
@@ -79,7 +85,13 @@ class Run(RunFolder):
             return FeatureCache.make(self.folder / "features" / name, digest.hexdigest(), encode, samples)
 
     def train_decoder(self, samples: SampleSet, validation: SampleSet, start: Path | None = None) -> None:
-        """Stage 2; start: a run whose decoder to go on from."""
+        """Train stage 2, the decoder.
+
+        Args:
+            samples: Training set.
+            validation: Validation set.
+            start: Folder of a run whose decoder to initialize from.
+        """
         config, contract, normalizer, schedule = self.config, self.contract, self.normalizer(), self.schedule
         cache, held_out = self.features("train", samples), self.features("validation", validation)
         torch.manual_seed(config.seed + 1)
@@ -88,25 +100,30 @@ class Run(RunFolder):
             new = grow_from(network, finished_weights(start, decoder_stage.STAGE))
             print(f"decoder starts from {start}; trained: {', '.join(new) or 'all of it'}")
         with first_process_first():
-            motion = decoder_stage.DecoderSamples(samples, self.codebook(samples), self.other_plans(samples))
-        make = decoder_stage.batch_maker(motion, cache, contract, normalizer, config)
+            training = decoder_stage.DecoderSamples(samples, self.codebook(samples), self.counterfactual_plans(samples))
+        make = decoder_stage.batch_maker(training, cache, contract, normalizer, config)
         trainer = self._trainer(decoder_stage.STAGE, network, config.decoder, make, len(samples))
         unseen = decoder_stage.DecoderSamples(validation)
         validate = partial(decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, SAMPLING_LIMIT)
         losses = partial(decoder_stage.losses, config.loss, config.decoder.samples_per_scene, schedule)
         trainer.fit(losses, validate, 2 * trainer.batches.steps_per_epoch)
 
-    def other_plans(self, samples: SampleSet) -> CounterfactualPlans | None:
-        """What could have been driven instead, if the recipe wants it told."""
+    def counterfactual_plans(self, samples: SampleSet) -> CounterfactualPlans | None:
+        """Alternative maneuvers of the samples; None without action tokens or when the recipe uses none."""
         codebook = self.codebook(samples)
         if codebook is None or self.config.augmentation.counterfactual_share == 0.0:
             return None
         return CounterfactualPlans.cached(self.folder / "features", samples, codebook, self.contract, self.config.seed)
 
     def train_joint(self, samples: SampleSet, validation: SampleSet) -> None:
-        """Stage 3, optional: both networks, from the weights of stages 1 and 2."""
+        """Train the optional stage 3: encoder and decoder together, from the weights of stages 1 and 2.
+
+        Args:
+            samples: Training set.
+            validation: Validation set.
+        """
         config, contract, normalizer, schedule = self.config, self.contract, self.normalizer(), self.schedule
-        network = self._after_two_stages().to(memory_format=torch.channels_last)
+        network = self.two_stage_network().to(memory_format=torch.channels_last)
         make = joint_stage.batch_maker(samples, self.codebook(), contract, normalizer, config)
         trainer = self._trainer(joint_stage.STAGE, network, config.joint, make, len(samples))
         validate = partial(joint_stage.validate, validation, contract, normalizer, schedule, SAMPLING_LIMIT)
@@ -114,7 +131,12 @@ class Run(RunFolder):
         trainer.fit(losses, validate, trainer.batches.steps_per_epoch)
 
     def train_scorer(self, plans: ScoredPlans, validation: ScoredPlans) -> None:
-        """The scorer, on candidates of an exported model that were scored in recorded moments."""
+        """Train the scorer on scored candidates of an exported model.
+
+        Args:
+            plans: Training set.
+            validation: Validation set.
+        """
         keep_vehicle(self.folder, plans.vehicle)
         torch.manual_seed(self.config.seed + 2)
         network = PlanScorer(self.network, self.contract, plans.vehicle)
@@ -124,26 +146,26 @@ class Run(RunFolder):
         trainer.fit(scorer_stage.losses, validate, 2 * trainer.batches.steps_per_epoch)
 
     def train_baselines(self, samples: SampleSet) -> None:
-        """All baselines, one after the other; ``baselines.json`` says on what."""
+        """Train all baselines in sequence and record their training data in ``baselines.json``."""
         config, contract, normalizer = self.config, self.contract, self.normalizer()
-        motion = decoder_stage.DecoderSamples(samples)
+        training = decoder_stage.DecoderSamples(samples)
         for name in BASELINES:
             torch.manual_seed(config.seed + 2)
             network = self.baseline_network(name)
             cache = self.features("train", samples) if name == REGRESSION_HEAD else None
-            make = partial(decoder_stage.make_batch, motion, cache, contract, normalizer, config)
+            make = partial(decoder_stage.make_batch, training, cache, contract, normalizer, config)
             self._trainer(name, network, config.baselines, make, len(samples)).fit(baselines.losses)
         text = json.dumps(describe_data(samples)) + "\n"
         (self.folder / BASELINE_DATA).write_text(text, encoding="utf-8")
 
 
 def use_threads(count: int) -> None:
-    """Threads of torch within an operator."""
+    """Set the number of threads of torch within an operator."""
     torch.set_num_threads(count)
 
 
 def describe_data(samples: SampleSet) -> dict[str, Any]:
-    """What a set of samples holds, for the manifest: counts and seeds."""
+    """Summary of a set of samples for the manifest: counts and seeds."""
     seeds = [folder.meta.get("seed") for folder in samples.folders if folder.meta.get("seed") is not None]
     speed = samples.whole("status")[:, 4]
     return {

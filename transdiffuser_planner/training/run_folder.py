@@ -125,10 +125,13 @@ class RunFolder:
         return kept_vehicle(self.folder) or (EGO_VEHICLE if self.model is None else self.model.manifest.vehicle)
 
     def normalizer(self, samples: SampleSet | None = None) -> PlanNormalizer:
-        """The model's normalizer if there is one, else the run's, fitted to the training samples the first time.
+        """Normalizer of the model if there is one, else of the run, fitted at the first call.
+
+        Args:
+            samples: Training set, needed at the first call.
 
         Raises:
-            TrainingError: There is none yet and no samples were given.
+            TrainingError: There is none yet and samples is None.
         """
         if self.model is not None:
             return PlanNormalizer.from_json(self.model.manifest.read_json("normalizer.json"))
@@ -143,10 +146,13 @@ class RunFolder:
         return normalizer
 
     def codebook(self, samples: SampleSet | None = None) -> ActionCodebook | None:
-        """The model's action tokens if there is a model, else the run's, learnt from the samples the first time.
+        """Codebook of the model if there is one, else of the run, fitted at the first call; None without action tokens.
+
+        Args:
+            samples: Training set, needed at the first call.
 
         Raises:
-            TrainingError: There are none yet and no samples were given.
+            TrainingError: There is none yet and samples is None.
         """
         if self.model is not None:
             return self.model.manifest.codebook()
@@ -168,36 +174,37 @@ class RunFolder:
         return SceneEncoder(self.network, self.contract).token_counts()
 
     def perception(self) -> PerceptionNetwork:
-        """The trained encoder with its heads."""
+        """Trained encoder with its heads."""
         network = PerceptionNetwork(self.network, self.contract)
         weights, prefix = finished_weights(self.folder, encoder_stage.STAGE), "perception."
-        mine = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-        load_into(network, mine, self.folder)
+        own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        load_into(network, own, self.folder)
         return network.eval()
 
     def planner_network(self) -> PlannerNetwork:
-        """The whole trained network, of stage 3 if the run has it.
+        """Whole trained network, of stage 3 if the run has it.
 
         Raises:
             TrainingError: A stage was not trained to its end.
         """
         if not was_begun(self.folder, joint_stage.STAGE):
-            return self._after_two_stages()
+            return self.two_stage_network()
         network = PlannerNetwork(self.network, self.contract)
         load_into(network, finished_weights(self.folder, joint_stage.STAGE), self.folder)
         return network.eval()
 
-    def _after_two_stages(self) -> PlannerNetwork:
+    def two_stage_network(self) -> PlannerNetwork:
+        """Trained network after stages 1 and 2."""
         network = PlannerNetwork(self.network, self.contract)
         network.perception = self.perception()
         load_into(network.decoder, finished_weights(self.folder, decoder_stage.STAGE), self.folder)
         return network.eval()
 
     def trained_baseline(self, name: str) -> nn.Module:
-        """A trained baseline.
+        """Trained baseline of a name out of ``BASELINES``.
 
         Raises:
-            TrainingError: It was not trained to its end, or lies under a name of an earlier version.
+            TrainingError: It was not trained to its end, or is stored under a name of an earlier version.
         """
         baselines.check_not_renamed(self.folder, name)
         network = self.baseline_network(name)
@@ -205,7 +212,7 @@ class RunFolder:
         return network.eval()
 
     def scorer(self) -> PlanScorer | None:
-        """The trained scorer; None if the run has none."""
+        """Trained scorer; None if the run has none."""
         if not was_begun(self.folder, scorer_stage.STAGE):
             return None
         network = PlanScorer(self.network, self.contract, self.vehicle)
@@ -213,16 +220,16 @@ class RunFolder:
         return network.eval()
 
     def baseline_network(self, name: str) -> nn.Module:
-        """An untrained baseline."""
+        """Untrained baseline of a name out of ``BASELINES``."""
         if name == REGRESSION_HEAD:
             return RegressionHead(self.network, self.contract, self.token_counts())
         return StatusMlp(self.network, self.contract, with_route=name == EGO_STATUS_MLP_ROUTE)
 
     def baseline_data(self) -> dict[str, Any]:
-        """What the baselines were trained on.
+        """Summary of the baselines' training data.
 
         Raises:
-            TrainingError: They were not.
+            TrainingError: The baselines are not trained.
         """
         path = self.folder / BASELINE_DATA
         if not path.is_file():
@@ -233,6 +240,6 @@ class RunFolder:
 
 
 def _contract(config: TrainingConfig) -> ModelContract:
-    """The size's contract with what the recipe changes of it."""
+    """Contract of the recipe's network size, with the recipe's changes."""
     contract = replace(CONTRACTS[config.network], num_denoise_steps=config.denoise_steps)
     return contract if config.action_tokens else replace(contract, codebook_size=0)
