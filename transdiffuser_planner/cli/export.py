@@ -115,7 +115,7 @@ def export_run(
 
     from transdiffuser_planner.data.samples.sample_set import observation_of, stored_observation
     from transdiffuser_planner.data.samples.targets import visible_agents
-    from transdiffuser_planner.training.export.base_model_parity import before
+    from transdiffuser_planner.training.export.base_model_parity import compare_with_base
     from transdiffuser_planner.training.export.model_folder import export_model
     from transdiffuser_planner.training.export.onnx_graphs import Tensors
 
@@ -139,7 +139,7 @@ def export_run(
         inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
     network = training.planner_network()
     if grown_from is not None:
-        info["before"] = before(grown_from, network, inputs)
+        info["before"] = compare_with_base(grown_from, network, inputs)
         print(f"without action tokens {grown_from} differs by {info['before']['difference']:.1e} at most")
     result = export_model(
         network,

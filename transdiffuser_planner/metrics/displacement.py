@@ -1,4 +1,4 @@
-"""Displacement errors of plans against what was driven. B samples, M candidates, T plan steps."""
+"""Displacement errors of plans against the logged trajectory. B samples, M candidates, T plan steps."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ def average_displacement_m(plan_XT2: FloatArray, truth_XT2: FloatArray) -> Float
     """ADE: mean distance over the plan steps; leading axes broadcast.
 
     Args:
-        plan_XT2, truth_XT2: Positions (..., T, 2 or more) in one frame, meters.
+        plan_XT2: Planned positions (..., T, 2 or more), meters.
+        truth_XT2: Logged positions in the same frame.
     """
     return np.asarray(np.linalg.norm(plan_XT2[..., :2] - truth_XT2[..., :2], axis=-1).mean(axis=-1))
 
 
 def final_displacement_m(plan_XT2: FloatArray, truth_XT2: FloatArray) -> FloatArray:
-    """FDE: distance at the last plan step; leading axes broadcast."""
+    """FDE: distance at the last plan step; arguments as for ``average_displacement_m``."""
     return np.asarray(np.linalg.norm(plan_XT2[..., -1, :2] - truth_XT2[..., -1, :2], axis=-1))
 
 
 def constant_velocity_plan(speed_B: FloatArray, yaw_rate_B: FloatArray, time_s_T: FloatArray) -> FloatArray:
-    """Poses (B, T, 3) in base_link when speed (m/s) and yaw rate (rad/s) stay as they are."""
+    """Poses (B, T, 3) in base_link at constant speed (m/s) and yaw rate (rad/s)."""
     heading = yaw_rate_B[:, None] * time_s_T
     small = np.abs(heading) < 1e-6
     safe = np.where(small, 1.0, heading)
@@ -40,7 +41,13 @@ def constant_velocity_plan(speed_B: FloatArray, yaw_rate_B: FloatArray, time_s_T
 def final_displacement_at_m(
     plan_XT2: FloatArray, truth_XT2: FloatArray, time_s_T: FloatArray, at_s: float
 ) -> FloatArray:
-    """Distance at one moment; leading axes broadcast.
+    """Distance at one plan step; leading axes broadcast.
+
+    Args:
+        plan_XT2: Planned positions (..., T, 2 or more), meters.
+        truth_XT2: Logged positions in the same frame.
+        time_s_T: Time of each step.
+        at_s: Time of the step.
 
     Raises:
         EvaluationError: The plan has no step at that time.
@@ -52,7 +59,7 @@ def final_displacement_at_m(
 def average_displacement_until_m(
     plan_XT2: FloatArray, truth_XT2: FloatArray, time_s_T: FloatArray, until_s: float
 ) -> FloatArray:
-    """Mean distance over the steps up to one moment; leading axes broadcast."""
+    """Mean distance over the steps up to a time; arguments as for ``final_displacement_at_m``."""
     steps = slice(0, _step_at(time_s_T, until_s) + 1)
     return average_displacement_m(plan_XT2[..., steps, :], truth_XT2[..., steps, :])
 
@@ -66,15 +73,15 @@ def miss_rate(
     miss_m: float = 2.0,
     valid_B: NDArray[np.bool_] | None = None,
 ) -> float:
-    """Share of samples whose best candidate is further than miss_m from the truth at one moment.
+    """Share of samples whose best candidate is further than miss_m from the truth at one plan step.
 
     Args:
-        plan_BMT2: M candidates of each of B samples; an agent of a scene is a sample like any other.
-        truth_BT2: What was driven.
+        plan_BMT2: M candidates of each of B samples; an agent of a scene counts as a sample.
+        truth_BT2: Logged positions.
         time_s_T: Time of each step.
-        at_s: The moment, one of them.
-        miss_m: Further is a miss.
-        valid_B: Samples whose truth is known at that moment; all if None.
+        at_s: Time of the evaluated step.
+        miss_m: Distance above which a sample is missed.
+        valid_B: Samples whose truth is known at that step; all if None.
 
     Raises:
         EvaluationError: The plan has no step at that time, or no sample is valid.
@@ -97,13 +104,14 @@ def _step_at(time_s_T: FloatArray, at_s: float) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DisplacementRow:
-    """Errors until one moment.
+    """Errors up to one time.
 
     Attributes:
-        at_s: The moment.
-        ade_m, fde_m: Smallest over the candidates, each for itself, mean over samples.
+        at_s: The time.
+        ade_m: Smallest ADE over the candidates, mean over samples.
+        fde_m: Smallest FDE over the candidates, chosen independently of ade_m, mean over samples.
         miss_rate: Share of samples without a candidate within 2 m.
-        num_samples: How many had a known truth.
+        num_samples: Samples with a known truth.
     """
 
     at_s: float
@@ -118,19 +126,19 @@ def displacement_table(
     truth_BT2: FloatArray,
     valid_BT: NDArray[np.bool_],
     time_s_T: FloatArray,
-    moments_s: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0),
+    times_s: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0),
 ) -> tuple[DisplacementRow, ...]:
-    """ADE, FDE and miss rate at several moments; samples count where their truth is known until then.
+    """ADE, FDE and miss rate at several times; samples count where their truth is known until then.
 
     Args:
         plan_BMT2: M candidates of each of B samples, ego or agents.
-        truth_BT2: What was driven.
-        valid_BT: Where that is known.
+        truth_BT2: Logged positions.
+        valid_BT: Steps at which they are known.
         time_s_T: Time of each step.
-        moments_s: When.
+        times_s: Times to evaluate.
     """
     rows = []
-    for at_s in moments_s:
+    for at_s in times_s:
         valid_B = valid_BT[:, : _step_at(time_s_T, at_s) + 1].all(axis=1)
         if not valid_B.any():
             continue

@@ -1,7 +1,8 @@
 """Diversity of several plans for one scene: DiffusionDrive's D, from the areas the plans cover.
 
 D = 1 - mean over the plans of IoU(plan, union of all plans). A plan lies inside the union, so the IoU is the share of the
-union's area it covers. With N equal areas D is at most 1 - 1 / N: values of different N must not be compared, so N is given.
+union's area it covers. With N equal areas D is at most 1 - 1 / N: values of different N must not be compared, and the
+result includes N.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diversity:
-    """Attributes:
-    value: D, 0 to 1.
-    num_plans: N, which bounds it.
+    """D of a set of plans.
+
+    Attributes:
+        value: D, 0 to 1.
+        num_plans: N, which bounds it.
     """
 
     value: float
@@ -31,7 +34,7 @@ class Diversity:
 
     @property
     def largest_possible(self) -> float:
-        """1 - 1 / N, reached by plans of equal areas that share nothing."""
+        """1 - 1 / N, reached by plans of equal, disjoint areas."""
         return 1.0 - 1.0 / self.num_plans
 
 
@@ -40,7 +43,7 @@ def diversity(plans_MT2: FloatArray, *, width_m: float = PACIFICA.width_m, cell_
 
     Args:
         plans_MT2: Positions (M, T, 2 or more), meters, the start not included.
-        width_m: Width of the strip a plan covers, half of it around both ends too.
+        width_m: Width of the strip a plan covers; its ends are rounded.
         cell_m: Areas are counted in squares of this size whose centers are covered.
 
     Raises:
@@ -73,11 +76,11 @@ def _covered(
 
 
 def plan_deviation_m(plan_T2: FloatArray, previous_T2: FloatArray) -> float:
-    """Mean distance between two plans of neighboring frames at the same moments, both in one frame; NaN rows are left out.
+    """Mean distance between the plans of two consecutive frames at the same times; rows with NaN are skipped.
 
     Args:
-        plan_T2: Positions of the plan.
-        previous_T2: Positions of the plan before at the same times.
+        plan_T2: Positions of the plan (T, 2 or more), meters.
+        previous_T2: Positions of the previous plan at the same times, in the same coordinate frame.
     """
     distance_T = np.linalg.norm(plan_T2[..., :2] - previous_T2[..., :2], axis=-1)
     known_T = np.isfinite(distance_T)

@@ -1,4 +1,4 @@
-"""Ablations: the same recipe with one thing changed, trained on the same frozen encoder."""
+"""Ablations: the same recipe with one change each, trained on the same frozen encoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ _KEYS = {"title", "changes", "joint_from"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ablation:
-    """One row: its name, what readers call it, its recipe, and the row whose weights stage joint goes on from."""
+    """One ablation.
+
+    Attributes:
+        name: Name of its folder.
+        title: Name in tables.
+        recipe: Its recipe.
+        joint_from: Name of the ablation whose decoder initializes stage joint.
+    """
 
     name: str
     title: str
@@ -33,11 +40,11 @@ class Ablation:
 
 
 def read_ablations(path: Path, recipe: TrainingConfig) -> list[Ablation]:
-    """The rows of a file.
+    """Read the ablations of a file.
 
     Args:
         path: YAML with "recipe", changes for all rows, and "rows": name -> title, changes, joint_from.
-        recipe: What is changed.
+        recipe: The recipe to change.
 
     Raises:
         ConfigError: Unreadable file, unknown key or wrong value.
@@ -47,9 +54,9 @@ def read_ablations(path: Path, recipe: TrainingConfig) -> list[Ablation]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"ablations {path}: cannot be read ({str(error).splitlines()[0]})") from None
     if not isinstance(data, dict) or not isinstance(data.get("rows"), dict) or set(data) - {"recipe", "rows"}:
-        raise ConfigError(f"ablations {path}: expected a mapping with 'rows' and, if wanted, 'recipe'")
+        raise ConfigError(f"ablations {path}: expected a mapping with 'rows' and optionally 'recipe'")
     common = recipe.changed(data.get("recipe") or {}, f"ablations {path}: recipe")
-    found = []
+    found: list[Ablation] = []
     for name, row in data["rows"].items():
         where = f"ablations {path}: {name}"
         if not isinstance(row, dict) or set(row) - _KEYS:
@@ -63,7 +70,13 @@ def read_ablations(path: Path, recipe: TrainingConfig) -> list[Ablation]:
 
 
 def prepare_run(ablation: Ablation, encoder: Path, out: Path, machine: Devices) -> Run:
-    """A run that shares another one's trained encoder, normalizer, codebook and cached features.
+    """Create a run that shares the trained encoder, normalizer, codebook and cached features of another one.
+
+    Args:
+        ablation: The ablation.
+        encoder: Folder of the run with the trained encoder.
+        out: Parent of the ablations' folders.
+        machine: Devices to train on.
 
     Raises:
         ConfigError: The other run has no trained encoder.

@@ -1,7 +1,7 @@
-"""The frozen encoder's tokens of all samples, computed once and kept on disk for stage 2.
+"""Cache of the frozen encoder's tokens of all samples on disk, for stage 2.
 
-The encoder is this run's own network, or the graph of an exported model: then what is trained on the tokens is trained
-on exactly what the vehicle computes.
+The encoder is the run's own network or the graph of an exported model; with the latter the training features equal those
+computed on the vehicle.
 """
 
 from __future__ import annotations
@@ -36,7 +36,16 @@ Encode = Callable[[Arrays], Arrays]
 def perceive(
     network: PerceptionNetwork, batch: Batch, contract: ModelContract
 ) -> tuple[SceneFeatures, dict[str, Tensor]]:
-    """Run the perception on stored bytes."""
+    """Run the perception on stored sensor bytes.
+
+    Args:
+        network: The perception.
+        batch: Stored sensor tensors (B, ...).
+        contract: Its sizes.
+
+    Returns:
+        Scene features and auxiliary outputs.
+    """
     image = (batch["image"].float() / 255.0).contiguous(memory_format=torch.channels_last)
     lidar = (batch["lidar"].float() / contract.lidar_clip_points).contiguous(memory_format=torch.channels_last)
     inputs = {
@@ -50,7 +59,7 @@ def perceive(
 
 
 def network_encoder(network: PerceptionNetwork, contract: ModelContract, machine: Devices) -> Encode:
-    """The trained perception, on the machine and in the precision in which it was trained."""
+    """Encoder of the trained perception, on the devices and in the precision of its training."""
     network = network.eval().to(machine.device)
 
     @torch.no_grad()
@@ -64,7 +73,7 @@ def network_encoder(network: PerceptionNetwork, contract: ModelContract, machine
 
 
 def graph_encoder(backend: OnnxBackend) -> Encode:
-    """The encoder graph of an exported model, one scene at a time as on the vehicle."""
+    """Encoder graph of an exported model, one scene at a time as on the vehicle."""
 
     def encode(raw: Arrays) -> Arrays:
         scenes = [{name: value[i : i + 1] for name, value in raw.items()} for i in range(len(raw["image"]))]
@@ -75,7 +84,11 @@ def graph_encoder(backend: OnnxBackend) -> Encode:
 
 
 class FeatureCache:
-    """Half-precision tokens by the names of ``FEATURE_NAMES``, (N, K, D), memory-mapped."""
+    """Half-precision tokens by the names of ``FEATURE_NAMES``.
+
+    Args:
+        arrays: Tokens (N, K, D) of all samples, memory-mapped.
+    """
 
     def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays
@@ -86,12 +99,13 @@ class FeatureCache:
 
     @staticmethod
     def make(folder: Path, key: str, encode: Encode, samples: SampleSet) -> FeatureCache:
-        """Open the cache, or fill it when it belongs to other weights or samples.
+        """Open the cache; recompute it if it belongs to other weights or samples.
 
         Args:
-            folder: Where it lies.
+            folder: Of the cache.
             key: Identifies encoder weights and samples.
             encode: The encoder.
+            samples: The samples to encode.
         """
         mark = folder / "done.json"
         if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == key:

@@ -1,7 +1,7 @@
-"""Learns a codebook of action tokens from driven plans: K-disk clustering (Philion et al. 2023, Trajeglish).
+"""Fits a codebook of action tokens to logged trajectories: K-disk clustering (Philion et al. 2023, Trajeglish).
 
-Segments are drawn in random order; each drawn one becomes a token and takes all segments within a radius with it. The
-radius is the smallest with which the tokens cover nearly all segments.
+Segments are drawn in random order; each drawn one becomes a token and removes all segments within a radius. The radius is
+the smallest with which the tokens cover nearly all segments.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transdiffuser_planner.planning.action_codebook import HEADING_LEVER_M, Acti
 FloatArray = NDArray[np.float64]
 
 UNCOVERED = 0.002
-"""Share of segments that may lie farther than the radius from every token: odd ones would each cost a token."""
+"""Share of segments that may be farther than the radius from every token: each outlier would cost a token."""
 _SEARCH_STEPS = 12
 _LARGEST_RADIUS_M = 2.0
 _MAX_SEGMENTS = 30_000
@@ -29,7 +29,12 @@ def plan_segments(plan_NT3: NDArray[np.float32]) -> FloatArray:
 
 
 def fit_codebook(plan_NT3: NDArray[np.float32], contract: ModelContract, seed: int = 0) -> ActionCodebook:
-    """A codebook of the contract's size; its first token stands still.
+    """Fit a codebook of the contract's size; its first token is stationary.
+
+    Args:
+        plan_NT3: Logged trajectories in base_link, meters and radians.
+        contract: Size of the codebook and interval of its segments.
+        seed: Seed of the order of segments.
 
     Raises:
         TrainingError: There are fewer segments than tokens.
@@ -48,13 +53,13 @@ def fit_codebook(plan_NT3: NDArray[np.float32], contract: ModelContract, seed: i
             high, best = radius, tokens
         else:
             low = radius
-    if len(best) < size:  # the radius is coarse: the rest goes where segments are farthest from tokens
+    if len(best) < size:  # the radius is coarse: further tokens where segments are farthest from tokens
         best = _filled(best, segment_N3, size)
     return ActionCodebook(segment_C3=best, interval_s=contract.plan_interval_s)
 
 
 def _disks(segment_N3: FloatArray, radius_m: float, size: int) -> tuple[FloatArray, float]:
-    """At most ``size`` tokens, and the share of segments that none of them covers."""
+    """At most ``size`` tokens, and the share of segments covered by none of them."""
     scaled = segment_N3 * [1.0, 1.0, HEADING_LEVER_M]
     chosen = np.zeros((1, 3))
     left = np.linalg.norm(scaled, axis=1) > radius_m
@@ -66,7 +71,7 @@ def _disks(segment_N3: FloatArray, radius_m: float, size: int) -> tuple[FloatArr
 
 
 def _filled(token_C3: FloatArray, segment_N3: FloatArray, size: int) -> FloatArray:
-    """More tokens, each the segment that is farthest from all tokens so far."""
+    """Add tokens, each the segment that is farthest from all previous tokens."""
     scale = np.asarray([1.0, 1.0, HEADING_LEVER_M])
     scaled, tokens = segment_N3 * scale, list(token_C3)
     gap = np.min([np.linalg.norm(scaled - token * scale, axis=1) for token in tokens], axis=0)
@@ -78,7 +83,7 @@ def _filled(token_C3: FloatArray, segment_N3: FloatArray, size: int) -> FloatArr
 
 
 def reconstruction_error_m(codebook: ActionCodebook, plan_NT3: NDArray[np.float32]) -> dict[str, float]:
-    """How far encoded and decoded plans lie from the plans: ADE mean, 95th and 99th percentile and worst, FDE mean (m)."""
+    """Errors of encoded and decoded plans: ADE mean, 95th and 99th percentile and worst, FDE mean, meters."""
     decoded = codebook.decode(codebook.encode(plan_NT3))
     gap = np.linalg.norm(decoded[..., :2] - plan_NT3[..., :2], axis=-1)
     ade = gap.mean(axis=1)

@@ -1,4 +1,4 @@
-"""The recipe of a training run: everything that changes its result, read from one YAML file."""
+"""Recipe of a training run: all settings that change its result, read from one YAML file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
 
+RENAMED = {"colour": "color", "tell_other": "counterfactual_share", "centre": "center"}
+"""Fields of earlier recipes -> their present names."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageConfig:
@@ -20,12 +23,12 @@ class StageConfig:
 
     Attributes:
         epochs: Passes over the samples; may be a fraction.
-        batch_size: Scenes per step, of all devices together.
+        batch_size: Scenes per step, summed over all devices.
         samples_per_scene: Noisy samples per scene and step (stages decoder and joint only).
-        learning_rate: Its maximum.
-        weight_decay: Of AdamW.
+        learning_rate: Maximum learning rate.
+        weight_decay: Weight decay of AdamW.
         warmup_share: Share of the steps in which the learning rate rises.
-        ema_decay: Of the exponential moving average of the weights; 0 switches it off.
+        ema_decay: Decay of the exponential moving average of the weights; 0 disables it.
     """
 
     epochs: float = 1.0
@@ -47,17 +50,24 @@ class StageConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentationConfig:
-    """Probabilities per sample that an input is withheld or changed while training.
+    """Probabilities per sample that an input is masked or changed during training.
 
     Attributes:
         mirror: Left and right swapped (encoder stage only: a mirrored town drives on the other side).
-        color: Brightness, contrast and color of the pictures changed.
-        drop_camera: Each camera; drop_lidar: the cloud.
-        drop_history, drop_acceleration: The ego's own past, so that it is not simply continued.
-        drop_route, drop_command, drop_signal, drop_speed_limit, drop_tokens: Optional conditions.
-        cut_tokens: The action tokens end early.
-        counterfactual_share: What is told, and wanted, is another maneuver than the one that was driven, where the road allows one.
-        drop_agent: Each agent; drop_agent_speed: its speed.
+        color: Brightness, contrast and color of the images changed.
+        drop_camera: Each camera masked.
+        drop_lidar: Point cloud masked.
+        drop_history: Past poses masked, so that the plan does not simply continue the past.
+        drop_acceleration: Acceleration masked, for the same reason.
+        drop_route: Route masked.
+        drop_command: Driving command unknown.
+        drop_signal: Traffic signal masked.
+        drop_speed_limit: Speed limit masked.
+        drop_tokens: Action tokens masked.
+        cut_tokens: Action tokens end early.
+        counterfactual_share: Action tokens and target plan of another maneuver than the logged one, where the road allows one.
+        drop_agent: Each agent removed.
+        drop_agent_speed: Speed of each agent unknown.
     """
 
     mirror: float = 0.5
@@ -87,8 +97,15 @@ class LossWeights:
     """Weights of the loss terms; bev, center, box, signal and plan belong to the encoder stage.
 
     Attributes:
-        decorrelation: Of the decorrelation loss on one noisy sample of every scene, outside the denoise loop.
-        decorrelation_inside: Of the same at every noisy sample, inside the loop; the paper's ablation, not its choice.
+        bev: BEV segmentation.
+        center: Centers of agents.
+        box: Boxes of agents.
+        signal: Traffic signal.
+        plan: Plan regression.
+        ego: Noise prediction of the ego.
+        agents: Noise prediction or plan regression of the agents.
+        decorrelation: Decorrelation loss on one noisy sample of every scene, outside the denoise loop.
+        decorrelation_inside: Decorrelation loss on every noisy sample, inside the loop; an ablation of the paper.
     """
 
     bev: float = 1.0
@@ -104,12 +121,21 @@ class LossWeights:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
-    """A whole recipe; joint is the optional third stage, whose learning rate must be small: it starts from trained weights.
+    """A whole recipe.
 
     Attributes:
+        network: Size of the networks, tiny or base.
+        seed: Seed of all random numbers.
         denoise_steps: T of the diffusion, in training and at run time.
-        joint_agents: Whether ego and agents are denoised together.
-        action_tokens: Whether the model can be told action tokens.
+        joint_agents: True to denoise ego and agents together.
+        action_tokens: True for a model that can be conditioned on action tokens.
+        encoder: Stage 1.
+        decoder: Stage 2.
+        joint: Optional stage 3; needs a small learning rate because it starts from trained weights.
+        scorer: The plan scorer.
+        baselines: The baselines.
+        augmentation: Augmentation of the samples.
+        loss: Weights of the loss terms.
     """
 
     network: str = "tiny"
@@ -131,28 +157,35 @@ class TrainingConfig:
     def load(path: str | Path) -> TrainingConfig:
         """Read a recipe.
 
+        Args:
+            path: YAML file, or JSON file with the suffix .json.
+
         Raises:
             ConfigError: Unreadable file, unknown key, wrong type or value out of bounds.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
-            # JSON stays JSON: YAML would read its 5e-05 as a word.
+            # JSON is not parsed as YAML, which reads 5e-05 as a string.
             data = json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)
         except OSError as error:
             raise ConfigError(f"recipe {path}: cannot be read ({error.strerror})") from None
         except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"recipe {path}: not valid YAML ({str(error).splitlines()[0]})") from None
-        return _build(TrainingConfig, data, f"recipe {path}")
+        return cast(TrainingConfig, _build(TrainingConfig, data, f"recipe {path}"))
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-serialisable form."""
+        """JSON-serializable form of the recipe."""
         return asdict(self)
 
     def changed(self, changes: Any, where: str) -> TrainingConfig:
-        """The recipe with the values of a nested mapping instead of its own.
+        """Replace values of the recipe.
+
+        Args:
+            changes: Nested mapping of the new values.
+            where: Prefix of error messages.
 
         Raises:
-            ConfigError: Unknown key, wrong type or value out of bounds; the message begins with ``where``.
+            ConfigError: Unknown key, wrong type or value out of bounds.
         """
         if not isinstance(changes, Mapping):
             raise ConfigError(f"{where}: expected a mapping, got {changes!r}")
@@ -160,7 +193,7 @@ class TrainingConfig:
 
 
 def _merged(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings with some values changed."""
+    """Replace values of nested mappings."""
     out = dict(data)
     for key, value in changes.items():
         inner = out.get(key)
@@ -169,8 +202,15 @@ def _merged(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def _build(kind: Any, data: Any, where: str) -> Any:
-    """A dataclass from a mapping, checked recursively."""
+    """Build a dataclass from a mapping, checked recursively.
+
+    Raises:
+        ConfigError: Unknown or renamed key, wrong type or value out of bounds.
+    """
     hints = typing.get_type_hints(kind)
+    for name in data if isinstance(data, dict) else ():
+        if RENAMED.get(name) in hints:
+            raise ConfigError(f"{where}: {name} is now {RENAMED[name]}; rename it in the recipe")
     if not isinstance(data, dict) or set(data) - set(hints):
         raise ConfigError(f"{where}: expected a mapping with keys among {sorted(hints)}, got {data!r}")
     values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Which vehicle drives in the samples of a training run: ``vehicle.json`` in its folder."""
+"""Vehicle of a training run's samples: ``vehicle.json`` in its folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FILE_NAME = "vehicle.json"
 
 
 def kept_vehicle(folder: Path) -> VehicleModel | None:
-    """The vehicle noted in a run's folder; None where, as in runs of earlier versions, there is none.
+    """Vehicle recorded in a run's folder; None in runs of earlier versions.
 
     Raises:
-        TrainingError: The file is no vehicle.
+        TrainingError: The file is unreadable or does not describe a vehicle.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -27,14 +27,14 @@ def kept_vehicle(folder: Path) -> VehicleModel | None:
 
 
 def keep_vehicle(folder: Path, vehicle: VehicleModel) -> None:
-    """Note the vehicle of the samples that a stage trains on.
+    """Record the vehicle of the samples of a stage.
 
     Args:
         folder: Of the run.
-        vehicle: What drove in the samples.
+        vehicle: Vehicle of the samples.
 
     Raises:
-        TrainingError: An earlier stage was trained on drives of another one.
+        TrainingError: An earlier stage was trained on samples of another vehicle.
     """
     kept = kept_vehicle(folder)
     if kept is not None and kept != vehicle:

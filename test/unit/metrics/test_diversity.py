@@ -1,4 +1,4 @@
-"""Diversity D and jitter, and displacement at several times."""
+"""Diversity D, plan deviation, and displacement at several times."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_plans_with_nan_have_no_diversity() -> None:
         diversity(np.full((3, 8, 2), np.nan))
 
 
-def test_jitter_is_the_mean_distance_where_both_are_known() -> None:
+def test_plan_deviation_is_the_mean_distance_where_both_are_known() -> None:
     plan = straight_plan(5.0)[0, :, :2]
     before = plan + np.asarray([0.0, 0.5])
     before[0] = np.nan

@@ -1,4 +1,4 @@
-"""Why a plan lost points, and how many steps in."""
+"""Reasons for lost points of a plan, with the step at which they occur."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from transdiffuser_planner.metrics.pdm.scene import STEP_S
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reason:
-    """One thing that went wrong.
+    """One deduction.
 
     Attributes:
-        metric: Name of the sub-score that fell.
-        step: When, in steps of 0.1 s from time 0.
+        metric: Name of the lowered sub-score.
+        step: Time in steps of 0.1 s from time 0.
         agent: Token of the agent or red light concerned, if any.
         corner: Corners of the ego concerned, if any.
-        detail: The rest, for people.
+        detail: Further human-readable information.
     """
 
     metric: str
@@ -27,7 +27,7 @@ class Reason:
 
     @property
     def time_s(self) -> float:
-        """When, in seconds from time 0."""
+        """Time in seconds from time 0."""
         return self.step * STEP_S
 
     def __str__(self) -> str:
@@ -37,11 +37,11 @@ class Reason:
 
 
 Reasons = tuple[tuple[Reason, ...], ...]
-"""For each plan its reasons, earliest first."""
+"""Reasons of each plan, earliest first."""
 
 
 def gather(num_plans: int, found: list[tuple[int, Reason]]) -> Reasons:
-    """Sort pairs of plan and reason into one tuple for each plan."""
+    """Sort pairs of plan index and reason into one tuple for each of the plans."""
     lists: list[list[Reason]] = [[] for _ in range(num_plans)]
     for plan, reason in found:
         lists[plan].append(reason)
@@ -49,7 +49,7 @@ def gather(num_plans: int, found: list[tuple[int, Reason]]) -> Reasons:
 
 
 def join(*parts: Reasons) -> Reasons:
-    """Reasons of several sub-scores together."""
+    """Merge the reasons of several sub-scores."""
     return tuple(
         tuple(sorted((reason for of_part in of_plan for reason in of_part), key=lambda reason: reason.step))
         for of_plan in zip(*parts, strict=True)

@@ -1,4 +1,4 @@
-"""Where on the map the ego is at each step. M plans, S steps, four corners."""
+"""Map areas under the ego at each step. M plans, S steps, four corners."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EgoArea:
-    """Attributes:
-    off_road_MS4: Corners outside of everything drivable.
-    many_lanes_MS: Corners in more than one lane, and no lane holds all four.
-    off_route_MS: The center is in no lane of the route: against the traffic, for the devkit.
-    in_intersection_MS: The center is in an intersection.
+    """Areas under the ego of M plans over S steps.
+
+    Attributes:
+        off_road_MS4: Corners outside of every drivable area.
+        many_lanes_MS: Corners are in more than one lane, and no lane contains all four.
+        off_route_MS: The center is in no lane of the route; the devkit counts this as driving against the traffic.
+        in_intersection_MS: The center is in an intersection.
     """
 
     off_road_MS4: BoolArray
@@ -30,16 +32,16 @@ class EgoArea:
 
     @property
     def off_road_MS(self) -> BoolArray:
-        """Any corner outside of everything drivable."""
+        """Any corner is outside of every drivable area."""
         return np.asarray(self.off_road_MS4.any(axis=-1))
 
     @property
     def blamed_MS(self) -> BoolArray:
-        """Between lanes or off the road: a collision at the side is the ego's fault here."""
+        """Between lanes or off the road, where a side collision is the ego's fault."""
         return self.many_lanes_MS | self.off_road_MS
 
     def of(self, plans: slice) -> EgoArea:
-        """Some of the plans only."""
+        """Select some of the plans."""
         return EgoArea(
             off_road_MS4=self.off_road_MS4[plans],
             many_lanes_MS=self.many_lanes_MS[plans],
@@ -53,7 +55,7 @@ def _in_none(inside: BoolArray) -> BoolArray:
 
 
 def locate(prepared: PreparedScene, ego: Boxes) -> EgoArea:
-    """Find the areas of M plans' boxes (M, S)."""
+    """Find the areas under the boxes (M, S) of M plans."""
     point_MS52 = np.concatenate([ego.corners(), ego.center_X2[..., None, :]], axis=-2)
     near_R, inside_RK = points_inside(prepared.areas, point_MS52.reshape(-1, 2))
     inside = inside_RK.reshape(len(near_R), *point_MS52.shape[:-1])

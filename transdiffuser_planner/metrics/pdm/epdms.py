@@ -1,6 +1,6 @@
 """EPDMS, the extended PDM score of NAVSIM v2: NC * DAC * DDC * TLC * (5 EP + 5 TTC + 2 LK + 2 HC + 2 EC) / 16.
 
-Where the human who drove the scene fails a sub-score entirely, nobody is blamed for it.
+A sub-score that the scene's human driver fails entirely is not counted against a plan.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from transdiffuser_planner.metrics.pdm.subscores.driving_direction import score_
 from transdiffuser_planner.metrics.pdm.subscores.extended_comfort import PreviousFrame, score_extended_comfort
 from transdiffuser_planner.metrics.pdm.subscores.lane_keeping import score_lane_keeping
 from transdiffuser_planner.metrics.pdm.subscores.progress import share_of_best_v2
-from transdiffuser_planner.metrics.pdm.subscores.time_to_collision import NUM_MOMENTS_V2, score_time_to_collision
+from transdiffuser_planner.metrics.pdm.subscores.time_to_collision import NUM_STEPS_V2, score_time_to_collision
 from transdiffuser_planner.metrics.pdm.subscores.traffic_lights import score_traffic_lights
 
 FloatArray = NDArray[np.float64]
@@ -50,7 +50,7 @@ WEIGHTS: Final = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpdmScores:
-    """EPDMS and its parts for M plans, each 0 to 1, after the human's failures are forgiven.
+    """EPDMS and its parts for M plans, each 0 to 1, after forgiving the human driver's failures.
 
     Attributes:
         no_at_fault_collision_M: NC.
@@ -61,13 +61,13 @@ class EpdmScores:
         time_to_collision_M: TTC.
         lane_keeping_M: LK.
         history_comfort_M: HC.
-        extended_comfort_M: EC; None without a previous frame, and then its weight is left out.
+        extended_comfort_M: EC; None without a previous frame, then it has no weight.
         score_M: EPDMS.
-        unforgiven_M: Without EC and without forgiving: the devkit's column pdm_score.
-        forgiven: Sub-scores the human failed.
-        progress_m_M: Meters along the center line.
-        motion: How the car drives the plans.
-        reasons: What went wrong with each plan, forgiven or not.
+        unforgiven_M: Score without EC and without forgiving: the devkit's column pdm_score.
+        forgiven: Sub-scores the human driver failed.
+        progress_m_M: Progress along the center line, meters.
+        motion: Simulated execution of the plans.
+        reasons: Deductions of each plan, forgiven or not.
     """
 
     no_at_fault_collision_M: FloatArray
@@ -95,14 +95,14 @@ def score_epdms(
     previous: PreviousFrame | None = None,
     drop_agents_touching_at_start: bool = True,
 ) -> EpdmScores:
-    """EPDMS of M plans of one scene; each is compared with the reference plan alone, not with the other plans.
+    """EPDMS of M plans of one scene; each is compared with the reference plan only.
 
     Args:
-        scene: The scene; with a human plan the human's failures are forgiven.
+        scene: The scene; with a human plan the human driver's failures are forgiven.
         plans_MT3: Poses of the rear axle relative to the ego's at time 0, from interval_s on, at least 4 s.
-        interval_s: Between two poses.
-        previous: The frame before, for EC.
-        drop_agents_touching_at_start: Forget agents whose box touches the ego's at time 0, as log replay does.
+        interval_s: Time between two poses.
+        previous: The previous frame, for EC.
+        drop_agents_touching_at_start: Ignore agents whose box touches the ego's at time 0, as log replay does.
 
     Raises:
         EvaluationError: Plans of a wrong shape or with NaN.
@@ -112,9 +112,9 @@ def score_epdms(
     poses = candidate_poses(ready, plans_MT3, interval_s)
     reference, human_plan = reference_poses(ready), ready.scene.human_plan_T3
     human = None if human_plan is None else plan_poses(ready.scene.ego, human_plan[None], ready.scene.human_interval_s)
-    everyone = np.concatenate([pose for pose in (human, reference, poses) if pose is not None])
-    rolled = roll_out(ready, everyone, agents)
-    first = len(everyone) - len(poses)
+    all_poses = np.concatenate([pose for pose in (human, reference, poses) if pose is not None])
+    rolled = roll_out(ready, all_poses, agents)
+    first = len(all_poses) - len(poses)
 
     hard, hard_reasons = _hard_scores(ready, rolled)
     product = np.prod(list(hard.values()), axis=0)
@@ -128,32 +128,45 @@ def score_epdms(
     parts = {name: values[plans] for name, values in (hard | soft).items()}
     parts["ego_progress"] = share_of_best_v2(rolled.raw_progress_M[plans], best_M)
     parts["history_comfort"] = comfort_M
-    unforgiven_M = combine(parts)
     failed = () if human is None else tuple(name for name, values in (hard | soft).items() if values[0] == 0.0)
-    parts |= {name: np.ones(len(poses)) for name in failed}
     extended_M, extended_reasons = _extended_comfort(ready, motion, previous)
     reasons = [*(of_all[plans] for of_all in hard_reasons + soft_reasons), comfort_reasons, *extended_reasons]
+    progress_M = rolled.raw_progress_M[plans]
+    return _final_scores(parts, extended_M, failed, motion=motion, progress_m_M=progress_M, reasons=join(*reasons))
+
+
+def _final_scores(
+    parts: dict[str, FloatArray],
+    extended_M: FloatArray | None,
+    failed: tuple[str, ...],
+    *,
+    motion: Motion,
+    progress_m_M: FloatArray,
+    reasons: Reasons,
+) -> EpdmScores:
+    """Forgive the sub-scores that the human driver failed and combine all of them."""
+    forgiven = parts | {name: np.ones(len(progress_m_M)) for name in failed}
     return EpdmScores(
-        no_at_fault_collision_M=parts["no_at_fault_collision"],
-        drivable_area_M=parts["drivable_area"],
-        driving_direction_M=parts["driving_direction"],
-        traffic_light_M=parts["traffic_light"],
-        ego_progress_M=parts["ego_progress"],
-        time_to_collision_M=parts["time_to_collision"],
-        lane_keeping_M=parts["lane_keeping"],
-        history_comfort_M=parts["history_comfort"],
+        no_at_fault_collision_M=forgiven["no_at_fault_collision"],
+        drivable_area_M=forgiven["drivable_area"],
+        driving_direction_M=forgiven["driving_direction"],
+        traffic_light_M=forgiven["traffic_light"],
+        ego_progress_M=forgiven["ego_progress"],
+        time_to_collision_M=forgiven["time_to_collision"],
+        lane_keeping_M=forgiven["lane_keeping"],
+        history_comfort_M=forgiven["history_comfort"],
         extended_comfort_M=extended_M,
-        score_M=combine(parts if extended_M is None else parts | {"extended_comfort": extended_M}),
-        unforgiven_M=unforgiven_M,
+        score_M=combine(forgiven if extended_M is None else forgiven | {"extended_comfort": extended_M}),
+        unforgiven_M=combine(parts),
         forgiven=failed,
-        progress_m_M=rolled.raw_progress_M[plans],
+        progress_m_M=progress_m_M,
         motion=motion,
-        reasons=join(*reasons),
+        reasons=reasons,
     )
 
 
 def combine(parts: dict[str, FloatArray]) -> FloatArray:
-    """The product of the hard rules times the weighted mean of the others; what is missing has no weight."""
+    """The product of the hard rules times the weighted mean of the others; missing sub-scores have no weight."""
     weights = {name: weight for name, weight in WEIGHTS.items() if name in parts}
     weighted = sum((weight * parts[name] for name, weight in weights.items()), start=np.zeros(1))
     product = np.prod([parts[name] for name in HARD], axis=0)
@@ -161,7 +174,7 @@ def combine(parts: dict[str, FloatArray]) -> FloatArray:
 
 
 def score_rollout_v2(ready: PreparedScene, rolled: Rollout, agents: PreparedAgents) -> FloatArray:
-    """EPDMS (M,) of trajectories compared with the best of themselves, without HC and EC: how PDM-Closed chooses."""
+    """EPDMS (M,) without HC and EC, relative to the best of the trajectories: the selection of PDM-Closed."""
     hard, _ = _hard_scores(ready, rolled)
     soft, _ = _soft_scores(ready, rolled, agents)
     masked_M = rolled.raw_progress_M * np.prod(list(hard.values()), axis=0)
@@ -170,7 +183,7 @@ def score_rollout_v2(ready: PreparedScene, rolled: Rollout, agents: PreparedAgen
 
 
 def _hard_scores(ready: PreparedScene, rolled: Rollout) -> tuple[dict[str, FloatArray], list[Reasons]]:
-    """NC, DAC, DDC and TLC of everyone."""
+    """NC, DAC, DDC and TLC of all trajectories."""
     direction_M, direction_reasons = score_direction(
         rolled.ego.center_X2, rolled.area.off_route_MS & ~rolled.area.in_intersection_MS
     )
@@ -183,8 +196,8 @@ def _hard_scores(ready: PreparedScene, rolled: Rollout) -> tuple[dict[str, Float
 def _soft_scores(
     ready: PreparedScene, rolled: Rollout, agents: PreparedAgents
 ) -> tuple[dict[str, FloatArray], list[Reasons]]:
-    """TTC and LK of everyone."""
-    ttc_M, ttc_reasons = score_time_to_collision(ready, rolled.motion, rolled.ego, rolled.area, agents, NUM_MOMENTS_V2)
+    """TTC and LK of all trajectories."""
+    ttc_M, ttc_reasons = score_time_to_collision(ready, rolled.motion, rolled.ego, rolled.area, agents, NUM_STEPS_V2)
     keeping_M, keeping_reasons = score_lane_keeping(
         ready.center_line_K2, rolled.ego.center_X2, rolled.area.in_intersection_MS
     )

@@ -1,6 +1,6 @@
-"""How the car really drives a plan: poses at 10 Hz, an LQR tracker, a kinematic bicycle.
+"""Simulated execution of plans: poses at 10 Hz, an LQR tracker, a kinematic bicycle.
 
-M plans, T plan steps, S = 41 steps of 0.1 s, E = 40 steps between them, W = 10 steps the tracker looks ahead.
+M plans, T plan steps, S = 41 steps of 0.1 s, E = 40 steps between them, W = 10 steps of look-ahead.
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ OFFSET_WEIGHT, HEADING_WEIGHT, STEERING_RATE_WEIGHT = 1.0, 10.0, 1.0
 ACCELERATION_LAG_S, STEERING_LAG_S = 0.2, 0.05
 MAX_STEERING_RAD = math.pi / 3.0
 DRIVE_S = 100_000 * 1e-6
-"""A step of the bicycle: in floats a digit less than 0.1, which decides for corners exactly on a border."""
+"""A step of the bicycle: as a float one digit below 0.1, which decides for corners exactly on a border."""
 
 FLOATS_ARE_FASTER_UP_TO = 6
-"""Plans; with more, one array operation for all plans is faster than Python numbers plan by plan."""
+"""Number of plans; above it one array operation for all plans is faster than floats plan by plan."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Motion:
-    """What M simulated cars do, at the middle of the rear axle, every 0.1 s from time 0.
+    """Motion of M simulated vehicles at the center of the rear axle, every 0.1 s from time 0.
 
     Attributes:
         pose_MS3: x, y, heading in the map frame.
-        velocity_MS2, acceleration_MS2: Forward and left.
-        yaw_rate_MS, yaw_acceleration_MS: Left positive, rad/s and rad/s^2.
+        velocity_MS2: Forward and left, m/s.
+        acceleration_MS2: Forward and left, m/s^2.
+        yaw_rate_MS: Left positive, rad/s.
+        yaw_acceleration_MS: Left positive, rad/s^2.
     """
 
     pose_MS3: FloatArray
@@ -57,7 +59,7 @@ class Motion:
         return np.hypot(self.velocity_MS2[..., 0], self.velocity_MS2[..., 1])
 
     def of(self, plans: slice) -> Motion:
-        """Some of the plans only."""
+        """Select some of the plans."""
         return Motion(
             pose_MS3=self.pose_MS3[plans],
             velocity_MS2=self.velocity_MS2[plans],
@@ -73,19 +75,19 @@ def wrap_rad(angle: Any) -> Any:
 
 
 def sample_stamps_us(start_us: int) -> NDArray[np.int64]:
-    """The 41 moments that are scored, cut to whole microseconds as the devkit does."""
+    """Stamps of the 41 scored steps, truncated to whole microseconds as in the devkit."""
     times_s = np.arange(NUM_STEPS + 1) * STEP_S + start_us * 1e-6
     return (times_s * 1e6).astype(np.int64)
 
 
 def through_center(pose_X3: FloatArray) -> FloatArray:
-    """The poses after a way to the box's center and back: at most a bit different, but the devkit's states make it too."""
+    """Poses moved to the box's center and back: rounding of the last bit, as in the devkit's states."""
     shift_X2 = PACIFICA.center_offset_m * np.stack([np.cos(pose_X3[..., 2]), np.sin(pose_X3[..., 2])], axis=-1)
     return np.concatenate([(pose_X3[..., :2] + shift_X2) - shift_X2, pose_X3[..., 2:]], axis=-1)
 
 
 def start_pose(ego: EgoState) -> FloatArray:
-    """Where the ego's rear axle is."""
+    """Pose (3,) of the ego's rear axle in the map frame."""
     return through_center(ego.pose_3)
 
 
@@ -105,7 +107,7 @@ def absolute_poses(ego: EgoState, plans_MT3: FloatArray) -> FloatArray:
 
 
 def interpolate_poses(stamp_us_K: NDArray[np.int64], pose_MK3: FloatArray, at_us_S: NDArray[np.int64]) -> FloatArray:
-    """Poses between poses, straight in position and in unwrapped heading; times outside are clamped."""
+    """Interpolate poses linearly in position and unwrapped heading; times outside are clamped."""
     at_us_S = np.clip(at_us_S, stamp_us_K[0], stamp_us_K[-1])
     upper_S = np.clip(np.searchsorted(stamp_us_K, at_us_S), 1, len(stamp_us_K) - 1)
     pose_MK3 = np.concatenate([pose_MK3[..., :2], np.unwrap(pose_MK3[..., 2])[..., None]], axis=-1)
@@ -117,7 +119,7 @@ def interpolate_poses(stamp_us_K: NDArray[np.int64], pose_MK3: FloatArray, at_us
 
 
 def plan_poses(ego: EgoState, plans_MT3: FloatArray, interval_s: float) -> FloatArray:
-    """Poses (M, 41, 3) in the map frame at 10 Hz; plans start where the ego is."""
+    """Poses (M, 41, 3) of plans in the map frame at 10 Hz, starting at the ego's pose."""
     num_plans, num_steps = plans_MT3.shape[:2]
     times_s = np.arange(num_steps) * interval_s + interval_s + ego.stamp_us * 1e-6
     stamp_us = np.concatenate([[ego.stamp_us], (times_s * 1e6).astype(np.int64)])
@@ -127,10 +129,10 @@ def plan_poses(ego: EgoState, plans_MT3: FloatArray, interval_s: float) -> Float
 
 
 def _velocity_fit() -> FloatArray:
-    """Matrix (E, E) from distances driven per step to speeds: least squares with small accelerations.
+    """Matrix (E, E) from distances per step to speeds: least squares with small accelerations.
 
-    The devkit calls the penalty one of jerk, but all its rows except the last hold a single -1: it weighs the accelerations
-    themselves, and only of the last two their difference. Equal scores need equal matrices.
+    The devkit calls the penalty one of jerk, but all its rows except the last hold a single -1: it weights the accelerations
+    themselves, and only for the last two their difference. Equal scores need equal matrices.
     """
     integrate = np.tril(np.full((NUM_STEPS, NUM_STEPS), STEP_S))
     integrate[:, 0] = 1.0
@@ -144,7 +146,7 @@ VELOCITY_FIT_EE: Final = _velocity_fit()
 
 
 def speeds_and_curvatures(pose_MS3: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Speed and curvature (M, E) that explain the poses best, changing gently."""
+    """Speed and curvature (M, E) that fit the poses best with small changes."""
     step_ME3 = np.diff(pose_MS3, axis=1)
     heading_ME = pose_MS3[:, :-1, 2]
     forward_ME = step_ME3[..., 0] * np.cos(heading_ME) + step_ME3[..., 1] * np.sin(heading_ME)
@@ -155,10 +157,10 @@ def speeds_and_curvatures(pose_MS3: FloatArray) -> tuple[FloatArray, FloatArray]
     diagonal_ME = (STEP_S * speed_ME) ** 2 + 2.0 * smooth
     diagonal_ME[:, 0] += CURVATURE_PENALTY - smooth
     diagonal_ME[:, -1] -= smooth
-    beside_E = np.full(NUM_STEPS - 1, -smooth)
+    off_diagonal_E = np.full(NUM_STEPS - 1, -smooth)
     right_ME = STEP_S * speed_ME * turn_ME
     curvature_ME = np.stack(
-        [dptsv(diagonal, beside_E, right)[2] for diagonal, right in zip(diagonal_ME, right_ME, strict=True)]
+        [dptsv(diagonal, off_diagonal_E, right)[2] for diagonal, right in zip(diagonal_ME, right_ME, strict=True)]
     )
     return speed_ME, curvature_ME
 
@@ -177,7 +179,7 @@ def _pair_sums() -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 (HEADING_1, HEADING_2, HEADING_3), (RATE_1, RATE_2, RATE_3), CURVATURE_W3 = (x.tolist() for x in _pair_sums())
-CURVATURE_MOMENTS_W5: Final = np.concatenate(
+CURVATURE_SUMS_W5: Final = np.concatenate(
     [np.ones((LOOK_AHEAD, 1)), np.arange(LOOK_AHEAD)[:, None], np.asarray(CURVATURE_W3)], axis=1
 )
 
@@ -188,20 +190,21 @@ _ARRAYS = SimpleNamespace(cos=np.cos, sin=np.sin, tan=np.tan, least=np.minimum, 
 
 
 def _step(math: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, ...]) -> tuple[Any, ...]:
-    """One tenth of a second of tracking and driving, for one plan in floats or for all in arrays.
+    """Simulate one tenth of a second of tracking, for one plan in floats or for all in arrays.
 
     Args:
-        math: Functions for either.
+        math: Functions for floats or arrays.
         state: x, y, heading, speed, acceleration, steering angle.
-        reference: Pose to be at, its sine and cosine, speed in one second, five moments of the curvatures until then.
+        reference: Reference pose, its cosine and sine, speed one second ahead, five weighted sums of the curvatures until
+            then.
     """
     x, y, heading, speed, acceleration, steering = state
     x_ref, y_ref, heading_ref, cos_ref, sin_ref, speed_ref, k0, k1, k2, k3, k4 = reference
     stop = (speed_ref <= STOP_SPEED_MPS) & (speed <= STOP_SPEED_MPS)
-    wanted = math.choose(stop, STOP_GAIN, SPEED_GAIN) * (speed_ref - speed)
+    command = math.choose(stop, STOP_GAIN, SPEED_GAIN) * (speed_ref - speed)
 
-    # Errors one second ahead if the wheels stay as they are, and what one rad/s of steering rate changes about them.
-    gain = wanted * STEP_S
+    # Errors one second ahead at the present steering angle, and their change per rad/s of steering rate.
+    gain = command * STEP_S
     base = PACIFICA.wheelbase_m
     speed_2, speed_gain, gain_2 = speed * speed, speed * gain, gain * gain
     distance = 10.0 * speed + 45.0 * gain
@@ -221,7 +224,7 @@ def _step(math: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, .
     effort = OFFSET_WEIGHT * offset_per_rate**2 + HEADING_WEIGHT * error_per_rate**2 + STEERING_RATE_WEIGHT
     rate = math.choose(stop, 0.0, -push / effort)
 
-    acceleration = acceleration + DRIVE_S / (DRIVE_S + ACCELERATION_LAG_S) * (wanted - acceleration)
+    acceleration = acceleration + DRIVE_S / (DRIVE_S + ACCELERATION_LAG_S) * (command - acceleration)
     turned = steering + DRIVE_S / (DRIVE_S + STEERING_LAG_S) * (DRIVE_S * rate)
     return (
         x + speed * math.cos(heading) * DRIVE_S,
@@ -234,16 +237,16 @@ def _step(math: SimpleNamespace, state: tuple[Any, ...], reference: tuple[Any, .
 
 
 def _references(pose_MS3: FloatArray) -> FloatArray:
-    """What `_step` needs at each step, (E, 11, M)."""
+    """References of `_step` at each step, (E, 11, M)."""
     speed_ME, curvature_ME = speeds_and_curvatures(pose_MS3)
     last = NUM_STEPS - 1
     ahead_EW = np.minimum(np.arange(NUM_STEPS)[:, None] + np.arange(LOOK_AHEAD), last)
-    moments_ME5 = curvature_ME[:, ahead_EW] @ CURVATURE_MOMENTS_W5
+    sums_ME5 = curvature_ME[:, ahead_EW] @ CURVATURE_SUMS_W5
     speed_ahead_ME = speed_ME[:, np.minimum(np.arange(NUM_STEPS) + LOOK_AHEAD, last)]
     pose_ME3 = pose_MS3[:, :-1]
     heading_ME1 = pose_ME3[..., 2:]
     stacked = np.concatenate(
-        [pose_ME3, np.cos(heading_ME1), np.sin(heading_ME1), speed_ahead_ME[..., None], moments_ME5], axis=-1
+        [pose_ME3, np.cos(heading_ME1), np.sin(heading_ME1), speed_ahead_ME[..., None], sums_ME5], axis=-1
     )
     return np.ascontiguousarray(stacked.transpose(1, 2, 0))
 
@@ -257,19 +260,19 @@ def _drive(math: SimpleNamespace, start: tuple[Any, ...], references: Any) -> li
 
 
 def simulate(ego: EgoState, pose_MS3: FloatArray, *, floats_up_to: int = FLOATS_ARE_FASTER_UP_TO) -> Motion:
-    """Drive M plans, given as poses (M, 41, 3) in the map frame, from the ego's state on.
+    """Simulate M plans, given as poses (M, 41, 3) in the map frame, from the ego's state on.
 
     Args:
-        ego: Where all start.
-        pose_MS3: What to follow.
-        floats_up_to: Number of plans up to which Python numbers are used instead of arrays; only the speed differs.
+        ego: Initial state of all.
+        pose_MS3: Reference poses to follow.
+        floats_up_to: Number of plans up to which Python floats are used instead of arrays; only the run time differs.
     """
     num_plans = len(pose_MS3)
     references = _references(pose_MS3)
     start = (*start_pose(ego).tolist(), float(ego.velocity_2[0]), float(ego.acceleration_2[0]), float(ego.steering_rad))
     if num_plans <= floats_up_to:
-        driven = [_drive(_FLOATS, start, references[..., m].tolist()) for m in range(num_plans)]
-        state_MS6 = np.asarray(driven)
+        plans = [_drive(_FLOATS, start, references[..., m].tolist()) for m in range(num_plans)]
+        state_MS6 = np.asarray(plans)
     else:
         states = _drive(_ARRAYS, tuple(np.full(num_plans, value) for value in start), references)
         state_MS6 = np.asarray(states).transpose(2, 0, 1)

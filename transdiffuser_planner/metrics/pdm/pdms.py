@@ -22,7 +22,7 @@ from transdiffuser_planner.metrics.pdm.scored_rollout import (
 from transdiffuser_planner.metrics.pdm.subscores.comfort import score_comfort
 from transdiffuser_planner.metrics.pdm.subscores.driving_direction import score_direction
 from transdiffuser_planner.metrics.pdm.subscores.progress import share_of_best_v1
-from transdiffuser_planner.metrics.pdm.subscores.time_to_collision import NUM_MOMENTS_V1, score_time_to_collision
+from transdiffuser_planner.metrics.pdm.subscores.time_to_collision import NUM_STEPS_V1, score_time_to_collision
 
 FloatArray = NDArray[np.float64]
 
@@ -39,11 +39,11 @@ class PdmScores:
         ego_progress_M: EP.
         time_to_collision_M: TTC.
         comfort_M: C.
-        driving_direction_M: DDC, which PDMS weighs with 0.
+        driving_direction_M: DDC, weighted with 0 in PDMS.
         score_M: PDMS.
-        progress_m_M: Meters along the center line.
-        motion: How the car drives the plans.
-        reasons: What went wrong with each plan.
+        progress_m_M: Progress along the center line, meters.
+        motion: Simulated execution of the plans.
+        reasons: Deductions of each plan.
     """
 
     no_at_fault_collision_M: FloatArray
@@ -59,12 +59,12 @@ class PdmScores:
 
 
 def score_pdms(scene: Scene | PreparedScene, plans_MT3: FloatArray, *, interval_s: float = 0.5) -> PdmScores:
-    """PDMS of M plans of one scene; each is compared with the reference plan alone, not with the other plans.
+    """PDMS of M plans of one scene; each is compared with the reference plan only.
 
     Args:
         scene: The scene; its agents should be known for 50 steps or more.
         plans_MT3: Poses of the rear axle relative to the ego's at time 0, from interval_s on, at least 4 s.
-        interval_s: Between two poses.
+        interval_s: Time between two poses.
 
     Raises:
         EvaluationError: Plans of a wrong shape or with NaN.
@@ -82,12 +82,20 @@ def score_pdms(scene: Scene | PreparedScene, plans_MT3: FloatArray, *, interval_
 def score_rollout_v1(
     ready: PreparedScene, rolled: Rollout, best_M: FloatArray, plans: slice, agents: PreparedAgents
 ) -> PdmScores:
-    """PDMS of some of the simulated plans, given the best progress each is compared with."""
+    """PDMS of some of the simulated plans.
+
+    Args:
+        ready: The scene.
+        rolled: All simulated trajectories.
+        best_M: Best progress times hard rules to compare with, meters, for the selected plans.
+        plans: Selected plans.
+        agents: The agents to score against.
+    """
     motion, ego, area = rolled.motion.of(plans), rolled.ego.at(plans), rolled.area.of(plans)
     nc_M, dac_M, raw_M = rolled.collision_M[plans], rolled.drivable_M[plans], rolled.raw_progress_M[plans]
     product_M = nc_M * dac_M
     progress_M = share_of_best_v1(raw_M, product_M, best_M)
-    ttc_M, ttc_reasons = score_time_to_collision(ready, motion, ego, area, agents, NUM_MOMENTS_V1)
+    ttc_M, ttc_reasons = score_time_to_collision(ready, motion, ego, area, agents, NUM_STEPS_V1)
     comfort_M, comfort_reasons = score_comfort(motion)
     direction_M, direction_reasons = score_direction(ego.center_X2, area.off_route_MS)
     weighted = (

@@ -1,4 +1,4 @@
-"""A scene with everything precomputed that does not depend on the plans."""
+"""Scene with all plan-independent values precomputed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class PreparedAgents:
 
     Attributes:
         token_N: Names.
-        moves_N: Road users, not objects.
-        speed_N: Magnitude of the velocity where an agent is first seen; the devkit uses this one at all times.
+        moves_N: True for road users, false for objects.
+        speed_N: Speed at an agent's first valid step, m/s; the devkit uses it at all times.
         boxes: Boxes (N, S).
-        radius_N: Half diagonals.
-        valid_NS: Where present.
+        radius_N: Half diagonals, meters.
+        valid_NS: Steps at which an agent is present.
     """
 
     token_N: tuple[str, ...]
@@ -37,7 +37,7 @@ class PreparedAgents:
 
     @property
     def num_steps(self) -> int:
-        """Steps of 0.1 s for which boxes are known."""
+        """Number of steps of 0.1 s with known boxes."""
         return int(self.valid_NS.shape[1])
 
     def __len__(self) -> int:
@@ -46,16 +46,19 @@ class PreparedAgents:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreparedScene:
-    """What the scorer works on.
+    """Input of the scorer.
 
     Attributes:
-        scene: As given.
+        scene: The original scene.
         agents: Boxes of all agents.
         areas: All polygons of the map, P.
-        lane_P, route_P, drivable_P, intersection_P: Which polygons are lanes or connectors, on the route, drivable,
-            intersections.
+        lane_P: Lanes and lane connectors.
+        route_P: Lanes and lane connectors of the route.
+        drivable_P: Drivable areas.
+        intersection_P: Intersections.
         center_line_K2: Points of the route's center line.
-        lights, light_areas: The red lights and their polygons.
+        lights: The red lights.
+        light_areas: Their polygons.
     """
 
     scene: Scene
@@ -71,7 +74,7 @@ class PreparedScene:
 
 
 def prepare_agents(agents: Agents) -> PreparedAgents:
-    """Boxes and speeds of agents."""
+    """Precompute boxes and speeds of agents."""
     half_N2 = agents.size_N2 / 2.0
     first_N = agents.valid_NS.argmax(axis=1)
     velocity_N2 = agents.velocity_NS2[np.arange(len(agents.token_N)), first_N]
@@ -87,7 +90,7 @@ def prepare_agents(agents: Agents) -> PreparedAgents:
 
 
 def without(agents: PreparedAgents, drop_N: BoolArray) -> PreparedAgents:
-    """The agents except some."""
+    """Remove agents."""
     if not drop_N.any():
         return agents
     keep_N = ~drop_N
@@ -102,7 +105,7 @@ def without(agents: PreparedAgents, drop_N: BoolArray) -> PreparedAgents:
 
 
 def touching_at_start(prepared: PreparedScene) -> BoolArray:
-    """Which agents' boxes touch the ego's box at time 0."""
+    """Agents (N,) whose boxes touch the ego's box at time 0."""
     agents, ego = prepared.agents, ego_boxes(prepared.scene.ego.pose_3[None])
     boxes = agents.boxes
     between_N2 = boxes.center_X2[:, 0] - ego.center_X2
@@ -112,7 +115,7 @@ def touching_at_start(prepared: PreparedScene) -> BoolArray:
 
 
 def prepare(scene: Scene) -> PreparedScene:
-    """Precompute what does not depend on the plans."""
+    """Precompute all plan-independent values."""
     agents = prepare_agents(scene.agents)
     kinds = [area.kind for area in scene.areas]
     lane_P = np.asarray([kind in LANE_KINDS for kind in kinds])
@@ -131,5 +134,5 @@ def prepare(scene: Scene) -> PreparedScene:
 
 
 def prepared(scene: Scene | PreparedScene) -> PreparedScene:
-    """The scene prepared, unless it already is."""
+    """Prepare the scene unless it already is prepared."""
     return scene if isinstance(scene, PreparedScene) else prepare(scene)

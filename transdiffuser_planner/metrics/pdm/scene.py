@@ -1,7 +1,7 @@
-"""What is needed to score plans: the ego, the agents over time, the map around it, and who else planned.
+"""Scene to score plans in: the ego, the agents over time, the surrounding map, and plans to compare with.
 
-Everything is in one map frame: meters, radians, x and y of a plane. Plans alone are relative: poses of the rear axle as seen
-from the ego's rear axle at time 0. N agents, S steps of 0.1 s from time 0 on, T plan steps, C corners, K points.
+All values are in one planar map frame, meters and radians. Only plans are relative: poses of the rear axle in the frame
+of the ego's rear axle at time 0. N agents, S steps of 0.1 s from time 0 on, T plan steps, C corners, K points.
 """
 
 from __future__ import annotations
@@ -16,26 +16,24 @@ from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.metrics.pdm.scene_validation import (
     DEPTH_M,
     LARGEST,
+    NUM_STEPS,
+    STEP_S,
+    SceneError,
     check_array,
     check_increasing,
+    check_plans,
     check_rings,
     check_shape,
-    complain,
 )
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-STEP_S = 0.1
-NUM_STEPS = 40
-"""Plans are scored over 4 s: 40 steps after the step at time 0."""
-INTERVALS_S = (0.01, NUM_STEPS * STEP_S)
-"""Between poses of a plan, shortest and longest."""
 _LATEST_US = 2**60
 
 
 class AgentKind(Enum):
-    """What an agent is; only the first three drive, walk or ride."""
+    """Kind of an agent; only the first three are road users."""
 
     VEHICLE = "vehicle"
     PEDESTRIAN = "pedestrian"
@@ -52,7 +50,7 @@ class AgentKind(Enum):
 
 
 class AreaKind(Enum):
-    """What a polygon of the map is."""
+    """Kind of a map polygon."""
 
     LANE = "lane"
     LANE_CONNECTOR = "lane_connector"
@@ -68,7 +66,7 @@ DRIVABLE_KINDS = (AreaKind.ROADBLOCK, AreaKind.INTERSECTION, AreaKind.CARPARK, A
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EgoState:
-    """The ego at one moment; the point of reference is the middle of its rear axle.
+    """State of the ego; the reference point is the center of its rear axle.
 
     Attributes:
         pose_3: x, y and heading in the map frame.
@@ -77,7 +75,7 @@ class EgoState:
         steering_rad: Angle of the front wheels, left positive.
         yaw_rate_radps: Left positive.
         yaw_acceleration_radps2: Left positive.
-        stamp_us: Microseconds since any epoch. Matters only because the devkit cuts times to whole microseconds.
+        stamp_us: Microseconds since any epoch. Relevant only because the devkit truncates times to whole microseconds.
     """
 
     pose_3: FloatArray
@@ -94,12 +92,12 @@ class Agents:
     """Boxes of all other road users and objects, over time.
 
     Attributes:
-        token_N: A name for each.
-        kind_N: What each is.
+        token_N: Names.
+        kind_N: Kinds.
         size_N2: Length and width, meters.
         pose_NS3: Center and heading of each box every 0.1 s from time 0; 41 steps for EPDMS, 50 or more for PDMS.
         velocity_NS2: Velocity in the map frame, m/s.
-        valid_NS: Where an agent is present. What stands elsewhere is not looked at.
+        valid_NS: Steps at which an agent is present; all other values are ignored.
     """
 
     token_N: tuple[str, ...]
@@ -111,12 +109,12 @@ class Agents:
 
     @property
     def num_steps(self) -> int:
-        """Steps of 0.1 s, that at time 0 included."""
+        """Number of steps of 0.1 s, including time 0."""
         return int(self.pose_NS3.shape[1])
 
 
 def no_agents(num_steps: int = NUM_STEPS + 11) -> Agents:
-    """An empty road."""
+    """Agents of an empty road."""
     return Agents(
         token_N=(),
         kind_N=(),
@@ -133,8 +131,8 @@ class Area:
 
     Attributes:
         token: Its name.
-        kind: What it is.
-        ring_C2: Corners, either way round; the first is not repeated.
+        kind: Its kind.
+        ring_C2: Corners in either orientation; the first is not repeated.
     """
 
     token: str
@@ -149,7 +147,7 @@ class RedLight:
     Attributes:
         token: Name of the lane connector.
         ring_C2: Its corners.
-        red_S: When it is red, every 0.1 s from time 0; a single value holds for all times.
+        red_S: True where it is red, every 0.1 s from time 0; a single value holds for all times.
     """
 
     token: str
@@ -159,7 +157,7 @@ class RedLight:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastMotion:
-    """What the ego did until time 0, at any interval.
+    """Motion of the ego until time 0, at any interval.
 
     Attributes:
         stamp_us_H: Increasing; the last is time 0.
@@ -174,21 +172,21 @@ class PastMotion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """One moment to plan at, with all that follows. Invalid data is refused here, with one line that names the field.
+    """One frame to plan in, with the following seconds. Invalid data is rejected in one line that names the field.
 
     Attributes:
         name: Appears in messages.
         ego: The ego at time 0.
-        agents: Everyone else.
+        agents: All other road users and objects.
         areas: The map within about 100 m.
         route: Tokens of the lanes and lane connectors on the route.
         center_line_K3: The route's center line ahead: x, y, heading.
         red_lights: Red lights on the route.
-        reference_S3: Poses of PDM-Closed's plan in the map frame every 0.1 s, that at time 0 included; None scores a plan's
+        reference_S3: Poses of PDM-Closed's plan in the map frame every 0.1 s, including time 0; None scores a plan's
             progress against itself.
-        human_plan_T3: What the human drove, relative poses every human_interval_s; None where nobody drove it.
-        human_interval_s: See human_plan_T3.
-        past: For the comfort of the seam between past and plan; None leaves that out.
+        human_plan_T3: Trajectory of the human driver, relative poses every human_interval_s; None if unknown.
+        human_interval_s: Time between poses of human_plan_T3.
+        past: Past motion for the comfort of the transition from past to plan; None ignores it.
         speed_limit_mps: Of the lane the ego is on; needed by PDM-Closed only, None if unknown.
     """
 
@@ -213,28 +211,28 @@ class Scene:
         for rate in ("steering_rad", "yaw_rate_radps", "yaw_acceleration_radps2"):
             check_array(name, f"ego.{rate}", np.asarray(getattr(self.ego, rate), dtype=np.float64))
         if abs(self.ego.stamp_us) > _LATEST_US:
-            raise complain(name, "ego.stamp_us", f"microseconds up to {_LATEST_US:g}", f"{self.ego.stamp_us:g}")
+            raise SceneError(name, "ego.stamp_us", f"microseconds up to {_LATEST_US:g}", f"{self.ego.stamp_us:g}")
         _check_agents(name, self.agents)
         if not self.areas:
-            raise complain(name, "areas", "at least one polygon", "an empty map")
+            raise SceneError(name, "areas", "at least one polygon", "an empty map")
         rings = [(f"areas[{area.token}].ring_C2", area.ring_C2) for area in self.areas]
         rings += [(f"red_lights[{light.token}].ring_C2", light.ring_C2) for light in self.red_lights]
         check_rings(name, *zip(*rings, strict=True))
         for light in self.red_lights:
             if light.red_S.ndim != 1 or len(light.red_S) not in (1, *range(NUM_STEPS + 1, 10_000)):
-                raise complain(
+                raise SceneError(
                     name, f"red_lights[{light.token}].red_S", "1 or at least 41 values", str(light.red_S.shape)
                 )
         if self.center_line_K3.ndim != 2 or self.center_line_K3.shape[-1] != 3 or len(self.center_line_K3) < 2:
-            raise complain(name, "center_line_K3", "two or more points (K, 3)", str(self.center_line_K3.shape))
+            raise SceneError(name, "center_line_K3", "two or more points (K, 3)", str(self.center_line_K3.shape))
         check_array(name, "center_line_K3", self.center_line_K3)
         limit = self.speed_limit_mps
         if limit is not None and not DEPTH_M < limit <= LARGEST:
-            raise complain(name, "speed_limit_mps", "a speed above 0 or None", str(limit))
+            raise SceneError(name, "speed_limit_mps", "a speed above 0 or None", str(limit))
         if self.reference_S3 is not None:
             reference = self.reference_S3
             if reference.ndim != 2 or reference.shape[1] != 3 or len(reference) <= NUM_STEPS:
-                raise complain(name, "reference_S3", "at least 41 poses (S, 3) every 0.1 s", str(reference.shape))
+                raise SceneError(name, "reference_S3", "at least 41 poses (S, 3) every 0.1 s", str(reference.shape))
             check_array(name, "reference_S3", reference)
         if self.human_plan_T3 is not None:
             check_plans(name, "human_plan_T3", self.human_plan_T3[None], self.human_interval_s)
@@ -248,46 +246,32 @@ class Scene:
 def _check_agents(name: str, agents: Agents) -> None:
     count, steps = len(agents.token_N), agents.pose_NS3.shape[1] if agents.pose_NS3.ndim == 3 else 0
     if len(agents.kind_N) != count:
-        raise complain(name, "agents.kind_N", f"{count} kinds", str(len(agents.kind_N)))
+        raise SceneError(name, "agents.kind_N", f"{count} kinds", str(len(agents.kind_N)))
     if len(set(agents.token_N)) != count:
-        raise complain(name, "agents.token_N", "different names", "the same name twice")
+        raise SceneError(name, "agents.token_N", "different names", "the same name twice")
     if steps <= NUM_STEPS:
-        raise complain(name, "agents.pose_NS3", "41 or more steps (N, S, 3)", str(agents.pose_NS3.shape))
+        raise SceneError(name, "agents.pose_NS3", "41 or more steps (N, S, 3)", str(agents.pose_NS3.shape))
     check_shape(name, "agents.size_N2", agents.size_N2, (count, 2))
     for index in np.flatnonzero(~(agents.size_N2 > DEPTH_M).all(axis=1))[:1]:
-        raise complain(
+        raise SceneError(
             name,
             f"agents[{agents.token_N[index]}].size_N2",
             "length and width above 0",
             str(agents.size_N2[index].tolist()),
         )
     if agents.valid_NS.shape != (count, steps) or agents.valid_NS.dtype != bool:
-        raise complain(
+        raise SceneError(
             name, "agents.valid_NS", f"bool ({count}, {steps})", f"{agents.valid_NS.dtype} {agents.valid_NS.shape}"
         )
     for field_name, values, width in (("pose_NS3", agents.pose_NS3, 3), ("velocity_NS2", agents.velocity_NS2, 2)):
         if values.shape != (count, steps, width):
-            raise complain(name, f"agents.{field_name}", f"({count}, {steps}, {width})", str(values.shape))
+            raise SceneError(name, f"agents.{field_name}", f"({count}, {steps}, {width})", str(values.shape))
         bad_N = (agents.valid_NS & ~(np.abs(values) <= LARGEST).all(axis=-1)).any(axis=1)
         for index in np.flatnonzero(bad_N)[:1]:
             agent, present = f"agents[{agents.token_N[index]}].{field_name}", values[index][agents.valid_NS[index]]
             if not np.isfinite(present).all():
-                raise complain(name, agent, "finite values where valid", "NaN or inf")
+                raise SceneError(name, agent, "finite values where valid", "NaN or inf")
             check_array(name, agent, present)
-
-
-def check_plans(name: str, field_name: str, plans_MT3: FloatArray, interval_s: float) -> None:
-    """Raise one line if plans are not finite poses (M, T, 3) of at least 4 s."""
-    if not INTERVALS_S[0] <= interval_s <= INTERVALS_S[1]:
-        low, high = INTERVALS_S
-        raise complain(name, field_name, f"an interval between poses of {low:g} to {high:g} s", f"{interval_s:g} s")
-    needed = int(np.ceil(NUM_STEPS * STEP_S / interval_s - 1e-6))
-    if plans_MT3.ndim != 3 or plans_MT3.shape[-1] != 3 or plans_MT3.shape[1] < needed or plans_MT3.shape[0] == 0:
-        raise complain(name, field_name, f"poses (M, {needed} or more, 3) every {interval_s} s", str(plans_MT3.shape))
-    for index in np.flatnonzero(~np.isfinite(plans_MT3).all(axis=(1, 2)))[:1]:
-        raise complain(name, f"{field_name}[{index}]", "finite poses", "NaN or inf")
-    for index in np.flatnonzero((np.abs(plans_MT3) > LARGEST).any(axis=(1, 2)))[:1]:
-        check_array(name, f"{field_name}[{index}]", plans_MT3[index])
 
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""Scenes as nested lists and numbers, the way JSON and YAML hold them: docs/scoring.md states the format.
+"""Scenes as nested lists and numbers for JSON and YAML; docs/scoring.md specifies the format.
 
-Reading and writing of files is the caller's. A scene that cannot be read is one line; the others are still scored.
+Files are read and written by the caller. An unreadable scene is reported in one line; the others are still scored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from transdiffuser_planner.metrics.pdm.scene import (
     Scene,
     no_agents,
 )
-from transdiffuser_planner.metrics.pdm.scene_validation import complain
+from transdiffuser_planner.metrics.pdm.scene_validation import SceneError
 
 FloatArray = NDArray[np.float64]
 Kind = TypeVar("Kind", bound=Enum)
@@ -33,9 +33,11 @@ Kind = TypeVar("Kind", bound=Enum)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadScenes:
-    """Attributes:
-    scenes: Those that could be read.
-    problems: One line for each of the others.
+    """Result of reading several scenes.
+
+    Attributes:
+        scenes: The readable scenes.
+        problems: One line for each of the others.
     """
 
     scenes: tuple[Scene, ...]
@@ -43,23 +45,34 @@ class ReadScenes:
 
 
 def read_scenes(items: Iterable[Any]) -> ReadScenes:
-    """Read as many scenes as possible."""
+    """Read scenes; an unreadable one is reported and the rest is still read.
+
+    Args:
+        items: Mappings as for `scene_from_mapping`.
+    """
     scenes, problems = [], []
     for index, item in enumerate(items):
         try:
-            if not isinstance(item, Mapping):
-                raise complain(f"#{index}", "scene", "a mapping", type(item).__name__)
-            scenes.append(scene_from_mapping({"name": f"#{index}"} | dict(item)))
+            scenes.append(_unnamed_scene(f"#{index}", item))
         except EvaluationError as error:
             problems.append(str(error))
     return ReadScenes(scenes=tuple(scenes), problems=tuple(problems))
 
 
+def _unnamed_scene(name: str, item: Any) -> Scene:
+    if not isinstance(item, Mapping):
+        raise SceneError(name, "scene", "a mapping", type(item).__name__)
+    return scene_from_mapping({"name": name} | dict(item))
+
+
 def scene_from_mapping(data: Mapping[str, Any]) -> Scene:
-    """One scene.
+    """Read one scene.
+
+    Args:
+        data: The mapping of docs/scoring.md.
 
     Raises:
-        EvaluationError: One line with the field, what was expected and what was got.
+        EvaluationError: A field is missing or wrong; one line with the field, the expected and the found value.
     """
     name = str(data.get("name", "unnamed"))
     reader = _Reader(name, data, "")
@@ -109,7 +122,7 @@ def _past(reader: _Reader) -> PastMotion:
 
 
 def _open_ring(ring_C2: FloatArray) -> FloatArray:
-    """The ring without a repetition of its first corner."""
+    """Remove the repetition of the first corner."""
     return ring_C2[:-1] if len(ring_C2) > 3 and (ring_C2[0] == ring_C2[-1]).all() else ring_C2
 
 
@@ -123,7 +136,7 @@ def _agents(reader: _Reader) -> Agents:
     for part, pose, velocity in zip(parts, poses, velocities, strict=True):
         if len(pose) != steps or len(velocity) != steps:
             got = f"{len(pose)} poses and {len(velocity)} velocities"
-            raise complain(reader.scene, part.path.rstrip("."), f"{steps} poses and velocities", got)
+            raise SceneError(reader.scene, part.path.rstrip("."), f"{steps} poses and velocities", got)
     pose_NS3 = np.stack(poses)
     return Agents(
         token_N=tuple(part.text("token") for part in parts),
@@ -137,7 +150,7 @@ def _agents(reader: _Reader) -> Agents:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Takes fields from one mapping and complains with their path."""
+    """Reads fields of one mapping; errors contain their path."""
 
     scene: str
     data: Mapping[str, Any]
@@ -145,7 +158,7 @@ class _Reader:
 
     def value(self, key: str) -> Any:
         if self.data.get(key) is None:
-            raise complain(self.scene, self.path + key, "a value", "nothing")
+            raise SceneError(self.scene, self.path + key, "a value", "nothing")
         return self.data[key]
 
     def text(self, key: str) -> str:
@@ -154,24 +167,28 @@ class _Reader:
     def number(self, key: str, default: float | None = None) -> float:
         value = default if key not in self.data and default is not None else self.value(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise complain(self.scene, self.path + key, "a number", repr(value))
+            raise SceneError(self.scene, self.path + key, "a number", repr(value))
         try:
             return float(value)
         except OverflowError:
-            raise complain(self.scene, self.path + key, "a number", "one of too many digits") from None
+            raise SceneError(self.scene, self.path + key, "a number", "one of too many digits") from None
 
     def whole(self, key: str, default: int) -> int:
         value = self.number(key, float(default))
         if not np.isfinite(value):
-            raise complain(self.scene, self.path + key, "a finite number", repr(value))
+            raise SceneError(self.scene, self.path + key, "a finite number", repr(value))
         return int(self.data.get(key, default))
 
     def flags(self, key: str) -> NDArray[np.bool_]:
-        """true or false, once or for each step."""
+        """Read one boolean or one for each step.
+
+        Raises:
+            SceneError: A value is no boolean.
+        """
         value = self.value(key)
         flags = value if isinstance(value, list | tuple) else [value]
         if not all(isinstance(flag, bool) for flag in flags):
-            raise complain(self.scene, self.path + key, "true or false, or a list of them", "something else")
+            raise SceneError(self.scene, self.path + key, "true or false, or a list of them", "something else")
         return np.asarray(flags, dtype=bool)
 
     def array(self, key: str, ndim: int, default: list[float] | None = None) -> FloatArray:
@@ -179,31 +196,39 @@ class _Reader:
         try:
             values = np.asarray(value, dtype=np.float64)
         except (TypeError, ValueError, OverflowError):
-            raise complain(self.scene, self.path + key, "numbers in rows of equal length", "something else") from None
+            raise SceneError(self.scene, self.path + key, "numbers in rows of equal length", "something else") from None
         if values.ndim != ndim:
-            raise complain(self.scene, self.path + key, f"{ndim} levels of lists", str(values.ndim))
+            raise SceneError(self.scene, self.path + key, f"{ndim} levels of lists", str(values.ndim))
         return values
 
     def stamps(self, key: str) -> NDArray[np.int64]:
-        """Whole numbers of microseconds."""
+        """Read whole numbers of microseconds.
+
+        Raises:
+            SceneError: A value is NaN, infinite or too large.
+        """
         values = self.array(key, 1)
         if not (np.abs(values) < 2.0**60).all():
-            raise complain(self.scene, self.path + key, "microseconds", "NaN, inf or too large a number")
+            raise SceneError(self.scene, self.path + key, "microseconds", "NaN, inf or too large a number")
         return values.astype(np.int64)
 
     def rows(self, key: str, width: int) -> FloatArray:
-        """Rows of numbers; null stands for a row that is not known."""
+        """Read rows of numbers; null marks an unknown row.
+
+        Raises:
+            SceneError: A row has another width.
+        """
         missing = [float("nan")] * width
         rows = [missing if row is None else row for row in self.values(key)]
         values = _Reader(self.scene, {key: rows}, self.path).array(key, 2)
         if values.shape[1] != width:
-            raise complain(self.scene, self.path + key, f"rows of {width}", f"rows of {values.shape[1]}")
+            raise SceneError(self.scene, self.path + key, f"rows of {width}", f"rows of {values.shape[1]}")
         return values
 
     def values(self, key: str) -> list[Any]:
         value = self.value(key)
         if not isinstance(value, list | tuple):
-            raise complain(self.scene, self.path + key, "a list", type(value).__name__)
+            raise SceneError(self.scene, self.path + key, "a list", type(value).__name__)
         return list(value)
 
     def kind(self, key: str, kinds: type[Kind]) -> Kind:
@@ -211,27 +236,27 @@ class _Reader:
         for kind in kinds:
             if kind.value == value:
                 return kind
-        raise complain(
+        raise SceneError(
             self.scene, self.path + key, f"one of {', '.join(str(kind.value) for kind in kinds)}", repr(value)
         )
 
     def part(self, key: str) -> _Reader:
         value = self.value(key)
         if not isinstance(value, Mapping):
-            raise complain(self.scene, self.path + key, "a mapping", type(value).__name__)
+            raise SceneError(self.scene, self.path + key, "a mapping", type(value).__name__)
         return _Reader(self.scene, value, f"{self.path}{key}.")
 
     def parts(self, key: str) -> list[_Reader]:
         readers = []
         for index, value in enumerate(self.values(key)):
             if not isinstance(value, Mapping):
-                raise complain(self.scene, f"{self.path}{key}[{index}]", "a mapping", type(value).__name__)
+                raise SceneError(self.scene, f"{self.path}{key}[{index}]", "a mapping", type(value).__name__)
             readers.append(_Reader(self.scene, value, f"{self.path}{key}[{value.get('token', index)}]."))
         return readers
 
 
 def scene_to_mapping(scene: Scene) -> dict[str, Any]:
-    """The mapping `scene_from_mapping` reads."""
+    """Convert a scene to the mapping read by `scene_from_mapping`."""
     ego, agents, past = scene.ego, scene.agents, scene.past
     return {
         "name": scene.name,

@@ -1,4 +1,4 @@
-"""What PDMS and EPDMS have in common: plans simulated, boxed, located, with the reference plan in front."""
+"""Common part of PDMS and EPDMS: simulated plans with boxes and map areas, the reference plan first."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rollout:
-    """M simulated trajectories and what all scores need of them.
+    """M simulated trajectories with the values shared by all scores.
 
     Attributes:
-        motion: What the cars do.
-        ego: Their boxes (M, S).
-        area: Where they are.
-        collision_M, collision_reasons: NC.
-        drivable_M, drivable_reasons: DAC.
-        raw_progress_M: Meters along the center line.
+        motion: The simulated motion.
+        ego: Boxes (M, S) of the ego.
+        area: Map areas under the ego.
+        collision_M: NC.
+        collision_reasons: Deductions of NC.
+        drivable_M: DAC.
+        drivable_reasons: Deductions of DAC.
+        raw_progress_M: Progress along the center line, meters.
     """
 
     motion: Motion
@@ -51,7 +53,7 @@ class Rollout:
 
 
 def reference_poses(prepared: PreparedScene) -> FloatArray | None:
-    """The reference plan's poses (1, 41, 3) at the scored moments, or None."""
+    """The reference plan's poses (1, 41, 3) at the scored steps, or None."""
     reference_S3 = prepared.scene.reference_S3
     if reference_S3 is None:
         return None
@@ -61,7 +63,7 @@ def reference_poses(prepared: PreparedScene) -> FloatArray | None:
 
 
 def candidate_poses(prepared: PreparedScene, plans_MT3: FloatArray, interval_s: float) -> FloatArray:
-    """Poses (M, 41, 3) of checked plans."""
+    """Check plans and return their poses (M, 41, 3) in the map frame."""
     plans_MT3 = np.asarray(plans_MT3, dtype=np.float64)
     check_plans(prepared.scene.name, "plans_MT3", plans_MT3, interval_s)
     return plan_poses(prepared.scene.ego, plans_MT3, interval_s)
@@ -87,5 +89,5 @@ def roll_out(prepared: PreparedScene, pose_MS3: FloatArray, agents: PreparedAgen
 
 
 def best_progress_m(masked_M: FloatArray, with_reference: bool) -> FloatArray:
-    """For each candidate the larger of its own progress and the reference's, which then comes first in masked_M."""
+    """Larger of each candidate's own progress and the reference's, which then comes first in masked_M, meters."""
     return np.maximum(masked_M[0], masked_M[1:]) if with_reference else masked_M

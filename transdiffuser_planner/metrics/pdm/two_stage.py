@@ -1,4 +1,4 @@
-"""NAVSIM v2's pseudo closed loop: a scene's score times that of follow-up scenes, which start where plans may end."""
+"""Pseudo closed loop of NAVSIM v2: a scene's score times that of follow-up scenes, which start near the plans' ends."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SIGMA_SQUARED_M2 = 0.1
 def follow_up_weights(
     end_2: FloatArray, start_K2: FloatArray, sigma_squared_m2: float = SIGMA_SQUARED_M2
 ) -> FloatArray:
-    """Weights (K,) of follow-up scenes, summing to 1: a bell over the distance from the plan's end to their start.
+    """Weights (K,) of follow-up scenes, summing to 1: a Gaussian of the distance from the plan's end to their start.
 
     Args:
-        end_2: Where the plan's last pose puts the rear axle, map frame.
-        start_K2: Where the rear axle is at the start of each follow-up scene.
-        sigma_squared_m2: Width of the bell. All are equal if every one is too far away to have a weight.
+        end_2: Position of the rear axle at the plan's last pose, map frame, meters.
+        start_K2: Position of the rear axle at the start of each follow-up scene, map frame, meters.
+        sigma_squared_m2: Variance of the Gaussian. Weights are equal if all of them vanish.
     """
     squared_K = ((start_K2 - end_2) ** 2).sum(axis=-1)
     weight_K = np.exp(-squared_K / (2.0 * sigma_squared_m2))
@@ -34,5 +34,5 @@ def two_stage_score(first: float, follow_up_K: FloatArray, weight_K: FloatArray)
 
 
 def pair_score(now: float, before: float) -> float:
-    """A scene and the one half a second before it, whose two-stage scores NAVSIM averages."""
+    """Mean of the two-stage scores of a scene and the one half a second before it."""
     return (now + before) / 2.0

@@ -1,7 +1,7 @@
-"""Changes to a batch while training: mirrored scenes, other colors, withheld inputs, imperfect agents.
+"""Augmentation of a batch: mirrored scenes, changed colors, masked inputs, imperfect agents.
 
-All functions work on dictionaries of NumPy arrays with a leading batch axis, as ``samples.SampleSet.gather`` gives
-them, and leave their argument's arrays unchanged. Randomness comes in as a generator.
+All functions take dictionaries of NumPy arrays with a leading batch axis, as returned by ``SampleSet.gather``, and leave
+their arrays unchanged. Randomness is passed in as a generator.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FIRST_TOKEN_NOISE = 5.0
 MOVING_SEGMENT_M = 0.2
 
 _LAST_AXIS = ("image", "lidar", "bev")
-_NEGATED = {
+_NEGATED: dict[str, list[int]] = {
     "history": [1, 2],
     "status": [StatusIndex.VY_MPS, StatusIndex.AY_MPS2],
     "route": [1],
@@ -39,7 +39,7 @@ _NEGATED = {
 
 
 def mirror(batch: Batch, chosen_B: NDArray[np.bool_]) -> Batch:
-    """Left and right swapped in the chosen samples."""
+    """Swap left and right in the selected samples (B,)."""
     out = dict(batch)
     rows = np.flatnonzero(chosen_B)
     for name in _LAST_AXIS:
@@ -63,7 +63,7 @@ def mirror(batch: Batch, chosen_B: NDArray[np.bool_]) -> Batch:
 
 
 def change_colors(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, share: float) -> NDArray[np.uint8]:
-    """Brightness, contrast (gamma) and color balance of a share of the pictures changed, through one table each."""
+    """Change brightness, contrast (gamma) and color balance of a share of the images, by one table per channel."""
     out = image_BCHW.copy()
     levels = np.arange(256, dtype=np.float64) / 255.0
     for row in np.flatnonzero(rng.random(len(out)) < share):
@@ -78,7 +78,14 @@ def change_colors(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, share
 def drop_sensors(
     batch: Batch, segment_columns: list[slice], rng: np.random.Generator, config: AugmentationConfig
 ) -> Batch:
-    """Cameras and clouds taken away, with their masks; never everything from the same sample."""
+    """Mask cameras and point clouds, never all sensors of the same sample.
+
+    Args:
+        batch: Arrays (B, ...).
+        segment_columns: Image columns of each camera.
+        rng: Random numbers.
+        config: Probabilities.
+    """
     out = {**batch, **{name: batch[name].copy() for name in ("image", "camera_valid", "lidar", "lidar_valid")}}
     size = len(out["image"])
     no_lidar = rng.random(size) < config.drop_lidar
@@ -91,7 +98,7 @@ def drop_sensors(
 
 
 def drop_conditions(batch: Batch, rng: np.random.Generator, config: AugmentationConfig) -> Batch:
-    """Optional conditions taken away and noise put on speed and route."""
+    """Mask optional conditions and add noise to speed and route."""
     names = (
         "history",
         "history_valid",
@@ -134,16 +141,16 @@ def drop_tokens(
     config: AugmentationConfig,
     needed_B: NDArray[np.bool_] | None = None,
 ) -> Batch:
-    """Action tokens as somebody else speaks them: often not at all, often fewer than the plan has steps, a bit off.
+    """Imitate externally published action tokens: often missing, often fewer than plan steps, slightly inaccurate.
 
     Args:
-        segment_BT3: The segments of all tokens.
-        rng: Chance.
-        config: Its probabilities.
-        needed_B: Where nothing but the tokens says what is wanted: they are neither left out nor cut.
+        segment_BT3: Segments of all tokens.
+        rng: Random numbers.
+        config: Probabilities.
+        needed_B: Samples whose target follows from the tokens only; theirs are neither masked nor cut.
 
     Returns:
-        The model's inputs "action_tokens" and "action_tokens_valid".
+        Model inputs "action_tokens" and "action_tokens_valid".
     """
     size, steps = segment_BT3.shape[:2]
     count_B = np.where(rng.random(size) < config.cut_tokens, rng.integers(1, steps + 1, size), steps)
@@ -152,16 +159,22 @@ def drop_tokens(
         count_B[needed_B] = steps
     valid = np.arange(steps) < count_B[:, None]
     noise = rng.normal(0.0, TOKEN_NOISE, segment_BT3.shape)
-    noise[:, 0] *= FIRST_TOKEN_NOISE  # the vehicle is not quite where the tokens have it by now
+    noise[:, 0] *= FIRST_TOKEN_NOISE  # the vehicle has moved slightly since the tokens were published
     moves = np.abs(segment_BT3[..., :1]) > MOVING_SEGMENT_M
-    said = np.where(valid[..., None], segment_BT3 + moves * noise, 0.0)
-    return {"action_tokens": said.astype(np.float32), "action_tokens_valid": valid.astype(np.float32)}
+    segments = np.where(valid[..., None], segment_BT3 + moves * noise, 0.0)
+    return {"action_tokens": segments.astype(np.float32), "action_tokens_valid": valid.astype(np.float32)}
 
 
 def blur_agents(
     agents_BAF: NDArray[np.float32], valid_BA: NDArray[np.float32], rng: np.random.Generator, config: AugmentationConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """True agents made as imperfect as detected and tracked ones: noise on pose, speed and size; some are missed.
+    """Make ground-truth agents as imperfect as tracked ones: noise on pose, speed and size; some are missed.
+
+    Args:
+        agents_BAF: Features of the agents.
+        valid_BA: 1 where an agent is present.
+        rng: Random numbers.
+        config: Probabilities.
 
     Returns:
         Features and validity, both float32; missed agents are zeros.

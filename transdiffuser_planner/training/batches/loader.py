@@ -1,4 +1,4 @@
-"""Shuffled batches, prepared by threads while the network computes."""
+"""Shuffled batches, prepared by threads during the network's computation."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ AHEAD = 6
 
 
 class ShuffledBatches:
-    """An endless, seeded stream of batches that can start at any step, so that a resumed run sees what it would have
-    seen.
+    """Endless, seeded stream of batches that can start at any step, so that a resumed run gets the same batches.
 
     Args:
         num_samples: Size of the set.
-        batch_size: Samples per batch; the incomplete last batch of an epoch is left out.
-        seed: Of the order and of the augmentation.
+        batch_size: Samples per batch; the incomplete last batch of an epoch is skipped.
+        seed: Seed of order and augmentation.
         make: (indices, generator) -> batch.
-        num_threads: Preparing threads.
+        num_threads: Threads that prepare batches.
     """
 
     def __init__(self, num_samples: int, batch_size: int, seed: int, make: MakeBatch, num_threads: int = 1) -> None:
@@ -38,10 +37,14 @@ class ShuffledBatches:
         self.steps_per_epoch = max(num_samples // batch_size, 1)
 
     def shard(self, rank: int, num_shards: int) -> ShuffledBatches:
-        """One process's share: of every batch each of num_shards processes gets another equal part.
+        """Select one process's equal part of every batch.
+
+        Args:
+            rank: Index of the process.
+            num_shards: Number of processes.
 
         Raises:
-            ConfigError: A batch cannot be cut into equal parts.
+            ConfigError: The batch size is no multiple of num_shards.
         """
         if self._batch_size % num_shards:
             raise ConfigError(f"recipe: batch_size {self._batch_size} is no multiple of the {num_shards} devices")
@@ -50,18 +53,26 @@ class ShuffledBatches:
         return part
 
     def indices(self, step: int) -> NDArray[np.int64]:
-        """The samples of a step."""
+        """Indices of the samples of a step."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(self._num_samples)
         whole = order[position * self._batch_size : (position + 1) * self._batch_size]
         return whole[self._rank :: self._num_shards]
 
     def prepare(self, step: int) -> Batch:
-        """The batch of a step."""
+        """Prepare the batch of a step."""
         return self._make(self.indices(step), np.random.default_rng([self.seed, 1, step, self._rank]))
 
     def stream(self, first_step: int, num_steps: int) -> Iterator[Batch]:
-        """Batches of the steps first_step .. num_steps - 1, in order."""
+        """Prepare the batches of a range of steps.
+
+        Args:
+            first_step: First step.
+            num_steps: Step after the last one.
+
+        Yields:
+            Batches in order.
+        """
         slots: list[queue.Queue[Any]] = [queue.Queue(maxsize=AHEAD) for _ in range(self._num_threads)]
         stop = threading.Event()
 
@@ -69,7 +80,7 @@ class ShuffledBatches:
             for step in range(first_step + lane, num_steps, self._num_threads):
                 try:
                     item: Any = self.prepare(step)
-                except Exception as error:  # handed to the consumer, which raises it
+                except Exception as error:  # raised by the consumer
                     item = error
                 while not stop.is_set():
                     try:
@@ -94,7 +105,12 @@ class ShuffledBatches:
 
 
 class StepStream:
-    """All batches of a stage in one pass, as Lightning reads them: of known length, and resumable in the middle."""
+    """All batches of a stage in one pass for Lightning: of known length and resumable at any step.
+
+    Args:
+        batches: The batches.
+        num_steps: Steps of the stage.
+    """
 
     def __init__(self, batches: ShuffledBatches, num_steps: int) -> None:
         self._batches, self._num_steps, self._next = batches, num_steps, 0
@@ -108,9 +124,9 @@ class StepStream:
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Where it stands, for the checkpoint."""
+        """State of the stream for the checkpoint."""
         return {"next_step": self._next}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """The inverse of state_dict."""
+        """Restore the state of ``state_dict``."""
         self._next = state["next_step"]

@@ -1,4 +1,4 @@
-"""What a run computes on and how precisely: GPUs where there are any, else the CPU; bfloat16 where it is fast."""
+"""Devices and precision of a run: GPUs if available, else the CPU; bfloat16 where it is fast."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pytorch_lightning.strategies import DDPStrategy
 from transdiffuser_planner.core.errors import ConfigError
 
 PRECISIONS = ("fp32", "bf16")
-PATIENCE = timedelta(hours=12)
-"""How long processes wait for one another: the first one alone fills the feature cache and validates."""
+PROCESS_TIMEOUT = timedelta(hours=12)
+"""Timeout between processes: only the first one fills the feature cache and validates."""
 
 
 def has_fast_bfloat16(accelerator: str) -> bool:
-    """Whether matrix products in bfloat16 are done in hardware: imitated by a CPU they are twenty times slower."""
+    """Check for matrix products in bfloat16 in hardware: emulated by a CPU they are twenty times slower."""
     if accelerator == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -28,7 +28,13 @@ def has_fast_bfloat16(accelerator: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Devices:
-    """Accelerator "cuda" or "cpu", number of processes with one device each, precision out of PRECISIONS."""
+    """Devices to train on.
+
+    Attributes:
+        accelerator: "cuda" or "cpu".
+        num_devices: Number of processes with one device each.
+        precision: One of PRECISIONS.
+    """
 
     accelerator: str = "cpu"
     num_devices: int = 1
@@ -36,14 +42,14 @@ class Devices:
 
     @staticmethod
     def choose(devices: str = "auto", precision: str = "auto") -> Devices:
-        """The machine at hand.
+        """Choose devices and precision of this machine.
 
         Args:
-            devices: "auto", every GPU or else one process on the CPU; or a number of GPUs, without GPUs of processes.
-            precision: "auto", bf16 where it is fast; or one of PRECISIONS.
+            devices: "auto" for all GPUs or else one process on the CPU; or a number of GPUs (without GPUs: of processes).
+            precision: "auto" for bf16 where it is fast; or one of PRECISIONS.
 
         Raises:
-            ConfigError: There are not so many GPUs, or the text is no number.
+            ConfigError: Fewer GPUs than requested, or the text is no number.
         """
         num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
         accelerator = "cuda" if num_gpus else "cpu"
@@ -51,52 +57,56 @@ class Devices:
             raise ConfigError(f"--devices: expected auto or a number from 1 on, got {devices!r}")
         count = max(num_gpus, 1) if devices == "auto" else int(devices)
         if num_gpus and count > num_gpus:
-            raise ConfigError(f"--devices: {count} asked for, but there are {num_gpus} GPUs")
+            raise ConfigError(f"--devices: {count} requested, but there are {num_gpus} GPUs")
         if precision == "auto":
             precision = "bf16" if has_fast_bfloat16(accelerator) else "fp32"
         return Devices(accelerator=accelerator, num_devices=count, precision=precision)
 
     @property
     def device(self) -> torch.device:
-        """This process's device."""
+        """Device of this process."""
         if self.accelerator == "cuda":
             return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         return torch.device("cpu")
 
     def autocast(self) -> torch.autocast:
-        """The context in which networks run outside the training loop."""
+        """Context of networks outside the training loop."""
         return torch.autocast(self.accelerator, torch.bfloat16, enabled=self.precision == "bf16")
 
     def lightning_options(self) -> dict[str, Any]:
-        """Arguments of Lightning's Trainer; several devices get one process each, which exchange gradients (DDP)."""
+        """Arguments of Lightning's Trainer; with several devices one process each, exchanging gradients (DDP)."""
         options: dict[str, Any] = {
             "accelerator": self.accelerator,
             "devices": self.num_devices,
             "precision": "bf16-mixed" if self.precision == "bf16" else "32-true",
         }
-        if self.num_devices > 1:  # inputs that a batch lacks leave their embeddings without a gradient
-            options["strategy"] = DDPStrategy(find_unused_parameters=True, timeout=PATIENCE)
+        if self.num_devices > 1:  # embeddings of inputs missing in a batch have no gradient
+            options["strategy"] = DDPStrategy(find_unused_parameters=True, timeout=PROCESS_TIMEOUT)
         return options
 
 
 def full_precision(device: torch.device) -> torch.autocast:
-    """The context for sums and sampling, in which bfloat16 would lose too much."""
+    """Context for sums and sampling, where bfloat16 is too imprecise."""
     return torch.autocast(device.type, enabled=False)
 
 
 def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """A batch of tensors on a device."""
+    """Move a batch of tensors to a device."""
     return {name: value.to(device) for name, value in batch.items()}
 
 
 def is_first_process() -> bool:
-    """Whether this process writes files and prints."""
+    """Check for the process that writes files and prints."""
     return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
 
 @contextmanager
 def first_process_first() -> Iterator[None]:
-    """The first process runs the block alone, then the others do, who find the files it made."""
+    """Run the block in the first process, then in the others, which find its files.
+
+    Yields:
+        Nothing.
+    """
     together = torch.distributed.is_available() and torch.distributed.is_initialized()
     if together and not is_first_process():
         torch.distributed.barrier()

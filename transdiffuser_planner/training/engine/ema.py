@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights: what is validated, kept and driven with."""
+"""Exponential moving average of the weights: the weights that are validated, saved and deployed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 
 class EmaWeights(WeightAveraging):  # type: ignore[misc]
-    """Averages weights and buffers after every step; short at first, so that early weights are forgotten.
+    """Averages weights and buffers after every step, with a shorter window at first to discard early weights.
 
     Args:
-        decay: Share of the old average that stays, after the start; 0 switches averaging off.
+        decay: Share of the old average kept per step after the start; 0 disables averaging.
     """
 
     def __init__(self, decay: float) -> None:
@@ -27,13 +27,13 @@ class EmaWeights(WeightAveraging):  # type: ignore[misc]
         super().__init__(avg_fn=average)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """The average lives where the network will be."""
+        """Place the average on the network's device."""
         self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
 
     @property
     def network(self) -> nn.Module:
-        """The averaged network, in eval mode."""
+        """Averaged network in eval mode."""
         assert self._average_model is not None
         module: Any = self._average_model.module
         network: nn.Module = module.network

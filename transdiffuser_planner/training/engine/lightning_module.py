@@ -1,4 +1,4 @@
-"""One stage as Lightning sees it: a step's losses, AdamW with a OneCycle learning rate, what its checkpoint says."""
+"""One stage as a Lightning module: losses of a step, AdamW with a OneCycle learning rate, metadata of the checkpoint."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
     """A network with its losses.
 
     Args:
-        stage: Its name, also of its curves.
-        network: What is trained.
+        stage: Name of the stage and prefix of its curves.
+        network: Network to train.
         loss_function: (network, batch) -> losses; their entry "total" is minimized.
-        config: Of the optimizer.
+        config: Settings of the optimizer.
         num_steps: Optimizer steps of the whole stage.
-        seed: Of dropout and of noise.
-        path: Its checkpoint, for messages.
+        seed: Seed of dropout and noise.
+        path: Checkpoint named in messages.
     """
 
     def __init__(
@@ -50,15 +50,19 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
         self._loss_function = loss_function
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Chance depends on the step and the process only, so that a resumed run draws what it would have drawn."""
+        """Seed torch by step and process only, so that a resumed run draws the same numbers as an uninterrupted one."""
         sequence = np.random.SeedSequence([self._seed, self.global_step, self.global_rank])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Losses:
-        """All losses of a batch; "loss" is the total.
+        """Compute all losses of a batch; "loss" is the total.
+
+        Args:
+            batch: Tensors (B, ...).
+            batch_idx: Unused.
 
         Raises:
-            TrainingError: It is NaN or infinite.
+            TrainingError: The total is NaN or infinite.
         """
         losses = self._loss_function(self.network, batch)
         total = losses["total"]
@@ -71,7 +75,7 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
         return {"loss": total, **{name: value.detach() for name, value in losses.items()}}
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """Weight decay for matrices and kernels only, not for biases, norms and embeddings of missing inputs."""
+        """AdamW with weight decay for matrices and kernels only, not for biases, norms and embeddings of missing inputs."""
         config = self._config
         trained = [p for p in self.network.parameters() if p.requires_grad]
         groups = [
@@ -85,14 +89,17 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note what the checkpoint is of."""
+        """Record contract version and length in the checkpoint."""
         checkpoint[PROGRESS] = {"contract_version": CONTRACT_VERSION, "num_steps": self._num_steps}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint that this run did not make.
+        """Reject a checkpoint of another contract version or recipe.
+
+        Args:
+            checkpoint: The loaded checkpoint.
 
         Raises:
-            TrainingError: It is of another contract version or of another recipe.
+            TrainingError: The contract version or the number of steps differs.
         """
         about = checkpoint.get(PROGRESS, {})
         check_version(self._path, about.get("contract_version"))
@@ -100,7 +107,12 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
 
 
 def check_length(path: Path, found: int, expected: int) -> None:
-    """Refuse a stage of another length: its learning rates were others.
+    """Reject a stage of another length, which has other learning rates.
+
+    Args:
+        path: The checkpoint.
+        found: Its number of steps.
+        expected: The recipe's number of steps.
 
     Raises:
         TrainingError: The numbers of steps differ.

@@ -1,13 +1,13 @@
 """Published weights for the two ResNet branches, read from a file by the names under which they were published.
 
-Known names, each followed by ResNet's own (``conv1.weight``, ``layer1.0.bn1.bias``, ...):
+Known prefixes of ResNet's own names (``conv1.weight``, ``layer1.0.bn1.bias``, ...):
 
-- torchvision and timm ResNet-18/34: nothing before them; they are the image branch.
+- torchvision and timm ResNet-18/34: no prefix; they initialize the image branch.
 - TransFuser in NAVSIM, DiffusionDrive: ``agent._transfuser_model._backbone.image_encoder.``, ``... .lidar_encoder.``
 - TransFuser for CARLA: ``module._model.image_encoder.features.``, ``module._model.lidar_encoder._model.``
 - this package's own encoder: ``perception.encoder.image_branch.``, ``perception.encoder.lidar_branch.``
 
-Pictures go in as 0 .. 1, as in NAVSIM; networks that were trained on pictures normalized otherwise adapt while training.
+Images range from 0 to 1, as in NAVSIM; weights for other normalizations adapt during training.
 """
 
 from __future__ import annotations
@@ -34,23 +34,28 @@ _ALONE = re.compile(r"(?:(?:module|model|backbone)\.)*((?:conv1|bn1|layer[1-4])\
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pretrained:
-    """A file with weights, and which branches take theirs from it."""
+    """A file with published weights.
+
+    Attributes:
+        path: The file.
+        branches: Branches to initialize from it.
+    """
 
     path: Path
     branches: tuple[str, ...] = BRANCHES
 
     @torch.no_grad()
     def load_into(self, encoder: SceneEncoder) -> dict[str, tuple[int, int]]:
-        """Copy what the file has for the branches, and print how much that was.
+        """Copy the file's weights into the branches and print their number.
 
         Args:
-            encoder: Whose branches' weights are replaced.
+            encoder: Encoder whose branches to initialize.
 
         Returns:
-            Per branch the number of tensors loaded and the number it has.
+            Number of loaded tensors and of all tensors by branch.
 
         Raises:
-            TrainingError: The file cannot be read, has nothing for these branches, or a tensor of another shape.
+            TrainingError: The file cannot be read, has no weights of these branches, or a tensor of another shape.
         """
         published = by_branch(read_tensors(self.path))
         targets = {"image": encoder.image_branch, "lidar": encoder.lidar_branch}
@@ -58,28 +63,31 @@ class Pretrained:
         if not any(loaded for loaded, _ in counts.values()):
             raise TrainingError(f"pretrained {self.path}: no weights of a ResNet for {' or '.join(self.branches)}")
         for name, (loaded, total) in counts.items() if is_first_process() else ():
-            print(f"pretrained {self.path}: {name} branch has {loaded} of its {total} tensors from it")
+            print(f"pretrained {self.path}: {name} branch: {loaded} of {total} tensors loaded")
         return counts
 
     def _fill(self, name: str, branch: ResNet, published: dict[str, Tensor]) -> tuple[int, int]:
-        mine = branch.state_dict()
-        common = [key for key in mine if key in published]
+        own = branch.state_dict()
+        common = [key for key in own if key in published]
         for key in common:
-            if mine[key].shape != published[key].shape:
+            if own[key].shape != published[key].shape:
                 raise TrainingError(
                     f"pretrained {self.path}: {name} branch, {key} is {tuple(published[key].shape)} in the file, "
-                    f"{tuple(mine[key].shape)} here; take another network size, or --pretrained-branches"
+                    f"{tuple(own[key].shape)} here; take another network size, or --pretrained-branches"
                 )
         for key in common:
-            mine[key].copy_(published[key])
-        return len(common), len(mine)
+            own[key].copy_(published[key])
+        return len(common), len(own)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors file, or of a file that torch.save wrote, without running code in it.
+    """Read all tensors of a .safetensors file or of a file of torch.save, without running code in it.
+
+    Args:
+        path: The file.
 
     Raises:
-        TrainingError: The file cannot be read, or has more in it than tensors and plain values.
+        TrainingError: The file cannot be read, or contains more than tensors and plain values.
     """
     try:
         if path.suffix == ".safetensors":
@@ -90,8 +98,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(
-            f"pretrained {path}: holds more than tensors, which is not opened ({reason}); "
-            "store its state_dict as .safetensors where you trust it"
+            f"pretrained {path}: contains more than tensors and is not opened ({reason}); "
+            "save its state_dict as .safetensors if you trust it"
         ) from None
     for key in ("state_dict", "model"):
         if isinstance(data, dict) and isinstance(data.get(key), dict):
@@ -102,7 +110,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def by_branch(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """Branch -> ResNet's own name -> tensor; what belongs to neither branch is left out."""
+    """Branch -> ResNet's own name -> tensor; tensors of neither branch are skipped."""
     found: dict[str, dict[str, Tensor]] = {name: {} for name in BRANCHES}
     for name, value in tensors.items():
         if match := _IN_BRANCH.fullmatch(name):

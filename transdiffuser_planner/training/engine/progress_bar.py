@@ -1,4 +1,4 @@
-"""What is seen of a stage while it trains: a bar with the time left and the losses, and the validations."""
+"""Progress of a stage: a bar with the remaining time and the losses, and the validation results."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ Validate = Callable[[nn.Module], dict[str, float]]
 
 
 class StageBar(pl.Callback):  # type: ignore[misc]
-    """One bar for the whole stage, which a resumed run continues. Only the first process draws."""
+    """One bar for the whole stage, continued by a resumed run and drawn by the first process only.
+
+    Args:
+        stage: Label of the bar.
+        num_steps: Steps of the whole stage.
+    """
 
     def __init__(self, stage: str, num_steps: int) -> None:
         self._stage, self._num_steps = stage, num_steps
         self._bar: Any = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draw it where the run stands."""
+        """Draw the bar at the present step."""
         self._bar = tqdm(
             total=self._num_steps,
             initial=trainer.global_step,
@@ -38,27 +43,27 @@ class StageBar(pl.Callback):  # type: ignore[misc]
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """One step on."""
+        """Advance the bar by one step."""
         if trainer.global_step % LOG_EVERY == 0:
             values = {name: f"{float(value):.3f}" for name, value in outputs.items() if name != "loss"}
             self._bar.set_postfix(values, refresh=False)
         self._bar.update(1)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Leave it as it is."""
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()
 
 
 class Validation(pl.Callback):  # type: ignore[misc]
-    """Measures the averaged network now and then and at the end; the first process does, the others wait.
+    """Validates the averaged network periodically and at the end, in the first process only.
 
     Args:
-        stage: For the printed line.
-        average: Whose network is measured.
-        validate: Network -> numbers.
-        every: Steps between measurements; 0: only at the end.
-        num_steps: Of the whole stage.
+        stage: Label of the printed line.
+        average: Source of the averaged network.
+        validate: Network -> metrics.
+        every: Steps between validations; 0: only at the end.
+        num_steps: Steps of the whole stage.
     """
 
     def __init__(self, stage: str, average: EmaWeights, validate: Validate, *, every: int, num_steps: int) -> None:
@@ -66,10 +71,10 @@ class Validation(pl.Callback):  # type: ignore[misc]
         self._every, self._num_steps = every, num_steps
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Measure if it is time."""
+        """Validate when due."""
         step = trainer.global_step
-        now = step == self._num_steps or (self._every and step % self._every == 0)
-        if not now or not trainer.is_global_zero:
+        due = step == self._num_steps or (self._every and step % self._every == 0)
+        if not due or not trainer.is_global_zero:
             return
         with trainer.precision_plugin.forward_context():
             values = self._validate(self._average.network)

@@ -1,4 +1,4 @@
-"""The weights of a finished stage: `<stage>.safetensors` in the run's folder; it says what made it and holds no code."""
+"""The weights of a finished stage: `<stage>.safetensors` in the run's folder, with its origin and without code."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from transdiffuser_planner.core.contract import CONTRACT_VERSION
 from transdiffuser_planner.core.errors import TrainingError
 
 PROGRESS = "transdiffuser"
-"""Key in a resumable checkpoint under which it says of what stage, version and length it is."""
+"""Key of the contract version and length in a resumable checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageWeights:
-    """Averaged weights by name, the stage that trained them and its number of optimizer steps."""
+    """Weights of a finished stage.
+
+    Attributes:
+        tensors: Averaged weights by name.
+        stage: Stage that trained them.
+        num_steps: Its number of optimizer steps.
+    """
 
     tensors: dict[str, Tensor]
     stage: str
@@ -28,22 +34,22 @@ class StageWeights:
 
 
 def weights_path(folder: Path, stage: str) -> Path:
-    """Where a finished stage's weights lie."""
+    """Path of a finished stage's weights."""
     return folder / f"{stage}.safetensors"
 
 
 def checkpoint_path(folder: Path, stage: str) -> Path:
-    """Where the state lies from which an interrupted stage is resumed."""
+    """Path of the state from which an interrupted stage resumes."""
     return folder / f"{stage}.ckpt"
 
 
 def was_begun(folder: Path, stage: str) -> bool:
-    """Whether there is something of a stage, finished or not."""
+    """Check for weights or a checkpoint of a stage."""
     return weights_path(folder, stage).is_file() or checkpoint_path(folder, stage).is_file()
 
 
 def save_weights(folder: Path, weights: StageWeights) -> Path:
-    """Write the file; a crash while writing leaves the one before."""
+    """Write the weights atomically and return the path."""
     path = weights_path(folder, weights.stage)
     partial = path.with_suffix(".partial")
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.tensors.items()}
@@ -58,19 +64,23 @@ def save_weights(folder: Path, weights: StageWeights) -> Path:
 
 
 def load_weights(folder: Path, stage: str) -> StageWeights:
-    """Read a finished stage.
+    """Read the weights of a finished stage.
+
+    Args:
+        folder: Of the run.
+        stage: Name of the stage.
 
     Raises:
-        TrainingError: The stage was not trained to its end, the file is damaged, is of another stage or of another version
+        TrainingError: The stage was not trained to its end, or the file is damaged, of another stage or of another version
             of the tensor contract.
     """
     path = weights_path(folder, stage)
     if not path.is_file():
-        raise TrainingError(f"run {folder}: stage '{stage}' {_how_far(folder, stage)}")
+        raise TrainingError(f"run {folder}: stage '{stage}' {_progress(folder, stage)}")
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"weights {path}: cannot be read ({error}); train the stage again") from None
     check_version(path, about.get("contract_version"))
@@ -80,21 +90,25 @@ def load_weights(folder: Path, stage: str) -> StageWeights:
 
 
 def finished_weights(folder: Path, stage: str) -> dict[str, Tensor]:
-    """The averaged weights of a finished stage by name.
+    """Averaged weights of a finished stage by name.
+
+    Args:
+        folder: Of the run.
+        stage: Name of the stage.
 
     Raises:
-        TrainingError: As of ``load_weights``.
+        TrainingError: As in ``load_weights``.
     """
     return load_weights(folder, stage).tensors
 
 
 def load_into(network: nn.Module, tensors: dict[str, Tensor], where: Path) -> None:
-    """Load weights into the network that they must be of.
+    """Load weights into a network of the same structure.
 
     Args:
-        network: All its weights are replaced.
-        tensors: By name.
-        where: Run they come from, for the error.
+        network: Network whose weights are all replaced.
+        tensors: Weights by name.
+        where: Run of the weights, named in the error.
 
     Raises:
         TrainingError: The network has other parts, as after a change of the program or of the recipe.
@@ -109,7 +123,11 @@ def load_into(network: nn.Module, tensors: dict[str, Tensor], where: Path) -> No
 
 
 def check_version(path: Path, version: str | int | None) -> None:
-    """Refuse what was made for another contract.
+    """Reject a file of another contract version.
+
+    Args:
+        path: The file.
+        version: Its contract version.
 
     Raises:
         TrainingError: The version is not this program's.
@@ -120,8 +138,8 @@ def check_version(path: Path, version: str | int | None) -> None:
         )
 
 
-def _how_far(folder: Path, stage: str) -> str:
-    """What is known of a stage that is not finished."""
+def _progress(folder: Path, stage: str) -> str:
+    """Progress of an unfinished stage, for an error message."""
     path = checkpoint_path(folder, stage)
     if not path.is_file():
         return "is not there; train it first"

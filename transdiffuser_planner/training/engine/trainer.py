@@ -1,4 +1,4 @@
-"""Trains one stage with Lightning: on one device or several, averaged, resumable, with curves and a progress bar."""
+"""Trains one stage with Lightning: on one or several devices, averaged, resumable, with curves and a progress bar."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class StageTrainer:
     Args:
         folder: Of the run.
         stage: Name of the files.
-        network: What is trained, with its first weights.
-        config: Of the stage.
-        batches: The training set.
-        machine: What to compute on.
+        network: Network to train, with its initial weights.
+        config: Settings of the stage.
+        batches: Batches of the training set.
+        machine: Devices to train on.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class StageTrainer:
         self.num_steps = max(round(config.epochs * batches.steps_per_epoch), 2)
 
     def fit(self, loss_function: LossFunction, validate: Validate | None = None, validate_every: int = 0) -> nn.Module:
-        """Train to the end; a stage that is finished is only loaded.
+        """Train to the end; a finished stage is only loaded.
 
         Args:
             loss_function: (network, batch) -> losses; their entry "total" is minimized.
-            validate: Averaged network -> numbers to log.
+            validate: Averaged network -> metrics to log.
             validate_every: Steps between validations; 0: only at the end.
 
         Returns:
-            The averaged network, in eval mode on the CPU.
+            Averaged network, in eval mode on the CPU.
 
         Raises:
-            TrainingError: The loss is NaN or infinite, or the folder has this stage from another recipe or contract.
-            KeyboardInterrupt: Ctrl-C; the state is saved.
+            TrainingError: The loss is NaN or infinite, or the folder contains this stage from another recipe or contract.
+            KeyboardInterrupt: Ctrl-C, after saving the state.
         """
         if weights_path(self.folder, self.stage).is_file():
             return self._finished()
@@ -82,11 +82,11 @@ class StageTrainer:
             path=path,
         )
         average = EmaWeights(self.config.ema_decay)
-        model_manager = ResumableCheckpoint(path, self.num_steps)
+        checkpoint = ResumableCheckpoint(path, self.num_steps)
         callbacks: list[pl.Callback] = [average, StageBar(self.stage, self.num_steps)]
         if validate is not None:
             callbacks.append(Validation(self.stage, average, validate, every=validate_every, num_steps=self.num_steps))
-        trainer = self._lightning([*callbacks, model_manager])
+        trainer = self._lightning([*callbacks, checkpoint])
         shard = self.batches.shard(trainer.global_rank, trainer.world_size)
         trainer.fit(
             module.train(),
@@ -94,7 +94,7 @@ class StageTrainer:
             ckpt_path=path if path.is_file() else None,
             weights_only=True,
         )
-        if model_manager.was_stopped:
+        if checkpoint.was_stopped:
             raise KeyboardInterrupt
         network = average.network.cpu()
         if trainer.is_global_zero:
@@ -111,7 +111,7 @@ class StageTrainer:
         return self.network.eval().requires_grad_(False)
 
     def _lightning(self, callbacks: list[pl.Callback]) -> pl.Trainer:
-        """One Lightning epoch is the whole stage: epochs of the recipe may be fractions."""
+        """Create the trainer; one Lightning epoch is the whole stage because the recipe's epochs may be fractions."""
         logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)  # no banner
         return pl.Trainer(
             **self.machine.lightning_options(),

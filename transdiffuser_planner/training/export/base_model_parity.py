@@ -1,4 +1,4 @@
-"""A network that was given action tokens, compared with the model it was grown from: untold, both must compute the same."""
+"""Comparison of a network with action tokens and its base model: without tokens both must compute the same."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ _KEPT = ("recipe", "data", "commit", "note")
 
 
 @torch.no_grad()
-def before(old: Path, network: PlannerNetwork, samples: list[Tensors]) -> dict[str, Any]:
-    """What the manifest of a grown model says of the one before.
+def compare_with_base(base: Path, network: PlannerNetwork, samples: list[Tensors]) -> dict[str, Any]:
+    """Compare a network with its base model, for the manifest.
 
     Args:
-        old: Model folder.
-        network: What it became.
+        base: Folder of the base model.
+        network: Network trained from it.
         samples: Inputs, each a batch of one with all observation and agent tensors.
 
     Returns:
-        "model_hash", how it was trained, and "difference": the largest between both untold noise predictions.
+        "model_hash" and training data of the base model, and "difference": the largest one between both noise predictions
+        without action tokens.
     """
-    backend = OnnxBackend(load_manifest(old), "cpu", 1)
+    backend = OnnxBackend(load_manifest(base), "cpu", 1)
     rng, worst = np.random.default_rng(0), 0.0
     shape = (2, *plan_spec(network.contract).shape)
     for sample in samples:
-        untold = {name: value for name, value in sample.items() if name not in TOKEN_INPUTS}
-        tensors = {name: torch.from_numpy(value) for name, value in untold.items()}
+        unconditioned = {name: value for name, value in sample.items() if name not in TOKEN_INPUTS}
+        tensors = {name: torch.from_numpy(value) for name, value in unconditioned.items()}
         agents = {name: sample[name] for name in ("agents", "agents_valid")}
-        condition = backend.condition(backend.encode(untold), untold, agents)
+        condition = backend.condition(backend.encode(unconditioned), unconditioned, agents)
         for k in _STEPS:
             x = rng.standard_normal(shape, dtype=np.float32)
-            known = torch.from_numpy(x)[None], torch.full((1, 1), k)
-            mine = network(tensors, tensors["agents"], tensors["agents_valid"], *known)[0].numpy()
-            worst = max(worst, float(np.abs(mine - backend.predict_noise(x, k, condition)).max()))
+            noisy = torch.from_numpy(x)[None], torch.full((1, 1), k)
+            own = network(tensors, tensors["agents"], tensors["agents_valid"], *noisy)[0].numpy()
+            worst = max(worst, float(np.abs(own - backend.predict_noise(x, k, condition)).max()))
     training = backend.manifest.training
     kept = {key: training[key] for key in _KEPT if key in training}
     return {"model_hash": backend.manifest.model_hash, "difference": worst, **kept}

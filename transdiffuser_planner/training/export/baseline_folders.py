@@ -1,4 +1,4 @@
-"""Trained baselines -> folders that need no PyTorch: graph, normalizer, manifest. Refused unless ONNX equals PyTorch."""
+"""Trained baselines -> folders without PyTorch: graph, normalizer, manifest. Rejected unless ONNX equals PyTorch."""
 
 from __future__ import annotations
 
@@ -32,14 +32,19 @@ from transdiffuser_planner.training.stages import baselines
 
 
 class BaselineGraph(nn.Module):
-    """A baseline with flat inputs; its output is the ego's plan alone."""
+    """Baseline with flat inputs and the ego's plan as its only output.
+
+    Args:
+        network: The baseline.
+        names: Names of the inputs, in order.
+    """
 
     def __init__(self, network: nn.Module, names: tuple[str, ...]) -> None:
         super().__init__()
         self.network, self.names = network, names
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Plan (1, P) in model space."""
+        """Compute the plan (1, P) in model space."""
         return baselines.predict(self.network, dict(zip(self.names, inputs, strict=True)))[:, 0]
 
 
@@ -51,7 +56,7 @@ def input_names(name: str) -> tuple[str, ...]:
 
 
 def parity_inputs(model: OnnxBackend, samples: SampleSet, count: int) -> list[Tensors]:
-    """Evenly spread samples with the model's features and the labeled agents, each a batch of one."""
+    """Evenly spread samples with the model's features and the ground-truth agents, each a batch of one."""
     source, inputs = CandidateSource(model, samples), []
     for index in np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64):
         sample = source.moment(int(index))
@@ -63,20 +68,20 @@ def export_baselines(run: Run, inputs: list[Tensors], out: Path, info: dict[str,
     """Write a folder for each trained baseline.
 
     Args:
-        run: With the stage baselines finished, opened with the model whose encoder they read.
-        inputs: On which ONNX must equal PyTorch; the first one is traced.
-        out: Gets one folder for each.
-        info: Kept in the manifests.
+        run: Run with finished baselines, opened with the model whose encoder they use.
+        inputs: Inputs on which ONNX must equal PyTorch; the first one is traced.
+        out: Parent of the folders.
+        info: Entries of the manifests.
 
     Returns:
         Largest difference from PyTorch by name.
 
     Raises:
-        TrainingError: A baseline was not trained, the model is of another run, or ONNX Runtime and PyTorch differ by more
+        TrainingError: A baseline is not trained, the model is of another run, or ONNX Runtime and PyTorch differ by more
             than 1e-4.
     """
     if run.model is None:
-        raise TrainingError(f"run {run.folder}: give the exported model whose encoder the baselines read")
+        raise TrainingError(f"run {run.folder}: give the exported model whose encoder the baselines use")
     _check_normalizer(run)
     about = {"data": run.baseline_data(), "recipe": run.config.to_dict(), **info}
     return {name: _export(run, name, inputs, out / name, about) for name in BASELINES}
@@ -116,7 +121,7 @@ def _export(run: Run, name: str, inputs: list[Tensors], out: Path, about: dict[s
 
 
 def _check_normalizer(run: Run) -> None:
-    """Refuse a model that was not exported from a run with an encoder of its own.
+    """Reject a model of another run.
 
     Raises:
         TrainingError: Their normalizers differ.

@@ -1,4 +1,4 @@
-"""Trained network -> model folder: ONNX graphs, normalizer, schedule, manifest. Refused unless ONNX equals PyTorch."""
+"""Trained network -> model folder: ONNX graphs, normalizer, schedule, manifest. Rejected unless ONNX equals PyTorch."""
 
 from __future__ import annotations
 
@@ -28,14 +28,19 @@ MAX_DIFFERENCE = 1e-4
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedModel:
-    """What an export made: its folder and the largest difference from PyTorch per graph."""
+    """Result of an export.
+
+    Attributes:
+        folder: The model folder.
+        difference: Largest difference from PyTorch by graph.
+    """
 
     folder: Path
     difference: dict[str, float]
 
 
 def random_observation(contract: ModelContract, seed: int) -> Tensors:
-    """A batch of one of plausible values, for networks without samples (tests, sizes that were not trained)."""
+    """Random inputs in a plausible range, a batch of one, for networks without samples (tests, untrained sizes)."""
     rng = np.random.default_rng(seed)
     specs = {**observation_specs(contract), **agent_specs(contract)}
     values = {name: rng.random((1, *spec.shape)).astype(np.float32) for name, spec in specs.items()}
@@ -59,12 +64,15 @@ def export_model(
 
     Args:
         network: Trained, in eval mode.
-        normalizer, schedule, codebook: Saved beside the graphs; the codebook for a contract with action tokens.
-        scorer: Ranks plans; a model does without one.
-        out: Folder, replaced when it exists.
-        vehicle: What drove in training; the scorer's features assume its footprint.
-        samples: Real inputs (each a batch of one with all observation and agent tensors) on which parity is checked.
-        training, metrics: Kept in the manifest.
+        normalizer: Of the plans.
+        schedule: Noise schedule of its training.
+        out: Folder, replaced if it exists.
+        vehicle: Vehicle of the training samples; the scorer's features assume its footprint.
+        codebook: Of the action tokens, for a contract with action tokens.
+        scorer: Optional plan scorer.
+        samples: Real inputs (each a batch of one with all observation and agent tensors) for the parity check.
+        training: Entries of the manifest about the training.
+        metrics: Entries of the manifest about the quality.
 
     Raises:
         TrainingError: ONNX Runtime and PyTorch differ by more than 1e-4, or the codebook is missing.
@@ -83,21 +91,12 @@ def export_model(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     inputs = samples or [random_observation(contract, seed) for seed in range(4)]
-    graphs = write_graphs(network, partial, inputs[0])
-    difference = graph_differences(network, partial, graphs, inputs)
-    if scorer is not None:
-        difference["scorer"] = write_scorer(network, scorer.eval(), partial, inputs)
-        graphs["scorer"] = "scorer.onnx"
-    worst = max(difference.values())
-    if not worst <= MAX_DIFFERENCE:
-        shutil.rmtree(partial)
-        raise TrainingError(
-            f"export refused: ONNX differs from PyTorch by {worst:.2e} (allowed {MAX_DIFFERENCE:.0e}): {difference}"
-        )
-    (partial / "normalizer.json").write_text(json.dumps(normalizer.to_json()) + "\n", encoding="utf-8")
-    (partial / "noise_schedule.json").write_text(json.dumps(schedule.to_json()) + "\n", encoding="utf-8")
+    graphs, difference = _write_checked_graphs(network, scorer, partial, inputs)
+    tables = {"normalizer.json": normalizer.to_json(), "noise_schedule.json": schedule.to_json()}
     if codebook is not None:
-        (partial / CODEBOOK_NAME).write_text(json.dumps(codebook.to_json()) + "\n", encoding="utf-8")
+        tables[CODEBOOK_NAME] = codebook.to_json()
+    for name, table in tables.items():
+        (partial / name).write_text(json.dumps(table) + "\n", encoding="utf-8")
     manifest = {
         "format": MANIFEST_FORMAT,
         "name": network.config.name,
@@ -116,8 +115,30 @@ def export_model(
     return ExportedModel(folder=out, difference=difference)
 
 
+def _write_checked_graphs(
+    network: PlannerNetwork, scorer: PlanScorer | None, folder: Path, inputs: list[Tensors]
+) -> tuple[dict[str, str], dict[str, float]]:
+    """Write all graphs; return their file names and differences from PyTorch.
+
+    Raises:
+        TrainingError: A difference is too large; the folder is removed.
+    """
+    graphs = write_graphs(network, folder, inputs[0])
+    difference = graph_differences(network, folder, graphs, inputs)
+    if scorer is not None:
+        difference["scorer"] = write_scorer(network, scorer.eval(), folder, inputs)
+        graphs["scorer"] = "scorer.onnx"
+    worst = max(difference.values())
+    if not worst <= MAX_DIFFERENCE:
+        shutil.rmtree(folder)
+        raise TrainingError(
+            f"export refused: ONNX differs from PyTorch by {worst:.2e} (allowed {MAX_DIFFERENCE:.0e}): {difference}"
+        )
+    return graphs, difference
+
+
 def replace_folder(out: Path, partial: Path) -> None:
-    """Move the new files in; the model card and other hand-made files stay."""
+    """Move the files of partial into out; the model card and other hand-written files stay."""
     out.mkdir(parents=True, exist_ok=True)
     for path in partial.iterdir():
         path.replace(out / path.name)

@@ -1,4 +1,4 @@
-"""The three graphs of a model: modules with flat inputs and outputs, traced to ONNX, compared with the trained network.
+"""Three graphs of a model: modules with flat inputs and outputs, traced to ONNX, compared with the trained network.
 
 Letters: B scenes, M samples, N = 1 + A tokens, P numbers of a plan.
 """
@@ -67,20 +67,28 @@ def condition_names(contract: ModelContract) -> tuple[str, ...]:
 
 
 class EncoderGraph(nn.Module):
-    """Perception with a flat list of outputs."""
+    """Perception with a flat list of outputs.
+
+    Args:
+        perception: The network.
+    """
 
     def __init__(self, perception: PerceptionNetwork) -> None:
         super().__init__()
         self.perception = perception
 
     def forward(self, image: Tensor, camera_valid: Tensor, lidar: Tensor, lidar_valid: Tensor) -> tuple[Tensor, ...]:
-        """Scene tokens, then auxiliary outputs."""
+        """Compute scene tokens, then auxiliary outputs."""
         features, heads = self.perception(image, camera_valid, lidar, lidar_valid)
         return (*(features.tokens[name] for name in FEATURE_NAMES), *heads.values())
 
 
 class ConditionGraph(nn.Module):
-    """``ScenePreparation`` with flat inputs and outputs."""
+    """``ScenePreparation`` with flat inputs and outputs.
+
+    Args:
+        network: The whole network.
+    """
 
     def __init__(self, network: PlannerNetwork) -> None:
         super().__init__()
@@ -88,33 +96,41 @@ class ConditionGraph(nn.Module):
         self.conditions = condition_inputs(network.contract)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """``step_names`` from ``condition_names``."""
+        """Compute the tensors of ``step_names`` from those of ``condition_names``."""
         features = dict(zip(FEATURE_NAMES, inputs, strict=False))
         conditions = dict(zip(self.conditions, inputs[len(FEATURE_NAMES) : -2], strict=True))
         return tuple(self.preparation(features, conditions, *inputs[-2:]).values())
 
 
 class DenoiseGraph(nn.Module):
-    """``DenoiseStep`` with flat inputs."""
+    """``DenoiseStep`` with flat inputs.
+
+    Args:
+        network: The whole network.
+    """
 
     def __init__(self, network: PlannerNetwork) -> None:
         super().__init__()
         self.step, self.names = DenoiseStep(network.decoder), step_names(network.decoder)
 
     def forward(self, x_MNP: Tensor, k: Tensor, *prepared: Tensor) -> Tensor:
-        """Noise (M, N, P)."""
+        """Predict the noise (M, N, P)."""
         return torch.as_tensor(self.step(x_MNP, k, dict(zip(self.names, prepared, strict=True))))
 
 
 class ScorerGraph(nn.Module):
-    """``PlanScorer`` of one scene with flat inputs and sub-scores from 0 to 1."""
+    """``PlanScorer`` of one scene with flat inputs and sub-scores from 0 to 1.
+
+    Args:
+        scorer: The network.
+    """
 
     def __init__(self, scorer: PlanScorer) -> None:
         super().__init__()
         self.scorer = scorer
 
     def forward(self, pose_MT3: Tensor, agent_MAT3: Tensor, *scene: Tensor) -> Tensor:
-        """Sub-scores (M, Q)."""
+        """Compute the sub-scores (M, Q)."""
         named = dict(zip(SCORER_INPUTS, scene, strict=True))
         return torch.as_tensor(self.scorer(pose_MT3[None], agent_MAT3[None], named)[0].sigmoid())
 
@@ -129,7 +145,7 @@ def write_graphs(network: PlannerNetwork, folder: Path, values: Tensors) -> dict
 
     Args:
         network: In eval mode.
-        folder: Where to write.
+        folder: Target folder.
         values: All observation and agent tensors of one scene, B = 1.
 
     Returns:
@@ -161,11 +177,12 @@ def trace(
     """Write a module as ONNX.
 
     Args:
-        module: With flat inputs and outputs.
-        inputs: Examples.
+        module: Module with flat inputs and outputs.
+        inputs: Example inputs.
         path: File to write.
-        input_names, output_names: In order.
-        axes: Axes that are free, by tensor.
+        input_names: Names of the inputs, in order.
+        output_names: Names of the outputs, in order.
+        axes: Dynamic axes by tensor.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -182,7 +199,12 @@ def trace(
 
 
 class GraphsOnDisk:
-    """Written graphs, run with ONNX Runtime on torch tensors."""
+    """Written graphs, run with ONNX Runtime on torch tensors.
+
+    Args:
+        folder: Folder of the graphs.
+        graphs: Graph name -> file name.
+    """
 
     def __init__(self, folder: Path, graphs: dict[str, str]) -> None:
         self._sessions = {
@@ -191,11 +213,11 @@ class GraphsOnDisk:
         }
 
     def run(self, name: str, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Outputs by name; feeds that the graph does not read are left out."""
+        """Run a graph and return its outputs by name; feeds of other names are ignored."""
         session = self._sessions[name]
-        wanted = {item.name for item in session.get_inputs()}
+        inputs = {item.name for item in session.get_inputs()}
         names = [item.name for item in session.get_outputs()]
-        values = session.run(names, {key: value.numpy() for key, value in feeds.items() if key in wanted})
+        values = session.run(names, {key: value.numpy() for key, value in feeds.items() if key in inputs})
         return {key: torch.from_numpy(value) for key, value in zip(names, values, strict=True)}
 
 
@@ -204,10 +226,10 @@ def write_scorer(network: PlannerNetwork, scorer: PlanScorer, folder: Path, inpu
     """Trace and write the scorer's graph as ``scorer.onnx``; returns its largest difference from PyTorch.
 
     Args:
-        network: The trained network whose encoder feeds it.
+        network: Trained network with the scorer's encoder.
         scorer: In eval mode.
-        folder: Where to write.
-        inputs: Scenes as for ``graph_differences``; plans and agents' futures are random ones.
+        folder: Target folder.
+        inputs: Scenes as for ``graph_differences``; plans and agents' futures are random.
     """
     graph, worst = ScorerGraph(scorer).eval(), 0.0
     heads = tuple(auxiliary_specs(network.contract))
@@ -232,10 +254,16 @@ def write_scorer(network: PlannerNetwork, scorer: PlanScorer, folder: Path, inpu
 def graph_differences(
     network: PlannerNetwork, folder: Path, graphs: dict[str, str], inputs: list[Tensors]
 ) -> dict[str, float]:
-    """Largest difference per graph from what it stands for, relative to the output's largest value where that is > 1.
+    """Largest difference of each graph from PyTorch, relative to the output's largest value where that is > 1.
 
-    The encoder and the conditioner are compared with their modules; the denoise graph, fed by the condition graph,
-    with the decoder as it was trained. Every scene is also tried without agents and with the first three only.
+    Encoder and condition graphs are compared with their modules; the denoise graph, with inputs of the condition graph, is
+    compared with the trained decoder. Every scene is also tested without agents and with the first three only.
+
+    Args:
+        network: The trained network.
+        folder: Folder of the graphs.
+        graphs: Graph name -> file name.
+        inputs: All observation and agent tensors of each scene, B = 1.
     """
     runner = GraphsOnDisk(folder, graphs)
     worst = dict.fromkeys(graphs, 0.0)
@@ -261,7 +289,11 @@ def graph_differences(
 def _trained_steps(
     network: PlannerNetwork, feeds: dict[str, Tensor], seed: int, num_agents: int
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    """Noise of the trained decoder and the inputs that gave it, at the first and the last denoise step."""
+    """Noise predictions of the trained decoder at the first and the last denoise step.
+
+    Yields:
+        Outputs and inputs of the denoise graph.
+    """
     generator = torch.Generator().manual_seed(seed)
     prepared = network.decoder.prepare(feeds, feeds, feeds["agents"], feeds["agents_valid"])
     shape = (PARITY_CANDIDATES, 1 + num_agents, plan_spec(network.contract).shape[1])
@@ -272,7 +304,7 @@ def _trained_steps(
 
 
 def difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
-    """Largest over all tensors, relative to a tensor's largest value where that is > 1."""
+    """Largest difference over all tensors, relative to a tensor's largest value where that is > 1."""
     gaps = [0.0]
     for name, value in ours.items():
         if value.numel():

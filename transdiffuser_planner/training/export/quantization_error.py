@@ -1,6 +1,6 @@
-"""What int8 does to plans: the same scenes and the same noise in both precisions, compared in meters.
+"""Effect of int8 on plans: the same scenes and the same noise in both precisions, compared in meters.
 
-Letters: M candidates, N = 1 + A road users, T plan steps.
+Letters: M candidates, N = 1 + A agents, T plan steps.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from transdiffuser_planner.training.export.quantize import Tensors, draw_plans
 
 FloatArray = NDArray[np.float64]
 
-_NOBODY = np.zeros((0, 3))
+_NO_AGENTS = np.zeros((0, 3))
 
 
 def measure_shift(folder: Path, scenes: list[Tensors], num_candidates: int) -> dict[str, Any]:
-    """Plans of the vehicle in both precisions.
+    """Compare the ego's plans in both precisions.
 
     Args:
         folder: A model folder with int8 graphs.
-        scenes: From ``quantize.sample_scenes``, of drives that were neither trained nor calibrated on.
+        scenes: From ``quantize.sample_scenes``, of drives used neither for training nor for calibration.
         num_candidates: M.
 
     Returns:
-        Distances in meters between the poses of the same candidate, and each precision's mean distance to what was
-        driven; milliseconds of encoding, conditioning and denoising one after the other, least of all scenes.
+        Distances in meters between poses of the same candidate, and each precision's mean distance to the logged
+        trajectory; milliseconds of encoding, conditioning and denoising in sequence, minimum over the scenes.
 
     Raises:
         ModelError: The folder has no int8 graphs.
@@ -43,7 +43,8 @@ def measure_shift(folder: Path, scenes: list[Tensors], num_candidates: int) -> d
     manifest = load_manifest(folder)
     backends = {precision: OnnxBackend(manifest, precision=precision) for precision in PRECISIONS}
     normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
-    shifts, errors = [], {precision: [] for precision in PRECISIONS}  # type: dict[str, list[float]]
+    shifts: list[FloatArray] = []
+    errors: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     least = dict.fromkeys(PRECISIONS, float("inf"))
     for scene in tqdm(scenes, desc="plans", unit="scene", file=sys.stderr, mininterval=1.0):
         position = {}
@@ -51,7 +52,7 @@ def measure_shift(folder: Path, scenes: list[Tensors], num_candidates: int) -> d
             start = time.perf_counter()
             drawn = draw_plans(backend, scene, num_candidates)
             least[precision] = min(least[precision], (time.perf_counter() - start) * 1e3)
-            position[precision] = normalizer.to_poses(drawn[:, :1], _NOBODY)[:, 0, :, :2]
+            position[precision] = normalizer.to_poses(drawn[:, :1], _NO_AGENTS)[:, 0, :, :2]
             valid = scene["plan_valid"][0] > 0.0
             gap_MT = np.linalg.norm(position[precision] - scene["plan"][0][None, :, :2], axis=-1)
             errors[precision].append(float(gap_MT[:, valid].mean()) if valid.any() else float("nan"))

@@ -1,9 +1,9 @@
-"""int8 graphs beside the fp32 graphs of a model folder: static, per channel, calibrated on training samples.
+"""int8 graphs next to the fp32 graphs of a model folder: static, per channel, calibrated on training samples.
 
-Calculated in int8 are convolutions between feature maps, with the additions and rectifiers that join them, and large
-linear layers. The last convolution of a head stays fp32, because its channels have different units, and so do norms,
-softmax and what comes from the scene. A graph that gains little in int8 on the machine that quantizes stays fp32, and the
-manifest says so.
+Convolutions between feature maps, with the additions and rectifiers that join them, and large linear layers are computed
+in int8. The last convolution of a head stays fp32 because its channels have different units, and so do norms, softmax and
+products with scene tensors. A graph with little gain from int8 on the quantizing machine stays fp32 and is listed in the
+manifest.
 """
 
 from __future__ import annotations
@@ -46,14 +46,20 @@ MIN_GAIN = 1.25
 TIMING_ROUNDS = 40
 TIMED_CANDIDATES = 15
 MIN_WEIGHTS = 1 << 16
-"""A linear layer with fewer weights gains less than changing its numbers costs."""
+"""A linear layer with fewer weights gains less than the conversion of its numbers costs."""
 TYPES = ["Conv", "Relu", "Add", "Gemm", "MatMul"]
 AGENT_NAMES = ("agents", "agents_valid")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizedGraph:
-    """One graph in both precisions: least milliseconds of a run, and whether int8 is kept."""
+    """Run times of one graph in both precisions.
+
+    Attributes:
+        name: Name of the graph.
+        fp32_ms: Shortest run in fp32, milliseconds.
+        int8_ms: Shortest run in int8, milliseconds.
+    """
 
     name: str
     fp32_ms: float
@@ -61,26 +67,35 @@ class QuantizedGraph:
 
     @property
     def kept(self) -> bool:
-        """Whether int8 is worth its file."""
+        """True if the gain from int8 is large enough to keep its graph."""
         return self.fp32_ms >= MIN_GAIN * self.int8_ms
 
 
 def sample_scenes(samples: SampleSet, contract: ModelContract, count: int) -> list[Tensors]:
-    """Evenly spread samples, each a batch of one: observation, the agents that are there, "stamp_ns" and the driven plan."""
+    """Evenly spread samples, each a batch of one.
+
+    Args:
+        samples: Set of samples.
+        contract: Sizes of the model.
+        count: Largest number of scenes.
+
+    Returns:
+        Observation, present agents, "stamp_ns" and the logged plan of each.
+    """
     chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64)
     scenes = []
     for index in chosen:
         raw = samples.gather(np.asarray([index]), (*stored_observation(contract), *LABELS, "stamp_ns"))
         agents = visible_agents(raw, contract)
-        there = max(int(agents["agents_valid"].sum()), 1)
+        num_present = max(int(agents["agents_valid"].sum()), 1)
         observation = observation_of(raw, contract)
-        known = {name: agents[name][:, :there] for name in AGENT_NAMES}
+        known = {name: agents[name][:, :num_present] for name in AGENT_NAMES}
         scenes.append({**observation, **known, **{name: raw[name] for name in ("stamp_ns", "plan", "plan_valid")}})
     return scenes
 
 
 def random_scenes(contract: ModelContract, count: int) -> list[Tensors]:
-    """Drawn inputs, for sizes without samples."""
+    """Random inputs, for sizes without samples."""
     return [{**random_observation(contract, seed), "stamp_ns": np.asarray([seed])} for seed in range(count)]
 
 
@@ -91,9 +106,9 @@ def draw_plans(
 
     Args:
         backend: The model.
-        scene: As ``sample_scenes`` gives.
+        scene: From ``sample_scenes``.
         num_candidates: M.
-        watch: Called with every graph's name and inputs.
+        watch: Callback with the name and inputs of each graph run.
     """
     sampler = backend.manifest.sampler()
     agents = {name: scene[name] for name in AGENT_NAMES}
@@ -112,14 +127,14 @@ def draw_plans(
     return sampler.walk(predict, np.ascontiguousarray(noise)).x0_MNP
 
 
-class _Recorded(CalibrationDataReader):  # type: ignore[misc]
-    """Inputs of one graph, given out one by one."""
+class _CalibrationFeeds(CalibrationDataReader):  # type: ignore[misc]
+    """Inputs of one graph, returned one by one."""
 
     def __init__(self, feeds: Iterable[Tensors], inputs: set[str]) -> None:
         self._feeds = iter([{name: value for name, value in feed.items() if name in inputs} for feed in feeds])
 
     def get_next(self) -> Tensors | None:
-        """The next inputs, None at the end."""
+        """Next inputs, None at the end."""
         return next(self._feeds, None)
 
 
@@ -127,12 +142,12 @@ def quantize_model(folder: Path, scenes: list[Tensors], calibration: dict[str, A
     """Write int8 graphs into a model folder and list them in its manifest.
 
     Args:
-        folder: A model folder; its fp32 graphs stay as they are.
+        folder: A model folder; its fp32 graphs stay unchanged.
         scenes: From ``sample_scenes`` or ``random_scenes``.
-        calibration: What the scenes are, kept in the manifest.
+        calibration: Description of the scenes for the manifest.
 
     Raises:
-        ModelError: The folder is not a whole model.
+        ModelError: The folder is no complete model.
         TrainingError: There are no scenes, or an int8 graph gives NaN or infinite values.
     """
     manifest = load_manifest(folder)
@@ -155,7 +170,7 @@ def quantize_model(folder: Path, scenes: list[Tensors], calibration: dict[str, A
 
 
 def _record(manifest: ModelManifest, scenes: list[Tensors]) -> dict[str, list[Tensors]]:
-    """Inputs of every graph while plans are drawn for the scenes."""
+    """Record the inputs of every graph during the sampling of plans for the scenes."""
     feeds: dict[str, list[Tensors]] = {name: [] for name in GRAPHS}
     backend = OnnxBackend(manifest)
     for scene in tqdm(scenes, desc="calibration", unit="scene", file=sys.stderr, mininterval=1.0):
@@ -164,7 +179,7 @@ def _record(manifest: ModelManifest, scenes: list[Tensors]) -> dict[str, list[Te
 
 
 def _quantize(source: Path, target: Path, feeds: list[Tensors]) -> None:
-    """One graph; weights get seven bits, because CPUs without VNNI saturate their sums with eight."""
+    """Quantize one graph; weights get seven bits because CPUs without VNNI saturate their sums with eight."""
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / source.name
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
@@ -175,7 +190,7 @@ def _quantize(source: Path, target: Path, feeds: list[Tensors]) -> None:
         quantize_static(
             str(prepared),
             str(target),
-            _Recorded(feeds, {item.name for item in graph.input}),
+            _CalibrationFeeds(feeds, {item.name for item in graph.input}),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=TYPES,
             per_channel=True,
@@ -183,13 +198,13 @@ def _quantize(source: Path, target: Path, feeds: list[Tensors]) -> None:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=_left_in_fp32(graph),
-            # What follows a linear layer is calculated in fp32 anyway.
+            # Successors of a linear layer are computed in fp32 anyway.
             extra_options={"MatMulConstBOnly": True, "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"]},
         )
 
 
 def _add_scene_biases_apart(graph: Any) -> None:
-    """Gemm with trained weights but a bias from the scene becomes Gemm and Add: a bias that changes has no int8 form."""
+    """Split Gemm with trained weights but a bias from the scene into Gemm and Add: a variable bias has no int8 form."""
     weights = {item.name for item in graph.initializer}
     nodes = []
     for node in graph.node:
@@ -208,7 +223,7 @@ def _add_scene_biases_apart(graph: Any) -> None:
 
 
 def _left_in_fp32(graph: Any) -> list[str]:
-    """Names of the nodes of ``TYPES`` that stay as they are."""
+    """Names of the nodes of ``TYPES`` that stay fp32."""
     weights = {item.name: int(np.prod(item.dims)) for item in graph.initializer if len(item.dims) == 2}
     joined = {name for node in graph.node if node.op_type in ("Conv", "Relu", "Add") for name in node.input}
     maps = {node.output[0] for node in graph.node if node.op_type == "Conv" and node.output[0] in joined}
@@ -229,12 +244,16 @@ def _left_in_fp32(graph: Any) -> list[str]:
 
 
 def _typical(feeds: list[Tensors]) -> Tensors:
-    """The inputs whose size lies in the middle."""
+    """Inputs of median size."""
     return sorted(feeds, key=lambda feed: sum(value.size for value in feed.values()))[len(feeds) // 2]
 
 
 def _time(name: str, fp32: Path, int8: Path, feed: Tensors) -> QuantizedGraph:
-    """Least time of both on one thread, in turns: other processes disturb that least."""
+    """Measure the shortest run of both precisions on one thread, interleaved to reduce the effect of other processes.
+
+    Raises:
+        TrainingError: The int8 graph gives NaN or infinite values.
+    """
     sizes = {}
     if name == "denoise":
         feed = {**feed, "x": np.repeat(feed["x"][:1], TIMED_CANDIDATES, axis=0)}
@@ -254,7 +273,7 @@ def _time(name: str, fp32: Path, int8: Path, feed: Tensors) -> QuantizedGraph:
 
 
 def _list_in_manifest(folder: Path, results: list[QuantizedGraph], calibration: dict[str, Any]) -> None:
-    """Names, hashes and reasons."""
+    """List names, hashes and reasons in the manifest."""
     path = folder / MANIFEST_NAME
     data = json.loads(path.read_text(encoding="utf-8"))
     graphs = {result.name: f"{result.name}.int8.onnx" for result in results if result.kept}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
+from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.networks.network_config import NetworkConfig, named_config
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
@@ -17,13 +17,13 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.training.export.model_folder import ExportedModel, export_model
+from transdiffuser_planner.training.run_folder import CONTRACTS
 
-CONTRACTS = {"tiny": TINY, "base": BASE}
 SPREAD = 0.05
 
 
 def random_network(config: NetworkConfig, contract: ModelContract, seed: int = 0) -> PlannerNetwork:
-    """A network as it is before training, but without the zeros that make its parts do nothing; in eval mode."""
+    """Untrained network in eval mode, without the initial zeros that disable some of its parts."""
     torch.manual_seed(seed)
     network = PlannerNetwork(config, contract)
     for parameter in network.parameters():
@@ -33,13 +33,13 @@ def random_network(config: NetworkConfig, contract: ModelContract, seed: int = 0
 
 
 def unit_normalizer(contract: ModelContract) -> PlanNormalizer:
-    """Model space is meters and radians."""
+    """Normalizer with meters and radians as model space."""
     zeros, ones = np.zeros((contract.num_plan_steps, 3)), np.ones((contract.num_plan_steps, 3))
     return PlanNormalizer(ego_mean_T3=zeros, ego_std_T3=ones, agent_mean_T3=zeros, agent_std_T3=ones)
 
 
 def random_codebook(contract: ModelContract, seed: int = 0) -> ActionCodebook | None:
-    """Segments of plausible size."""
+    """Codebook of random segments of plausible size; None without action tokens."""
     if not contract.codebook_size:
         return None
     scale = np.asarray([4.0, 0.5, 0.2])
@@ -48,13 +48,13 @@ def random_codebook(contract: ModelContract, seed: int = 0) -> ActionCodebook | 
 
 
 def random_scorer(config: NetworkConfig, contract: ModelContract, seed: int = 0) -> PlanScorer:
-    """A scorer as it is before training."""
+    """Untrained scorer."""
     torch.manual_seed(seed)
     return PlanScorer(config, contract, EGO_VEHICLE).eval()
 
 
 def num_backbone_weights(network: PlannerNetwork) -> int:
-    """Trained numbers of both branches and their fusion."""
+    """Number of weights of both branches and their fusion."""
     encoder = network.perception.encoder
     parts = (encoder.image_branch, encoder.lidar_branch, encoder.fusions)
     return sum(parameter.numel() for part in parts for parameter in part.parameters())
@@ -62,6 +62,10 @@ def num_backbone_weights(network: PlannerNetwork) -> int:
 
 def export_random(name: str, out: Path) -> ExportedModel:
     """Write a model folder with random weights.
+
+    Args:
+        name: Size of the network, tiny or base.
+        out: Folder, replaced if it exists.
 
     Raises:
         ConfigError: The size is unknown.
@@ -71,8 +75,16 @@ def export_random(name: str, out: Path) -> ExportedModel:
     network = random_network(config, contract)
     schedule = NoiseSchedule.cosine(contract.num_denoise_steps)
     facts = {
-        "note": "Random weights: only its speed means anything.",
+        "note": "Random weights: only its speed is meaningful.",
         "backbone_weights": num_backbone_weights(network),
     }
-    parts = {"codebook": random_codebook(contract), "scorer": random_scorer(config, contract), "vehicle": EGO_VEHICLE}
-    return export_model(network, unit_normalizer(contract), schedule, out, training=facts, **parts)
+    return export_model(
+        network,
+        unit_normalizer(contract),
+        schedule,
+        out,
+        vehicle=EGO_VEHICLE,
+        codebook=random_codebook(contract),
+        scorer=random_scorer(config, contract),
+        training=facts,
+    )

@@ -23,10 +23,14 @@ OLD_NAMES = {EGO_STATUS_MLP: "mlp", EGO_STATUS_MLP_ROUTE: "mlp_route", REGRESSIO
 
 
 def check_not_renamed(folder: Path, name: str) -> None:
-    """Refuse a run whose baseline lies under its name of an earlier version.
+    """Reject a run whose baseline is stored under its name of an earlier version.
+
+    Args:
+        folder: Of the run.
+        name: Present name of the baseline.
 
     Raises:
-        TrainingError: Only the old file is there.
+        TrainingError: Only the old file exists.
     """
     old, new = weights_path(folder, OLD_NAMES[name]), weights_path(folder, name)
     if old.is_file() and not new.is_file():
@@ -47,7 +51,7 @@ def predict(network: nn.Module, batch: dict[str, Any]) -> Tensor:
 
 
 def losses(network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
-    """Smooth L1 in model space."""
+    """Smooth L1 loss in model space."""
     plan = predict(network, batch).float()
     count = plan.shape[1]
     with full_precision(plan.device):

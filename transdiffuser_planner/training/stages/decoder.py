@@ -34,20 +34,25 @@ VALIDATION_CANDIDATES = 16
 
 
 class DecoderSamples:
-    """Everything stage 2 needs of the samples but the features, in memory.
+    """All inputs of stage 2 except the features, in memory.
 
-    With a codebook also the segments (T, 3) of the action tokens that describe what was driven, and of those that
-    describe something else that the road allows, each with its plan.
+    Args:
+        samples: The samples.
+        codebook: For the action tokens of the logged trajectories; None for no tokens.
+        counterfactuals: Alternative maneuvers with their action tokens.
     """
 
     def __init__(
-        self, samples: SampleSet, codebook: ActionCodebook | None = None, others: CounterfactualPlans | None = None
+        self,
+        samples: SampleSet,
+        codebook: ActionCodebook | None = None,
+        counterfactuals: CounterfactualPlans | None = None,
     ) -> None:
         self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
         if codebook is not None:
             tokens = codebook.encode(self.arrays["plan"])
-            self.arrays["said"] = codebook.segment_C3[tokens].astype(np.float32)
-        self.others = others
+            self.arrays["token_segments"] = codebook.segment_C3[tokens].astype(np.float32)
+        self.counterfactuals = counterfactuals
 
     def __len__(self) -> int:
         return len(self.arrays["plan"])
@@ -58,7 +63,7 @@ class DecoderSamples:
 
 
 def make_batch(
-    motion: DecoderSamples,
+    samples: DecoderSamples,
     cache: FeatureCache | None,
     contract: ModelContract,
     normalizer: PlanNormalizer,
@@ -66,22 +71,32 @@ def make_batch(
     index_B: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Batch:
-    """One batch of tensors; without a config nothing is augmented or said, without a cache there are no features."""
-    raw = motion.gather(index_B)
+    """Make one batch of tensors.
+
+    Args:
+        samples: The samples.
+        cache: Scene features; None for a batch without them.
+        contract: Sizes of the tensors.
+        normalizer: Normalizer of the plans.
+        config: Recipe; None for a batch without augmentation and action tokens.
+        index_B: Samples of the batch.
+        rng: Random numbers of the augmentation.
+    """
+    raw = samples.gather(index_B)
     agents = visible_agents(raw, contract)
-    said: dict[str, NDArray[Any]] = {}
+    token_inputs: dict[str, NDArray[Any]] = {}
     if config is not None:
         raw = drop_conditions(raw, rng, config.augmentation)
-        if motion.others is not None:
-            raw = motion.others.tell(raw, index_B, config.augmentation.counterfactual_share, rng)
-        if "said" in raw:
-            said = drop_tokens(raw["said"], rng, config.augmentation, raw.get("is_counterfactual"))
+        if samples.counterfactuals is not None:
+            raw = samples.counterfactuals.tell(raw, index_B, config.augmentation.counterfactual_share, rng)
+        if "token_segments" in raw:
+            token_inputs = drop_tokens(raw["token_segments"], rng, config.augmentation, raw.get("is_counterfactual"))
         agents["agents"], agents["agents_valid"] = blur_agents(
             agents["agents"], agents["agents_valid"], rng, config.augmentation
         )
     plan, mask = joint_plan(raw["plan"], raw["plan_valid"], agents, normalizer)
     batch: Batch = {name: torch.from_numpy(raw[name]) for name in CONDITION_INPUTS}
-    batch |= {name: torch.from_numpy(value) for name, value in said.items()}
+    batch |= {name: torch.from_numpy(value) for name, value in token_inputs.items()}
     batch |= {name: torch.from_numpy(agents[name]) for name in ("agents", "agents_valid")}
     batch |= {"plan": torch.from_numpy(plan), "plan_mask": torch.from_numpy(mask)}
     batch["origin"] = torch.from_numpy(agent_origins(agents["agents"]))
@@ -89,7 +104,7 @@ def make_batch(
 
 
 def conditions_of(batch: Batch) -> dict[str, Tensor]:
-    """The decoder's conditions in a batch; it may lack action tokens."""
+    """Conditions of the decoder in a batch, with or without action tokens."""
     return {name: batch[name] for name in (*CONDITION_INPUTS, *TOKEN_INPUTS) if name in batch}
 
 
@@ -103,9 +118,9 @@ def losses(
     """Noise prediction at random denoise steps, and decorrelation of the fused representation.
 
     Args:
-        weights: Of the loss terms.
+        weights: Weights of the loss terms.
         num_samples: Noisy samples per scene.
-        schedule: The noise.
+        schedule: Noise schedule.
         network: The decoder.
         batch: Labels, conditions and scene features.
 
@@ -117,9 +132,9 @@ def losses(
     alpha_bar = torch.tensor(schedule.alpha_bar_K1, dtype=torch.float32, device=device)
     k = torch.randint(1, schedule.num_steps + 1, shape, device=device)
     level = alpha_bar[k][..., None, None]
-    predict_x0 = batch["plan"][:, None]
+    x0 = batch["plan"][:, None]
     noise = torch.randn(*shape, *batch["plan"].shape[1:], device=device)
-    noisy = level.sqrt() * predict_x0 + (1.0 - level).sqrt() * noise
+    noisy = level.sqrt() * x0 + (1.0 - level).sqrt() * noise
     features = {name: batch[name] for name in FEATURE_NAMES}
     prepared = network.prepare(features, conditions_of(batch), batch["agents"], batch["agents_valid"])
     predicted, fused = network(noisy, k, prepared)
@@ -139,14 +154,22 @@ def losses(
 def sample(
     network: DenoisingDecoder, batch: Batch, sampler: JointSampler, num_candidates: int, seed: int
 ) -> NDArray[np.float32]:
-    """Joint samples (B, M, N, P) in model space by the full chain."""
+    """Draw joint samples (B, M, N, P) in model space by the full chain.
+
+    Args:
+        network: The decoder.
+        batch: Conditions and scene features.
+        sampler: Diffusion sampler.
+        num_candidates: M.
+        seed: Seed of the noise.
+    """
     device = next(network.parameters()).device
-    compose_pose = to_device(batch, device)
+    on_device = to_device(batch, device)
     prepared = network.prepare(
-        {name: compose_pose[name] for name in FEATURE_NAMES},
-        conditions_of(compose_pose),
-        compose_pose["agents"],
-        compose_pose["agents_valid"],
+        {name: on_device[name] for name in FEATURE_NAMES},
+        conditions_of(on_device),
+        on_device["agents"],
+        on_device["agents_valid"],
     )
 
     def predict(x: NDArray[np.float32], k: int) -> NDArray[np.float32]:
@@ -158,7 +181,7 @@ def sample(
 
 @torch.no_grad()
 def validate(
-    motion: DecoderSamples,
+    samples: DecoderSamples,
     cache: FeatureCache,
     contract: ModelContract,
     normalizer: PlanNormalizer,
@@ -166,12 +189,25 @@ def validate(
     limit: int,
     network: nn.Module,
 ) -> dict[str, float]:
-    """Mean over samples of the ADE (m) of one candidate, of the candidates' mean and of the nearest; spread between them."""
+    """Validate on evenly spread samples.
+
+    Args:
+        samples: Validation set.
+        cache: Its scene features.
+        contract: Sizes of the tensors.
+        normalizer: Normalizer of the plans.
+        schedule: Noise schedule.
+        limit: Largest number of samples.
+        network: The decoder.
+
+    Returns:
+        Mean ADE in meters of one candidate, of the candidates' mean and of the nearest candidate; spread of the candidates.
+    """
     assert isinstance(network, DenoisingDecoder)
     network.eval()
-    index = np.linspace(0, len(motion) - 1, min(limit, len(motion))).astype(np.int64)
+    index = np.linspace(0, len(samples) - 1, min(limit, len(samples))).astype(np.int64)
     batches = (
-        make_batch(motion, cache, contract, normalizer, None, part, np.random.default_rng(0))
+        make_batch(samples, cache, contract, normalizer, None, part, np.random.default_rng(0))
         for part in np.array_split(index, max(len(index) // 64, 1))
     )
     return sampling_errors(network, batches, JointSampler(contract=contract, schedule=schedule, normalizer=normalizer))
@@ -179,7 +215,7 @@ def validate(
 
 @torch.no_grad()
 def sampling_errors(network: DenoisingDecoder, batches: Iterable[Batch], sampler: JointSampler) -> dict[str, float]:
-    """``validate`` on batches that are made already."""
+    """Compute the metrics of ``validate`` on given batches."""
     rows, no_agents = [], np.zeros((0, 3))
     for batch in batches:
         with full_precision(next(network.parameters()).device):
@@ -195,11 +231,11 @@ def sampling_errors(network: DenoisingDecoder, batches: Iterable[Batch], sampler
 
 
 def batch_maker(
-    motion: DecoderSamples,
+    samples: DecoderSamples,
     cache: FeatureCache,
     contract: ModelContract,
     normalizer: PlanNormalizer,
     config: TrainingConfig,
 ) -> Any:
     """``make_batch`` for the training set."""
-    return partial(make_batch, motion, cache, contract, normalizer, config)
+    return partial(make_batch, samples, cache, contract, normalizer, config)

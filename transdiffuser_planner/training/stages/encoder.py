@@ -1,4 +1,4 @@
-"""Stage 1: the scene encoder learns to see, by its auxiliary heads and a plan regression on top."""
+"""Stage 1: training of the scene encoder by its auxiliary heads and a plan regression."""
 
 from __future__ import annotations
 
@@ -57,7 +57,12 @@ CLASS_WEIGHTS = (0.5, 0.7, 1.0, 2.0, 3.0, 4.0)
 
 
 class EncoderStage(nn.Module):
-    """Perception and the regression head that is trained beside it."""
+    """Perception with the regression head of its training.
+
+    Args:
+        config: Sizes of the network.
+        contract: Sizes of the tensors.
+    """
 
     def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
@@ -66,7 +71,7 @@ class EncoderStage(nn.Module):
 
 
 def segment_columns(contract: ModelContract) -> list[slice]:
-    """Columns of the stitched picture that belong to each view segment."""
+    """Columns of each view segment in the stitched image."""
     edges = np.rint(np.cumsum([0.0, *(s.width_fraction for s in contract.segments)]) * contract.image_width).astype(int)
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
 
@@ -79,7 +84,16 @@ def make_batch(
     index_B: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Batch:
-    """One batch of tensors; without a config nothing is augmented (validation)."""
+    """Make one batch of tensors.
+
+    Args:
+        samples: The samples.
+        contract: Sizes of the tensors.
+        normalizer: Normalizer of the plans.
+        config: Recipe; None for a batch without augmentation.
+        index_B: Samples of the batch.
+        rng: Random numbers of the augmentation.
+    """
     raw = samples.gather(index_B, SAMPLE_ARRAYS)
     if config is not None:
         augmentation = config.augmentation
@@ -105,7 +119,7 @@ def make_batch(
 
 
 def losses(config: TrainingConfig, contract: ModelContract, network: EncoderStage, batch: Batch) -> dict[str, Tensor]:
-    """All losses of a batch, weighted into "total"."""
+    """Compute all losses of a batch, weighted into "total"."""
     features, heads = perceive(network.perception, batch, contract)
     conditions = {name: batch[name] for name in CONDITION_INPUTS}
     plan, _ = network.regression(features.tokens, conditions, batch["agents"], batch["agents_valid"])
@@ -119,7 +133,7 @@ def losses(config: TrainingConfig, contract: ModelContract, network: EncoderStag
 
 
 def auxiliary_losses(heads: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    """What the encoder's heads should have seen: map, centers and boxes of agents, traffic signal; scalars, unweighted."""
+    """Losses of the auxiliary heads: map, centers and boxes of agents, traffic signal; scalars, unweighted."""
     heads = {name: value.float() for name, value in heads.items()}
     device = batch["bev"].device
     classes = torch.tensor(CLASS_WEIGHTS, device=device)
@@ -133,7 +147,7 @@ def auxiliary_losses(heads: dict[str, Tensor], batch: Batch) -> dict[str, Tensor
 
 
 def weighted(weights: LossWeights, parts: dict[str, Tensor]) -> Tensor:
-    """The sum of losses by the recipe's weights of the same names."""
+    """Sum the losses with the recipe's weights of the same names."""
     return torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
 
 
@@ -141,7 +155,18 @@ def weighted(weights: LossWeights, parts: dict[str, Tensor]) -> Tensor:
 def validate(
     samples: SampleSet, contract: ModelContract, normalizer: PlanNormalizer, limit: int, network: nn.Module
 ) -> dict[str, float]:
-    """Quality on samples that were not trained on: mean IoU of the map, detections found, signals right, ADE in meters."""
+    """Validate on evenly spread samples.
+
+    Args:
+        samples: Validation set.
+        contract: Sizes of the tensors.
+        normalizer: Normalizer of the plans.
+        limit: Largest number of samples.
+        network: The trained network.
+
+    Returns:
+        IoU of each map class, recall of the detections, share of correct signals, ADE in meters.
+    """
     assert isinstance(network, EncoderStage)
     network.eval()
     device = next(network.parameters()).device
@@ -150,11 +175,11 @@ def validate(
     inside, union = np.zeros(len(BevClass)), np.zeros(len(BevClass))
     for part in np.array_split(index, max(len(index) // 64, 1)):
         batch = make_batch(samples, contract, normalizer, None, part, np.random.default_rng(0))
-        moved = to_device(batch, device)
-        features, heads = perceive(network.perception, moved, contract)
+        on_device = to_device(batch, device)
+        features, heads = perceive(network.perception, on_device, contract)
         heads = {name: value.float().cpu() for name, value in heads.items()}
-        conditions = {name: moved[name] for name in CONDITION_INPUTS}
-        plan, _ = network.regression(features.tokens, conditions, moved["agents"], moved["agents_valid"])
+        conditions = {name: on_device[name] for name in CONDITION_INPUTS}
+        plan, _ = network.regression(features.tokens, conditions, on_device["agents"], on_device["agents_valid"])
         label, guess = batch["bev"].numpy(), heads["bev_logits"].argmax(dim=1).numpy()
         for c in BevClass:
             inside[c] += ((label == c) & (guess == c)).sum()

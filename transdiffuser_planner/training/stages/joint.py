@@ -1,4 +1,4 @@
-"""Stage 3, optional: the encoder is unfrozen, and encoder and decoder learn together from the sensors to the plans."""
+"""Stage 3, optional: end-to-end training of encoder and decoder from the sensors to the plans."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ def make_batch(
     index_B: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Batch:
-    """One batch of tensors: sensors and labels as in stage 1 but never mirrored, action tokens as in stage 2."""
+    """Make one batch of tensors: sensors and labels as in stage 1 but never mirrored, action tokens as in stage 2."""
     straight = replace(config, augmentation=replace(config.augmentation, mirror=0.0))
     batch = encoder_stage.make_batch(samples, contract, normalizer, straight, index_B, rng)
     if codebook is not None:
         tokens = codebook.encode(samples.gather(index_B, ("plan",))["plan"])
-        said = drop_tokens(codebook.segment_C3[tokens].astype(np.float32), rng, config.augmentation)
-        batch |= {name: torch.from_numpy(value) for name, value in said.items()}
+        token_inputs = drop_tokens(codebook.segment_C3[tokens].astype(np.float32), rng, config.augmentation)
+        batch |= {name: torch.from_numpy(value) for name, value in token_inputs.items()}
     return batch
 
 
 def losses(
     config: TrainingConfig, contract: ModelContract, schedule: NoiseSchedule, network: PlannerNetwork, batch: Batch
 ) -> dict[str, Tensor]:
-    """The diffusion loss of stage 2 plus the auxiliary losses of stage 1, weighted into "total"."""
+    """Compute the diffusion loss of stage 2 plus the auxiliary losses of stage 1, weighted into "total"."""
     features, heads = perceive(network.perception, batch, contract)
     parts = encoder_stage.auxiliary_losses(heads, batch)
     with full_precision(batch["plan"].device):
-        seen = encoder_stage.weighted(config.loss, parts)
+        auxiliary = encoder_stage.weighted(config.loss, parts)
     num_samples = config.joint.samples_per_scene
     planned = decoder_stage.losses(config.loss, num_samples, schedule, network.decoder, batch | features.tokens)
-    return parts | planned | {"total": seen + planned["total"]}
+    return parts | planned | {"total": auxiliary + planned["total"]}
 
 
 @torch.no_grad()
@@ -71,7 +71,7 @@ def validate(
     limit: int,
     network: nn.Module,
 ) -> dict[str, float]:
-    """As stage 2, with features that this network computes: ADE in meters and spread."""
+    """Validate as in stage 2 with features of this network: ADE in meters and spread."""
     assert isinstance(network, PlannerNetwork)
     network.eval()
     device = next(network.parameters()).device

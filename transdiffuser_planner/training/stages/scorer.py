@@ -1,4 +1,4 @@
-"""The scorer's training: cross-entropy with the sub-scores that candidates earned, and what its choice is worth."""
+"""Training of the scorer: cross-entropy with the candidates' sub-scores, and the gain from its selection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POSE_NOISE_M, AGENT_NOISE_M = 0.03, 0.15
 
 
 def make_batch(plans: ScoredPlans, index_B: NDArray[np.int64], rng: np.random.Generator | None = None) -> Batch:
-    """One batch of tensors; with a generator plans and agents are slightly blurred."""
+    """Make one batch of tensors; with a generator, noise is added to plans and agents."""
     raw = plans.gather(index_B)
     if rng is not None:
         raw["pose"][..., :2] += rng.normal(0.0, POSE_NOISE_M, raw["pose"][..., :2].shape).astype(np.float32)
@@ -41,24 +41,24 @@ def logits_of(network: nn.Module, batch: Batch) -> Tensor:
 
 
 def losses(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """Cross-entropy of every sub-score, and of which plan of a scene is best; "total" weighs the latter by RANKING.
+    """Compute the cross-entropy of every sub-score and of the ranking in a scene, weighted with RANKING in "total".
 
-    Sub-scores alone are learnt best where scenes differ; what is asked of a scorer is which plans of one scene differ.
+    Sub-scores alone train the differences between scenes best, but a scorer has to rank the plans of one scene.
     """
     logits = logits_of(network, batch).float()
     each = functional.binary_cross_entropy_with_logits(logits, batch["score"], reduction="none").mean(dim=(0, 1))
-    wanted_BM = (pdm_score(batch["score"]) / TEMPERATURE).softmax(dim=1)
-    ranking = -(wanted_BM * (pdm_score(logits.sigmoid()) / TEMPERATURE).log_softmax(dim=1)).sum(dim=1).mean()
+    target_BM = (pdm_score(batch["score"]) / TEMPERATURE).softmax(dim=1)
+    ranking = -(target_BM * (pdm_score(logits.sigmoid()) / TEMPERATURE).log_softmax(dim=1)).sum(dim=1).mean()
     parts = dict(zip(SCORE_NAMES, each.unbind(), strict=True))
     return {**parts, "ranking": ranking, "total": each.mean() + RANKING * ranking}
 
 
 @torch.no_grad()
 def validate(plans: ScoredPlans, network: nn.Module) -> dict[str, float]:
-    """PDMS (percent) of a model's candidate that the scorer chooses, of one at random, and of the best.
+    """PDMS (percent) of the candidate selected by the scorer, of a random one, and of the best.
 
     Args:
-        plans: Unseen moments.
+        plans: Validation frames.
         network: The scorer.
     """
     num_candidates = plans.num_candidates
@@ -72,7 +72,7 @@ def validate(plans: ScoredPlans, network: nn.Module) -> dict[str, float]:
         chosen.append(np.take_along_axis(truth, predicted.argmax(axis=1)[:, None], axis=1)[:, 0])
         mean.append(truth.mean(axis=1))
         best.append(truth.max(axis=1))
-    figures = {"chosen": chosen, "one": mean, "oracle": best}
-    return {name: 100.0 * float(np.concatenate(v).mean()) for name, v in figures.items()} | {
+    metrics = {"chosen": chosen, "one": mean, "oracle": best}
+    return {name: 100.0 * float(np.concatenate(v).mean()) for name, v in metrics.items()} | {
         "loss": float(np.mean(loss))
     }

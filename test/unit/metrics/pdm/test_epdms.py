@@ -1,4 +1,4 @@
-"""EPDMS: what is new in it, one thing at a time. On the straight road of scoring_scenes."""
+"""EPDMS: its additions to PDMS one by one, on the straight road of scoring_scenes."""
 
 import dataclasses
 
@@ -53,7 +53,7 @@ def test_a_red_light_is_run_when_the_bumper_touches_its_lane(start: float, score
 
 
 @pytest.mark.parametrize(("edge", "score"), [(FRONT_M, 0.0), (np.nextafter(FRONT_M, 9.0) + 1e-9, 1.0)])
-def test_standing_with_the_bumper_exactly_on_the_line_is_running_it(edge: float, score: float) -> None:
+def test_stopping_with_the_bumper_exactly_on_the_line_is_running_it(edge: float, score: float) -> None:
     waiting = scene(ego=ego(0.0), red_lights=(red_light(edge, 30.0),))
     assert score_epdms(waiting, straight_plan(0.0)).traffic_light_M[0] == score
 
@@ -71,7 +71,7 @@ def test_a_light_counts_while_it_is_red_only() -> None:
     )
 
 
-def test_standing_wholly_inside_a_red_lane_is_running_it() -> None:
+def test_stopping_wholly_inside_a_red_lane_is_running_it() -> None:
     waiting = scene(ego=ego(0.0), red_lights=(red_light(-20.0, 30.0),))
     assert score_epdms(waiting, straight_plan(0.0)).traffic_light_M[0] == 0.0
 
@@ -112,7 +112,7 @@ def test_intersections_neither_break_nor_lengthen_the_time_off_the_center_line()
     assert reasons[0][0].step == 40
 
 
-def test_history_comfort_notices_the_seam_between_past_and_plan() -> None:
+def test_history_comfort_includes_the_transition_from_past_to_plan() -> None:
     assert score_epdms(scene(past=past()), straight_plan(10.0)).history_comfort_M[0] == 1.0
     jump = score_epdms(scene(past=past(-3.9)), straight_plan(10.0))
     assert jump.history_comfort_M[0] == 0.0
@@ -130,13 +130,13 @@ def test_progress_is_not_taken_twice_for_a_broken_rule() -> None:
 
 
 def test_looking_ahead_ends_early_enough_for_four_seconds_of_agents() -> None:
-    # The gap of 9 m closes after 4.5 s: seen by PDMS, beyond the end for EPDMS.
+    # The gap of 9 m closes after 4.5 s: detected by PDMS, beyond the end for EPDMS.
     closing = scene(agents=agent(FRONT_M + 9.0 + 2.0, velocity=(8.0, 0.0)))
     assert score_pdms(closing, straight_plan(10.0)).time_to_collision_M[0] == 0.0
     assert score_epdms(closing, straight_plan(10.0)).time_to_collision_M[0] == 1.0
 
 
-def test_agents_that_touch_the_ego_at_the_start_are_forgotten() -> None:
+def test_agents_that_touch_the_ego_at_the_start_are_ignored() -> None:
     inside = scene(agents=agent(3.0, 1.0, token="inside"))
     assert score_epdms(inside, straight_plan(10.0)).no_at_fault_collision_M[0] == 1.0
     kept = score_epdms(inside, straight_plan(10.0), drop_agents_touching_at_start=False)

@@ -1,4 +1,4 @@
-"""From a plan to what the car does: interpolation, tracking, bicycle."""
+"""From a plan to the simulated motion: interpolation, tracking, bicycle."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ def test_headings_are_interpolated_the_short_way_round() -> None:
     assert np.abs(poses[..., 2]).max() <= np.pi
 
 
-def test_relative_poses_are_seen_from_the_rear_axle() -> None:
+def test_relative_poses_are_in_the_frame_of_the_rear_axle() -> None:
     start = dataclasses.replace(ego(heading_rad=np.pi / 2.0), pose_3=np.asarray([5.0, 6.0, np.pi / 2.0]))
     np.testing.assert_allclose(
         absolute_poses(start, np.asarray([[[2.0, 1.0, 0.5]]]))[0, 0], [4.0, 8.0, np.pi / 2 + 0.5]
@@ -61,7 +61,7 @@ def test_the_first_step_is_the_egos_own_state() -> None:
 
 
 def test_acceleration_follows_the_command_with_its_lag() -> None:
-    # From 10 m/s to a stationary plan: the tracker wants 10/11 of the difference, a third of it arrives at once.
+    # From 10 m/s to a stationary plan: the tracker commands 10/11 of the difference, a third of it arrives at once.
     motion = simulate(ego(), plan_poses(ego(), straight_plan(0.0), 0.5))
     np.testing.assert_allclose(motion.acceleration_MS2[0, 1, 0], -100.0 / 11.0 / 3.0, rtol=1e-9)
     np.testing.assert_allclose(motion.velocity_MS2[0, 1, 0], 10.0 - 10.0 / 11.0 / 3.0, rtol=1e-9)
@@ -90,7 +90,7 @@ def test_a_curve_is_followed() -> None:
     assert np.hypot(*(motion.pose_MS3[0, -1, :2] - plan[0, -1, :2])) < 0.5
 
 
-def test_floats_and_arrays_give_the_same_drive() -> None:
+def test_floats_and_arrays_give_the_same_motion() -> None:
     rng = np.random.default_rng(3)
     plans = np.cumsum(rng.normal([4.0, 0.0, 0.0], [1.0, 0.3, 0.05], (5, 8, 3)), axis=1)
     poses = plan_poses(ego(), plans, 0.5)

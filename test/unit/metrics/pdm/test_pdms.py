@@ -1,4 +1,4 @@
-"""PDMS: progress, comfort, the formula, and what must not change it."""
+"""PDMS: progress, comfort, the formula, and its invariances."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Scenes as nested lists: what is written can be read, what is wrong is one line, the rest is still read."""
+"""Scenes as nested lists: written scenes can be read, an error is one line, the rest is still read."""
 
 import json
 

@@ -1,6 +1,7 @@
 """Errors of a scene are one line with scene, field, expected and got."""
 
 import dataclasses
+import pickle
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scoring_scenes import agent, area, center_line, ego, rectangle, reference, 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.metrics.pdm.pdms import score_pdms
 from transdiffuser_planner.metrics.pdm.scene import Area, AreaKind, PastMotion, RedLight
-from transdiffuser_planner.metrics.pdm.scene_validation import first_crossing
+from transdiffuser_planner.metrics.pdm.scene_validation import SceneError, first_crossing
 
 BOW_TIE = np.asarray([[0.0, 0.0], [2.0, 2.0], [2.0, 0.0], [0.0, 2.0]])
 
@@ -116,6 +117,11 @@ def test_a_bad_scene_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(EvaluationError) as caught:
         make()
     assert str(caught.value) == f"scene straight: {message}"
+
+
+def test_a_scene_error_keeps_its_line_between_processes() -> None:
+    error = SceneError("one", "areas", "at least one polygon", "x" * 200)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_plans_of_the_wrong_length_are_refused() -> None:

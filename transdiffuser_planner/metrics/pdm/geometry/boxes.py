@@ -1,4 +1,4 @@
-"""Oriented boxes: corners, and which pairs of boxes touch. Corners run front left, rear left, rear right, front right."""
+"""Oriented boxes: corners and contact of pairs. Corner order: front left, rear left, rear right, front right."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNSURE_M = 1e-6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoredVehicle:
-    """The car NAVSIM scores with, a Chrysler Pacifica, with its origin at the rear axle's center."""
+    """Vehicle of NAVSIM's scores, a Chrysler Pacifica, with its origin at the rear axle's center."""
 
     width_m: float = 1.1485 * 2.0
     front_m: float = 4.049
@@ -32,7 +32,7 @@ class ScoredVehicle:
 
     @property
     def length_m(self) -> float:
-        """Bumper to bumper."""
+        """Length from bumper to bumper."""
         return self.front_m + self.rear_m
 
     @property
@@ -62,8 +62,8 @@ class Boxes:
 
     Attributes:
         center_X2: Centers, meters.
-        heading_X: Directions of the length.
-        axis_X2: The same as unit vectors.
+        heading_X: Headings.
+        axis_X2: Headings as unit vectors.
         half_X2: Half length and half width, meters: (2,) if all are of one size, else broadcasts.
     """
 
@@ -73,7 +73,7 @@ class Boxes:
     half_X2: FloatArray
 
     def at(self, *index: Any) -> Boxes:
-        """Some of the boxes, by any NumPy indices of the leading axes."""
+        """Select boxes by any NumPy indices of the leading axes."""
         one_size = self.half_X2.ndim == 1
         return Boxes(
             center_X2=self.center_X2[index],
@@ -83,7 +83,7 @@ class Boxes:
         )
 
     def corners(self) -> FloatArray:
-        """The corners (..., 4, 2) of all."""
+        """Corners (..., 4, 2) of all boxes."""
         return box_corners(self.center_X2, self.heading_X, self.half_X2)
 
 
@@ -130,11 +130,11 @@ def gap_m(
 
 
 def settle(gap_K: FloatArray, corners: Callable[[int], tuple[FloatArray, FloatArray]]) -> BoolArray:
-    """Which of K pairs touch: by the sign of the gap where it is clear, by exact arithmetic where it is not.
+    """Decide which of K pairs touch: by the sign of a clear gap, else by exact arithmetic.
 
     Args:
         gap_K: Gap of each pair, meters.
-        corners: Gives the corners (4, 2) of both boxes of a pair.
+        corners: Index of a pair -> corners (4, 2) of both boxes.
     """
     touch_K: BoolArray = gap_K < 0.0
     for k in np.flatnonzero(np.abs(gap_K) < UNSURE_M):

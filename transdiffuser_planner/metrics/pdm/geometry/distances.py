@@ -22,7 +22,7 @@ def point_to_segment(point_X2: FloatArray, start_X2: FloatArray, end_X2: FloatAr
 
 
 def _outlines(one_MC2: FloatArray, other_ND2: FloatArray) -> FloatArray:
-    """Smallest distances (M, N) between corners of one and edges of the other, either way."""
+    """Smallest distances (M, N) between the corners of either outline and the edges of the other."""
     one_MC, other_ND = one_MC2[:, None, :, None], other_ND2[None, :, None, :]
     one_next, other_next = np.roll(one_MC, -1, axis=2), np.roll(other_ND, -1, axis=3)
     here = point_to_segment(one_MC, other_ND, other_next).min(axis=(2, 3))
@@ -42,7 +42,7 @@ def between_boxes(ego: Boxes, others: Boxes) -> FloatArray:
 
 
 def boxes_to_ring(ego: Boxes, ring_C2: FloatArray) -> FloatArray:
-    """Distances (M,) between boxes and a polygon; 0 where they touch or one holds the other."""
+    """Distances (M,) between boxes and a polygon; 0 where they touch or one contains the other."""
     touch_M = boxes_touch_ring(ego, ring_C2)
     _, inside_RM = points_inside(pack_polygons([ring_C2]), ego.center_X2)
     touch_M |= inside_RM.any(axis=0)
@@ -50,7 +50,7 @@ def boxes_to_ring(ego: Boxes, ring_C2: FloatArray) -> FloatArray:
 
 
 def rings_near_line(ring_NC2: FloatArray, line_K2: FloatArray, reach_m: float) -> NDArray[np.bool_]:
-    """Which of N polygons of C corners touch a line widened by `reach` to both sides, with square ends."""
+    """Find which of N polygons of C corners touch a line widened by reach_m to both sides, with square ends."""
     start_K2, end_K2 = line_K2[:-1], line_K2[1:]
     caps = []
     for tip, back in ((line_K2[0], line_K2[1]), (line_K2[-1], line_K2[-2])):
@@ -69,7 +69,7 @@ def rings_near_line(ring_NC2: FloatArray, line_K2: FloatArray, reach_m: float) -
 
 
 def _holds_point(start_NC2: FloatArray, end_NC2: FloatArray, point_2: FloatArray) -> NDArray[np.bool_]:
-    """Which rings, given by their edges, hold the point: an odd number of edges lies to its right."""
+    """Find which rings, given by their edges, contain the point: an odd number of edges is to its right."""
     x, y = point_2
     spans_NC = (start_NC2[..., 1] > y) != (end_NC2[..., 1] > y)
     rise_NC = np.where(spans_NC, end_NC2[..., 1] - start_NC2[..., 1], 1.0)

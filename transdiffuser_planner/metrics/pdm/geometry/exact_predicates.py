@@ -1,7 +1,7 @@
-"""Signs of orientation that are right even when three points are almost on a line.
+"""Orientation signs that are exact even when three points are almost on a line.
 
 Touching boxes count as a collision and a corner exactly on a lane's edge is outside of it, so the sign of a cross product
-decides scores. Floating point gives it with an error bound; the few cases inside the bound are done again in fractions.
+decides scores. Floating point gives it with an error bound; the few cases within the bound are recomputed in fractions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 ERROR_BOUND = 3.3306690738754716e-16
-"""Of the cross product of differences, relative to the sum of its two terms' sizes (Shewchuk 1997, (3 + 16 eps) eps)."""
+"""Error of the cross product of differences, relative to the sum of its two terms' sizes (Shewchuk 1997, (3 + 16 eps) eps)."""
 
 Point = Sequence[float]
 
@@ -46,11 +46,12 @@ def orientations(start_K2: FloatArray, end_K2: FloatArray, point_K2: FloatArray)
 
 
 def _separates(polygon: Sequence[Point], other: Sequence[Point], limit: int) -> bool:
-    """True if the line through one edge of the counter-clockwise polygon has all of the other outside.
+    """Check whether the line through one edge of the polygon has all of the other shape outside.
 
     Args:
-        polygon, other: Corners.
-        limit: 0 if being on the line is not outside, 1 if it is.
+        polygon: Corners, counter-clockwise.
+        other: Corners of the other shape.
+        limit: 1 if points on the line count as outside, else 0.
     """
     for index, start in enumerate(polygon):
         end = polygon[(index + 1) % len(polygon)]
@@ -60,14 +61,15 @@ def _separates(polygon: Sequence[Point], other: Sequence[Point], limit: int) -> 
 
 
 def convex_touch(one: Sequence[Point], other: Sequence[Point]) -> bool:
-    """True if two convex shapes have at least one point in common, borders included.
+    """Check whether two convex shapes have at least one point in common, borders included.
 
     Args:
-        one, other: Corners counter-clockwise; two corners are a line segment.
+        one: Corners, counter-clockwise; two corners are a line segment.
+        other: Corners of the other shape.
     """
     return not _separates(one, other, 0) and not _separates(other, one, 0)
 
 
 def convex_cross(one: Sequence[Point], other: Sequence[Point]) -> bool:
-    """True if two convex shapes have more than their borders in common."""
+    """Check whether two convex shapes have more than their borders in common."""
     return not _separates(one, other, 1) and not _separates(other, one, 1)

@@ -1,4 +1,4 @@
-"""Many polygons at once: which points are strictly inside which. P polygons, E edges, K points."""
+"""Point-in-polygon tests for many polygons at once. P polygons, E edges, K points."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ class PolygonSet:
     """Edges of P simple polygons, each edge running upwards.
 
     Attributes:
-        lower_E2, upper_E2: The two ends of each edge, the one with the smaller y first.
-        x_min_E, x_max_E: Range of x of each edge.
+        lower_E2: End of each edge with the smaller y.
+        upper_E2: The other end.
+        x_min_E: Smallest x of each edge.
+        x_max_E: Largest x of each edge.
         owner_E: Index of the polygon of each edge.
         bounds_P4: Smallest x, smallest y, largest x, largest y of each polygon.
     """
@@ -37,7 +39,7 @@ class PolygonSet:
         return len(self.bounds_P4)
 
     def of(self, keep_P: BoolArray) -> PolygonSet:
-        """Some of the polygons only."""
+        """Select some of the polygons."""
         keep_E = keep_P[self.owner_E] if len(self.owner_E) else np.zeros(0, dtype=bool)
         return PolygonSet(
             lower_E2=self.lower_E2[keep_E],
@@ -50,7 +52,7 @@ class PolygonSet:
 
 
 def pack_polygons(rings: Sequence[FloatArray]) -> PolygonSet:
-    """The set of the given rings, each (corners, 2) without repeating the first corner at the end."""
+    """Pack rings, each (corners, 2) without repeating the first corner at the end."""
     if not rings:
         nothing = np.zeros((0, 2))
         return PolygonSet(
@@ -77,7 +79,7 @@ def pack_polygons(rings: Sequence[FloatArray]) -> PolygonSet:
 
 
 def near(polygons: PolygonSet, low_2: FloatArray, high_2: FloatArray) -> BoolArray:
-    """Which polygons' bounds touch the given rectangle."""
+    """Polygons (P,) whose bounds touch the given rectangle."""
     bounds = polygons.bounds_P4
     return np.asarray(
         (bounds[:, 0] <= high_2[0])
@@ -88,13 +90,17 @@ def near(polygons: PolygonSet, low_2: FloatArray, high_2: FloatArray) -> BoolArr
 
 
 def points_inside(polygons: PolygonSet, point_K2: FloatArray) -> tuple[IntArray, BoolArray]:
-    """Which points are strictly inside which polygons; a point on an edge is not.
+    """Find the points strictly inside of polygons; a point on an edge is outside.
 
-    Counts the edges that a ray in +x meets. Points sorted by y make the edges' candidates contiguous, so that only pairs
-    of an edge and a point at its height are looked at.
+    Counts the edges crossed by a ray in +x. With points sorted by y the candidates of an edge are contiguous, so that only
+    pairs of an edge and a point at its height are tested.
+
+    Args:
+        polygons: P polygons.
+        point_K2: Points, in the frame of the polygons.
 
     Returns:
-        Indices of the polygons near the points (R,), and inside (R, K) for these; every other polygon holds no point.
+        Indices of the polygons near the points (R,), and inside (R, K) for these; all other polygons contain no point.
     """
     num_points = len(point_K2)
     low, high = point_K2.min(axis=0), point_K2.max(axis=0)
@@ -116,13 +122,13 @@ def points_inside(polygons: PolygonSet, point_K2: FloatArray) -> tuple[IntArray,
 
     x = sorted_K2[place, 0]
     before = x < polygons.x_min_E[use_E][edge]
-    beside = np.flatnonzero(~before & (x <= polygons.x_max_E[use_E][edge]))
-    side = orientations(lower[edge[beside]], upper[edge[beside]], sorted_K2[place[beside]])
-    before[beside] = side > 0
+    close = np.flatnonzero(~before & (x <= polygons.x_max_E[use_E][edge]))
+    side = orientations(lower[edge[close]], upper[edge[close]], sorted_K2[place[close]])
+    before[close] = side > 0
     crossed = np.flatnonzero(before & (sorted_K2[place, 1] < upper[edge, 1]))
 
     rank_P = np.cumsum(near_P) - 1
     cell = rank_P[polygons.owner_E[use_E]][edge] * num_points + order[place]
     inside = (np.bincount(cell[crossed], minlength=len(near_R) * num_points) & 1).astype(bool)
-    inside[cell[beside[side == 0]]] = False
+    inside[cell[close[side == 0]]] = False
     return near_R, inside.reshape(len(near_R), num_points)

@@ -1,4 +1,4 @@
-"""Boxes against one closed ring."""
+"""Contact of boxes with one closed ring."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def boxes_touch_ring(
     *,
     meet: Callable[[Sequence[Sequence[float]], Sequence[Sequence[float]]], bool] = convex_touch,
 ) -> BoolArray:
-    """Which of K boxes of one size meet an edge of the ring. A box wholly inside the ring meets none.
+    """Find which of K boxes of one size meet an edge of the ring. A box wholly inside the ring meets none.
 
     Args:
         boxes: Boxes (K,).
-        ring_C2: The ring.
-        meet: What decides close calls: `convex_touch` with borders, `convex_cross` without.
+        ring_C2: Corners of the ring.
+        meet: Predicate for close cases: `convex_touch` with borders, `convex_cross` without.
     """
     center_K2, axis_K2, half_2 = boxes.center_X2, boxes.axis_X2, boxes.half_X2
     away_KC2 = ring_C2 - center_K2[:, None]

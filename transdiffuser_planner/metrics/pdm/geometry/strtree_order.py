@@ -1,6 +1,6 @@
-"""In which order a sort-tile-recursive tree of the devkit's kind lists its members.
+"""Order of the members of a sort-tile-recursive tree as the devkit uses it.
 
-PDM-Closed takes the first of equally near obstacles. Two boxes are equally near when the ego overlaps both.
+PDM-Closed selects the first of equally near obstacles. Two boxes are equally near when the ego overlaps both.
 """
 
 from __future__ import annotations

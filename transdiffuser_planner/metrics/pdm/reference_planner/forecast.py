@@ -1,4 +1,4 @@
-"""PDM-Closed's idea of the future: road users keep speed and heading, objects stand, lights stay as they are."""
+"""PDM-Closed's forecast: road users keep speed and heading, objects are stationary, lights do not change."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ NEAREST_OBJECTS = 50
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What the reference planner plans and scores with.
+    """Forecast with which the reference planner plans and scores.
 
     Attributes:
         ready: The scene with the lights of time 0 for all times.
-        agents: Everyone considered, without those that touch the ego at time 0.
+        agents: All considered agents except those that touch the ego at time 0.
         heading_N: Their headings.
-        lights: Red lights to stop at: all but those whose lane connector the ego stands in entirely.
-        ignored: Boxes of the agents left out because they touch the ego.
-        light_bounds_L4: Bounds of all red lights, those left out last.
+        lights: Red lights to stop at: all but those whose lane connector contains the whole ego.
+        ignored: Boxes of the agents that touch the ego.
+        light_bounds_L4: Bounds of all red lights, those not to stop at last.
     """
 
     ready: PreparedScene
@@ -61,7 +61,7 @@ def _considered(ready: PreparedScene, center_2: FloatArray) -> list[int]:
 
 
 def forecast(ready: PreparedScene) -> Forecast:
-    """Forecast a scene from what is known at time 0."""
+    """Forecast a scene from its state at time 0."""
     scene, agents = ready.scene, ready.scene.agents
     ego = ego_boxes(scene.ego.pose_3[None])
     every = np.asarray(_considered(ready, ego.center_X2[0]), dtype=np.int64)
@@ -97,7 +97,7 @@ def forecast(ready: PreparedScene) -> Forecast:
 
 
 def _moving_boxes(ready: PreparedScene, index: NDArray[np.int64]) -> Boxes:
-    """Boxes (N, S) of some agents as they are forecast."""
+    """Forecast boxes (N, S) of some agents."""
     agents = ready.scene.agents
     pose_N3, velocity_N2 = agents.pose_NS3[index, 0], agents.velocity_NS2[index, 0]
     half_N2 = agents.size_N2[index] / 2.0
@@ -112,6 +112,6 @@ def _moving_boxes(ready: PreparedScene, index: NDArray[np.int64]) -> Boxes:
 
 
 def _holds(ring_C2: FloatArray, ego: Boxes) -> bool:
-    """True if no part of the box is outside of the ring; it may touch it from inside."""
+    """Check that no part of the box is outside of the ring; it may touch it from inside."""
     crossing_1 = boxes_touch_ring(ego, ring_C2, meet=convex_cross)
     return not crossing_1[0] and bool(points_inside(pack_polygons([ring_C2]), ego.center_X2)[1].any())

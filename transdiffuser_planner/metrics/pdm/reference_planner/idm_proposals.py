@@ -1,4 +1,4 @@
-"""PDM-Closed's proposals: an intelligent driver on the center line and 1 m beside it, at five speeds. B = 5 speeds."""
+"""PDM-Closed's proposals: an IDM driver on the center line and 1 m to either side, at five speeds. B = 5 speeds."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ SPEED_SHARES_B: Final = np.asarray([0.2, 0.4, 0.6, 0.8, 1.0])
 FALLBACK_SPEED_MPS = 15.0
 MIN_GAP_M, HEADWAY_S, MAX_ACCELERATION_MPS2, MAX_BRAKING_MPS2, EXPONENT = 1.0, 1.5, 1.5, 3.0, 10
 CORRIDOR_STEPS = 50
-"""Obstacles are looked for as far as the fastest proposal could get in so many steps."""
+"""Obstacles are searched as far as the fastest proposal gets in this number of steps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Path:
-    """A line to follow: points x, y, unwrapped heading (K, 3) and meters from its start (K,)."""
+    """Path to follow: points x, y, unwrapped heading (K, 3) and distance from its start in meters (K,)."""
 
     point_K3: FloatArray
     along_K: FloatArray
 
-    def poses_at(self, metres_B: FloatArray) -> FloatArray:
-        """Poses (B, 3) so far along, at the ends where it would be beyond them."""
-        metres_B = np.clip(metres_B, 1e-5, self.along_K[-1])
-        upper = np.clip(np.searchsorted(self.along_K, metres_B), 1, len(self.along_K) - 1)
+    def poses_at(self, distance_B: FloatArray) -> FloatArray:
+        """Poses (B, 3) at distances from the start in meters, clamped to the ends."""
+        distance_B = np.clip(distance_B, 1e-5, self.along_K[-1])
+        upper = np.clip(np.searchsorted(self.along_K, distance_B), 1, len(self.along_K) - 1)
         low, high = self.point_K3[upper - 1], self.point_K3[upper]
         span = (self.along_K[upper] - self.along_K[upper - 1])[:, None]
-        pose = (high - low) / span * (metres_B - self.along_K[upper - 1])[:, None] + low
+        pose = (high - low) / span * (distance_B - self.along_K[upper - 1])[:, None] + low
         pose[:, 2] = np.arctan2(np.sin(pose[:, 2]), np.cos(pose[:, 2]))
         return np.asarray(pose)
 
 
 def make_path(center_line_K3: FloatArray, offset_m: float) -> Path:
-    """The center line moved to its left."""
+    """Offset the center line (K, 3) to its left by offset_m."""
     aside = center_line_K3[:, 2] + np.pi / 2.0
     point_K2 = center_line_K3[:, :2] + offset_m * np.stack([np.cos(aside), np.sin(aside)], axis=-1)
     step_K2 = np.diff(point_K2, axis=0)
@@ -59,11 +59,13 @@ def make_path(center_line_K3: FloatArray, offset_m: float) -> Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Obstacles:
-    """Who is in the way of one path, every 0.2 s (U updates).
+    """Obstacles on one path, every 0.2 s (U updates).
 
     Attributes:
-        agent_UN, light_L: In the corridor.
-        agent_along_UN, light_along_L: How far along the path.
+        agent_UN: Agents in the corridor.
+        agent_along_UN: Their distance along the path, meters.
+        light_L: Red lights in the corridor.
+        light_along_L: Their distance along the path, meters.
     """
 
     agent_UN: NDArray[np.bool_]
@@ -77,7 +79,7 @@ def _ring_center(ring_C2: FloatArray) -> FloatArray:
 
 
 def corridor_line(path: Path, start_m: float, length_m: float) -> FloatArray:
-    """The path's points (K, 2) within the stretch, or the stretch itself if that holds fewer than two."""
+    """The path's points (K, 2) within the corridor, or the corridor's ends if it contains fewer than two."""
     low, high = np.clip([start_m, start_m + length_m], 0.0, path.along_K[-1])
     inside = (path.along_K >= low) & (path.along_K <= high)
     if inside.sum() > 1:
@@ -116,27 +118,37 @@ def find_obstacles(path: Path, start_m: float, length_m: float, view: Forecast) 
 def intelligent_driver(
     along_B: FloatArray, speed_B: FloatArray, lead_B3: FloatArray, target_B: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """One tenth of a second; lead is the leader's place, speed and rear length."""
+    """Advance the intelligent driver model by 0.1 s.
+
+    Args:
+        along_B: Distance along the path, meters.
+        speed_B: Speed, m/s.
+        lead_B3: Distance along the path (m), speed (m/s) and rear length (m) of the leader.
+        target_B: Target speed, m/s.
+
+    Returns:
+        Distance along the path and speed one step later.
+    """
     root = 2.0 * np.sqrt(MAX_ACCELERATION_MPS2 * MAX_BRAKING_MPS2)
-    wanted_gap = MIN_GAP_M + speed_B * HEADWAY_S + speed_B * (speed_B - lead_B3[:, 1]) / root
+    desired_gap = MIN_GAP_M + speed_B * HEADWAY_S + speed_B * (speed_B - lead_B3[:, 1]) / root
     gap = np.maximum(lead_B3[:, 0] - along_B - lead_B3[:, 2], MIN_GAP_M)
-    change = MAX_ACCELERATION_MPS2 * (1.0 - (speed_B / target_B) ** EXPONENT - (wanted_gap / gap) ** 2)
+    change = MAX_ACCELERATION_MPS2 * (1.0 - (speed_B / target_B) ** EXPONENT - (desired_gap / gap) ** 2)
     change = np.clip(change, -MAX_BRAKING_MPS2, MAX_ACCELERATION_MPS2)
     return along_B + STEP_S * speed_B, speed_B + STEP_S * change
 
 
 def _leaders(path: Path, obstacles: Obstacles, view: Forecast, step: int, along_B: FloatArray) -> FloatArray:
-    """Place, speed and rear length (B, 3) of the leader of each speed.
+    """Distance along the path, speed and rear length (B, 3) of the leader of each proposal.
 
-    As in the devkit one row serves all: what a speed does not set, such as the speed of a red light, is what the one before
-    has set.
+    As in the devkit one row serves all: a value that a proposal does not set, such as the speed of a red light, keeps the
+    value of the previous proposal.
     """
     update = step // UPDATE_STEPS
     agents = np.flatnonzero(obstacles.agent_UN[update]) if len(view.agents) else np.zeros(0, dtype=np.int64)
     lights = np.flatnonzero(obstacles.light_L)
-    place_Q = np.concatenate([obstacles.agent_along_UN[update][agents], obstacles.light_along_L[lights]])
+    along_Q = np.concatenate([obstacles.agent_along_UN[update][agents], obstacles.light_along_L[lights]])
     lead, rows = np.zeros(3), np.zeros((len(along_B), 3))
-    if len(place_Q) and (place_Q[None] > along_B[:, None]).any():
+    if len(along_Q) and (along_Q[None] > along_B[:, None]).any():
         pose_B3 = path.poses_at(along_B)
         ego = ego_boxes(pose_B3)
         others = view.agents.boxes.at(agents, step)
@@ -146,7 +158,7 @@ def _leaders(path: Path, obstacles: Obstacles, view: Forecast, step: int, along_
             axis=1,
         )
     for row, along in enumerate(along_B):
-        ahead = np.flatnonzero(place_Q > along)
+        ahead = np.flatnonzero(along_Q > along)
         if len(ahead):
             tied = ahead[distance_BQ[row, ahead] == distance_BQ[row, ahead].min()]
             nearest = int(tied[0]) if len(tied) == 1 else _first_listed(view, step, agents, lights, tied)
@@ -162,7 +174,7 @@ def _leaders(path: Path, obstacles: Obstacles, view: Forecast, step: int, along_
 
 
 def _first_listed(view: Forecast, step: int, agents: IntArray, lights: IntArray, tied: IntArray) -> int:
-    """Of equally near obstacles the one the devkit's tree lists first."""
+    """First of equally near obstacles in the order of the devkit's tree."""
     corner = np.concatenate([boxes.at(slice(None), step).corners() for boxes in (view.agents.boxes, view.ignored)])
     bounds = np.concatenate([corner.min(axis=1), corner.max(axis=1)], axis=1)
     place = {leaf: at for at, leaf in enumerate(tree_order(np.concatenate([bounds, view.light_bounds_L4])))}

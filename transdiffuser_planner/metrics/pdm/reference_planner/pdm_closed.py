@@ -1,6 +1,6 @@
-"""PDM-Closed: fifteen proposals, the scorer on a forecast of the traffic, the best one wins.
+"""PDM-Closed: fifteen proposals, scored on a forecast of the traffic; the best one is selected.
 
-The reference of EP, and a baseline that knows the map, the lights and everyone's place and speed exactly.
+Reference of EP, and a baseline with the exact map, lights and states of all agents.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 
 
 class ScoreVersion(Enum):
-    """Which score chooses among the proposals."""
+    """Score that selects among the proposals."""
 
     PDMS = "v1.1"
     EPDMS = "v2"
@@ -32,11 +32,13 @@ class ScoreVersion(Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ReferencePlan:
-    """Attributes:
-    pose_S3: Poses (41, 3) of the chosen proposal every 0.1 s, map frame: what Scene.reference_S3 wants.
-    proposals_QS3: All of them, offsets 0, -1 and 1 m, at each five speeds.
-    score_Q: Their scores on the forecast.
-    chosen: Index of the best.
+    """Plan of PDM-Closed with its alternatives.
+
+    Attributes:
+        pose_S3: Poses (41, 3) of the selected proposal every 0.1 s, map frame, for Scene.reference_S3.
+        proposals_QS3: All proposals: offsets 0, -1 and 1 m with five speeds each.
+        score_Q: Their scores on the forecast.
+        chosen: Index of the best.
     """
 
     pose_S3: FloatArray
@@ -46,7 +48,7 @@ class ReferencePlan:
 
 
 def plan_reference(scene: Scene | PreparedScene, version: ScoreVersion = ScoreVersion.EPDMS) -> ReferencePlan:
-    """Plan as PDM-Closed does; of the agents and lights only what is so at time 0 is used."""
+    """Plan with PDM-Closed; only the states of agents and lights at time 0 are used."""
     view = forecast(prepared(scene))
     proposals = propose(view)
     rolled = roll_out(view.ready, proposals, view.agents)
@@ -63,5 +65,5 @@ def plan_reference(scene: Scene | PreparedScene, version: ScoreVersion = ScoreVe
 
 
 def with_reference(scene: Scene, version: ScoreVersion = ScoreVersion.EPDMS) -> Scene:
-    """The scene with PDM-Closed's plan as its reference."""
+    """Set PDM-Closed's plan as the reference of a scene."""
     return dataclasses.replace(scene, reference_S3=plan_reference(scene, version).pose_S3)

@@ -1,6 +1,6 @@
 """NC, no at-fault collision: 0 after hitting a road user, 0.5 after hitting an object, 1 otherwise.
 
-Only the first touch of each agent matters: if the ego is to blame the score falls, if not the agent is forgotten.
+Only the first contact with each agent counts: at fault it lowers the score, otherwise the agent is ignored from then on.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ METRIC = "no_at_fault_collision"
 
 
 class CollisionKind(Enum):
-    """How two boxes met."""
+    """Kind of a collision between the ego and an agent."""
 
-    STOPPED_EGO = "ego stands"
-    STOPPED_AGENT = "agent stands"
+    STOPPED_EGO = "ego stationary"
+    STOPPED_AGENT = "agent stationary"
     REAR = "hit from behind"
     FRONT = "front bumper"
     SIDE = "side"
@@ -38,7 +38,15 @@ class CollisionKind(Enum):
 def collision_kind(
     pose_3: FloatArray, speed_mps: float, ego_corner_42: FloatArray, agent_speed_mps: float, agent_corner_42: FloatArray
 ) -> CollisionKind:
-    """How the ego and an agent, touching each other, met."""
+    """Classify the contact of the ego with an agent.
+
+    Args:
+        pose_3: Pose of the ego's rear axle, map frame.
+        speed_mps: Speed of the ego.
+        ego_corner_42: Corners of the ego.
+        agent_speed_mps: Speed of the agent.
+        agent_corner_42: Corners of the agent.
+    """
     if speed_mps <= STOPPED_MPS:
         return CollisionKind.STOPPED_EGO
     if agent_speed_mps <= STOPPED_MPS:
@@ -50,13 +58,13 @@ def collision_kind(
 
 
 def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: PreparedAgents) -> tuple[FloatArray, Reasons]:
-    """Score M simulated plans: 0, 0.5 or 1, and each collision the ego is to blame for.
+    """Score M simulated plans: 0, 0.5 or 1, with each at-fault collision.
 
     Args:
         motion: The simulated plans.
-        ego: Their boxes (M, S).
-        area: Where they are.
-        agents: The others.
+        ego: Boxes (M, S) of the ego.
+        area: Map areas under the ego.
+        agents: All other road users and objects.
     """
     num_plans, num_steps = motion.pose_MS3.shape[:2]
     score_M = np.ones(num_plans)
@@ -67,9 +75,9 @@ def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: Prepared
         return score_M, gather(num_plans, found)
 
     speed_MS, blamed_MS = motion.speed_MS, area.blamed_MS
-    ego_corner_K42 = ego.at(touches.plan_K, touches.moment_K).corners()
-    agent_corner_K42 = agents.boxes.at(touches.agent_K, touches.moment_K).corners()
-    for k, (plan, step, agent) in enumerate(zip(touches.plan_K, touches.moment_K, touches.agent_K, strict=True)):
+    ego_corner_K42 = ego.at(touches.plan_K, touches.step_K).corners()
+    agent_corner_K42 = agents.boxes.at(touches.agent_K, touches.step_K).corners()
+    for k, (plan, step, agent) in enumerate(zip(touches.plan_K, touches.step_K, touches.agent_K, strict=True)):
         moves = agents.moves_N[agent]
         kind = collision_kind(
             motion.pose_MS3[plan, step],
@@ -78,8 +86,8 @@ def score_collisions(motion: Motion, ego: Boxes, area: EgoArea, agents: Prepared
             float(agents.speed_N[agent]) if moves else 0.0,
             agent_corner_K42[k],
         )
-        to_blame = kind in (CollisionKind.STOPPED_AGENT, CollisionKind.FRONT)
-        if to_blame or (kind is CollisionKind.SIDE and blamed_MS[plan, step]):
+        at_fault = kind in (CollisionKind.STOPPED_AGENT, CollisionKind.FRONT)
+        if at_fault or (kind is CollisionKind.SIDE and blamed_MS[plan, step]):
             score_M[plan] = min(score_M[plan], ROAD_USER_SCORE if moves else OBJECT_SCORE)
             reason = Reason(metric=METRIC, step=int(step), agent=agents.token_N[agent], detail=kind.value)
             found.append((int(plan), reason))

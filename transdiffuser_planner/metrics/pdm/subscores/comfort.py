@@ -1,7 +1,7 @@
-"""C and HC: limits of acceleration, jerk, yaw rate and yaw acceleration, each smoothed by Savitzky-Golay filters.
+"""C and HC: limits of acceleration, jerk, yaw rate and yaw acceleration, smoothed by Savitzky-Golay filters.
 
-PDMS fits one parabola to the accelerations of the whole plan and looks at the rear axle; EPDMS has short windows, looks at
-the box's center and includes the last 1.5 s. Yaw has the short window in both. M plans, S steps, H steps of the past.
+PDMS fits one parabola to the rear axle's accelerations of the whole plan; EPDMS uses short windows and the box's center,
+and includes the last 1.5 s. Yaw has the short window in both. M plans, S steps, H steps of the past.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ UNITS = ("m/s^2", "m/s^2", "m/s^3", "m/s^3", "rad/s^2", "rad/s")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RideMS:
-    """What comfort is measured on: accelerations (M, S), headings (M, S)."""
+    """Inputs of the comfort scores: accelerations (M, S) in m/s^2 and headings (M, S) in rad."""
 
     forward_MS: FloatArray
     lateral_MS: FloatArray
@@ -45,7 +45,7 @@ class RideMS:
 
 @lru_cache(maxsize=128)
 def smoother(num_steps: int, window: int, order: int, derivative: int) -> FloatArray:
-    """The Savitzky-Golay filter as a matrix (S, S): values @ matrix are the smoothed values or their derivative."""
+    """Savitzky-Golay filter as a matrix (S, S): values @ matrix are the smoothed values or their derivative."""
     return np.asarray(
         savgol_filter(
             np.eye(num_steps),
@@ -59,7 +59,7 @@ def smoother(num_steps: int, window: int, order: int, derivative: int) -> FloatA
 
 
 def smooth(values_MS: FloatArray, window: int, order: int = 2, derivative: int = 0) -> FloatArray:
-    """Smoothed values, or their derivative, rounded as the devkit does."""
+    """Smoothed values or their derivative, rounded as in the devkit."""
     return np.round(values_MS @ smoother(values_MS.shape[-1], window, order, derivative), DECIMALS)
 
 
@@ -82,9 +82,10 @@ def ride_of_rear_axle(motion: Motion) -> RideMS:
 
 
 def ride_of_center(motion: Motion) -> RideMS:
-    """Accelerations at the box's center as the devkit has them; their size stays that of the rear axle.
+    """Accelerations at the box's center as in the devkit; their magnitude remains that of the rear axle.
 
-    Both the centripetal and the angular term go forward there, though one points backward and the other sideways.
+    The devkit adds the centripetal and the angular term to the forward component, though one points backward and the other
+    sideways.
     """
     rear = ride_of_rear_axle(motion)
     offset = PACIFICA.center_offset_m
@@ -112,7 +113,7 @@ def _measures(ride: RideMS, windows: tuple[int, int, int, int]) -> FloatArray:
     )
 
 
-def _judge(measures: FloatArray, metric: str, num_past: int) -> tuple[FloatArray, Reasons]:
+def _check_limits(measures: FloatArray, metric: str, num_past: int) -> tuple[FloatArray, Reasons]:
     bounds = np.asarray(list(LIMITS.values()))
     broken = (measures <= bounds[:, 0, None, None]) | (measures >= bounds[:, 1, None, None])
     broken_M = np.asarray(broken.any(axis=(0, 2)))
@@ -128,14 +129,14 @@ def _judge(measures: FloatArray, metric: str, num_past: int) -> tuple[FloatArray
 
 
 def score_comfort(motion: Motion) -> tuple[FloatArray, Reasons]:
-    """C of PDMS: 1 if every limit is kept during the plan."""
+    """C of PDMS: 1 if all limits hold during the plan."""
     num_steps = motion.pose_MS3.shape[1]
     windows = (num_steps, num_steps, YAW_WINDOW, ACCELERATION_WINDOW)
-    return _judge(_measures(ride_of_rear_axle(motion), windows), "comfort", 0)
+    return _check_limits(_measures(ride_of_rear_axle(motion), windows), "comfort", 0)
 
 
 def past_ride(past: PastMotion) -> tuple[FloatArray, FloatArray]:
-    """Accelerations (H, 2) and headings (H,) of the past every 0.1 s; like the devkit, without the last step before now."""
+    """Accelerations (H, 2) and headings (H,) of the past every 0.1 s; as in the devkit without the last step before time 0."""
     stamps = past.stamp_us_H
     at_us = np.arange(stamps[0], stamps[-1], round(STEP_S * 1e6), dtype=np.int64)[:-1]
     upper = np.clip(np.searchsorted(stamps, at_us), 1, len(stamps) - 1)
@@ -151,7 +152,7 @@ def past_ride(past: PastMotion) -> tuple[FloatArray, FloatArray]:
 
 
 def score_history_comfort(motion: Motion, past: PastMotion | None) -> tuple[FloatArray, Reasons]:
-    """HC of EPDMS: 1 if every limit is kept from the past on; 1 if there is no past."""
+    """HC of EPDMS: 1 if all limits hold from the past on, or without a past."""
     num_plans = len(motion.pose_MS3)
     if past is None:
         return np.ones(num_plans), gather(num_plans, [])
@@ -168,4 +169,4 @@ def score_history_comfort(motion: Motion, past: PastMotion | None) -> tuple[Floa
         heading_MS=join(heading_H, ride.heading_MS),
     )
     windows = (ACCELERATION_WINDOW, JERK_WINDOW, YAW_WINDOW, ACCELERATION_WINDOW)
-    return _judge(_measures(whole, windows), "history_comfort", len(heading_H))
+    return _check_limits(_measures(whole, windows), "history_comfort", len(heading_H))

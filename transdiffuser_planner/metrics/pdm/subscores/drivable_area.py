@@ -1,4 +1,4 @@
-"""DAC, drivable area compliance: 0 if any corner of the ego is ever outside of everything drivable."""
+"""DAC, drivable area compliance: 0 if any corner of the ego is outside of every drivable area at any step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DDC, driving direction compliance: 1, 0.5 or 0 by the meters driven off the route's lanes within one second."""
+"""DDC, driving direction compliance: 1, 0.5 or 0 by the distance off the route's lanes within one second."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def score_direction(center_MS2: FloatArray, against_MS: NDArray[np.bool_]) -> tu
     num_plans = len(center_MS2)
     if not against_MS.any():
         return np.ones(num_plans), gather(num_plans, [])
-    driven_MS = np.zeros(against_MS.shape)
+    distance_MS = np.zeros(against_MS.shape)
     step_MS2 = np.diff(center_MS2, axis=1)
-    driven_MS[:, 1:] = np.sqrt(step_MS2[..., 0] ** 2 + step_MS2[..., 1] ** 2)
-    driven_MS[~against_MS] = 0.0
-    padded = np.concatenate([np.zeros((num_plans, WINDOW_STEPS - 1)), driven_MS], axis=1)
+    distance_MS[:, 1:] = np.sqrt(step_MS2[..., 0] ** 2 + step_MS2[..., 1] ** 2)
+    distance_MS[~against_MS] = 0.0
+    padded = np.concatenate([np.zeros((num_plans, WINDOW_STEPS - 1)), distance_MS], axis=1)
     window_MS = sliding_window_view(padded, WINDOW_STEPS, axis=1).sum(axis=-1)
     worst_M = window_MS.max(axis=1)
     score_M = np.where(worst_M < COMPLIANT_M, 1.0, np.where(worst_M < VIOLATION_M, 0.5, 0.0))

@@ -1,4 +1,4 @@
-"""EC, extended comfort: 1 if the plan and that of the frame before mean nearly the same ride where they overlap."""
+"""EC, extended comfort: 1 if the plan and that of the previous frame agree in their dynamics where they overlap."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ FloatArray = NDArray[np.float64]
 METRIC = "extended_comfort"
 LIMITS: dict[str, float] = {"acceleration": 0.7, "jerk": 0.5, "yaw rate": 0.1, "yaw acceleration": 0.1}
 LONGEST_S = 0.55
-"""Frames further apart are no neighbors."""
+"""Longest time between two consecutive frames."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreviousFrame:
-    """What was planned one frame earlier.
+    """Plan of the previous frame.
 
     Attributes:
-        ego: The ego then.
-        plan_T3: The plan chosen then, relative to the ego then.
-        interval_s: Between the plan's poses.
-        elapsed_s: From then to now.
+        ego: The ego in that frame.
+        plan_T3: The selected plan of that frame, relative to its ego.
+        interval_s: Time between the plan's poses.
+        elapsed_s: Time from that frame to the present one.
     """
 
     ego: EgoState
@@ -61,7 +61,12 @@ def _features(motion: Motion, steps: slice) -> FloatArray:
 
 
 def score_extended_comfort(now: Motion, before: Motion, elapsed_s: float) -> tuple[FloatArray, Reasons]:
-    """Score M simulated plans against one, or as many, of the frame before.
+    """Score M simulated plans against one or M of the previous frame.
+
+    Args:
+        now: The simulated plans.
+        before: Simulated plans of the previous frame.
+        elapsed_s: Time between both frames.
 
     Raises:
         EvaluationError: The frames are not between 0.05 and 0.55 s apart.

@@ -1,4 +1,4 @@
-"""LK, lane keeping: 0 after 2 s without a break more than 0.5 m off the center line. Steps in an intersection are left out."""
+"""LK, lane keeping: 0 after 2 continuous seconds more than 0.5 m off the center line, without steps in intersections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRIC = "lane_keeping"
 
 
 def far_from_line(line_K2: FloatArray, point_Q2: FloatArray, limit_m: float) -> BoolArray:
-    """Which points are further than the limit from the line."""
+    """Points (Q,) further than the limit from the line."""
     start_K2, step_K2 = line_K2[:-1], np.diff(line_K2, axis=0)
     low, high = point_Q2.min(axis=0) - limit_m, point_Q2.max(axis=0) + limit_m
     end_K2 = line_K2[1:]
@@ -42,7 +42,7 @@ def score_lane_keeping(
             run = run + 1 if far_MS[plan, step] else 0
             if run >= MAX_STEPS:
                 score_M[plan] = 0.0
-                detail = f"more than {MAX_OFFSET_M} m beside the center line for 2 s"
+                detail = f"more than {MAX_OFFSET_M} m off the center line for 2 s"
                 found.append((int(plan), Reason(metric=METRIC, step=int(step), detail=detail)))
                 break
     return score_M, gather(num_plans, found)

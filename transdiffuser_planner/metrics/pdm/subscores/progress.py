@@ -1,4 +1,4 @@
-"""EP, ego progress: meters along the center line, compared with the better of the plan and PDM-Closed's."""
+"""EP, ego progress: distance along the center line, relative to the better of the plan and PDM-Closed's."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-WORTHWHILE_M = 5.0
-"""If not even the better one gets further than this, everyone's progress is full."""
+MIN_BEST_M = 5.0
+"""If the better one does not exceed this, the progress of all plans is full."""
 
 
 def distances_to_segments(
     start_K2: FloatArray, step_K2: FloatArray, point_Q2: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """For Q points the distance to each of K segments and how far along the segment the nearest point is.
+    """Distances of Q points to K segments, and positions of the nearest points on the segments.
+
+    Args:
+        start_K2: Start of each segment.
+        step_K2: Vector from the start to the end of each segment.
+        point_Q2: The points.
 
     Returns:
         Distances (Q, K) and shares 0 to 1 of the segments' lengths (Q, K).
@@ -25,18 +30,18 @@ def distances_to_segments(
     away_x = point_Q2[:, None, 0] - start_K2[:, 0]
     away_y = point_Q2[:, None, 1] - start_K2[:, 1]
     share_QK = (away_x * step_x + away_y * step_y) / safe_2
-    # As GEOS has it: exact at the ends, so that two segments are equally near to a point beyond their common corner.
+    # As in GEOS: exact at the ends, so that two segments are equally near to a point beyond their common corner.
     end_x = point_Q2[:, None, 0] - (start_K2[:, 0] + step_x)
     end_y = point_Q2[:, None, 1] - (start_K2[:, 1] + step_y)
-    beside_QK = np.abs(away_x * step_y - away_y * step_x) / safe_2 * np.sqrt(length_2)
+    perpendicular_QK = np.abs(away_x * step_y - away_y * step_x) / safe_2 * np.sqrt(length_2)
     to_start_QK = np.sqrt(away_x * away_x + away_y * away_y)
     to_end_QK = np.sqrt(end_x * end_x + end_y * end_y)
-    distance_QK = np.where(share_QK <= 0.0, to_start_QK, np.where(share_QK >= 1.0, to_end_QK, beside_QK))
+    distance_QK = np.where(share_QK <= 0.0, to_start_QK, np.where(share_QK >= 1.0, to_end_QK, perpendicular_QK))
     return distance_QK, np.asarray(np.clip(share_QK, 0.0, 1.0))
 
 
 def position_along(line_K2: FloatArray, point_Q2: FloatArray) -> FloatArray:
-    """Meters along the line (Q,) of its points nearest to the given ones; the first of equals."""
+    """Distance along the line (Q,) of its points nearest to the given ones, meters; the first of equals."""
     step_K2 = np.diff(line_K2, axis=0)
     distance_QK, share_QK = distances_to_segments(line_K2[:-1], step_K2, point_Q2)
     length_K = np.sqrt(step_K2[:, 0] ** 2 + step_K2[:, 1] ** 2)
@@ -46,26 +51,26 @@ def position_along(line_K2: FloatArray, point_Q2: FloatArray) -> FloatArray:
 
 
 def raw_progress_m(line_K2: FloatArray, center_MS2: FloatArray) -> FloatArray:
-    """Meters (M,) along the line between the first and the last center of each plan's box, never negative."""
+    """Distance (M,) along the line in meters between the first and the last center of each plan's box, never negative."""
     ends = np.concatenate([center_MS2[:1, 0], center_MS2[:, -1]])
     along = position_along(line_K2, ends)
     return np.asarray(np.clip(along[1:] - along[0], 0.0, None))
 
 
 def share_of_best_v1(raw_M: FloatArray, product_M: FloatArray, best_M: FloatArray) -> FloatArray:
-    """EP of PDMS: nothing for a plan whose product of hard rules is 0.
+    """EP of PDMS: 0 for a plan whose product of hard rules is 0.
 
     Args:
-        raw_M: Meters of each plan.
+        raw_M: Progress of each plan, meters.
         product_M: Product of its hard rules.
-        best_M: The largest of meters times product it is compared with, its own included.
+        best_M: Largest progress times product among the compared plans, including its own.
     """
-    worth_M = best_M > WORTHWHILE_M
+    enough_M = best_M > MIN_BEST_M
     otherwise_M = np.where(product_M == 0.0, 0.0, 1.0)
-    return np.asarray(np.where(worth_M, raw_M * product_M / np.where(worth_M, best_M, 1.0), otherwise_M))
+    return np.asarray(np.where(enough_M, raw_M * product_M / np.where(enough_M, best_M, 1.0), otherwise_M))
 
 
 def share_of_best_v2(raw_M: FloatArray, best_M: FloatArray) -> FloatArray:
-    """EP of EPDMS: as PDMS, but the plan's own hard rules do not count twice."""
-    worth_M = best_M > WORTHWHILE_M
-    return np.where(worth_M, np.clip(raw_M / np.where(worth_M, best_M, 1.0), 0.0, 1.0), 1.0)
+    """EP of EPDMS: as in PDMS, but without the plan's own hard rules."""
+    enough_M = best_M > MIN_BEST_M
+    return np.where(enough_M, np.clip(raw_M / np.where(enough_M, best_M, 1.0), 0.0, 1.0), 1.0)

@@ -1,4 +1,4 @@
-"""TLC, traffic light compliance: 0 if the ego's box ever touches a lane connector of the route whose light is red."""
+"""TLC, traffic light compliance: 0 if the ego's box touches a lane connector of the route while its light is red."""
 
 from __future__ import annotations
 

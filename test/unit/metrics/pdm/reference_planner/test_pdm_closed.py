@@ -1,4 +1,4 @@
-"""PDM-Closed: what it proposes and what it chooses. On the straight road of scoring_scenes."""
+"""PDM-Closed: proposals and selection, on the straight road of scoring_scenes."""
 
 import numpy as np
 import pytest
@@ -52,8 +52,8 @@ def test_it_stops_before_a_red_light() -> None:
     assert plan_reference(scene(ego=ego(8.0), red_lights=(green,))).pose_S3[-1, 0] > 27.0
 
 
-def test_it_leaves_a_red_lane_it_already_stands_in() -> None:
-    # Its end may even be flush with the rear bumper; a hair further on, and the ego is not inside.
+def test_it_leaves_a_red_lane_that_it_already_occupies() -> None:
+    # Its end may even be flush with the rear bumper; slightly further, and the ego is not inside.
     for start, leaves in ((-REAR_M, True), (-REAR_M + 1e-3, False)):
         red = RedLight(token="light", ring_C2=rectangle(start, 60.0, -1.75, 1.75), red_S=np.ones(1, dtype=bool))
         end = plan_reference(scene(ego=ego(0.0), red_lights=(red,), speed_limit_mps=12.0)).proposals_QS3[4, -1, 0]
@@ -97,10 +97,10 @@ def test_the_corridor_has_square_ends() -> None:
     line = np.asarray([[0.0, 0.0], [10.0, 0.0]])
     corner = rectangle(10.9, 11.5, 0.9, 1.5)  # beyond the end, in the corner of the square cap
     beyond = rectangle(11.1, 11.5, 0.0, 0.5)
-    beside = rectangle(4.0, 5.0, 1.0, 2.0)
+    alongside = rectangle(4.0, 5.0, 1.0, 2.0)
     off = rectangle(4.0, 5.0, 1.01, 2.0)
     around = rectangle(-5.0, 15.0, -5.0, 5.0)
-    near = rings_near_line(np.stack([corner, beyond, beside, off, around]), line, 1.0)
+    near = rings_near_line(np.stack([corner, beyond, alongside, off, around]), line, 1.0)
     np.testing.assert_array_equal(near, [True, False, True, False, True])
 
 

@@ -1,4 +1,4 @@
-"""NC: which collisions are at fault of the ego. On the straight road of scoring_scenes."""
+"""NC: at-fault collisions of the ego, on the straight road of scoring_scenes."""
 
 import dataclasses
 
@@ -21,13 +21,13 @@ def test_an_empty_road_is_passed() -> None:
 
 
 def test_driving_into_a_stationary_car_scores_zero_with_the_time_of_collision() -> None:
-    # Its rear is 20.05 m ahead of the bumper: 20.0 m are driven after 2.0 s, 21.0 m after 2.1 s.
+    # Its rear is 20.05 m ahead of the bumper: the ego travels 20.0 m in 2.0 s, 21.0 m in 2.1 s.
     scores = score_pdms(scene(agents=agent(FRONT_M + 20.05 + 2.0)), straight_plan(10.0))
     assert scores.no_at_fault_collision_M[0] == 0.0
     assert scores.score_M[0] == 0.0
     reason = next(one for one in scores.reasons[0] if one.metric == "no_at_fault_collision")
-    assert (reason.agent, reason.step, reason.detail) == ("other", 21, "agent stands")
-    assert str(reason) == "no_at_fault_collision at 2.1 s, other, agent stands"
+    assert (reason.agent, reason.step, reason.detail) == ("other", 21, "agent stationary")
+    assert str(reason) == "no_at_fault_collision at 2.1 s, other, agent stationary"
 
 
 def test_stopping_in_front_of_a_stationary_car_costs_nothing() -> None:
@@ -38,7 +38,7 @@ def test_driving_into_a_cone_costs_half() -> None:
     assert nc(agents=agent(20.0, kind=AgentKind.TRAFFIC_CONE, size=(0.5, 0.5))) == 0.5
 
 
-def test_a_cone_and_a_car_cost_what_the_car_costs() -> None:
+def test_a_cone_and_a_car_cost_as_much_as_the_car() -> None:
     cone = agent(15.0, kind=AgentKind.TRAFFIC_CONE, size=(0.5, 0.5), token="cone")
     assert nc(agents=together(cone, agent(30.0))) == 0.0
 
@@ -77,19 +77,19 @@ def test_only_the_first_touch_of_an_agent_counts() -> None:
 
 
 def test_an_agent_counts_only_where_it_is_valid() -> None:
-    standing = agent(20.0)
-    assert nc(agents=dataclasses.replace(standing, valid_NS=np.zeros((1, 51), dtype=bool))) == 1.0
+    stationary = agent(20.0)
+    assert nc(agents=dataclasses.replace(stationary, valid_NS=np.zeros((1, 51), dtype=bool))) == 1.0
 
 
 def test_the_speed_of_an_agent_is_that_of_its_first_frame() -> None:
-    # Driving at first, standing when hit at the side in the lane: not a standing car for the devkit.
+    # Moving at first, stationary when hit at the side in the lane: not a stationary car for the devkit.
     stops = agent(25.0, 2.1, velocity=(1.0, 0.0))
     stops.pose_NS3[...] = stops.pose_NS3[:, :1]
     later = np.array(stops.velocity_NS2)
     later[:, 1:] = 0.0
-    beside = dataclasses.replace(stops, velocity_NS2=later)
-    assert nc(agents=beside) == 0.0  # its rear right corner meets the bumper
-    assert score_pdms(scene(agents=beside), straight_plan(10.0)).reasons[0][-1].detail != "agent stands"
+    stopped = dataclasses.replace(stops, velocity_NS2=later)
+    assert nc(agents=stopped) == 0.0  # its rear right corner meets the bumper
+    assert score_pdms(scene(agents=stopped), straight_plan(10.0)).reasons[0][-1].detail != "agent stationary"
 
 
 @pytest.mark.parametrize(("gap", "touches"), [(-1e-9, True), (0.0, True), (1e-9, False)])

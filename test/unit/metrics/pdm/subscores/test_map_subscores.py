@@ -1,4 +1,4 @@
-"""DAC, DDC and where the ego is: corners, lanes, borders."""
+"""DAC, DDC and map areas under the ego: corners, lanes, borders."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_a_lane_alone_is_not_drivable() -> None:
 
 
 @pytest.mark.parametrize(("speed", "score"), [(1.5, 1.0), (4.0, 0.5), (10.0, 0.0)])
-def test_direction_falls_with_the_meters_driven_in_the_oncoming_lane(speed: float, score: float) -> None:
+def test_direction_falls_with_the_distance_in_the_oncoming_lane(speed: float, score: float) -> None:
     # Eleven steps count: 1.65 m, 4.4 m and 11 m.
     scores = score_pdms(scene(ego=ego(speed, 3.5)), straight_plan(speed))
     assert scores.driving_direction_M[0] == score

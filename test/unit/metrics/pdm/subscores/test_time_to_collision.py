@@ -1,4 +1,4 @@
-"""TTC: straight on at the present speed, against where the others will be."""
+"""TTC: constant velocity of the ego against the future poses of the agents."""
 
 import numpy as np
 from scoring_scenes import FRONT_M, SIDE_M, agent, area, ego, scene, straight_plan
@@ -17,7 +17,7 @@ def test_following_at_the_same_speed_is_safe() -> None:
 
 
 def test_closing_in_within_the_look_ahead_fails_before_anything_touches() -> None:
-    # 2 m/s faster: the gap of 9 m closes after 4.5 s, which is seen from 3.6 s on, look-ahead 0.9 s.
+    # 2 m/s faster: the gap of 9 m closes after 4.5 s, which is detected from 3.6 s on, look-ahead 0.9 s.
     scores = score_pdms(scene(agents=agent(FRONT_M + 9.0 + 2.0, velocity=(8.0, 0.0))), straight_plan(10.0))
     assert scores.no_at_fault_collision_M[0] == 1.0
     assert scores.time_to_collision_M[0] == 0.0
@@ -27,7 +27,7 @@ def test_closing_in_within_the_look_ahead_fails_before_anything_touches() -> Non
 
 
 def test_a_gap_that_closes_after_the_last_look_ahead_is_safe() -> None:
-    assert ttc(9.9, 8.0) == 1.0  # closes after 4.95 s; the last look is at 4.9 s
+    assert ttc(9.9, 8.0) == 1.0  # closes after 4.95 s; the last look-ahead is at 4.9 s
 
 
 def test_a_stationary_ego_has_no_time_to_collision() -> None:
@@ -37,8 +37,8 @@ def test_a_stationary_ego_has_no_time_to_collision() -> None:
 
 
 def test_a_crossing_agent_counts_in_an_intersection_only() -> None:
-    # Beside the ego all the time; the sides, 2.25 m apart, touch after 4.5 s. Slow, for the devkit takes where the agent
-    # will be and where the ego is: at 10 m/s every agent alongside would be ahead.
+    # Alongside the ego all the time; the sides, 2.25 m apart, touch after 4.5 s. Slow, because the devkit compares the agent's
+    # future position with the ego's present one: at 10 m/s every agent alongside would be ahead.
     crossing = agent(1.5, -(1.0 + SIDE_M + 2.25), velocity=(1.0, 0.5))
     road = scene().areas
     crossroads = (*road, area("crossing", AreaKind.INTERSECTION, -50.0, 150.0, -9.0, 9.0))
