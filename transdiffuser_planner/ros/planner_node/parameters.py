@@ -11,7 +11,12 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from transdiffuser_planner.core.errors import ConfigError
-from transdiffuser_planner.core.planner_config import NodeConfig, PlannerConfig
+from transdiffuser_planner.core.planner_config import (
+    RENAMED_PARAMETERS,
+    NodeConfig,
+    PlannerConfig,
+    reject_renamed_parameters,
+)
 from transdiffuser_planner.messages.topic_map import PARAMS
 
 RELOAD_FIELDS = ("backend", "provider", "strict_provider", "num_threads", "precision")
@@ -61,12 +66,24 @@ def _declare(node: Node, name: str, default: Any, descriptor: ParameterDescripto
 
 
 def config_of(node: Node) -> PlannerConfig:
-    """The configuration as the node's parameters say.
+    """Return the configuration that the node's parameters state.
+
+    Args:
+        node: A node with declared parameters.
 
     Raises:
-        ConfigError: Values contradict each other.
+        ConfigError: Values contradict each other, or an override has the name that a parameter had earlier.
     """
+    reject_renamed_parameters([name for name in RENAMED_PARAMETERS if _is_overridden(node, name)], "ROS parameters")
     return PlannerConfig.from_dict({item.name: node.get_parameter(item.name).value for item in fields(PlannerConfig)})
+
+
+def _is_overridden(node: Node, name: str) -> bool:
+    """Whether the user gave a value for a parameter that does not exist: ROS 2 ignores it without a message."""
+    node.declare_parameter(name, descriptor=ParameterDescriptor(dynamic_typing=True))
+    value = node.get_parameter(name).value
+    node.undeclare_parameter(name)
+    return value is not None
 
 
 def changed_config(config: PlannerConfig, parameters: Iterable[Parameter]) -> tuple[PlannerConfig, SetParametersResult]:
