@@ -161,6 +161,6 @@ def _model_values(model_manager: ModelManager | None) -> dict[str, object]:
         "provider_wanted": model_manager.config.provider,
         "precision": source.precision,
         "model_state": "loading" if model_manager.planner is None else "warmed up",
-        "sessions_replaced": model_manager.num_renewed,
+        "sessions_replaced": model_manager.num_replaced,
         "vehicle_notice": model_manager.vehicle_notice,
     }

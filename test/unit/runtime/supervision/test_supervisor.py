@@ -102,7 +102,7 @@ def test_a_session_that_raises_is_answered_for_at_once_and_replaced_after_two_fa
     assert first.provenance.plan_age_s == pytest.approx(0.1)
     run.answer_of_next_frame()
     run.faults.end()
-    run.wait(lambda: run.model_manager.num_renewed == 1)
+    run.wait(lambda: run.model_manager.num_replaced == 1)
     run.plan_of_model()
     assert run.faults.num_loads == 2
 
@@ -120,7 +120,7 @@ def test_a_session_that_hangs_is_answered_for_by_the_watchdog_and_replaced(run: 
     result = run.answer_of_next_frame()
     assert result.fallback_level == FallbackLevel.LAST_PLAN and result.reason == "no plan of the model in time"
     run.faults.mode = ""
-    run.wait(lambda: run.model_manager.num_renewed == 1)
+    run.wait(lambda: run.model_manager.num_replaced == 1)
     run.plan_of_model()
     assert run.supervisor.num_abandoned == 1 and any("did not answer" in text for text in run.reports)
 
