@@ -1,4 +1,4 @@
-"""A small recorded drive with thresholds, a baseline and golden plans: a changed output of the planner is noticed.
+"""A small recorded drive with thresholds, a baseline and golden plans: a changed output of the planner fails.
 
 When this fails, its message is the procedure. The bag is made by make_golden_drive.py; tolerances and their reasons stand in
 plans.json, those of the numbers in baseline.yaml.
@@ -47,7 +47,7 @@ def test_the_golden_drive_reproduces_the_golden_plans_within_the_thresholds(caps
 
 
 def check_figures(cycles, drive):
-    """Every kind of figure that a replay promises is there, for a drive that has all it takes."""
+    """Check that every kind of figure of a replay is present for a complete drive."""
     wanted = {*HORIZONS, *AGENTS, *PDM, *COMFORT, *STATE, *AGES}
     assert wanted <= set(drive["metrics"])
     assert all(drive["metrics"][name]["mean"] is not None for name in wanted)
@@ -66,7 +66,7 @@ def test_a_changed_model_output_fails_with_the_procedure(capsys, monkeypatch):
     monkeypatch.setattr(PlanNormalizer, "to_poses", shorter)
     assert main(WORDS) == 1
     (failed,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED golden")]
-    for part in ("plans differ from plans.json", "first at 0.0 s", "x_m", "--update", "say why in CHANGELOG.md"):
+    for part in ("plans differ from plans.json", "first at 0.0 s", "x_m", "--update", "CHANGELOG.md"):
         assert part in failed
 
 

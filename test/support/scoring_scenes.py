@@ -1,4 +1,4 @@
-"""Scenes for the scorer's tests: a straight road whose numbers can be worked out by hand.
+"""Scenes for the scorer's tests: a straight road whose metrics can be computed by hand.
 
 The ego's lane runs along +x with borders at y = -1.75 and 1.75, the oncoming lane lies left of it up to y = 5.25. The ego's
 rear axle starts at the origin; its front bumper is 4.049 m, its rear bumper 1.127 m away, its sides 1.1485 m.
@@ -37,7 +37,7 @@ def center_line() -> np.ndarray:
 
 
 def straight_plan(speed_mps: float, y_m: float = 0.0, num_steps: int = 8, interval_s: float = 0.5) -> np.ndarray:
-    """One plan (1, T, 3) straight on, moving over to y within its first second."""
+    """One plan (1, T, 3) straight on, shifted to y within its first second."""
     times = np.arange(1, num_steps + 1) * interval_s
     return np.stack([speed_mps * times, y_m * np.minimum(times, 1.0), np.zeros(num_steps)], axis=-1)[None]
 
@@ -100,7 +100,7 @@ def scene(**changes: Any) -> Scene:
 
 
 def moved(original: Scene, x_m: float, y_m: float, angle_rad: float) -> Scene:
-    """The same scene somewhere else, turned about the origin first."""
+    """The same scene rotated about the origin, then translated."""
     cos, sin = np.cos(angle_rad), np.sin(angle_rad)
     turn = np.asarray([[cos, sin], [-sin, cos]])
 
