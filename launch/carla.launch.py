@@ -1,4 +1,4 @@
-"""Planner and tracker for CARLA behind its ROS bridge; the simulator of this package speaks the same topics."""
+"""Planner and tracker for CARLA behind its ROS bridge; the simulator of this package publishes the same topics."""
 
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir

@@ -1,4 +1,4 @@
-"""The planner node on a vehicle: remap the inputs below to your topics, give your rig and model."""
+"""Planner node on a vehicle: topic map, rig and model are launch arguments and parameters."""
 
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
@@ -8,7 +8,7 @@ from launch import LaunchDescription
 
 
 def generate_launch_description():
-    """One node; every launch argument has a description (ros2 launch -s)."""
+    """Start one node; every launch argument has a description (ros2 launch -s)."""
     arguments = [
         DeclareLaunchArgument(
             "params",
@@ -18,7 +18,7 @@ def generate_launch_description():
         DeclareLaunchArgument(
             "topics",
             default_value=PathJoinSubstitution([ThisLaunchFileDir(), "topics_vehicle.yaml"]),
-            description="topic map: which topic is which input",
+            description="topic map from inputs to topics of the vehicle",
         ),
         DeclareLaunchArgument("use_sim_time", default_value="false", description="take time from /clock"),
         DeclareLaunchArgument(

@@ -1,4 +1,4 @@
-"""The simulated vehicle of this package with planner and tracker: the demo without report, to look at in RViz or Foxglove."""
+"""Simulated vehicle with planner and tracker: the demo without report, for RViz or Foxglove."""
 
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -9,10 +9,10 @@ from launch import LaunchDescription
 
 
 def generate_launch_description():
-    """The simulator beside carla.launch.py."""
+    """Start the simulator and include carla.launch.py."""
     arguments = [
         DeclareLaunchArgument(
-            "seed", default_value="8003", description="scenario seed: decides map, traffic and weather"
+            "seed", default_value="8003", description="scenario seed: determines map, traffic and weather"
         ),
         DeclareLaunchArgument("duration", default_value="60", description="seconds of driving"),
     ]

@@ -1,4 +1,4 @@
-"""Fixtures of the page tests: a real Chromium, and pages that must write nothing to the console and request nothing."""
+"""Fixtures of the page tests: a real Chromium, and pages without console messages and requests."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The report's page in a real Chromium: it plays, seeks, filters and draws, and never complains in the console."""
+"""The report's page in a real Chromium: it plays, seeks, filters and draws without console messages."""
 
 import dataclasses
 
@@ -28,12 +28,12 @@ from transdiffuser_planner.simulation.scenario import draw_scenario
 TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_files("carla"), strict=True))
 CONFIG = PlannerConfig(num_threads=1)
 OUTPUT = encode_outputs.OUTPUT_NAMESPACE
-PICTURE = "document.getElementById('bird-eye').toDataURL()"
+IMAGE = "document.getElementById('bird-eye').toDataURL()"
 
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory):
-    """A simulated drive of 12 s with the planner's own plans, some of them spoilt."""
+    """A simulated drive of 12 s with the planner's own plans, some of them modified."""
     folder = tmp_path_factory.mktemp("bags")
     plan = RecordingPlan(
         scenario=draw_scenario(8101, duration_s=12.0), rig=RIG, out=folder, sensor_every=2, variants=(0,)
@@ -41,20 +41,20 @@ def bag(tmp_path_factory):
     drive = record(plan)[0]
     planner = Planner.load(model_folder("tiny"), RIG, CONFIG)
     replay(ReplayJob(bag=drive, topics=TOPICS, rig=RIG, out=folder / "planned"), planner)
-    return rewritten(folder / "planned", folder / "eventful", spoilt)
+    return rewritten(folder / "planned", folder / "eventful", modified)
 
 
-def spoilt(item, since_start_s):
-    """A second of fallbacks from 2 s, one without plans from 4 s, a collision at 6 s: what a good drive does not have."""
+def modified(item, since_start_s):
+    """A second of fallbacks from 2 s, one without plans from 4 s, a collision at 6 s, which a good drive does not have."""
     if item.topic == f"{OUTPUT}/status" and 2.0 <= since_start_s < 3.0:
         changed = dataclasses.replace(
-            item.message, fallback_level=1, fallback_reason="spoilt by the test", chosen_candidate=-1
+            item.message, fallback_level=1, fallback_reason="modified by the test", chosen_candidate=-1
         )
         return [(item.topic, item.type_name, changed)]
     if item.topic.startswith(OUTPUT) and 4.0 <= since_start_s < 5.0:
         if not item.topic.endswith("/status"):
             return []
-        silence = NotReady(reason="spoilt by the test")
+        silence = NotReady(reason="modified by the test")
         status = encode_outputs.not_ready_status(make_message, stamp_ns(item.message), silence, CONFIG)
         return [(item.topic, item.type_name, status)]
     kept = [(item.topic, item.type_name, item.message)]
@@ -85,9 +85,9 @@ def page(opened, report):
     return opened(report)
 
 
-def picture_at(page, time_s):
+def image_at(page, time_s):
     page.evaluate("t => window.report.seek(t)", time_s)
-    return page.evaluate(PICTURE)
+    return page.evaluate(IMAGE)
 
 
 def test_it_opens_with_title_cards_and_facts(page):
@@ -99,13 +99,13 @@ def test_it_opens_with_title_cards_and_facts(page):
 
 
 def test_playback_advances_time_and_view_until_paused(page, until):
-    before = page.evaluate(PICTURE)
+    before = page.evaluate(IMAGE)
     page.click("#play")
     until(page, "window.report.time() > 0.5")
     assert page.get_attribute("#play", "aria-label") == "Pause"
     page.click("#play")
     stopped = page.evaluate("window.report.time()")
-    assert page.evaluate(PICTURE) != before
+    assert page.evaluate(IMAGE) != before
     assert not page.evaluate("window.report.playing()")
     until(page, f"performance.now() > {page.evaluate('performance.now()')} + 300")
     assert page.evaluate("window.report.time()") == stopped
@@ -140,11 +140,11 @@ def test_keys_step_and_play_with_any_focus(page):
 
 
 def test_slider_and_curve_seek(page):
-    first = picture_at(page, 0.0)
+    first = image_at(page, 0.0)
     page.locator("#slider").fill("3.5")
     assert page.evaluate("window.report.time()") == pytest.approx(3.5)
     assert "3.5 of" in page.get_attribute("#slider", "aria-valuetext")
-    assert page.evaluate(PICTURE) != first
+    assert page.evaluate(IMAGE) != first
     box = page.locator("#speed-curve").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2)
     assert 0.6 < page.evaluate("window.report.time() / window.report.duration") < 0.9
@@ -172,38 +172,38 @@ def test_the_state_panel_follows_time(page):
 
     assert source_at(1.5) == "model plan"
     assert source_at(2.5) == "last plan kept"
-    assert source_at(4.6) == "spoilt by the test"
+    assert source_at(4.6) == "modified by the test"
 
 
 @pytest.mark.parametrize("layer", ["map", "lidar", "route", "driven", "traffic", "candidates", "plan"])
 def test_a_hidden_layer_changes_the_view_and_can_be_shown_again(page, layer):
-    shown = picture_at(page, 1.5)
+    shown = image_at(page, 1.5)
     button = page.locator(f"[data-layer={layer}]")
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
-    assert page.evaluate(PICTURE) != shown
+    assert page.evaluate(IMAGE) != shown
     button.click()
-    assert page.evaluate(PICTURE) == shown
+    assert page.evaluate(IMAGE) == shown
 
 
 def test_the_view_moves_zooms_and_follows_again(page):
-    followed = page.evaluate(PICTURE)
+    followed = page.evaluate(IMAGE)
     box = page.locator("#bird-eye").bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + 300)
     page.mouse.down()
     page.mouse.move(box["x"] + 280, box["y"] + 340)
     page.mouse.up()
-    dragged = page.evaluate(PICTURE)
+    dragged = page.evaluate(IMAGE)
     assert dragged != followed and page.get_attribute("#follow", "aria-pressed") == "false"
     page.mouse.wheel(0, -300)
-    assert page.evaluate(PICTURE) != dragged
+    assert page.evaluate(IMAGE) != dragged
     page.keyboard.press("f")
     page.click("#zoom-out")
-    near = page.evaluate(PICTURE)
+    near = page.evaluate(IMAGE)
     page.click("#whole")
-    assert page.evaluate(PICTURE) != near
+    assert page.evaluate(IMAGE) != near
     page.click("#follow")
-    assert page.evaluate(PICTURE) == near and page.get_attribute("#follow", "aria-pressed") == "true"
+    assert page.evaluate(IMAGE) == near and page.get_attribute("#follow", "aria-pressed") == "true"
 
 
 def test_cameras_are_ordered_left_to_right_and_change_with_time(page, until):
@@ -222,7 +222,7 @@ def test_cameras_are_ordered_left_to_right_and_change_with_time(page, until):
 def test_the_worst_frames_come_first_and_can_be_selected(page):
     worst = page.evaluate("window.report.worstMoments()")
     assert worst[0]["kind"] == "collision"
-    far = [float(moment["text"].split()[1]) for moment in worst if moment["kind"] == "error"]
+    far = [float(frame["text"].split()[1]) for frame in worst if frame["kind"] == "error"]
     assert far and far == sorted(far, reverse=True)
     rows = page.locator("#worst .event")
     assert rows.count() == len(worst)
@@ -254,13 +254,13 @@ def test_the_plan_is_drawn_into_the_camera_images_and_hidden_with_its_layer(page
 
 
 @pytest.mark.parametrize("width", [1400, 1100, 700])
-def test_nothing_is_wider_than_the_window_in_light_and_dark(opened, report, width):
-    pictures = set()
+def test_no_element_is_wider_than_the_window_in_light_and_dark(opened, report, width):
+    images = set()
     for scheme in ("light", "dark"):
         page = opened(report, color_scheme=scheme, viewport={"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        pictures.add(page.evaluate(PICTURE))
-    assert len(pictures) == 2
+        images.add(page.evaluate(IMAGE))
+    assert len(images) == 2
 
 
 @pytest.mark.parametrize(
@@ -282,18 +282,18 @@ def test_a_bag_with_missing_topics_plays_with_those_layers_disabled(bag, opened,
     page = opened(write_report(rewritten(bag, tmp_path / "bag", without), tmp_path / "report.html"))
     found = page.locator("#layers button:disabled").evaluate_all("all => all.map(button => button.dataset.layer)")
     assert set(found) >= disabled
-    assert picture_at(page, 2.0) != picture_at(page, 6.0)
+    assert image_at(page, 2.0) != image_at(page, 6.0)
     page.evaluate("window.report.seek(0); window.report.play()")
     until(page, "window.report.time() > 0.3")
 
 
-def test_a_long_drive_shows_the_newest_candidates_that_were_kept(bag, opened, tmp_path, monkeypatch):
+def test_a_long_drive_shows_the_newest_kept_candidates(bag, opened, tmp_path, monkeypatch):
     monkeypatch.setattr(drive_to_json, "PLAN_BUDGET_BYTES", 60_000)
     path = write_report(bag, tmp_path / "report.html")
     assert '"candidates":null' in path.read_text()
     page = opened(path)
     for time_s in (0.9, 1.1, 1.3, 1.5):
-        shown = picture_at(page, time_s)
+        shown = image_at(page, time_s)
         page.click("[data-layer=candidates]")
-        assert page.evaluate(PICTURE) != shown
+        assert page.evaluate(IMAGE) != shown
         page.click("[data-layer=candidates]")

@@ -1,4 +1,4 @@
-"""A suite's page in a real Chromium: it opens without errors, its filters work, drives play, two runs lie side by side."""
+"""A suite's page in a real Chromium: it opens without console messages, filters work, drives play, two runs are side by side."""
 
 import pytest
 
@@ -102,7 +102,7 @@ def test_another_drive_opens_by_its_row_or_dot_with_another_planner_next_to_it(r
     assert page.locator("#plot .dot.current").count() == 1
 
 
-def test_a_heading_chooses_the_measure_of_the_distribution(runs, opened):
+def test_a_heading_selects_the_metric_of_the_distribution(runs, opened):
     page = opened(runs / "first" / "report.html")
     shown = page.locator("#plot").inner_html()
     page.click("#summary [data-measure=comfort]")
@@ -137,10 +137,10 @@ def test_two_runs_are_shown_side_by_side_and_play_in_sync(runs, opened, until):
 
 
 @pytest.mark.parametrize("width", [1400, 700])
-def test_nothing_is_wider_than_the_window_in_light_and_dark(runs, opened, width):
-    pictures = set()
+def test_no_element_is_wider_than_the_window_in_light_and_dark(runs, opened, width):
+    images = set()
     for scheme in ("light", "dark"):
         page = opened(runs / "first" / "report.html", color_scheme=scheme, viewport={"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        pictures.add(page.evaluate("window.suite.image(0)"))
-    assert len(pictures) == 2
+        images.add(page.evaluate("window.suite.image(0)"))
+    assert len(images) == 2

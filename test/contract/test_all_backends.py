@@ -1,4 +1,4 @@
-"""What every inference backend must do, whoever executes the networks."""
+"""Requirements of every inference backend."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +34,7 @@ def backend(request: pytest.FixtureRequest) -> InferenceBackend:
 
 @pytest.fixture(scope="module")
 def scene() -> Tensors:
-    """Random inputs, everything valid."""
+    """Random inputs, all valid."""
     rng = np.random.default_rng(5)
     specs = {**observation_specs(CONTRACT), **agent_specs(CONTRACT)}
     values = {name: rng.random((1, *spec.shape)).astype(np.float32) for name, spec in specs.items()}
@@ -51,7 +51,7 @@ def _noisy(num_candidates: int, num_agents: int) -> np.ndarray:
     return np.random.default_rng(2).standard_normal(shape).astype(np.float32)
 
 
-def test_it_is_a_backend_and_says_what_computes(backend: InferenceBackend) -> None:
+def test_it_is_a_backend_and_names_its_provider(backend: InferenceBackend) -> None:
     assert isinstance(backend, InferenceBackend)
     assert backend.manifest is MANIFEST and backend.provider and backend.precision == "fp32"
 
@@ -81,7 +81,7 @@ def test_samples_do_not_depend_on_one_another(backend: InferenceBackend, scene: 
     np.testing.assert_allclose(backend.predict_noise(noisy[1:3].copy(), 5, condition), together[1:3], atol=1e-4)
 
 
-def test_inputs_stay_as_they_are_and_equal_inputs_give_equal_outputs(backend: InferenceBackend, scene: Tensors) -> None:
+def test_inputs_stay_unchanged_and_equal_inputs_give_equal_outputs(backend: InferenceBackend, scene: Tensors) -> None:
     before, noisy, condition = {k: v.copy() for k, v in scene.items()}, _noisy(3, 1), _condition(backend, scene, 1)
     first, kept = backend.predict_noise(noisy, 7, condition), noisy.copy()
     again = backend.predict_noise(noisy, 7, _condition(backend, scene, 1))
@@ -89,7 +89,7 @@ def test_inputs_stay_as_they_are_and_equal_inputs_give_equal_outputs(backend: In
     assert all(np.array_equal(scene[name], before[name]) for name in scene)
 
 
-def test_several_threads_get_what_one_gets(backend: InferenceBackend, scene: Tensors) -> None:
+def test_several_threads_get_the_results_of_one(backend: InferenceBackend, scene: Tensors) -> None:
     noisy, condition = _noisy(3, 1), _condition(backend, scene, 1)
     alone = [backend.predict_noise(noisy, k, condition) for k in range(1, 9)]
     with ThreadPoolExecutor(max_workers=2) as threads:

@@ -1,4 +1,4 @@
-"""What every planner of a suite must do, whoever brings it."""
+"""Requirements of every planner of a suite."""
 
 from pathlib import Path
 
@@ -41,8 +41,8 @@ START_M = 1.5
 """Proposals of PDM-Closed lie up to 1 m to either side of the route; all other plans start within centimeters."""
 
 
-class Watched:
-    """Keeps everything that a planner is given and returns, as the drive goes."""
+class RecordedPlanner:
+    """Records inputs and outputs of a planner during a drive."""
 
     def __init__(self, planner: PlannerInterface) -> None:
         self.observation_level, self.plan_every, self._planner = planner.observation_level, 1, planner
@@ -64,16 +64,16 @@ class Watched:
         return outcome
 
 
-def _watched(planner: PlannerInterface) -> Watched:
-    watched = Watched(planner)
+def _recorded(planner: PlannerInterface) -> RecordedPlanner:
+    watched = RecordedPlanner(planner)
     with Rollout(SCENARIO, watched, suite_rig(), PlannerConfig(num_threads=1)) as live:
         for _ in zip(live.steps(), range(STEPS), strict=False):
             pass
     return watched
 
 
-def _again(planner: PlannerInterface, drive: Watched, inputs: list[PlannerInput]) -> list[Trajectory]:
-    """Plans after a reset."""
+def _again(planner: PlannerInterface, drive: RecordedPlanner, inputs: list[PlannerInput]) -> list[Trajectory]:
+    """Plan again after a reset."""
     assert drive.initialization is not None
     planner.reset(drive.initialization)
     found = [trajectory_of(planner.plan(planner_input)) for planner_input in inputs]
@@ -107,9 +107,9 @@ def planner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-def drive(planner: PlannerInterface) -> Watched:
+def drive(planner: PlannerInterface) -> RecordedPlanner:
     """A few steps of a drive with the planner."""
-    found = _watched(planner)
+    found = _recorded(planner)
     assert len(found.trajectories) >= 2
     return found
 
@@ -119,7 +119,7 @@ def test_it_has_the_interface(planner: PlannerInterface) -> None:
     assert isinstance(planner.observation_level, ObservationLevel) and planner.plan_every >= 1
 
 
-def test_it_is_given_what_its_level_allows(planner: PlannerInterface, drive: Watched) -> None:
+def test_its_input_matches_its_observation_level(planner: PlannerInterface, drive: RecordedPlanner) -> None:
     for planner_input in drive.inputs:
         if planner.observation_level is ObservationLevel.WORLD:
             assert planner_input.snapshot is None
@@ -129,7 +129,7 @@ def test_it_is_given_what_its_level_allows(planner: PlannerInterface, drive: Wat
             assert bool(snapshot.images) is (planner.observation_level is ObservationLevel.SENSORS)
 
 
-def test_plans_are_finite_trajectories_in_the_map_frame_that_start_at_the_vehicle(drive: Watched) -> None:
+def test_plans_are_finite_trajectories_in_the_map_frame_that_start_at_the_vehicle(drive: RecordedPlanner) -> None:
     for planner_input, plan in zip(drive.inputs, drive.trajectories, strict=True):
         ego = planner_input.ego
         values = (plan.time_s_T, plan.x_m_T, plan.y_m_T, plan.heading_rad_T, plan.speed_mps_T)
@@ -139,8 +139,8 @@ def test_plans_are_finite_trajectories_in_the_map_frame_that_start_at_the_vehicl
         assert plan.time_s_T[0] == 0.0 and np.hypot(plan.x_m_T[0] - ego.x_m, plan.y_m_T[0] - ego.y_m) < START_M
 
 
-def test_the_same_drive_gives_the_same_plans_and_a_reset_forgets_the_one_before(
-    planner: PlannerInterface, drive: Watched
+def test_the_same_drive_gives_the_same_plans_and_a_reset_discards_the_one_before(
+    planner: PlannerInterface, drive: RecordedPlanner
 ) -> None:
     first = _again(planner, drive, drive.inputs[:3])
     assert _is_same(first, _again(planner, drive, drive.inputs[:3]))
@@ -183,6 +183,6 @@ def test_a_broken_plug_in_is_one_clear_line(tmp_path: Path, capsys: pytest.Captu
         make_specs(["number"])
     with pytest.raises(EvaluationError, match=r"planners are constant-velocity, .*straight-on, all"):
         make_specs(["nothing"])
-    make_specs(["idm"])  # a broken package disturbs nothing else
+    make_specs(["idm"])  # a broken package affects no other
     with pytest.raises(ConfigError, match="cannot be imported"):
         make_specs(["broken"])

@@ -3,7 +3,7 @@
     .venv/bin/python test/golden/make_golden_drive.py          # the bag, then its plans and baseline
     .venv/bin/transdiffuser replay test/golden/town_drive --golden test/golden/plans.json --update   # its plans alone
 
-Pictures are JPEG, points are every third one on a grid of 1/64 m. Run it again only when the format of bags changes: what the
+Images are JPEG, points are every third one on a grid of 1/64 m. Run it again only when the format of bags changes: what the
 planner sees must stay the same for golden plans to mean something.
 """
 

@@ -1,4 +1,4 @@
-"""A small recorded drive with thresholds, a baseline and golden plans: a changed output of the planner is noticed.
+"""A small recorded drive with thresholds, a baseline and golden plans: a changed output of the planner fails.
 
 When this fails, its message is the procedure. The bag is made by make_golden_drive.py; tolerances and their reasons stand in
 plans.json, those of the numbers in baseline.yaml.

@@ -1,4 +1,4 @@
-"""The shipped model on the GPU providers of ONNX Runtime; each skips, with the reason, where its provider does not work."""
+"""The shipped model on the GPU providers of ONNX Runtime; each skips, with the reason, if its provider is not available."""
 
 import numpy as np
 import onnxruntime
@@ -53,7 +53,7 @@ def test_the_planner_plans_on_it_and_reports_it(provider: str) -> None:
     assert result.fallback_level == FallbackLevel.NONE and result.provenance.provider == provider
 
 
-def test_the_begin_of_a_plan_agrees_with_that_of_the_cpu(provider: str) -> None:
+def test_the_beginning_of_a_plan_agrees_with_that_of_the_cpu(provider: str) -> None:
     plans = []
     for name in ("cpu", provider):
         planner = Planner.load(model_folder("tiny"), RIG, PlannerConfig(provider=name, num_threads=1))

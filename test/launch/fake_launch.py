@@ -1,4 +1,4 @@
-"""A fake of launch and launch_ros: executes a launch file where neither is installed and records what it would start."""
+"""A fake of launch and launch_ros: executes a launch file where neither is installed and records the started actions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 @dataclass
 class Recorded:
-    """An action or substitution: its class and what it was made with."""
+    """An action or substitution: its class and arguments."""
 
     kind: str
     positional: tuple[Any, ...]

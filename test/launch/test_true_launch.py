@@ -1,4 +1,4 @@
-"""The launch files under the true launch system: nodes start, plan, and end without a trace."""
+"""The launch files under the true launch system: nodes start, plan, and end without an error."""
 
 import os
 import random
@@ -34,7 +34,7 @@ sys.exit(service.run())
 
 @pytest.fixture
 def prefix(tmp_path: Path) -> Path:
-    """An installation of this package as colcon makes it, by links."""
+    """An installation of this package as made by colcon with symlinks."""
     name = "transdiffuser_planner"
     index, share, lib = (
         tmp_path / "share/ament_index/resource_index/packages",
@@ -53,7 +53,7 @@ def prefix(tmp_path: Path) -> Path:
 
 
 class Launched:
-    """A launch service in a process group of its own, and what it prints."""
+    """A launch service in its own process group, and its output."""
 
     def __init__(self, prefix: Path, name: str, *arguments: str) -> None:
         self.output = prefix / "output.txt"
@@ -87,7 +87,7 @@ class Launched:
             threading.Event().wait(0.05)
 
     def interrupt(self) -> None:
-        """As Ctrl-C in a terminal: every process of the group gets it."""
+        """Interrupt every process of the group, as Ctrl-C in a terminal."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def assert_ended_cleanly(self) -> None:

@@ -1,4 +1,4 @@
-"""The package as tools see it: names agree, ROS finds its files, the vehicle needs little."""
+"""Packaging: names agree, ROS finds its files, planning has few dependencies."""
 
 import os
 import re
@@ -100,7 +100,7 @@ def test_make_refuses_an_environment_made_for_another_ros(tmp_path):
 
 
 def test_make_installs_all_extras_in_one_resolver_call():
-    """A second resolver call once lifted setuptools above what colcon bears."""
+    """A second resolver call once lifted setuptools above the version that colcon supports."""
     recipe = (ROOT / "Makefile").read_text().split("$(STAMPS)/dev:")[1].split("\n\n")[0]
     assert '-e ".[$(EXTRAS),training,dev]"' in recipe
 
@@ -111,7 +111,7 @@ def test_colcon_test_finds_pytest_among_the_extras():
 
 
 @pytest.mark.parametrize("package", ["transdiffuser_msgs", "carla_msgs", "derived_object_msgs", "ackermann_msgs"])
-def test_interface_packages_declare_what_they_build_with(package):
+def test_interface_packages_declare_their_build_dependencies(package):
     manifest = ElementTree.parse(WORKSPACE / package / "package.xml").getroot()
     declared = {item.text for item in manifest if item.tag.endswith("depend")}
     needed = set(re.findall(r"find_package\((\w+)", (WORKSPACE / package / "CMakeLists.txt").read_text()))

@@ -1,4 +1,4 @@
-"""Trained baselines become folders that plan without PyTorch, exactly as they do with it."""
+"""Trained baselines become folders that plan without PyTorch, with the results of PyTorch."""
 
 import json
 import subprocess
@@ -53,7 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, samples_folder: Path) -> Run:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_onnx_plans_what_pytorch_plans(run: Run, samples_folder: Path, name: str) -> None:
+def test_onnx_plans_equal_those_of_pytorch(run: Run, samples_folder: Path, name: str) -> None:
     model = BaselineModel(load_baseline_manifest(run.folder / name))
     assert run.model is not None
     network, normalizer = run.trained_baseline(name), run.normalizer()
@@ -66,7 +66,7 @@ def test_onnx_plans_what_pytorch_plans(run: Run, samples_folder: Path, name: str
         np.testing.assert_allclose(found_T3, expected_T3, atol=1e-3)
 
 
-def test_the_manifest_says_what_the_baseline_is(run: Run) -> None:
+def test_the_manifest_describes_the_baseline(run: Run) -> None:
     for name in BASELINES:
         manifest = load_baseline_manifest(run.folder / name)
         data = json.loads((run.folder / name / "manifest.json").read_text(encoding="utf-8"))
@@ -82,7 +82,7 @@ def test_a_changed_byte_another_kind_and_another_encoder_are_refused(run: Run, t
     (tmp_path / GRAPH_NAME).write_bytes(b"x")
     with pytest.raises(ModelError, match=r"baseline\.onnx differs from its SHA-256"):
         load_baseline_manifest(tmp_path)
-    with pytest.raises(ModelError, match="lacks kind, encoder_hash"):
+    with pytest.raises(ModelError, match="is missing kind, encoder_hash"):
         load_baseline_manifest(MODEL)
     with pytest.raises(ModelError, match=r"no manifest\.json; make it with 'transdiffuser export RUN --baselines'"):
         load_baseline_manifest(tmp_path / "nothing")
@@ -107,7 +107,7 @@ def test_weights_under_an_old_name_are_one_clear_line(tmp_path: Path) -> None:
         run.trained_baseline(REGRESSION_HEAD)
 
 
-def test_export_without_a_model_says_what_is_missing(
+def test_export_without_a_model_names_the_missing_model(
     run: Run, samples_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["export", str(run.folder), "--baselines", "--samples", str(samples_folder / "validation")]

@@ -1,4 +1,4 @@
-"""Export of a network with random weights and the model folder it makes."""
+"""Export of a network with random weights to a model folder."""
 
 import json
 from pathlib import Path
@@ -87,10 +87,10 @@ def test_predicted_scores_equal_the_scorers(model: Path, num_agents: int) -> Non
     turned = backend.score(
         pose[:, [0, *range(num_agents, 0, -1)]], features, values, {k: v[:, ::-1] for k, v in agents.items()}
     )
-    np.testing.assert_allclose(turned, ours, atol=1e-5)  # agents in another order mean the same
+    np.testing.assert_allclose(turned, ours, atol=1e-5)  # the order of agents does not matter
 
 
-def test_one_changed_byte_is_noticed(model: Path, tmp_path: Path) -> None:
+def test_one_changed_byte_is_rejected(model: Path, tmp_path: Path) -> None:
     for path in model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     data = bytearray((tmp_path / "denoise.onnx").read_bytes())

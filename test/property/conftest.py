@@ -1,4 +1,4 @@
-"""How many examples: a few with every test run, FUZZ_EXAMPLES=10000 (``make fuzz``) for the whole of it."""
+"""Number of examples: a few with every test run, FUZZ_EXAMPLES=10000 (``make fuzz``) for a full run."""
 
 import os
 
@@ -8,7 +8,7 @@ settings.register_profile(
     "fuzz",
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")),
     deadline=None,
-    derandomize=True,  # the same examples every time: a failing run can be repeated
+    derandomize=True,  # the same examples every time: failures are reproducible
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

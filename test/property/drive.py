@@ -1,4 +1,4 @@
-"""A short drive through decoder, feeder, assembler and scheduler, as the node does it, with one message exchanged."""
+"""A short drive through decoder, router, assembler and scheduler, as in the node, with one message exchanged."""
 
 from functools import cache
 
@@ -29,7 +29,7 @@ CAMERA = RIG.cameras[0].name
 BEGIN_NS = 1_700_000_000 * 10**9
 TICK_NS = 250_000_000
 FRAME, LAST = 3, 8
-"""The frame in which a message is exchanged, and the last one: a second later, all must be as without it."""
+"""The frame in which a message is exchanged, and the last one: a second later, all must be as without the exchange."""
 
 TOPICS = TopicMap(
     images={camera.name: "image" if camera.name == CAMERA else f"image_{camera.name}" for camera in RIG.cameras},
@@ -145,7 +145,7 @@ def driven(instead=None):
 
 
 def check(snapshot):
-    """Everything in a snapshot is finite and of the right shape."""
+    """Check that all values of a snapshot are finite and of the right shape."""
     for name, image in snapshot.images.items():
         known = snapshot.intrinsics[name]
         assert image.rgb_HW3.dtype == np.uint8 and image.rgb_HW3.shape == (known.height, known.width, 3)
@@ -175,12 +175,12 @@ def check(snapshot):
 
 
 def check_features(snapshot):
-    """The network's inputs made of a snapshot are finite and of the contract's shape."""
+    """Check that the network's inputs of a snapshot are finite and of the contract's shape."""
     check_tensors(BUILDER.build(snapshot), observation_specs(TINY), "fuzzed snapshot")
 
 
 def essence(snapshot, *, with_history):
-    """Everything in a snapshot as comparable values."""
+    """All values of a snapshot in comparable form."""
     parts = [
         snapshot.stamp_ns,
         snapshot.ego,
@@ -189,7 +189,7 @@ def essence(snapshot, *, with_history):
         snapshot.command,
     ]
     parts += [snapshot.intrinsics, snapshot.acceleration, snapshot.signal, snapshot.speed_limit_mps, snapshot.ages_ns]
-    pictures = {n: (i.stamp_ns, i.rgb_HW3.shape, i.rgb_HW3.tobytes()) for n, i in snapshot.images.items()}
+    images = {n: (i.stamp_ns, i.rgb_HW3.shape, i.rgb_HW3.tobytes()) for n, i in snapshot.images.items()}
     tokens = snapshot.action_token_path and (
         snapshot.action_token_path.stamp_ns,
         snapshot.action_token_path.pose_S3.tobytes(),
@@ -197,7 +197,7 @@ def essence(snapshot, *, with_history):
     route = snapshot.route and (snapshot.route.stamp_ns, snapshot.route.frame_id, snapshot.route.xy_N2.tobytes())
     return [
         *parts,
-        pictures,
+        images,
         snapshot.cloud and (snapshot.cloud.stamp_ns, snapshot.cloud.xyz_N3.tobytes()),
         route,
         tokens,

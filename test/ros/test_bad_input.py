@@ -21,13 +21,13 @@ def _wrong_size(message):
 
 @pytest.mark.parametrize(
     ("spoil", "expected"),
-    [(_truncated, "truncated, expected"), (_unknown_encoding, "encoding 'yuv420'"), (_wrong_size, "picture is 10x10")],
+    [(_truncated, "truncated, expected"), (_unknown_encoding, "encoding 'yuv420'"), (_wrong_size, "image is 10x10")],
 )
 def test_a_bad_image_is_refused_and_planning_continues_without_that_camera(bench, spoil, expected):
     vehicle = bench.vehicle
     vehicle.tick()
     vehicle.state()
-    vehicle.image("rgb_left", spoil(vehicle.picture("rgb_left")))
+    vehicle.image("rgb_left", spoil(vehicle.image_message("rgb_left")))
     vehicle.image("rgb_front")
     vehicle.image("rgb_right")
     vehicle.cloud()

@@ -35,12 +35,12 @@ class Drive(Vehicle):
         self._every, self._count, self._extra = every or {}, 0, extra
 
     def put(self, name, type_name, message):
-        # Every n-th instant only, where that is asked for.
+        # Every n-th tick only, if configured.
         message = None if self._count % self._every.get(name, 1) else self._change(name, message)
         if message is not None:
             super().put(name, type_name, message)
 
-    def instant(self):
+    def tick_inputs(self):
         self.stamp_ns = time.time_ns()
         self._count += 1
         self.state()
@@ -56,7 +56,7 @@ class Drive(Vehicle):
 
 
 class Running:
-    """Runs a node in its own thread and calls its ``instant`` every tick."""
+    """Runs a node in its own thread and calls its ``tick_inputs`` every tick."""
 
     def __init__(self, node):
         self.node, self._ended = node, threading.Event()
@@ -70,7 +70,7 @@ class Running:
         while not self._ended.is_set():
             if time.monotonic() >= due:
                 due += TICK_S
-                self.node.instant()
+                self.node.tick_inputs()
             executor.spin_once(timeout_sec=0.01)
         executor.shutdown()
 
@@ -120,7 +120,7 @@ def seen(planner):
 
     def look(ready=1.0, **faults):
         running.append(Running(Drive(**faults)))
-        # Both must have found the vehicle before its rates can be judged.
+        # Both must have discovered the vehicle before its rates are checked.
         time_is_up = threading.Event()
         time_is_up.wait(ready)
         return examine(PLANNER, SECONDS)
@@ -164,7 +164,7 @@ def test_a_healthy_vehicle_has_no_error_and_every_input_is_listed(seen):
 
 def test_a_publisher_of_a_wrong_type_is_named_with_the_right_one(seen):
     def wrong(vehicle):
-        super(Drive, vehicle).put("lidar", "sensor_msgs/msg/Image", vehicle.picture("rgb_left"))
+        super(Drive, vehicle).put("lidar", "sensor_msgs/msg/Image", vehicle.image_message("rgb_left"))
 
     text = about(seen(change=lambda n, m: None if n == "lidar" else m, extra=wrong), "lidar", Level.ERROR)
     assert "'vehicle' publishes sensor_msgs/msg/Image, the planner takes sensor_msgs/msg/PointCloud2" in text
@@ -194,7 +194,7 @@ def test_an_image_size_that_differs_from_camera_info_is_reported_with_both_sizes
         return message
 
     text = about(seen(change=small), "camera rgb_front", Level.WARN)
-    assert "picture is 120x64, its camera_info says 240x128" in text and "correct width, height" in text
+    assert "120x64" in text and "240x128" in text and "correct width, height" in text
 
 
 def test_a_missing_topic_is_an_error_and_another_topic_of_that_type_is_suggested(seen):
@@ -203,7 +203,7 @@ def test_a_missing_topic_is_an_error_and_another_topic_of_that_type_is_suggested
             vehicle.plain = vehicle.create_publisher(message_class("nav_msgs/msg/Odometry"), "/chassis/odom", RELIABLE)
 
     text = about(seen(change=lambda n, m: None if n == "odometry" else m, extra=elsewhere), "odometry", Level.ERROR)
-    assert "nobody publishes it; nav_msgs/msg/Odometry is published on /chassis/odom" in text
+    assert "no publisher; nav_msgs/msg/Odometry is published on /chassis/odom" in text
     assert f"-r {INPUT}/odometry:=/chassis/odom" in text
 
 
@@ -233,7 +233,7 @@ def test_stamps_of_another_clock_and_unset_stamps_are_reported(seen):
 
 
 def test_a_publisher_without_messages_and_an_unreadable_point_cloud_are_distinguished(seen):
-    def spoilt(name, message):
+    def spoiled(name, message):
         if name == "lidar":
             message.fields = message.fields[:2]
         return message
@@ -244,9 +244,9 @@ def test_a_publisher_without_messages_and_an_unreadable_point_cloud_are_distingu
                 message_class("sensor_msgs/msg/Image"), f"{INPUT}/camera/rgb_left", RELIABLE
             )
 
-    findings = seen(change=lambda n, m: None if n == "camera/rgb_left" else spoilt(n, m), extra=silent)
+    findings = seen(change=lambda n, m: None if n == "camera/rgb_left" else spoiled(n, m), extra=silent)
     assert f"nothing arrived in {SECONDS:g} s" in about(findings, "camera rgb_left", Level.WARN)
-    assert "cloud lacks field z" in about(findings, "lidar", Level.ERROR)
+    assert "field z" in about(findings, "lidar", Level.ERROR)
 
 
 def test_odometry_whose_twist_is_not_in_the_child_frame_is_an_error(seen):
@@ -256,7 +256,8 @@ def test_odometry_whose_twist_is_not_in_the_child_frame_is_an_error(seen):
             linear.x, linear.y = 0.0, linear.x
         return message
 
-    assert "twist.linear.x says 0.0" in about(seen(change=turned), "odometry", Level.ERROR)
+    text = about(seen(change=turned), "odometry", Level.ERROR)
+    assert "twist.linear.x" in text and " 0.0" in text
 
 
 def test_a_clock_publisher_with_a_planner_on_system_time_is_a_warning(seen):
@@ -268,14 +269,14 @@ def test_a_clock_publisher_with_a_planner_on_system_time_is_a_warning(seen):
     assert "'vehicle' publishes /clock" in text and "use_sim_time:=true" in text
 
 
-def test_a_wrong_node_name_lists_the_existing_nodes_and_other_nodes_are_no_planner(planner):
+def test_a_wrong_node_name_lists_the_existing_nodes_and_other_nodes_are_not_planners(planner):
     text = about(examine("/planner", 0.5), "node", Level.ERROR)
     assert "there are /transdiffuser_planner" in text and "--node" in text
     other = Node("other")
     other.instant = lambda: None
     running = Running(other)
     try:
-        assert "is no planner" in about(examine("/other", 0.5), "node", Level.ERROR)
+        assert "is not a planner" in about(examine("/other", 0.5), "node", Level.ERROR)
     finally:
         running.stop()
 

@@ -125,4 +125,4 @@ def test_no_plan_is_late_or_unchecked_when_a_third_of_all_messages_is_lost(bench
         lost = {name for plan in plans for name in plan.missing_inputs} & set(SENSORS)
         return bool(lost) and any(plan.fallback_level == 0 for plan in plans)
 
-    bench.inject(on, bench.vehicle.heal, ("missing: ", "comes less often than before"), for_s=3.0, until=planned)
+    bench.inject(on, bench.vehicle.heal, ("missing: ", "received less often than before"), for_s=3.0, until=planned)

@@ -40,7 +40,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BreakableModelTe
         yield bench
 
 
-def rungs_since(bench: FaultTestbench, at_s: float) -> set[int]:
+def fallback_levels_since(bench: FaultTestbench, at_s: float) -> set[int]:
     return {received.message.fallback_level for received in bench.plans_of_frames_after(at_s)}
 
 
@@ -58,7 +58,7 @@ def test_a_failing_session_leads_to_fallbacks_and_is_replaced(
     loads = bench.faults.num_loads
 
     def replaced(began_s: float) -> bool:
-        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a broken model"
+        assert fallback_levels_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a broken model"
         model_manager = bench.planner.model_manager
         return bench.faults.num_loads > loads and model_manager is not None and not model_manager.is_loading
 
@@ -80,7 +80,7 @@ def test_a_slow_model_makes_fewer_denoise_steps_and_reports_it(bench: BreakableM
 
 def test_a_model_too_slow_for_any_plan_leads_to_fallbacks(bench: BreakableModelTestbench) -> None:
     def answered(began_s: float) -> bool:
-        assert rungs_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a model that is too slow"
+        assert fallback_levels_since(bench, began_s + 0.4) <= {1, 2, 3}, "a plan came from a model that is too slow"
         return len(bench.listener.plans(began_s)) >= 5
 
     bench.inject(lambda: bench.break_model("slow", 0.3), bench.faults.end, ("of the model in time",), until=answered)
@@ -97,7 +97,7 @@ def test_a_truncated_file_is_refused_at_reload_and_the_old_model_keeps_running(
     finally:
         path.write_bytes(good)
     assert not answer.success
-    assert "the old model goes on" in answer.message and "denoise.onnx" in answer.message
+    assert "the old model stays in use" in answer.message and "denoise.onnx" in answer.message
     bench.wait(lambda: bench.recovered(time.monotonic() - 0.3), 2.0, "the old model plans")
     bench.wait(lambda: "denoise.onnx" in bench.listener.reported(began), 2.0, "diagnostics name the file")
     bench.check(began)
@@ -158,7 +158,7 @@ def test_a_stop_request_holds_while_sensors_fail(bench: BreakableModelTestbench)
         bench.listener.call("request_stop", SET_BOOL, data=False)
 
     def stops(began_s: float) -> bool:
-        assert rungs_since(bench, began_s + 0.3) <= {2, 3}
+        assert fallback_levels_since(bench, began_s + 0.3) <= {2, 3}
         return len(bench.listener.plans(began_s + 0.3)) >= 5
 
     bench.inject(on, off, ("0 cameras, need 1",), until=stops)

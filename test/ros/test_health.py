@@ -1,4 +1,4 @@
-"""Health counters of the node stay readable and thread-safe."""
+"""Diagnostic counters of the node are bounded and thread-safe."""
 
 import threading
 
@@ -13,7 +13,7 @@ def values(diagnostics: NodeDiagnostics) -> dict[str, str]:
     return {item.key: item.value for item in message.status[0].values}
 
 
-def test_the_latest_refusal_reasons_are_named_and_all_are_counted() -> None:
+def test_the_latest_rejection_reasons_are_named_and_all_are_counted() -> None:
     diagnostics = NodeDiagnostics()
     for number in range(100):
         diagnostics.count_rejection(f"reason {number}")
@@ -42,8 +42,8 @@ def test_counting_in_one_thread_while_another_reads_is_harmless() -> None:
         counting.join()
 
 
-def test_notices_are_not_counted_as_refused_inputs() -> None:
+def test_events_are_not_counted_as_rejected_inputs() -> None:
     diagnostics = NodeDiagnostics()
     diagnostics.count_event("the clock jumped")
     found = values(diagnostics)
-    assert found["noticed: the clock jumped"] == "1" and not any(key.startswith("refused") for key in found)
+    assert found["event: the clock jumped"] == "1" and not any(key.startswith("refused") for key in found)

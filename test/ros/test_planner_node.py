@@ -85,7 +85,7 @@ def test_parameters_that_contradict_each_other_are_refused_with_the_reason(bench
     assert "comfort_decel_mps2 must not exceed emergency_decel_mps2" in together.reason
 
 
-def test_the_models_scorer_selects_the_plan_when_the_parameter_says_so(bench):
+def test_the_models_scorer_selects_the_plan_when_configured(bench):
     assert bench.planner.set_parameters([Parameter("selection", value="scorer")])[0].successful
     stamp = bench.full_plan()
     received = bench.vehicle.received["candidates"]
@@ -144,7 +144,7 @@ def test_the_same_frame_and_seed_give_the_same_plan(make_bench):
 
 
 def _first_snapshot(bench):
-    """The snapshot of one frame as it came over DDS."""
+    """The snapshot of one frame received over DDS."""
     vehicle, assembler = bench.vehicle, bench.planner._scheduler.assembler
     vehicle.frame()
 

@@ -18,7 +18,7 @@ from transdiffuser_planner.simulation.scenario import draw_scenario
 
 
 def replay_over_ros(bag: Path, preset: str) -> tuple[int, int, int]:
-    """(plans here, plans of the node, identical ones) of ``replay --ros``."""
+    """(plans of the replay, plans of the node, identical plans) of ``replay --ros``."""
     command = [sys.executable, "-m", "transdiffuser_planner.cli.main", "replay", str(bag), "--preset", preset, "--ros"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert "Traceback" not in run.stderr, run.stderr[-2000:]
@@ -42,7 +42,7 @@ def test_the_node_gives_the_plans_of_the_replay(tmp_path: Path) -> None:
     )
     planned, received, same = replay_over_ros(record(plan)[0], "carla")
     assert planned >= 50 and received == planned
-    assert same >= 0.9 * planned  # on a busy machine an optional input may still come after its frame
+    assert same >= 0.9 * planned  # on a busy machine an optional input may still arrive after its frame
 
 
 def test_a_real_drive_is_planned_over_dds_with_one_camera() -> None:

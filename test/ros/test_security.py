@@ -1,4 +1,4 @@
-"""DDS security that cannot be had is one line, not a node without protection."""
+"""Unusable DDS security gives a one-line error, not a node without protection."""
 
 import os
 import subprocess

@@ -33,7 +33,7 @@ def tracker(rig: str | None) -> TrackerNode:
 
 
 def steering_of(node: TrackerNode, monkeypatch: pytest.MonkeyPatch) -> float:
-    """Its command on a circle."""
+    """Steering command of a tracker on a circle."""
     now_ns, turned = int(node.get_clock().now().nanoseconds), 5.0 * TIMES * CURVATURE
     circle = Trajectory(
         stamp_ns=now_ns, frame_id="map", time_s_T=TIMES, x_m_T=np.sin(turned) / CURVATURE,
@@ -63,7 +63,7 @@ def test_a_tracker_without_a_usable_rig_is_one_line() -> None:
         tracker("/nowhere")
 
 
-def test_the_planner_says_that_the_vehicle_is_beyond_the_models_scorer(make_stage, lorry_rig: str) -> None:
+def test_the_planner_warns_of_a_vehicle_that_the_scorer_does_not_fit(make_stage, lorry_rig: str) -> None:
     truck, car = make_stage(rig=lorry_rig), make_stage()
     notices = [stage.planner.model_manager.vehicle_notice for stage in (truck, car)]
     assert "the rig's has 10 x 2.5 m" in notices[0] and notices[1] == ""
@@ -71,4 +71,4 @@ def test_the_planner_says_that_the_vehicle_is_beyond_the_models_scorer(make_stag
     text = truck.wait(
         lambda: next((t for t in [truck.vehicle.diagnostic_text()] if "vehicle_notice=the scorer" in t), "")
     )
-    assert "noticed: the scorer assumes a vehicle of 4.9 x 1.9 m" in text
+    assert "event: the scorer assumes a vehicle of 4.9 x 1.9 m" in text

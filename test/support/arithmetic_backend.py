@@ -1,4 +1,4 @@
-"""A backend whose network is plain arithmetic: its draws are the same to the last digit on every machine."""
+"""A backend whose network is plain arithmetic: its samples are equal in every digit on every machine."""
 
 import hashlib
 
@@ -45,7 +45,7 @@ class ArithmeticBackend:
         return np.asarray(sample_MNP * scale + np.float32(0.015625) * shift_N1, dtype=np.float32)
 
     def score(self, pose_MKT3: np.ndarray, features: Tensors, observation: Tensors, agents: Tensors) -> np.ndarray:
-        """It has no scorer.
+        """Raise, as there is no scorer.
 
         Raises:
             ModelError: Always.
@@ -54,11 +54,11 @@ class ArithmeticBackend:
 
 
 def arithmetic_backend(manifest: ModelManifest, config: PlannerConfig) -> ArithmeticBackend:
-    """A factory as plug-ins register it."""
+    """Make the backend, as a factory that plug-ins register."""
     return ArithmeticBackend(manifest)
 
 
 def digest(values: np.ndarray) -> str:
-    """Of an array to the sixth digit behind the point."""
+    """Hash of an array rounded to six decimals."""
     rounded = np.round(np.asarray(values, dtype=np.float64), 6) + 0.0
     return hashlib.sha256(rounded.tobytes()).hexdigest()[:16]

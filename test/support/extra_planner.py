@@ -1,4 +1,4 @@
-"""Planners as another package would bring them."""
+"""Planners of another package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
 
 
 class StraightOn:
-    """Goes straight on at the present speed."""
+    """Continues straight on at the present speed."""
 
     title = "Straight on, from a package"
     observation_level = ObservationLevel.WORLD
@@ -22,10 +22,10 @@ class StraightOn:
         self.plan_every = plan_every
 
     def reset(self, initialization: PlannerInitialization) -> None:
-        """Nothing to forget."""
+        """Stateless: nothing to reset."""
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
-        """A straight line."""
+        """Plan a straight line."""
         ego, time_s_T = planner_input.ego, np.linspace(0.0, 4.0, 41)
         along_T = ego.vx_mps * time_s_T
         return Trajectory(
@@ -45,5 +45,5 @@ class Raises(StraightOn):
     """Fails at the first plan."""
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
-        """Never returns."""
+        """Raise."""
         raise ZeroDivisionError("no plan today")

@@ -58,8 +58,8 @@ class FaultTestbench:
         self._in_threads: list[str] = []
         self._hook, threading.excepthook = threading.excepthook, self._escaped
         self._interval_s = sys.getswitchinterval()
-        sys.setswitchinterval(1e-3)  # as the node's process does
-        gc.disable()  # nor is that one searched for garbage; this process is large
+        sys.setswitchinterval(1e-3)  # as in the node's process
+        gc.disable()  # garbage collection is rare in the node's process too; this process is large
         self.spinners = [Spinner(self.planner), Spinner(self.listener, self.vehicle)]
 
     def __enter__(self) -> "FaultTestbench":
@@ -78,7 +78,7 @@ class FaultTestbench:
         self.close()
 
     def close(self) -> None:
-        """End everything, the vehicle first."""
+        """End all nodes and threads, the vehicle first."""
         self.vehicle.end()
         for spinner in self.spinners:
             spinner.end()
@@ -171,12 +171,12 @@ class FaultTestbench:
         assert not _ESCAPED.search(texts), texts
         self._check_statuses(since_s)
         trajectories = self.listener.trajectories(since_s)
-        rung_by_stamp = {
+        level_by_stamp = {
             received.stamp_ns: received.message.fallback_level for received in self.listener.plans(since_s)
         }
         for received in trajectories:
-            if received.stamp_ns in rung_by_stamp:  # the last one's status may be on its way
-                self._check_trajectory(received, rung_by_stamp[received.stamp_ns])
+            if received.stamp_ns in level_by_stamp:  # the last one's status may be on its way
+                self._check_trajectory(received, level_by_stamp[received.stamp_ns])
         self._check_order(trajectories)
 
     def _check_statuses(self, since_s: float) -> None:
@@ -202,11 +202,11 @@ class FaultTestbench:
         trajectory = decode_outputs.trajectory(received.message)
         faults = trajectory_violations(trajectory, true_ego(self.vehicle, received.stamp_ns), self.config)
         if faults and fallback_level:
-            faults = self._fallback_faults(trajectory, received.at_s)
+            faults = self._fallback_violations(trajectory, received.at_s)
         assert not faults, (faults, fallback_level, received.stamp_ns)
 
-    def _fallback_faults(self, trajectory: Trajectory, at_s: float) -> tuple[str, ...]:
-        """Faults of a stopping plan: it must start at the present or last known state and never accelerate."""
+    def _fallback_violations(self, trajectory: Trajectory, at_s: float) -> tuple[str, ...]:
+        """Violations of a stopping plan: it must start at the present or last known state and never accelerate."""
         found = {
             "accelerates": (np.diff(trajectory.speed_mps_T) > 1e-3).any() or (trajectory.accel_mps2_T > 1e-3).any(),
             "starts elsewhere": not any(_starts_at(trajectory, ego) for ego in self._known_egos(at_s)),

@@ -40,7 +40,7 @@ class Faults:
         self._over = threading.Event()
 
     def loader(self, model: str, rig: Rig) -> Callable[[PlannerConfig, PlanHistory], Planner]:
-        """Replaces ``planner_loader`` of the node."""
+        """Replacement of the node's ``planner_loader``."""
 
         def load(config: PlannerConfig, memory: PlanHistory) -> Planner:
             self.num_loads += 1
@@ -59,7 +59,7 @@ class Faults:
         return load
 
     def strike(self, result: Any) -> Any:
-        """A session's result, altered or delayed by the fault."""
+        """Alter or delay a session's result."""
         if self.mode == "raise":
             raise RuntimeError("the session is broken")
         if self.mode == "hang":

@@ -32,7 +32,7 @@ MAX_LAG_NS = 4_000_000_000
 
 
 class Vehicle(Node):
-    """Publishes a straight drive over a flat, empty plain, and keeps what the planner publishes."""
+    """Publishes a straight drive over a flat, empty plain, and stores the planner's outputs."""
 
     def __init__(self) -> None:
         super().__init__("vehicle")
@@ -81,14 +81,14 @@ class Vehicle(Node):
         self.put("speed_limit", "std_msgs/msg/Float32", encode_inputs.float32(make, 13.9))
         self.put("odometry", "nav_msgs/msg/Odometry", encode_inputs.odometry(make, ego, "base_link"))
 
-    def picture(self, name: str) -> Any:
+    def image_message(self, name: str) -> Any:
         camera = next(camera for camera in RIG.cameras if camera.name == name)
         rgb = np.full((camera.height, camera.width, 3), 110, dtype=np.uint8)
         rgb[: int(camera.cy)] = (150, 190, 230)
         return encode_inputs.image(make, self.stamp_ns, name, rgb)
 
     def image(self, name: str, message: Any = None) -> None:
-        self.put(f"camera/{name}", "sensor_msgs/msg/Image", message or self.picture(name))
+        self.put(f"camera/{name}", "sensor_msgs/msg/Image", message or self.image_message(name))
 
     def ground(self) -> np.ndarray:
         x, y = np.meshgrid(np.linspace(4.0, 30.0, 60), np.linspace(-12.0, 12.0, 40))
@@ -102,7 +102,7 @@ class Vehicle(Node):
         )
 
     def frame(self) -> int:
-        """One whole frame; returns its stamp."""
+        """Publish a whole frame; returns its stamp."""
         self.tick()
         self.state()
         for camera in RIG.cameras:

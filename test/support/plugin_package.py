@@ -1,10 +1,10 @@
-"""An installed package that registers entry points, as far as importlib.metadata can see: a folder to put on sys.path."""
+"""An installed package that registers entry points, as importlib.metadata reads it: a folder to put on sys.path."""
 
 from pathlib import Path
 
 
 def write_package(folder: Path, group: str, points: dict[str, str], module: str = "") -> Path:
-    """Write the metadata of a package, and a module ``extra_planners`` where one is given.
+    """Write the metadata of a package, and a module ``extra_planners`` if one is given.
 
     Args:
         folder: To be put on sys.path.

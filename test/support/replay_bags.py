@@ -1,4 +1,4 @@
-"""Bags for the tests of replays: a simulated drive, and copies of it that something was done to."""
+"""Bags for the tests of replays: a simulated drive, and modified copies of it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_fil
 CAMERAS = set(TOPICS.images.values())
 
 Change = Callable[[BagMessage, float], list[tuple[str, str, int, bytes]]]
-"""A message and its seconds since the first -> what is written instead, as (topic, type, log time, CDR)."""
+"""A message and its seconds since the first -> replacement, as (topic, type, log time, CDR)."""
 
 
 def as_it_is(item: BagMessage, since_start_s: float = 0.0) -> list[tuple[str, str, int, bytes]]:
@@ -20,7 +20,7 @@ def as_it_is(item: BagMessage, since_start_s: float = 0.0) -> list[tuple[str, st
 
 
 def encoded(item: BagMessage, message: object, topic: str = "", type_name: str = "") -> tuple[str, str, int, bytes]:
-    """A changed message in the place of an old one."""
+    """Encode a replacement of a message."""
     kind = type_name or item.type_name
     return (topic or item.topic, kind, item.log_time_ns, bytes(typestore().serialize_cdr(message, kind)))
 
@@ -73,7 +73,7 @@ def _write(folder: Path, rows: list[tuple[str, str, int, bytes]], storage: str, 
 
 
 def _join(folders: list[Path], out: Path) -> None:
-    """One split bag from several: their files with the metadata of all, as rosbag2's splitting recorder leaves it."""
+    """Join bags into one split bag: their files with merged metadata, as written by rosbag2's splitting recorder."""
     import yaml
 
     out.mkdir()

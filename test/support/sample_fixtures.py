@@ -1,4 +1,4 @@
-"""Drawn samples: random sensors, plausible labels."""
+"""Random samples: random sensors, plausible labels."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_samples(folder: Path, count: int) -> None:
-    """Samples in which everything drives straight on at its own speed."""
+    """Write samples in which all vehicles drive straight on at constant speed."""
     folder.mkdir()
     rng = np.random.default_rng(4)
     arrays = {name: np.zeros((count, *spec.shape), dtype=spec.dtype) for name, spec in sample_specs(TINY).items()}

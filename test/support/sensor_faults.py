@@ -27,7 +27,7 @@ def delayed() -> Fault:
 
 
 def frozen() -> Fault:
-    """The same message again and again."""
+    """The same message is repeated."""
     kept: list[Any] = []
 
     def again(tick: int, make: Make) -> Sent:

@@ -14,7 +14,7 @@ from transdiffuser_planner.runtime.planner import Planner
 
 
 def planner_loader(model: str, rig: Rig) -> Callable[[PlannerConfig, PlanHistory], Planner]:
-    """Replaces ``planner_loader`` of the node; the model's files are checked every time."""
+    """Replacement of the node's ``planner_loader``; the model's files are checked every time."""
 
     def load(config: PlannerConfig, memory: PlanHistory) -> Planner:
         folder = model_folder(model)

@@ -66,7 +66,7 @@ class SyntheticVehicle(Node):
         self._thread = threading.Thread(target=self._drive, name="vehicle", daemon=True)
 
     def start(self) -> None:
-        """Begin to drive."""
+        """Start to drive."""
         self.route()
         self._thread.start()
 
@@ -96,7 +96,7 @@ class SyntheticVehicle(Node):
         return any(first_s <= jump_s <= last_s for jump_s in self._jumps_back_s)
 
     def route(self, xy: Iterable[tuple[float, float]] | None = None, frame_id: str = "map") -> None:
-        """Publish the way straight ahead, or another route."""
+        """Publish a route straight ahead, or another one."""
         poses = [(float(x), 0.0) for x in range(-50, 5000, 10)] if xy is None else list(xy)
         message = encode_inputs.path(
             make, self.stamp_ns(), frame_id, np.asarray([(*p, 0.0) for p in poses]).reshape(-1, 3)

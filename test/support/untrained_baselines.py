@@ -30,7 +30,7 @@ def untrained_run(folder: Path) -> Run:
 
 
 def export_untrained(folder: Path) -> Path:
-    """Their folders."""
+    """Export them; returns their folder."""
     run = untrained_run(folder / "run")
     assert run.model is not None
     inputs = [random_observation(TINY, seed) for seed in range(2)]

@@ -6,6 +6,7 @@ ROS parameters, parameter files and the README's table are generated from or tes
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -16,6 +17,14 @@ _OPEN = float("inf")
 _LARGEST_WHOLE = 2**63
 
 DEFAULT_MODEL = "tiny"
+
+RENAMED_PARAMETERS = {
+    "token_pull": "token_guidance_weight",
+    "noise_scale": "temperature",
+    "weight_typical": "weight_outlier",
+    "continuation_margin": "switching_hysteresis",
+}
+"""Parameter name of earlier versions -> name of the same parameter now."""
 
 
 def _number(default: float, unit: str, minimum: float, maximum: float, text: str) -> Any:
@@ -155,6 +164,22 @@ class NodeConfig:
     model: str = _choice(DEFAULT_MODEL, (), "Model folder, or the name of a shipped model.")
     rig: str = _choice("carla.yaml", (), "Rig file of vehicle and sensors; the default is the package's.")
     shadow: bool = _switch(False, "Start in shadow mode: plans are published below ~/shadow, not for control.")
+
+
+def reject_renamed_parameters(names: Iterable[str], where: str) -> None:
+    """Reject parameter names of earlier versions, which would otherwise be ignored or merely unknown.
+
+    Args:
+        names: Parameter names as given by the user.
+        where: Source of the names, the beginning of the message.
+
+    Raises:
+        ConfigError: One of them was renamed; the message gives the new name.
+    """
+    old = sorted(set(names) & set(RENAMED_PARAMETERS))
+    if old:
+        new_names = "; ".join(f"'{name}' is now '{RENAMED_PARAMETERS[name]}'" for name in old)
+        raise ConfigError(f"{where}: parameter {new_names}; use the new name, see docs/parameters.md")
 
 
 def _check(name: str, value: Any, kind: type, metadata: dict[str, Any]) -> None:

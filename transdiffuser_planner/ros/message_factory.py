@@ -1,4 +1,4 @@
-"""Makes rclpy's message classes where ``recording.encode`` wants messages: the live twin of ``make_message``."""
+"""Makes messages of rclpy's classes for the encoders of ``messages``: the live counterpart of ``make_message``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ _ARRAY_CODES = {"uint8": "B", "float": "f", "double": "d", "int32": "i", "uint32
 
 @cache
 def message_class(type_name: str) -> Any:
-    """The class of "package/msg/Name" or "package/srv/Name"."""
+    """Return the class of a message or service type.
+
+    Args:
+        type_name: "package/msg/Name" or "package/srv/Name".
+    """
     package, folder, name = type_name.split("/")
     return getattr(importlib.import_module(f"{package}.{folder}"), name)
 
 
 @cache
 def _array_fields(type_name: str) -> dict[str, str]:
-    """Fields that rclpy keeps as array.array, with their type codes."""
+    """Fields that rclpy stores as array.array, with their type codes."""
     found = {}
     for field, kind in message_class(type_name).get_fields_and_field_types().items():
         if kind.startswith("sequence<") and kind[9:-1] in _ARRAY_CODES:
@@ -30,7 +34,12 @@ def _array_fields(type_name: str) -> dict[str, str]:
 
 
 def make_ros_message(type_name: str, **fields: Any) -> Any:
-    """A message of rclpy's classes; numpy arrays become what rclpy takes without looking at every element."""
+    """Make a message of rclpy's classes; numpy arrays become array.array, which rclpy accepts without a check per element.
+
+    Args:
+        type_name: "package/msg/Name".
+        fields: Values of the fields; the others keep their defaults.
+    """
     message = message_class(type_name)()
     arrays = _array_fields(type_name)
     for name, value in fields.items():

@@ -1,4 +1,4 @@
-"""The three ways topics travel here."""
+"""QoS profiles of inputs, outputs, latched topics and recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SENSOR_INPUT = QoSProfile(
     durability=DurabilityPolicy.VOLATILE,
 )
 OUTPUT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
-# What is said once must reach who comes later.
+# Published once; must reach late subscribers.
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
@@ -24,4 +24,4 @@ LATCHED = QoSProfile(
 # Every message counts: simulator outputs and recorders.
 RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=20, reliability=ReliabilityPolicy.RELIABLE)
 INPUT_PROFILES = {InputQos.SENSOR: SENSOR_INPUT, InputQos.LATCHED: LATCHED}
-"""The planner's subscriptions."""
+"""QoS profiles of the planner's subscriptions."""

@@ -1,4 +1,4 @@
-"""Remappings of the planner's private topics to those of a vehicle, from a topic map of any source."""
+"""Remappings of the planner's private topics to those of a vehicle, from a topic map."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from transdiffuser_planner.messages.topic_map import TopicMap
 
 
 def planner_remappings(topics: TopicMap) -> list[tuple[str, str]]:
-    """(private topic, vehicle's topic) of every input that the map has.
+    """Return (private topic, vehicle's topic) of every input of a map.
 
-    Images are compressed where their topic ends in ``/compressed``.
+    Images are compressed if their topic ends in ``/compressed``.
+
+    Args:
+        topics: The vehicle's topic map.
     """
     return [
         (spec.private_topic(camera, COMPRESSED_IMAGE if _is_compressed(topic, spec.message_types) else ""), topic)
@@ -18,7 +21,11 @@ def planner_remappings(topics: TopicMap) -> list[tuple[str, str]]:
 
 
 def as_ros_arguments(remappings: list[tuple[str, str]]) -> list[str]:
-    """The words behind ``--ros-args`` on a command line."""
+    """Return remappings as command-line arguments for ``--ros-args``.
+
+    Args:
+        remappings: (private topic, topic).
+    """
     return [word for name, topic in remappings for word in ("-r", f"{name}:={topic}")]
 
 

@@ -1,4 +1,4 @@
-"""Runs a node until it is told to stop: Ctrl-C and SIGTERM end it quietly, bad parameters are one line."""
+"""Runs a node until a stop signal: Ctrl-C and SIGTERM end it cleanly, invalid parameters give a one-line error."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from transdiffuser_planner.runtime.supervision.realtime_settings import apply_re
 
 
 class RosError(PlannerError):
-    """ROS 2 cannot be used as asked."""
+    """ROS 2 is not installed, or its arguments are invalid."""
 
 
-# How long a signal may wait until a node without timers looks up.
-_LOOK_UP_S = 0.2
+# Longest time until a node without timers reacts to a signal.
+_SPIN_TIMEOUT_S = 0.2
 
 
 def init(ros_args: Sequence[str]) -> None:
-    """rclpy.init with the part of the command line from ``--ros-args`` on; SIGINT and SIGTERM raise KeyboardInterrupt.
+    """Initialize rclpy; SIGINT and SIGTERM raise KeyboardInterrupt.
 
-    Not by rclpy's handlers: they end the context at once, also below a thread that still publishes a plan.
+    rclpy's own signal handlers are not used: they shut the context down while a thread may still publish a plan.
+
+    Args:
+        ros_args: The command line from ``--ros-args`` on.
 
     Raises:
         RosError: rclpy or the interfaces are not installed, or an argument is malformed.
@@ -43,15 +46,15 @@ def init(ros_args: Sequence[str]) -> None:
 
 
 def interrupt_on_stop_signals() -> None:
-    """From now on SIGINT and SIGTERM raise KeyboardInterrupt, once."""
+    """Make SIGINT and SIGTERM raise KeyboardInterrupt, once."""
     _on_stop_signals(_interrupt_once)
 
 
 def note_stop_signals() -> threading.Event:
-    """From now on SIGINT and SIGTERM are only noted, for loops that look: an exception can be lost inside a callback.
+    """Make SIGINT and SIGTERM set an event, for loops that poll it: an exception can be lost inside a callback.
 
     Returns:
-        What they set.
+        The event.
     """
     is_stop_requested = threading.Event()
     _on_stop_signals(lambda *_: is_stop_requested.set())
@@ -64,7 +67,11 @@ def _on_stop_signals(handler: Any) -> None:
 
 
 def _interrupt_once(number: int, frame: Any) -> None:
-    """Launch systems send a signal twice; the second must not disturb cleaning up."""
+    """Raise once: launch systems send a signal twice, and the second must not interrupt the cleanup.
+
+    Raises:
+        KeyboardInterrupt: Always.
+    """
     _on_stop_signals(signal.SIG_IGN)
     raise KeyboardInterrupt
 
@@ -75,13 +82,19 @@ def run_node(
     begin: Callable[[Any], None] | None = None,
     end: Callable[[Any], None] | None = None,
 ) -> int:
-    """Create a node, spin it until interrupted, clean up.
+    """Create a node, spin it until a stop signal, clean up.
 
     Args:
         make_node: Called after rclpy.init.
         ros_args: From ``--ros-args`` on.
         begin: Called with the node before spinning.
         end: Called with the node after spinning, before it is destroyed.
+
+    Returns:
+        Exit status 0.
+
+    Raises:
+        RosError: ROS 2 is not usable, or the node cannot be created.
     """
     init(ros_args)
     is_stop_requested = note_stop_signals()
@@ -97,7 +110,7 @@ def run_node(
         executor.add_node(node)
         apply_realtime_settings()
         while not is_stop_requested.is_set():
-            executor.spin_once(timeout_sec=_LOOK_UP_S)
+            executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)
     finally:
         if node is not None:
             if end is not None:
@@ -108,7 +121,7 @@ def run_node(
 
 
 def _made(make_node: Callable[[], Any]) -> Any:
-    """The node; what the middleware refuses, such as security without keys, is one line.
+    """Create the node; an error of the middleware, such as missing security keys, becomes one line.
 
     Raises:
         RosError: rcl cannot create it.

@@ -1,7 +1,7 @@
-"""The simulated vehicle on ROS 2: sensors and ground truth out, AckermannDrive in, in real time.
+"""Simulated vehicle on ROS 2: publishes sensors and ground truth, subscribes to AckermannDrive, in real time.
 
-Topics and types are those of CARLA's ROS bridge. Every 0.1 s of simulated time: the latest command moves the vehicle,
-the world moves on, sensors are rendered, everything is published. Without a fresh command the vehicle brakes.
+Topics and types are those of CARLA's ROS bridge. Every 0.1 s of simulated time the latest command moves the vehicle, the
+world is stepped, sensors are rendered, and all messages are published. Without a recent command the vehicle brakes.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ class SimulatorNode(Node):
     def __init__(self, scenario: Scenario, rig: Rig, realtime_factor: float = 1.0) -> None:
         """Start traffic and build the world.
 
+        Args:
+            scenario: Map, traffic, weather and seed.
+            rig: The vehicle and its sensors.
+            realtime_factor: Simulated seconds per second.
+
         Raises:
             SimulationError: Unknown map, or SUMO failed.
         """
@@ -72,7 +77,7 @@ class SimulatorNode(Node):
         publisher.publish(message)
 
     def announce(self) -> None:
-        """Publish what is said once, and create all publishers so that others find them before driving begins."""
+        """Publish latched messages, and create all publishers so that they are discovered before driving begins."""
         for topic, type_name, message in self._stream.latched(self._step.world.stamp_ns):
             self._put(topic, type_name, message, latched=True)
         for topic, type_name, _ in [*self._stream.state(self._step.world), *self._sensors()]:
@@ -82,19 +87,26 @@ class SimulatorNode(Node):
         return list(self._stream.sensors(self._suite.render(self._step.world)))
 
     def is_awaited(self) -> bool:
-        """Whether somebody listens to the sensors and somebody sends commands."""
+        """Return whether the sensors have a subscriber and the commands a publisher."""
         images = self.count_subscribers(f"{EGO}/{self._rig.cameras[0].name}/image") if self._rig.cameras else 1
         return images > 0 and self.count_publishers(COMMAND_TOPIC) > 0
 
     def drive(self, keep_on: Callable[[], bool]) -> EpisodeStep:
-        """Drive in real time until the episode ends or ``keep_on`` says no; returns the last instant."""
+        """Drive in real time until the episode ends.
+
+        Args:
+            keep_on: Called every step; False ends the drive.
+
+        Returns:
+            The last step.
+        """
         due = time.monotonic()
         while True:
             self._count()
             for topic, type_name, message in [*self._stream.state(self._step.world), *self._sensors()]:
                 self._put(topic, type_name, message)
-            for contact in self._step.new_collisions:
-                self._put(*self._stream.collision(self._step.world.stamp_ns, contact.agent_id))
+            for collision in self._step.new_collisions:
+                self._put(*self._stream.collision(self._step.world.stamp_ns, collision.agent_id))
             if self._step.end_reason or not keep_on():
                 return self._step
             due += self._period_s
@@ -113,13 +125,13 @@ class SimulatorNode(Node):
         return self._command
 
     def _count(self) -> None:
-        for contact in self._step.new_collisions:
-            self.at_fault += contact.at_fault
-            self.other_collisions += not contact.at_fault
+        for collision in self._step.new_collisions:
+            self.at_fault += collision.at_fault
+            self.other_collisions += not collision.at_fault
         self.off_road_s += 0.0 if self._step.on_road else STEP_S
 
     def result(self) -> dict[str, Any]:
-        """What happened, for people and files."""
+        """Return a summary of the drive, for log and result file."""
         step = self._step
         return {
             "map": Path(self._episode.scenario.map_name).name,
@@ -141,12 +153,13 @@ class SimulatorNode(Node):
 def run(
     scenario: Scenario, rig: Rig, *, realtime_factor: float, wait_s: float, result_file: Path | None
 ) -> dict[str, Any]:
-    """Simulate one scenario on ROS topics until it ends or is interrupted. rclpy must be initialized.
+    """Simulate one scenario on ROS topics until it ends or is interrupted; rclpy must be initialized.
 
     Args:
-        scenario, rig: What to simulate.
+        scenario: Map, traffic, weather and seed.
+        rig: The vehicle and its sensors.
         realtime_factor: Simulated seconds per second.
-        wait_s: How long to wait for a planner and a tracker before driving off without them.
+        wait_s: Longest wait for a planner and a tracker; the drive starts without them afterwards.
         result_file: JSON file for the result.
     """
     node = SimulatorNode(scenario, rig, realtime_factor)

@@ -1,7 +1,7 @@
-"""Follows the planned trajectory: trajectory and odometry in, AckermannDrive out at 20 Hz.
+"""Tracks the planned trajectory: subscribes to trajectory and odometry, publishes AckermannDrive at 20 Hz.
 
-A missing or stale trajectory brakes. ``acceleration`` and ``steering_angle`` are the commands; ``speed`` is the speed
-wanted shortly ahead, for vehicles whose lower control follows a speed.
+Without a recent trajectory it brakes. ``acceleration`` and ``steering_angle`` are the commands; ``speed`` is the target
+speed shortly ahead, for vehicles whose low-level control follows a speed.
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ _STALE_ODOMETRY_S = 0.5
 
 
 class TrackerNode(Node):
-    """See the module; the parameter ``rig`` names the file that states the vehicle."""
+    """Tracker of one vehicle; the parameter ``rig`` names the file with the vehicle's dimensions."""
 
     def __init__(self, **node_options: Any) -> None:
         """Read the rig's vehicle.
+
+        Args:
+            node_options: Options of rclpy's node.
 
         Raises:
             ConfigError: The rig file cannot be used.
         """
         super().__init__(NODE_NAME, **node_options)
-        parameters.declare_text(self, "rig", str(RIGS / "carla.yaml"), "Rig file whose vehicle is driven, YAML.")
+        parameters.declare_text(self, "rig", str(RIGS / "carla.yaml"), "Rig file with the vehicle's dimensions, YAML.")
         vehicle = Rig.load(self.get_parameter("rig").value).vehicle
         self._tracker = TrajectoryTracker(vehicle=vehicle)
         self.get_logger().info(f"vehicle {vehicle}")
@@ -65,17 +68,17 @@ class TrackerNode(Node):
             self.get_logger().warning(str(error), throttle_duration_sec=5.0)
 
     def _control(self) -> None:
-        """One command; without odometry there is nothing to command."""
+        """Publish one command; none before the first odometry."""
         ego = self._ego
         if ego is None:
             return
         now_ns = max(int(self.get_clock().now().nanoseconds), ego.stamp_ns)
         if (now_ns - ego.stamp_ns) * 1e-9 > _STALE_ODOMETRY_S:
-            self._say("odometry is stale; braking")
+            self._log_change("odometry is stale; braking")
             self._send(0.0, -self._tracker.stale_decel_mps2, 0.0)
             return
         command = self._tracker.command(self._trajectory, ego, now_ns)
-        self._say(f"braking: {command.reason}" if command.reason else "")
+        self._log_change(f"braking: {command.reason}" if command.reason else "")
         speed = max(ego.vx_mps + _SPEED_AHEAD_S * command.acceleration_mps2, 0.0)
         self._send(speed, command.acceleration_mps2, command.steering_rad)
 
@@ -88,7 +91,7 @@ class TrackerNode(Node):
         )
         self._publisher.publish(message)
 
-    def _say(self, reason: str) -> None:
+    def _log_change(self, reason: str) -> None:
         """Log when the reason for braking changes in kind."""
         kind = "".join(letter for letter in reason if not letter.isdigit())
         if kind != self._reason:

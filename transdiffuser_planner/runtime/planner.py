@@ -1,4 +1,4 @@
-"""One planning cycle, from a snapshot to a checked trajectory. ``Planner.plan`` is the whole story on one screen."""
+"""One planning cycle, from a snapshot to a validated trajectory. ``Planner.plan`` is the whole story on one screen."""
 
 from __future__ import annotations
 
@@ -47,7 +47,14 @@ STOP_REQUESTED = "stop requested"
 
 
 class Planner:
-    """Plans with one model; holds the agent tracker and the last accepted plan between cycles. Not thread-safe."""
+    """Plans with one model; holds the agent tracker and the last accepted plan between cycles. Not thread-safe.
+
+    Args:
+        backend: Executes the model's networks.
+        rig: The vehicle and its sensors.
+        config: All tunables; may be replaced between cycles.
+        memory: Plan history; None makes a new one.
+    """
 
     def __init__(
         self, backend: InferenceBackend, rig: Rig, config: PlannerConfig, memory: PlanHistory | None = None
@@ -71,8 +78,8 @@ class Planner:
         Args:
             model_dir: The folder.
             rig: The vehicle and its sensors.
-            config: Provider, precision, threads and everything that may change later.
-            memory: Shared with others who plan for the same vehicle.
+            config: All tunables; provider, precision and threads take effect here, the rest with every cycle.
+            memory: Plan history, shared with other planners of the same vehicle; None makes a new one.
 
         Raises:
             ModelError: The folder is incomplete or altered, or the execution provider is not available.
@@ -85,13 +92,13 @@ class Planner:
 
     @property
     def vehicle_notice(self) -> str:
-        """One line when the vehicle is beyond what the model's scorer assumes, else ""."""
+        """One-line warning when the vehicle differs too much from the one the scorer was trained for, else ""."""
         return beyond_scorer(self.backend.manifest.vehicle, self.vehicle) if self.backend.has_scorer else ""
 
     def reset(self) -> None:
-        """Forget agents and the last plan, as after a clock jump."""
+        """Discard agents and the last plan, as after a clock jump."""
         self._perception.reset()
-        self.memory.forget()
+        self.memory.reset()
         self._last_stamp_ns = None
 
     def warm_up(self) -> None:
@@ -103,8 +110,8 @@ class Planner:
         features = self.backend.encode(observation)
         self._sampler.warm_up(features, observation, self.config)
         if self.backend.has_scorer or self.config.selection == "scorer":
-            nobody, still = agent_tensors([], np.zeros((0, 3)), 0), np.zeros((1, 1, self.contract.num_plan_steps, 3))
-            self.backend.score(still, features, observation, nobody)
+            no_agents, still = agent_tensors([], np.zeros((0, 3)), 0), np.zeros((1, 1, self.contract.num_plan_steps, 3))
+            self.backend.score(still, features, observation, no_agents)
 
     def plan(
         self,
@@ -114,19 +121,19 @@ class Planner:
         is_stopping: bool = False,
         return_intermediates: bool = False,
     ) -> PlanResult:
-        """Plan once.
+        """Run one planning cycle.
 
         Args:
             snapshot: Aligned inputs; stamps must not run backwards (``reset`` first).
-            budget: When the plan must be ready; None takes all the time it needs and is deterministic.
-            is_stopping: Somebody asked the vehicle to stop: stop along the best plan.
-            return_intermediates: Whether to return what the candidates looked like after every denoise step.
+            budget: Time by which the plan must be ready; None has no limit and is deterministic.
+            is_stopping: A stop is requested: stop along the best plan.
+            return_intermediates: Whether to return the candidates after every denoise step.
 
         Returns:
-            A trajectory that passed the safety check, or a fallback that says so, with everything it came from.
+            A validated trajectory, or a fallback with its level and reason; both with their provenance.
 
         Raises:
-            ModelError: The model itself failed.
+            ModelError: The model failed.
         """
         times, config, ego = StageTimes(), self.config, snapshot.ego
         if self._last_stamp_ns is not None and snapshot.stamp_ns < self._last_stamp_ns:
@@ -139,9 +146,8 @@ class Planner:
         if futures is None:
             return self._without_samples(scene, snapshot, times, is_stopping)
         around = self._around(scene, futures.pose_MKT3[:, 1:])
-        validated = validate_plans(
-            self._smoother.smooth(futures.pose_MKT3[:, 0], max(ego.vx_mps, 0.0)), around, ego, config
-        )
+        smooth = self._smoother.smooth(futures.pose_MKT3[:, 0], max(ego.vx_mps, 0.0))
+        validated = validate_plans(smooth, around, ego, config)
         last_F3 = recent_plan(self.memory.accepted, ego, self._smoother.time_s_F, config)
         ranking = self._rank(validated, futures, scene, snapshot, last_F3)
         times.lap("select")
@@ -164,7 +170,7 @@ class Planner:
         return result
 
     def _around(self, scene: PerceivedScene, path_MAT3: FloatArray) -> CollisionContext:
-        """Obstacles, and the agents ahead or beside with these paths; who follows behind must keep the distance."""
+        """Obstacles, and agents ahead or alongside with these paths; agents behind are responsible for their distance."""
         relevant = [
             i
             for i, (track, pose) in enumerate(zip(scene.tracks, scene.agent_pose_A3, strict=True))
@@ -180,7 +186,7 @@ class Planner:
         )
 
     def _around_standing(self, scene: PerceivedScene) -> CollisionContext:
-        """Obstacles and agents where they are now: what fallbacks keep clear of."""
+        """Obstacles and agents at their present poses, for the collision checks of fallbacks."""
         pose_A3 = scene.agent_pose_A3
         return self._around(scene, standing(pose_A3, self.contract.num_plan_steps))
 
@@ -208,14 +214,18 @@ class Planner:
         return rank(validated.plans, validated.feasible_M, inputs, self.contract, self.config)
 
     def _subscores(self, futures: JointSamples, scene: PerceivedScene) -> FloatArray | None:
-        """What the scorer predicts of every candidate, where it is to choose."""
+        """Sub-scores (M, Q) predicted by the scorer; None when the scorer does not select.
+
+        Raises:
+            ModelError: The scorer failed or returned numbers that are not finite.
+        """
         if self.config.selection != "scorer":
             return None
         agents = agent_tensors(scene.tracks, scene.agent_pose_A3, len(scene.tracks))
-        found = self.backend.score(futures.pose_MKT3, scene.features, scene.observation, agents)
-        if not np.isfinite(found).all():
-            raise ModelError(f"model {self.backend.manifest.name}: the scorer gave NaN or infinite values")
-        return found.astype(np.float64)
+        score_MQ = self.backend.score(futures.pose_MKT3, scene.features, scene.observation, agents)
+        if not np.isfinite(score_MQ).all():
+            raise ModelError(f"model {self.backend.manifest.name}: the scorer returned NaN or infinite values")
+        return score_MQ.astype(np.float64)
 
     def _choose(
         self,
@@ -226,7 +236,7 @@ class Planner:
         last_F3: FloatArray | None,
         is_stopping: bool,
     ) -> tuple[SmoothPlans, int, FallbackLevel, str]:
-        """The best accepted candidate, else the first rung of the fallback ladder that is free of collisions."""
+        """The best accepted candidate, else the first fallback level that is free of collisions."""
         best = next((int(index) for index in ranking.order_M if validated.accepted_M[index]), None)
         if best is not None and not is_stopping:
             return validated.plans, best, FallbackLevel.NONE, ""
@@ -257,11 +267,11 @@ class Planner:
             None if is_stopping else last_F3, last_F3, ego, around, time_s_F, self.config
         )
         times.lap("safety")
-        nobody = np.zeros((0, len(scene.tracks), self.contract.num_plan_steps, 3))
+        no_paths = np.zeros((0, len(scene.tracks), self.contract.num_plan_steps, 3))
         return PlanResult(
             trajectory=to_trajectory(plans, 0, ego),
             candidates=no_candidates(ego.frame_id, self.contract),
-            agents=agents_of(scene, nobody, ego, self.contract),
+            agents=agents_of(scene, no_paths, ego, self.contract),
             chosen=-1,
             fallback_level=fallback_level,
             reason="no time was left for a denoise step",
@@ -287,7 +297,7 @@ class Planner:
         )
 
     def source(self) -> Provenance:
-        """What plans come from, without a snapshot: model, seed, provider."""
+        """Provenance of this planner's plans without a snapshot: model, seed, provider."""
         manifest = self.backend.manifest
         return Provenance(
             snapshot_stamp_ns=0,

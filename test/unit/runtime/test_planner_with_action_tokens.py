@@ -1,4 +1,4 @@
-"""The shipped model on a plain: untold it drives on, told to turn or to stop it does that."""
+"""The shipped model on a plain follows action tokens that turn or stop; without tokens it continues straight on."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def _stop() -> np.ndarray:
 
 
 def _planned(path_T3: np.ndarray | None, **changes: object) -> np.ndarray:
-    """Where the candidates end, (M, 2) in base_link."""
+    """End points of the candidates, (M, 2) in base_link."""
     config = PlannerConfig(num_threads=1, **changes)  # type: ignore[arg-type]
     planner = Planner.load(MODEL, RIG, config)
     seen = snapshot(FRAME, speed_mps=SPEED_MPS)
@@ -43,18 +43,19 @@ def _planned(path_T3: np.ndarray | None, **changes: object) -> np.ndarray:
     return np.asarray(candidates.pose_MT3[:, -1, :2] - [seen.ego.x_m, seen.ego.y_m])
 
 
-@pytest.mark.parametrize("asked", [_turn(1.0), _turn(-1.0), _stop()], ids=["turn left", "turn right", "stop"])
-def test_most_candidates_end_where_they_are_told_to(asked: np.ndarray) -> None:
-    told, untold = _planned(asked), _planned(None)
-    gap = np.hypot(*(told - asked[-1, :2]).T), np.hypot(*(untold - asked[-1, :2]).T)
+@pytest.mark.parametrize("instructed_T3", [_turn(1.0), _turn(-1.0), _stop()], ids=["turn left", "turn right", "stop"])
+def test_most_candidates_end_at_the_instructed_position(instructed_T3: np.ndarray) -> None:
+    conditioned, unconditioned = _planned(instructed_T3), _planned(None)
+    gap = np.hypot(*(conditioned - instructed_T3[-1, :2]).T), np.hypot(*(unconditioned - instructed_T3[-1, :2]).T)
     assert np.mean(gap[0] < 2.0) > 0.8 and np.mean(gap[1] < 2.0) < 0.2
 
 
-def test_what_is_told_is_a_condition_of_the_decoder_too() -> None:
-    """Also where samples are not drawn."""
-    asked = _turn(1.0)
-    told, untold = _planned(asked, token_guidance_weight=0.0), _planned(None, token_guidance_weight=0.0)
-    assert np.median(told[:, 1]) > np.median(untold[:, 1]) + 2.0
+def test_action_tokens_condition_the_decoder_too() -> None:
+    """Without guidance of the samples."""
+    instructed_T3 = _turn(1.0)
+    conditioned = _planned(instructed_T3, token_guidance_weight=0.0)
+    unconditioned = _planned(None, token_guidance_weight=0.0)
+    assert np.median(conditioned[:, 1]) > np.median(unconditioned[:, 1]) + 2.0
 
 
 def test_the_path_of_action_tokens_is_joined_once_per_cycle(monkeypatch: pytest.MonkeyPatch) -> None:

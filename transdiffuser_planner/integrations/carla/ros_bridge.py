@@ -1,6 +1,6 @@
-"""CARLA's ROS bridge: its topics under any role name, and where the tracker drives.
+"""Topics of CARLA's ROS bridge under any role name, for planner and tracker.
 
-The simulator of this package publishes the same topics, so everything here serves both.
+The simulator of this package uses the same topics.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ _PLANNER_OUTPUT = "/transdiffuser_planner/output"
 
 
 def topic_map(role_name: str = ROLE_NAME, topics_file: Path = TOPICS / "carla.yaml") -> TopicMap:
-    """Topics of CARLA's bridge for a vehicle with the given role name."""
+    """Return the topics of CARLA's bridge for one vehicle.
+
+    Args:
+        role_name: Role name of the vehicle.
+        topics_file: Topic map for the default role name.
+
+    Raises:
+        ConfigError: The topic map is invalid.
+    """
     found = TopicMap.load(topics_file)
     if role_name == ROLE_NAME:
         return found
@@ -36,7 +44,12 @@ def topic_map(role_name: str = ROLE_NAME, topics_file: Path = TOPICS / "carla.ya
 
 
 def tracker_remappings(topics: TopicMap, role_name: str = ROLE_NAME) -> list[tuple[str, str]]:
-    """(private name, topic) of the tracker."""
+    """Return (private name, topic) of the tracker's inputs and output.
+
+    Args:
+        topics: The vehicle's topics.
+        role_name: Role name of the vehicle.
+    """
     return [
         ("~/input/trajectory", f"{_PLANNER_OUTPUT}/trajectory"),
         ("~/input/odometry", topics.odometry),

@@ -1,4 +1,4 @@
-"""Who feeds the planner: its real subscriptions after remapping, their publishers, types and QoS."""
+"""Checks the planner's connections: its subscriptions after remapping, their publishers, types and QoS."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from transdiffuser_planner.doctor.topic_statistics import AREA, TopicStatistics
 from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, SINGLE_INPUTS, is_needed
 from transdiffuser_planner.ros.live_doctor.node_state import Target
 
-_SAY = Findings(AREA)
+_FINDINGS = Findings(AREA)
 _SINGLE = {kind: spec.name for spec in SINGLE_INPUTS for kind in spec.message_types}
 _SHOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wiring:
-    """What is connected, and what is wrong with it.
+    """Connected inputs and findings about them.
 
     Attributes:
-        topic_statistics: One entry per input with a publisher that gets through, still empty.
-        findings: About absent publishers, types and QoS.
+        topic_statistics: One entry per input with a compatible publisher, still empty.
+        findings: Findings about absent publishers, types and QoS.
     """
 
     topic_statistics: list[TopicStatistics]
@@ -34,7 +34,13 @@ class Wiring:
 
 
 def wiring(node: Node, target: Target, rig: Rig) -> Wiring:
-    """The planner's inputs and their publishers."""
+    """Check the planner's inputs and their publishers.
+
+    Args:
+        node: The doctor's.
+        target: The planner.
+        rig: Its sensors.
+    """
     pairs = node.get_subscriber_names_and_types_by_node(target.name, target.namespace)
     topics = [(topic, kind) for topic, kinds in pairs for kind in kinds]
     inputs = name_inputs(topics, [camera.name for camera in rig.cameras], f"{target.full_name}/input/camera")
@@ -52,28 +58,28 @@ def wiring(node: Node, target: Target, rig: Rig) -> Wiring:
             sources = node.get_publishers_info_by_topic(topic)
             right = [info for info in sources if info.topic_type == kind]
             findings += _types(item, sources, right)
-            deaf = list(_qos(node, target, item, right))
-            findings += deaf
-            if len(right) > len(deaf):
+            incompatible = list(_qos(node, target, item, right))
+            findings += incompatible
+            if len(right) > len(incompatible):
                 topic_statistics.append(item)
     found = len({item.name for item in topic_statistics if item.kind == "camera"})
     if found < target.config.min_cameras:
-        text = f"{found} of {len(cameras)} have a publisher that is heard, min_cameras is {target.config.min_cameras}"
-        findings.append(_SAY.error("cameras", text, "start or remap more cameras, or lower min_cameras"))
+        text = f"{found} of {len(cameras)} have a compatible publisher, min_cameras is {target.config.min_cameras}"
+        findings.append(_FINDINGS.error("cameras", text, "start or remap more cameras, or lower min_cameras"))
     return Wiring(topic_statistics=topic_statistics, findings=findings)
 
 
 def name_inputs(topics: Sequence[tuple[str, str]], cameras: Sequence[str], private: str) -> list[tuple[str, str, str]]:
-    """Which input a subscription is, by its type, and for cameras by the rig's names within the topic's words.
+    """Match subscriptions to inputs by type, and cameras by the rig's names within the topic.
 
     Args:
         topics: (topic, type) after remapping.
         cameras: The rig's names.
-        private: Where the node's pictures come without remapping.
+        private: Prefix of the node's image topics without remapping.
 
     Returns:
-        (input, topic, type), as "camera rgb_left". A camera whose remapped topic does not tell its name is the one
-        that is left, or "camera ?".
+        (input, topic, type), as "camera rgb_left". A camera whose remapped topic does not contain its name is the only
+        unmatched one, or "camera ?".
     """
     found = [(_SINGLE[kind], topic, kind) for topic, kind in topics if kind in _SINGLE]
     for kinds, word in ((spec.message_types, spec.name) for spec in (CAMERA, CAMERA_INFO)):
@@ -90,7 +96,7 @@ def name_inputs(topics: Sequence[tuple[str, str]], cameras: Sequence[str], priva
 
 
 def _absent(node: Node, target: Target, name: str, places: Sequence[tuple[str, str]], *, needed: bool) -> Finding:
-    """Nobody publishes; a topic of the same type elsewhere is probably meant."""
+    """Report an input without publisher, and topics of the same type that may be meant."""
     kinds = {kind for _, kind in places}
     topic = places[0][0]
     taken = {place for place, _ in places}
@@ -99,7 +105,7 @@ def _absent(node: Node, target: Target, name: str, places: Sequence[tuple[str, s
         for other, types in node.get_topic_names_and_types()
         if kinds & set(types) and other not in taken and _is_fed(node, other, target)
     )
-    text = f"{topic}: nobody publishes it"
+    text = f"{topic}: no publisher"
     spec = BY_NAME[name.split()[0]]
     if candidates and spec.is_found_by_type:
         text += f"; {places[0][1]} is published on {', '.join(candidates[:_SHOWN])}"
@@ -107,34 +113,36 @@ def _absent(node: Node, target: Target, name: str, places: Sequence[tuple[str, s
     else:
         remedy = "start its source" + ("" if needed else "; without it the input is masked")
     if spec.is_every_cycle:
-        return _SAY.fault(name, text, remedy, fatal=needed)
-    return _SAY.warn(name, text, remedy) if candidates and spec.is_found_by_type else _SAY.ok(name, f"{text}; optional")
+        return _FINDINGS.fault(name, text, remedy, fatal=needed)
+    return (
+        _FINDINGS.warn(name, text, remedy)
+        if candidates and spec.is_found_by_type
+        else _FINDINGS.ok(name, f"{text}; optional")
+    )
 
 
 def _is_fed(node: Node, topic: str, target: Target) -> bool:
-    """Whether somebody else than the planner publishes a topic."""
+    """Whether another node than the planner publishes a topic."""
     sources = node.get_publishers_info_by_topic(topic)
     return any((info.node_name, info.node_namespace) != (target.name, target.namespace) for info in sources)
 
 
 def _types(item: TopicStatistics, sources: Sequence[Any], right: Sequence[Any]) -> Iterator[Finding]:
-    """Publishers of another type are not heard; several of the right one mix."""
+    """Yield findings about publishers of another type, and about several publishers of the right type."""
     wrong = [info for info in sources if info not in right]
     if wrong:
-        text = (
-            f"{item.topic}: '{wrong[0].node_name}' publishes {wrong[0].topic_type}, the planner takes {item.type_name}"
-        )
+        text = f"{item.topic}: '{wrong[0].node_name}' publishes {wrong[0].topic_type}, the planner expects {item.type_name}"
         remedy = f"publish {item.type_name}, or remap {item.topic} to a topic of that type"
-        yield _SAY.fault(item.name, text, remedy, fatal=item.needed and not right)
+        yield _FINDINGS.fault(item.name, text, remedy, fatal=item.needed and not right)
     if len(right) > 1:
         names = ", ".join(sorted(f"'{info.node_name}'" for info in right))
-        yield _SAY.warn(
-            item.name, f"{item.topic}: {len(right)} publishers, {names}; their stamps mix", "leave one of them"
+        yield _FINDINGS.warn(
+            item.name, f"{item.topic}: {len(right)} publishers, {names}; their stamps mix", "keep one of them"
         )
 
 
 def _qos(node: Node, target: Target, item: TopicStatistics, sources: Sequence[Any]) -> Iterator[Finding]:
-    """One finding for each publisher that the planner's subscription does not match."""
+    """Yield one finding for each publisher with incompatible QoS."""
     own = [
         info
         for info in node.get_subscriptions_info_by_topic(item.topic)
@@ -144,7 +152,7 @@ def _qos(node: Node, target: Target, item: TopicStatistics, sources: Sequence[An
         answers = [qos_check_compatible(info.qos_profile, mine.qos_profile) for mine in own]
         if not answers or any(answer != QoSCompatibility.ERROR for answer, _ in answers):
             continue
-        said = answers[0][1].removeprefix("ERROR: ").strip().rstrip(";")
-        text = f"{item.topic}: QoS of '{info.node_name}' is not compatible with the planner's: {said}"
+        reason = answers[0][1].removeprefix("ERROR: ").strip().rstrip(";")
+        text = f"{item.topic}: QoS of '{info.node_name}' is not compatible with the planner's: {reason}"
         remedy = f"publish reliable, and latched for a route; or set qos_overrides.{item.topic}.subscription.* of the planner"
-        yield _SAY.fault(item.name, text, remedy, fatal=item.needed)
+        yield _FINDINGS.fault(item.name, text, remedy, fatal=item.needed)

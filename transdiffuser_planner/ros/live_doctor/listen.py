@@ -1,4 +1,4 @@
-"""Listens to the planner's inputs without decoding more than it must: stamps from the raw bytes, few whole messages."""
+"""Records statistics of the planner's inputs with little decoding: stamps from the raw bytes, few whole messages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from transdiffuser_planner.ros.qos import RELIABLE
 
 
 def listen(node: Node, executor: Executor, target: Target, wired: Wiring, seconds: float) -> list[Any]:
-    """Fill every entry of the wiring with what arrives.
+    """Fill the topic statistics of the wiring with received messages.
 
     Args:
-        node, executor: The listener's, on the planner's clock.
+        node: The doctor's, on the planner's clock.
+        executor: Spins the node.
         target: The planner.
-        wired: Inputs to listen to.
-        seconds: How long.
+        wired: Inputs to receive.
+        seconds: Duration.
 
     Returns:
         The planner's status messages of that time.
@@ -55,7 +56,7 @@ def listen(node: Node, executor: Executor, target: Target, wired: Wiring, second
 
 
 def _receiver(node: Node, item: TopicStatistics, last: dict[int, bytes]) -> Callable[[bytes], None]:
-    """Notes arrival and stamp; odometry is kept whole, of others the last message."""
+    """Make a callback that records arrival and stamp, all odometry messages, and the last message of other inputs."""
     stamped, whole = BY_NAME[item.kind].has_header, item.kind == ODOMETRY.name
 
     def receive(data: bytes) -> None:
@@ -72,13 +73,20 @@ def _receiver(node: Node, item: TopicStatistics, last: dict[int, bytes]) -> Call
 
 
 def stamp_of(data: bytes) -> int:
-    """The stamp of a serialized message that begins with a header: behind four bytes that tell the byte order."""
+    """Return the stamp of a serialized message that begins with a header, after the 4 bytes of the encapsulation.
+
+    Args:
+        data: CDR bytes.
+
+    Returns:
+        Nanoseconds.
+    """
     sec, nanosec = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
     return int(sec) * 10**9 + int(nanosec)
 
 
 def _qos(node: Node, topic: str) -> QoSProfile:
-    """Hears every publisher; latched messages where all publishers latch."""
+    """Make a QoS profile that matches every publisher; transient local when all publishers are."""
     offered = [info.qos_profile for info in node.get_publishers_info_by_topic(topic)]
     latched = all(
         qos.durability == DurabilityPolicy.TRANSIENT_LOCAL and qos.reliability == ReliabilityPolicy.RELIABLE

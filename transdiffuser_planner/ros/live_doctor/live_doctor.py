@@ -1,4 +1,4 @@
-"""The doctor on a live graph: the planner node, who feeds it, and what arrives."""
+"""Doctor for a live graph: the planner node, the publishers of its inputs, and the received messages."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from transdiffuser_planner.ros.live_doctor.node_state import Target, find_target
 from transdiffuser_planner.ros.live_doctor.static_tf import StaticTransforms
 
 NODE_NAME = "transdiffuser_doctor"
-_SAY = Findings("planner node")
+_FINDINGS = Findings("planner node")
 
 
 class LiveDoctor:
-    """Looks at one planner node from a node of its own; rclpy is initialized."""
+    """Examines one planner node with its own node; rclpy must be initialized."""
 
     def __init__(self) -> None:
         self._node = Node(NODE_NAME, automatically_declare_parameters_from_overrides=False)
@@ -38,17 +38,20 @@ class LiveDoctor:
         self._node.destroy_node()
 
     def examine(self, node_name: str, seconds: float) -> Iterator[Finding]:
-        """Everything about one node, in the order in which faults hide each other.
+        """Examine one node, in the order in which faults hide each other.
 
         Args:
             node_name: Fully qualified, for example "/transdiffuser_planner".
-            seconds: How long to listen to its inputs.
+            seconds: Duration of listening to its inputs.
+
+        Yields:
+            Findings.
         """
         found = find_target(self._node, self._executor, node_name)
         if isinstance(found, Finding):
             yield found
             return
-        yield _SAY.ok(
+        yield _FINDINGS.ok(
             "node", f"{found.full_name}, planning_rate_hz {found.config.planning_rate_hz:g}, model {found.model}"
         )
         yield lifecycle(self._node, self._executor, found)
@@ -58,35 +61,42 @@ class LiveDoctor:
             rig = Rig.load(found.rig)
         except PlannerError as error:
             remedy = "start the doctor where the planner runs, or correct its parameter 'rig'"
-            yield _SAY.error("rig", str(error), remedy)
+            yield _FINDINGS.error("rig", str(error), remedy)
             return
         yield from check_vehicle(found.model, rig)
         settle(self._node, self._executor)
         yield from self._listened(found, rig, seconds)
 
     def _listened(self, target: Target, rig: Rig, seconds: float) -> Iterator[Finding]:
-        """What is connected and what arrives; once more when somebody was discovered only while listening."""
+        """Yield findings about connections and messages; repeated when a publisher was discovered while listening."""
         transforms = StaticTransforms(self._node)
         connected = wiring(self._node, target, rig)
         statuses = listen(self._node, self._executor, target, connected, seconds)
         later = wiring(self._node, target, rig)
-        if len(later.heard) > len(connected.heard):
+        if len(later.topic_statistics) > len(connected.topic_statistics):
             connected = later
             statuses = listen(self._node, self._executor, target, connected, seconds)
         yield from sim_time(self._node, target)
         yield from connected.findings
-        if connected.heard:
-            yield from message_arrival.check(connected.heard, target.config, seconds, plain_udp=_is_plain_udp())
-            yield from message_content.check(connected.heard, rig)
-            yield from camera_coverage.check(
-                rig, contract_of(target.model), message_content.live_intrinsics(connected.heard)
+        if connected.topic_statistics:
+            yield from message_arrival.check(
+                connected.topic_statistics, target.config, seconds, plain_udp=_is_plain_udp()
             )
-        yield from transforms.check(rig, connected.heard)
+            yield from message_content.check(connected.topic_statistics, rig)
+            yield from camera_coverage.check(
+                rig, contract_of(target.model), message_content.live_intrinsics(connected.topic_statistics)
+            )
+        yield from transforms.check(rig, connected.topic_statistics)
         yield status(statuses, target, seconds)
 
 
 def examine(node_name: str, seconds: float) -> list[Finding]:
-    """All findings about a live node; see ``LiveDoctor.examine``."""
+    """Return all findings about a live node; see ``LiveDoctor.examine``.
+
+    Args:
+        node_name: Fully qualified.
+        seconds: Duration of listening to its inputs.
+    """
     doctor = LiveDoctor()
     try:
         return list(doctor.examine(node_name, seconds))

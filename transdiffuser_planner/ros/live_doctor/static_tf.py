@@ -1,4 +1,4 @@
-"""The vehicle's static transforms, where tf2's messages are installed."""
+"""Compares the rig with the vehicle's static transforms, if tf2's messages are installed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
 from transdiffuser_planner.ros.qos import LATCHED
 
-_SAY = Findings("rig and model")
+_FINDINGS = Findings("rig and model")
 TOPIC = "/tf_static"
 
 
 class StaticTransforms:
-    """Listens from its creation on; several publishers each latch their part."""
+    """Static transforms received since creation; several publishers may each latch a part.
+
+    Args:
+        node: The doctor's.
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -34,16 +38,19 @@ class StaticTransforms:
             self._subscription = node.create_subscription(kind, TOPIC, self._messages.append, LATCHED)
 
     def check(self, rig: Rig, topic_statistics: Sequence[TopicStatistics]) -> Iterator[Finding]:
-        """Compare the rig's mounts with what was heard.
+        """Compare the rig's mounts with the received transforms.
 
         Args:
             rig: The planner's.
-            topic_statistics: Its inputs, which tell their frames.
+            topic_statistics: Its inputs, with their frames.
+
+        Yields:
+            Findings.
         """
         if not self._is_published:
-            yield _SAY.ok("mounts", f"nobody publishes {TOPIC}; the rig file alone says where sensors sit")
+            yield _FINDINGS.ok("mounts", f"{TOPIC} has no publisher; sensor mounts come from the rig file alone")
         elif self._subscription is None:
-            yield _SAY.ok("mounts", f"not compared with {TOPIC}: tf2_msgs is not installed in this environment")
+            yield _FINDINGS.ok("mounts", f"not compared with {TOPIC}: tf2_msgs is not installed in this environment")
         else:
             self._node.destroy_subscription(self._subscription)
             links = [extrinsics.link_of(item) for message in self._messages for item in message.transforms]

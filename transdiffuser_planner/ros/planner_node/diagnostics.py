@@ -1,7 +1,7 @@
-"""What the planner node counts about itself, as diagnostic_msgs/DiagnosticArray.
+"""Diagnostics of the planner node, as diagnostic_msgs/DiagnosticArray.
 
-Levels: ERROR without a plan for a second, or when the node could not be configured; WARN while fallbacks are published,
-somebody asked for a stop, or something was refused or noticed in the last seconds; OK otherwise.
+Levels: ERROR without a plan for a second, or when the node could not be configured; WARN while fallbacks are published, a
+stop is requested, or after a rejected message or an event in the last seconds; OK otherwise.
 """
 
 from __future__ import annotations
@@ -30,42 +30,56 @@ _OTHERS = "other reasons"
 
 
 class NodeDiagnostics:
-    """Counts refused messages, plans, fallbacks and missed deadlines. Reads and writes from several threads are harmless."""
+    """Counts rejected messages, events, plans, fallbacks and missed deadlines; may be used from several threads."""
 
     def __init__(self) -> None:
         self.fault = ""
         self.priority = ""
         self.not_ready = "no input yet"
-        self.refused: Counter[str] = Counter()
-        self.noted: Counter[str] = Counter()
+        self.rejections: Counter[str] = Counter()
+        self.events: Counter[str] = Counter()
         self.input_hz: dict[str, float] = {}
         self.plans = self.missed_deadlines = self.shortened = 0
         self.fallback_levels: Counter[FallbackLevel] = Counter()
         self._missing: tuple[str, ...] = ()
         self._latency_ms: deque[float] = deque(maxlen=_RECENT)
-        self._last_plan = self._last_said = -1e9
+        self._last_plan_s = self._last_event_s = -1e9
         self._last_message = self._fallback_reason = ""
         self._counting = threading.Lock()
 
     def count_rejection(self, reason: str) -> None:
-        """A message was not used."""
-        self._count(self.refused, reason, f"input refused: {reason}")
+        """Count a message that was not used.
+
+        Args:
+            reason: Without varying numbers, as equal reasons are counted together.
+        """
+        self._count(self.rejections, reason, f"input refused: {reason}")
 
     def count_event(self, text: str) -> None:
-        """Something else went wrong, or is unusual."""
-        self._count(self.noted, text, text)
+        """Count a failure or a warning.
 
-    def _count(self, counter: Counter[str], reason: str, said: str) -> None:
-        """Count a reason; of many different ones the latest are kept apart."""
+        Args:
+            text: Equal texts are counted together.
+        """
+        self._count(self.events, text, text)
+
+    def _count(self, counter: Counter[str], reason: str, message: str) -> None:
+        """Count a reason; only the latest are counted separately."""
         with self._counting:
             counter[reason] = counter.pop(reason, 0) + 1
             if len(counter) > _REASONS_KEPT:
                 oldest = next(kept for kept in counter if kept != _OTHERS)
                 counter[_OTHERS] += counter.pop(oldest)
-            self._last_said, self._last_message = time.monotonic(), said
+            self._last_event_s, self._last_message = time.monotonic(), message
 
     def plan(self, result: PlanResult, latency_ms: float, config: PlannerConfig) -> None:
-        """A plan was published."""
+        """Count a published plan.
+
+        Args:
+            result: The plan.
+            latency_ms: From the arrival of its frame to publishing.
+            config: Deadline and full numbers of candidates and steps.
+        """
         source = result.provenance
         self.plans += 1
         self.fallback_levels[result.fallback_level] += 1
@@ -75,14 +89,14 @@ class NodeDiagnostics:
             result.fallback_level == FallbackLevel.NONE and (source.num_candidates, source.num_denoise_steps) != full
         )
         self._latency_ms.append(latency_ms)
-        self._last_plan = time.monotonic()
+        self._last_plan_s = time.monotonic()
         self._fallback_reason, self._missing = result.reason, source.missing
         self.not_ready = ""
 
     @property
     def seconds_without_plan(self) -> float:
-        """Since the last published plan, by the wall clock."""
-        return time.monotonic() - self._last_plan
+        """Time since the last published plan, by the monotonic clock."""
+        return time.monotonic() - self._last_plan_s
 
     def message(
         self,
@@ -92,18 +106,26 @@ class NodeDiagnostics:
         supervisor: Supervisor | None,
         mode: Mode,
     ) -> Any:
-        """diagnostic_msgs/DiagnosticArray of this moment; keeper and supervisor are None before configuring."""
-        level, text = self._judge(mode, model_manager)
+        """Build a diagnostic_msgs/DiagnosticArray of the present state.
+
+        Args:
+            node_name: Fully qualified, without the leading slash.
+            stamp_ns: Its stamp.
+            model_manager: The model; None before configuring.
+            supervisor: None before configuring.
+            mode: Whether stopping or in shadow mode.
+        """
+        level, text = self._level(mode, model_manager)
         with self._counting:
-            counted = {f"refused: {reason}": count for reason, count in self.refused.items()}
-            counted |= {f"noticed: {text}": count for text, count in self.noted.items()}
+            counted = {f"refused: {reason}": count for reason, count in self.rejections.items()}
+            counted |= {f"event: {text}": count for text, count in self.events.items()}
         recent = np.asarray(self._latency_ms or [0.0])
         values = {
             **_model_values(model_manager),
             "priority": self.priority,
             "plans": self.plans,
             **{
-                f"rung {fallback_level.name.lower()}": self.fallback_levels[fallback_level]
+                f"fallback_level_{fallback_level.name.lower()}": self.fallback_levels[fallback_level]
                 for fallback_level in FallbackLevel
             },
             "plans_with_fewer_steps": self.shortened,
@@ -130,7 +152,7 @@ class NodeDiagnostics:
         )
         return make("diagnostic_msgs/msg/DiagnosticArray", header=header(make, stamp_ns, ""), status=[status])
 
-    def _judge(self, mode: Mode, model_manager: ModelManager | None) -> tuple[bytes, str]:
+    def _level(self, mode: Mode, model_manager: ModelManager | None) -> tuple[bytes, str]:
         if self.fault:
             return _ERROR, self.fault
         if self.seconds_without_plan > _STALE_S:
@@ -142,15 +164,15 @@ class NodeDiagnostics:
         if model_manager is not None and model_manager.source.provider != model_manager.config.provider:
             return (
                 _WARN,
-                f"planning on {model_manager.source.provider}; the wanted {model_manager.config.provider} does not work here",
+                f"planning on {model_manager.source.provider}; the configured {model_manager.config.provider} is not available",
             )
-        if time.monotonic() - self._last_said < _RECENTLY_S:
+        if time.monotonic() - self._last_event_s < _RECENTLY_S:
             return _WARN, f"planning; {self._last_message}"
         return _OK, "planning in shadow mode" if mode.is_shadow else "planning"
 
 
 def _model_values(model_manager: ModelManager | None) -> dict[str, object]:
-    """What computes the plans."""
+    """Diagnostic values of the model in use."""
     if model_manager is None:
         return {"model": "", "model_state": "not loaded"}
     source = model_manager.source
@@ -158,9 +180,9 @@ def _model_values(model_manager: ModelManager | None) -> dict[str, object]:
         "model": source.model_name,
         "model_hash": source.model_hash,
         "provider": source.provider,
-        "provider_wanted": model_manager.config.provider,
+        "provider_configured": model_manager.config.provider,
         "precision": source.precision,
         "model_state": "loading" if model_manager.planner is None else "warmed up",
-        "sessions_replaced": model_manager.num_renewed,
+        "sessions_replaced": model_manager.num_replaced,
         "vehicle_notice": model_manager.vehicle_notice,
     }

@@ -1,4 +1,4 @@
-"""The planner node's subscriptions: every message is decoded here, once, and handed on as a value."""
+"""The planner node's subscriptions: every message is decoded here, once, and forwarded as a value."""
 
 from __future__ import annotations
 
@@ -23,36 +23,47 @@ from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAsse
 
 
 def input_name(topic: str) -> str:
-    """How an input is called in words: the sensor's name in the rig, or the topic's last part."""
+    """Return the name of an input: the sensor's name in the rig, or the topic's last part.
+
+    Args:
+        topic: Private topic.
+    """
     return topic.removeprefix(PRIVATE_PREFIX).removeprefix("camera/")
 
 
 class Received(Protocol):
-    """Told of every message."""
+    """Callback for every message."""
 
     def __call__(self, key: str, arrived_s: float, reason: str | None, *, is_sensor: bool) -> None:
-        """A message of topic ``key`` arrived on ``time.perf_counter``; reason says why it was refused, or is None."""
+        """Handle the arrival of a message.
+
+        Args:
+            key: Its private topic.
+            arrived_s: Arrival on ``time.perf_counter``.
+            reason: Reason of its rejection; None when accepted.
+            is_sensor: Whether it belongs to a frame.
+        """
 
 
 class NodeInputs:
-    """Subscriptions of one configured node."""
+    """Subscriptions of a configured node."""
 
     def __init__(
-        self, node: Node, rig: Rig, assembler: SnapshotAssembler, received: Received, noted: Callable[[str, str], None]
+        self, node: Node, rig: Rig, assembler: SnapshotAssembler, received: Received, warned: Callable[[str, str], None]
     ) -> None:
         """Subscribe to every input of the registry that the rig has.
 
         Args:
-            node: Owns the subscriptions and knows the time.
+            node: Owns the subscriptions and the clock.
             rig: The vehicle's sensors.
-            assembler: Takes the values.
-            received: Told afterwards.
-            noted: Called with (key, text) for what is unusual about messages that were taken.
+            assembler: Receives the values.
+            received: Called after every message.
+            warned: Called with (key, text) for warnings about accepted messages.
         """
-        self._node, self._received, self._noted = node, received, noted
+        self._node, self._received, self._warned = node, received, warned
         self._assembler, self.rates = assembler, RateMonitor()
         topics = private_topics(rig)
-        self._feeder = InputRouter(topics, assembler)
+        self._router = InputRouter(topics, assembler)
         self._subscriptions: list[Subscription] = []
         for spec, camera, topic in mapped_inputs(topics):
             for message_type in spec.message_types:
@@ -65,7 +76,7 @@ class NodeInputs:
         self._subscriptions.clear()
 
     def _subscribe(self, type_name: str, topic: str, key: str, qos: QoSProfile) -> None:
-        """Subscribe; key is the name under which the feeder knows the topic.
+        """Subscribe; key is the topic's name in the router.
 
         The user may override the QoS as for every ROS 2 node: parameters ``qos_overrides.<topic>.subscription.*``.
         """
@@ -84,21 +95,21 @@ class NodeInputs:
         )
 
     def _take(self, key: str, message: Any) -> None:
-        """The node's outer edge: no fault of one message may end the node."""
+        """Outermost scope of the node: no fault of one message may end the node."""
         arrived_s = time.perf_counter()
         try:
-            reason = self._feeder.feed(key, int(self._node.get_clock().now().nanoseconds), message)
+            reason = self._router.feed(key, int(self._node.get_clock().now().nanoseconds), message)
             if not reason:
                 self._watch(key, message)
         except Exception as error:
             reason = f"{key}: {type(error).__name__}: {error}"
-        self._received(key, arrived_s, reason, is_sensor=key in self._feeder.sensor_topics)
+        self._received(key, arrived_s, reason, is_sensor=key in self._router.sensor_topics)
 
     def _watch(self, key: str, message: Any) -> None:
-        """Tell what is unusual about a message that was taken."""
+        """Forward warnings about an accepted message."""
         for warning in self._assembler.pop_warnings():
-            self._noted(key, warning)
-        if key in self._feeder.every_cycle_topics:
+            self._warned(key, warning)
+        if key in self._router.every_cycle_topics:
             warning = self.rates.update(input_name(key), stamp_ns(message))
             if warning:
-                self._noted(key, warning)
+                self._warned(key, warning)

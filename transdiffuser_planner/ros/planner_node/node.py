@@ -1,7 +1,7 @@
 """The planner as a ROS 2 lifecycle node: messages in, snapshots to the supervisor, plans out.
 
-Configuring loads and checks the model; activating starts planning. Callbacks decode and hand over, they never wait for
-the network. Whatever goes wrong with data or model is a fallback, a status and a diagnostic, not the end of the node.
+Configuring loads and checks the model; activating starts planning. Callbacks decode and forward; they never wait for
+the network. A fault of data or model leads to a fallback, a status and a diagnostic; the node keeps running.
 """
 
 from __future__ import annotations
@@ -43,23 +43,31 @@ _STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 
 def planner_loader(model: str, rig: Rig) -> LoadPlanner:
-    """What loads a model, by folder or shipped name, as often as it is asked to."""
+    """Return a loader of a model, which can be called repeatedly.
+
+    Args:
+        model: Folder or shipped name.
+        rig: The vehicle and its sensors.
+
+    Raises:
+        ModelError: There is no such model.
+    """
     folder = model_folder(model)
     return lambda config, memory: Planner.load(folder, rig, config, memory)
 
 
 class PlannerNode(LifecycleNode):
-    """See the module; topics, services and parameters are in docs/interfaces.md."""
+    """Planner of one vehicle; topics, services and parameters are in docs/interfaces.md."""
 
     def __init__(self, loader: Callable[[str, Rig], LoadPlanner] = planner_loader, **node_options: Any) -> None:
         """Declare parameters; nothing is loaded yet.
 
         Args:
             loader: Makes planners from the parameter ``model`` and the rig.
-            node_options: Of rclpy's node.
+            node_options: Options of rclpy's node.
 
         Raises:
-            ConfigError: A parameter given at start is refused.
+            ConfigError: A parameter override is invalid.
         """
         super().__init__(NODE_NAME, **node_options)
         parameters.declare_config(self)
@@ -75,7 +83,7 @@ class PlannerNode(LifecycleNode):
         self._active = False
         self.mode = Mode()
         self.has_hung_threads = False
-        """After a release: whether a session never came back, so that the process must be ended the hard way."""
+        """After a release: whether a session still hangs, so that the process must be killed."""
         self._logged: dict[str, float] = {}
         self._owned: list[Callable[[], None]] = []
         array = message_class("diagnostic_msgs/msg/DiagnosticArray")
@@ -120,23 +128,23 @@ class PlannerNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
-        """Stop planning; inputs are still watched."""
+        """Stop planning; inputs are still received."""
         self._active = False
         self.diagnostics.not_ready = "node is not active"
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
-        """Give the model and all subscriptions back."""
+        """Release the model and all subscriptions."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: State) -> TransitionCallbackReturn:
-        """As cleanup."""
+        """Release the model and all subscriptions."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: State) -> TransitionCallbackReturn:
-        """Back to unconfigured."""
+        """Release everything and return to unconfigured."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
@@ -160,22 +168,26 @@ class PlannerNode(LifecycleNode):
         return self._model_manager
 
     def model_loader(self) -> LoadPlanner:
-        """Loads what the parameter ``model`` names now."""
+        """Return a loader of the model that the parameter ``model`` names now."""
         return self._loader(self.get_parameter("model").value, self._rig)
 
     def use_codebook(self) -> None:
-        """Take action tokens of the model in use."""
+        """Accept action tokens of the model in use."""
         if self._scheduler is not None and self._model_manager is not None:
             self._scheduler.assembler.codebook = self._model_manager.codebook
 
     def set_mode(self, mode: Mode) -> None:
-        """Obey a stop request, or plan for nobody, from the next plan on."""
+        """Apply a stop request or shadow mode from the next plan on.
+
+        Args:
+            mode: The new mode.
+        """
         self.mode = mode
         if self._supervisor is not None:
             self._supervisor.is_stopping = mode.is_stopping
 
     def _guarded(self, source: str, call: Callable[[], None]) -> Callable[[], None]:
-        """The node's outer edge: no fault of one cycle may end the node."""
+        """Outermost scope of the node: no fault of one cycle may end the node."""
 
         def guarded() -> None:
             try:
@@ -186,7 +198,7 @@ class PlannerNode(LifecycleNode):
         return guarded
 
     def _received(self, key: str, arrived_s: float, reason: str | None, *, is_sensor: bool) -> None:
-        """A message was taken in, or refused for a reason; plan when it completes a frame."""
+        """Count a rejected message, or plan when an accepted one completes a frame."""
         if reason:
             self.diagnostics.count_rejection(reason)
             self._log(key, f"input refused: {reason}")
@@ -195,7 +207,7 @@ class PlannerNode(LifecycleNode):
         self._poll()
 
     def _poll_unguarded(self) -> None:
-        """Hand a frame to the supervisor, or fall back where frames do not suffice or do not arrive."""
+        """Submit a frame to the supervisor, or a fallback when frames do not suffice or do not arrive."""
         scheduler, supervisor = self._scheduler, self._supervisor
         if not self._active or scheduler is None or supervisor is None:
             return
@@ -208,12 +220,12 @@ class PlannerNode(LifecycleNode):
         elif fallback is not None:
             supervisor.fall_back(fallback, decision.reason, must_stop=decision.must_stop)
         else:
-            self._say_not_ready(NotReady(reason=decision.reason), decision.stamp_ns)
+            self._report_not_ready(NotReady(reason=decision.reason), decision.stamp_ns)
 
     def _publish(self, result: PlanResult, arrived_s: float) -> None:
-        """Called by the supervisor from the thread that has the answer."""
+        """Publish a plan or fallback; called by the supervisor from several threads, one at a time."""
         if not self._active:
-            return  # deactivated while it was made
+            return  # deactivated in the meantime
         config = self._config
         latency_ms = self._outputs.plan(result, arrived_s, config, self.mode)
         self.diagnostics.plan(result, latency_ms, config)
@@ -222,21 +234,21 @@ class PlannerNode(LifecycleNode):
         if result.reason:
             self._log("fallback", f"{result.fallback_level.name.lower().replace('_', ' ')}: {result.reason}")
 
-    def _say_not_ready(self, value: NotReady, stamp_ns: int) -> None:
+    def _report_not_ready(self, value: NotReady, stamp_ns: int) -> None:
         self.diagnostics.not_ready = value.reason
         source = None if self._model_manager is None else self._model_manager.source
         model = ("", "") if source is None else (source.model_name, source.model_hash)
         self._outputs.not_ready(stamp_ns, value, self._config, model, self.mode)
 
     def _heartbeat(self) -> None:
-        """Every second: diagnostics, and why there is no plan."""
+        """Publish diagnostics, and the reason when there is no plan, every second."""
         now_ns = self._now_ns()
         if self._active and self._scheduler is not None and self.diagnostics.seconds_without_plan > _HEARTBEAT_S:
             reason = self._scheduler.why_no_plan(now_ns)
-            self._say_not_ready(NotReady(reason=reason), now_ns)
+            self._report_not_ready(NotReady(reason=reason), now_ns)
             self._log("not ready", f"no plan: {reason}")
         elif not self._active:
-            self._say_not_ready(NotReady(reason=self.diagnostics.fault or "node is not active"), now_ns)
+            self._report_not_ready(NotReady(reason=self.diagnostics.fault or "node is not active"), now_ns)
         if self._inputs is not None:
             self.diagnostics.input_hz = self._inputs.rates.hz()
         name = self.get_fully_qualified_name().lstrip("/")
@@ -244,11 +256,11 @@ class PlannerNode(LifecycleNode):
         self._diagnostics.publish(message)
 
     def _on_parameters(self, changes: list[Parameter]) -> Any:
-        """Apply new values from the next cycle on, or refuse all of them."""
+        """Apply new values from the next cycle on, or reject all of them."""
         config, answer = parameters.changed_config(self._config, changes)
-        refusal = "" if self._model_manager is None else self._model_manager.check_config(config)
-        if answer.successful and refusal:
-            return SetParametersResult(successful=False, reason=refusal)
+        rejection = "" if self._model_manager is None else self._model_manager.check_config(config)
+        if answer.successful and rejection:
+            return SetParametersResult(successful=False, reason=rejection)
         self._config = config
         if self._model_manager is not None and self._scheduler is not None:
             self._model_manager.configure(config)
@@ -259,12 +271,12 @@ class PlannerNode(LifecycleNode):
         return int(self.get_clock().now().nanoseconds)
 
     def _fault(self, source: str, text: str) -> None:
-        """Something went wrong; from any thread."""
+        """Count and log a failure or warning; from any thread."""
         self.diagnostics.count_event(text)
         self._log(source, text)
 
     def _log(self, source: str, text: str) -> None:
-        """One warning per source and few seconds."""
+        """Log a warning, at most once per source within a few seconds."""
         now = time.monotonic()
         if now - self._logged.get(source, -1e9) >= _LOG_EVERY_S:
             self._logged[source] = now
@@ -272,7 +284,7 @@ class PlannerNode(LifecycleNode):
 
 
 def start(node: PlannerNode) -> bool:
-    """Configure and activate; returns whether both succeeded."""
+    """Configure and activate a node; returns whether both succeeded."""
     return (
         node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         and node.trigger_activate() == TransitionCallbackReturn.SUCCESS

@@ -1,8 +1,8 @@
-"""Everything the planner node publishes: the trajectory first, the rest beside the next cycle.
+"""Publishers of the planner node: the trajectory first, all other outputs in parallel to the next cycle.
 
-In shadow mode all of it goes below ``~/shadow`` instead of ``~/output``; the status is on ``~/output`` too and says so.
-Below ``~/debug``, made only for who listens: the duration of every stage, one number per topic; what the encoder sees;
-all denoise steps.
+In shadow mode all outputs are below ``~/shadow`` instead of ``~/output``; the status is on ``~/output`` too and reports it.
+Below ``~/debug``, only when subscribed: the duration of every stage, one number per topic; the model's perception; all
+denoise steps.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STAGES = ("features", "encode", "agents", "denoise", "select", "safety", "fallba
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _PublishedPlan:
-    """A published plan and how long it took, for the outputs beside the trajectory."""
+    """A published plan and its latency, for the outputs other than the trajectory."""
 
     result: PlanResult
     latency_ms: float
@@ -47,7 +47,7 @@ class NodeOutputs:
 
         Args:
             node: Owns them.
-            fault: Called with (source, text) when publishing beside the trajectory fails.
+            fault: Called with (source, text) when publishing another output than the trajectory fails.
         """
         self._fault = fault
         self._by_mode = {
@@ -68,26 +68,37 @@ class NodeOutputs:
         self._publisher_thread: LatestWorker[_PublishedPlan] | None = None
 
     def start(self, contract: ModelContract, vehicle: VehicleModel) -> None:
-        """Start the thread for what is only looked at; the vehicle's wheelbase decides the front-wheel angles."""
+        """Start the publisher thread.
+
+        Args:
+            contract: Range of the model's grid.
+            vehicle: Its wheelbase determines the front-wheel angles.
+        """
         self._range_m, self._vehicle = contract.range_m, vehicle
-        self._publisher_thread = LatestWorker(self._tell, name="teller")
+        self._publisher_thread = LatestWorker(self._publish_extras, name="publisher")
 
     def stop(self) -> None:
-        """End it."""
+        """End the publisher thread."""
         if self._publisher_thread is not None:
             self._publisher_thread.stop()
         self._publisher_thread = None
 
     @property
     def publishes_denoise_steps(self) -> bool:
-        """Whether somebody listens to ``~/debug/denoise_steps``."""
+        """Whether ``~/debug/denoise_steps`` has a subscriber."""
         return bool(self._denoise_steps.get_subscription_count())
 
     def plan(self, result: PlanResult, arrived_s: float, config: PlannerConfig, mode: Mode) -> float:
-        """Publish a plan: trajectory and status now, the rest from the teller's thread.
+        """Publish a plan: trajectory and status now, all other outputs from the publisher thread.
+
+        Args:
+            result: The plan.
+            arrived_s: Arrival of its frame on ``time.perf_counter``.
+            config: Deadline, for the status.
+            mode: Whether stopping or in shadow mode.
 
         Returns:
-            Milliseconds from ``arrived_s`` on ``time.perf_counter`` until the trajectory was out.
+            Milliseconds from ``arrived_s`` on ``time.perf_counter`` until the trajectory was published.
         """
         message = encode_outputs.trajectory(make_ros_message, result.trajectory, self._vehicle)
         self._by_mode[mode.is_shadow]["trajectory"].publish(message)
@@ -102,7 +113,15 @@ class NodeOutputs:
     def not_ready(
         self, stamp_ns: int, value: NotReady, config: PlannerConfig, model: tuple[str, str], mode: Mode
     ) -> None:
-        """Publish why there is no plan; model is (name, hash)."""
+        """Publish a status with the reason that there is no plan.
+
+        Args:
+            stamp_ns: Its stamp.
+            value: The reason.
+            config: Deadline, for the status.
+            model: (name, hash) of the model.
+            mode: Whether stopping or in shadow mode.
+        """
         self._status(encode_outputs.not_ready_status(make_ros_message, stamp_ns, value, config, model, mode), mode)
 
     def _status(self, message: Any, mode: Mode) -> None:
@@ -110,24 +129,24 @@ class NodeOutputs:
         if mode.is_shadow:
             self._by_mode[True]["status"].publish(message)
 
-    def _tell(self, told: _PublishedPlan) -> None:
-        """In the teller's thread: what the plan was chosen from. Overtaken by a newer plan, it is left out."""
+    def _publish_extras(self, plan: _PublishedPlan) -> None:
+        """Publish candidates and markers, in the publisher thread; skipped when a newer plan arrives first."""
         try:
-            publishers = self._by_mode[told.mode.is_shadow]
+            publishers = self._by_mode[plan.mode.is_shadow]
             names = set(publishers) - {"trajectory", "status"}
-            wanted = {name for name in names if publishers[name].get_subscription_count()}
-            arguments = (make_ros_message, told.result, told.latency_ms, told.config, wanted)
+            subscribed = {name for name in names if publishers[name].get_subscription_count()}
+            arguments = (make_ros_message, plan.result, plan.latency_ms, plan.config, subscribed)
             for name, message in encode_outputs.extras(*arguments):
                 publishers[name].publish(message)
-            self._debug(told)
-        except Exception as error:  # the outer edge of the teller's thread
-            self._fault("teller", f"publishing candidates and markers failed: {error}")
+            self._debug(plan)
+        except Exception as error:  # outermost scope of the publisher thread
+            self._fault("publisher", f"publishing candidates and markers failed: {error}")
 
-    def _debug(self, told: _PublishedPlan) -> None:
-        for name, duration_ms in {**told.result.provenance.stage_ms, "total": told.latency_ms}.items():
+    def _debug(self, plan: _PublishedPlan) -> None:
+        for name, duration_ms in {**plan.result.provenance.stage_ms, "total": plan.latency_ms}.items():
             if name in self._stage_ms and self._stage_ms[name].get_subscription_count():
                 self._stage_ms[name].publish(make_ros_message("std_msgs/msg/Float32", data=float(duration_ms)))
         if self._seen.get_subscription_count():
-            self._seen.publish(seen(make_ros_message, told.result, self._range_m))
-        for message in encode_outputs.denoise_steps(make_ros_message, told.result):
+            self._seen.publish(seen(make_ros_message, plan.result, self._range_m))
+        for message in encode_outputs.denoise_steps(make_ros_message, plan.result):
             self._denoise_steps.publish(message)

@@ -37,10 +37,10 @@ class NodeControl(Protocol):
         """Publish in another mode from the next plan on."""
 
     def model_loader(self) -> LoadPlanner:
-        """Loads the model that the parameters name now."""
+        """Return a loader of the model that the parameters name now."""
 
     def use_codebook(self) -> None:
-        """Take action tokens of the model in use."""
+        """Accept action tokens of the model in use."""
 
 
 class NodeServices:
@@ -51,7 +51,7 @@ class NodeServices:
 
         Args:
             node: Owns them.
-            control: What they act on; usually the same node.
+            control: Receives the requests; usually the same node.
         """
         self._node, self._control = node, control
         set_bool, trigger = message_class("std_srvs/srv/SetBool"), message_class("std_srvs/srv/Trigger")
@@ -62,7 +62,7 @@ class NodeServices:
         node.create_service(trigger, "~/reload_model", self._reload_model, callback_group=group)
 
     def _request_stop(self, request: Any, response: Any) -> Any:
-        """True: every plan is a stop from now on; false: drive again."""
+        """True: every plan is a stop from now on; false: resume driving."""
         self._control.set_mode(replace(self._control.mode, is_stopping=bool(request.data)))
         response.success = True
         response.message = "stopping" if request.data else "the stop request is withdrawn"
@@ -76,16 +76,14 @@ class NodeServices:
         return response
 
     async def _reload_model(self, request: Any, response: Any) -> Any:
-        """Load what the parameter ``model`` names beside the model at work; answers when that is done."""
+        """Load the model that the parameter ``model`` names while the old one plans; answer when it is in use."""
         control = self._control
+        if control.model_manager is None:
+            return self._reload_failed(response, "the node is not configured; configure it to load a model")
         try:
-            if control.model_manager is None:
-                raise PlannerError("the node is not configured; configure it to load a model")
             source = await _done(control.model_manager.reload(control.model_loader()), self._node)
         except PlannerError as error:
-            response.success, response.message = False, f"the old model goes on: {error}"
-            control.diagnostics.count_event(f"reload refused; {response.message}")
-            return response
+            return self._reload_failed(response, f"the old model stays in use: {error}")
         control.use_codebook()
         response.success = True
         response.message = (
@@ -93,11 +91,16 @@ class NodeServices:
         )
         return response
 
+    def _reload_failed(self, response: Any, message: str) -> Any:
+        response.success, response.message = False, message
+        self._control.diagnostics.count_event(f"reload failed; {message}")
+        return response
+
 
 async def _done(outcome: Outcome[Provenance], node: Node) -> Provenance:
-    """Wait for another thread without holding up the executor, which a new task wakes."""
+    """Await another thread's result without blocking the executor, which a new task wakes."""
     executor = node.executor
-    assert executor is not None  # a service is only called by one
+    assert executor is not None  # services are called by an executor
     done: Future[None] = Future(executor=executor)
     outcome.add_done_callback(lambda _: executor.create_task(done.set_result, None))
     await done

@@ -1,7 +1,7 @@
-"""Plays a bag to a planner node over DDS, frame by frame, and compares what the node publishes with the replay's plans.
+"""Plays a bag to a planner node over DDS, frame by frame, and compares the node's plans with the replay's.
 
-The replay goes on beside it, in this process: when it has a plan for a frame, the node's plan for the same stamp is
-waited for before the next message is published. So a slow machine delays the drive instead of losing frames.
+The replay runs in this process: after its plan for a frame, it waits for the node's plan of the same stamp before the next
+message is published. A slow machine therefore delays the drive instead of dropping frames.
 """
 
 from __future__ import annotations
@@ -36,7 +36,15 @@ HEAD_START_S = 0.03
 
 
 def write_reliable_inputs(topics: TopicMap, path: Path) -> Path:
-    """A parameter file that makes a node's inputs reliable, so that a busy machine loses nothing on the way."""
+    """Write a parameter file that makes a node's inputs reliable, so that no message is lost under load.
+
+    Args:
+        topics: Topics of the inputs.
+        path: New file.
+
+    Returns:
+        The file.
+    """
     overrides = {topic: {"subscription": {"reliability": "reliable"}} for topic in sorted(topics.all_topics())}
     path.write_text(yaml.safe_dump({"/**": {"ros__parameters": {"qos_overrides": overrides}}}), encoding="utf-8")
     return path
@@ -48,12 +56,12 @@ class PlayError(PlannerError):
 
 @dataclass(kw_only=True, slots=True)
 class PlayResult:
-    """Counts over the replay's plans.
+    """Comparison of the node's plans with the replay's.
 
     Attributes:
         num_plans: Plans of the replay.
-        num_received: Those for which the node published a plan of the same stamp in time.
-        num_identical: Those whose published plan says the same to the last digit that the message carries.
+        num_received: Plans of the same stamp that the node published in time.
+        num_identical: Published plans that are equal in every digit of the message.
     """
 
     num_plans: int = 0
@@ -62,7 +70,12 @@ class PlayResult:
 
 
 def live_names(topics: TopicMap, bag_topics: Mapping[str, str]) -> dict[str, str]:
-    """Topic of the bag -> topic on DDS for pictures: the node tells compressed ones by their topic's name."""
+    """Return topic of the bag -> topic on DDS of images: the node detects compression by the topic's name.
+
+    Args:
+        topics: Meaning of the bag's topics.
+        bag_topics: Topic -> type.
+    """
     renamed = {}
     for topic in topics.images.values():
         is_compressed, is_named_so = bag_topics.get(topic) == COMPRESSED_IMAGE, topic.endswith(COMPRESSED_SUFFIX)
@@ -75,17 +88,17 @@ class BagPlayer(Node):  # type: ignore[misc]
     """Publishes the planner's inputs of one bag; the newest odometry's stamp is the time on /clock."""
 
     def __init__(self, topics: TopicMap, renamed: Mapping[str, str], vehicle: VehicleModel) -> None:
-        """Play the inputs of a map.
+        """Subscribe to the planner's trajectory.
 
         Args:
-            topics: What the bag's topics mean.
-            renamed: Topic of the bag -> topic on DDS where they differ.
-            vehicle: Of the replay, for the front-wheel angles of its plans.
+            topics: Meaning of the bag's topics.
+            renamed: Topic of the bag -> topic on DDS, if they differ.
+            vehicle: The replay's vehicle, for the front-wheel angles of its plans.
         """
         super().__init__("transdiffuser_bag_player")
         self._topics, self._renamed, self._vehicle = topics, renamed, vehicle
-        self._wanted = topics.all_topics() - {topics.objects, topics.map}
-        self._makers: dict[str, Any] = {}
+        self._input_topics = topics.all_topics() - {topics.objects, topics.map}
+        self._publishers_by_topic: dict[str, Any] = {}
         self._sensors = {*topics.images.values(), *topics.camera_infos.values(), topics.lidar}
         self._sensors_follow = False
         self._plans: dict[int, Trajectory] = {}
@@ -95,52 +108,67 @@ class BagPlayer(Node):  # type: ignore[misc]
         self.create_subscription(kind, f"{OUTPUT_NAMESPACE}/trajectory", self._on_plan, RELIABLE)
 
     def wait_for_planner(self, bag_topics: dict[str, str]) -> None:
-        """Wait until a planner listens to every topic of the bag that it can use.
+        """Wait until a planner subscribes to every input topic of the bag.
+
+        Args:
+            bag_topics: Topic -> type.
 
         Raises:
-            PlayError: It does not come.
+            PlayError: A topic has no subscriber in time.
         """
-        for topic in sorted(self._wanted & set(bag_topics)):
+        for topic in sorted(self._input_topics & set(bag_topics)):
             qos = LATCHED if topic == self._topics.route else RELIABLE
-            self._makers[topic] = self.create_publisher(
+            self._publishers_by_topic[topic] = self.create_publisher(
                 message_class(bag_topics[topic]), self._renamed.get(topic, topic), qos
             )
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while not all(maker.get_subscription_count() for maker in self._makers.values()):
+        while not all(publisher.get_subscription_count() for publisher in self._publishers_by_topic.values()):
             if time.monotonic() > deadline:
-                deaf = [topic for topic, maker in self._makers.items() if not maker.get_subscription_count()]
-                raise PlayError(f"no planner listens to {', '.join(deaf)} after {READY_TIMEOUT_S:.0f} s")
+                unmatched = [
+                    topic
+                    for topic, publisher in self._publishers_by_topic.items()
+                    if not publisher.get_subscription_count()
+                ]
+                raise PlayError(f"no planner subscribes to {', '.join(unmatched)} after {READY_TIMEOUT_S:.0f} s")
             rclpy.spin_once(self, timeout_sec=0.05)
 
     def play(self, item: BagMessage) -> None:
-        """Publish one message of the bag as it is."""
-        maker = self._makers.get(item.topic)
-        if maker is None:
+        """Publish one message of the bag unchanged.
+
+        Args:
+            item: The message; other topics than inputs are skipped.
+        """
+        publisher = self._publishers_by_topic.get(item.topic)
+        if publisher is None:
             return
         if item.topic in self._sensors and not self._sensors_follow:
-            # What belongs to the frame but does not complete it must not come after it.
+            # Other messages of the frame must arrive before the sensor messages that complete it.
             self._spin_for(HEAD_START_S)
         self._sensors_follow = item.topic in self._sensors
         if item.topic == self._topics.odometry:
             self._clock.publish(encode_inputs.clock(make_ros_message, stamp_ns(item.message)))
-        maker.publish(bytes(item.raw))
+        publisher.publish(bytes(item.raw))
         rclpy.spin_once(self, timeout_sec=0.0)
 
     def compare(self, cycle: Cycle) -> None:
-        """Wait for the node's plan of a cycle of the replay; fallbacks of both follow their own clocks."""
+        """Wait for the node's plan of a replay cycle and compare; fallbacks are skipped, as they depend on the clock.
+
+        Args:
+            cycle: Cycle of the replay.
+        """
         if not isinstance(cycle.outcome, PlanResult) or not cycle.is_planned:
             return
         self.result.num_plans += 1
         self._spin_for(PLAN_TIMEOUT_S, until=cycle.stamp_ns)
-        theirs = self._plans.pop(cycle.stamp_ns, None)
-        if theirs is None:
+        node_plan = self._plans.pop(cycle.stamp_ns, None)
+        if node_plan is None:
             return
         self.result.num_received += 1
-        ours = encode_outputs.trajectory(make_ros_message, cycle.outcome.trajectory, self._vehicle)
-        self.result.num_identical += _same(decode_outputs.trajectory(ours), theirs)
+        replay_message = encode_outputs.trajectory(make_ros_message, cycle.outcome.trajectory, self._vehicle)
+        self.result.num_identical += _same(decode_outputs.trajectory(replay_message), node_plan)
 
     def _spin_for(self, seconds: float, until: int | None = None) -> None:
-        """Spin for a time, or until the node's plan of a stamp has come."""
+        """Spin for a time, or until the node's plan of a stamp has arrived."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0.0 and until not in self._plans:
             rclpy.spin_once(self, timeout_sec=min(left, 0.02))
@@ -151,7 +179,7 @@ class BagPlayer(Node):  # type: ignore[misc]
 
 
 def _same(a: Trajectory, b: Trajectory) -> bool:
-    """Whether two trajectories agree in every number, as far as the message carries it."""
+    """Whether two trajectories are equal in every number, at the message's precision."""
     exact = ("time_s_T", "x_m_T", "y_m_T", "heading_rad_T")
     single = ("speed_mps_T", "accel_mps2_T", "curvature_per_m_T")  # float32 in the message
     return (

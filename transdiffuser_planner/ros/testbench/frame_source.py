@@ -1,9 +1,9 @@
-"""Publishes recorded or simulated snapshots to a planner node again and again, stamped with the time they are sent."""
+"""Publishes recorded or simulated snapshots to a planner node in a loop, stamped with the time of publishing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,19 @@ from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
 INPUT = "/transdiffuser_planner/input"
 
 
-@dataclass(kw_only=True, slots=True)
-class Heard:
-    """What the planner said about every cycle with a plan."""
-
-    statuses: list[decode_outputs.RecordedStatus] = field(default_factory=list)
-
-
 class FrameSource(Node):  # type: ignore[misc]
-    """A vehicle that drives the same few seconds in a loop."""
+    """A vehicle that drives the same few seconds in a loop; stores the status of every cycle with a plan."""
 
     def __init__(self, inputs: Sequence[SensorSnapshot]) -> None:
-        """Create publishers for everything the snapshots hold."""
+        """Subscribe to the status; publishers are created on first use.
+
+        Args:
+            inputs: Frames of one drive.
+        """
         super().__init__("transdiffuser_frame_source")
         self._inputs, self._index = inputs, 0
-        self._makers: dict[str, Any] = {}
-        self.heard = Heard()
+        self._publishers_by_name: dict[str, Any] = {}
+        self.statuses: list[decode_outputs.RecordedStatus] = []
         kind = message_class(OUTPUT_TYPES["status"])
         self.create_subscription(kind, f"{OUTPUT_NAMESPACE}/status", self._on_status, RELIABLE)
 
@@ -61,12 +58,12 @@ class FrameSource(Node):  # type: ignore[misc]
             self._put("lidar", "sensor_msgs/msg/PointCloud2", cloud)
 
     def _put(self, name: str, type_name: str, message: Any) -> None:
-        if name not in self._makers:
+        if name not in self._publishers_by_name:
             qos = LATCHED if name == "route" else RELIABLE
-            self._makers[name] = self.create_publisher(message_class(type_name), f"{INPUT}/{name}", qos)
-        self._makers[name].publish(message)
+            self._publishers_by_name[name] = self.create_publisher(message_class(type_name), f"{INPUT}/{name}", qos)
+        self._publishers_by_name[name].publish(message)
 
     def _on_status(self, message: Any) -> None:
         status = decode_outputs.status(message)
         if status.ready:
-            self.heard.statuses.append(status)
+            self.statuses.append(status)

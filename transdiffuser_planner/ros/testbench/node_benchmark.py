@@ -1,4 +1,4 @@
-"""A planner node in a process of its own, fed over DDS at 10 Hz for a long time: start-up, latency, memory, CPU."""
+"""Long benchmark of a planner node in its own process, with inputs over DDS at 10 Hz: start-up, latency, memory, CPU."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ _FIRST_PLAN_S = 60.0
 
 
 def node_run(model: Path, inputs: Sequence[SensorSnapshot], minutes: float, threads: int) -> dict[str, Any]:
-    """Feed a node and watch it.
+    """Publish inputs to a node and measure it.
 
     Args:
         model: Model folder.
-        inputs: Frames, sent again and again with new stamps.
-        minutes: How long after its first plan.
+        inputs: Frames, sent repeatedly with new stamps.
+        minutes: Duration after its first plan.
         threads: Threads of the model.
 
+    Returns:
+        Measured values by name.
+
     Raises:
-        EvaluationError: The node gave no plan or ended.
+        EvaluationError: The node published no plan or ended.
     """
     environment = private_ros_environment()
     os.environ.update(environment)
@@ -54,25 +57,38 @@ def node_run(model: Path, inputs: Sequence[SensorSnapshot], minutes: float, thre
             group.start("planner", ["plan", "--model", str(model), "--ros-args", "-p", f"num_threads:={threads}"])
             first_plan_s = _until_first_plan(source, group, begin)
             usage = _feed(source, group, minutes)
-            return {"minutes": minutes, "first_plan_s": round(first_plan_s, 2), **usage, **_said(source.heard.statuses)}
+            return {
+                "minutes": minutes,
+                "first_plan_s": round(first_plan_s, 2),
+                **usage,
+                **_status_summary(source.statuses),
+            }
         finally:
             group.stop()
             rclpy.try_shutdown()
 
 
 def _until_first_plan(source: Any, group: ProcessGroup, begin: float) -> float:
-    """Feed the node from before it is there; returns seconds from its start to its first plan."""
-    while not source.heard.statuses:
+    """Publish frames from before the node exists; returns seconds from its start to its first plan.
+
+    Raises:
+        EvaluationError: There is no plan in time, or the node ended.
+    """
+    while not source.statuses:
         _tick(source)
         if group.exit_status("planner") is not None or time.monotonic() - begin > _FIRST_PLAN_S:
-            raise EvaluationError(f"the node gave no plan; it said: {group.last_line('planner')}")
+            raise EvaluationError(f"the node published no plan; its last output: {group.last_line('planner')}")
     first_s = time.monotonic() - begin
-    source.heard.statuses.clear()
+    source.statuses.clear()
     return first_s
 
 
 def _feed(source: Any, group: ProcessGroup, minutes: float) -> dict[str, Any]:
-    """Send frames at 10 Hz; returns memory, its growth and CPU use of the node."""
+    """Send frames at 10 Hz; returns memory, its growth and CPU use of the node.
+
+    Raises:
+        EvaluationError: The node ended.
+    """
     from tqdm import tqdm
 
     pid = group.pid("planner")
@@ -86,7 +102,7 @@ def _feed(source: Any, group: ProcessGroup, minutes: float) -> dict[str, Any]:
             frames += 1
             bar.update()
             if group.exit_status("planner") is not None:
-                raise EvaluationError(f"the node ended; it said: {group.last_line('planner')}")
+                raise EvaluationError(f"the node ended; its last output: {group.last_line('planner')}")
     time_s, memory_mb = np.asarray(samples).T
     settled = time_s >= min(_SETTLED_S, 0.5 * time_s[-1])
     slope = np.polyfit(time_s[settled], memory_mb[settled], 1)[0] if settled.sum() > 1 else 0.0
@@ -99,7 +115,7 @@ def _feed(source: Any, group: ProcessGroup, minutes: float) -> dict[str, Any]:
 
 
 def _tick(source: Any) -> None:
-    """One frame, then listen until the next is due."""
+    """Send one frame, then spin until the next is due."""
     import rclpy
 
     due = time.monotonic() + _PERIOD_S
@@ -108,10 +124,14 @@ def _tick(source: Any) -> None:
         rclpy.spin_once(source, timeout_sec=left)
 
 
-def _said(statuses: list[Any]) -> dict[str, Any]:
-    """What the node's statuses tell."""
+def _status_summary(statuses: list[Any]) -> dict[str, Any]:
+    """Summarize the node's statuses.
+
+    Raises:
+        EvaluationError: There are none.
+    """
     if not statuses:
-        raise EvaluationError("the node gave no plan while it was measured")
+        raise EvaluationError("the node published no plan during the measurement")
     return {
         "plans": len(statuses),
         "missed": sum(s.latency_ms > s.deadline_ms for s in statuses),

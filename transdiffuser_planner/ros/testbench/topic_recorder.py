@@ -1,4 +1,4 @@
-"""Records live topics into an MCAP bag as they are, without decoding them."""
+"""Records live topics into an MCAP bag without decoding them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUEUE = 2000
 
 
 class TopicRecorder:
-    """Subscribes with a node and writes in a thread of its own, so that the disk never holds up callbacks."""
+    """Subscribes with a node and writes in its own thread, so that the disk never blocks callbacks."""
 
     def __init__(
         self, node: Node, bag: Path, topics: Mapping[str, str], latched: Mapping[str, str], now_ns: Callable[[], int]
@@ -29,8 +29,8 @@ class TopicRecorder:
         Args:
             node: Receives the messages.
             bag: New bag directory.
-            topics: Topic -> type of what comes often.
-            latched: Topic -> type of what is said once.
+            topics: Topic -> type of frequent messages.
+            latched: Topic -> type of messages published once.
             now_ns: Log time of a message that has just arrived.
 
         Raises:
@@ -44,18 +44,18 @@ class TopicRecorder:
         self.fault = ""
         for topic, type_name in self._types.items():
             qos = LATCHED if topic in latched else RELIABLE
-            node.create_subscription(message_class(type_name), topic, self._taker(topic), qos, raw=True)
+            node.create_subscription(message_class(type_name), topic, self._receiver(topic), qos, raw=True)
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._thread.start()
 
-    def _taker(self, topic: str) -> Callable[[Any], None]:
-        def take(raw: Any) -> None:
+    def _receiver(self, topic: str) -> Callable[[Any], None]:
+        def receive(raw: Any) -> None:
             try:
                 self._queue.put_nowait((topic, self._now_ns(), bytes(raw)))
             except queue.Full:
                 self.num_dropped += 1
 
-        return take
+        return receive
 
     def _write(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -69,10 +69,10 @@ class TopicRecorder:
                 self.fault = f"recording stopped: {error}"
 
     def close(self) -> None:
-        """Write what has arrived and finish the bag.
+        """Write all received messages and finish the bag.
 
         Raises:
-            RecordingError: The disk refused something; the bag ends there.
+            RecordingError: Writing failed; the bag ends there.
         """
         self._queue.put(None)
         self._thread.join()

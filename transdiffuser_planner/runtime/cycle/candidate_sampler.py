@@ -1,7 +1,7 @@
-"""A scene -> many joint futures of ego and agents, as many and as carefully as the time allows.
+"""Samples joint futures of ego and agents for a scene: as many candidates and denoise steps as the time budget allows.
 
-The candidates are cut into one share per thread; every share walks its own chain of denoise steps, so threads meet
-once per cycle and not once per operator.
+The candidates are split into one share per thread; every share runs its own chain of denoise steps, so threads
+synchronize once per cycle and not once per operator.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ FloatArray = NDArray[np.float64]
 Tensors = dict[str, Array]
 
 FEWER_CANDIDATES = 8
-"""What is sampled instead of all candidates when hardly any time is left."""
+"""Number of candidates when the time does not suffice for all of them."""
 _MIN_STEPS_WITH_ALL = 3
 _UNKNOWN_STEP_MS = 5.0
 _WARM_STEPS = 3
 DENOISE = "denoise"
-"""Group under which StageCosts knows the denoise steps of all sizes."""
+"""StageCosts group of the denoise steps of all sizes."""
 AFTER_SAMPLING = "after sampling"
 """Group and stage of the rest of the cycle, from the last denoise step to the plan."""
 _UNKNOWN_AFTER_MS = 15.0
@@ -46,8 +46,8 @@ class JointSamples:
 
     Attributes:
         pose_MKT3: (M, 1 + A, T, 3) in base_link, the ego first, then the scene's agents.
-        num_steps: Denoise steps made by the share that made the fewest.
-        intermediate_SMT3: The ego's clean estimates after each step, in base_link; empty unless asked for.
+        num_steps: Fewest denoise steps of any share.
+        intermediate_SMT3: The ego's x0 estimates (M, T, 3) after each step, in base_link; empty unless requested.
     """
 
     pose_MKT3: FloatArray
@@ -56,33 +56,49 @@ class JointSamples:
 
 
 class CandidateSampler:
-    """Samples with one model; knows what a denoise step costs."""
+    """Samples with one model and measures the cost of its denoise steps.
+
+    Args:
+        backend: Executes the model's networks.
+        contract: Sizes of all tensors.
+        costs: Receives the durations.
+        num_threads: Shares that run in parallel.
+    """
 
     def __init__(self, backend: InferenceBackend, contract: ModelContract, costs: StageCosts, num_threads: int) -> None:
         self._backend, self._contract, self._costs = backend, contract, costs
         self._joint = backend.manifest.sampler()
         self._num_threads = num_threads
-        # The calling thread walks one of the shares itself.
+        # The calling thread runs one of the shares itself.
         self._helpers = ThreadPoolExecutor(max_workers=max(num_threads - 1, 1), thread_name_prefix="denoise")
 
     def warm_up(self, features: Tensors, observation: Tensors, config: PlannerConfig) -> None:
-        """Load the graphs for every size that a configuration can lead to, run each and learn what it costs.
+        """Load the graphs for every size that a configuration can lead to, run each and measure its cost.
 
         Args:
-            features, observation: Of any scene, for example zeros.
+            features: Encoder outputs of any scene, for example zeros.
+            observation: Model inputs of the same scene.
             config: Numbers of candidates.
         """
         _, numbers = plan_spec(self._contract).shape
         for num_agents in agent_slots(self._contract):
-            nobody = agent_tensors([], np.zeros((0, 3)), num_agents)
-            condition = self._backend.condition(features, observation, nobody)
+            no_agents = agent_tensors([], np.zeros((0, 3)), num_agents)
+            condition = self._backend.condition(features, observation, no_agents)
             for num_candidates in sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)}):
                 noise = np.zeros((_WARM_STEPS + 1, num_candidates, 1 + num_agents, numbers), dtype=np.float32)
                 for _ in range(2):
                     self._sample_shares(noise, condition, min(_WARM_STEPS, config.num_denoise_steps), None)
 
     def draw(self, stamp_ns: int, config: PlannerConfig) -> Future[Array]:
-        """Start to draw the noise of a frame, beside whatever comes before sampling."""
+        """Start to draw the noise of a frame, in parallel to perception.
+
+        Args:
+            stamp_ns: The frame's stamp; with the run seed it determines the noise.
+            config: Number of candidates and run seed.
+
+        Returns:
+            Future of the noise.
+        """
         return self._helpers.submit(self._joint.noise, config.run_seed, stamp_ns, config.num_candidates)
 
     def sample(
@@ -97,14 +113,14 @@ class CandidateSampler:
         """Joint futures of a scene; None when not even one denoise step fits into the budget.
 
         Args:
-            scene: What was perceived.
+            scene: Result of perception.
             drawn: Result of ``draw`` for the frame, with the same configuration.
             config: Numbers of candidates and steps, threads, seed.
-            budget: When the plan must be ready; None takes all the time it needs.
-            return_intermediates: Whether to return the clean estimates of all steps.
+            budget: Time by which the plan must be ready; None has no limit.
+            return_intermediates: Whether to return the x0 estimates of all steps.
 
         Raises:
-            ModelError: The model failed or gave numbers that are not finite.
+            ModelError: The model failed or returned numbers that are not finite.
         """
         num_agents = len(scene.tracks)
         slots = next(count for count in agent_slots(self._contract) if count >= num_agents)
@@ -120,14 +136,14 @@ class CandidateSampler:
         samples = self._sample_shares(
             noise, condition, num_steps, budget, target, return_intermediates=return_intermediates
         )
-        clean = np.concatenate([sample.x0_MNP for sample in samples])
-        if not np.isfinite(clean).all():
-            raise ModelError(f"model {self._backend.manifest.name}: denoising gave NaN or infinite values")
+        x0_MNP = np.concatenate([sample.x0_MNP for sample in samples])
+        if not np.isfinite(x0_MNP).all():
+            raise ModelError(f"model {self._backend.manifest.name}: denoising returned NaN or infinite values")
         origin_A3 = np.zeros((slots, 3))
         origin_A3[:num_agents] = scene.agent_pose_A3
         estimates = zip(*(sample.intermediate_KMNP for sample in samples), strict=False)
         return JointSamples(
-            pose_MKT3=self._joint.poses(clean, origin_A3)[:, : 1 + num_agents],
+            pose_MKT3=self._joint.poses(x0_MNP, origin_A3)[:, : 1 + num_agents],
             num_steps=min(sample.num_steps for sample in samples),
             intermediate_SMT3=[self._joint.poses(np.concatenate(parts), origin_A3)[:, 0] for parts in estimates],
         )
@@ -142,7 +158,7 @@ class CandidateSampler:
         *,
         return_intermediates: bool = False,
     ) -> list[Sample]:
-        """Every thread's share of the candidates through the denoise steps; learns what a step costs."""
+        """Run every thread's share of the candidates through the denoise steps and measure the cost of a step."""
         num_candidates, tokens = noise.shape[1:3]
         shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
         started = time.perf_counter()
@@ -155,14 +171,14 @@ class CandidateSampler:
         return samples
 
     def _affordable(self, config: PlannerConfig, slots: int, budget: CycleBudget | None) -> tuple[int, int]:
-        """(candidates, denoise steps) that fit: all candidates if they get a few steps, else a few candidates."""
+        """(candidates, denoise steps) that fit the budget: all candidates with at least a few steps, else fewer candidates."""
         if budget is None:
             return config.num_candidates, config.num_denoise_steps
         left_ms = budget.left_ms(self._after_ms())
         fewer = min(FEWER_CANDIDATES, config.num_candidates)
         steps = 0
         for count in (config.num_candidates, fewer):
-            # The usual cost, not the upper: the walk looks at the clock after every step.
+            # The usual cost, not the upper: the walk checks the clock after every step.
             step_ms = self._costs.usual_ms(DENOISE, _step_name(count, slots), _UNKNOWN_STEP_MS)
             steps = min(int(left_ms // step_ms), config.num_denoise_steps)
             if steps >= min(_MIN_STEPS_WITH_ALL, config.num_denoise_steps):
@@ -170,7 +186,7 @@ class CandidateSampler:
         return fewer, max(steps, 0)
 
     def _after_ms(self) -> float:
-        """What to leave for the rest of the cycle."""
+        """Time to reserve for the rest of the cycle."""
         return self._costs.upper_ms(AFTER_SAMPLING, AFTER_SAMPLING, _UNKNOWN_AFTER_MS)
 
     def _walk(
@@ -182,7 +198,7 @@ class CandidateSampler:
         target: GuidanceTarget | None,
         return_intermediates: bool,
     ) -> Sample:
-        """One share of the candidates through the denoise steps, with an eye on the clock."""
+        """Run one share of the candidates through the denoise steps, with fewer steps when the budget runs out."""
         started, made = time.perf_counter(), itertools.count(1)
 
         def steps_that_fit() -> int:
@@ -201,23 +217,29 @@ class CandidateSampler:
 
 
 def agent_slots(contract: ModelContract) -> tuple[int, ...]:
-    """Numbers of agents that graphs are loaded for; a scene takes the smallest that has room for its agents."""
+    """Numbers of agents that graphs are loaded for; a scene uses the smallest that fits its agents."""
     return tuple(range(contract.num_agents + 1))
 
 
 def _step_name(num_candidates: int, num_agents: int) -> str:
-    """Under which a denoise step of this size is known to StageCosts."""
+    """StageCosts name of a denoise step of this size."""
     return f"denoise step {num_candidates}x{1 + num_agents}"
 
 
 def candidate_shares(num_candidates: int, num_threads: int) -> list[slice]:
-    """The candidates cut into consecutive shares of nearly equal size, one per thread."""
+    """Split the candidates into consecutive shares of nearly equal size, one per thread."""
     edges = np.linspace(0, num_candidates, min(num_threads, num_candidates) + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
 
 
 def agent_tensors(tracks: list[Track], pose_A3: FloatArray, num_slots: int) -> Tensors:
-    """The conditioner's agent inputs from tracks nearest first; see ``core.contract.agent_specs``."""
+    """Build the conditioner's agent inputs; see ``core.contract.agent_specs``.
+
+    Args:
+        tracks: Nearest first.
+        pose_A3: Their poses in base_link (m, m, rad).
+        num_slots: Agents of the tensors, the rest being masked.
+    """
     features = np.zeros((num_slots, NUM_AGENT_FEATURES), dtype=np.float32)
     valid = np.zeros(num_slots, dtype=np.float32)
     for row, (track, pose) in enumerate(zip(tracks, pose_A3, strict=True)):

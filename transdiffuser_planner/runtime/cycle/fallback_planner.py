@@ -1,6 +1,6 @@
-"""Plans without the network: what the watchdog publishes when the model's plan is not there in time.
+"""Plans fallbacks without the network, for the watchdog when the model's plan is late.
 
-Shares nothing with the model's thread but the memory of accepted plans, so a hung or crashing session cannot stop it.
+Shares only the plan history with the model's thread, so a hung or crashing session cannot block it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ _NO_BOXES = np.zeros((0, 5))
 
 
 class FallbackPlanner:
-    """Continues the last accepted plan or stops; thread-safe, as it keeps nothing of its own."""
+    """Continues the last accepted plan or stops. Stateless, therefore thread-safe.
+
+    Args:
+        contract: Of the model.
+        rig: The vehicle and its sensors.
+        memory: Plan history of the model's thread.
+    """
 
     def __init__(self, contract: ModelContract, rig: Rig, memory: PlanHistory) -> None:
         self._contract, self._rig, self._memory = contract, rig, memory
@@ -48,14 +54,14 @@ class FallbackPlanner:
     def plan(
         self, snapshot: SensorSnapshot, reason: str, config: PlannerConfig, source: Provenance, *, is_stopping: bool
     ) -> PlanResult:
-        """The highest rung that holds.
+        """Plan with the first fallback level that is free of collisions.
 
         Args:
-            snapshot: What is known now; only its ego state is needed, its cloud is used where there is one.
-            reason: Why there is no plan of the model.
+            snapshot: Only the ego state is required; a point cloud is used for obstacles when present.
+            reason: Reason that there is no plan of the model.
             config: Limits and decelerations.
-            source: Model and seed to name.
-            is_stopping: Somebody asked the vehicle to stop: the last plan is not continued.
+            source: Model and seed for the provenance.
+            is_stopping: A stop is requested: the last plan is not continued.
         """
         times, ego = StageTimes(), snapshot.ego
         agents = _known_agents(self._memory.result, ego, self._contract)
@@ -87,7 +93,7 @@ class FallbackPlanner:
         )
 
     def _around(self, cloud: PointCloud | None, agents: PredictedAgents, pose_A3: FloatArray) -> CollisionContext:
-        """The cloud's obstacles, and the agents of the last result where they were predicted to be by now."""
+        """Obstacles of the point cloud, and agents of the last result at their present predicted poses."""
         points = cloud_in_base(cloud, self._rig)
         ahead = pose_A3[:, 0] > 0.0
         return CollisionContext(
@@ -100,14 +106,14 @@ class FallbackPlanner:
 
 
 def _known_agents(result: PlanResult | None, ego: EgoState, contract: ModelContract) -> PredictedAgents:
-    """The agents of the last result, none when it is of another frame."""
+    """Agents of the last result; none when its frame differs."""
     if result is None or result.agents.frame_id != ego.frame_id:
         return no_agents(ego.frame_id, contract)
     return result.agents
 
 
 def _poses_now(agents: PredictedAgents, ego: EgoState, result: PlanResult | None) -> FloatArray:
-    """Agents' poses (A, 3) in today's base_link, moved along their most probable predicted paths."""
+    """Agents' poses (A, 3) in the present base_link, moved along their most probable predicted paths."""
     pose_A3 = agents.pose_A3
     if result is not None and len(agents.path_MAT3):
         elapsed_s = (ego.stamp_ns - result.trajectory.stamp_ns) * 1e-9

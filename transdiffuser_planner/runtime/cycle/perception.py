@@ -1,4 +1,4 @@
-"""What a cycle perceives: features, encoder, agents with identity, obstacles. The first half of ``Planner.plan``."""
+"""Perception of one cycle: features, encoder, tracked agents, obstacles. The first half of ``Planner.plan``."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ _MOVING_MPS = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PerceivedScene:
-    """One cycle's surroundings, in base_link.
+    """Perceived surroundings of one cycle, in base_link.
 
     Attributes:
         observation: Inputs of the model.
         features: Outputs of its encoder.
-        bev_probability_KLL: Bird's-eye semantics.
-        tracks, agent_pose_A3: Agents, nearest first.
+        bev_probability_KLL: Bird's-eye-view semantics (K, L, L).
+        tracks: Agents, nearest first.
+        agent_pose_A3: Their poses (m, m, rad).
         obstacles: Distances to LiDAR points that belong to no moving agent.
-        token_path: The path that action tokens ask for, if there are any.
+        token_path: Path of the action tokens; None without tokens.
     """
 
     observation: Tensors
@@ -48,7 +49,13 @@ class PerceivedScene:
 
 
 class Perception:
-    """Turns snapshots into scenes; holds the agent tracker."""
+    """Turns snapshots into scenes; holds the agent tracker.
+
+    Args:
+        backend: Executes the encoder.
+        rig: The vehicle and its sensors.
+        contract: Sizes of all tensors.
+    """
 
     def __init__(self, backend: InferenceBackend, rig: Rig, contract: ModelContract) -> None:
         self._backend, self._contract, self._vehicle = backend, contract, rig.vehicle
@@ -56,14 +63,19 @@ class Perception:
         self._tracker = AgentTracker()
 
     def reset(self) -> None:
-        """Forget the agents."""
+        """Discard the tracked agents."""
         self._tracker.reset()
 
     def perceive(self, snapshot: SensorSnapshot, detection_threshold: float, times: StageTimes) -> PerceivedScene:
-        """Features, encoder, agents and obstacles of a snapshot.
+        """Compute features, encoder outputs, agents and obstacles of a snapshot.
+
+        Args:
+            snapshot: Aligned inputs.
+            detection_threshold: Least score of a detection, 0 to 1.
+            times: Receives the duration of each stage.
 
         Raises:
-            ModelError: The encoder failed or gave numbers that are not finite.
+            ModelError: The encoder failed or returned numbers that are not finite.
         """
         points = self._features.points(snapshot)
         observation = self._features.build(snapshot, points)
@@ -71,7 +83,7 @@ class Perception:
         times.lap("features")
         encoded = self._backend.encode(observation)
         if not all(np.isfinite(tensor.sum()) for tensor in encoded.values()):
-            raise ModelError(f"model {self._backend.manifest.name}: the encoder gave NaN or infinite values")
+            raise ModelError(f"model {self._backend.manifest.name}: the encoder returned NaN or infinite values")
         times.lap("encode")
         detections = decode_detections(
             encoded["agent_heatmap"][0], encoded["agent_box"][0], self._contract, detection_threshold

@@ -1,4 +1,4 @@
-"""Puts a cycle's findings together into what is published."""
+"""Builds the published results of a cycle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ FloatArray = NDArray[np.float64]
 
 
 def candidates_of(validated: ValidatedPlans, ranking: Ranking, ego: EgoState, contract: ModelContract) -> Candidates:
-    """All candidates at the contract's plan times, in the odometry's frame."""
+    """Build the candidates at the contract's plan times, in the odometry's frame.
+
+    Args:
+        validated: Smoothed plans with their violations.
+        ranking: Probabilities and costs.
+        ego: State that base_link belongs to.
+        contract: Plan times.
+    """
     every = round(contract.plan_interval_s / float(validated.plans.time_s_F[0]))
     return Candidates(
         frame_id=ego.frame_id,
@@ -29,7 +36,7 @@ def candidates_of(validated: ValidatedPlans, ranking: Ranking, ego: EgoState, co
 
 
 def no_candidates(frame_id: str, contract: ModelContract) -> Candidates:
-    """When nothing was sampled."""
+    """Return zero candidates, for a cycle without samples."""
     return Candidates(
         frame_id=frame_id,
         pose_MT3=np.zeros((0, contract.num_plan_steps, 3)),
@@ -41,7 +48,14 @@ def no_candidates(frame_id: str, contract: ModelContract) -> Candidates:
 
 
 def agents_of(scene: PerceivedScene, path_MAT3: FloatArray, ego: EgoState, contract: ModelContract) -> PredictedAgents:
-    """The scene's agents with their joint futures, in the odometry's frame."""
+    """Build the scene's agents with their joint futures, in the odometry's frame.
+
+    Args:
+        scene: Result of perception.
+        path_MAT3: Sampled futures in base_link (m, m, rad).
+        ego: State that base_link belongs to.
+        contract: Plan times.
+    """
     tracks = scene.tracks
     return PredictedAgents(
         frame_id=ego.frame_id,
@@ -59,7 +73,7 @@ def agents_of(scene: PerceivedScene, path_MAT3: FloatArray, ego: EgoState, contr
 
 
 def no_agents(frame_id: str, contract: ModelContract) -> PredictedAgents:
-    """When nothing was perceived yet."""
+    """Return zero agents, before the first perception."""
     return PredictedAgents(
         frame_id=frame_id,
         id_A=np.zeros(0, dtype=np.uint32),

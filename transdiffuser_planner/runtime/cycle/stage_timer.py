@@ -1,4 +1,4 @@
-"""A stopwatch with names."""
+"""Stopwatch with named laps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class StageTimes:
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        """End the stage that has been running since the last lap."""
+        """Record the time since the last lap under a stage's name."""
         now = time.perf_counter()
         self.stage_ms[stage] = (now - self._last) * 1e3
         self._last = now

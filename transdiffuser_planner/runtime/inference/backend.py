@@ -1,7 +1,7 @@
-"""The one interface between planning and whatever executes a model's networks.
+"""Interface between planning and the execution of a model's networks.
 
 Letters: A agents, M candidates, N = 1 + A tokens with the ego first, P = T x 3 numbers of a plan, T plan steps, Q sub-scores.
-Tensors are float32 with a leading axis of 1 scene where nothing else is said; names, axes and units are those of
+Tensors are float32 with a leading axis of 1 scene unless stated otherwise; names, axes and units are those of
 ``core.contract``.
 """
 
@@ -24,7 +24,7 @@ class InferenceBackend(Protocol):
 
     Attributes:
         manifest: The checked model folder.
-        provider: What computes, for example "cpu"; published with every plan.
+        provider: Execution provider, for example "cpu"; published with every plan.
         precision: Of ``core.contract.PRECISIONS``; published with every plan.
     """
 
@@ -37,7 +37,7 @@ class InferenceBackend(Protocol):
         """Whether the model can predict scores."""
 
     def encode(self, observation: Tensors) -> Tensors:
-        """Scene features and auxiliary outputs of one observation.
+        """Compute scene features and auxiliary outputs of one observation.
 
         Args:
             observation: ``core.contract.observation_specs``; of these ``ENCODER_INPUTS`` are read: image (1, 3, H, W) and
@@ -51,7 +51,7 @@ class InferenceBackend(Protocol):
         """
 
     def condition(self, features: Tensors, observation: Tensors, agents: Tensors) -> Tensors:
-        """Everything that all denoise steps of a cycle share, computed once.
+        """Compute the condition that all denoise steps of a cycle share.
 
         Args:
             features: Result of ``encode``.
@@ -66,7 +66,7 @@ class InferenceBackend(Protocol):
         """
 
     def predict_noise(self, sample_MNP: Array, step: int, condition: Tensors) -> Array:
-        """The noise (M, N, P) in joint samples at a denoise step. Called from several threads at once.
+        """Predict the noise (M, N, P) in joint samples at a denoise step. Called from several threads at once.
 
         Args:
             sample_MNP: In model space (normalized differences of poses), N = 1 + A of ``condition``.
@@ -80,11 +80,13 @@ class InferenceBackend(Protocol):
     def score(
         self, pose_MKT3: NDArray[np.floating[Any]], features: Tensors, observation: Tensors, agents: Tensors
     ) -> Array:
-        """Predicted sub-scores (M, Q) of ``core.contract.SCORE_NAMES``, each 0 to 1.
+        """Predict the sub-scores (M, Q) of ``core.contract.SCORE_NAMES``, each 0 to 1.
 
         Args:
             pose_MKT3: Joint futures (M, 1 + A, T, 3) in base_link (m, m, rad), the ego first.
-            features, observation, agents: As for ``condition``.
+            features: Result of ``encode``.
+            observation: As for ``condition``.
+            agents: As for ``condition``.
 
         Raises:
             ModelError: The model has no scorer, or it failed.

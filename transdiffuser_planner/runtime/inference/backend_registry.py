@@ -1,4 +1,4 @@
-"""Backends by name: ONNX Runtime, and those that other packages register.
+"""Backends by name: ONNX Runtime, and plugins of other packages.
 
 A package registers a factory ``(ModelManifest, PlannerConfig) -> InferenceBackend`` in the entry-point group
 ``transdiffuser_planner.backends``; parameter ``backend`` selects it.
@@ -23,7 +23,7 @@ BUILT_IN: Final[dict[str, BackendFactory]] = {"onnxruntime": OnnxBackend.for_con
 
 
 def backend_names() -> tuple[str, ...]:
-    """Every backend that can be selected here."""
+    """Return the names of all installed backends."""
     return tuple(dict.fromkeys((*BUILT_IN, *plugin_names(GROUP))))
 
 
@@ -37,6 +37,7 @@ def make_backend(manifest: ModelManifest, config: PlannerConfig) -> InferenceBac
     Raises:
         ConfigError: The backend is unknown, cannot be imported or is no backend.
         ModelError: The model cannot be loaded.
+        PlannerError: A plugin's own error of that tree, unchanged.
     """
     factory = BUILT_IN.get(config.backend)
     if factory is not None:
@@ -48,7 +49,7 @@ def make_backend(manifest: ModelManifest, config: PlannerConfig) -> InferenceBac
         backend = plugin(manifest, config)
     except PlannerError:
         raise
-    except Exception as error:  # foreign code can raise anything
+    except Exception as error:  # a plugin can raise anything
         reason = (str(error).splitlines() or [""])[0]
         raise ConfigError(f"backend '{config.backend}': failed to load ({type(error).__name__}: {reason})") from None
     if not isinstance(backend, InferenceBackend):

@@ -48,10 +48,10 @@ class BaselineManifest:
     Attributes:
         folder: Its path.
         name: Of ``BASELINES``.
-        baseline_hash: SHA-256 of the manifest file: stands for every byte of the baseline.
+        baseline_hash: SHA-256 of the manifest file: covers every byte of the baseline.
         contract: Sizes of all tensors.
         encoder_hash: SHA-256 of the encoder graph whose features it reads; "" where it reads none.
-        training: How it was made, as written by the export.
+        training: Training settings, as written by the export.
     """
 
     folder: Path
@@ -67,10 +67,13 @@ class BaselineManifest:
         return bool(self.encoder_hash)
 
     def check_encoder(self, model: ModelManifest) -> None:
-        """Refuse a model whose encoder is not the one that the baseline was trained on.
+        """Reject a model whose encoder is not the one that the baseline was trained on.
+
+        Args:
+            model: The model to check.
 
         Raises:
-            ModelError: It is another one.
+            ModelError: The encoders differ.
         """
         if self.needs_sensors and sha256_of(model.graphs["encoder"]) != self.encoder_hash:
             raise ModelError(
@@ -82,9 +85,12 @@ class BaselineManifest:
 def load_baseline_manifest(folder: str | Path) -> BaselineManifest:
     """Read and check a baseline folder.
 
+    Args:
+        folder: Made by the export.
+
     Raises:
         ModelError: The folder, a file or a key is missing, a hash differs, it is no baseline, or its format or contract
-            version is another.
+            version is not supported.
     """
     folder = Path(folder)
     raw, data = read_manifest(folder, REQUIRED_KEYS, HOW_TO_MAKE)
@@ -129,11 +135,11 @@ class BaselineModel:
         self._inputs = tuple(item.name for item in self._session.get_inputs())
 
     def plan(self, tensors: Mapping[str, NDArray[Any]]) -> FloatArray:
-        """The ego's plan (T, 3) in base_link: m, m, rad.
+        """Compute the ego's plan (T, 3) in base_link: m, m, rad.
 
         Args:
-            tensors: Observation of one scene with a leading 1; features and agents too where the baseline reads them, agents
-                filled up to the contract's number.
+            tensors: Observation of one scene with a leading 1, and features and agents if the baseline reads them, agents
+                padded to the contract's number.
 
         Raises:
             ModelError: A tensor is missing or the graph failed.

@@ -1,8 +1,8 @@
 """A model folder: its manifest and the check of everything in it before the first inference.
 
 ``models/<name>/manifest.json`` names every file with its SHA-256, the contract, the graphs and how the model was made.
-A folder with one byte changed, a file missing or another contract version is refused. int8 graphs are optional: they are
-listed apart and checked where they lie.
+A folder with one byte changed, a file missing or another contract version is rejected. int8 graphs are optional: they are
+listed separately and checked if present.
 """
 
 from __future__ import annotations
@@ -39,19 +39,20 @@ REQUIRED_GRAPHS = ("encoder", "condition", "denoise")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelManifest:
-    """What a checked model folder holds.
+    """Content of a checked model folder.
 
     Attributes:
-        folder: Where it lies.
+        folder: Its path.
         name: For example "tiny".
-        model_hash: SHA-256 of the manifest file: stands for every byte of the model.
+        model_hash: SHA-256 of the manifest file: covers every byte of the model.
         contract: Sizes of all tensors.
         graphs: Graph name -> fp32 file.
-        int8_graphs: Graph name -> int8 file; without those that stay fp32, empty when the model has none.
+        int8_graphs: Graph name -> int8 file, of quantized graphs only; empty when the model has none.
         encoder_features: The encoder's outputs that the conditioner reads.
         condition_outputs: The conditioner's outputs that every denoise step reads.
-        vehicle: Which one its scorer assumes; the default car where the manifest, as of older exports, has no such entry.
-        training, metrics: How it was made and what it measured, as written by the export.
+        vehicle: Vehicle that its scorer assumes; the default car for manifests of older exports without the entry.
+        training: Training settings, as written by the export.
+        metrics: Validation metrics, as written by the export.
     """
 
     folder: Path
@@ -67,10 +68,13 @@ class ModelManifest:
     metrics: dict[str, Any]
 
     def graphs_of(self, precision: str) -> dict[str, Path]:
-        """Graph name -> file for a precision of ``core.contract.PRECISIONS``.
+        """Return graph name -> file for a precision.
+
+        Args:
+            precision: Of ``core.contract.PRECISIONS``.
 
         Raises:
-            ModelError: The precision is unknown, or the folder lacks the int8 graphs.
+            ModelError: The precision is unknown, or the folder has no int8 graphs.
         """
         if precision not in PRECISIONS:
             raise ModelError(f"precision '{precision}' is unknown; known are {', '.join(PRECISIONS)}")
@@ -86,7 +90,7 @@ class ModelManifest:
         return {**self.graphs, **self.int8_graphs}
 
     def codebook(self) -> ActionCodebook | None:
-        """The action tokens the model understands; None when it takes none.
+        """Return the model's action codebook; None when it takes no action tokens.
 
         Raises:
             ModelError: The file cannot be read, or disagrees with itself or the contract.
@@ -101,7 +105,7 @@ class ModelManifest:
         return codebook
 
     def sampler(self) -> JointSampler:
-        """The model's sampling: noise schedule, normalizer and sizes.
+        """Return the model's sampler: noise schedule, normalizer and sizes.
 
         Raises:
             ModelError: A file cannot be read.
@@ -113,7 +117,7 @@ class ModelManifest:
         )
 
     def read_json(self, filename: str) -> Any:
-        """A JSON file of the folder, for example the normalizer."""
+        """Read a JSON file of the folder, for example the normalizer."""
         return read_json_file(self.folder, filename)
 
 
@@ -180,15 +184,15 @@ def load_manifest(folder: str | Path) -> ModelManifest:
 
 
 def read_manifest(folder: Path, keys: Sequence[str], remedy: str) -> tuple[bytes, dict[str, Any]]:
-    """The manifest's bytes and content, with all keys and of this version.
+    """Read the manifest and check its keys and versions.
 
     Args:
-        folder: Of a model or a baseline.
-        keys: That it must have.
-        remedy: What to do when there is no manifest.
+        folder: Folder of a model or a baseline.
+        keys: Required keys.
+        remedy: Advice of the error when there is no manifest.
 
     Raises:
-        ModelError: The manifest or a key is missing, or its format or contract version is another.
+        ModelError: The manifest or a key is missing, or its format or contract version is not supported.
     """
     path = folder / MANIFEST_NAME
     try:
@@ -200,7 +204,9 @@ def read_manifest(folder: Path, keys: Sequence[str], remedy: str) -> tuple[bytes
         raise ModelError(f"model folder {folder}: {MANIFEST_NAME} cannot be read ({error})") from None
     missing = [key for key in keys if not isinstance(data, dict) or key not in data]
     if missing:
-        raise ModelError(f"model folder {folder}: {MANIFEST_NAME} lacks {', '.join(missing)}; export the model again")
+        raise ModelError(
+            f"model folder {folder}: {MANIFEST_NAME} is missing {', '.join(missing)}; export the model again"
+        )
     for key, supported in (("format", MANIFEST_FORMAT), ("contract_version", CONTRACT_VERSION)):
         if data[key] != supported:
             raise ModelError(
@@ -210,7 +216,11 @@ def read_manifest(folder: Path, keys: Sequence[str], remedy: str) -> tuple[bytes
 
 
 def _int8_graphs(folder: Path, data: dict[str, Any]) -> dict[str, Path]:
-    """Graph name -> int8 file; those that are there are compared with their hashes."""
+    """Return graph name -> int8 file; files that exist are compared with their hashes.
+
+    Raises:
+        ModelError: A graph has no hash or an unknown name, or a file differs from its hash.
+    """
     listed = data.get("int8", {})
     graphs, files = listed.get("graphs", {}), listed.get("files", {})
     if not set(graphs.values()) <= set(files) or not set(graphs) <= set(REQUIRED_GRAPHS):
@@ -221,6 +231,10 @@ def _int8_graphs(folder: Path, data: dict[str, Any]) -> dict[str, Path]:
 
 def check_files(folder: Path, files: dict[str, str]) -> None:
     """Compare every file with its hash.
+
+    Args:
+        folder: Folder of the files.
+        files: File name -> SHA-256.
 
     Raises:
         ModelError: A file is missing or differs.

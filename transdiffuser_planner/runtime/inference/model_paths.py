@@ -1,4 +1,4 @@
-"""Where models are: in the checkout, or below share/ of an installation."""
+"""Locates model folders: in the checkout, or below share/ of an installation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ PACKAGE = "transdiffuser_planner"
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder of a model given by name ("tiny") or by path.
+    """Return the folder of a model.
+
+    Args:
+        model: Name ("tiny") or path.
 
     Raises:
-        ModelError: Neither a folder nor a known name; says where was looked.
+        ModelError: Neither a folder nor a known name.
     """
     if Path(model).is_dir():
         return Path(model)

@@ -33,7 +33,7 @@ PROVIDERS = {
 
 
 def engine_cache(manifest: ModelManifest) -> Path:
-    """Where TensorRT keeps the engines it builds for a model, so that only the first start is slow."""
+    """Return the folder in which TensorRT caches a model's engines, so that only the first start is slow."""
     base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return base / "transdiffuser_planner" / "engines" / manifest.model_hash[:16]
 
@@ -45,21 +45,21 @@ def make_session(
     sizes: dict[str, int] | None = None,
     engines: Path | None = None,
 ) -> onnxruntime.InferenceSession:
-    """An inference session that runs on the wanted provider and on no other.
+    """Make an inference session that runs on one provider and on no other.
 
     Args:
         path: The graph.
         provider: "cpu", "cuda" or "tensorrt".
-        num_threads: Threads within an operator; operators run one after the other, so results do not depend on timing.
-        sizes: Named free axis -> its length; all shapes are then worked out once, while loading.
-        engines: Folder for TensorRT's engines; None keeps none.
+        num_threads: Threads within an operator; operators run sequentially, so results do not depend on timing.
+        sizes: Named free axis -> its length; all shapes are then inferred at loading.
+        engines: Cache folder of TensorRT's engines; None caches none.
 
     Raises:
-        ModelError: The provider is not available here, or the graph cannot be loaded.
+        ModelError: The provider is not available, or the graph cannot be loaded.
     """
-    wanted = PROVIDERS[provider]
+    required = PROVIDERS[provider]
     available = onnxruntime.get_available_providers()
-    if wanted not in available:
+    if required not in available:
         raise ModelError(
             f"execution provider '{provider}' is not available; this onnxruntime has {', '.join(available)}"
         )
@@ -67,19 +67,19 @@ def make_session(
     options.intra_op_num_threads = num_threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Spinning worker threads would fight the other processes of a vehicle computer for its cores.
+    # Spinning worker threads would take cores from other processes of the vehicle computer.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for name, size in (sizes or {}).items():
         options.add_free_dimension_override_by_name(name, size)
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(
-            str(path), options, providers=[(wanted, _provider_options(provider, engines))]
+            str(path), options, providers=[(required, _provider_options(provider, engines))]
         )
     except Exception as error:  # onnxruntime raises plain RuntimeError subclasses of its own binding
         raise ModelError(f"graph {path}: cannot be loaded ({_first_line(error)}); export the model again") from None
-    if session.get_providers()[0] != wanted:
-        raise ModelError(f"graph {path}: fell back to {session.get_providers()[0]}, wanted {wanted}")
+    if session.get_providers()[0] != required:
+        raise ModelError(f"graph {path}: fell back to {session.get_providers()[0]}, expected {required}")
     return session
 
 
@@ -96,7 +96,7 @@ def _provider_options(provider: str, engines: Path | None) -> dict[str, str]:
 
 
 class _Graph:
-    """A session with the names of its inputs and outputs, asked for once."""
+    """A session with the cached names of its inputs and outputs."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
@@ -104,13 +104,13 @@ class _Graph:
         self._outputs = [item.name for item in session.get_outputs()]
 
     def run(self, feeds: Tensors) -> Tensors:
-        """Outputs by name; feeds that the graph does not read are left out."""
+        """Run the graph; feeds that it does not read are dropped."""
         used = {name: value for name, value in feeds.items() if name in self._inputs}
         return dict(zip(self._outputs, self._session.run(self._outputs, used), strict=True))
 
 
 class OnnxBackend:
-    """The graphs of one model. The denoise graph is loaded once per number of samples and tokens that is asked for.
+    """The graphs of one model. The denoise graph is loaded once per number of samples and tokens.
 
     ``predict_noise`` may be called from several threads at once; on "cpu" each call stays on its caller's thread.
     """
@@ -123,8 +123,8 @@ class OnnxBackend:
         Args:
             manifest: A checked model folder.
             provider: "cpu", "cuda" or "tensorrt".
-            num_threads: Threads within an operator; on "cpu" of the encoder only, the operators of the others are too
-                small to be shared.
+            num_threads: Threads within an operator; on "cpu" of the encoder only, the operators of the others are
+                too small to be parallelized.
             precision: "fp32" or "int8".
 
         Raises:
@@ -149,7 +149,11 @@ class OnnxBackend:
 
     @staticmethod
     def for_config(manifest: ModelManifest, config: PlannerConfig) -> OnnxBackend:
-        """A backend on the wanted execution provider, or on the CPU where the configuration allows that.
+        """Make a backend on the configured execution provider, or on the CPU if the configuration allows that.
+
+        Args:
+            manifest: A checked model folder.
+            config: Provider, precision and threads.
 
         Raises:
             ModelError: As the constructor; also when the provider does not work and ``strict_provider`` is set.
@@ -164,17 +168,21 @@ class OnnxBackend:
     def load_denoise(self, num_samples: int, num_tokens: int) -> None:
         """Load the denoise graph for M samples of N = 1 + A tokens, so that the first step is as fast as later ones.
 
+        Args:
+            num_samples: M.
+            num_tokens: N.
+
         Raises:
             ModelError: The graph cannot be loaded.
         """
         self._denoise_graph(num_samples, num_tokens)
 
     def encode(self, observation: Tensors) -> Tensors:
-        """Scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
+        """Compute scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
         return self._run("encoder", {name: observation[name] for name in ENCODER_INPUTS}, self._encoder)
 
     def condition(self, features: Tensors, observation: Tensors, agents: Tensors) -> Tensors:
-        """Everything the denoiser attends to, computed once per cycle.
+        """Compute the denoiser's condition, once per cycle.
 
         Args:
             features: Result of ``encode``.
@@ -189,7 +197,7 @@ class OnnxBackend:
         return self._run("condition", feeds, self._condition)
 
     def predict_noise(self, sample_MNP: Array, step: int, condition: Tensors) -> Array:
-        """The noise in M joint samples at a denoise step; thread-safe.
+        """Predict the noise in M joint samples at a denoise step; thread-safe.
 
         Args:
             sample_MNP: Samples (M, N, P) in model space; N = 1 + A with the agents given to ``condition``.
@@ -212,11 +220,13 @@ class OnnxBackend:
     def score(
         self, pose_MKT3: NDArray[np.floating[Any]], features: Tensors, observation: Tensors, agents: Tensors
     ) -> Array:
-        """Predicted sub-scores (M, Q) of ``core.contract.SCORE_NAMES``, each 0 to 1.
+        """Predict the sub-scores (M, Q) of ``core.contract.SCORE_NAMES``, each 0 to 1.
 
         Args:
             pose_MKT3: Joint futures (M, 1 + A, T, 3) in base_link, the ego first.
-            features, observation, agents: As for ``condition``.
+            features: Result of ``encode``.
+            observation: As for ``condition``.
+            agents: As for ``condition``.
 
         Raises:
             ModelError: The model has no scorer, or it failed.
@@ -229,7 +239,7 @@ class OnnxBackend:
         return self._run("scorer", feeds, self._scorer)["score"]
 
     def _denoise_graph(self, num_samples: int, num_tokens: int) -> _Graph:
-        """The denoise graph of these sizes, loaded when it is asked for the first time."""
+        """The denoise graph of these sizes, loaded on first use."""
         size = (num_samples, num_tokens)
         with self._denoise_lock:
             if size not in self._denoise:

@@ -1,4 +1,4 @@
-"""R, the yardstick for speed on machines that differ: one convolution in ONNX Runtime.
+"""Reference convolution: the unit R for comparing durations across machines, one convolution in ONNX Runtime.
 
 3x3, 256 channels, 64 x 64, batch 1, fp32, two threads: about 10 ms on a quiet two-core machine with AVX-512, 26 ms with
 AVX2. Times are stated as multiples of R measured in the same minute.
@@ -14,7 +14,7 @@ import onnxruntime
 
 NUM_THREADS = 2
 
-# onnx.helper: ConstantOfShape([256, 256, 3, 3], 0.01) -> w; Conv(x, w, pads 1) -> y; opset 17. So small that it lives here.
+# onnx.helper: ConstantOfShape([256, 256, 3, 3], 0.01) -> w; Conv(x, w, pads 1) -> y; opset 17. Small enough to be inline.
 _GRAPH = base64.b64decode(
     "CAg6uAEKNgoFc2hhcGUSAXciD0NvbnN0YW50T2ZTaGFwZSoZCgV2YWx1ZSoNCAEQASIECtcjPEIBdqABBAoiCgF4CgF3EgF5IgRDb252KhEKBHBhZHNA"
     "AUABQAFAAaABBxIJcmVmZXJlbmNlKhMIBBAHOgaAAoACAwNCBXNoYXBlWhwKAXgSFwoVCAESEQoCCAEKAwiAAgoCCEAKAghAYhwKAXkSFwoVCAESEQoC"
@@ -23,7 +23,7 @@ _GRAPH = base64.b64decode(
 
 
 class ReferenceConvolution:
-    """Measures R."""
+    """Measures the duration R of the reference convolution."""
 
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()
@@ -34,7 +34,7 @@ class ReferenceConvolution:
         self.once_ms()
 
     def once_ms(self) -> float:
-        """Duration of one run in milliseconds."""
+        """Run once and return the duration in milliseconds."""
         begin = time.perf_counter()
         self._session.run(None, {"x": self._input})
         return (time.perf_counter() - begin) * 1e3

@@ -1,4 +1,4 @@
-"""Whether a vehicle is one that a model was trained to drive."""
+"""Compares a vehicle with the one that a model's scorer assumes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ MAX_LENGTH_DIFFERENCE_M, MAX_WIDTH_DIFFERENCE_M, MAX_OFFSET_DIFFERENCE_M = 0.6, 
 
 
 def beyond_scorer(assumed: VehicleModel, vehicle: VehicleModel) -> str:
-    """Why predicted scores do not hold for a vehicle, in one line; "" if they do.
+    """Return a one-line reason that predicted scores are not valid for a vehicle; "" if they are.
 
-    The scorer measures gaps to the road's edge and to agents with the footprint of its training drives, which is part of
-    its graph. Collision and road checks of the planner use the rig's vehicle all the same.
+    The scorer measures gaps to the road's edge and to agents with the footprint of its training vehicle, which is part of
+    its graph. Collision and road checks of the planner always use the rig's vehicle.
 
     Args:
-        assumed: Of the model's manifest.
-        vehicle: Of the rig.
+        assumed: Vehicle of the model's manifest.
+        vehicle: Vehicle of the rig.
     """
     differences = (
         (assumed.length_m, vehicle.length_m, MAX_LENGTH_DIFFERENCE_M),

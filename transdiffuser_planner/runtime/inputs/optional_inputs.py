@@ -1,4 +1,4 @@
-"""The inputs that a plan can do without: the newest of each, masked when it is absent or old."""
+"""Optional inputs: the newest of each, masked when absent or too old."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FreshInputs:
-    """What may be used at a stamp; missing names what may not."""
+    """Optional inputs that are recent enough at a stamp; ``missing`` names the others."""
 
     acceleration: Acceleration | None
     route: Route | None
@@ -30,16 +30,16 @@ class FreshInputs:
 
 
 class OptionalInputs:
-    """Not thread-safe: one owner feeds it and asks it."""
+    """Holds the newest optional inputs. Not thread-safe."""
 
     def __init__(self) -> None:
         self.codebook: ActionCodebook | None = None
-        """The model's; action tokens are refused without one."""
+        """The model's codebook; action tokens are refused without one."""
         self._route: Route | None = None
-        self.forget_optional()
+        self.reset_optional()
 
-    def forget_optional(self) -> None:
-        """Forget everything but the route, as after a clock jump."""
+    def reset_optional(self) -> None:
+        """Discard everything but the route, as after a clock jump."""
         self._acceleration: Acceleration | None = None
         self._command: tuple[int, DrivingCommand] | None = None
         self._signal: TrafficSignal | None = None
@@ -85,7 +85,9 @@ class OptionalInputs:
             return f"action tokens: made with codebook {theirs}, the model's is {book.digest[:12]}"
         wanted_s = len(tokens.token_S) * book.interval_s
         if abs(tokens.horizon_s - wanted_s) > 1e-3:
-            return f"action tokens: {len(tokens.token_S)} tokens reach {wanted_s:g} s, horizon_s says {tokens.horizon_s:g} s"
+            return (
+                f"action tokens: {len(tokens.token_S)} tokens reach {wanted_s:g} s, horizon_s is {tokens.horizon_s:g} s"
+            )
         try:
             pose_S3 = book.decode(tokens.token_S)
         except ContractError as error:
@@ -94,7 +96,14 @@ class OptionalInputs:
         return None
 
     def optional_at(self, stamp_ns: int, frame_id: str, max_age_s: float, max_tokens_age_s: float) -> FreshInputs:
-        """What is young enough at a stamp; a route only in the odometry's frame, at any age."""
+        """Return the inputs that are recent enough at a stamp; a route of any age, if in the odometry's frame.
+
+        Args:
+            stamp_ns: The frame's stamp.
+            frame_id: The odometry's frame.
+            max_age_s: Oldest age of all inputs but action tokens and route.
+            max_tokens_age_s: Oldest age of action tokens.
+        """
 
         def fresh(stamp: int, limit_s: float = max_age_s) -> bool:
             return abs(stamp_ns - stamp) <= limit_s * 1e9
@@ -104,10 +113,10 @@ class OptionalInputs:
         command = self._command if self._command is not None and fresh(self._command[0]) else None
         signal = self._signal if self._signal is not None and fresh(self._signal.stamp_ns) else None
         limit = self._speed_limit if self._speed_limit is not None and fresh(self._speed_limit[0]) else None
-        said = self._action_token_path
-        action_token_path = said if said is not None and fresh(said.stamp_ns, max_tokens_age_s) else None
-        # Few vehicles have somebody who speaks in tokens: they are missed only once they were heard.
-        silent = ("action_tokens",) if said is not None and action_token_path is None else ()
+        tokens = self._action_token_path
+        action_token_path = tokens if tokens is not None and fresh(tokens.stamp_ns, max_tokens_age_s) else None
+        # Few vehicles have a publisher of action tokens: they are reported missing only after a first message.
+        silent = ("action_tokens",) if tokens is not None and action_token_path is None else ()
         found = {
             "acceleration": acceleration,
             "route": route,

@@ -1,8 +1,8 @@
-"""Collects sensor values as they arrive and hands out time-aligned snapshots.
+"""Collects sensor values as they arrive and assembles time-aligned snapshots.
 
-Frames are aligned by stamp, not by arrival. Optional inputs that are absent or old are masked; too little to plan from
-gives NotReady with the reason. A clock that jumps back (a bag that loops) or odometry that no vehicle can have driven
-resets what must not be mixed.
+Frames are aligned by stamp, not by arrival. Optional inputs that are absent or old are masked; insufficient inputs give
+NotReady with the reason. A clock that jumps back (a bag that loops) resets all inputs, physically impossible odometry
+resets the ego history.
 """
 
 from __future__ import annotations
@@ -37,11 +37,16 @@ _FRAME_WAIT_NS = 150_000_000
 _CLOCK_RESET_NS = 1_000_000_000
 _SILENT_NS = 1_000_000_000
 _WARNINGS_KEPT = 20
-_FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's are of another clock, or of none
+_FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's belong to another clock
 
 
 class SnapshotAssembler(OptionalInputs):
-    """Not thread-safe: one owner feeds it and asks it."""
+    """Assembles the snapshots of one vehicle. Not thread-safe.
+
+    Args:
+        rig: The vehicle's sensors.
+        config: Tolerances and required inputs; may be replaced.
+    """
 
     def __init__(self, rig: Rig, config: PlannerConfig) -> None:
         super().__init__()
@@ -68,30 +73,30 @@ class SnapshotAssembler(OptionalInputs):
         return list(self._cameras) + ([LIDAR] if self._rig.lidar is not None else [])
 
     def reset(self) -> None:
-        """Forget everything but the route and intrinsics, as after a clock jump."""
+        """Discard everything but the route and intrinsics, as after a clock jump."""
         intrinsics = self._intrinsics
         self._clear()
-        self.forget_optional()
+        self.reset_optional()
         self._intrinsics = intrinsics
         self.num_resets += 1
         self._warnings.append("the clock jumped; all inputs start over")
 
     def pop_warnings(self) -> list[str]:
-        """What was noticed in messages that were taken, since this was last asked."""
-        remarks = list(self._warnings)
+        """Return and clear the warnings about accepted messages since the last call."""
+        warnings = list(self._warnings)
         self._warnings.clear()
-        return remarks
+        return warnings
 
     def add_image(self, image: CameraImage) -> str | None:
-        """Take a picture; returns why it was refused, or None."""
+        """Take an image; returns why it was refused, or None."""
         if image.name not in self._cameras:
             return f"camera '{image.name}' is not in the rig"
         intrinsics = self._intrinsics[image.name]
         if image.rgb_HW3.shape != (intrinsics.height, intrinsics.width, 3):
             height, width = image.rgb_HW3.shape[:2]
             return (
-                f"camera '{image.name}': picture is {width}x{height}, "
-                f"its camera_info says {intrinsics.width}x{intrinsics.height}"
+                f"camera '{image.name}': image is {width}x{height}, "
+                f"its camera_info is {intrinsics.width}x{intrinsics.height}"
             )
         return self._add_frame(image.name, image)
 
@@ -109,7 +114,7 @@ class SnapshotAssembler(OptionalInputs):
         if self._rig.lidar is None:
             return "the rig has no lidar"
         if len(cloud.xyz_N3) == 0:
-            return "lidar: cloud is empty"
+            return "lidar: point cloud is empty"
         return self._add_frame(LIDAR, cloud)
 
     def _add_frame(self, name: str, frame: CameraImage | PointCloud) -> str | None:
@@ -149,7 +154,7 @@ class SnapshotAssembler(OptionalInputs):
         return None
 
     def add_action_tokens(self, tokens: ActionTokens) -> str | None:
-        """Take action tokens that are young enough; returns why they were refused, or None."""
+        """Take action tokens that are recent enough; returns why they were refused, or None."""
         now_ns = self._ego[-1].stamp_ns if self._ego else tokens.stamp_ns
         age_s, limit_s = (now_ns - tokens.stamp_ns) * 1e-9, self.config.max_tokens_age_s
         if abs(age_s) > limit_s:
@@ -158,7 +163,7 @@ class SnapshotAssembler(OptionalInputs):
         return super().add_action_tokens(tokens)
 
     def _is_stray(self, stamp_ns: int) -> bool:
-        """Whether odometry's clock seems to have jumped by hours, but one message alone says so."""
+        """Whether one odometry message alone has a stamp hours away from the last; a second one confirms the jump."""
         first_ns, self._stray_ns = self._stray_ns, None
         near = not self._ego or abs(stamp_ns - self._ego[-1].stamp_ns) <= _FOREIGN_NS
         if near or (first_ns is not None and 0 < stamp_ns - first_ns <= _CLOCK_RESET_NS):
@@ -172,9 +177,9 @@ class SnapshotAssembler(OptionalInputs):
         return max(stamps) if stamps else None
 
     def is_complete(self, stamp_ns: int) -> bool:
-        """Whether odometry and every sensor that is still heard of have arrived for a frame stamp.
+        """Whether odometry and every sensor that is still publishing have arrived for a frame stamp.
 
-        A sensor that has been silent for a second is not waited for; it is again as soon as it speaks.
+        A sensor without messages for a second is not waited for until it publishes again.
         """
         have_ego = bool(self._ego) and self._ego[-1].stamp_ns >= stamp_ns
         found = self._frames_at(stamp_ns)
@@ -186,7 +191,7 @@ class SnapshotAssembler(OptionalInputs):
         return since_ns is not None and stamp_ns - since_ns > _SILENT_NS
 
     def _frames_at(self, stamp_ns: int) -> dict[str, CameraImage | PointCloud]:
-        """Per sensor the frame nearest to a stamp, where one lies within the tolerance."""
+        """The frame of each sensor nearest to a stamp, if within the tolerance."""
         tolerance_ns = self.config.sync_tolerance_s * 1e9
         found = {}
         for name, frames in self._frames.items():
@@ -196,7 +201,7 @@ class SnapshotAssembler(OptionalInputs):
         return found
 
     def _choose_stamp(self, newest_ns: int, earliest_ns: int | None) -> int:
-        """The recent frame stamp, not before the earliest, for which most sensors are there; the newest among equals."""
+        """The recent frame stamp, not before the earliest, with frames of most sensors; the newest of equals."""
         stamps = {frame.stamp_ns for frames in self._frames.values() for frame in frames}
         oldest_ns = newest_ns - _FRAME_WAIT_NS
         if earliest_ns is not None:
@@ -205,11 +210,11 @@ class SnapshotAssembler(OptionalInputs):
         return max(recent, key=lambda stamp: (len(self._frames_at(stamp)), stamp))
 
     def assemble(self, now_ns: int, earliest_ns: int | None = None) -> SensorSnapshot | NotReady:
-        """The best snapshot available.
+        """Assemble the best snapshot available.
 
         Args:
             now_ns: Current time on the data's clock.
-            earliest_ns: Frames before this stamp were used already and are not taken again.
+            earliest_ns: Frames before this stamp have been used and are not used again.
 
         Returns:
             The snapshot, or NotReady with the reason.
@@ -222,7 +227,7 @@ class SnapshotAssembler(OptionalInputs):
         if age_s > self.config.max_sensor_age_s:
             return NotReady(reason=f"newest sensor frame is {age_s:.2f} s old (limit {self.config.max_sensor_age_s} s)")
         frames = self._frames_at(stamp_ns)
-        reason = self._lacking(frames)
+        reason = self._missing_sensors(frames)
         if reason:
             return NotReady(reason=reason)
         ego = self._ego_at(stamp_ns)
@@ -231,16 +236,23 @@ class SnapshotAssembler(OptionalInputs):
         return self._snapshot(stamp_ns, ego, frames)
 
     def without_plan(self, stamp_ns: int) -> SensorSnapshot | NotReady:
-        """What a fallback can start from at a stamp when the inputs do not suffice for a plan.
+        """Assemble a snapshot for a fallback when the inputs do not suffice for a plan.
+
+        Args:
+            stamp_ns: Time of the fallback.
 
         Returns:
-            The ego's state with whatever frames there are; NotReady when odometry is too old.
+            The ego's state with any available frames; NotReady when odometry is too old.
         """
         ego = self._ego_at(stamp_ns)
         return ego if isinstance(ego, NotReady) else self._snapshot(stamp_ns, ego, self._frames_at(stamp_ns))
 
     def last_known(self, now_ns: int) -> SensorSnapshot | None:
-        """The last state of the ego, moved on for as long as odometry may be old, as if it were now; None without any."""
+        """The last ego state, extrapolated by at most ``max_odometry_age_s`` and stamped with now; None without odometry.
+
+        Args:
+            now_ns: Current time on the data's clock.
+        """
         if not self._ego:
             return None
         last = self._ego[-1]
@@ -248,8 +260,8 @@ class SnapshotAssembler(OptionalInputs):
         ego = replace(extrapolate(last, max(until_ns, last.stamp_ns)), stamp_ns=now_ns)
         return self._snapshot(now_ns, ego, {})
 
-    def _lacking(self, frames: dict[str, CameraImage | PointCloud]) -> str:
-        """Why these frames are too few, or the empty string."""
+    def _missing_sensors(self, frames: dict[str, CameraImage | PointCloud]) -> str:
+        """Reason that these frames do not suffice, or the empty string."""
         num_cameras = sum(name in self._cameras for name in frames)
         absent = [name for name in self._sensor_names() if name not in frames]
         if num_cameras < self.config.min_cameras:

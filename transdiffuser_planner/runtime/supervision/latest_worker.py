@@ -10,9 +10,11 @@ Item = TypeVar("Item")
 
 
 class LatestWorker(Generic[Item]):
-    """Calls ``work(item)`` for the newest submitted item; items that were overtaken are dropped.
+    """Calls ``work(item)`` for the newest submitted item; older items that still wait are dropped.
 
-    ``work`` must not raise: it is the caller's outermost edge.
+    Args:
+        work: Must not raise.
+        name: Of the thread.
     """
 
     def __init__(self, work: Callable[[Item], None], name: str = "planner") -> None:
@@ -24,13 +26,24 @@ class LatestWorker(Generic[Item]):
         self._thread.start()
 
     def submit(self, item: Item) -> None:
-        """Make an item the next one; an older one that still waits is dropped."""
+        """Submit the next item; an older one that still waits is dropped.
+
+        Args:
+            item: Argument of ``work``.
+        """
         with self._condition:
             self._item = item
             self._condition.notify()
 
     def stop(self, timeout_s: float = 2.0) -> bool:
-        """Finish the current item and end the thread; returns whether it ended in time."""
+        """Finish the current item and end the thread.
+
+        Args:
+            timeout_s: Longest wait.
+
+        Returns:
+            Whether the thread ended in time.
+        """
         with self._condition:
             self._stopping = True
             self._condition.notify()
@@ -38,7 +51,7 @@ class LatestWorker(Generic[Item]):
         return not self._thread.is_alive()
 
     def abandon(self) -> None:
-        """Never call ``work`` again and do not wait for a call that is under way."""
+        """Never call ``work`` again and do not wait for a call in progress."""
         with self._condition:
             self._stopping = True
             self._condition.notify()

@@ -1,4 +1,4 @@
-"""Holds the planner at work; makes a new one beside it on request, or when the old one is broken."""
+"""Holds the planner in use; loads a new one in the background on request, or when the old one fails."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _RETRY_S = 2.0
 
 
 class ModelManager:
-    """The planner in use (None while one that hangs is replaced) and the thread that loads the next. Thread-safe."""
+    """The planner in use (None while a hung one is replaced) and the thread that loads the next. Thread-safe."""
 
     def __init__(self, load: LoadPlanner, config: PlannerConfig, report: Report) -> None:
         """Load the model.
 
         Args:
-            load: Makes a warmed-up planner for a configuration and a memory; called again to replace a broken one.
+            load: Makes a warmed-up planner from a configuration and a plan history; called again to replace a broken one.
             config: May be replaced later by ``configure``.
-            report: Called with (source, text) when something went wrong or was mended.
+            report: Called with (source, text) about failures and recoveries.
 
         Raises:
             ModelError: The model cannot be loaded.
@@ -44,8 +44,8 @@ class ModelManager:
         self.vehicle_notice = planner.vehicle_notice
         self.source: Provenance = planner.source()
         self.planner: Planner | None = planner
-        self.num_renewed = 0
-        self._renewed_s = -1e9
+        self.num_replaced = 0
+        self._replaced_s = -1e9
 
     @property
     def config(self) -> PlannerConfig:
@@ -54,11 +54,11 @@ class ModelManager:
 
     @property
     def is_loading(self) -> bool:
-        """Whether a planner is being made."""
+        """Whether a planner is being loaded."""
         return self._is_loading
 
     def check_config(self, config: PlannerConfig) -> str:
-        """Why the model in use cannot plan with a configuration; "" if it can."""
+        """Return the reason that the model in use cannot plan with a configuration; "" if it can."""
         if config.selection == "scorer" and not self.has_scorer:
             return "selection: the model has no scorer; use 'rules', or load a model that has one"
         return ""
@@ -70,17 +70,25 @@ class ModelManager:
         if planner is not None:
             planner.config = config
 
-    def replace(self, why: str) -> None:
-        """Take the planner out of use and load another until that succeeds; returns at once."""
+    def replace_hung(self, why: str) -> None:
+        """Take a hung planner out of use and load another until that succeeds; returns at once.
+
+        Args:
+            why: Reason, for the report.
+        """
         with self._lock:
             if self.planner is not None:
-                self.planner.memory = PlanHistory()  # a hung one that wakes up must not overwrite what others remember
+                self.planner.memory = PlanHistory()  # a hung one that resumes must not overwrite the shared history
             self.planner = None
         self._begin_loading(why)
 
     def reload_in_background(self, why: str) -> None:
-        """Load another planner beside one that fails but answers, and may recover by itself; returns at once."""
-        if time.monotonic() - self._renewed_s >= _RETRY_S:
+        """Load another planner while a failing one stays in use, as it may recover; returns at once.
+
+        Args:
+            why: Reason, for the report.
+        """
+        if time.monotonic() - self._replaced_s >= _RETRY_S:
             self._begin_loading(why)
 
     def _begin_loading(self, why: str) -> None:
@@ -91,13 +99,13 @@ class ModelManager:
         threading.Thread(target=self._load_again, args=(why,), name="model loader", daemon=True).start()
 
     def reload(self, load: LoadPlanner | None = None) -> Future[Provenance]:
-        """Make a new planner beside the old one and swap it in; when that fails, the old one stays.
+        """Load a new planner while the old one plans and swap it in; on failure the old one stays in use.
 
         Args:
-            load: Makes it, and replaces broken ones from now on; None takes the present one.
+            load: Makes it, and replaces broken ones from now on; None keeps the present loader.
 
         Returns:
-            What the new plans come from, or a ModelError.
+            Future of the new provenance, or of a PlannerError.
         """
         outcome: Future[Provenance] = Future()
         with self._lock:
@@ -106,11 +114,11 @@ class ModelManager:
                 return outcome
             self._is_loading = True
         arguments = (load or self._load, outcome)
-        threading.Thread(target=self._load_beside, args=arguments, name="model loader", daemon=True).start()
+        threading.Thread(target=self._load_and_swap, args=arguments, name="model loader", daemon=True).start()
         return outcome
 
     def end(self) -> None:
-        """Give the model back and load no other."""
+        """Release the model and load no other."""
         self._ended.set()
         self.planner = None
 
@@ -118,16 +126,16 @@ class ModelManager:
         while not self._ended.is_set():
             try:
                 self._swap(self._load(self._config, self.memory))
-            except Exception as error:  # outermost edge of the thread
+            except Exception as error:  # outermost scope of the thread
                 self._report("planner", f"{why}; loading the model again failed: {error}")
                 self._ended.wait(_RETRY_S)
                 continue
-            self.num_renewed += 1
-            self._renewed_s = time.monotonic()
+            self.num_replaced += 1
+            self._replaced_s = time.monotonic()
             self._report("planner", f"{why}; the model was loaded again")
             return
 
-    def _load_beside(self, load: LoadPlanner, outcome: Future[Provenance]) -> None:
+    def _load_and_swap(self, load: LoadPlanner, outcome: Future[Provenance]) -> None:
         try:
             planner = load(self._config, self.memory)
             if planner.contract != self.contract:

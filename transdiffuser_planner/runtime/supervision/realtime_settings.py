@@ -1,4 +1,4 @@
-"""Settings of the Python process that keep cycles from being interrupted."""
+"""Process settings that avoid interruptions of planning cycles."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _REALTIME_PRIORITY = 1
 
 
 def apply_realtime_settings() -> None:
-    """Call once everything is loaded.
+    """Tune garbage collection and thread switching; call after everything is loaded.
 
-    What was loaded at start is not searched for garbage again, and what comes and goes with messages seldom is: a
-    collection in the middle of a plan costs tens of milliseconds. Threads that wait for Python's lock get it within a
-    millisecond: the watchdog must not wait for five.
+    Objects loaded at start are excluded from garbage collection, and collections become rare: one in the middle of a plan
+    costs tens of milliseconds. Threads that wait for the global interpreter lock get it within a millisecond instead of
+    five, for the watchdog.
     """
     gc.collect()
     gc.freeze()
@@ -27,14 +27,15 @@ def apply_realtime_settings() -> None:
 
 
 def raise_priority(priority: str) -> str:
-    """Let every thread of this process go first where cores are short.
+    """Raise the scheduling priority of every thread of this process.
 
     Args:
         priority: "normal" changes nothing; "high" is niceness -10, also for the session's scheduling group when this
-            process leads the session; "realtime" is round robin (SCHED_RR), before everything that is not real-time.
+            process leads the session; "realtime" is round robin (SCHED_RR), ahead of all other policies.
 
     Returns:
-        What is in force, in words: the system may not permit it (CAP_SYS_NICE, or limits for nice and rtprio).
+        The priority in force, with the reason when the system does not permit it (CAP_SYS_NICE, or limits for nice and
+        rtprio).
     """
     if priority == "normal":
         return priority
@@ -53,7 +54,7 @@ def raise_priority(priority: str) -> str:
 
 
 def normal_priority() -> None:
-    """Back to where processes start; for children that must not inherit it."""
+    """Restore the default priority, for child processes that must not inherit a raised one."""
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, 0, 0)

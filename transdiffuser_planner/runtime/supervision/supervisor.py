@@ -1,8 +1,8 @@
-"""Sees to it that every frame is answered in time: by the model's plan, or by a fallback from outside its thread.
+"""Guarantees an answer to every frame before its deadline: the model's plan, or a fallback from the watchdog's thread.
 
-The worker's thread plans with the model. The watchdog's thread makes a fallback ready some time before a frame expires
-and publishes it when no plan has come by then; it also replaces a session that hangs. A frame is answered exactly once:
-who answers must claim it first, and with it all older ones.
+The worker's thread plans with the model. The watchdog's thread prepares a fallback shortly before a frame expires and
+publishes it when the plan is late; it also replaces a hung session. A frame is answered exactly once: a thread claims it
+before it answers, and with it all older frames.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Publish = Callable[[PlanResult, float], None]
 
 _PUBLISH_MS = 2.0
 _READY_BEFORE_EXPIRY_S = 0.03
-"""How long before it may be needed a fallback is made: most plans have come by then, and on a busy machine it takes long."""
+"""Lead time of a fallback: most plans are ready by then, and on a busy machine a fallback takes long."""
 _FAILURES_BEFORE_RENEWAL = 2
 _LONG_S = 3600.0
 
@@ -40,8 +40,8 @@ class PlanningRequest:
     Attributes:
         snapshot: Aligned inputs.
         arrived_s: When its last sensor message arrived, by ``time.perf_counter``.
-        forget: Whether the planner must forget what it knew, as after a clock jump.
-        return_intermediates: Whether somebody wants to see every denoise step.
+        forget: Whether the planner must be reset first, as after a clock jump.
+        return_intermediates: Whether to return every denoise step.
     """
 
     snapshot: SensorSnapshot
@@ -60,7 +60,7 @@ class Supervisor:
             model_manager: The model.
             rig: The vehicle's sensors.
             publish: Called with every answer and its frame's ``arrived_s``, from several threads but never at once.
-            report: Called with (source, text) when something went wrong.
+            report: Called with (source, text) about failures.
         """
         self._model_manager, self._publish, self._report = model_manager, publish, report
         self._fallback = FallbackPlanner(model_manager.contract, rig, model_manager.memory)
@@ -82,7 +82,11 @@ class Supervisor:
         return self._model_manager.config
 
     def submit(self, job: PlanningRequest) -> None:
-        """Answer a frame: by the model if it is in time, else by a fallback at its expiry."""
+        """Answer a frame: with the model's plan if it is in time, else with a fallback at its expiry.
+
+        Args:
+            job: The frame.
+        """
         with self._changed:
             self._open.append(job)
             self._changed.notify_all()
@@ -95,8 +99,8 @@ class Supervisor:
         """Answer with a fallback at once, as when the inputs do not suffice for a plan.
 
         Args:
-            snapshot: What is known.
-            reason: Why there is no plan.
+            snapshot: Available inputs, at least the ego's state.
+            reason: Reason that there is no plan.
             must_stop: Do not continue the last plan.
         """
         job = PlanningRequest(snapshot=snapshot, arrived_s=time.perf_counter())
@@ -105,7 +109,14 @@ class Supervisor:
         self._answer(job, reason, must_stop=must_stop)
 
     def stop(self, timeout_s: float = 2.0) -> bool:
-        """End the threads; returns whether all of them ended in time: those of hung sessions do not."""
+        """End the threads.
+
+        Args:
+            timeout_s: Wait for each thread.
+
+        Returns:
+            Whether all threads ended in time; those of hung sessions do not.
+        """
         with self._changed:
             self._is_ended = True
             self._open.clear()
@@ -124,7 +135,7 @@ class Supervisor:
             self._changed.notify_all()
         try:
             result = self._plan(planner, job)
-        except Exception as error:  # outermost edge of the thread: whatever a session raises
+        except Exception as error:  # outermost scope of the thread: a session can raise anything
             if planner is self._model_manager.planner:
                 self._failed(job, error)
             return
@@ -138,7 +149,7 @@ class Supervisor:
             self._send(result, job, claim)
         elif not self._is_ended:
             self.num_late_plans += 1
-            self._report("deadline", "the model's plan came after the fallback and was withheld")
+            self._report("deadline", "the model's plan arrived after the fallback and was discarded")
 
     def _plan(self, planner: Planner, job: PlanningRequest) -> PlanResult:
         if job.forget:
@@ -167,7 +178,7 @@ class Supervisor:
                 if self._is_ended:
                     return
                 now = time.perf_counter()
-                # The newest that is due; frames may come faster than they expire, so the newest of all may never be.
+                # The newest that is due; frames may arrive faster than they expire, so the newest of all may never be.
                 due = next((job for job in reversed(self._open) if self._expiry_s(job) <= now), None)
                 near = next((job for job in self._open[:1] if not self._is_ready(job)), None)
                 is_near = near is not None and self._make_ready_s(near) <= now
@@ -183,10 +194,10 @@ class Supervisor:
                 self._abandon()
 
     def _seconds_to_next(self, now: float) -> float:
-        moments = [self._expiry_s(job) if self._is_ready(job) else self._make_ready_s(job) for job in self._open[:1]]
+        times_s = [self._expiry_s(job) if self._is_ready(job) else self._make_ready_s(job) for job in self._open[:1]]
         if self._at_work is not None:
-            moments.append(self._at_work[1] + self._config.model_timeout_s)
-        return max(min(moments, default=now + _LONG_S) - now, 1e-4)
+            times_s.append(self._at_work[1] + self._config.model_timeout_s)
+        return max(min(times_s, default=now + _LONG_S) - now, 1e-4)
 
     def _is_ready(self, job: PlanningRequest) -> bool:
         return self._ready is not None and self._ready[0] is job
@@ -195,33 +206,34 @@ class Supervisor:
         return self._expiry_s(job) - _READY_BEFORE_EXPIRY_S
 
     def _make_ready(self, job: PlanningRequest) -> None:
-        """Make the fallback that a frame will need if no plan comes."""
+        """Prepare the fallback of a frame for the case that its plan is late."""
         self._ready = job, None  # tried once, even if it fails
         try:
             self._ready = job, self._make_fallback(job, LATE)
-        except Exception as error:  # outermost edge: a fault here must not end the watchdog
+        except Exception as error:  # outermost scope: a fault here must not end the watchdog
             self._report("fallback", f"fallback failed: {type(error).__name__}: {error}")
 
     def _abandon(self) -> None:
-        """Leave a hung session to itself and plan with a new one."""
+        """Abandon a hung session and plan with a new one."""
         with self._changed:
             self._at_work = None
         self.num_abandoned += 1
         self._report("planner", f"the model did not answer for {self._config.model_timeout_s} s; it is replaced")
-        self._model_manager.replace("the model did not answer")
+        self._model_manager.replace_hung("the model did not answer")
         self._worker.abandon()
         self._worker = LatestWorker(self._work)
 
-    # Whoever answers.
+    # Any thread that answers.
 
     def _expiry_s(self, job: PlanningRequest) -> float:
-        """When the watchdog answers: early enough to publish before the deadline."""
+        """Time at which the watchdog answers: early enough to publish before the deadline."""
         return job.arrived_s + (self._config.deadline_ms - self._config.fallback_margin_ms) * 1e-3
 
     def _claim(self, job: PlanningRequest) -> int | None:
-        """A number, later frames' being larger, when the caller is the one to answer; once per job, else None.
+        """Claim a frame and all older ones.
 
-        Older frames are answered with it.
+        Returns:
+            A number that grows with later frames; None when the frame is claimed already.
         """
         with self._changed:
             place = next((index for index, other in enumerate(self._open) if other is job), None)
@@ -232,14 +244,14 @@ class Supervisor:
             return self._num_claimed
 
     def _answer(self, job: PlanningRequest, reason: str, *, must_stop: bool = False) -> None:
-        """A fallback for a frame, unless somebody else has answered it."""
+        """Answer a frame with a fallback, unless another thread has answered it."""
         claim = self._claim(job)
         if claim is None:
             return
         try:
             made = self._ready[1] if self._ready is not None and self._ready[0] is job and reason == LATE else None
             self._send(made or self._make_fallback(job, reason, must_stop=must_stop), job, claim)
-        except Exception as error:  # outermost edge: a fault here must not end the watchdog
+        except Exception as error:  # outermost scope: a fault here must not end the watchdog
             self._report("fallback", f"fallback failed: {type(error).__name__}: {error}")
 
     def _make_fallback(self, job: PlanningRequest, reason: str, *, must_stop: bool = False) -> PlanResult:
@@ -249,7 +261,7 @@ class Supervisor:
         )
 
     def _send(self, result: PlanResult, job: PlanningRequest, claim: int) -> None:
-        """Publish, unless another thread was faster with a later frame's answer."""
+        """Publish, unless a later frame's answer was published first."""
         with self._publishing:
             if claim > self._last_sent:
                 self._last_sent = claim

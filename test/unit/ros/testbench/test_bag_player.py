@@ -1,4 +1,4 @@
-"""Pictures of a bag reach a node on topics from whose names it tells compressed ones."""
+"""Images of a bag are played on topics whose names show whether they are compressed."""
 
 import pytest
 
@@ -8,10 +8,10 @@ from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.ros.testbench.bag_player import live_names
 
 
-def test_only_pictures_whose_name_does_not_fit_their_type_are_renamed():
+def test_only_image_topics_whose_name_does_not_match_their_type_are_renamed():
     raw, compressed = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
     topics = TopicMap(
         images={"a": "/a/image", "b": "/b/image", "c": "/c/compressed", "d": "/d/compressed", "e": "/e/image"}
     )
-    held = {"/a/image": raw, "/b/image": compressed, "/c/compressed": compressed, "/d/compressed": raw}
-    assert live_names(topics, held) == {"/b/image": "/b/image/compressed", "/d/compressed": "/d/compressed/raw"}
+    bag_topics = {"/a/image": raw, "/b/image": compressed, "/c/compressed": compressed, "/d/compressed": raw}
+    assert live_names(topics, bag_topics) == {"/b/image": "/b/image/compressed", "/d/compressed": "/d/compressed/raw"}

@@ -1,4 +1,4 @@
-"""Costs learnt online, and walks that end in time."""
+"""Costs estimated online, and denoising that ends in time."""
 
 import numpy as np
 import pytest
@@ -17,12 +17,12 @@ def _knows_the_answer(x: np.ndarray, k: int) -> np.ndarray:
     return np.asarray((x - np.sqrt(a) * TARGET) / np.sqrt(1.0 - a), dtype=np.float32)
 
 
-def test_an_unknown_stage_costs_what_is_assumed() -> None:
+def test_an_unknown_stage_has_the_assumed_cost() -> None:
     costs = StageCosts()
     assert costs.usual_ms("denoise", "step", 7.0) == 7.0 and costs.upper_ms("denoise", "step", 7.0) >= 7.0
 
 
-def test_upper_estimate_covers_what_is_usual_and_follows_a_slower_machine() -> None:
+def test_upper_estimate_covers_usual_durations_and_follows_a_slower_machine() -> None:
     costs, rng = StageCosts(), np.random.default_rng(0)
     durations = 10.0 + rng.uniform(-1.0, 1.0, 200)
     for duration in durations:
@@ -33,7 +33,7 @@ def test_upper_estimate_covers_what_is_usual_and_follows_a_slower_machine() -> N
     assert costs.upper_ms("rest", "rest") >= 30.0
 
 
-def test_slowness_seen_in_one_size_is_expected_of_all() -> None:
+def test_slowness_measured_in_one_size_applies_to_all() -> None:
     costs = StageCosts()
     costs.learn_quiet("small", 1.0)
     costs.learn_quiet("large", 3.0)
@@ -42,7 +42,7 @@ def test_slowness_seen_in_one_size_is_expected_of_all() -> None:
     assert costs.usual_ms("denoise", "large") == pytest.approx(6.0, rel=0.05)
 
 
-def test_without_news_costs_fade_back_to_quiet() -> None:
+def test_without_measurements_costs_decay_to_quiet() -> None:
     costs = StageCosts()
     costs.learn_quiet("step", 1.0)
     for _ in range(20):
@@ -52,7 +52,7 @@ def test_without_news_costs_fade_back_to_quiet() -> None:
     assert costs.upper_ms("denoise", "step") == pytest.approx(1.0, abs=0.1)
 
 
-def test_what_is_left_counts_down_with_the_clock_and_leaves_a_reserve() -> None:
+def test_the_time_left_counts_down_with_the_clock_and_leaves_a_reserve() -> None:
     now = [1.0]
     budget = CycleBudget(end_s=1.1, clock=lambda: now[0])
     assert budget.left_ms() == pytest.approx(100.0) and budget.left_ms(30.0) == pytest.approx(70.0)
@@ -61,7 +61,7 @@ def test_what_is_left_counts_down_with_the_clock_and_leaves_a_reserve() -> None:
 
 
 @pytest.mark.parametrize("stop_after", range(1, 11))
-def test_a_walk_that_is_cut_short_after_any_step_ends_with_the_clean_sample(stop_after: int) -> None:
+def test_a_walk_that_is_cut_short_after_any_step_ends_with_the_x0_sample(stop_after: int) -> None:
     made = []
 
     def predict(x: np.ndarray, k: int) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_a_walk_that_is_cut_short_after_any_step_ends_with_the_clean_sample(stop
     assert np.abs(sample.x0_MNP - TARGET).max() < 2e-3
 
 
-def test_a_walk_that_is_slowed_down_goes_on_with_longer_steps_to_the_end() -> None:
+def test_a_walk_that_is_slowed_down_continues_with_longer_steps_to_the_end() -> None:
     made = []
 
     def predict(x: np.ndarray, k: int) -> np.ndarray:

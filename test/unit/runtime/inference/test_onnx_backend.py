@@ -27,7 +27,7 @@ def backend() -> OnnxBackend:
 
 @pytest.fixture(scope="module")
 def scene(backend: OnnxBackend) -> dict[str, np.ndarray]:
-    """Random inputs, everything valid."""
+    """Random inputs, all valid."""
     rng = np.random.default_rng(5)
     contract = backend.manifest.contract
     specs = {**observation_specs(contract), **agent_specs(contract)}
@@ -49,7 +49,7 @@ def make_condition(backend: OnnxBackend, scene: dict[str, np.ndarray], agents: n
 
 
 @pytest.mark.parametrize("there", [0, 1, 3])
-def test_left_out_agents_equal_masked_ones(backend: OnnxBackend, scene: dict[str, np.ndarray], there: int) -> None:
+def test_absent_agents_equal_masked_ones(backend: OnnxBackend, scene: dict[str, np.ndarray], there: int) -> None:
     valid = scene["agents_valid"].copy()
     valid[:, there:] = 0.0
     masked = make_condition(backend, scene, scene["agents"], valid)
@@ -81,11 +81,11 @@ def test_a_size_loaded_ahead_is_not_loaded_again(scene: dict[str, np.ndarray], m
     loaded: list[tuple[str, int, dict[str, int] | None]] = []
     original = onnx_backend.make_session
 
-    def watched(path, provider, num_threads, sizes=None, engines=None):  # type: ignore[no-untyped-def]
+    def counted(path, provider, num_threads, sizes=None, engines=None):  # type: ignore[no-untyped-def]
         loaded.append((path.name, num_threads, sizes))
         return original(path, provider, num_threads, sizes, engines)
 
-    monkeypatch.setattr(onnx_backend, "make_session", watched)
+    monkeypatch.setattr(onnx_backend, "make_session", counted)
     backend = OnnxBackend(load_manifest(TINY), "cpu", 2)
     backend.load_denoise(3, 9)
     assert [entry[:2] for entry in loaded] == [
@@ -126,7 +126,7 @@ def test_without_its_int8_file_a_model_still_runs_in_fp32(tmp_path: Path) -> Non
         OnnxBackend(manifest, "cpu", 1, "int8")
 
 
-def test_a_model_without_int8_graphs_says_how_to_get_them(tmp_path: Path) -> None:
+def test_a_model_without_int8_graphs_gives_the_command_that_makes_them(tmp_path: Path) -> None:
     path = copy_model(tmp_path) / "manifest.json"
     data = json.loads(path.read_text(encoding="utf-8"))
     del data["int8"]
@@ -135,7 +135,7 @@ def test_a_model_without_int8_graphs_says_how_to_get_them(tmp_path: Path) -> Non
         OnnxBackend(load_manifest(tmp_path), "cpu", 1, "int8")
 
 
-def test_a_changed_int8_file_is_noticed(tmp_path: Path) -> None:
+def test_a_changed_int8_file_is_rejected(tmp_path: Path) -> None:
     manifest = load_manifest(copy_model(tmp_path))
     path = next(iter(manifest.int8_graphs.values()))
     path.write_bytes(path.read_bytes() + b" ")
@@ -148,7 +148,7 @@ def test_unknown_precision_lists_the_known_ones(backend: OnnxBackend) -> None:
         OnnxBackend(backend.manifest, "cpu", 1, "fp16")
 
 
-def test_a_provider_that_does_not_work_is_refused_or_replaced_by_the_cpu_as_configured() -> None:
+def test_a_provider_that_is_not_available_is_an_error_or_replaced_by_the_cpu_as_configured() -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("CUDA may work here")
     manifest = load_manifest(TINY)

@@ -1,4 +1,4 @@
-"""What a model's scorer assumes of the vehicle: in the manifest, said by doctor and by the planner when it is loaded."""
+"""Vehicle that a model's scorer assumes: in the manifest, reported by the doctor and by the planner at loading."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def test_doctor_prints_the_vehicle_and_warns_of_one_beyond_the_scorer(tmp_path: 
     assert fits.level is Level.OK
 
 
-def test_the_keeper_of_the_model_knows_that_the_vehicle_is_beyond_it() -> None:
+def test_the_model_manager_reports_a_vehicle_that_the_scorer_does_not_fit() -> None:
     def load(rig: Rig) -> ModelManager:
         backend = OnnxBackend(load_manifest(model_folder("tiny")), "cpu", 1)
         return ModelManager(lambda config, memory: Planner(backend, rig, config, memory), PlannerConfig(), print)

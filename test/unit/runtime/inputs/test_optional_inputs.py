@@ -1,4 +1,4 @@
-"""Action tokens from message to model input: refused with a reason, moved along with the vehicle, masked when old."""
+"""Action tokens from message to model input: rejected with a reason, moved with the vehicle, masked when old."""
 
 import dataclasses
 
@@ -35,7 +35,7 @@ def _assembler(codebook: ActionCodebook | None = BOOK) -> SnapshotAssembler:
     return assembler
 
 
-def test_tokens_of_the_models_codebook_are_taken() -> None:
+def test_tokens_of_the_models_codebook_are_accepted() -> None:
     assert _assembler().add_action_tokens(_tokens()) is None
 
 
@@ -47,9 +47,9 @@ def test_tokens_of_the_models_codebook_are_taken() -> None:
             "made with codebook 0123456789ab, the model's is " + BOOK.digest[:12],
         ),
         ({"codebook_hash": ""}, "made with codebook none"),
-        ({"token_S": np.asarray([1, 3])}, "horizon_s says"),
+        ({"token_S": np.asarray([1, 3])}, "horizon_s is"),
         ({"token_S": np.asarray([1, 3]), "horizon_s": 1.0}, "action token 3 is out of range (0 .. 2)"),
-        ({"horizon_s": 4.0}, "4 tokens reach 2 s, horizon_s says 4 s"),
+        ({"horizon_s": 4.0}, "4 tokens reach 2 s, horizon_s is 4 s"),
         ({"stamp_ns": NOW - 3 * SECOND}, "3.00 s old (limit 2.0 s)"),
         ({"stamp_ns": NOW + 3 * SECOND}, "3.00 s ahead of the odometry"),
     ],
@@ -59,26 +59,26 @@ def test_other_tokens_are_refused_with_the_reason(changes: dict[str, object], re
     assert refused is not None and reason in refused
 
 
-def test_a_model_without_tokens_says_so() -> None:
+def test_a_model_without_tokens_rejects_them_with_the_reason() -> None:
     assert _assembler(None).add_action_tokens(_tokens()) == "action tokens: the model takes none"
 
 
-def _said(elapsed_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs of the model when the path was spoken so long ago and the vehicle followed its first part at 5 m/s."""
+def _model_inputs(elapsed_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs of the model a given time after the path was published, the vehicle following it at 5 m/s."""
     path = ActionTokenPath(stamp_ns=NOW, pose_S3=BOOK.decode(np.asarray([1, 1, 1, 1])), interval_s=0.5)
     history = [_ego(NOW + int(step * 0.1 * SECOND)) for step in range(round(elapsed_s * 10) + 1)]
     return token_tensors(path, history[-1], history, TINY)
 
 
 @pytest.mark.parametrize(("elapsed_s", "left"), [(0.0, 4), (0.5, 3), (0.7, 2), (2.0, 0)])
-def test_what_has_been_driven_is_not_said_again(elapsed_s: float, left: int) -> None:
-    segments, valid = _said(elapsed_s)
+def test_the_executed_part_of_the_path_is_dropped(elapsed_s: float, left: int) -> None:
+    segments, valid = _model_inputs(elapsed_s)
     assert valid.sum() == left and (valid[:left] == 1.0).all()
     np.testing.assert_allclose(segments[:left], np.tile([2.5, 0.0, 0.0], (left, 1)), atol=1e-5)
     assert not segments[left:].any()
 
 
-def test_a_vehicle_that_left_the_path_is_told_the_way_back() -> None:
+def test_a_vehicle_off_the_path_gets_segments_back_to_it() -> None:
     path = ActionTokenPath(stamp_ns=NOW, pose_S3=BOOK.decode(np.asarray([1, 1, 1, 1])), interval_s=0.5)
     history = [_ego(NOW), dataclasses.replace(_ego(NOW + SECOND // 2), y_m=3.5)]
     segments, valid = token_tensors(path, history[-1], history, TINY)

@@ -1,4 +1,4 @@
-"""Snapshots: alignment by stamp, masks for what is absent, reasons for what is refused."""
+"""Snapshots: alignment by stamp, masks for absent inputs, reasons for rejected ones."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_stale_sensors_give_not_ready_with_reason(assembler: SnapshotAssembler) 
     assert "old" in _reason(assembler.assemble(TICK + 2_000_000_000))
 
 
-def test_a_camera_that_never_comes_is_named_missing_and_the_rest_is_used(assembler: SnapshotAssembler) -> None:
+def test_a_camera_without_images_is_named_missing_and_the_rest_is_used(assembler: SnapshotAssembler) -> None:
     _feed(assembler, 1, without=("rgb_left",))
     snapshot = assembler.assemble(TICK)
     assert isinstance(snapshot, SensorSnapshot)
@@ -116,7 +116,7 @@ def test_repeated_and_out_of_order_stamps_are_refused_with_a_reason(assembler: S
     assert assembler.add_image(_image("rgb_front", 3 * TICK)) == "rgb_front: out-of-order stamp"
 
 
-def test_a_clock_that_jumps_back_resets_and_goes_on(assembler: SnapshotAssembler) -> None:
+def test_a_clock_that_jumps_back_resets_and_planning_resumes(assembler: SnapshotAssembler) -> None:
     for tick in range(50, 60):
         _feed(assembler, tick)
     _feed(assembler, 1)
@@ -139,12 +139,12 @@ def test_an_odometry_jump_cuts_the_history(assembler: SnapshotAssembler) -> None
     assert [state.stamp_ns for state in snapshot.history] == [10 * TICK]
 
 
-def test_empty_clouds_foreign_cameras_and_wrong_sizes_are_refused(assembler: SnapshotAssembler) -> None:
-    assert assembler.add_cloud(_cloud(1, num=0)) == "lidar: cloud is empty"
+def test_empty_point_clouds_unknown_cameras_and_wrong_sizes_are_refused(assembler: SnapshotAssembler) -> None:
+    assert assembler.add_cloud(_cloud(1, num=0)) == "lidar: point cloud is empty"
     foreign = CameraImage(stamp_ns=1, name="rear", rgb_HW3=np.zeros((2, 2, 3), dtype=np.uint8))
     assert assembler.add_image(foreign) == "camera 'rear' is not in the rig"
     small = CameraImage(stamp_ns=1, name="rgb_front", rgb_HW3=np.zeros((2, 2, 3), dtype=np.uint8))
-    assert "camera_info says 240x128" in str(assembler.add_image(small))
+    assert "camera_info is 240x128" in str(assembler.add_image(small))
     bad = CameraIntrinsics(width=240, height=128, fx=0.0, fy=0.0, cx=0.0, cy=0.0)
     assert "not calibrated" in str(assembler.add_intrinsics("rgb_front", bad))
 
@@ -170,7 +170,7 @@ def test_odometry_of_a_frame_ahead_of_the_axle_is_moved_to_the_axle() -> None:
     assert snapshot.ego.x_m == pytest.approx(0.5 - 1.4)
 
 
-def test_a_frame_that_was_planned_from_is_not_taken_again_when_the_next_one_is_incomplete():
+def test_a_planned_frame_is_not_used_again_when_the_next_one_is_incomplete():
     assembler = SnapshotAssembler(RIG, PlannerConfig())
     trigger = FrameTrigger(assembler)
     for tick in (1, 2):

@@ -1,4 +1,4 @@
-"""What is decision when frames come, come late, or do not come."""
+"""Decisions when frames arrive, arrive late, or do not arrive."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ CONFIG = PlannerConfig()
 
 
 def feed(scheduler: CycleScheduler, index: int, shift_ns: int = 0) -> None:
-    """A whole frame."""
+    """Add a whole frame."""
     state = ego(index)
     stamp_ns = state.stamp_ns + shift_ns
     scheduler.assembler.add_odometry(replace(state, stamp_ns=stamp_ns))
@@ -24,7 +24,7 @@ def feed(scheduler: CycleScheduler, index: int, shift_ns: int = 0) -> None:
 
 
 def drive(scheduler: CycleScheduler, first: int, end: int, shift_ns: int = 0) -> list[CycleDecision]:
-    """Frames as they should come; what was decision."""
+    """Add regular frames; returns the decisions."""
     found = []
     for index in range(first, end):
         feed(scheduler, index, shift_ns)
@@ -33,24 +33,24 @@ def drive(scheduler: CycleScheduler, first: int, end: int, shift_ns: int = 0) ->
     return found
 
 
-def silence(scheduler: CycleScheduler, first: int, end: int) -> list[CycleDecision]:
-    """No frame; what was decision."""
+def without_frames(scheduler: CycleScheduler, first: int, end: int) -> list[CycleDecision]:
+    """Poll without frames; returns the decisions."""
     decisions = [scheduler.poll(START_NS + index * TICK_NS) for index in range(first, end)]
     return [decision for decision in decisions if decision is not None]
 
 
-def test_silence_is_answered_with_a_stop_once_per_cycle() -> None:
+def test_missing_frames_are_answered_with_a_stop_once_per_cycle() -> None:
     scheduler = CycleScheduler(RIG, CONFIG)
     assert all(decision.request for decision in drive(scheduler, 0, 5))
-    decisions = silence(scheduler, 5, 15)
+    decisions = without_frames(scheduler, 5, 15)
     assert len(decisions) == 5 and all(decision.must_stop and not decision.has_frame for decision in decisions)
     assert all("no new sensor frame for" in decision.reason for decision in decisions)
 
 
-def test_a_frame_that_comes_after_a_fallback_for_its_time_is_not_planned_from() -> None:
+def test_a_frame_that_arrives_after_a_fallback_for_its_time_is_not_planned_from() -> None:
     scheduler = CycleScheduler(RIG, CONFIG)
     drive(scheduler, 0, 5)
-    last = silence(scheduler, 5, 12)[-1]
+    last = without_frames(scheduler, 5, 12)[-1]
     feed(scheduler, 10)
     assert scheduler.poll(last.stamp_ns + TICK_NS // 2) is None
     feed(scheduler, 11)
@@ -62,7 +62,7 @@ def test_a_frame_that_comes_after_a_fallback_for_its_time_is_not_planned_from() 
     assert decision is not None and decision.request is not None and decision.stamp_ns > late.stamp_ns
 
 
-def test_a_clock_that_jumps_back_after_long_is_planned_by_and_silence_is_noticed() -> None:
+def test_planning_follows_a_clock_that_jumps_back_and_missing_frames_are_detected() -> None:
     scheduler, back_ns = CycleScheduler(RIG, CONFIG), -30 * 10**9
     drive(scheduler, 0, 400)
     decisions = drive(scheduler, 400, 405, back_ns)
@@ -82,7 +82,7 @@ def test_a_withdrawn_route_is_masked() -> None:
     assert request is not None and "route" in request.snapshot.missing
 
 
-def test_a_standing_vehicle_whose_inputs_are_starting_gets_no_fallback_and_a_moving_one_does() -> None:
+def test_a_stationary_vehicle_whose_inputs_are_starting_gets_no_fallback_and_a_moving_one_does() -> None:
     for speed_mps, is_published in ((0.0, False), (6.0, True)):
         scheduler = CycleScheduler(RIG, CONFIG)
         state = replace(ego(0), vx_mps=speed_mps)
@@ -96,7 +96,7 @@ def test_a_standing_vehicle_whose_inputs_are_starting_gets_no_fallback_and_a_mov
         assert decision.fallback_to_publish(has_published=True) is not None
 
 
-def test_silence_is_noticed_on_a_clock_that_begins_at_zero() -> None:
+def test_missing_frames_are_detected_on_a_clock_that_begins_at_zero() -> None:
     scheduler = CycleScheduler(RIG, CONFIG)
     drive(scheduler, 0, 3, -START_NS)
     decisions = [scheduler.poll(index * TICK_NS) for index in range(3, 13)]

@@ -18,7 +18,7 @@ from transdiffuser_planner.runtime.supervision.supervisor import PlanningRequest
 
 pytestmark = pytest.mark.slow
 
-# The longest deadline there is: under load a plan takes long. What is measured against 100 ms is in the benchmark.
+# The longest deadline: under load a plan takes long. The benchmark measures against 100 ms.
 DEADLINE_MS, MARGIN_MS = 1000.0, 300.0
 CONFIG = PlannerConfig(
     num_threads=1, deadline_ms=DEADLINE_MS, fallback_margin_ms=MARGIN_MS, model_timeout_s=1.5, max_plan_age_s=3.0
@@ -61,10 +61,10 @@ class Run:
     def answer_of(self, stamp_ns: int) -> tuple[PlanResult, float] | None:
         return next((answer for answer in self.answers if answer[0].provenance.snapshot_stamp_ns == stamp_ns), None)
 
-    def answer_that(self, is_wanted: Callable[[PlanResult], bool]) -> PlanResult:
-        """Submit frames until one is answered as wanted: under load, the first ones may be answered by fallbacks."""
+    def answer_that(self, is_expected: Callable[[PlanResult], bool]) -> PlanResult:
+        """Submit frames until one is answered as expected: under load, the first ones may be answered by fallbacks."""
         end = time.monotonic() + PATIENCE_S
-        while not is_wanted(result := self.answer_of_next_frame()):
+        while not is_expected(result := self.answer_of_next_frame()):
             assert time.monotonic() < end, f"not within {PATIENCE_S} s: {result.fallback_level}, {result.reason}"
         return result
 
@@ -94,7 +94,7 @@ def test_a_healthy_model_answers_with_all_steps(run: Run) -> None:
     assert all("masked_inputs" in text for text in run.reports)  # plans that were late under load
 
 
-def test_a_session_that_raises_is_answered_for_at_once_and_replaced_after_two_failures(run: Run) -> None:
+def test_a_session_that_raises_gives_a_fallback_at_once_and_is_replaced_after_two_failures(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "raise"
     first = run.answer_of_next_frame()
@@ -102,30 +102,30 @@ def test_a_session_that_raises_is_answered_for_at_once_and_replaced_after_two_fa
     assert first.provenance.plan_age_s == pytest.approx(0.1)
     run.answer_of_next_frame()
     run.faults.end()
-    run.wait(lambda: run.model_manager.num_renewed == 1)
+    run.wait(lambda: run.model_manager.num_replaced == 1)
     run.plan_of_model()
     assert run.faults.num_loads == 2
 
 
-def test_nan_from_the_model_never_leaves(run: Run) -> None:
+def test_nan_from_the_model_is_never_published(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "nan"
     result = run.answer_of_next_frame()
     assert result.fallback_level == FallbackLevel.LAST_PLAN and "NaN" in result.reason
 
 
-def test_a_session_that_hangs_is_answered_for_by_the_watchdog_and_replaced(run: Run) -> None:
+def test_the_watchdog_answers_for_a_session_that_hangs_and_replaces_it(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "hang"
     result = run.answer_of_next_frame()
     assert result.fallback_level == FallbackLevel.LAST_PLAN and result.reason == "no plan of the model in time"
     run.faults.mode = ""
-    run.wait(lambda: run.model_manager.num_renewed == 1)
+    run.wait(lambda: run.model_manager.num_replaced == 1)
     run.plan_of_model()
     assert run.supervisor.num_abandoned == 1 and any("did not answer" in text for text in run.reports)
 
 
-def test_frames_that_come_faster_than_they_expire_are_answered_while_the_model_hangs(run: Run) -> None:
+def test_frames_that_arrive_faster_than_they_expire_are_answered_while_the_model_hangs(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode = "hang"
     end = time.monotonic() + PATIENCE_S
@@ -138,7 +138,7 @@ def test_frames_that_come_faster_than_they_expire_are_answered_while_the_model_h
     assert max(latency_ms for _, latency_ms in run.answers) <= DEADLINE_MS
 
 
-def test_a_fallback_that_is_overtaken_by_a_later_frames_answer_is_not_sent(
+def test_a_fallback_is_not_published_after_the_answer_to_a_later_frame(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, late_ns = run.supervisor._make_fallback, snapshot(1).stamp_ns
@@ -157,7 +157,7 @@ def test_a_fallback_that_is_overtaken_by_a_later_frames_answer_is_not_sent(
     assert [result.provenance.snapshot_stamp_ns for result, _ in run.answers] == [snapshot(2).stamp_ns]
 
 
-def test_a_model_that_is_too_slow_samples_less_and_stays_in_time(run: Run) -> None:
+def test_a_model_that_is_too_slow_samples_less_and_meets_the_deadline(run: Run) -> None:
     run.plan_of_model()
     run.faults.mode, run.faults.slow_s = "slow", 0.1  # ten steps would take longer than the deadline
     assert run.plan_of_model().provenance.num_denoise_steps < 10
@@ -210,7 +210,7 @@ def test_every_frame_is_answered_at_most_once_and_in_order_under_overload(run: R
     assert max(latency_ms for _, latency_ms in run.answers) <= DEADLINE_MS
 
 
-def test_a_reload_that_fails_keeps_the_model_at_work(run: Run) -> None:
+def test_a_reload_that_fails_keeps_the_model_in_use(run: Run) -> None:
     def broken(config: object, memory: object) -> object:
         raise ModelError("no such model")
 
