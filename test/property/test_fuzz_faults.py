@@ -167,7 +167,7 @@ def test_a_signal_of_unknown_state_is_accepted_with_any_distance():
 def test_an_image_of_16_bits_or_an_unusual_format_is_refused():
     depth = io.BytesIO()
     Image.fromarray(np.full((128, 136), 5000, dtype=np.uint16)).save(depth, "PNG")
-    with pytest.raises(InputError, match="no 8-bit color or gray picture"):
+    with pytest.raises(InputError, match="no 8-bit color or gray image"):
         decode_inputs.image(compressed(depth.getvalue()), "front")
     with pytest.raises(InputError, match="cannot be decoded"):
         decode_inputs.image(compressed(picture("TIFF")), "front")

@@ -246,7 +246,7 @@ def test_a_publisher_without_messages_and_an_unreadable_point_cloud_are_distingu
 
     findings = seen(change=lambda n, m: None if n == "camera/rgb_left" else spoilt(n, m), extra=silent)
     assert f"nothing arrived in {SECONDS:g} s" in about(findings, "camera rgb_left", Level.WARN)
-    assert "cloud lacks field z" in about(findings, "lidar", Level.ERROR)
+    assert "cloud is missing field z" in about(findings, "lidar", Level.ERROR)
 
 
 def test_odometry_whose_twist_is_not_in_the_child_frame_is_an_error(seen):
