@@ -131,7 +131,7 @@ def test_an_implausible_camera_info_is_refused(field, value):
     wrong = message("info")
     wrong.p[{"fx": 0, "cx": 2, "fy": 5, "cy": 6}[field]] = value
     camera = RIG.cameras[0]
-    assert f"fit no picture of {camera.width}x{camera.height}" in Drive().take("info", wrong, stamp_of(0))
+    assert f"fit no image of {camera.width}x{camera.height}" in Drive().take("info", wrong, stamp_of(0))
 
 
 def test_implausible_vehicle_states_are_refused_before_they_overflow():
