@@ -1,6 +1,6 @@
-"""ROS messages -> core values. Messages are duck-typed: rosbags' and rclpy's classes are read alike.
+"""ROS messages -> core values. Messages are duck-typed: rosbags' and rclpy's classes both work.
 
-Data that must not be planned from raises InputError with one line: what, expected, got.
+Unusable data raises InputError with one line: input, expected, got.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from transdiffuser_planner.core.types import (
 
 _CHANNELS = {"rgb8": (3, (0, 1, 2)), "bgr8": (3, (2, 1, 0)), "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0)),
              "mono8": (1, (0, 0, 0)), "8UC1": (1, (0, 0, 0)), "8UC3": (3, (2, 1, 0)), "8UC4": (4, (2, 1, 0))}  # fmt: skip
-# Read from compressed pictures: what image_transport writes, in colors that have one meaning (a 16-bit picture is depth).
-_PICTURE_FORMATS = ("JPEG", "PNG", "WEBP")
-_PICTURE_MODES = ("L", "RGB", "RGBA", "P", "LA", "CMYK")
-_MAX_PIXELS = 2**25  # 8K video; a few bytes can claim to be a picture of gigabytes
-# Beyond these a value is a fault, whatever it says: no map is larger, no vehicle faster. Finite, they could still overflow.
+# Formats of image_transport, and 8-bit color or gray modes (a 16-bit image is depth).
+_IMAGE_FORMATS = ("JPEG", "PNG", "WEBP")
+_IMAGE_MODES = ("L", "RGB", "RGBA", "P", "LA", "CMYK")
+_MAX_PIXELS = 2**25  # 8K video; a header of a few bytes can claim gigabytes
+# Larger values are faults: no map is larger, no vehicle faster. Finite, they could still overflow.
 _MAX_POSITION_M = 1e8
 _MAX_SPEED_MPS = 150.0
 _MAX_YAW_RATE_RADPS = 20.0
@@ -66,7 +66,7 @@ def image(message: Any, name: str) -> CameraImage:
     """A sensor_msgs/Image or CompressedImage as RGB.
 
     Raises:
-        InputError: Unknown encoding, truncated data, zero size, or an undecodable or too large picture.
+        InputError: Unknown encoding, truncated data, zero size, or an undecodable or too large image.
     """
     rgb = _compressed(message, name) if hasattr(message, "format") else _raw(message, name)
     return CameraImage(stamp_ns=stamp_ns(message), name=name, rgb_HW3=rgb)
@@ -78,7 +78,7 @@ def _raw(message: Any, name: str) -> NDArray[np.uint8]:
         raise InputError(f"camera '{name}': encoding '{message.encoding}' is not one of {', '.join(_CHANNELS)}")
     channels, order = _CHANNELS[message.encoding]
     if height < 1 or width < 1 or step < width * channels:
-        raise InputError(f"camera '{name}': size {width}x{height} with step {step} is no {message.encoding} picture")
+        raise InputError(f"camera '{name}': size {width}x{height} with step {step} is no {message.encoding} image")
     data = np.frombuffer(message.data, dtype=np.uint8)
     if len(data) < height * step:
         raise InputError(f"camera '{name}': truncated, expected {height * step} bytes, got {len(data)}")
@@ -88,40 +88,44 @@ def _raw(message: Any, name: str) -> NDArray[np.uint8]:
 
 def _compressed(message: Any, name: str) -> NDArray[np.uint8]:
     try:
-        with PillowImage.open(io.BytesIO(bytes(message.data)), formats=_PICTURE_FORMATS) as picture:
-            _check_header(picture, name)
-            return np.asarray(picture.convert("RGB"))
+        with PillowImage.open(io.BytesIO(bytes(message.data)), formats=_IMAGE_FORMATS) as decoded:
+            _check_header(decoded, name)
+            return np.asarray(decoded.convert("RGB"))
     except InputError:
         raise
-    except Exception as error:  # what Pillow's decoders raise on broken files is no closed list
-        raise InputError(f"camera '{name}': compressed picture cannot be decoded ({error})") from None
+    except Exception as error:  # the exceptions of Pillow's decoders are no closed list
+        raise InputError(f"camera '{name}': compressed image cannot be decoded ({error})") from None
 
 
-def _check_header(picture: PillowImage.Image, name: str) -> None:
-    """Refuse by what the file says of itself, before memory is taken for it."""
-    width, height = picture.size
+def _check_header(image: PillowImage.Image, name: str) -> None:
+    """Check the header of an image before memory is allocated for its pixels.
+
+    Raises:
+        InputError: Too many pixels or an unknown pixel format.
+    """
+    width, height = image.size
     if width * height > _MAX_PIXELS:
-        raise InputError(f"camera '{name}': compressed picture claims {width}x{height}, more than {_MAX_PIXELS} pixels")
-    if picture.mode not in _PICTURE_MODES:
-        kind = f"of kind {picture.mode}, no 8-bit color or gray picture"
-        raise InputError(f"camera '{name}': compressed picture is {kind}")
+        raise InputError(f"camera '{name}': compressed image claims {width}x{height}, more than {_MAX_PIXELS} pixels")
+    if image.mode not in _IMAGE_MODES:
+        kind = f"of kind {image.mode}, no 8-bit color or gray image"
+        raise InputError(f"camera '{name}': compressed image is {kind}")
 
 
 def intrinsics(message: Any) -> CameraIntrinsics:
-    """A sensor_msgs/CameraInfo; the projection matrix of the rectified picture where there is one.
+    """A sensor_msgs/CameraInfo; the projection matrix of the rectified image if present.
 
     Raises:
-        InputError: Values are not finite, or focal length or center are of no camera of that size.
+        InputError: Values are not finite, or focal length or center are impossible for the image size.
     """
     p, k = np.asarray(message.p, dtype=np.float64), np.asarray(message.k, dtype=np.float64)
     fx, fy, cx, cy = (p[0], p[5], p[2], p[6]) if p[0] > 0.0 else (k[0], k[4], k[2], k[5])
     if not np.isfinite([fx, fy, cx, cy]).all():
         raise InputError("camera_info: intrinsics are not finite")
     width, height = int(message.width), int(message.height)
-    # Zeros mean "not calibrated" and are told as such by who takes them.
+    # Zeros mean "not calibrated"; the assembler reports them.
     focal_fits = max(abs(fx), abs(fy)) <= 100.0 * width and not 0.0 < min(fx, fy) < 0.01 * width
     if not focal_fits or abs(cx) + abs(cy) > 10.0 * (width + height):
-        raise InputError(f"camera_info: fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g} fit no picture of {width}x{height}")
+        raise InputError(f"camera_info: fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g} fit no image of {width}x{height}")
     return CameraIntrinsics(width=width, height=height, fx=float(fx), fy=float(fy), cx=float(cx), cy=float(cy))
 
 
@@ -129,12 +133,12 @@ def point_cloud(message: Any) -> PointCloud:
     """A sensor_msgs/PointCloud2 of any layout with x, y, z; points that are NaN, infinite or beyond 10 km are dropped.
 
     Raises:
-        InputError: A coordinate field is missing, the data is truncated, there is no point, or none is left.
+        InputError: A coordinate field is missing, the data is truncated, there is no point, or no usable one.
     """
     fields = {field.name: field for field in message.fields}
     missing = [name for name in ("x", "y", "z") if name not in fields]
     if missing:
-        raise InputError(f"lidar: cloud lacks field {', '.join(missing)}; it has {', '.join(fields) or 'none'}")
+        raise InputError(f"lidar: cloud is missing field {', '.join(missing)}; it has {', '.join(fields) or 'none'}")
     width, height, step, row = (int(v) for v in (message.width, message.height, message.point_step, message.row_step))
     if width * height == 0:
         raise InputError("lidar: cloud is empty")
@@ -157,7 +161,11 @@ def point_cloud(message: Any) -> PointCloud:
 
 
 def _layout(fields: list[Any], order: str, step: int) -> np.dtype[Any]:
-    """Structured dtype of x, y, z within a point of step bytes."""
+    """Structured dtype of x, y, z within a point of step bytes.
+
+    Raises:
+        InputError: A field has an unknown type or reaches beyond the point.
+    """
     formats = []
     for field in fields:
         if int(field.datatype) not in _POINT_FIELD or int(field.offset) + 1 > step:
@@ -173,7 +181,7 @@ def odometry(message: Any) -> EgoState:
     """A nav_msgs/Odometry with body-frame twist.
 
     Raises:
-        InputError: A value is not finite or beyond any vehicle, or the quaternion is no rotation.
+        InputError: A value is not finite or impossible for a vehicle, or the quaternion is no rotation.
     """
     position, orientation = message.pose.pose.position, message.pose.pose.orientation
     linear, angular = message.twist.twist.linear, message.twist.twist.angular
@@ -204,7 +212,7 @@ def acceleration(message: Any) -> Acceleration:
     """A geometry_msgs/AccelWithCovarianceStamped.
 
     Raises:
-        InputError: A value is not finite or beyond any vehicle.
+        InputError: A value is not finite or impossible for a vehicle.
     """
     linear = message.accel.accel.linear
     if not np.isfinite([linear.x, linear.y]).all():
@@ -215,10 +223,10 @@ def acceleration(message: Any) -> Acceleration:
 
 
 def route(message: Any) -> Route:
-    """A nav_msgs/Path; without poses there is no route any more.
+    """A nav_msgs/Path; a path without poses withdraws the route.
 
     Raises:
-        InputError: A single pose, or a value is not finite or on no map.
+        InputError: A single pose, or a value is not finite or outside any map.
     """
     xy = np.asarray([[p.pose.position.x, p.pose.position.y] for p in message.poses], dtype=np.float64).reshape(-1, 2)
     if len(xy) == 1 or not np.isfinite(xy).all():
@@ -248,7 +256,7 @@ def traffic_signal(message: Any) -> TrafficSignal:
     """
     state, distance_m = int(message.state), float(message.distance_m)
     if state == SignalState.UNKNOWN:
-        distance_m = 0.0  # meaningless then, says the message
+        distance_m = 0.0  # meaningless then by the message's definition
     if state not in range(4) or not np.isfinite(distance_m):
         raise InputError(f"traffic signal: state {state} at {distance_m} m is not valid")
     return TrafficSignal(stamp_ns=stamp_ns(message), state=SignalState(state), distance_m=distance_m)
@@ -258,7 +266,7 @@ def action_tokens(message: Any) -> ActionTokens:
     """A transdiffuser_msgs/ActionTokens.
 
     Raises:
-        InputError: There is no token, or the horizon is no time.
+        InputError: There is no token, or the horizon is out of range.
     """
     token_S, horizon_s = np.asarray(message.tokens, dtype=np.int64), float(message.horizon_s)
     if not len(token_S):
@@ -271,7 +279,7 @@ def action_tokens(message: Any) -> ActionTokens:
 
 
 def object_array(message: Any) -> AgentStates:
-    """A derived_object_msgs/ObjectArray; objects without a box or of no known class are left out."""
+    """A derived_object_msgs/ObjectArray; objects without a box or of an unknown class are skipped."""
     objects = [o for o in message.objects if int(o.classification) in _OBJECT_CLASS and len(o.shape.dimensions) >= 3]
     count = len(objects)
     heading = np.asarray([yaw_of(o.pose.orientation) for o in objects], dtype=np.float64)

@@ -1,6 +1,6 @@
 """The planner's output messages -> plain values, for reports and comparisons.
 
-Messages are duck-typed: rosbags' and rclpy's classes are read alike. M candidates, A agents, T plan steps.
+Messages are duck-typed: rosbags' and rclpy's classes both work. M candidates, A agents, T plan steps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedCandidates:
-    """All plans of one cycle as they were published.
+    """All published plans of one cycle.
 
     Attributes:
         id_M: candidate_id of each.
@@ -77,7 +77,7 @@ class RecordedAgents:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedStatus:
-    """What the planner said about one cycle; fields as in transdiffuser_msgs/PlannerStatus.
+    """Status of one planning cycle; fields as in transdiffuser_msgs/PlannerStatus.
 
     The last four are missing from messages of version 0.1 and then empty.
     """
@@ -133,7 +133,7 @@ def candidates(message: Any) -> RecordedCandidates:
     """A transdiffuser_msgs/CandidateTrajectories.
 
     Raises:
-        InputError: Candidates differ in their number of points or score names.
+        InputError: Candidates differ in their number of points or cost names.
     """
     items = message.candidates
     names = list(items[0].cost_names) if len(items) else []
@@ -192,12 +192,12 @@ def status(message: Any) -> RecordedStatus:
     """A transdiffuser_msgs/PlannerStatus.
 
     Raises:
-        InputError: The fallback rung is not one of the message's constants.
+        InputError: The fallback level is not one of the message's constants.
     """
     try:
         fallback_level = FallbackLevel(int(message.fallback_level))
     except ValueError:
-        raise InputError(f"status: fallback_rung {message.fallback_level} is not one of 0..3") from None
+        raise InputError(f"status: fallback_level {message.fallback_level} is not one of 0..3") from None
     return RecordedStatus(
         stamp_ns=stamp_ns(message),
         frame_id=message.header.frame_id,

@@ -1,7 +1,7 @@
 """Message definitions and the factory that makes messages without ROS installed.
 
-The .msg files of this project's interface packages are read from the checkout, from where the packages were installed or from
-a sourced workspace, so their text exists once.
+The .msg files of this project's interface packages are read from the checkout, from an installation or from a sourced
+workspace, so their text exists once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from transdiffuser_planner.core.errors import RecordingError
 
 INTERFACE_PACKAGES = ("transdiffuser_msgs", "carla_msgs", "derived_object_msgs", "ackermann_msgs")
 SOURCES = Path("ros2_ws") / "src"
-"""Where their packages lie within the checkout; an installation may carry them below share/ in the same folders."""
+"""Folder of the interface packages in the checkout, and below share/ of an installation."""
 
 MessageFactory = Callable[..., Any]
 """Called as make("sensor_msgs/msg/Image", header=..., ...); both rosbags' and rclpy's classes fulfill it."""
@@ -33,7 +33,7 @@ def definition_files() -> list[Path]:
     installed = Path(sys.prefix) / "share"
     shipped = (
         installed / "transdiffuser_planner" / SOURCES
-    )  # beside the models, for machines without interface packages
+    )  # next to the models, for machines without interface packages
     sourced = [Path(prefix) / "share" for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
     files: list[Path] = []
     for package in INTERFACE_PACKAGES:
@@ -67,24 +67,28 @@ def make_message(type_name: str, **fields: Any) -> Any:
 
 
 def fields_of(store: Any, *type_names: str) -> dict[str, Any]:
-    """Type -> its fields, for types of a typestore and everything they are made of; unknown ones are left out.
+    """Type -> its fields, for types of a typestore and everything they are made of; unknown types are skipped.
 
-    Constants do not count: they are neither in the data nor in a type's hash.
+    Constants are excluded: they are neither in the data nor in a type's hash.
+
+    Args:
+        store: rosbags' typestore.
+        type_names: Types to describe.
     """
     found: dict[str, Any] = {}
-    left = [name for name in type_names if name in store.fielddefs]
-    while left:
-        name = left.pop()
+    pending = [name for name in type_names if name in store.fielddefs]
+    while pending:
+        name = pending.pop()
         if name not in found:
             found[name] = store.fielddefs[name][1]
-            left += [part for _, field in found[name] for part in _named_types(field) if part in store.fielddefs]
+            pending += [part for _, field in found[name] for part in _named_types(field) if part in store.fielddefs]
     return found
 
 
 def _named_types(field: Any) -> Iterator[str]:
-    """The message type of a field as rosbags describes it, (kind, what); arrays hold another such pair."""
-    what = field[1]
-    if isinstance(what, str):
-        yield what
-    elif isinstance(what[0], tuple):
-        yield from _named_types(what[0])
+    """Yield the message type of a field of rosbags, a pair (kind, type); arrays hold another such pair."""
+    inner = field[1]
+    if isinstance(inner, str):
+        yield inner
+    elif isinstance(inner[0], tuple):
+        yield from _named_types(inner[0])

@@ -41,8 +41,8 @@ def markers(make: MessageFactory, result: PlanResult) -> Any:
     if segments:
         draw.line("candidates", 0, _LINE_LIST, np.concatenate(segments), _CANDIDATE_RGBA, 0.08)
     color = _PLAN_RGBA if result.fallback_level == FallbackLevel.NONE else _FALLBACK_RGBA
-    driven = np.stack([result.trajectory.x_m_T, result.trajectory.y_m_T], axis=-1)
-    draw.line("plan", 0, _LINE_STRIP, driven, color, 0.35)
+    planned = np.stack([result.trajectory.x_m_T, result.trajectory.y_m_T], axis=-1)
+    draw.line("plan", 0, _LINE_STRIP, planned, color, 0.35)
     best = result.chosen if result.chosen >= 0 or not segments else int(plan.probability_M.argmax())
     for i in range(len(agents.id_A)):
         number = int(agents.id_A[i]) % 2**31
@@ -54,7 +54,7 @@ def markers(make: MessageFactory, result: PlanResult) -> Any:
 
 
 def seen(make: MessageFactory, result: PlanResult, range_m: float) -> Any:
-    """visualization_msgs/MarkerArray: the road, vehicles and persons that the encoder sees, one point per cell.
+    """visualization_msgs/MarkerArray: the encoder's road, vehicles and persons, one point per cell.
 
     Args:
         make: Makes messages.
@@ -87,7 +87,7 @@ class _Painter:
         self.markers: list[Any] = []
 
     def clear(self) -> None:
-        """What was drawn before disappears."""
+        """Delete all earlier markers."""
         self._add("", 0, _CUBE, _DELETE_ALL, self._origin, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), [])
 
     def line(
@@ -130,7 +130,7 @@ class _Painter:
         make = self._make
         color = make("std_msgs/msg/ColorRGBA", **dict(zip("rgba", rgba, strict=True)))
         no_time = make("builtin_interfaces/msg/Time", sec=0, nanosec=0)
-        nothing = make(
+        no_texture = make(
             "sensor_msgs/msg/CompressedImage",
             header=make("std_msgs/msg/Header", stamp=no_time, frame_id=""),
             format="",
@@ -152,7 +152,7 @@ class _Painter:
                 points=points,
                 colors=[],
                 texture_resource="",
-                texture=nothing,
+                texture=no_texture,
                 uv_coordinates=[],
                 text="",
                 mesh_resource="",

@@ -1,6 +1,6 @@
-"""The planner's results -> its output messages. ``decode_plan`` reads them back.
+"""The planner's results -> its output messages. ``decode_outputs`` reads them back.
 
-Like ``encode``, every function takes the message factory first, so that live topics and written bags are the same.
+As in ``encode_inputs``, every function takes the message factory first, so that live topics and written bags are the same.
 M candidates, A agents, T plan steps.
 """
 
@@ -29,19 +29,19 @@ OUTPUT_TYPES = {
     "markers": "visualization_msgs/msg/MarkerArray",
     "status": "transdiffuser_msgs/msg/PlannerStatus",
 }
-"""What the planner publishes below ``~/output``."""
+"""Outputs of the planner below ``~/output``."""
 
 OUTPUT_NAMESPACE = "/transdiffuser_planner/output"
-"""Where the node's outputs are when neither its name nor its topics are remapped; replays write there too."""
+"""Namespace of the node's outputs without remapping, and of the outputs of replays."""
 
 
 def trajectory(make: MessageFactory, value: Trajectory, vehicle: VehicleModel) -> Any:
     """transdiffuser_msgs/Trajectory; lateral velocity is 0 at the rear axle of the kinematic bicycle.
 
     Args:
-        make: Makes messages.
+        make: Message factory.
         value: The plan.
-        vehicle: Its wheelbase decides the front-wheel angles.
+        vehicle: Its wheelbase gives the front-wheel angles.
     """
     columns = (
         value.time_s_T,
@@ -53,7 +53,11 @@ def trajectory(make: MessageFactory, value: Trajectory, vehicle: VehicleModel) -
         value.curvature_per_m_T,
         np.arctan(vehicle.wheelbase_m * value.curvature_per_m_T),
     )
-    points = [_point(make, *(float(number) for number in row)) for row in zip(*columns, strict=True)]
+    rows = np.stack(columns, axis=-1).tolist()
+    points = [
+        _point(make, t, x, y, heading, speed, accel_mps2=accel, curvature_per_m=curvature, front_wheel_angle_rad=angle)
+        for t, x, y, heading, speed, accel, curvature, angle in rows
+    ]
     return make("transdiffuser_msgs/msg/Trajectory", header=header(make, value.stamp_ns, value.frame_id), points=points)
 
 
@@ -76,8 +80,10 @@ def candidates(make: MessageFactory, result: PlanResult) -> Any:
             cost_names=names,
             costs=costs_MS[index].astype(np.float32),
             points=[
-                _point(make, float(t), *(float(v) for v in pose_3), float(speed))
-                for t, pose_3, speed in zip(plan.time_s_T, plan.pose_MT3[index], speed_MT[index], strict=True)
+                _point(make, t, x, y, heading, speed)
+                for t, (x, y, heading), speed in zip(
+                    plan.time_s_T.tolist(), plan.pose_MT3[index].tolist(), speed_MT[index].tolist(), strict=True
+                )
             ],
         )
         for index in range(len(plan.pose_MT3))
@@ -90,9 +96,9 @@ def candidates(make: MessageFactory, result: PlanResult) -> Any:
 
 
 def denoise_steps(make: MessageFactory, result: PlanResult) -> Iterator[Any]:
-    """One transdiffuser_msgs/CandidateTrajectories per denoise step: the candidates as estimated after it.
+    """Yield one transdiffuser_msgs/CandidateTrajectories per denoise step: the x0 estimates after it.
 
-    Their only score is ``denoise_step``, counted from 1. Nothing when the estimates were not kept.
+    Their only cost is ``denoise_step``, counted from 1. Yields nothing without intermediates.
     """
     plan = result.candidates
     for step, pose_MT3 in enumerate(result.intermediate_SMT3, start=1):
@@ -137,7 +143,7 @@ def predicted_agents(make: MessageFactory, result: PlanResult) -> Any:
 
 
 def shown_candidates(result: PlanResult, most: int = 3) -> list[int]:
-    """The published candidate, then the most probable others: those whose agent paths are published."""
+    """Select the candidates whose agent paths are published: the published one, then the most probable others."""
     order = [int(m) for m in np.argsort(-result.candidates.probability_M, kind="stable")]
     first = [result.chosen] if result.chosen >= 0 else []
     return (first + [m for m in order if m != result.chosen])[:most]
@@ -152,7 +158,12 @@ def planner_path(make: MessageFactory, value: Trajectory) -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mode:
-    """What somebody asked of the planner: to stop, or to plan for nobody."""
+    """Requested mode of the planner.
+
+    Attributes:
+        is_stopping: A stop was requested.
+        is_shadow: Plans are not published for control.
+    """
 
     is_stopping: bool = False
     is_shadow: bool = False
@@ -241,7 +252,16 @@ def outputs(
     config: PlannerConfig,
     vehicle: VehicleModel,
 ) -> Iterator[Item]:
-    """All messages of a cycle as (name below ``~/output``, type, message), the trajectory first if there is one."""
+    """Yield all messages of a cycle as (name below ``~/output``, type, message), a trajectory first.
+
+    Args:
+        make: Message factory.
+        stamp_ns: Stamp of the cycle.
+        outcome: Its result.
+        latency_ms: Its latency.
+        config: The planner's configuration.
+        vehicle: The planned vehicle.
+    """
     if isinstance(outcome, NotReady):
         yield "status", OUTPUT_TYPES["status"], not_ready_status(make, stamp_ns, outcome, config)
         return
@@ -255,10 +275,19 @@ def extras(
     result: PlanResult,
     latency_ms: float,
     config: PlannerConfig,
-    wanted: set[str],
+    names: set[str],
     mode: Mode = _NORMAL,
 ) -> Iterator[tuple[str, Any]]:
-    """What is published beside the trajectory as (name, message), made only where wanted."""
+    """Yield the outputs in addition to the trajectory as (name, message).
+
+    Args:
+        make: Message factory.
+        result: Result of the cycle.
+        latency_ms: Its latency.
+        config: The planner's configuration.
+        names: Outputs to make, keys of ``OUTPUT_TYPES``.
+        mode: Requested mode.
+    """
     makers: dict[str, Callable[[], Any]] = {
         "status": lambda: status(make, result, latency_ms, config, mode),
         "path": lambda: planner_path(make, result.trajectory),
@@ -267,7 +296,7 @@ def extras(
         "markers": lambda: markers(make, result),
     }
     for name, maker in makers.items():
-        if name in wanted:
+        if name in names:
             yield name, maker()
 
 

@@ -33,39 +33,68 @@ GROUND_TRUTH_TYPES = {
     "objects": ("derived_object_msgs/msg/ObjectArray",),
     "map": ("transdiffuser_msgs/msg/MapPolygons",),
 }
-"""Fields of ``TopicMap`` that the planner does not receive -> message types: labels and scores are made from them."""
+"""Ground truth for labels and scores: field of ``TopicMap`` -> message types; the planner does not receive it."""
 
 
 class SnapshotSink(Protocol):
-    """Takes values; each call returns why a value was refused, or None."""
+    """Receives decoded values; each call returns the reason for rejecting a value, or None."""
 
-    def add_image(self, image: CameraImage) -> str | None: ...
-    def add_intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> str | None: ...
-    def add_cloud(self, cloud: PointCloud) -> str | None: ...
-    def add_odometry(self, ego: EgoState) -> str | None: ...
-    def add_acceleration(self, acceleration: Acceleration) -> str | None: ...
-    def add_route(self, route: Route) -> str | None: ...
-    def add_command(self, stamp_ns: int, command: DrivingCommand) -> str | None: ...
-    def add_signal(self, signal: TrafficSignal) -> str | None: ...
-    def add_speed_limit(self, stamp_ns: int, speed_limit_mps: float) -> str | None: ...
-    def add_action_tokens(self, tokens: ActionTokens) -> str | None: ...
+    def add_image(self, image: CameraImage) -> str | None:
+        """Add a camera image."""
+        ...
+
+    def add_intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> str | None:
+        """Set the intrinsics of a camera."""
+        ...
+
+    def add_cloud(self, cloud: PointCloud) -> str | None:
+        """Add a point cloud."""
+        ...
+
+    def add_odometry(self, ego: EgoState) -> str | None:
+        """Add an ego state."""
+        ...
+
+    def add_acceleration(self, acceleration: Acceleration) -> str | None:
+        """Add an acceleration."""
+        ...
+
+    def add_route(self, route: Route) -> str | None:
+        """Set or withdraw the route."""
+        ...
+
+    def add_command(self, stamp_ns: int, command: DrivingCommand) -> str | None:
+        """Set the driving command."""
+        ...
+
+    def add_signal(self, signal: TrafficSignal) -> str | None:
+        """Set the next traffic signal."""
+        ...
+
+    def add_speed_limit(self, stamp_ns: int, speed_limit_mps: float) -> str | None:
+        """Set the speed limit."""
+        ...
+
+    def add_action_tokens(self, tokens: ActionTokens) -> str | None:
+        """Set the action tokens."""
+        ...
 
 
 class InputQos(Enum):
-    """How an input is subscribed to; ``ros.qos`` has the profiles."""
+    """QoS of an input's subscription; ``ros.qos`` has the profiles."""
 
     SENSOR = "best effort"
     LATCHED = "reliable, transient local"
 
 
 class Need(Enum):
-    """What happens without an input.
+    """Effect of a missing input.
 
     Attributes:
         ALWAYS: No plan.
-        BY_CONFIG: No plan where ``min_cameras`` or ``require_lidar`` demand it, else masked.
+        BY_CONFIG: No plan if ``min_cameras`` or ``require_lidar`` require it, else masked.
         MASKED: Masked, and every plan names it as missing.
-        UNREPORTED: Masked or replaced; missing only after it has been received once, as few vehicles have it.
+        UNREPORTED: Masked or replaced; reported as missing only after its first message, as few vehicles have it.
     """
 
     ALWAYS = "always"
@@ -80,18 +109,18 @@ class InputSpec:
 
     Attributes:
         name: The first word of its name in findings and, unless it is a camera's, its field of ``TopicMap``.
-        message_types: Accepted ones.
+        message_types: Accepted types.
         decode: (message, camera) -> value; raises InputError.
-        add: (sink, value, time of reception in ns, camera) -> why the sink refused the value, or None.
-        description: For people.
-        need: What happens without it.
-        qos: How it is subscribed to.
+        add: (sink, value, time of reception in ns, camera) -> reason for rejecting the value, or None.
+        description: Human-readable, one phrase.
+        need: Effect of a missing input.
+        qos: QoS of the subscription.
         map_field: The field of ``TopicMap`` with a topic per camera; "" for inputs that exist once.
-        camera_path: The end of its topic below ``~/input/`` where that is not the name.
+        camera_path: Suffix of its topic below ``~/input/`` if that is not the name.
         is_frame: Whether its messages make up sensor frames.
         has_header: Whether its messages begin with a header.
         is_aligned: Whether its stamps are compared with the frame's.
-        is_found_by_type: Whether its message type says what it is.
+        is_found_by_type: Whether its message type identifies it.
     """
 
     name: str
@@ -110,23 +139,23 @@ class InputSpec:
 
     @property
     def is_every_cycle(self) -> bool:
-        """Whether every planning cycle wants a new message of it."""
+        """Whether every planning cycle needs a new message of it."""
         return self.need in (Need.ALWAYS, Need.BY_CONFIG)
 
     def topics(self, topic_map: TopicMap) -> dict[str, str]:
-        """Camera name ("" for inputs that exist once) -> topic, where the map has one."""
+        """Return its topics: camera name ("" for inputs that exist once) -> topic."""
         found: dict[str, str] = (
             getattr(topic_map, self.map_field) if self.map_field else {"": getattr(topic_map, self.name)}
         )
         return {camera: topic for camera, topic in found.items() if topic}
 
     def private_topic(self, camera: str = "", message_type: str = "") -> str:
-        """The node's own topic; compressed images have one of their own."""
+        """Return the node's own topic; compressed images have a separate one."""
         suffix = COMPRESSED_SUFFIX if message_type == COMPRESSED_IMAGE else ""
         return f"{PRIVATE_PREFIX}{self.camera_path.format(camera=camera) or self.name}{suffix}"
 
     def title(self, camera: str = "") -> str:
-        """Its name in findings, as "lidar" or "camera_info rgb_left"."""
+        """Return its name in findings, for example "lidar" or "camera_info rgb_left"."""
         return f"{self.name} {camera}" if self.map_field else self.name
 
 
@@ -231,21 +260,21 @@ INPUTS = (
     ACTION_TOKENS,
 )
 SINGLE_INPUTS = tuple(spec for spec in INPUTS if not spec.map_field)
-"""Those that exist once."""
+"""Inputs that exist once, not per camera."""
 SINGLE_TYPES = {spec.name: spec.message_types for spec in SINGLE_INPUTS} | GROUND_TRUTH_TYPES
 """Every field of ``TopicMap`` with one topic -> message types."""
 BY_NAME = {spec.name: spec for spec in INPUTS}
 
 
 def mapped_inputs(topic_map: TopicMap) -> Iterator[tuple[InputSpec, str, str]]:
-    """(input, camera or "", topic) of every input that a map has."""
+    """Yield (input, camera or "", topic) of every input of a map."""
     for spec in INPUTS:
         for camera, topic in spec.topics(topic_map).items():
             yield spec, camera, topic
 
 
 def private_topics(rig: Rig) -> TopicMap:
-    """The node's own topics: every input that a vehicle with this rig can have."""
+    """Return the node's own topics for every possible input of a rig."""
     cameras = [camera.name for camera in rig.cameras]
     single = {spec.name: spec.private_topic() for spec in SINGLE_INPUTS if spec is not LIDAR or rig.lidar is not None}
     return TopicMap(
@@ -256,7 +285,13 @@ def private_topics(rig: Rig) -> TopicMap:
 
 
 def is_needed(spec: InputSpec, config: PlannerConfig, num_cameras: int) -> bool:
-    """Whether there is no plan without an input, given the number of the rig's cameras."""
+    """Whether planning needs an input.
+
+    Args:
+        spec: The input.
+        config: Its ``min_cameras`` and ``require_lidar`` count.
+        num_cameras: Number of the rig's cameras.
+    """
     if spec is CAMERA:
         return config.min_cameras >= num_cameras
     return spec.need is Need.ALWAYS or (spec is LIDAR and config.require_lidar)

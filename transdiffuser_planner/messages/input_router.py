@@ -13,7 +13,12 @@ _MAX_REASON = 300
 
 
 class InputRouter:
-    """Knows which topic is which input."""
+    """Routes messages to a sink by topic.
+
+    Args:
+        topics: Topic of every input.
+        sink: Receives the decoded values.
+    """
 
     def __init__(self, topics: TopicMap, sink: SnapshotSink) -> None:
         self._sink = sink
@@ -24,15 +29,15 @@ class InputRouter:
         self.every_cycle_topics = {topic for topic, (spec, _) in self._inputs.items() if spec.is_every_cycle}
 
     def feed(self, topic: str, log_time_ns: int, message: Any) -> str | None:
-        """Decode one message and hand it on.
+        """Decode one message and add it to the sink.
 
         Args:
-            topic: Where it came from; unknown topics are ignored.
-            log_time_ns: Its time for types that carry no stamp.
+            topic: Its topic; unknown topics are ignored.
+            log_time_ns: Its time for types without a stamp.
             message: rosbags' or rclpy's.
 
         Returns:
-            Why the value was refused, in one line, or None.
+            Reason for rejecting the value, in one line, or None.
         """
         found = self._inputs.get(topic)
         if found is None:
@@ -48,7 +53,7 @@ class InputRouter:
 
 
 def _check_stamp(message: Any, topic: str) -> None:
-    """Refuse a header stamp that is no time; messages without a header pass.
+    """Check a header stamp; messages without a header pass.
 
     Raises:
         InputError: Nanoseconds are a whole second or more.
@@ -61,6 +66,6 @@ def _check_stamp(message: Any, topic: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    """A reason that fits a log line and a diagnostic, whatever text came in the message."""
+    """Make a reason fit a log line and a diagnostic, for any text from the message."""
     line = text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text[: _MAX_REASON + 1])
     return line if len(line) <= _MAX_REASON else line[: _MAX_REASON - 3] + "..."

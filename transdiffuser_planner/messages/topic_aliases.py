@@ -1,7 +1,7 @@
-"""Topic names that one source writes in several ways.
+"""Alternative topic names of one source.
 
-nuscenes2mcap wrote /LIDAR_TOP and now writes /lidar_top; CARLA's own interface had clouds on /carla/hero/lidar and has them
-on /carla/hero/lidar/point_cloud; image_transport puts JPEG on .../compressed beside the raw pictures.
+nuscenes2mcap wrote /LIDAR_TOP and now writes /lidar_top; CARLA's native interface moved point clouds from /carla/hero/lidar
+to /carla/hero/lidar/point_cloud; image_transport publishes JPEG on .../compressed in addition to the raw images.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _ENDINGS = ("/compressed", "/point_cloud")
 
 
 def spelled_as_held(topics: TopicMap, held: Mapping[str, str]) -> TopicMap:
-    """A map with its names as a bag spells them.
+    """Replace the names of a map by the aliases in a bag.
 
     Args:
         topics: The map.
         held: The bag's topics and types.
 
     Returns:
-        Names that the bag has stay; of another one the bag's only other spelling with the right type is taken.
+        The map; names that the bag has are unchanged, others become the bag's only alias with the right type.
     """
     single = {name: _held_name(getattr(topics, name), kinds, held) for name, kinds in SINGLE_TYPES.items()}
     images = {camera: _held_name(topic, CAMERA.message_types, held) for camera, topic in topics.images.items()}
@@ -40,7 +40,7 @@ def _held_name(topic: str, kinds: tuple[str, ...], held: Mapping[str, str]) -> s
 
 
 def _plain(topic: str) -> str:
-    """A name without what its spellings differ in."""
+    """Normalize a name so that its aliases are equal."""
     for ending in _ENDINGS:
         topic = topic.removesuffix(ending)
     return topic.lower()

@@ -1,4 +1,4 @@
-"""Which topic of a bag or robot carries which input of the planner."""
+"""Mapping from the planner's inputs to topics of a bag or vehicle."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from transdiffuser_planner.params import RIGS, TOPICS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TopicMap:
-    """Topic names; an empty name means the input is not there.
+    """Topic names; an empty name means an absent input.
 
     Attributes:
-        images, camera_infos: Rig camera name -> topic of its pictures and of its CameraInfo.
+        images, camera_infos: Rig camera name -> topic of its images and of its CameraInfo.
         lidar, odometry, acceleration, route, command, speed_limit, traffic_signal, action_tokens: The planner's other
             inputs.
         objects, map: Ground truth for training labels and scoring.
@@ -39,6 +39,9 @@ class TopicMap:
     def load(path: str | Path) -> TopicMap:
         """Read a mapping from YAML.
 
+        Args:
+            path: The topic file.
+
         Raises:
             ConfigError: Unreadable file, unknown key or wrong type.
         """
@@ -58,13 +61,16 @@ class TopicMap:
         return TopicMap(**data)
 
     def all_topics(self) -> set[str]:
-        """Every topic that is named."""
+        """Return all topics of the map."""
         single = {getattr(self, item.name) for item in fields(self) if item.name not in ("images", "camera_infos")}
         return (single | set(self.images.values()) | set(self.camera_infos.values())) - {""}
 
 
 def preset_files(name: str) -> tuple[Path, Path]:
-    """Topic map and rig of a preset.
+    """Return the files of a preset: topic map and rig.
+
+    Args:
+        name: One of the files in ``params/topics`` without ``.yaml``.
 
     Raises:
         ConfigError: No such preset; names the existing ones.

@@ -1,4 +1,4 @@
-"""Chooses what a bag's topics mean: the known source that fits, another role name of it, or names and types alone."""
+"""Matches a bag's topics to inputs: by the fitting preset, by its variant with another role name, or by names and types alone."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _ANY_ROLE = re.compile(r"^/carla/(ego_vehicle|hero)/")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """What will be read.
+    """Topics and sensors of a bag.
 
     Attributes:
-        name: Preset, with the role name where it is another one; "given" for files of the user's.
+        name: Preset, with a role name that differs; "given" for the user's own files.
         topics, rig: The mapping and the sensors.
-        topics_file, rig_file: Where they came from; topics_file is None when the map was worked out.
-        why: One phrase for people.
+        topics_file, rig_file: Their files; topics_file is None for a derived map.
+        why: Human-readable reason, one phrase.
     """
 
     name: str
@@ -45,48 +45,71 @@ def choose(
     topics_file: Path | None = None,
     rig_file: Path | None = None,
 ) -> Choice:
-    """The mapping of a bag.
+    """Choose the mapping of a bag.
 
     Args:
         held: The bag's topics and types.
-        where: How messages call the bag.
-        preset: A known source, or None to find out.
-        topics_file, rig_file: The user's own instead of the preset's.
+        where: Name of the bag in messages.
+        preset: A known source; None: find the fitting one.
+        topics_file: The user's own topic map instead of the preset's.
+        rig_file: The user's own rig instead of the preset's.
 
     Raises:
-        ConfigError: A file or preset is not there or wrong.
-        InputError: Nothing known fits, or more than one thing does; says which option decides.
+        ConfigError: A file or preset does not exist or is invalid.
+        InputError: No preset fits, or several do; names the option that decides.
     """
-    if preset is not None or (topics_file is not None and rig_file is not None):
-        files = preset_files(preset) if preset is not None else (topics_file, rig_file)
-        topics, rig = topics_file or files[0], rig_file or files[1]
-        assert topics is not None and rig is not None
-        named = TopicMap.load(topics)
-        return Choice(
-            name=preset or "given",
-            topics=named if topics_file is not None else spelled_as_held(named, held),
-            rig=Rig.load(rig),
-            topics_file=topics,
-            rig_file=rig,
-            why="as told by --preset" if preset else "as told by --topics and --rig",
-        )
+    if preset is not None:
+        topics, rig = preset_files(preset)
+        return _given(held, preset, topics_file or topics, rig_file or rig, is_preset_map=topics_file is None)
+    if rig_file is not None and topics_file is not None:
+        return _given(held, None, topics_file, rig_file, is_preset_map=False)
     if rig_file is not None:
-        rig = Rig.load(rig_file)
-        names = {camera.name for camera in rig.cameras}
-        same = [choice for choice, _ in _fitting_presets(held) if set(choice.topics.images) == names]
-        if len(_different(same, held)) == 1:
-            return replace(
-                same[0], rig=rig, rig_file=rig_file, why=f"topics of preset {same[0].name}, rig as told by --rig"
-            )
-        topics = by_names_and_types(held, rig, where)
-        return Choice(
-            name="given",
-            topics=topics,
-            rig=rig,
-            topics_file=None,
-            rig_file=rig_file,
-            why="topics found by type and name",
-        )
+        return _for_rig(held, where, rig_file)
+    choice = _best_preset(held, where)
+    if topics_file is None:
+        return choice
+    return replace(choice, topics=TopicMap.load(topics_file), topics_file=topics_file, why="rig of the fitting preset")
+
+
+def _given(
+    held: Mapping[str, str], preset: str | None, topics_file: Path, rig_file: Path, *, is_preset_map: bool
+) -> Choice:
+    """Use the files that the options give; only a preset's map is adapted to the bag's aliases."""
+    topics = TopicMap.load(topics_file)
+    return Choice(
+        name=preset or "given",
+        topics=spelled_as_held(topics, held) if is_preset_map else topics,
+        rig=Rig.load(rig_file),
+        topics_file=topics_file,
+        rig_file=rig_file,
+        why="given by --preset" if preset else "given by --topics and --rig",
+    )
+
+
+def _for_rig(held: Mapping[str, str], where: str, rig_file: Path) -> Choice:
+    """Use the topics of the only fitting preset with the rig's cameras, else names and types alone."""
+    rig = Rig.load(rig_file)
+    names = {camera.name for camera in rig.cameras}
+    same = [choice for choice, _ in _fitting_presets(held) if set(choice.topics.images) == names]
+    if len(_different(same, held)) == 1:
+        why = f"topics of preset {same[0].name}, rig given by --rig"
+        return replace(same[0], rig=rig, rig_file=rig_file, why=why)
+    return Choice(
+        name="given",
+        topics=by_names_and_types(held, rig, where),
+        rig=rig,
+        topics_file=None,
+        rig_file=rig_file,
+        why="topics found by type and name",
+    )
+
+
+def _best_preset(held: Mapping[str, str], where: str) -> Choice:
+    """Select the preset with the most topics in the bag.
+
+    Raises:
+        InputError: No preset fits, or several fit equally well.
+    """
     found = _fitting_presets(held)
     if not found:
         raise InputError(_nothing_fits(held, where))
@@ -95,26 +118,22 @@ def choose(
     if len(top) > 1:
         listed = ", ".join(choice.name for choice in top)
         raise InputError(f"{where}: its topics fit {listed} equally well; choose with --preset or give --topics")
-    choice = top[0]
-    if topics_file is not None:
-        return replace(
-            choice, topics=TopicMap.load(topics_file), topics_file=topics_file, why="rig of the fitting preset"
-        )
-    return choice
+    return top[0]
 
 
 def preset_names() -> list[str]:
-    """All known sources."""
+    """Return the names of all presets, sorted."""
     names = [path.stem for path in TOPICS.glob("*.yaml")]
     return sorted(name for name in names if (RIGS / f"{name}.yaml").is_file())
 
 
 def _fitting_presets(held: Mapping[str, str]) -> list[tuple[Choice, int]]:
-    """Presets whose odometry and at least one of whose sensors the bag has, with how many of their topics it has.
+    """Find the presets whose odometry and at least one sensor the bag has, with the number of their topics in it.
 
-    Those with another role's name come last.
+    Variants with another role name come last.
     """
-    found, others = [], []
+    found: list[tuple[Choice, int]] = []
+    others: list[tuple[Choice, int]] = []
     for name in preset_names():
         files = preset_files(name)
         original, rig = TopicMap.load(files[0]), Rig.load(files[1])
@@ -136,7 +155,7 @@ def _fitting_presets(held: Mapping[str, str]) -> list[tuple[Choice, int]]:
 
 
 def _different(choices: list[Choice], held: Mapping[str, str]) -> list[Choice]:
-    """Choices that would read different things; the first of those that read the same."""
+    """Deduplicate choices: keep the first of those with the same topics and rig."""
     kept: dict[str, Choice] = {}
     for choice in choices:
         read = sorted(choice.topics.all_topics() & set(held))
@@ -145,7 +164,7 @@ def _different(choices: list[Choice], held: Mapping[str, str]) -> list[Choice]:
 
 
 def _with_roles(topics: TopicMap, held: Mapping[str, str]) -> Iterator[tuple[str, TopicMap]]:
-    """The map as it is, and with the bag's own role names where it is CARLA's."""
+    """Yield the unchanged map, and for CARLA's its variants with the role names of the bag."""
     yield "", topics
     own = _ANY_ROLE.match(topics.odometry)
     if own is None:
@@ -171,7 +190,7 @@ def _renamed(topics: TopicMap, old: str, new: str) -> TopicMap:
 
 
 def _score(topics: TopicMap, held: Mapping[str, str]) -> int:
-    """How many of the map's topics the bag has with the right type; 0 unless it can be planned from."""
+    """Count the map's topics that the bag has with the right type; 0 if they do not suffice for a plan."""
 
     def has(topic: str, kinds: tuple[str, ...]) -> bool:
         return bool(topic) and held.get(topic) in kinds
@@ -185,7 +204,12 @@ def _score(topics: TopicMap, held: Mapping[str, str]) -> int:
 
 
 def by_names_and_types(held: Mapping[str, str], rig: Rig, where: str) -> TopicMap:
-    """A map for a rig from the bag's types; cameras are told apart by the rig's names within the topics' names.
+    """Derive a map for a rig from the bag's types; the rig's camera names within topic names identify cameras.
+
+    Args:
+        held: The bag's topics and types.
+        rig: The sensors.
+        where: Name of the bag in messages.
 
     Raises:
         InputError: More than one topic could be the same input.
@@ -217,7 +241,11 @@ def by_names_and_types(held: Mapping[str, str], rig: Rig, where: str) -> TopicMa
 
 
 def _only(held: Mapping[str, str], kinds: tuple[str, ...], name: str, where: str, *, needed: bool) -> str:
-    """The one topic of some types, or "" when there is none."""
+    """Return the only topic of some types, or "" without one.
+
+    Raises:
+        InputError: Several topics have the type, or a needed one is missing.
+    """
     found = sorted(topic for topic, kind in held.items() if kind in kinds and "transdiffuser_planner" not in topic)
     if len(found) > 1:
         raise InputError(f"{where}: {name} could be {' or '.join(found)}; give --topics with {name}: TOPIC")
@@ -231,9 +259,9 @@ def _nothing_fits(held: Mapping[str, str], where: str) -> str:
     known = ", ".join(preset_names())
     roles = [topic for topic in held if _ROLE.match(topic)]
     if not any(kind in ODOMETRY.message_types for kind in held.values()):
-        lack = "no nav_msgs/Odometry, without which nothing can be planned"
+        found = "no nav_msgs/Odometry, without which nothing can be planned"
     elif roles:
-        lack = f"odometry on {roles[0]} but no camera or LiDAR where CARLA's presets expect it"
+        found = f"odometry on {roles[0]} but no camera or LiDAR where CARLA's presets expect it"
     else:
-        lack = f"topics of no known source ({known})"
-    return f"{where}: holds {lack}; it has {listed}; choose --preset, or give --topics and --rig"
+        found = f"topics of no known source ({known})"
+    return f"{where}: holds {found}; it has {listed}; choose --preset, or give --topics and --rig"

@@ -49,10 +49,10 @@ class SelfAttention(nn.Module):
 
 
 class NoAttention(SelfAttention):
-    """The same layer for tokens that must not see one another: each reads its own value."""
+    """The same layer without attention between tokens: each reads its own value."""
 
     def forward(self, x_BNC: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Tokens of the same shape; the bias decides nothing."""
+        """Tokens of the same shape; the bias has no effect."""
         return cast(Tensor, self.out(self.qkv(x_BNC).chunk(3, dim=-1)[2]))
 
 
@@ -72,7 +72,7 @@ class CrossAttention(nn.Module):
         return split_heads(key, self.heads), split_heads(value, self.heads)
 
     def forward(self, x_BNC: Tensor, key_BGKD: Tensor, value_BGKD: Tensor, bias: Tensor | None = None) -> Tensor:
-        """What the queries read, (B, N, C)."""
+        """Attend from queries (B, N, C) to prepared keys and values; the result has the shape of the queries."""
         return self.out(merge_heads(attend(split_heads(self.query(x_BNC), self.heads), key_BGKD, value_BGKD, bias)))
 
 
@@ -85,5 +85,5 @@ class SingleTokenAttention(nn.Module):
         self.out = nn.Linear(width, width, bias=bias)
 
     def forward(self, memory_BC: Tensor) -> Tensor:
-        """The vector (B, C) that every query reads."""
+        """Return the vector (B, C) that every query reads."""
         return self.out(self.value(memory_BC))

@@ -19,12 +19,14 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 def diffusion_loss(
     noise: Tensor, target: Tensor, mask_BNP: Tensor, *, ego_weight: float, agent_weight: float
 ) -> dict[str, Tensor]:
-    """Mean squared error of the predicted noise, ego and agents apart.
+    """Mean squared error of the predicted noise, separately for ego and agents.
 
     Args:
-        noise, target: (B, M, N, P).
+        noise: Predicted noise (B, M, N, P).
+        target: Added noise of the same shape.
         mask_BNP: 1 where the label exists.
-        ego_weight, agent_weight: Weights in the returned "diffusion".
+        ego_weight: Weight of the ego in "diffusion".
+        agent_weight: Weight of the agents in "diffusion".
 
     Returns:
         "ego", "agents" (unweighted) and "diffusion".
@@ -36,7 +38,7 @@ def diffusion_loss(
 
 
 def plan_loss(plan: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Smooth L1 of plans in model space where the label exists; any equal shapes."""
+    """Smooth L1 of plans in model space where the label exists; all arguments have the same shape."""
     return masked_mean(functional.smooth_l1_loss(plan, target, reduction="none", beta=0.5), mask)
 
 
@@ -68,7 +70,7 @@ def center_loss(logits_BCLL: Tensor, heat_BCLL: Tensor, ignore_BLL: Tensor) -> T
     Args:
         logits_BCLL: Predictions.
         heat_BCLL: 1 at centers, falling off around them, 0 elsewhere.
-        ignore_BLL: 1 where neither presence nor absence is taught.
+        ignore_BLL: 1 where neither presence nor absence is a label.
     """
     positive = (heat_BCLL > 0.999).to(logits_BCLL.dtype)
     care = 1.0 - ignore_BLL[:, None]

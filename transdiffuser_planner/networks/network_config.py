@@ -19,7 +19,7 @@ class BranchConfig:
         blocks: Basic blocks of the four stages.
         stem_kernel, stem_stride: Of the first convolution.
         stem_pool: Whether the 3x3 max pooling of stride 2 follows it, as published.
-        tokens: Rows and columns of the grid that takes part in the fusion.
+        tokens: Rows and columns of the token grid of the fusion.
     """
 
     widths: Widths
@@ -44,7 +44,7 @@ class NetworkConfig:
         width, heads, layers, ffn_width: Of the denoising decoder and the plan regression head.
         embed_width: Hidden width of the motion encoder's MLPs.
         dropout: In the decoder's attention and feed-forward parts while training.
-        joint: Whether ego and agents of one sample see one another; else each is denoised on its own.
+        joint: Whether ego and agents of one sample attend to one another; else each is denoised independently.
 
     Raises:
         ConfigError: Sizes that cannot work together.
@@ -77,12 +77,15 @@ class NetworkConfig:
             raise ConfigError(f"network {self.name}: dropout must lie in 0 .. 1, got {self.dropout}")
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-serialisable form."""
+        """Return a JSON-serializable form."""
         return asdict(self)
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> NetworkConfig:
-        """The inverse of to_dict.
+        """Invert ``to_dict``.
+
+        Args:
+            data: Result of ``to_dict``.
 
         Raises:
             ConfigError: A field is unknown or missing.
@@ -95,7 +98,7 @@ class NetworkConfig:
 
 
 def _tuples(branch: dict[str, Any]) -> dict[str, Any]:
-    """The branch with JSON's lists turned into tuples."""
+    """Convert JSON's lists of a branch to tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in branch.items()}
 
 
@@ -136,7 +139,10 @@ CONFIGS = {"tiny": tiny_config, "base": base_config}
 
 
 def named_config(name: str) -> NetworkConfig:
-    """The configuration of a name.
+    """Return the configuration of a name.
+
+    Args:
+        name: A key of ``CONFIGS``.
 
     Raises:
         ConfigError: The name is unknown.

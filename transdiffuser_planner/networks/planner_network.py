@@ -13,7 +13,7 @@ from transdiffuser_planner.networks.network_config import NetworkConfig
 
 
 class PerceptionNetwork(nn.Module):
-    """Scene encoder and auxiliary heads: what stage 1 trains and stage 2 freezes."""
+    """Scene encoder and auxiliary heads, trained in stage 1 and frozen in stage 2."""
 
     def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class PlannerNetwork(nn.Module):
     def forward(
         self, observation: dict[str, Tensor], agents: Tensor, agents_valid: Tensor, x: Tensor, k: Tensor
     ) -> Tensor:
-        """Predicted noise (B, M, N, P) of one denoise step; the whole path in one call, for tests and inspection."""
+        """Predicted noise (B, M, N, P) of one denoise step; all parts in one call, for tests and inspection."""
         names = ("image", "camera_valid", "lidar", "lidar_valid")
         features, _ = self.perception(*(observation[name] for name in names))
         prepared = self.decoder.prepare(features.tokens, observation, agents, agents_valid)

@@ -17,7 +17,7 @@ def test_documented_parameters_are_the_real_ones() -> None:
     )
 
 
-def test_the_table_holds_also_the_parameters_that_say_where_things_are() -> None:
+def test_the_table_also_holds_the_parameters_of_the_node() -> None:
     rows = parameter_table()
     assert all(f"| `{name}` |" in rows for name in ("model", "rig", "shadow", "deadline_ms"))
 

@@ -112,7 +112,7 @@ def test_a_row_length_of_zero_is_computed():
 
 
 def test_a_point_cloud_without_a_coordinate_or_with_too_little_data_is_refused():
-    with pytest.raises(InputError, match="lacks field z"):
+    with pytest.raises(InputError, match="missing field z"):
         message = cloud(PLAIN)
         message.fields = message.fields[:2]
         decode_inputs.point_cloud(message)
@@ -138,7 +138,7 @@ def test_compressed_images_are_decoded(format_, lossless):
 
 
 RGB = np.random.default_rng(8).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-Gray = np.repeat(RGB[..., :1], 3, axis=2)
+GRAY = np.repeat(RGB[..., :1], 3, axis=2)
 
 
 @pytest.mark.parametrize(
@@ -146,28 +146,28 @@ Gray = np.repeat(RGB[..., :1], 3, axis=2)
     [
         ("RGB", "png", RGB),
         ("RGBA", "png", RGB),
-        ("L", "png", Gray),
-        ("LA", "png", Gray),
+        ("L", "png", GRAY),
+        ("LA", "png", GRAY),
         ("RGB", "rgb8; png compressed bgr8", RGB),  # as image_transport writes it; the file itself declares its format
         ("RGB", "", RGB),
     ],
 )
 def test_a_png_of_any_8_bit_color_type_is_decoded_without_loss(mode, format_, expected):
-    picture = Image.fromarray(RGB) if mode.startswith("RGB") else Image.fromarray(Gray[..., 0])
+    source = Image.fromarray(RGB) if mode.startswith("RGB") else Image.fromarray(GRAY[..., 0])
     buffer = io.BytesIO()
-    picture.convert(mode).save(buffer, "PNG")
+    source.convert(mode).save(buffer, "PNG")
     data = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
     message = make_message("sensor_msgs/msg/CompressedImage", header=HEADER, format=format_, data=data)
     np.testing.assert_array_equal(decode_inputs.image(message, "front").rgb_HW3, expected)
 
 
 def test_a_png_with_a_palette_is_decoded():
-    picture = Image.fromarray(RGB // 128 * 255).quantize(8)
+    source = Image.fromarray(RGB // 128 * 255).quantize(8)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    source.save(buffer, "PNG")
     data = np.frombuffer(buffer.getvalue(), dtype=np.uint8)
     message = make_message("sensor_msgs/msg/CompressedImage", header=HEADER, format="png", data=data)
-    np.testing.assert_array_equal(decode_inputs.image(message, "front").rgb_HW3, np.asarray(picture.convert("RGB")))
+    np.testing.assert_array_equal(decode_inputs.image(message, "front").rgb_HW3, np.asarray(source.convert("RGB")))
 
 
 ENCODINGS = {
@@ -190,5 +190,5 @@ def test_a_raw_image_of_any_encoding_is_decoded_without_its_row_padding(encoding
     rows = np.pad(np.ascontiguousarray(pixels).reshape(height, -1), ((0, 0), (0, padding)), constant_values=7)
     message = make_message("sensor_msgs/msg/Image", header=HEADER, height=height, width=width, encoding=encoding,
                            is_bigendian=0, step=rows.shape[1], data=rows.reshape(-1))  # fmt: skip
-    expected = Gray if pixels.shape[2] == 1 else RGB
+    expected = GRAY if pixels.shape[2] == 1 else RGB
     np.testing.assert_array_equal(decode_inputs.image(message, "front").rgb_HW3, expected)

@@ -87,7 +87,7 @@ def test_the_node_subscribes_to_every_type_of_every_input(monkeypatch) -> None:
     assert _Node.subscribed == wanted and len(wanted) == 3 * len(CAMERAS) + len(INPUTS) - 2
 
 
-def test_the_feeder_decodes_every_input_and_refuses_what_is_empty() -> None:
+def test_the_router_decodes_every_input_and_refuses_empty_ones() -> None:
     feeder = InputRouter(VEHICLE, SnapshotAssembler(RIG, PlannerConfig()))
     for spec, camera, topic in mapped_inputs(VEHICLE):
         reason = feeder.feed(topic, 0, SimpleNamespace(__msgtype__="empty"))
@@ -97,7 +97,7 @@ def test_the_feeder_decodes_every_input_and_refuses_what_is_empty() -> None:
     assert feeder.every_cycle_topics == feeder.sensor_topics | {VEHICLE.odometry}
 
 
-def test_a_bag_with_all_inputs_is_understood_by_types_but_for_those_whose_type_says_nothing() -> None:
+def test_inputs_of_a_bag_are_found_by_type_except_types_that_do_not_identify_an_input() -> None:
     held = {topic: spec.message_types[0] for spec, _, topic in mapped_inputs(VEHICLE)}
     found = choose(held, "bag", rig_file=RIGS / "carla.yaml").topics
     by_type = {topic for spec, _, topic in mapped_inputs(VEHICLE) if spec.is_found_by_type}
@@ -119,7 +119,7 @@ def test_the_doctor_knows_every_input() -> None:
     assert {"acceleration", "action_tokens", "odometry"} <= set(message_arrival._CLOCKED)
 
 
-def test_what_is_needed_follows_from_the_configuration() -> None:
+def test_needed_inputs_follow_from_the_configuration() -> None:
     lax, strict = PlannerConfig(require_lidar=False, min_cameras=1), PlannerConfig(require_lidar=True, min_cameras=3)
     assert [spec.name for spec in INPUTS if is_needed(spec, lax, 3)] == ["odometry"]
     assert {spec for spec in INPUTS if is_needed(spec, strict, 3)} == {CAMERA, LIDAR, ODOMETRY}

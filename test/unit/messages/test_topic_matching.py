@@ -1,4 +1,4 @@
-"""What a bag's topics mean is found without being told, and never guessed."""
+"""The inputs of a bag's topics are found without options, and never guessed."""
 
 import pytest
 from replay_bags import RIG

@@ -1,4 +1,4 @@
-"""Bags with the topic names that known sources really write are mapped without being told.
+"""Bags with the topic names of known sources are mapped without options.
 
 The names are copied from the sources and not from the presets: a preset that drifts away from its source is noticed here.
 """
@@ -68,7 +68,7 @@ KITTI = {"/kitti/camera_color/image/compressed": JPEG, "/kitti/camera_color/came
 
 
 @pytest.mark.parametrize(
-    ("held", "preset", "cloud", "picture"),
+    ("held", "preset", "cloud", "image"),
     [
         (BRIDGE, "carla", "/carla/ego_vehicle/lidar", "/carla/ego_vehicle/rgb_front/image"),
         (NATIVE, "carla_native", "/carla/hero/lidar", "/carla/hero/rgb_front/image"),
@@ -97,14 +97,14 @@ KITTI = {"/kitti/camera_color/image/compressed": JPEG, "/kitti/camera_color/came
     ],
     ids=lambda value: value if isinstance(value, str) and "/" not in value else "",
 )
-@pytest.mark.parametrize("is_told", [False, True])
-def test_a_sources_own_names_are_mapped(held, preset, cloud, picture, is_told):
-    choice = choose(held, "bag x", preset=preset if is_told else None)
+@pytest.mark.parametrize("has_preset", [False, True])
+def test_a_sources_own_names_are_mapped(held, preset, cloud, image, has_preset):
+    choice = choose(held, "bag x", preset=preset if has_preset else None)
     assert choice.name == preset
     topics = choice.topics
-    assert topics.lidar == cloud and picture in topics.images.values()
+    assert topics.lidar == cloud and image in topics.images.values()
     assert held[topics.odometry] == ODOMETRY
-    front = next(camera for camera, topic in topics.images.items() if topic == picture)
+    front = next(camera for camera, topic in topics.images.items() if topic == image)
     assert held[topics.camera_infos[front]] == INFO
 
 
@@ -125,14 +125,14 @@ def test_a_source_without_odometry_is_refused_for_that_reason(held):
         choose(held, "bag x")
 
 
-def test_a_name_of_the_preset_comes_before_its_other_spellings():
+def test_a_name_of_the_preset_comes_before_its_aliases():
     both = BRIDGE | {"/carla/ego_vehicle/rgb_front/image/compressed": JPEG, "/CARLA/EGO_VEHICLE/LIDAR": CLOUD}
     topics = choose(both, "bag x").topics
     assert topics.images["rgb_front"] == "/carla/ego_vehicle/rgb_front/image"
     assert topics.lidar == "/carla/ego_vehicle/lidar"
 
 
-def test_compressed_pictures_alone_are_taken_and_two_other_spellings_are_not_guessed_between():
+def test_compressed_images_alone_are_used_and_two_aliases_are_ambiguous():
     raw = "/carla/ego_vehicle/rgb_front/image"
     held = {topic: kind for topic, kind in BRIDGE.items() if topic != raw} | {f"{raw}/compressed": JPEG}
     choice = choose(held, "bag x")

@@ -17,7 +17,7 @@ PLAN = Trajectory(
 
 
 @pytest.mark.parametrize("vehicle", [Truck, EGO_VEHICLE, KART])
-def test_front_wheels_turn_as_the_wheelbase_asks(vehicle: VehicleModel) -> None:
+def test_front_wheel_angles_follow_from_the_wheelbase(vehicle: VehicleModel) -> None:
     points = encode_outputs.trajectory(make_message, PLAN, vehicle).points
     angles = [point.front_wheel_angle_rad for point in points]
     assert angles == pytest.approx(np.arctan(vehicle.wheelbase_m * CURVATURE))

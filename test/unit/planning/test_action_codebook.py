@@ -55,7 +55,7 @@ def test_an_altered_file_is_refused() -> None:
 
 
 def test_size_and_interval_that_disagree_with_the_contract_are_named() -> None:
-    with pytest.raises(ContractError, match=f"has {len(BOOK)} tokens, the contract says 256"):
+    with pytest.raises(ContractError, match=f"has {len(BOOK)} tokens, the contract has 256"):
         BOOK.check(TINY)
     slow = dataclasses.replace(TINY, codebook_size=len(BOOK), plan_interval_s=0.4)
     with pytest.raises(ContractError, match=r"last 0\.5 s, the contract's plan steps 0\.4 s"):

@@ -1,4 +1,4 @@
-"""A planner without sensors: an MLP over status and own past, optionally route, signal and speed limit (a baseline)."""
+"""Planner without sensors: an MLP over ego status and past, optionally route, signal and speed limit (a baseline)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transdiffuser_planner.networks.network_config import NetworkConfig
 
 
 class StatusMlp(nn.Module):
-    """One ego plan per scene in model space, from what needs no camera and no LiDAR."""
+    """One ego plan per scene in model space, from inputs other than cameras and LiDAR."""
 
     def __init__(self, config: NetworkConfig, contract: ModelContract, *, with_route: bool) -> None:
         super().__init__()
@@ -31,6 +31,6 @@ class StatusMlp(nn.Module):
 
     def forward(self, conditions: dict[str, Tensor]) -> Tensor:
         """Plan (B, T * 3)."""
-        nobody = conditions["status"].new_zeros(len(conditions["status"]), 1, NUM_AGENT_FEATURES)
-        motion = self.encoder(conditions, nobody)
+        no_agents = conditions["status"].new_zeros(len(conditions["status"]), 1, NUM_AGENT_FEATURES)
+        motion = self.encoder(conditions, no_agents)
         return torch.as_tensor(self.out(motion.side_by_side(self.sources)))

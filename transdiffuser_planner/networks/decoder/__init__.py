@@ -1,1 +1,1 @@
-"""Denoising decoder and what is computed once per scene for it. Imports core and the files of networks itself."""
+"""Denoising decoder and its per-scene condition cache. Imports core and the files of networks itself."""

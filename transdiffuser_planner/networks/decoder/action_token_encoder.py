@@ -1,9 +1,9 @@
-"""What action tokens ask for, as the denoising decoder hears it; silence adds nothing at all.
+"""Conditions the denoising decoder on action tokens; without tokens the conditioning is exactly zero.
 
-A told path acts in three places: on the ego's token in the decoder's own numbers (an embedding that is normalized before it
-is read could say which way to go, but hardly how far), on the modulation of every layer, and as the last thing that the ego
-reads. None of them has a bias and all are masked, so a decoder that was trained without tokens can be given them without
-changing what it does when nobody speaks.
+The path of the tokens acts in three places: on the ego's token as unnormalized differences (a normalized embedding encodes
+the direction, but hardly the distance), on the modulation of every layer, and as the last source that the ego reads. None of
+them has a bias and all are masked, so a decoder trained without tokens can be extended without changing its output
+without tokens.
 
 Letters: B batch, T plan steps, D width.
 """
@@ -25,7 +25,13 @@ _DIFFERENCE_SCALE = (0.4, 2.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class ActionTokenConditioning:
-    """Vectors (B, D): added to the ego's token, added to the modulation, and read as one more source."""
+    """Vectors (B, D) of the action tokens.
+
+    Attributes:
+        token: Added to the ego's token.
+        modulation: Added to the modulation.
+        source: Read by the ego as one more source.
+    """
 
     token: Tensor
     modulation: Tensor
@@ -46,7 +52,12 @@ class ActionTokenEncoder(nn.Module):
         self.modulation = nn.Linear(width, width, bias=False)
 
     def forward(self, segment_BT3: Tensor, valid_BT: Tensor) -> ActionTokenConditioning:
-        """The vectors of as many tokens from the first on as are valid."""
+        """Encode the valid tokens.
+
+        Args:
+            segment_BT3: dx, dy, dheading of each plan step in the frame of the pose before it.
+            valid_BT: 1 for valid tokens, which are the first ones, else 0.
+        """
         valid = valid_BT[..., None]
         segment = segment_BT3 * valid
         step = _in_base_link(segment)

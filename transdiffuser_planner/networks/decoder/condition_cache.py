@@ -1,7 +1,7 @@
-"""Everything of one scene that all samples and denoise steps share, for ``denoise_step``: the condition graph.
+"""Per-scene tensors that all samples and denoise steps share, for ``denoise_step``: the condition graph.
 
-Equal to ``DenoisingDecoder.prepare`` followed by the algebra that ``denoise_step`` states. Weights that only meet each
-other are multiplied when the module is made, and layers stand side by side in one product.
+Equal to ``DenoisingDecoder.prepare`` followed by the algebra described in ``denoise_step``. Products of weights are
+computed in the constructor, and layers are concatenated in one product.
 Letters: A agents, F agent features, D width, G heads, E = D / G, K keys, L layers, T denoise steps.
 """
 
@@ -32,7 +32,7 @@ ORDINARY_PARTS = ("key", "value", "added")
 
 
 def grid_parts(decoder: DenoisingDecoder) -> dict[str, tuple[str, ...]]:
-    """Grid -> its prepared parts: multiplied out unless that costs much more than to project, compare, project back."""
+    """Map each grid to its prepared parts: multiplied out unless that costs much more than separate projections."""
     width, heads = decoder.config.width, decoder.config.heads
     counts = {name: decoder.positions[f"{name}_tokens"].shape[0] for name in GRIDS[:3]}
     counts["route"] = decoder.contract.num_route_points
@@ -41,7 +41,7 @@ def grid_parts(decoder: DenoisingDecoder) -> dict[str, tuple[str, ...]]:
 
 
 def step_names(decoder: DenoisingDecoder) -> list[str]:
-    """Names of everything that ``ScenePreparation`` returns, in order."""
+    """Names of the results of ``ScenePreparation``, in order."""
     parts = grid_parts(decoder)
     layers = range(decoder.config.layers)
     return [*GLOBAL_NAMES, *(f"{grid}_{part}_{layer}" for grid in GRIDS for part in parts[grid] for layer in layers)]
@@ -65,7 +65,7 @@ class PreparedGrid(nn.Module):
             self.out_LGED = _fixed(torch.stack(outs))
 
     def forward(self, memory_KD: Tensor, added_LD: Tensor | None) -> list[Tensor]:
-        """The grid's parts, each for all layers one after the other.
+        """Compute the grid's parts, each for all layers in order.
 
         Args:
             memory_KD: The grid's tokens.
@@ -89,7 +89,7 @@ class PreparedGrid(nn.Module):
 
 
 class ScenePreparation(nn.Module):
-    """Everything the denoise steps of one scene need, by ``step_names``."""
+    """Computes the tensors that the denoise steps of one scene need, by ``step_names``."""
 
     def __init__(self, decoder: DenoisingDecoder) -> None:
         super().__init__()
@@ -116,7 +116,13 @@ class ScenePreparation(nn.Module):
     def forward(
         self, features: dict[str, Tensor], conditions: dict[str, Tensor], agents: Tensor, agents_valid: Tensor
     ) -> dict[str, Tensor]:
-        """Arguments as ``DenoisingDecoder.prepare`` with one scene.
+        """Prepare one scene.
+
+        Args:
+            features: Encoder tokens by the names of ``scene_encoder.FEATURE_NAMES``, (1, K, D).
+            conditions: ``core.contract.condition_inputs``.
+            agents: Features (1, A, F) of the agents.
+            agents_valid: (1, A), 1.0 or 0.0.
 
         Returns:
             token_input (1 + A, D), token_bias (1, 1, 1, 1 + A), modulation (T + 1, L * 6 * D) with the scales' 1 in it,
@@ -146,12 +152,12 @@ class ScenePreparation(nn.Module):
 
 
 def _fixed(value: Tensor) -> nn.Parameter:
-    """A weight that follows from others and is not trained."""
+    """Wrap a derived weight that is not trained."""
     return nn.Parameter(value.detach().clone(), requires_grad=False)
 
 
 def _query_rows(grid: CrossAttention, norm: nn.LayerNorm, heads: int) -> Tensor:
-    """(G, D + 1, E): what turns keys into the matrix for normalized tokens; the last row gives the scores' bias."""
+    """(G, D + 1, E): the factor from keys to the matrix for normalized tokens; the last row gives the scores' bias."""
     size = grid.query.weight.shape[0] // heads
     weight_GED = (grid.query.weight * norm.weight).view(heads, size, -1)
     offset_GE1 = (grid.query.weight @ norm.bias + grid.query.bias).view(heads, size, 1)

@@ -1,13 +1,13 @@
-"""The denoising decoder as it runs on a vehicle: one scene, and all that depends on the scene alone multiplied out once.
+"""The denoising decoder for inference: one scene, with everything that depends on the scene alone multiplied out once.
 
-Equal to ``denoising_decoder`` and made from its weights; the export checks it. What the algebra saves at every step:
+Equal to ``denoising_decoder`` and made from its weights; the export checks it. Savings at every step:
 
-- A query meets few keys, so projection and keys are one matrix: scores = n (diag(w) Wq' K') + b with n the normalized
-  token, and values and output projection are another. Heads lie side by side in its columns and nothing is transposed.
-- The weights of a head's keys add up to 1, so whatever is added after reading a grid is added to its values.
+- Every query reads few keys, so projection and keys are one matrix: scores = n (diag(w) Wq' K') + b with n the normalized
+  token, and values and output projection are another. Heads are concatenated in its columns, without transposes.
+- The weights of a head's keys add up to 1, so vectors that are added after reading a grid are added to its values.
 - Modulation depends on the scene and k: a table with one row per denoise step, used as the norm's scale and shift.
 
-A grid of many keys keeps the ordinary form, see ``scene_preparation.grid_parts``. What is multiplied out comes from there.
+A grid of many keys keeps the ordinary form, see ``condition_cache.grid_parts``, which also multiplies out the rest.
 Letters: M samples, N = 1 + A tokens, P numbers of a plan, D width, G heads, E = D / G, K keys, T denoise steps.
 """
 
@@ -34,7 +34,7 @@ class DenoiseStep(nn.Module):
         self._parts = grid_parts(decoder)
 
     def forward(self, x_MNP: Tensor, k_1: Tensor, prepared: dict[str, Tensor]) -> Tensor:
-        """The predicted noise (M, N, P).
+        """Predict the noise (M, N, P).
 
         Args:
             x_MNP: Samples in model space.
@@ -81,7 +81,7 @@ class DenoiseStep(nn.Module):
         return x + gate2 * layer.mlp(functional.layer_norm(x, (width,), scale2, shift2))
 
     def _among_road_users(self, layer: DecoderLayer, y: Tensor, size: tuple[int, int], bias: Tensor) -> Tensor:
-        """Self-attention; three projections instead of one, because taking one apart copies it."""
+        """Self-attention; three projections instead of one, because splitting one result copies it."""
         attention, heads = layer.self_attention, self.config.heads
         if not self.config.joint:
             return cast(Tensor, attention(y))
@@ -94,7 +94,7 @@ class DenoiseStep(nn.Module):
         return cast(Tensor, attention.out(read.transpose(1, 2).reshape(-1, self.config.width)))
 
     def _read(self, layer: DecoderLayer, name: str, x: Tensor, grid: list[Tensor]) -> Tensor:
-        """Tokens (any number, D) and what they read from a grid."""
+        """Add the result of reading a grid to tokens (any number, D)."""
         width, heads = self.config.width, self.config.heads
         if self._parts[name] == MULTIPLIED_PARTS:
             key_DK, bias_K, value_KD = grid

@@ -3,10 +3,9 @@
 One token per road user. ``prepare`` runs once per scene: keys and values of every layer, shared by all candidates and
 denoise steps; a source of one token needs no query at all (its softmax is 1), so it becomes an added vector.
 ``forward``
-runs once per denoise step k. Each layer: self-attention among the road users of one sample; cross-attention in the
-paper's
+runs once per denoise step k. Each layer: self-attention among the road users of one sample; cross-attention in the paper's
 order bird's-eye map, image, LiDAR, own past, ego status, then route, signal, speed limit, action tokens; feed-forward.
-Agents read the bird's-eye map only: it is where they are, and the rest describes the ego's own task.
+Agents read the bird's-eye map only: it shows the agents, and the other sources describe the ego's task.
 
 Letters: B scenes, M samples per scene, N = 1 + A tokens, P = T x 3 numbers of a plan, D width, G heads, K keys.
 """
@@ -43,7 +42,7 @@ def layer_names(layer: int) -> list[str]:
 
 
 def prepared_names(config: NetworkConfig) -> list[str]:
-    """Names of everything ``prepare`` returns, in order."""
+    """Names of the results of ``prepare``, in order."""
     return [*GLOBAL_NAMES, *(name for layer in range(config.layers) for name in layer_names(layer))]
 
 
@@ -108,7 +107,7 @@ class DecoderLayer(nn.Module):
         return x + gate2 * self.dropout(self.mlp(self.norm_mlp(x) * (1.0 + scale2) + shift2))
 
     def _read(self, name: str, x: Tensor, key_BGDK: Tensor, value_BGKD: Tensor) -> Tensor:
-        """Cross-attention of all tokens of a scene to one grid: the samples are one long row of queries."""
+        """Cross-attention of all tokens of a scene to one grid, with all samples in one axis of queries."""
         batch, samples, count, width = x.shape
         grid = self.grids[name]
         query = split_heads(grid.query(self.norms[name](x).reshape(batch, samples * count, width)), grid.heads)
@@ -141,12 +140,13 @@ class DenoisingDecoder(nn.Module):
     def prepare(
         self, features: dict[str, Tensor], conditions: dict[str, Tensor], agents: Tensor, agents_valid: Tensor
     ) -> dict[str, Tensor]:
-        """Everything the denoise steps need, by the names of ``prepared_names``.
+        """Compute everything that the denoise steps need, by the names of ``prepared_names``.
 
         Args:
             features: Encoder tokens by the names of ``scene_encoder.FEATURE_NAMES``, (B, K, D).
             conditions: ``core.contract.condition_inputs``.
-            agents, agents_valid: As in ``core.contract.agent_specs``, with any number of agents.
+            agents: As in ``core.contract.agent_specs``, with any number of agents.
+            agents_valid: 1.0 for present agents, else 0.0.
         """
         motion = self.motion_encoder(conditions, agents)
         memories = {name: features[f"{name}_tokens"] + self.positions[f"{name}_tokens"] for name in GRIDS[:3]}
@@ -160,7 +160,7 @@ class DenoisingDecoder(nn.Module):
         return dict(zip(prepared_names(self.config), values, strict=True))
 
     def summary(self, motion: MotionEmbeddings) -> tuple[Tensor, Tensor]:
-        """What is known of the ego, for its token, and what modulates every layer: (B, D) each."""
+        """Summarize the motion embeddings for the ego's token and for the modulation of every layer: (B, D) each."""
         side_by_side = motion.side_by_side(SOURCES)
         ego, scene = self.ego_input(side_by_side), self.scene_vector(side_by_side)
         return (
@@ -170,7 +170,7 @@ class DenoisingDecoder(nn.Module):
         )
 
     def forward(self, x: Tensor, k: Tensor, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Predicted noise and the fused representation.
+        """Predict the noise.
 
         Args:
             x: Joint samples (B, M, N, P) in model space.

@@ -1,7 +1,7 @@
-"""Motion encoder: own past, status, route, signal, speed limit, action tokens and agents as embeddings; each may be missing.
+"""Motion encoder: ego past, status, route, signal, speed limit, action tokens and agents as embeddings; each may be missing.
 
 Letters: B batch, D width, S history steps, R route points, A agents, F agent features, E hidden width.
-A source that is absent is replaced by a learned embedding, never by zeros; silence of whom gives action tokens is none.
+An absent source is replaced by a learned embedding, never by zeros; absent action tokens are no missing source.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def mlp(in_features: int, hidden: int, out_features: int) -> nn.Sequential:
 
 @dataclass(frozen=True, slots=True)
 class MotionEmbeddings:
-    """Embeddings of everything but the sensors.
+    """Embeddings of all inputs except the sensors.
 
     Attributes:
         single: (B, D) by the names of ``SOURCES``.
         route_tokens: The route's points, (B, R, D).
         agents: One embedding per agent, (B, A, D); meaningless where agents_valid is 0.
-        told: What the action tokens ask for; None if the model takes none or nothing was said.
+        action_tokens: Conditioning by action tokens; None without tokens.
     """
 
     single: dict[str, Tensor]
@@ -84,7 +84,7 @@ class MotionEncoder(nn.Module):
         self.register_buffer("route_index_R1", index[:, None], persistent=False)
 
     def forward(self, conditions: dict[str, Tensor], agents_BAF: Tensor) -> MotionEmbeddings:
-        """Embeddings of a batch.
+        """Embed a batch.
 
         Args:
             conditions: ``core.contract.condition_inputs`` by name; without action tokens they count as missing.
@@ -156,7 +156,7 @@ def _limit(c: dict[str, Tensor]) -> Tensor:
 
 
 def _agents(agents_BAF: Tensor, route_BR2: Tensor, route_valid_BR: Tensor, contract: ModelContract) -> Tensor:
-    """Scaled agent features and where the agent is along and beside the route, (B, A, F + 4)."""
+    """Scaled agent features and the agent's position along and across the route, (B, A, F + 4)."""
     xy = agents_BAF[..., :2]
     gap = torch.linalg.vector_norm(xy[:, :, None] - route_BR2[:, None], dim=-1) + FAR_M * (
         1.0 - route_valid_BR[:, None]

@@ -1,4 +1,4 @@
-"""Auxiliary heads that make the encoder see: bird's-eye semantics, agent boxes, the next signal's state.
+"""Auxiliary heads that supervise the encoder: bird's-eye semantics, agent boxes, the next signal's state.
 
 Letters: B batch, C channels, L bird's-eye cells, H and W rows and columns, N positions.
 """
@@ -36,7 +36,7 @@ class MapHeads(nn.Module):
 
 
 class SignalHead(nn.Module):
-    """Finds the lamp: every image position votes, a learned attention says whose vote counts."""
+    """Locates the traffic light: a learned attention weights the features of all image positions."""
 
     def __init__(self, fine_channels: int, coarse_channels: int, hidden: int) -> None:
         super().__init__()

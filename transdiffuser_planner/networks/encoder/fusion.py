@@ -60,9 +60,10 @@ class Fusion(nn.Module):
         """Both feature maps with the other's information added.
 
         Args:
-            image_BCHW, lidar_BCHW: Features after the stage.
+            image_BCHW: Image features after the stage.
+            lidar_BCHW: LiDAR features after the stage.
             image_valid_BN: Share 0..1 of each image token that a camera covers.
-            lidar_valid_B1: 1 if there is a cloud.
+            lidar_valid_B1: 1 with a point cloud, else 0.
         """
         image_BNC = _tokens(image_BCHW, self.image_tokens)
         lidar_BNC = self.lidar_in(_tokens(lidar_BCHW, self.lidar_tokens))
@@ -78,7 +79,7 @@ class Fusion(nn.Module):
 
 
 def mix(tokens_BNC: Tensor, valid_BN: Tensor, missing_C: Tensor) -> Tensor:
-    """The tokens where valid, the learned embedding where not."""
+    """Blend tokens with the learned embedding by their validity 0..1."""
     return missing_C + valid_BN[..., None] * (tokens_BNC - missing_C)
 
 
@@ -90,7 +91,7 @@ def _tokens(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _grid(tokens_BNC: Tensor, size: tuple[int, int], like_BCHW: Tensor) -> Tensor:
-    """Tokens back to a feature map of the size of like_BCHW, bilinear."""
+    """Convert tokens back to a feature map of the size of like_BCHW, bilinear."""
     grid = tokens_BNC.to(like_BCHW.dtype).reshape(-1, *size, tokens_BNC.shape[2]).permute(0, 3, 1, 2)
     target = (int(like_BCHW.shape[2]), int(like_BCHW.shape[3]))
     if target == size:

@@ -56,9 +56,9 @@ class ResNet(nn.Module):
             stage += [BasicBlock(channels, channels, 1) for _ in range(blocks - 1)]
             self.add_module(f"layer{index + 1}", nn.Sequential(*stage))
             width = channels
-        self._initialise()
+        self._initialize()
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         """He initialization; the last norm of each block starts at zero so that a block starts as its shortcut."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -1,7 +1,7 @@
-"""Scene encoder: image and LiDAR branches fused after every stage; a bird's-eye map and token grids come out.
+"""Scene encoder: image and LiDAR branches fused after every stage; outputs a bird's-eye map and token grids.
 
 Letters: B batch, C channels, H and W rows and columns, L bird's-eye cells, N tokens, D decoder width, V view segments.
-Missing cameras and a missing cloud are masks; learned embeddings stand for them, so zeros are never mistaken for data.
+Missing cameras and a missing point cloud are masked and replaced by learned embeddings, so that zeros never count as data.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FEATURE_NAMES = ("bev_tokens", "image_tokens", "lidar_tokens")
 
 @dataclass(frozen=True, slots=True)
 class SceneFeatures:
-    """What the encoder saw.
+    """Outputs of the encoder.
 
     Attributes:
         bev_BCLL: Bird's-eye map, row 0 ahead, column 0 left; coarser than the heads' outputs by bev_upsample.
         image_BCHW, image_fine_BCHW: Fused image features of the last and of the second-last stage.
         lidar_BCHW: Fused LiDAR features of the last stage.
-        tokens: FEATURE_NAMES -> (B, N, D), what the decoder attends to.
+        tokens: FEATURE_NAMES -> (B, N, D), the decoder's memories.
     """
 
     bev_BCLL: Tensor
@@ -103,7 +103,11 @@ class SceneEncoder(nn.Module):
         return {"bev_tokens": side * side, "image_tokens": image[0] * image[1], "lidar_tokens": lidar[0] * lidar[1]}
 
     def _check_sizes(self) -> None:
-        """Refuse a configuration whose token grids are not the last stage's grids."""
+        """Check that the token grids are the last stage's grids.
+
+        Raises:
+            ConfigError: They differ.
+        """
         c, scale = self.contract, 2 ** (NUM_STAGES - 1)
         image_stride, lidar_stride = self.image_branch.stem_stride * scale, self.lidar_branch.stem_stride * scale
         image = (c.image_height // image_stride, c.image_width // image_stride)

@@ -1,8 +1,8 @@
-"""Predicts the PDM sub-scores of candidate plans from what the planner perceives.
+"""Predicts the PDM sub-scores of candidate plans from the planner's perception.
 
-Everything a plan meets is gathered at its own poses: the probability of road under the corners of the footprint, the gap
-to every agent as the same joint sample predicts it, how often the agents of all samples come near, the distance from the
-route. Then the plan as a whole asks the bird's-eye tokens, as in the scorers of Hydra-MDP (Li et al. 2024) and GTRS (2025).
+Features are gathered at the poses of a plan: the probability of road under the corners of the footprint, the gap to every
+agent in the same joint sample, the share of all samples with an agent nearby, the distance from the route. Then the plan
+as a whole attends to the bird's-eye tokens, as in the scorers of Hydra-MDP (Li et al. 2024) and GTRS (2025).
 
 Letters: B scenes, M plans, S samples of the agents' futures (one for each plan), T plan steps, A agents, R route points, K
 tokens, D width, L bird's-eye cells, C classes.
@@ -34,7 +34,7 @@ class PlanScorer(nn.Module):
 
     Attributes:
         contract: Sizes of all tensors.
-        vehicle: Whose footprint the features measure with; its dimensions become constants of the exported graph.
+        vehicle: Footprint of the features; its dimensions become constants of the exported graph.
     """
 
     def __init__(self, config: NetworkConfig, contract: ModelContract, vehicle: VehicleModel) -> None:
@@ -54,7 +54,7 @@ class PlanScorer(nn.Module):
         self.out = nn.Sequential(nn.LayerNorm(width), mlp(width, width, len(SCORE_NAMES)))
 
     def forward(self, pose_BMT3: Tensor, agent_BMAT3: Tensor, scene: dict[str, Tensor]) -> Tensor:
-        """Logits (B, M, Q) of ``core.contract.SCORE_NAMES``.
+        """Predict logits (B, M, Q) of ``core.contract.SCORE_NAMES``.
 
         Args:
             pose_BMT3: Plans in base_link, meters and radians.
@@ -85,14 +85,14 @@ class PlanScorer(nn.Module):
         grid = torch.cat([drivable, chance[:, BevClass.VEHICLE : BevClass.VEHICLE + 1]], dim=1)
         point_BMTP2 = _footprint(pose_BMT3, self.vehicle)
         batch, plans, steps, points = point_BMTP2.shape[:4]
-        # Row 0 of the grid is ahead, column 0 is left: sampling wants (column, row), each from -1 to 1.
+        # Row 0 of the grid is ahead, column 0 is left: sampling expects (column, row), each from -1 to 1.
         at = -point_BMTP2.flip(-1) / self.contract.range_m
         read = functional.grid_sample(grid, at.reshape(batch, plans * steps, points, 2), align_corners=False)
         read_BMTP2 = read.reshape(batch, 2, plans, steps, points).permute(0, 2, 3, 4, 1)
         return torch.cat([read_BMTP2[..., 0], read_BMTP2[..., :1, 1]], dim=-1)
 
     def _agents(self, pose_BMT3: Tensor, agent_BMAT3: Tensor, agents_BAF: Tensor, valid_BA: Tensor) -> Tensor:
-        """What the nearest of the agents means to every pose, (B, M, T, width)."""
+        """Features of the agents at every pose, maximum over the agents: (B, M, T, width)."""
         center = _center(pose_BMT3, self.vehicle)
         delta = agent_BMAT3[..., :2] - center[:, :, None]
         heading = pose_BMT3[:, :, None, :, 2]
@@ -113,17 +113,17 @@ class PlanScorer(nn.Module):
         parts += [(-gap).clamp(min=0.0), (-gap.clamp(min=0.0)).exp()]
         features = torch.stack([part.clamp(-5.0, 5.0) for part in parts], dim=-1)
         seen = self.agent(features) - _FAR * (1.0 - valid_BA[:, None, :, None, None])
-        # One more row stands for nobody, so that a scene without agents has a maximum too.
-        nobody = torch.zeros_like(pose_BMT3[..., :1]).expand(-1, -1, -1, _AGENT_WIDTH)[:, :, None]
-        return torch.cat([seen, nobody], dim=2).amax(dim=2)
+        # One more row without an agent, so that a scene without agents has a maximum too.
+        no_agent = torch.zeros_like(pose_BMT3[..., :1]).expand(-1, -1, -1, _AGENT_WIDTH)[:, :, None]
+        return torch.cat([seen, no_agent], dim=2).amax(dim=2)
 
 
 def _chance_of_contact(
     pose_BMT3: Tensor, agent_BSAT3: Tensor, scene: dict[str, Tensor], vehicle: VehicleModel
 ) -> Tensor:
-    """In how many of the agents' sampled futures somebody touches, comes near or is close to every pose: (B, M, T, 3).
+    """Share of the agents' sampled futures with an agent in contact, near or close at every pose: (B, M, T, 3).
 
-    One sample's agents are one guess; what most samples agree on is likely. The agent that does so most often counts.
+    Agreement of the samples measures the likelihood. The agent with the largest share counts.
     """
     agents_BAF, valid_BA = scene["agents"], scene["agents_valid"]
     center = _center(pose_BMT3, vehicle)[:, :, None, None]
@@ -144,12 +144,12 @@ def _chance_of_contact(
         (-gap_BMSAT.clamp(min=0.0) / 4.0).exp(),
     ]
     chance = torch.stack([value.mean(dim=2) for value in near], dim=-1)
-    nobody = torch.zeros_like(pose_BMT3)[:, :, None]
-    return torch.cat([chance * valid_BA[:, None, :, None, None], nobody], dim=2).amax(dim=2)
+    no_agent = torch.zeros_like(pose_BMT3)[:, :, None]
+    return torch.cat([chance * valid_BA[:, None, :, None, None], no_agent], dim=2).amax(dim=2)
 
 
 def _carried_on(pose_BMT3: Tensor) -> Tensor:
-    """Where every pose leads in one step without braking or turning: what the time to collision asks."""
+    """Extrapolate every pose by one step without braking or turning, as the time to collision does."""
     return pose_BMT3 + _change(pose_BMT3, torch.zeros_like(pose_BMT3[:, :, :1])) * pose_BMT3.new_tensor([1.0, 1.0, 0.0])
 
 
@@ -210,7 +210,7 @@ def _change(value_BMT: Tensor, before: Tensor) -> Tensor:
 
 
 def _along_route(pose_BMT3: Tensor, route_BR2: Tensor, valid_BR: Tensor, index_R: Tensor) -> Tensor:
-    """Distance from the nearest point of the route, which one that is, and whether there is a route: (B, M, T, 3)."""
+    """Distance from the nearest point of the route, its index, and whether there is a route: (B, M, T, 3)."""
     gap = (pose_BMT3[..., None, :2] - route_BR2[:, None, None]).square().sum(dim=-1)
     gap = gap + _FAR * (1.0 - valid_BR[:, None, None])
     weight = (-gap).softmax(dim=-1)
@@ -220,7 +220,7 @@ def _along_route(pose_BMT3: Tensor, route_BR2: Tensor, valid_BR: Tensor, index_R
 
 
 def _context(scene: dict[str, Tensor], status_scale_8: Tensor) -> Tensor:
-    """Status, signal and speed limit side by side, (B, 15)."""
+    """Concatenate status, signal and speed limit, (B, 15)."""
     signal = scene["signal"] * scene["signal_valid"]
     limit = torch.cat([scene["speed_limit"] / 15.0 * scene["speed_limit_valid"], scene["speed_limit_valid"]], dim=-1)
     return torch.cat([scene["status"] * status_scale_8, signal, scene["signal_valid"], limit], dim=-1)

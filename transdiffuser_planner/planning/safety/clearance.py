@@ -1,4 +1,4 @@
-"""How much room a plan leaves to LiDAR obstacles and to predicted agents.
+"""Clearance of plans to LiDAR obstacles and to predicted agents.
 
 The ego's footprint is covered by circles along its length, agents likewise; LiDAR obstacles become a distance field on
 a grid around the ego. Both give the clearance in meters of every plan pose, vectorized over all candidates.
@@ -30,9 +30,9 @@ FAR_M = 100.0
 
 
 def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
-    """Circle centers along base_link's x (m) and their common radius (m) that cover the footprint's width.
+    """Cover the footprint by circles: centers along base_link's x (m) and their common radius (m).
 
-    There are as many as keep neighbors at most 0.55 widths apart, so that a long vehicle has no gap in its side.
+    Neighbors are at most 0.55 widths apart, so that the side of a long vehicle has no gap.
     """
     radius = vehicle.width_m / 2.0
     reach = max(vehicle.length_m - vehicle.width_m, 0.0)
@@ -48,13 +48,13 @@ class ObstacleField:
 
     @staticmethod
     def from_points(points_N3: NDArray[np.float32], moving_box_A5: FloatArray, vehicle: VehicleModel) -> ObstacleField:
-        """Build the field.
+        """Build the distance field.
 
         Args:
             points_N3: LiDAR points in base_link, without the ego's own.
-            moving_box_A5: Boxes x, y, heading, length, width of agents that move and are judged by their predicted
+            moving_box_A5: Boxes x, y, heading, length, width of moving agents, which are checked by their predicted
                 paths instead; points inside them (grown by 0.4 m) are skipped.
-            vehicle: Passes below what hangs clear above its height.
+            vehicle: Points well above its height are no obstacles.
         """
         x, y, z = points_N3[:, 0], points_N3[:, 1], points_N3[:, 2]
         top_m = max(MAX_OBSTACLE_HEIGHT_M, vehicle.height_m + OVERHEAD_MARGIN_M)
@@ -79,7 +79,11 @@ class ObstacleField:
     def clearance(self, pose_X3: FloatArray, vehicle: VehicleModel) -> FloatArray:
         """Distance (...,) in meters from the footprint at each pose (..., 3) to the nearest obstacle; <= 0 is a hit.
 
-        Poses outside the grid are clear: nothing is known there.
+        Poses outside the grid count as clear, because they are not observed.
+
+        Args:
+            pose_X3: Poses in base_link.
+            vehicle: The ego's footprint.
         """
         centers, radius = ego_circles(vehicle)
         x = pose_X3[..., 0, None] + centers * np.cos(pose_X3[..., 2, None])
@@ -104,14 +108,15 @@ def agent_clearance(
     Args:
         pose_MF3: Ego plans, base_link poses.
         agent_path_MAF3: Box centers of the agents in the joint sample of each plan, same times, same frame.
-        length_m_A, width_m_A: Boxes.
+        length_m_A: Lengths of the boxes.
+        width_m_A: Widths of the boxes.
         vehicle: The ego's footprint.
 
     Returns:
         Clearance (M, A, F) in meters, <= 0 where they touch.
     """
     centers, radius = ego_circles(vehicle)
-    # float32 is exact to micrometers here and half the work.
+    # float32 is exact to micrometers here at half the cost.
     pose, path = pose_MF3.astype(np.float32), agent_path_MAF3.astype(np.float32)
     ego_x_CMF, ego_y_CMF = _circles(pose, centers.astype(np.float32)[:, None, None])
     reach_A = np.maximum(length_m_A - width_m_A, 0.0).astype(np.float32)

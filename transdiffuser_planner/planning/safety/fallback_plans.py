@@ -1,4 +1,4 @@
-"""Plans of last resort: continue the last accepted plan, or stop along a known path.
+"""Fallback plans: continue the last accepted plan, or stop along a known path.
 
 They need no network and are feasible by construction.
 """
@@ -17,12 +17,12 @@ FloatArray = NDArray[np.float64]
 
 
 def shifted_plan(last: Trajectory, ego: EgoState, time_s_F: FloatArray) -> FloatArray | None:
-    """The last trajectory from now on, in today's base_link.
+    """Continue the last trajectory: its part after the current stamp, in the present base_link.
 
     Args:
         last: A trajectory in the ego's frame_id.
         ego: Current state.
-        time_s_F: Wanted times after the current stamp.
+        time_s_F: Times after the current stamp.
 
     Returns:
         Poses (F, 3); beyond its end the trajectory continues straight with its last speed. None when frames differ.
@@ -41,7 +41,13 @@ def shifted_plan(last: Trajectory, ego: EgoState, time_s_F: FloatArray) -> Float
 
 
 def motion_along(pose_F3: FloatArray, time_s_F: FloatArray, speed_mps: float) -> SmoothPlans:
-    """Speeds, accelerations and curvatures of given poses, as a batch of one plan."""
+    """Compute speeds, accelerations and curvatures of given poses, as a batch of one plan.
+
+    Args:
+        pose_F3: Poses in base_link.
+        time_s_F: Their times.
+        speed_mps: Current speed.
+    """
     step_s = float(time_s_F[0])
     xy = np.concatenate([np.zeros((1, 2)), pose_F3[:, :2]])
     step = np.hypot(*np.diff(xy, axis=0).T)
@@ -65,12 +71,12 @@ def stop_along(
     Args:
         pose_F3: Path in base_link, starting near the origin; it continues straight when it is too short.
         speed_mps: Current speed.
-        decel_mps2: Positive deceleration; no more than the vehicle can brake is planned.
+        decel_mps2: Positive deceleration; limited to the vehicle's brakes.
         time_s_F: Times of the result.
-        limits: Of curvature, lateral acceleration and brakes; a path that turns more sharply is left, not followed.
+        limits: Of curvature, lateral acceleration and brakes; the plan leaves a path that turns more sharply.
 
     Returns:
-        A batch of one plan that ends at standstill when the time suffices.
+        A batch of one plan that ends at standstill if the time suffices.
     """
     speed_mps, decel_mps2 = max(speed_mps, 0.0), min(decel_mps2, limits.available_decel_mps2)
     t = np.minimum(time_s_F, speed_mps / decel_mps2)
@@ -79,10 +85,10 @@ def stop_along(
     speed = np.maximum(speed_mps - decel_mps2 * time_s_F, 0.0)
     path = np.concatenate([np.zeros((1, 3)), pose_F3])
     s = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path[:, :2], axis=0).T))])
-    wanted_turn = np.diff(np.interp(traveled, s, np.unwrap(path[:, 2])), prepend=0.0)
+    path_turn = np.diff(np.interp(traveled, s, np.unwrap(path[:, 2])), prepend=0.0)
     fastest = np.maximum(np.concatenate([[speed_mps], speed[:-1]]), 1e-3)
     limit = np.minimum(limits.max_curvature_per_m, limits.max_lateral_accel_mps2 / fastest**2)
-    turn = np.clip(wanted_turn, -limit * step, limit * step)
+    turn = np.clip(path_turn, -limit * step, limit * step)
     heading = np.cumsum(turn)
     middle = heading - 0.5 * turn
     pose = np.stack([np.cumsum(step * np.cos(middle)), np.cumsum(step * np.sin(middle)), heading], axis=-1)

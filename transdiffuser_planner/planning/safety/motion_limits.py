@@ -1,4 +1,4 @@
-"""What a plan may demand: the stricter of the planner's parameters and what the vehicle can do."""
+"""Kinematic limits of plans: the stricter of the planner's parameters and the vehicle's limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.vehicle import VehicleModel
 
 # The parameters are limits of plans, the vehicle's are of actuators. Differences of smoothed poses overshoot both, and the
-# tracker drives what lies a little beyond them with a small error.
+# tracker follows plans slightly beyond them with a small error.
 _CURVATURE_TOLERANCE = 1.1
 _ACCEL_TOLERANCE_MPS2 = 1.0
 
@@ -22,7 +22,7 @@ class MotionLimits:
         max_lateral_accel_mps2: Speed squared times curvature.
         max_curvature_per_m: Of the rear axle's path.
         max_speed_mps: Top speed.
-        available_decel_mps2: What the brakes can do; stops are planned with no more.
+        available_decel_mps2: Limit of the brakes and of planned stops.
     """
 
     max_accel_mps2: float
@@ -34,7 +34,7 @@ class MotionLimits:
 
     @staticmethod
     def of(config: PlannerConfig, vehicle: VehicleModel) -> MotionLimits:
-        """The limits of one vehicle with one configuration."""
+        """Combine the limits of a vehicle and a configuration."""
         return MotionLimits(
             max_accel_mps2=min(config.max_accel_mps2, vehicle.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2),
             max_decel_mps2=min(config.max_decel_mps2, vehicle.max_decel_mps2 + _ACCEL_TOLERANCE_MPS2),

@@ -1,4 +1,4 @@
-"""What a plan must keep clear of: LiDAR obstacles and agents, as clearances and a verdict of plans.
+"""Validation of plans: clearances to LiDAR obstacles and agents, and the result of all checks.
 
 M plans, A agents, F fine steps.
 """
@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CollisionContext:
-    """Obstacles and the agents that matter, in base_link, and the vehicle that keeps clear of them.
+    """Obstacles and relevant agents in base_link, and the vehicle.
 
     Attributes:
         vehicle: Its footprint and limits.
@@ -56,14 +56,14 @@ class CollisionContext:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValidatedPlans:
-    """Plans with their clearances and verdict.
+    """Plans with their clearances and validation result.
 
     Attributes:
         plans: Smooth plans.
         obstacle_clearance_MF, agent_clearance_MF: Meters.
         accepted_M: Passed every check.
         feasible_M: Passed the kinematic checks.
-        reason_M: The first reason against each, or "".
+        reason_M: The first violation of each, or "".
     """
 
     plans: SmoothPlans
@@ -77,7 +77,14 @@ class ValidatedPlans:
 def validate_plans(
     plans: SmoothPlans, around: CollisionContext, ego: EgoState, config: PlannerConfig
 ) -> ValidatedPlans:
-    """Clearances and safety verdict of smooth plans that start at the ego."""
+    """Validate smooth plans that start at the ego.
+
+    Args:
+        plans: M plans in base_link.
+        around: Obstacles, agents and the vehicle.
+        ego: Current state.
+        config: Limits, margin and horizon.
+    """
     speed_mps = max(ego.vx_mps, 0.0)
     limits = MotionLimits.of(config, around.vehicle)
     obstacle, agents = around.obstacle_clearance(plans), around.agent_clearance(plans)
@@ -96,7 +103,17 @@ def validate_plans(
 
 
 def at_fine_times(path_MAT3: FloatArray, pose_A3: FloatArray, time_s_F: FloatArray, interval_s: float) -> FloatArray:
-    """Agent paths (M, A, T, 3) at 1, 2, ... intervals, interpolated at the plans' times from the present pose on."""
+    """Interpolate agent paths at the plans' times, starting at the present pose.
+
+    Args:
+        path_MAT3: Paths at 1, 2, ... intervals.
+        pose_A3: Present poses.
+        time_s_F: Times of the result.
+        interval_s: Interval of the paths.
+
+    Returns:
+        Paths (M, A, F, 3).
+    """
     start = np.broadcast_to(pose_A3[:, None], (len(path_MAT3), len(pose_A3), 1, 3))
     knots = np.concatenate([start, path_MAT3], axis=2)
     position = time_s_F / interval_s
@@ -106,5 +123,5 @@ def at_fine_times(path_MAT3: FloatArray, pose_A3: FloatArray, time_s_F: FloatArr
 
 
 def standing(pose_A3: FloatArray, num_fine: int) -> FloatArray:
-    """Agents that stay where they are, (1, A, F, 3)."""
+    """Build the paths (1, A, F, 3) of stationary agents."""
     return np.repeat(pose_A3[None, :, None, :], num_fine, axis=2)

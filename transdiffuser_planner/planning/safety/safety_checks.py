@@ -1,4 +1,4 @@
-"""Accepts or rejects plans, independently of what the network thinks of them.
+"""Accepts or rejects plans, independently of the network.
 
 A plan passes when it is finite, kinematically feasible, continuous with the ego's state and free of collisions with
 LiDAR obstacles and with the agents' predicted paths within the horizon.
@@ -27,22 +27,22 @@ _MAX_FIRST_OFFSET_M, _MAX_FIRST_TURN_RAD = 0.3, 0.3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SafetyResult:
-    """Per plan: accepted or not, and the first reason against it ("" when accepted)."""
+    """Result per plan: accepted or not, and the first violation ("" when accepted)."""
 
     accepted_M: NDArray[np.bool_]
     reason_M: tuple[str, ...]
 
 
-def _anywhen(hit_MF: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which plans are hit at any step."""
+def _any_step(hit_MF: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Reduce flags of steps to flags of plans."""
     return np.asarray(np.any(hit_MF, axis=1))
 
 
 def kinematic_violations(plans: SmoothPlans, limits: MotionLimits) -> dict[str, NDArray[np.bool_]]:
-    """Which plans break a kinematic limit, by reason.
+    """Check the kinematic limits, by reason.
 
-    The first half second is the transition from the vehicle's present acceleration and is judged like the rest. A vehicle
-    that is faster than its top speed already, as downhill, may keep its speed.
+    The first half second, the transition from the present acceleration, is checked like the rest. A vehicle that already
+    exceeds its top speed, for example downhill, may keep its speed.
 
     Args:
         plans: Smooth plans that start at the ego.
@@ -57,18 +57,18 @@ def kinematic_violations(plans: SmoothPlans, limits: MotionLimits) -> dict[str, 
     moving = np.maximum(speed, before) > 1.0
     too_fast = speed > np.maximum(limits.max_speed_mps, before[:, :1]) + _SPEED_TOLERANCE_MPS
     return {
-        "not finite": _anywhen(~np.isfinite(plans.pose_MF3.sum(axis=2))),
-        "acceleration above limit": _anywhen(accel > limits.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2),
-        "braking above limit": _anywhen(accel < -limits.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2),
-        "lateral acceleration above limit": _anywhen(lateral > limits.max_lateral_accel_mps2),
-        "curvature above limit": _anywhen((np.abs(curvature) > limits.max_curvature_per_m) & moving),
-        "speed above limit": _anywhen(too_fast),
+        "not finite": _any_step(~np.isfinite(plans.pose_MF3.sum(axis=2))),
+        "acceleration above limit": _any_step(accel > limits.max_accel_mps2 + _ACCEL_TOLERANCE_MPS2),
+        "braking above limit": _any_step(accel < -limits.max_decel_mps2 - _ACCEL_TOLERANCE_MPS2),
+        "lateral acceleration above limit": _any_step(lateral > limits.max_lateral_accel_mps2),
+        "curvature above limit": _any_step((np.abs(curvature) > limits.max_curvature_per_m) & moving),
+        "speed above limit": _any_step(too_fast),
         "not continuous with the vehicle's pose": _starts_elsewhere(plans),
     }
 
 
 def _starts_elsewhere(plans: SmoothPlans) -> NDArray[np.bool_]:
-    """Which plans begin beside the vehicle, or in another direction while they move."""
+    """Check for plans that begin away from the vehicle, or in another direction while they move."""
     first, moves = plans.pose_MF3[:, 0], plans.speed_MF[:, 0] > 1.0
     return (np.abs(first[:, 1]) > _MAX_FIRST_OFFSET_M) | ((np.abs(first[:, 2]) > _MAX_FIRST_TURN_RAD) & moves)
 
@@ -82,16 +82,21 @@ def collision_violations(
     config: PlannerConfig,
     limits: MotionLimits,
 ) -> dict[str, NDArray[np.bool_]]:
-    """Which plans collide, by reason.
+    """Check for collisions, by reason.
 
-    Agents are judged by their predicted paths up to the horizon. LiDAR points stand still here although some belong to
-    undetected moving vehicles: a hit rejects when it comes within 1 s or nearer than the vehicle could stop.
+    Agents move along their predicted paths up to the horizon. LiDAR points are stationary here although some belong to
+    undetected moving vehicles: a hit rejects a plan if it is within 1 s or within the stopping distance.
 
     Args:
-        obstacle_clearance_MF, agent_clearance_MF: Meters, <= 0 is a hit.
+        plans: Smooth plans that start at the ego.
+        obstacle_clearance_MF: Clearance to LiDAR obstacles in meters, <= 0 is a hit.
+        agent_clearance_MF: Clearance to agents in meters, <= 0 is a hit.
         speed_mps: Current speed.
         config: Margin and horizon.
-        limits: How hard the vehicle can brake.
+        limits: Available deceleration.
+
+    Returns:
+        Reason -> plans (M,) that it rejects.
     """
     moving = plans.speed_MF > 0.1
     within = plans.time_s_F <= config.collision_horizon_s
@@ -101,11 +106,11 @@ def collision_violations(
     margin = config.collision_margin_m
     static_hit = (obstacle_clearance_MF < margin) & moving & within & near
     agent_hit = (agent_clearance_MF < margin) & moving & within
-    return {"collision with an obstacle": _anywhen(static_hit), "collision with an agent": _anywhen(agent_hit)}
+    return {"collision with an obstacle": _any_step(static_hit), "collision with an agent": _any_step(agent_hit)}
 
 
 def combine_violations(violations: dict[str, NDArray[np.bool_]]) -> SafetyResult:
-    """Combine faults into one verdict per plan; the first fault in order names the reason."""
+    """Combine violations into one result per plan; the first violation in order names the reason."""
     stacked = np.stack(list(violations.values()))
     names = list(violations)
     rejected = np.asarray(np.any(stacked, axis=0))

@@ -13,12 +13,12 @@ FloatArray = NDArray[np.float64]
 
 
 def to_trajectory(plans: SmoothPlans, index: int, ego: EgoState) -> Trajectory:
-    """One plan as a trajectory that starts with the ego's present state.
+    """Convert one plan to a trajectory that starts with the ego's present state.
 
     Args:
         plans: Plans in base_link at the ego's stamp.
-        index: Which one.
-        ego: The state it was planned from.
+        index: Index of the plan.
+        ego: State at the start of the plan.
     """
     origin = np.asarray([ego.x_m, ego.y_m, ego.heading_rad])
     pose = global_from_local(origin, np.concatenate([np.zeros((1, 3)), plans.pose_MF3[index]]))
@@ -37,5 +37,5 @@ def to_trajectory(plans: SmoothPlans, index: int, ego: EgoState) -> Trajectory:
 
 
 def poses_to_frame(pose_X3: FloatArray, ego: EgoState) -> FloatArray:
-    """Poses (..., 3) from base_link at the ego's stamp into the odometry's frame."""
+    """Transform poses (..., 3) from base_link at the ego's stamp into the odometry's frame."""
     return global_from_local(np.asarray([ego.x_m, ego.y_m, ego.heading_rad]), pose_X3)

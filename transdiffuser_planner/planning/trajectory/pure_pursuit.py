@@ -1,5 +1,4 @@
-"""Follows a trajectory: reference point by time, pure pursuit for steering, feed-forward plus feedback for
-acceleration.
+"""Follows a trajectory by pure pursuit for steering and feed-forward plus feedback for acceleration.
 
 Pure pursuit on the kinematic bicycle: steering = atan(2 L sin(alpha) / d), with wheelbase L and the target at distance d
 under angle alpha from the rear axle (Coulter, 1992).
@@ -18,7 +17,13 @@ from transdiffuser_planner.core.vehicle import VehicleModel
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlCommand:
-    """What the actuators shall do. acceleration_mps2 along the heading, steering_rad positive to the left."""
+    """Setpoints of the actuators.
+
+    Attributes:
+        acceleration_mps2: Along the heading.
+        steering_rad: Front-wheel angle, positive to the left.
+        reason: Reason for braking without a usable trajectory, else "".
+    """
 
     acceleration_mps2: float
     steering_rad: float
@@ -46,7 +51,7 @@ class TrajectoryTracker:
     gain_position_per_s2: float = 0.4
 
     def command(self, trajectory: Trajectory | None, ego: EgoState, now_ns: int) -> ControlCommand:
-        """Acceleration and steering for the present moment.
+        """Compute acceleration and steering for the present time.
 
         Args:
             trajectory: The newest one received, in the ego's frame_id, or None.
@@ -84,19 +89,19 @@ class TrajectoryTracker:
         return float(np.clip(command, -self.vehicle.max_decel_mps2, self.vehicle.max_accel_mps2))
 
     def _steering(self, trajectory: Trajectory, ego: EgoState) -> float:
-        """Pure pursuit of the first trajectory point beyond the look-ahead distance; holds straight when it is too short."""
+        """Pure pursuit of the first trajectory point beyond the look-ahead distance, extended straight if too short."""
         origin = np.asarray([ego.x_m, ego.y_m, ego.heading_rad])
         pose_T3 = np.stack([trajectory.x_m_T, trajectory.y_m_T, trajectory.heading_rad_T], axis=-1)
         local_T3 = local_from_global(origin, pose_T3)
         distance_T = np.hypot(local_T3[:, 0], local_T3[:, 1])
-        wanted = max(self.min_lookahead_m, self.lookahead_s * ego.vx_mps)
-        beyond = np.flatnonzero((distance_T >= wanted) & (local_T3[:, 0] > 0.0))
+        lookahead_m = max(self.min_lookahead_m, self.lookahead_s * ego.vx_mps)
+        beyond = np.flatnonzero((distance_T >= lookahead_m) & (local_T3[:, 0] > 0.0))
         if len(beyond):
             x, y = local_T3[beyond[0], :2]
         else:
             # The path ends before the look-ahead distance: continue it straight along its last heading.
             last = local_T3[-1]
-            rest = max(wanted - distance_T[-1], 0.5)
+            rest = max(lookahead_m - distance_T[-1], 0.5)
             x, y = last[0] + rest * np.cos(last[2]), last[1] + rest * np.sin(last[2])
         curvature = 2.0 * y / max(x * x + y * y, 1.0)
         steering = np.arctan(self.vehicle.wheelbase_m * curvature)

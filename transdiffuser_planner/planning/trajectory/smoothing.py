@@ -1,9 +1,8 @@
 """Sampled poses at 2 Hz -> smooth, drivable motion at 10 Hz.
 
-Each coordinate is the curve that minimizes sum_k (p(t_k) - p_k)^2 + weight * integral(jerk^2), with position and
-velocity at
-t = 0 fixed to the vehicle's. That is linear in the samples, so one precomputed matrix smooths all candidates at once. The
-heading then follows the direction of motion, as a car's does.
+Each coordinate is the curve that minimizes sum_k (p(t_k) - p_k)^2 + weight * integral(jerk^2), with position and velocity
+at t = 0 fixed to the vehicle's. This is linear in the samples, so one precomputed matrix smooths all candidates at once. The
+heading follows the direction of motion, as a car's does.
 """
 
 from __future__ import annotations
@@ -25,7 +24,11 @@ _MIN_STEP_M = 0.01
 class SmoothPlans:
     """M plans on a fine grid of F steps after the snapshot, in base_link.
 
-    pose_MF3: x, y, heading; speed_MF, accel_MF: along the path (m/s, m/s2); curvature_MF: 1/m; time_s_F.
+    Attributes:
+        time_s_F: Times after the snapshot.
+        pose_MF3: x, y, heading.
+        speed_MF, accel_MF: Along the path (m/s, m/s2).
+        curvature_MF: 1/m, positive to the left.
     """
 
     time_s_F: FloatArray
@@ -36,7 +39,13 @@ class SmoothPlans:
 
 
 class PlanSmoother:
-    """Smooths plans of one contract; ``step_s`` is the fine grid's interval."""
+    """Smooths plans of one contract.
+
+    Args:
+        contract: Number and interval of the plan steps.
+        step_s: Interval of the fine grid.
+        jerk_weight: Weight of the squared jerk.
+    """
 
     def __init__(self, contract: ModelContract, step_s: float = 0.1, jerk_weight: float = JERK_WEIGHT) -> None:
         self.step_s = step_s
@@ -79,9 +88,9 @@ class PlanSmoother:
 
 
 def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Positions made drivable: no steps backwards or sideways at standstill, heading along the motion.
+    """Make positions drivable: no steps backwards or sideways at standstill, heading along the motion.
 
-    Steps below a centimeter go straight on: too short to tell a direction, but a vehicle that moves off starts with them.
+    Steps below a centimeter continue straight: too short for a direction, but the first steps of a vehicle that moves off.
 
     Returns:
         Poses (M, F, 3) and step lengths (M, F) in meters.
@@ -89,15 +98,15 @@ def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatA
     dx_FM = np.diff(x_MF, axis=1, prepend=0.0).T.copy()
     dy_FM = np.diff(y_MF, axis=1, prepend=0.0).T.copy()
     length_FM = np.hypot(dx_FM, dy_FM)
-    tells_FM = length_FM > _MIN_STEP_M
+    directed_FM = length_FM > _MIN_STEP_M
     unit = np.maximum(length_FM, 1e-9)
     unit_x_FM, unit_y_FM = dx_FM / unit, dy_FM / unit
-    # Where every step tells a direction and none turns back there is nothing to hold: all steps at once.
-    ahead_FM = np.empty_like(tells_FM)
+    # Plans whose steps all have a direction and never turn back are computed at once.
+    ahead_FM = np.empty_like(directed_FM)
     ahead_FM[0] = unit_x_FM[0] > 0.5
     ahead_FM[1:] = unit_x_FM[1:] * unit_x_FM[:-1] + unit_y_FM[1:] * unit_y_FM[:-1] > 0.5
     step_FM, cos_FM, sin_FM = length_FM.copy(), unit_x_FM.copy(), unit_y_FM.copy()
-    odd = ~(tells_FM & ahead_FM).all(axis=0)
+    odd = ~(directed_FM & ahead_FM).all(axis=0)
     if odd.any():
         held = _held(dx_FM[:, odd], dy_FM[:, odd], length_FM[:, odd])
         step_FM[:, odd], cos_FM[:, odd], sin_FM[:, odd] = held
@@ -107,7 +116,7 @@ def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatA
 
 
 def _held(dx_FM: FloatArray, dy_FM: FloatArray, length_FM: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Step lengths and directions (cosine, sine), each (F, M), of plans that stand or turn back somewhere."""
+    """Step lengths and directions (cosine, sine), each (F, M), of plans that stop or turn back at some step."""
     unit = np.maximum(length_FM, 1e-9)
     step_FM, cos_FM, sin_FM = np.zeros_like(length_FM), np.zeros_like(length_FM), np.zeros_like(length_FM)
     cos, sin = np.ones(length_FM.shape[1]), np.zeros(length_FM.shape[1])

@@ -22,7 +22,7 @@ def _knows_the_answer(target: np.ndarray):
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 5, 10])
-def test_a_perfect_noise_prediction_recovers_the_clean_sample(num_steps: int) -> None:
+def test_a_perfect_noise_prediction_recovers_x0(num_steps: int) -> None:
     target = np.linspace(-2.0, 2.0, 24, dtype=np.float32)
     noise = draw_noise(0, 7, SHAPE, 10)
     sample = sample_plans(_knows_the_answer(target), SCHEDULE, noise, num_steps=num_steps).x0_MNP
@@ -42,7 +42,7 @@ def test_ancestral_step_equals_the_formula_of_ddpm_where_nothing_is_clipped() ->
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 3, 7, 10])
-def test_every_walk_starts_at_the_last_step_and_ends_clean(num_steps: int) -> None:
+def test_every_number_of_steps_starts_at_the_last_step_and_ends_at_zero(num_steps: int) -> None:
     pairs = SCHEDULE.pairs(num_steps)
     assert pairs[0][0] == 10
     assert pairs[-1][1] == 0

@@ -26,7 +26,7 @@ def test_poses_survive_the_way_through_model_space() -> None:
         assert np.abs(wrap_angle(poses[1:, :, 2] - agents[b, :, :, 2])).max() < 1e-4
 
 
-def test_model_space_of_the_training_data_is_standardised() -> None:
+def test_model_space_of_the_training_data_is_standardized() -> None:
     ego, agents, origin = _futures(1)
     normalizer = PlanNormalizer.fit(ego, agents.reshape(-1, 8, 3))
     model = normalizer.to_model(ego, agents, origin)[:, 0]

@@ -1,4 +1,4 @@
-"""Snapshot -> tensors: pictures land where the geometry says, masks tell what is absent."""
+"""Snapshot -> tensors: images land at the expected pixels, masks mark absent inputs."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def _snapshot(rig: Rig, seed: int = 0) -> SensorSnapshot:
 
 
 @pytest.mark.parametrize("contract", [TINY, BASE], ids=["tiny", "base"])
-def test_features_fulfil_the_contract(contract) -> None:
+def test_features_fulfill_the_contract(contract) -> None:
     check_tensors(FeatureBuilder(contract, RIG).build(_snapshot(RIG)), observation_specs(contract), "test")
 
 
@@ -108,7 +108,7 @@ def test_lidar_rows_run_ahead_to_behind_and_columns_left_to_right() -> None:
     assert counts.sum() == 3
 
 
-def test_counts_are_clipped_and_points_on_the_ego_are_left_out() -> None:
+def test_counts_are_clipped_and_points_on_the_ego_are_skipped() -> None:
     far = np.tile(np.asarray([[10.1, 0.1, 1.0]], dtype=np.float32), (50, 1))
     on_roof = np.asarray([[0.5, 0.0, 1.5]], dtype=np.float32)
     rig = Rig(cameras=(), lidar=LidarMount())

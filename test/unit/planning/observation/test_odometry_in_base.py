@@ -71,7 +71,7 @@ def test_assembler_replay_and_drive_log_move_odometry_alike_with_its_lateral_spe
         )
 
 
-def test_the_axle_moves_as_its_moved_velocity_says() -> None:
+def test_the_axle_moves_with_its_own_velocity() -> None:
     later = extrapolate(TURNING, TURNING.stamp_ns + 10_000_000)
     before, after = (odometry_in_base(state, OFFSET_M) for state in (TURNING, later))
     predicted = extrapolate(before, later.stamp_ns)

@@ -61,7 +61,7 @@ def test_a_plan_that_goes_backwards_is_held_instead() -> None:
     assert smooth.pose_MF3[0, -1, :2] == pytest.approx([0.0, 0.0])
 
 
-def test_feasible_motion_has_no_faults_and_each_limit_is_named() -> None:
+def test_feasible_motion_has_no_violations_and_each_limit_is_named() -> None:
     def reason(plan: np.ndarray, speed: float) -> str:
         return combine_violations(kinematic_violations(SMOOTHER.smooth(plan, speed), LIMITS)).reason_M[0]
 

@@ -60,13 +60,13 @@ def test_a_gap_that_clears_the_kart_stops_the_lorry() -> None:
     assert validated(around(Truck, *posts), arc(4.0), 4.0).reason_M == ("collision with an obstacle",)
 
 
-def test_a_parked_car_beside_the_plan_is_passed_by_the_kart_and_hit_by_the_lorry() -> None:
+def test_a_parked_car_next_to_the_plan_is_passed_by_the_kart_and_hit_by_the_lorry() -> None:
     parked = np.asarray([[8.0, 2.0, 0.0, 4.5, 1.8]])
     assert validated(around(KART, boxes=parked), arc(4.0), 4.0).reason_M == ("",)
     assert validated(around(Truck, boxes=parked), arc(4.0), 4.0).reason_M == ("collision with an agent",)
 
 
-def test_what_only_a_tall_vehicle_touches_is_an_obstacle_to_it_alone() -> None:
+def test_overhead_points_are_obstacles_to_a_tall_vehicle_only() -> None:
     beam = [(x, y, 3.0) for x in np.arange(9.0, 11.0, 0.2) for y in np.arange(-2.0, 2.0, 0.2)]
     assert validated(around(EGO_VEHICLE, *beam), arc(4.0), 4.0).reason_M == ("",)
     assert validated(around(Truck, *beam), arc(4.0), 4.0).reason_M == ("collision with an obstacle",)
@@ -133,7 +133,7 @@ def test_a_lane_that_holds_the_kart_is_too_narrow_for_the_lorry() -> None:
     assert off_road(KART) == 0.0 and off_road(Truck) == 1.0
 
 
-def test_the_tracker_steers_the_front_wheels_as_the_wheelbase_asks() -> None:
+def test_the_tracker_steers_the_front_wheels_by_the_wheelbase() -> None:
     time_s, curvature = np.linspace(0.0, 4.0, 41), 0.05
     turned = 5.0 * time_s * curvature
     circle = Trajectory(

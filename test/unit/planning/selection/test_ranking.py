@@ -1,4 +1,4 @@
-"""Selection among candidates whose right order is plain."""
+"""Ranking of candidates whose order is obvious."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ ROUTE = np.stack([np.arange(0.0, 60.0, 3.0), np.zeros(20)], axis=-1)
 
 
 def ahead(distance_m: float, side_m: float = 0.0) -> np.ndarray:
-    """A plan that covers a distance in 4 s with constant acceleration, ending beside the axis."""
+    """A plan that covers a distance in 4 s with constant acceleration, ending off the axis."""
     share = (TIMES / TIMES[-1]) ** 2
     return np.stack([distance_m * share, side_m * share, np.zeros(8)], axis=-1)
 
@@ -35,7 +35,7 @@ def ranked(plans: SmoothPlans, **given: object) -> Ranking:
     return rank(plans, np.ones(len(far), dtype=bool), SelectionInputs(**inputs), TINY, CONFIG)  # type: ignore[arg-type]
 
 
-def test_a_standing_vehicle_whose_candidates_partly_go_goes() -> None:
+def test_a_stationary_vehicle_moves_off_if_part_of_its_candidates_do() -> None:
     rng = np.random.default_rng(0)
     distances = [*rng.normal(0.05, 0.03, 18), *rng.normal(6.0, 0.5, 12)]
     plans = SMOOTHER.smooth(np.stack([ahead(d) for d in distances]), 0.0)
@@ -50,7 +50,7 @@ def test_one_lone_candidate_that_goes_is_not_followed() -> None:
     assert ranked(plans, route_R2=ROUTE).order_M[0] != 29
 
 
-def test_the_first_centimetres_of_moving_off_are_driven() -> None:
+def test_the_first_centimeters_of_moving_off_are_driven() -> None:
     speed = SMOOTHER.smooth(ahead(6.0)[None], 0.0).speed_MF[0]
     assert (speed[:5] > 0.0).all() and (np.diff(speed[:20]) > -1e-3).all()
 
@@ -85,7 +85,7 @@ def test_passing_a_red_stop_line_is_the_last_choice_and_stopping_before_it_costs
     assert not ranked(plans, signal=green, route_R2=ROUTE).cost_terms["signal"].any()
 
 
-def test_what_looks_like_grass_counts_less_on_the_route_than_beside_it() -> None:
+def test_predicted_grass_costs_less_on_the_route_than_off_it() -> None:
     grass = np.zeros((len(BevClass), TINY.bev_cells, TINY.bev_cells), dtype=np.float32)
     grass[BevClass.BACKGROUND] = 1.0
     plans = SMOOTHER.smooth(np.stack([ahead(20.0), ahead(20.0, side_m=3.0)]), 5.0)
@@ -138,7 +138,7 @@ def test_a_vehicle_that_would_always_go_in_a_second_goes_now() -> None:
     assert ranked(moving, route_R2=ROUTE).order_M[0] < 20
 
 
-def test_nobody_goes_first_into_what_is_in_the_way_or_past_a_red_light() -> None:
+def test_moving_off_does_not_outrank_collisions_or_red_lights() -> None:
     plans = SMOOTHER.smooth(np.stack([*[later(6.0, 1.5)] * 20, *[later(6.0, 0.0)] * 10]), 0.0)
     clearance = np.full(plans.speed_MF.shape, FAR_M)
     clearance[20:, 10:] = 0.3
@@ -149,7 +149,7 @@ def test_nobody_goes_first_into_what_is_in_the_way_or_past_a_red_light() -> None
 
 
 def _subscores(*pdms: float) -> np.ndarray:
-    """Sub-scores (M, 5) of plans that drive as far as this says, and are right otherwise."""
+    """Sub-scores (M, 5) with these PDM scores, lowered by progress only."""
     scores = np.ones((len(pdms), 5))
     scores[:, 3] = (12.0 * np.asarray(pdms) - 7.0) / 5.0
     return scores
@@ -164,7 +164,7 @@ def test_the_highest_predicted_score_is_chosen_unless_its_plan_is_unlike_all_oth
     assert ranked(plans, subscore_MQ=_subscores(0.6, 0.6, 0.6, 0.6, 1.0)).order_M[0] == 4
 
 
-def test_a_learned_score_does_not_run_red_lights_and_hears_what_is_told() -> None:
+def test_ranking_by_score_respects_red_lights_and_follows_action_tokens() -> None:
     plans = SMOOTHER.smooth(np.stack([ahead(4.0), ahead(20.0)]), 3.0)
     red = TrafficSignal(stamp_ns=0, state=SignalState.RED, distance_m=9.0)
     score = _subscores(0.7, 1.0)
