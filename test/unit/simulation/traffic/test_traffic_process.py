@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("libsumo")
 
 from transdiffuser_planner.core.errors import MachineError, SimulationError
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.simulation.scenario import draw_scenario
 from transdiffuser_planner.simulation.traffic.progress_watch import ProgressWatch
 from transdiffuser_planner.simulation.traffic.traffic_process import TrafficClient
@@ -31,7 +32,7 @@ def _client(*lines: str) -> TrafficClient:
         def command(socket_number: int) -> list[str]:
             return [sys.executable, "-c", ANSWER + "\n".join(lines), str(socket_number)]
 
-    return Client(SCENARIO, stall_s=STALL_S)
+    return Client(SCENARIO, EGO_VEHICLE, stall_s=STALL_S)
 
 
 def test_a_start_that_is_slow_but_makes_progress_succeeds() -> None:
