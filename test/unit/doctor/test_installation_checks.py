@@ -171,9 +171,9 @@ def test_clock_synchronization_is_read_from_the_kernel():
 
 def test_the_shipped_model_is_complete_and_plans():
     found = list(model.check("tiny", RIG, PlannerConfig(num_candidates=4, num_denoise_steps=1, deadline_ms=1000.0)))
-    assert [f.subject for f in found] == ["files", "provider", "graphs", "plan"]
-    assert max(f.level for f in found[:3]) == Level.OK
-    assert found[3].level < Level.ERROR  # under load, slow plans are a warning
+    assert [f.subject for f in found] == ["files", "vehicle", "provider", "graphs", "plan"]
+    assert max(f.level for f in found[:4]) == Level.OK
+    assert found[4].level < Level.ERROR  # under load, slow plans are a warning
 
 
 def test_a_model_with_a_changed_byte_or_no_model_is_an_error(tmp_path):

@@ -20,8 +20,17 @@ NOW = 1_700_000_000 * 10**9
 def topic_statistics(name, *, hz=10.0, count=30, age_s=0.02, needed=True, messages=(), num_bytes=100, kind="k"):
     times = [i / hz for i in range(count)]
     now = [NOW + round(t * 1e9) for t in times]
-    return TopicStatistics(name=name, topic=f"/{name.replace(' ', '/')}", type_name=kind, needed=needed, arrived_s=times, now_ns=now,
-                 stamp_ns=[t - round(age_s * 1e9) for t in now], num_bytes=num_bytes, messages=list(messages))  # fmt: skip
+    return TopicStatistics(
+        name=name,
+        topic=f"/{name.replace(' ', '/')}",
+        type_name=kind,
+        needed=needed,
+        arrived_s=times,
+        now_ns=now,
+        stamp_ns=[t - round(age_s * 1e9) for t in now],
+        num_bytes=num_bytes,
+        messages=list(messages),
+    )
 
 
 def judged(*items, plain_udp=False):

@@ -87,7 +87,7 @@ def test_recorded_plans_of_another_version_are_not_copied_with_a_reason_and_the_
     old = recorded_with(store, planned, tmp_path / "old")
     result = replayed_as(planner, old, out=tmp_path / "out")
     (reason,) = result.not_copied
-    assert reason.startswith(f"{OUTPUT_STATUS}: the bag defines transdiffuser_msgs/msg/{STATUS} otherwise")
+    assert reason.startswith(f"{OUTPUT_STATUS}: the bag's definition of transdiffuser_msgs/msg/{STATUS} differs")
     assert result.not_copied[reason] == result.num_plans > 0
     with BagReader(tmp_path / "out") as reader:
         topics = reader.topics()
@@ -113,7 +113,7 @@ def test_a_missing_field_masks_its_input_and_is_counted(planned, planner, tmp_pa
     assert f"{TOPICS.objects}: the bag's definition of derived_object_msgs/msg/{OBJECT} has no field 'pose'" in reasons
 
 
-def test_a_type_that_is_defined_nowhere_is_left_behind_with_a_reason(planned, planner, tmp_path):
+def test_a_type_that_is_defined_nowhere_is_not_copied_with_a_reason(planned, planner, tmp_path):
     bag = rewritten(planned, tmp_path / "bag", storage="sqlite3")
     file = next(bag.glob("*.db3"))
     with sqlite3.connect(file) as database:  # old recorders wrote no definitions, and this type is unknown here
