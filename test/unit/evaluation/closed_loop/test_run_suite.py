@@ -290,10 +290,10 @@ def test_drives_that_the_machine_failed_are_counted_apart(tmp_path: Path, capsys
 
     real = job.expert_drive
 
-    def failing(scenario):
+    def failing(scenario, vehicle):
         if scenario.seed == 8004:
             raise MachineError("made to stall")
-        return real(scenario)
+        return real(scenario, vehicle)
 
     monkeypatch.setattr(job, "expert_drive", failing)
     assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 1
