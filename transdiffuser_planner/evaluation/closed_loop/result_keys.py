@@ -9,6 +9,7 @@ _ROW_KEYS: Final = {
     "others_fault": "not_at_fault_collisions",
     "left_route": "route_deviation",
     "ttc_short": "ttc_violations",
+    "jitter_m": "plan_deviation_m",
 }
 _KINDS: Final = {"hit by others": "not-at-fault collision", "close": "TTC violation", "left route": "route deviation"}
 

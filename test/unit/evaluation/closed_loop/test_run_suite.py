@@ -266,7 +266,7 @@ def test_rows_of_an_earlier_version_are_read_with_current_names(tmp_path: Path, 
     events = [
         {"kind": kind, "time_s": 1.0, "text": ""} for kind in ("hit by others", "close", "left route", "collision")
     ]
-    old = {"at_fault": 1, "others_fault": 2, "left_route": True, "ttc_short": 0.5, "progress": 0.9, "events": events}
+    old = {"at_fault": 1, "others_fault": 2, "left_route": True, "ttc_short": 0.5, "jitter_m": 0.2, "events": events}
     lines.write_text(json.dumps(entry | {"row": old}) + "\n", encoding="utf-8")
     calls.clear()
     row = run_jobs([job], store, workers=1)[0]["row"]
@@ -281,7 +281,7 @@ def test_rows_of_an_earlier_version_are_read_with_current_names(tmp_path: Path, 
         "not_at_fault_collisions": 2,
         "route_deviation": True,
         "ttc_violations": 0.5,
-        "progress": 0.9,
+        "plan_deviation_m": 0.2,
     }
 
 
@@ -290,10 +290,10 @@ def test_drives_that_the_machine_failed_are_counted_apart(tmp_path: Path, capsys
 
     real = job.expert_drive
 
-    def failing(scenario):
+    def failing(scenario, vehicle):
         if scenario.seed == 8004:
             raise MachineError("made to stall")
-        return real(scenario)
+        return real(scenario, vehicle)
 
     monkeypatch.setattr(job, "expert_drive", failing)
     assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 1
