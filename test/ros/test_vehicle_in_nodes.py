@@ -63,9 +63,9 @@ def test_a_tracker_without_a_usable_rig_is_one_line() -> None:
         tracker("/nowhere")
 
 
-def test_the_planner_warns_of_a_vehicle_that_the_scorer_does_not_fit(make_stage, lorry_rig: str) -> None:
-    truck, car = make_stage(rig=lorry_rig), make_stage()
-    notices = [stage.planner.model_manager.vehicle_notice for stage in (truck, car)]
+def test_the_planner_warns_of_a_vehicle_that_the_scorer_does_not_fit(make_bench, lorry_rig: str) -> None:
+    truck, car = make_bench(rig=lorry_rig), make_bench()
+    notices = [bench.planner.model_manager.vehicle_notice for bench in (truck, car)]
     assert "the rig's has 10 x 2.5 m" in notices[0] and notices[1] == ""
     truck.planner._heartbeat()
     text = truck.wait(

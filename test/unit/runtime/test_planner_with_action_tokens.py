@@ -38,7 +38,7 @@ def _planned(path_T3: np.ndarray | None, **changes: object) -> np.ndarray:
     if path_T3 is not None:
         assert planner.codebook is not None
         pose_S3 = planner.codebook.decode(planner.codebook.encode(path_T3[None]))[0]
-        seen = replace(seen, instructed=ActionTokenPath(stamp_ns=seen.stamp_ns, pose_S3=pose_S3, interval_s=0.5))
+        seen = replace(seen, action_token_path=ActionTokenPath(stamp_ns=seen.stamp_ns, pose_S3=pose_S3, interval_s=0.5))
     candidates = planner.plan(seen).candidates
     return np.asarray(candidates.pose_MT3[:, -1, :2] - [seen.ego.x_m, seen.ego.y_m])
 
@@ -60,10 +60,10 @@ def test_action_tokens_condition_the_decoder_too() -> None:
 
 def test_the_path_of_action_tokens_is_joined_once_per_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    original = action_codebook.moved
-    monkeypatch.setattr(action_codebook, "moved", lambda *poses: calls.append(1) or original(*poses))
+    original = action_codebook.compose_pose
+    monkeypatch.setattr(action_codebook, "compose_pose", lambda *poses: calls.append(1) or original(*poses))
     planner = Planner.load(MODEL, RIG, PlannerConfig(num_threads=1, num_candidates=4, num_denoise_steps=1))
     seen = snapshot(FRAME, speed_mps=SPEED_MPS)
     path = ActionTokenPath(stamp_ns=seen.stamp_ns, pose_S3=_turn(1.0), interval_s=0.5)
-    planner.plan(replace(seen, instructed=path))
+    planner.plan(replace(seen, action_token_path=path))
     assert len(calls) == planner.contract.num_plan_steps
