@@ -12,7 +12,7 @@ from transdiffuser_planner.data.samples.sample_set import META_NAME, sample_spec
 try:
     import torch
 
-    torch.set_num_threads(1)  # such small networks only wait for a second thread, most of all on a busy machine
+    torch.set_num_threads(1)  # a second thread slows such small networks down, most of all under load
 except ImportError:
     pass
 
@@ -21,7 +21,7 @@ COUNTS = {"train": 40, "validation": 4}
 
 @pytest.fixture(scope="session")
 def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the folders "train" and "validation" of samples of the tiny model."""
+    """A folder with samples of the tiny model in its subfolders "train" and "validation"."""
     folder = tmp_path_factory.mktemp("samples")
     for name, count in COUNTS.items():
         write_samples(folder / name, count)
@@ -29,7 +29,7 @@ def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_samples(folder: Path, count: int) -> None:
-    """Write samples in which all vehicles drive straight on at constant speed."""
+    """Write samples with straight motion at constant speed."""
     folder.mkdir()
     rng = np.random.default_rng(4)
     arrays = {name: np.zeros((count, *spec.shape), dtype=spec.dtype) for name, spec in sample_specs(TINY).items()}

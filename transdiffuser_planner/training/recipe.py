@@ -13,7 +13,7 @@ import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
 
-RENAMED = {"colour": "color", "tell_other": "counterfactual_share", "centre": "center"}
+RENAMED = {"colour": "color", "tell_other": "counterfactual_share", "centre": "center"}  # codespell:ignore
 """Fields of earlier recipes -> their present names."""
 
 

@@ -166,7 +166,7 @@ def use_threads(count: int) -> None:
 
 def describe_data(samples: SampleSet) -> dict[str, Any]:
     """Summary of a set of samples for the manifest: counts and seeds."""
-    seeds = [folder.meta.get("seed") for folder in samples.folders if folder.meta.get("seed") is not None]
+    seeds: list[Any] = [folder.meta.get("seed") for folder in samples.folders if folder.meta.get("seed") is not None]
     speed = samples.whole("status")[:, 4]
     return {
         "bags": len(samples.folders),

@@ -1,4 +1,4 @@
-"""Ablations: rows of one thing changed, runs that share an encoder, and networks in which nobody sees anybody."""
+"""Ablations: rows with one change each, runs that share an encoder, and networks without attention between agents."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ ALONE = replace(tiny_config(), joint=False)
 SHORT = StageConfig(epochs=0.2, batch_size=4, samples_per_scene=2)
 
 
-def test_the_shipped_rows_change_what_they_say() -> None:
+def test_the_shipped_rows_change_what_their_names_state() -> None:
     recipe = TrainingConfig.load(RECIPES / "tiny_tokens.yaml")
     rows = {item.name: item for item in read_ablations(RECIPES / "ablations_tiny.yaml", recipe)}
     whole = rows["whole"].recipe
@@ -45,7 +45,7 @@ def test_the_shipped_rows_change_what_they_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("rows: {a: {changes: {denoise_step: 5}}}", "a: expected a mapping with keys among"),
         ("rows: {a: {changes: {denoise_steps: many}}}", "denoise_steps expected int, got 'many'"),
@@ -55,10 +55,10 @@ def test_the_shipped_rows_change_what_they_say() -> None:
         ("rows: {", "cannot be read"),
     ],
 )
-def test_wrong_rows_are_named(tmp_path: Path, text: str, said: str) -> None:
+def test_wrong_rows_are_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "rows.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         read_ablations(path, TrainingConfig())
 
 
@@ -83,7 +83,7 @@ def test_a_row_trains_on_the_encoder_of_another_run(tmp_path: Path, samples_fold
         prepare_run(few, tmp_path / "nothing", tmp_path / "out2", machine)
 
 
-def test_agents_that_are_not_joint_do_not_see_one_another() -> None:
+def test_agents_that_are_not_joint_do_not_influence_one_another() -> None:
     network, values = random_network(ALONE, TINY), random_observation(TINY, 5)
     tensors = {name: torch.from_numpy(value) for name, value in values.items()}
     noise = torch.randn(1, 2, 9, 24, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""All stages of a run on a few drawn samples: precision, stages in order, stage 3, several processes."""
+"""All stages of a run on a few random samples: precision, stages in order, stage 3, several processes."""
 
 import os
 import subprocess
@@ -34,13 +34,13 @@ FP32, BF16 = Devices(precision="fp32"), Devices(precision="bf16")
 
 @pytest.fixture(scope="module")
 def samples(samples_folder: Path) -> SampleSet:
-    """What is trained on."""
+    """Training set."""
     return SampleSet.open(samples_folder / "train", TINY)
 
 
 @pytest.fixture(scope="module")
 def held_out(samples_folder: Path) -> SampleSet:
-    """What is validated on."""
+    """Validation set."""
     return SampleSet.open(samples_folder / "validation", TINY)
 
 
@@ -58,7 +58,7 @@ def first_batch(make) -> dict[str, "torch.Tensor"]:  # type: ignore[no-untyped-d
 
 
 def total(machine: Devices, network, losses, batch) -> float:  # type: ignore[no-untyped-def]
-    """The loss as a training step computes it, with the same noise and without dropout."""
+    """Compute the loss of a training step, with the same noise and without dropout."""
     torch.manual_seed(5)
     with torch.no_grad(), machine.autocast():
         return float(losses(network.eval(), batch)["total"])
@@ -69,7 +69,7 @@ def test_loss_of_every_stage_is_the_same_in_fp32_and_bf16(trained: Run, samples:
     encoder = encoder_stage.EncoderStage(trained.network, contract)
     encoder.load_state_dict(finished_weights(trained.folder, "encoder"))
     both, cache = trained.planner_network(), trained.features("train", samples)
-    motion = decoder_stage.DecoderSamples(samples, trained.codebook())
+    decoder_samples = decoder_stage.DecoderSamples(samples, trained.codebook())
     cases = [
         (
             encoder,
@@ -79,7 +79,7 @@ def test_loss_of_every_stage_is_the_same_in_fp32_and_bf16(trained: Run, samples:
         (
             both.decoder,
             partial(decoder_stage.losses, config.loss, 2, schedule),
-            first_batch(decoder_stage.batch_maker(motion, cache, contract, normalizer, config)),
+            first_batch(decoder_stage.batch_maker(decoder_samples, cache, contract, normalizer, config)),
         ),
         (
             both,
@@ -108,7 +108,7 @@ def test_training_ends_at_the_same_loss_in_fp32_and_bf16(
     assert ends[1] == pytest.approx(ends[0], rel=0.01)
 
 
-def test_the_joint_stage_changes_encoder_and_decoder_and_is_what_is_exported(
+def test_the_joint_stage_changes_encoder_and_decoder_and_is_exported(
     trained: Run, samples: SampleSet, held_out: SampleSet, tmp_path: Path
 ) -> None:
     run = replace(trained, folder=tmp_path)

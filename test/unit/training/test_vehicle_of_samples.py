@@ -1,4 +1,4 @@
-"""Which vehicle drove goes from samples and scored plans into the run, and a run takes drives of one vehicle."""
+"""The vehicle passes from samples and scored candidates into the run, and a run accepts drives of one vehicle only."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def folder_of(meta: dict) -> SampleFolder:
     return SampleFolder(path=Path("drive"), arrays={"stamp_ns": np.zeros(1, dtype=np.int64)}, meta=meta)
 
 
-def test_samples_state_their_vehicle_and_old_ones_are_the_default_cars() -> None:
+def test_samples_state_their_vehicle_and_old_ones_are_of_the_default_car() -> None:
     assert folder_of({}).vehicle == EGO_VEHICLE
     assert SampleSet([folder_of({"vehicle": Truck.to_dict()})] * 2).vehicle == Truck
     with pytest.raises(InputError, match=f"{META_NAME}: vehicle: missing"):
@@ -59,7 +59,7 @@ def test_a_run_keeps_the_vehicle_and_refuses_drives_of_another(tmp_path: Path) -
         kept_vehicle(tmp_path)
 
 
-def test_a_lane_wide_enough_for_the_kart_alone_is_no_other_plan_for_the_lorry() -> None:
+def test_a_lane_too_narrow_for_the_truck_is_an_alternative_for_the_kart_only() -> None:
     lane = np.zeros((TINY.bev_cells, TINY.bev_cells), dtype=np.uint8)
     middle = TINY.bev_cells // 2
     lane[:, middle - 1 : middle + 1] = 1  # BevClass.ROAD, 2 m wide

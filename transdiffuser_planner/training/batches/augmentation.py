@@ -64,7 +64,7 @@ def mirror(batch: Batch, chosen_B: NDArray[np.bool_]) -> Batch:
 
 def change_colors(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, share: float) -> NDArray[np.uint8]:
     """Change brightness, contrast (gamma) and color balance of a share of the images, by one table per channel."""
-    out = image_BCHW.copy()
+    out: NDArray[np.uint8] = image_BCHW.copy()
     levels = np.arange(256, dtype=np.float64) / 255.0
     for row in np.flatnonzero(rng.random(len(out)) < share):
         gamma = np.exp(rng.normal(0.0, 0.25))

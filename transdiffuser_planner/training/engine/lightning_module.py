@@ -70,11 +70,12 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
             raise TrainingError(
                 f"stage {self._stage}, step {self.global_step}: loss is {total.item()}; lower learning_rate"
             )
-        rates = {"learning_rate": self.optimizers().param_groups[0]["lr"]}
+        optimizer: Any = self.optimizers()
+        rates = {"learning_rate": optimizer.param_groups[0]["lr"]}
         self.log_dict({f"{self._stage}/{name}": value for name, value in (losses | rates).items()})
         return {"loss": total, **{name: value.detach() for name, value in losses.items()}}
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """AdamW with weight decay for matrices and kernels only, not for biases, norms and embeddings of missing inputs."""
         config = self._config
         trained = [p for p in self.network.parameters() if p.requires_grad]

@@ -78,6 +78,7 @@ class Validation(pl.Callback):  # type: ignore[misc]
             return
         with trainer.precision_plugin.forward_context():
             values = self._validate(self._average.network)
+        assert trainer.logger is not None
         trainer.logger.log_metrics({f"validation/{name}": value for name, value in values.items()}, step)
         text = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
         tqdm.write(f"{self._stage} step {step}: {text}", file=sys.stderr)

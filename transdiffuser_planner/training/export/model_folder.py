@@ -81,12 +81,7 @@ def export_model(
     network = network.eval()
     contract = network.contract
     assert scorer is None or scorer.vehicle == vehicle
-    if codebook is not None:
-        codebook.check(contract)
-    elif contract.codebook_size:
-        raise TrainingError(
-            f"export: the contract has {contract.codebook_size} action tokens, but there is no codebook"
-        )
+    _check_codebook(codebook, contract)
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -113,6 +108,15 @@ def export_model(
     (partial / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     replace_folder(out, partial)
     return ExportedModel(folder=out, difference=difference)
+
+
+def _check_codebook(codebook: ActionCodebook | None, contract: ModelContract) -> None:
+    if codebook is not None:
+        codebook.check(contract)
+    elif contract.codebook_size:
+        raise TrainingError(
+            f"export: the contract has {contract.codebook_size} action tokens, but there is no codebook"
+        )
 
 
 def _write_checked_graphs(

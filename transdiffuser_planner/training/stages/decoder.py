@@ -51,7 +51,7 @@ class DecoderSamples:
         self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
         if codebook is not None:
             tokens = codebook.encode(self.arrays["plan"])
-            self.arrays["token_segments"] = codebook.segment_C3[tokens].astype(np.float32)
+            self.arrays["said"] = codebook.segment_C3[tokens].astype(np.float32)
         self.counterfactuals = counterfactuals
 
     def __len__(self) -> int:
@@ -89,8 +89,8 @@ def make_batch(
         raw = drop_conditions(raw, rng, config.augmentation)
         if samples.counterfactuals is not None:
             raw = samples.counterfactuals.tell(raw, index_B, config.augmentation.counterfactual_share, rng)
-        if "token_segments" in raw:
-            token_inputs = drop_tokens(raw["token_segments"], rng, config.augmentation, raw.get("is_counterfactual"))
+        if "said" in raw:
+            token_inputs = drop_tokens(raw["said"], rng, config.augmentation, raw.get("is_counterfactual"))
         agents["agents"], agents["agents_valid"] = blur_agents(
             agents["agents"], agents["agents_valid"], rng, config.augmentation
         )

@@ -1,4 +1,4 @@
-"""Changes to a batch while training."""
+"""Augmentation of a training batch."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ SIZE = 6
 
 
 def make_batch() -> dict[str, np.ndarray]:
-    """Random conditions and small random pictures, everything valid."""
+    """Random conditions and small random images, everything valid."""
     rng = np.random.default_rng(1)
     specs = observation_specs(TINY)
     batch = {name: rng.random((SIZE, *specs[name].shape)).astype(np.float32) for name in CONDITION_INPUTS}
@@ -50,7 +50,7 @@ def test_mirroring_turns_left_into_right_in_every_input() -> None:
     np.testing.assert_array_equal(out["image"][1:], batch["image"][1:])
 
 
-def test_withheld_sensors_are_black_and_masked_but_never_all_of_them() -> None:
+def test_masked_sensors_are_black_and_invalid_but_never_all_of_them() -> None:
     config = AugmentationConfig(drop_camera=0.5, drop_lidar=0.5)
     batch, columns = make_batch(), segment_columns(TINY)
     out = drop_sensors(batch, columns, np.random.default_rng(3), config)
@@ -64,7 +64,7 @@ def test_withheld_sensors_are_black_and_masked_but_never_all_of_them() -> None:
     assert (out["camera_valid"] != batch["camera_valid"]).any() and (out["lidar_valid"] == 0.0).any()
 
 
-def test_withheld_conditions_are_zero_where_masked() -> None:
+def test_masked_conditions_are_zero() -> None:
     config = AugmentationConfig(
         drop_route=1.0, drop_signal=1.0, drop_speed_limit=1.0, drop_history=1.0, drop_acceleration=1.0
     )

@@ -1,4 +1,4 @@
-"""Weights on disk: what a stage leaves, what is refused, what published files give."""
+"""Weights on disk: files of a stage, rejected files, published weights."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ CARLA = {"image": "module._model.image_encoder.features.", "lidar": "module._mod
 
 
 def published(encoder: SceneEncoder, image: str, lidar: str | None) -> dict[str, "torch.Tensor"]:
-    """Another encoder's branches under published names, with things that belong to neither."""
+    """Another encoder's branches under published names, with tensors of neither."""
     tensors = {image + name: value.clone() for name, value in encoder.image_branch.state_dict().items()}
     if lidar is not None:
         tensors |= {lidar + name: value.clone() for name, value in encoder.lidar_branch.state_dict().items()}
@@ -37,7 +37,7 @@ def make_encoder(seed: int) -> SceneEncoder:
     return SceneEncoder(tiny_config(), TINY)
 
 
-def test_weights_say_of_what_they_are_and_come_back(tmp_path: Path) -> None:
+def test_weights_state_their_origin_and_can_be_loaded(tmp_path: Path) -> None:
     tensor = torch.arange(24.0).reshape(1, 2, 3, 4).contiguous(memory_format=torch.channels_last)
     path = stage_weights.save_weights(
         tmp_path, stage_weights.StageWeights(tensors={"a": tensor}, stage="encoder", num_steps=7)
@@ -96,7 +96,7 @@ def test_published_names_fill_the_branches(
     fresh = encoder.lidar_branch.conv1.weight.clone()
     counts = Pretrained(path=path).load_into(encoder)
     assert counts["image"][0] == counts["image"][1] > 0
-    assert f"image branch has {counts['image'][0]} of its {counts['image'][1]} tensors" in capsys.readouterr().out
+    assert f"image branch: {counts['image'][0]} of {counts['image'][1]} tensors" in capsys.readouterr().out
     assert torch.equal(encoder.image_branch.layer3[0].conv1.weight, source.image_branch.layer3[0].conv1.weight)
     expected = fresh if lidar is None else source.lidar_branch.conv1.weight
     assert torch.equal(encoder.lidar_branch.conv1.weight, expected)
@@ -118,14 +118,14 @@ def test_a_shape_that_does_not_fit_is_refused_with_both_shapes(tmp_path: Path) -
 def test_a_file_with_code_in_it_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "foreign.pth"
     torch.save({"state_dict": {}, "config": Pretrained(path=path)}, path)
-    with pytest.raises(TrainingError, match="holds more than tensors"):
+    with pytest.raises(TrainingError, match="contains more than tensors"):
         Pretrained(path=path).load_into(make_encoder(0))
     save_file({"fc.weight": torch.zeros(2)}, tmp_path / "none.safetensors")
     with pytest.raises(TrainingError, match="no weights of a ResNet"):
         Pretrained(path=tmp_path / "none.safetensors").load_into(make_encoder(0))
 
 
-def test_weights_of_another_network_are_one_clear_line(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_rejected_in_one_line(tmp_path: Path) -> None:
     smaller, larger = torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 2)
     with pytest.raises(TrainingError, match=r"of another network .*bias.* train the stage again") as refused:
         stage_weights.load_into(larger, smaller.state_dict(), tmp_path)

@@ -1,4 +1,4 @@
-"""The training loop: resuming, refusing, averaging; and the recipe it runs."""
+"""The training loop: resuming, rejecting, averaging; and its recipe."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def make_trainer(folder: Path, config: StageConfig = STAGE) -> StageTrainer:
     return StageTrainer(folder, "line", network, config, make_batches(), Devices())
 
 
-def test_interrupted_training_continues_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+def test_interrupted_training_resumes_without_a_difference(tmp_path: Path) -> None:
     whole = make_trainer(tmp_path / "whole").fit(loss)
     calls = 0
 
@@ -110,3 +110,21 @@ def test_a_wrong_recipe_is_refused_with_the_key(tmp_path: Path, text: str, messa
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         TrainingConfig.load(path)
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new"),
+    [
+        ("augmentation", "tell_other", "counterfactual_share"),
+        ("augmentation", "colour", "color"),  # codespell:ignore
+        ("loss", "centre", "center"),  # codespell:ignore
+    ],
+)
+def test_a_field_of_an_earlier_recipe_is_refused_with_its_present_name(
+    tmp_path: Path, section: str, old: str, new: str
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"{section}: {{{old}: 0.5}}", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig.load(path)
+    assert str(caught.value) == f"recipe {path}: {section}: {old} is now {new}; rename it in the recipe"

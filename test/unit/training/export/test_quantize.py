@@ -1,4 +1,4 @@
-"""int8 graphs: what is written, what is left, what the manifest says."""
+"""int8 graphs: written graphs, graphs left in fp32, entries of the manifest."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ def model(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return Path(shutil.copytree(exported, tmp_path / "tiny"))
 
 
-def test_int8_graphs_lie_beside_the_fp32_ones(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_graphs_are_written_next_to_the_fp32_ones(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantize, "MIN_GAIN", 0.0)
     before = {path.name: sha256_of(path) for path in model.glob("*.onnx")}
     scenes = quantize.random_scenes(TINY, 2)
@@ -49,7 +49,7 @@ def test_int8_graphs_lie_beside_the_fp32_ones(model: Path, monkeypatch: pytest.M
     assert np.isfinite(plan["int8"]).all() and not np.array_equal(plan["fp32"], plan["int8"])
 
 
-def test_slower_graphs_stay_fp32_and_the_manifest_says_so(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slower_graphs_stay_fp32_and_are_listed_in_the_manifest(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantize, "MIN_GAIN", float("inf"))
     quantize.quantize_model(model, quantize.random_scenes(TINY, 1), {})
     int8 = json.loads((model / "manifest.json").read_text(encoding="utf-8"))["int8"]
@@ -68,12 +68,12 @@ def test_plans_of_both_precisions_are_compared_in_meters(model: Path, monkeypatc
     assert result["scenes"] == 2 and set(result["mean_error_m"]) == {"fp32", "int8"}
 
 
-def test_no_samples_are_refused(model: Path) -> None:
+def test_an_empty_set_of_samples_is_refused(model: Path) -> None:
     with pytest.raises(TrainingError, match="no samples to calibrate on"):
         quantize.quantize_model(model, [], {})
 
 
-def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_errors_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["quantize", str(tmp_path), "--random"]) == 2
     assert "no manifest.json" in capsys.readouterr().err
     assert main(["export", "--random", "tiny"]) == 2

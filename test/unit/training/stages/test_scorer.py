@@ -1,4 +1,4 @@
-"""The plan scorer: what it reads where, what cannot influence it, and the plans it learns from."""
+"""The plan scorer: its inputs, their influence, and its training plans."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def _plans(num_agents: int = 3) -> tuple:
 
 @pytest.mark.parametrize(("ahead_m", "left_m", "on_road"), [(10, 10, 1.0), (10, -10, 0.0), (-10, 10, 0.0), (3, 3, 1.0)])
 def test_road_is_read_where_the_plan_is(ahead_m: float, left_m: float, on_road: float) -> None:
-    """Only the quarter ahead on the left is road: rows from the top are ahead, columns from the left are left."""
+    """Only the quarter ahead on the left is road: the first rows are ahead, the first columns left."""
     logits = torch.zeros(1, len(BevClass), CELLS, CELLS)
     logits[:, BevClass.BACKGROUND] = 20.0
     logits[:, :, : CELLS // 2, : CELLS // 2] = 0.0
@@ -84,7 +84,7 @@ def test_masked_conditions_cannot_influence_the_score(name: str) -> None:
     torch.testing.assert_close(scorer(*_plans(), other), scorer(*_plans(), scene))
 
 
-def test_other_plans_do_not_matter_and_what_their_samples_say_of_the_agents_does() -> None:
+def test_other_plans_do_not_matter_but_the_agents_in_their_samples_do() -> None:
     scorer, scene = _scorer(), _scene()
     pose, agents = _plans()
     elsewhere = pose.clone()
@@ -92,12 +92,12 @@ def test_other_plans_do_not_matter_and_what_their_samples_say_of_the_agents_does
     first = scorer(pose, agents, scene)[:, 2:]
     torch.testing.assert_close(scorer(elsewhere, agents, scene)[:, 2:], first)
     here = agents.clone()
-    here[:, :2, 0, :, :2] = pose[:, 2:3, :, :2]  # two samples let an agent drive over the third plan
+    here[:, :2, 0, :, :2] = pose[:, 2:3, :, :2]  # in two samples an agent follows the third plan
     assert (scorer(pose, here, scene)[:, 2] - first[:, 0]).abs().max() > 1e-4
 
 
-def test_contact_is_as_likely_as_samples_say() -> None:
-    """An agent stands on the plan's way in one sample of four, far away in the others."""
+def test_the_probability_of_contact_is_its_share_of_the_samples() -> None:
+    """An agent is stationary on the plan's path in one sample of four, far away in the others."""
     pose = torch.tensor([10.0, 0.0, 0.0]).expand(1, 1, 8, 3)
     agents = torch.full((1, 4, 1, 8, 3), 50.0)
     agents[:, 0, 0] = torch.tensor([10.0 + EGO_VEHICLE.center_offset_m, 0.0, 0.0])
@@ -131,7 +131,7 @@ def test_the_formula_is_that_of_pdms() -> None:
     )
 
 
-def test_worse_plans_come_after_the_models_and_leave_them_alone() -> None:
+def test_worse_plans_follow_the_models_plans_and_do_not_change_them() -> None:
     joint = np.random.default_rng(0).standard_normal((10, 3, 8, 3)).cumsum(axis=2)
     both = with_worse(joint)
     assert both.shape == (10 + NUM_ALTERED, 3, 8, 3)
@@ -140,16 +140,16 @@ def test_worse_plans_come_after_the_models_and_leave_them_alone() -> None:
     assert (np.abs(both[10:, 0] - joint[:NUM_ALTERED, 0]).max(axis=(1, 2)) > 0.01).all()
 
 
-def test_scored_plans_come_back_from_disk(tmp_path) -> None:
-    moment = {
+def test_scored_plans_can_be_loaded_from_disk(tmp_path) -> None:
+    frame = {
         "score": np.full((12, 5), 0.5),
         "pose": np.full((12, 8, 3), 30.123456),
         "agents": np.ones((2, len(AgentIndex))),
     }
-    save_drive(tmp_path / "drive.npz", [moment, moment], EGO_VEHICLE)
+    save_drive(tmp_path / "drive.npz", [frame, frame], EGO_VEHICLE)
     plans = ScoredPlans.open(tmp_path)
     assert len(plans) == 2 and plans.num_candidates == 12 - NUM_ALTERED
-    save_drive(tmp_path / "more" / "drive.npz", [moment], EGO_VEHICLE)
+    save_drive(tmp_path / "more" / "drive.npz", [frame], EGO_VEHICLE)
     assert len(ScoredPlans.open(tmp_path)) == 3
     np.testing.assert_allclose(plans.gather(np.asarray([1]))["pose"], 30.123456, rtol=1e-6)
     with pytest.raises(InputError, match="make them with 'transdiffuser evaluate plans'"):
