@@ -224,7 +224,7 @@ def _scoring(args: argparse.Namespace) -> dict[str, Any]:
         return scoring_speed([bend_scene(seed) for seed in range(5)], args.cycles)
     read = read_scenes(scene_list(args.scenes))
     for line in read.problems:
-        print(f"left out: {line}", file=sys.stderr)
+        print(f"skipped: {line}", file=sys.stderr)
     if not read.scenes:
         raise EvaluationError(f"file {args.scenes}: expected scenes that can be scored, got none")
     return scoring_speed(list(read.scenes), args.cycles)

@@ -109,5 +109,5 @@ def _record(args: argparse.Namespace) -> int:
     with tqdm(total=len(plans), unit="scenario", file=sys.stderr) as bar:
         failures = record_all(plans, args.workers, bar, args.ray)
     for seed, reason in sorted(failures.items()):
-        print(f"seed {seed} left out: {reason}", file=sys.stderr)
+        print(f"seed {seed} skipped: {reason}", file=sys.stderr)
     return 0 if len(failures) < len(plans) else 1

@@ -34,7 +34,7 @@ of {others["moments"]} moments; without tokens it would have ended there in {unt
 same moments without tokens.{_drawn(data)} {when(data)}
 
 ```
-transdiffuser evaluate tokens --model {manifest.folder.as_posix()} --samples data/samples/validation
+transdiffuser evaluate instructions --model {manifest.folder.as_posix()} --samples data/samples/validation
 ```
 
 {markdown_table(data["rows"], TOKEN_COLUMNS)}"""
@@ -66,9 +66,9 @@ labeled ones.
 {when(data)}
 
 ```
-transdiffuser evaluate plans --model {folder} --bags data/bags/validation \\
+transdiffuser score-candidates --model {folder} --bags data/bags/validation \\
     --samples data/samples/validation --out data/scored/validation
-transdiffuser evaluate choice --model {folder} --plans data/scored/validation
+transdiffuser evaluate selection --model {folder} --plans data/scored/validation
 ```
 
 {markdown_table(data["rows"], CHOICE_COLUMNS)}"""

@@ -45,12 +45,6 @@ def test_a_suite_records_models_and_drives_again_only_where_a_bag_is_missing(tmp
     assert bag.stat().st_mtime_ns == written
 
 
-def test_the_former_command_names_the_one_that_replaces_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "closed-loop", "--seeds", "8000:8020", "--out", "x.json"]) == 2
-    error = capsys.readouterr().err
-    assert "use 'transdiffuser evaluate suite val20 --planner tiny --out DIR'" in error and error.count("\n") == 1
-
-
 def test_bags_over_ray_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "suite", "val20", "--out", "x", "--bags", "y", "--ray"]) == 2
     assert "use --workers instead of --ray" in capsys.readouterr().err
