@@ -180,7 +180,7 @@ def run_selection(args: argparse.Namespace) -> int:
     print(f"\n{len(plans)} frames, {plans.num_candidates} candidates each")
     print(_origin(backend.manifest))
     if args.out is not None:
-        content = {"model_hash": backend.manifest.model_hash, FRAMES: len(plans), "candidates": plans.num_candidates}
+        content = {"model_hash": backend.manifest.model_hash, "samples": len(plans), "candidates": plans.num_candidates}
         save_json(args.out, content | {"rows": rows})
     return 0
 
@@ -223,14 +223,10 @@ def run_comparison(args: argparse.Namespace) -> int:
     print(f"\n{frames} frames of {drives} drives, {args.candidates} candidates; between seeds: {spread}")
     print(f"{_origin(manifest)}; {args.workers} processes at once")
     if args.out is not None:
-        content = {"model_hash": manifest.model_hash, FRAMES: frames, "drives": drives}
+        content = {"model_hash": manifest.model_hash, "samples": frames, "drives": drives}
         content |= {"candidates": args.candidates, "workers": args.workers, "seed_spread": spread}
         save_json(args.out, content | {"every": args.every, "trained_on": _trained_on(args, trained), "rows": rows})
     return 0
-
-
-FRAMES = "moments"  # codespell:ignore moments
-"""Key of the number of frames in the JSON results that model cards read."""
 
 
 def _compared_planners(args: argparse.Namespace) -> Any:

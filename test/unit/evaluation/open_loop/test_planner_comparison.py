@@ -45,7 +45,7 @@ def test_everyone_plans_in_the_same_moments(drive: Path, tmp_path: Path, capsys:
     data = json.loads(out.read_text(encoding="utf-8"))
     rows = {row["row"]: row for row in data["rows"]}
     assert {"constant-turn-rate", "one", "nearest_to_mean", "oracle", "log-future", "model@2", "again"} <= set(rows)
-    assert data["moments"] >= 3 and data["model_hash"] == load_manifest(MODEL).model_hash
+    assert data["samples"] >= 3 and data["model_hash"] == load_manifest(MODEL).model_hash
     assert rows["log-future"]["ade_m"] == 0.0 and rows["log-future"]["ms"] == 0.0
     assert rows["oracle"]["pdms"] >= max(rows["one"]["pdms"], rows["nearest_to_mean"]["pdms"])
     same = ("pdms", "ade_m", "fde_m", "diversity", "comfort", "drivable_area")
