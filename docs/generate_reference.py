@@ -1,6 +1,6 @@
 """Reference tables of the documentation site, generated from code, message definitions and checks at build time.
 
-`docs/hooks.py` puts the result of ``generate`` at the marker ``<!-- generated: NAME -->`` of a page; as a program it prints the result.
+`docs/hooks.py` puts the result of ``generate`` at the marker ``<!-- generated: NAME -->``; as a program it prints the result.
 Import paths stand in ``PLACES``, ``API`` and ``FORMATS``, nowhere else.
 """
 

@@ -54,7 +54,7 @@ def test_what_cannot_be_recorded_or_read_is_named_over_ray_too(tmp_path: Path, c
     assert main(["dataset", str(noise), "--out", str(tmp_path / "samples"), "--ray"]) == 1
     assert main(["simulate", "--record", str(tmp_path), "--seed", "8106", "--duration", "1", "--ray"]) == 1
     text = capsys.readouterr().err
-    assert "cannot be opened" in text and "seed 8106 left out: " in text and "Traceback" not in text
+    assert "cannot be opened" in text and "seed 8106 skipped: " in text and "Traceback" not in text
 
 
 @pytest.mark.parametrize("command", ["simulate", "dataset"])

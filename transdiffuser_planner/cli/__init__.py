@@ -1,1 +1,1 @@
-"""The commands: parse arguments, call, print. Imports everything."""
+"""Commands: parse arguments, call, print; one file each. Imports everything."""

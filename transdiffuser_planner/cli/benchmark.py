@@ -15,59 +15,61 @@ MODEL = Path("models/tiny")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
     planner = parts.add_parser(
-        "planner", help="latency per stage, beside the graphs alone and a reference, idle or loaded"
+        "planner", help="latency per stage, of the graphs alone and of a reference, idle or under load"
     )
     _add_model(planner)
     planner.add_argument("--precision", nargs="+", choices=("fp32", "int8"), default=["fp32"], help="(default: fp32)")
-    planner.add_argument("--load", nargs="+", type=int, default=[0], help="busy processes beside it (default: 0)")
+    planner.add_argument("--load", nargs="+", type=int, default=[0], help="busy processes in parallel (default: 0)")
     planner.add_argument("--cycles", type=int, default=300, help="planning cycles (default: %(default)s)")
     _add_scenario(planner)
-    deadline = parts.add_parser("deadline", help="closed-loop cycles through watchdog and budget: is a plan ever late?")
+    deadline = parts.add_parser("deadline", help="closed-loop cycles with watchdog and budget: is a plan ever late?")
     _add_model(deadline)
     deadline.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
-    deadline.add_argument("--load", type=int, default=0, help="busy processes beside it (default: %(default)s)")
+    deadline.add_argument("--load", type=int, default=0, help="busy processes in parallel (default: %(default)s)")
     deadline.add_argument(
         "--priority",
         choices=("normal", "high", "realtime"),
         default="high",
-        help="of the process (default: %(default)s)",
+        help="priority of the process (default: %(default)s)",
     )
     deadline.add_argument("--cycles", type=int, default=10_000, help="cycles (default: %(default)s)")
     deadline.add_argument("--seed", type=int, default=8000, help="first scenario seed (default: %(default)s)")
-    budget = parts.add_parser("budget", help="quality of plans against the time they are given, from recorded drives")
+    budget = parts.add_parser("budget", help="quality of plans as a function of the time budget, from recorded drives")
     _add_model(budget)
     budget.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="drives with ground truth")
     budget.add_argument("--preset", help="topics and rig of a known source (default: the one that fits)")
     budget.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)")
     budget.add_argument(
-        "--no-clock", action="store_true", help="only by candidates and steps: the same on every machine"
+        "--no-clock", action="store_true", help="only by candidates and steps, which is the same on every machine"
     )
     budget.add_argument(
         "--work",
         type=_work,
         nargs="+",
         metavar="CxS",
-        help="candidates x denoise steps to try without a clock, as 30x10 (default: ten of them)",
+        help="candidates x denoise steps to measure without a clock, as 30x10 (default: ten pairs)",
     )
     budget.add_argument("--plot", type=Path, metavar="PNG", help="draw the results")
-    node = parts.add_parser("node", help="a planner node over DDS: start-up, latency, memory and CPU over a long time")
+    node = parts.add_parser("node", help="a planner node over DDS: start-up, latency, memory and CPU over a long run")
     _add_model(node)
-    node.add_argument("--minutes", type=float, default=30.0, help="how long (default: %(default)s)")
+    node.add_argument("--minutes", type=float, default=30.0, help="duration (default: %(default)s)")
     _add_scenario(node)
     simulator = parts.add_parser("simulator", help="real-time factor with all sensors on one core")
     simulator.add_argument("--cycles", type=int, default=300, help="simulator steps (default: %(default)s)")
     _add_scenario(simulator)
     scoring = parts.add_parser("scoring", help="scenes scored per second")
     scoring.add_argument("--cycles", type=int, default=300, help="scored scenes (default: %(default)s)")
-    scoring.add_argument("--scenes", type=Path, metavar="FILE", help="scenes to score instead of ones made for it")
+    scoring.add_argument("--scenes", type=Path, metavar="FILE", help="scenes to score instead of generated ones")
     for part in parts.choices.values():
         part.add_argument("--out", type=Path, help="write the results as JSON")
-        part.add_argument(
-            "--note", default="", help="what readers of the results must know, as what else ran on the machine"
-        )
+        part.add_argument("--note", default="", help="remark for readers of the results, as other load of the machine")
 
 
 def _work(text: str) -> tuple[int, int]:
@@ -90,7 +92,14 @@ def _add_scenario(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print one line per number."""
+    """Measure and print one line per number.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+    """
     from transdiffuser_planner.reports.markdown_tables import machine, save_json
 
     measure = {
@@ -186,7 +195,8 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
     apply_realtime_settings()
     times_ms, works = () if args.no_clock else BUDGETS_MS, args.work or WORK
     with tqdm(total=len(times_ms) + len(works), unit="row", file=sys.stderr) as bar:
-        work, budgets = [], []
+        work: list[dict[str, Any]] = []
+        budgets: list[dict[str, Any]] = []
         for rows, source in ((work, by_work(drives, planner, works)), (budgets, by_budget(drives, planner, times_ms))):
             for row in source:
                 rows.append(row)
@@ -224,7 +234,7 @@ def _scoring(args: argparse.Namespace) -> dict[str, Any]:
         return scoring_speed([bend_scene(seed) for seed in range(5)], args.cycles)
     read = read_scenes(scene_list(args.scenes))
     for line in read.problems:
-        print(f"left out: {line}", file=sys.stderr)
+        print(f"skipped: {line}", file=sys.stderr)
     if not read.scenes:
         raise EvaluationError(f"file {args.scenes}: expected scenes that can be scored, got none")
     return scoring_speed(list(read.scenes), args.cycles)

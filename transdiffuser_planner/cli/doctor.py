@@ -1,4 +1,4 @@
-"""Check installation, model and providers, and with --live a running planner and its inputs; each finding with its remedy."""
+"""Check installation, model and providers, and with --live a running planner and its inputs; each fault with its remedy."""
 
 from __future__ import annotations
 
@@ -12,38 +12,50 @@ from transdiffuser_planner.params import RIGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument("--model", default="tiny", help="model folder or name (default: %(default)s)")
     parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")
-    parser.add_argument("--provider", default="cpu", help="execution provider that is wanted: cpu, cuda, tensorrt")
+    parser.add_argument("--provider", default="cpu", help="required execution provider: cpu, cuda, tensorrt")
     parser.add_argument("--threads", type=int, default=2, help="threads of the model (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all findings as JSON")
     parser.add_argument("--strict", action="store_true", help="exit status 1 on warnings too")
     group = parser.add_argument_group("a running planner")
-    group.add_argument(
-        "--live", action="store_true", help="look at a running planner and what arrives at it, nothing else"
-    )
-    group.add_argument("--node", default="/transdiffuser_planner", help="its name (default: %(default)s)")
-    group.add_argument("--seconds", type=float, default=3.0, help="how long to listen (default: %(default)s)")
+    group.add_argument("--live", action="store_true", help="check a running planner and its inputs only")
+    group.add_argument("--node", default="/transdiffuser_planner", help="name of its node (default: %(default)s)")
+    group.add_argument("--seconds", type=float, default=3.0, help="duration of the observation (default: %(default)s)")
     parser.epilog = "Exit status: 0 fine, 1 an error (with --strict a warning), 2 could not run."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, print, judge."""
+    """Check and print the findings.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status: 0 fine, 1 an error (with '--strict' a warning).
+
+    Raises:
+        ConfigError: An option is out of range or a file cannot be written.
+    """
     from transdiffuser_planner.doctor import findings
 
     if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise ConfigError(f"--json {args.json}: its folder does not exist; make it, or give another file")
+        raise ConfigError(f"--json {args.json}: its folder does not exist; create it, or give another file")
     if not 0.5 <= args.seconds <= 600.0:
         raise ConfigError(f"--seconds {args.seconds:g}: expected 0.5 .. 600")
     found: list[Finding] = []
 
-    def kept() -> Iterator[Finding]:
-        for finding in _live(args) if args.live else _standing(args):
+    def collected() -> Iterator[Finding]:
+        for finding in _live(args) if args.live else _offline(args):
             found.append(finding)
             yield finding
 
-    for line in findings.lines(kept()):
+    for line in findings.lines(collected()):
         print(line, flush=True)
     print(findings.summary(found))
     if args.json is not None:
@@ -51,8 +63,12 @@ def run(args: argparse.Namespace) -> int:
     return findings.exit_status(found, strict=args.strict)
 
 
-def _standing(args: argparse.Namespace) -> Iterator[Finding]:
-    """What can be seen without a running planner."""
+def _offline(args: argparse.Namespace) -> Iterator[Finding]:
+    """Check everything that needs no running planner.
+
+    Yields:
+        The findings, in order.
+    """
     from transdiffuser_planner.core.planner_config import PlannerConfig
     from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.doctor import camera_coverage, clock, machine, model, packages, ros_setup
@@ -68,7 +84,7 @@ def _standing(args: argparse.Namespace) -> Iterator[Finding]:
 
 
 def _live(args: argparse.Namespace) -> list[Finding]:
-    """What can be seen on the graph."""
+    """Check a running planner over the ROS graph."""
     from transdiffuser_planner.ros import session
 
     session.init(args.ros_args)

@@ -1,4 +1,4 @@
-"""The commands 'evaluate suite' and 'evaluate compare': closed-loop driving of many planners, and two runs side by side."""
+"""The commands 'evaluate suite' and 'evaluate compare': closed-loop driving of many planners, and differences of two runs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ SUITES = {
 }
 
 
-def add_suite_arguments(kinds: Any) -> None:
-    """The options of both commands."""
+def add_kinds(kinds: Any) -> None:
+    """Add the options of both commands.
+
+    Args:
+        kinds: The subparsers of 'evaluate'.
+    """
     suite = kinds.add_parser(
         "suite", help="drive scenarios with planners and baselines, and report (docs/evaluation.md)"
     )
@@ -42,20 +46,20 @@ def add_suite_arguments(kinds: Any) -> None:
         "--baselines", type=Path, default=Path("runs/baselines"), help="folder written by 'export --baselines'"
     )
     suite.add_argument(
-        "--model", default=DEFAULT_MODEL, help="whose encoder trained baselines read (default: %(default)s)"
+        "--model", default=DEFAULT_MODEL, help="model whose encoder trained baselines read (default: %(default)s)"
     )
     suite.add_argument(
         "--selection",
         choices=("rules", "scorer"),
         default="rules",
-        help="what chooses among a model's candidates (default: %(default)s)",
+        help="selection among a model's candidates (default: %(default)s)",
     )
-    suite.add_argument("--precision", default="fp32", help="of models: fp32, int8 (default: %(default)s)")
+    suite.add_argument("--precision", default="fp32", help="precision of models: fp32, int8 (default: %(default)s)")
     suite.add_argument(
         "--plan-every", type=int, default=1, metavar="N", help="models and plug-ins plan every N-th step of 0.1 s"
     )
     suite.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder of results; an interrupted run goes on"
+        "--out", type=Path, required=True, metavar="DIR", help="folder of results; an interrupted run resumes"
     )
     suite.add_argument(
         "--bags", type=Path, metavar="DIR", help="record drives of models as bags for 'transdiffuser report'"
@@ -65,20 +69,20 @@ def add_suite_arguments(kinds: Any) -> None:
     compare.add_argument("first", type=Path, metavar="DIR_A", help="folder of a run")
     compare.add_argument("second", type=Path, metavar="DIR_B", help="folder of another")
     compare.add_argument(
-        "--planners", nargs=2, metavar=("A", "B"), help="which of each (default: those of the same name)"
+        "--planners", nargs=2, metavar=("A", "B"), help="planner of each run (default: those of the same name)"
     )
     compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.html, .md and .json")
     compare.add_argument("--worst", type=int, default=10, metavar="N", help="pairs to play back (default: %(default)s)")
 
 
 def _add_run_arguments(suite: argparse.ArgumentParser) -> None:
-    suite.add_argument("--fresh", action="store_true", help="forget what is in the folder")
+    suite.add_argument("--fresh", action="store_true", help="delete the results in the folder first")
     suite.add_argument("--workers", type=int, default=_num_cores(), help="processes (default: all cores, %(default)s)")
     add_ray_argument(suite)
     suite.add_argument(
         "--worst", type=int, default=16, metavar="N", help="drives to play back in the report (default: %(default)s)"
     )
-    suite.add_argument("--ros", action="store_true", help="drive the model over ROS 2 too, in real time, and compare")
+    suite.add_argument("--ros", action="store_true", help="also drive the model over ROS 2, in real time, and compare")
     suite.add_argument(
         "--realtime-factor",
         type=float,
@@ -92,7 +96,13 @@ def _num_cores() -> int:
 
 
 def scenarios(args: argparse.Namespace) -> tuple[str, str, list[Any]]:
-    """Name, seeds as text, and the scenarios.
+    """Draw the scenarios of a suite.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Name of the suite, its seeds as text, and the scenarios.
 
     Raises:
         ConfigError: Neither or both of a name and seeds are given.
@@ -108,7 +118,17 @@ def scenarios(args: argparse.Namespace) -> tuple[str, str, list[Any]]:
 
 
 def run_suite(args: argparse.Namespace) -> int:
-    """Drive, print the table, write the report."""
+    """Drive, print the table, write the report.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status: 0, 1 when drives are unfinished, 130 when interrupted.
+
+    Raises:
+        EvaluationError: No planner can be used here.
+    """
     from tqdm import tqdm
 
     from transdiffuser_planner.evaluation.closed_loop.job import make_job
@@ -128,7 +148,7 @@ def run_suite(args: argparse.Namespace) -> int:
         selection=args.selection,
     )
     for line in skipped:
-        print(f"left out: {line}", file=sys.stderr)
+        print(f"skipped: {line}", file=sys.stderr)
     if not specs:
         raise EvaluationError("no planner can be used here")
     check_labels(specs)
@@ -142,7 +162,7 @@ def run_suite(args: argparse.Namespace) -> int:
         try:
             entries = run_jobs(jobs, store, workers=args.workers, ray_address=args.ray, progress=bar)
         except KeyboardInterrupt:
-            print(f"\ninterrupted; the same command goes on from {store.folder}", file=sys.stderr)
+            print(f"\ninterrupted; the same command resumes from {store.folder}", file=sys.stderr)
             return 130
     workers = f"Ray ({args.ray})" if args.ray else f"{args.workers} processes at once"
     setting = SuiteSetting(name=name, seeds=seeds, duration_s=args.duration, workers=workers)
@@ -152,17 +172,19 @@ def run_suite(args: argparse.Namespace) -> int:
 
 
 def _report(store: Any, content: dict[str, Any], num_played: int) -> None:
-    """Write all files, print the table and where they are."""
+    """Write all files, print the table and their paths."""
     from transdiffuser_planner.evaluation.closed_loop.results_writer import write_results
     from transdiffuser_planner.evaluation.closed_loop.tables import planner_table
 
     page = write_results(store, content, num_played)
     for line in content["left_out"]:
-        print(f"left out: {line}", file=sys.stderr)
+        print(f"skipped: {line}", file=sys.stderr)
     for line in content["unfinished"]:
         print(f"not finished, the same command tries again: {line}", file=sys.stderr)
     print(planner_table(content["planners"], list(SHOWN)))
-    print(f"\nreport {page} ({page.stat().st_size / 1e6:.1f} MB); report.md, summary.json and results.jsonl beside it")
+    print(
+        f"\nreport {page} ({page.stat().st_size / 1e6:.1f} MB); report.md, summary.json and results.jsonl in the same folder"
+    )
 
 
 SHOWN = (
@@ -181,7 +203,7 @@ SHOWN = (
 
 def _check(args: argparse.Namespace) -> None:
     if args.bags is not None and args.ray is not None:
-        raise ConfigError("--bags: bags are written where the drive runs; use --workers instead of --ray")
+        raise ConfigError("--bags: the machine that drives writes them; use --workers instead of --ray")
     if args.workers < 1:
         raise ConfigError(f"--workers {args.workers}: expected 1 or more")
     if not 10.0 <= args.duration <= 3600.0:
@@ -207,15 +229,22 @@ def _over_ros(args: argparse.Namespace, drawn: list[Any], specs: list[Any], entr
 
 
 def run_compare(args: argparse.Namespace) -> int:
-    """Print the differences, write the page."""
+    """Print the differences, write the page.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+    """
     from transdiffuser_planner.evaluation.closed_loop.compare import compare, compare_markdown
     from transdiffuser_planner.evaluation.closed_loop.results_writer import read_summary, write_comparison_page
     from transdiffuser_planner.evaluation.closed_loop.run import Store
     from transdiffuser_planner.reports.markdown_tables import save_json
 
     folders = (args.first, args.second)
-    wanted = None if args.planners is None else (args.planners[0], args.planners[1])
-    found = compare(read_summary(folders[0]), read_summary(folders[1]), wanted)
+    planners = None if args.planners is None else (args.planners[0], args.planners[1])
+    found = compare(read_summary(folders[0]), read_summary(folders[1]), planners)
     names = (folders[0].resolve().name, folders[1].resolve().name)
     if names[0] == names[1]:
         names = (str(folders[0]), str(folders[1]))
@@ -228,3 +257,6 @@ def run_compare(args: argparse.Namespace) -> int:
         page = write_comparison_page(args.out / "compare.html", found, names, stores, args.worst)
         print(f"report {page} ({page.stat().st_size / 1e6:.1f} MB)")
     return 0
+
+
+KINDS = {"suite": run_suite, "compare": run_compare}

@@ -1,4 +1,4 @@
-"""The console program `transdiffuser`: one subcommand per file beside this one."""
+"""The console program `transdiffuser`: one subcommand per file of this folder and of `training/`."""
 
 from __future__ import annotations
 
@@ -9,45 +9,59 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import transdiffuser_planner
+from transdiffuser_planner.cli.renamed import check_not_renamed
 from transdiffuser_planner.core.errors import PlannerError
 
 COMMANDS = {
-    "demo": "drive a car through live traffic on ROS 2 and make a report",
+    "demo": "drive a car through live traffic on ROS 2 and write a report",
     "plan": "run the planner node",
     "track": "run the tracker node: follow the planned trajectory",
     "simulate": "drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags",
-    "replay": "run the planner over a recorded drive and compare with what the driver did",
+    "replay": "run the planner over a recorded drive and compare it with the logged trajectory",
     "evaluate": "measure a model in closed loop and open loop on unseen scenarios, and score plans in scenes",
     "rig": "write a rig file and a topic map from the calibration in a recorded drive",
-    "report": "make the HTML report of a recorded drive",
-    "dataset": "turn bags into training samples",
+    "report": "write the HTML report of a recorded drive",
+    "dataset": "convert bags into training samples",
+    "score-candidates": "compute PDM sub-scores of a model's candidates in recorded drives, to train the scorer",
     "train": "train a model from samples",
-    "ablate": "train one model per ablation: the same recipe with one thing changed",
+    "ablate": "train one model per ablation: the same recipe with one change each",
     "export": "export a trained model as ONNX graphs with a manifest",
-    "quantize": "add int8 graphs to a model and measure what they do to plans",
-    "doctor": "check the installation, the model and a running planner; say what to do about each fault",
+    "quantize": "add int8 graphs to a model and measure how far they shift plans",
+    "model-card": "write a model's README.md from its manifest and its measured results",
+    "doctor": "check the installation, the model and a running planner; give a remedy for each fault",
     "benchmark": "measure the planning cycle, the simulator and the scorer on this machine",
 }
+IN_TRAINING = ("dataset", "score-candidates", "train", "ablate", "export", "quantize", "model-card")
+"""Commands whose module is in the folder `training`."""
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; a bad input is one line on stderr and exit status 2."""
+    """Run one subcommand.
+
+    Args:
+        argv: Arguments without the program's name; default: those of the process.
+
+    Returns:
+        Exit status; 2 for a bad input, with one line on stderr.
+    """
     arguments, ros_args = _split(list(sys.argv[1:] if argv is None else argv))
     chosen = [word for word in arguments if word in COMMANDS][:1]
-    parser, modules = command_line(chosen)
-    args = parser.parse_args(arguments)
-    args.ros_args = ros_args
-    if args.command not in modules:
-        parser.error("no command given")
+    command = chosen[0] if chosen else ""
     try:
+        check_not_renamed(arguments)
+        parser, modules = command_line(chosen)
+        args = parser.parse_args(arguments)
+        args.ros_args = ros_args
+        if args.command not in modules:
+            parser.error("no command given")
         return int(modules[args.command].run(args))
     except PlannerError as error:
-        print(f"transdiffuser {args.command}: {error}", file=sys.stderr)
+        print(f"transdiffuser {command}: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print(f"transdiffuser {args.command}: interrupted", file=sys.stderr)
+        print(f"transdiffuser {command}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
@@ -66,13 +80,19 @@ def command_line(names: Iterable[str]) -> tuple[argparse.ArgumentParser, dict[st
     parser.add_argument("--version", action="version", version=f"transdiffuser {transdiffuser_planner.__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     modules: dict[str, Any] = {}
-    wanted = set(names)
+    loaded = set(names)
     for name, summary in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False)
-        if name in wanted:
-            modules[name] = importlib.import_module(f"transdiffuser_planner.cli.{name}")
+        description = summary[0].upper() + summary[1:] + "."
+        sub = subparsers.add_parser(name, help=summary, description=description, allow_abbrev=False)
+        if name in loaded:
+            modules[name] = importlib.import_module(_module(name))
             modules[name].add_arguments(sub)
     return parser, modules
+
+
+def _module(name: str) -> str:
+    folder = "training." if name in IN_TRAINING else ""
+    return f"transdiffuser_planner.cli.{folder}{name.replace('-', '_')}"
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

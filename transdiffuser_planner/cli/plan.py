@@ -10,19 +10,30 @@ from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options; everything else is a ROS parameter."""
+    """Add the command's options; all other settings are ROS parameters.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument("--preset", help="topics and rig of a known source: carla, kitti")
     parser.add_argument("--topics", type=Path, help="topic map YAML (inputs can also be remapped with --ros-args)")
     parser.add_argument("--rig", type=Path, help="rig YAML: the vehicle and its sensors; same as the parameter 'rig'")
     parser.add_argument("--model", help="model folder or name; same as the parameter 'model'")
     parser.add_argument(
-        "--no-autostart", action="store_true", help="stay unconfigured until a lifecycle manager asks for more"
+        "--no-autostart", action="store_true", help="stay unconfigured until a lifecycle manager configures the node"
     )
-    parser.epilog = "Behind --ros-args: remappings and parameters, as for every ROS 2 node."
+    parser.epilog = "After --ros-args: remappings and parameters, as for every ROS 2 node."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Spin the node until interrupted."""
+    """Spin the node until interrupted.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+    """
     from transdiffuser_planner.ros import session
     from transdiffuser_planner.ros.remapping import as_ros_arguments, planner_remappings
 
@@ -39,14 +50,14 @@ def run(args: argparse.Namespace) -> int:
 
         return PlannerNode()
 
-    def begin(node: object) -> None:
+    def start_node(node: object) -> None:
         if not args.no_autostart:
             from transdiffuser_planner.ros.planner_node.node import PlannerNode, start
 
             assert isinstance(node, PlannerNode)
             start(node)
 
-    def end(node: object) -> None:
+    def shut_down(node: object) -> None:
         # A thread still inside ONNX Runtime when the interpreter ends would abort the process.
         from rclpy.lifecycle import State
 
@@ -57,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         if node.has_hung_threads:
             os._exit(0)  # a session that never came back cannot be waited for
 
-    return session.run_node(make_node, ros_args, begin, end)
+    return session.run_node(make_node, ros_args, start_node, shut_down)
 
 
 def _extra_ros_arguments(args: argparse.Namespace) -> list[str]:

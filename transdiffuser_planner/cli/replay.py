@@ -1,23 +1,20 @@
-"""Run the planner over recorded drives and compare with what the driver did."""
+"""Run the planner over recorded drives and compare its plans with the logged trajectories."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-import yaml
 
 from transdiffuser_planner.core.errors import ConfigError, PlannerError
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
 from transdiffuser_planner.data.bags.bag_reader import BagReader
-from transdiffuser_planner.evaluation.over_dds.process_group import ProcessGroup, private_ros_environment
+from transdiffuser_planner.evaluation.over_dds.process_group import private_ros_environment
 from transdiffuser_planner.messages.topic_map import preset_files
 from transdiffuser_planner.messages.topic_matching import Choice, preset_names
 from transdiffuser_planner.replay.bag_inspection import inspect, lines
@@ -36,10 +33,14 @@ ReplayDrive = Callable[[str, tuple[Path, ...]], DriveVerdict]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
     parser.add_argument(
-        "--inspect", action="store_true", help="only say what is in the bags and what the planner would use"
+        "--inspect", action="store_true", help="only list the topics of the bags and those that the planner would use"
     )
     parser.add_argument("--one-drive", action="store_true", help="all bags are parts of one drive")
     parser.add_argument(
@@ -54,18 +55,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run-seed", type=int, help="seed of the sampling noise (default: 0)")
     parser.add_argument("--out", type=Path, help="folder for a bag with the plans, a report and result.jsonl per drive")
     parser.add_argument("--conditions", type=Path, metavar="FILE", help="YAML of thresholds that the drive must keep")
-    parser.add_argument("--baseline", type=Path, metavar="FILE", help="numbers as they were, with tolerances")
-    parser.add_argument("--golden", type=Path, metavar="FILE", help="plans as they were, with tolerances")
+    parser.add_argument("--baseline", type=Path, metavar="FILE", help="metrics of an earlier version, with tolerances")
+    parser.add_argument("--golden", type=Path, metavar="FILE", help="plans of an earlier version, with tolerances")
     parser.add_argument("--update", action="store_true", help="write --baseline and --golden instead of comparing")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the checks as JUnit XML")
     parser.add_argument(
-        "--jsonl", type=Path, metavar="FILE", help="write every cycle's figures and the result as JSON lines"
+        "--jsonl", type=Path, metavar="FILE", help="write every cycle's metrics and the result as JSON lines"
     )
     parser.add_argument(
-        "--compare", nargs=2, metavar=("A", "B"), help="two models on the same drives, side by side; B is judged"
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="two models on the same drives, side by side; the checks apply to B",
     )
     parser.add_argument(
-        "--realtime", action="store_true", help="feed messages at the speed they were recorded, to test deadlines"
+        "--realtime", action="store_true", help="play messages at the speed of the recording, to test deadlines"
     )
     parser.add_argument(
         "--ros", action="store_true", help="also play each bag to a planner node over DDS and compare its plans"
@@ -74,14 +78,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay all drives and judge them."""
+    """Replay all drives and check them.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status: 0 all checks passed, 1 one failed, 2 a drive could not be replayed.
+
+    Raises:
+        ConfigError: Options that do not go together, or two bags of the same name.
+        PlannerError: The only drive cannot be replayed.
+    """
     if args.preset is not None:
         preset_files(args.preset)
-    drives = [tuple(args.bags)] if args.one_drive else [(bag,) for bag in args.bags]
+    drives: list[tuple[Path, ...]] = [tuple(args.bags)] if args.one_drive else [(bag,) for bag in args.bags]
     if args.inspect:
         return _inspect(args, drives)
     if args.realtime and args.ros:
-        raise ConfigError("--ros feeds frame by frame; it cannot be combined with --realtime")
+        raise ConfigError("--ros plays frame by frame; it cannot be combined with --realtime")
     names = [drive_name(drive[0]) for drive in drives]
     if len(set(names)) < len(names):
         raise ConfigError("two bags have the same name; replay them one by one, or --one-drive if they are one")
@@ -113,8 +128,8 @@ def _single(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
 
     def replay_drive(name: str, drive: tuple[Path, ...]) -> DriveVerdict:
         choice = tester.choose(drive)
-        out = None if args.out is None else _made(args.out) / name
-        with _node(drive, args, choice) if args.ros else nullcontext() as player, _progress(name) as bar:
+        out = None if args.out is None else _create(args.out) / name
+        with _over_dds(drive, args, choice) if args.ros else nullcontext() as player, _progress(name) as bar:
             verdict = tester.run(drive, choice, out, _Watch(bar, player))
         if player is not None:
             checks = node_checks(**asdict(player.result))
@@ -132,7 +147,11 @@ def _single(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
 
 
 def _compared(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
-    """Replay a drive with two models and judge B; with --out, B's plans lie beside A's (below /reference) in one bag."""
+    """Replay a drive with two models and check B; with --out, one bag holds B's plans and A's (below /reference).
+
+    Raises:
+        ConfigError: Options that do not go together.
+    """
     if args.update or args.ros:
         raise ConfigError("--compare: cannot be combined with --update or --ros")
     setups = [replace(_setup(args), model=model) for model in args.compare]
@@ -141,7 +160,7 @@ def _compared(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
 
     def replay_drive(name: str, drive: tuple[Path, ...]) -> DriveVerdict:
         choice = testers[0].choose(drive)
-        outs = [None, None] if args.out is None else [_made(args.out) / f"{name}_a", args.out / name]
+        outs = [None, None] if args.out is None else [_create(args.out) / f"{name}_a", args.out / name]
         with _progress(name) as bar:
             first = testers[0].run(drive, choice, outs[0], _Watch(bar))
             second = testers[1].run(drive if outs[0] is None else (outs[0],), choice, outs[1], _Watch(bar), name=name)
@@ -156,7 +175,7 @@ def _compared(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
     return replay_drive
 
 
-def _made(folder: Path) -> Path:
+def _create(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -171,14 +190,14 @@ def _progress(name: str) -> Any:
 
 
 def _write_results(out: Path, verdict: DriveVerdict) -> None:
-    """What lies beside the bag in a drive's folder."""
+    """Write result and report into the folder of a drive."""
     choice = verdict.choice
     write_jsonl(out / "result.jsonl", [verdict])
     print(f"report {write_report(out, out / 'report.html', topics=choice.topics, rig=choice.rig)}")
 
 
 def _parameters(args: argparse.Namespace) -> dict[str, Any]:
-    """Planner parameters from a file, the seed from the command line; the file's model and rig count where none is given."""
+    """Planner parameters from a file, the seed from the command line; options override the file's model and rig."""
     values = {} if args.params is None else node_parameters(args.params)
     model, rig = values.pop("model", None), values.pop("rig", None)
     args.model = args.model or model or DEFAULT_MODEL
@@ -204,7 +223,7 @@ def _expectations(args: argparse.Namespace) -> Expectations:
 
 
 def _inspect(args: argparse.Namespace, drives: list[tuple[Path, ...]]) -> int:
-    """Say what is in the bags; returns 1 when one of them cannot be replayed as it is."""
+    """Print the content of the bags; returns 1 when one of them cannot be replayed unchanged."""
     num_unusable = 0
     for drive in drives:
         with BagReader(*drive) as bag:
@@ -215,53 +234,18 @@ def _inspect(args: argparse.Namespace, drives: list[tuple[Path, ...]]) -> int:
     return EXIT_FAILED if num_unusable else 0
 
 
-def _node_arguments(args: argparse.Namespace, choice: Choice, topics_file: Path) -> Iterator[str]:
-    """The command line of a planner node that plans as this replay does."""
-    yield from ("plan", "--model", str(model_folder(args.model)))
-    yield from ("--topics", str(topics_file), "--rig", str(choice.rig_file))
-    # Played frame by frame, a bag may take longer than its own time; there is no deadline then.
-    patient = {"anytime": False, "deadline_ms": 1000.0, "fallback_margin_ms": 1.0, "model_timeout_s": 10.0}
-    patient |= {"frame_wait_ms": 150.0}  # messages may overtake each other
-    yield from ("--ros-args", "-p", "use_sim_time:=true")
-    for name, value in {**args.parameters, **patient}.items():
-        yield from ("-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}")
-
-
-@contextmanager
-def _node(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice) -> Iterator[Any]:
-    """A planner node in a process of its own on a private domain, and the player that feeds it."""
+def _over_dds(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice) -> Any:
+    """A planner node on a private domain, and the player of its inputs."""
     environment = private_ros_environment()
     os.environ.update(environment)
-    from transdiffuser_planner.ros import session
+    from transdiffuser_planner.ros.testbench.node_replay import ReplayedNode, playing_to_node
 
-    session.init([])
-    import rclpy
-
-    from transdiffuser_planner.ros.testbench.bag_player import BagPlayer, live_names, write_reliable_inputs
-
-    with TemporaryDirectory(prefix="transdiffuser_replay_") as folder:
-        group = ProcessGroup({**os.environ, **environment}, Path(folder))
-        try:
-            topics_file = Path(folder) / "topics.yaml"
-            with BagReader(*drive) as reader:
-                held = reader.topics()
-            renamed = live_names(choice.topics, held)
-            images = {name: renamed.get(topic, topic) for name, topic in choice.topics.images.items()}
-            live = replace(choice.topics, images=images)
-            topics_file.write_text(yaml.safe_dump(asdict(live)), encoding="utf-8")
-            reliable = write_reliable_inputs(live, Path(folder) / "reliable.yaml")
-            group.start("planner", [*_node_arguments(args, choice, topics_file), "--params-file", str(reliable)])
-            player = BagPlayer(choice.topics, renamed, choice.rig.vehicle)
-            player.wait_for_planner(held)
-            yield player
-            player.destroy_node()
-        finally:
-            group.stop()
-            rclpy.try_shutdown()
+    node = ReplayedNode(model=model_folder(args.model), parameters=args.parameters, environment=environment)
+    return playing_to_node(drive, choice, node)
 
 
 class _Watch:
-    """Progress bar, and the node that is played to, if any."""
+    """Progress bar, and the player of a node, if any."""
 
     def __init__(self, bar: Any, player: Any = None) -> None:
         self._bar, self._player = bar, player

@@ -1,4 +1,4 @@
-"""Make the HTML report of a recorded drive."""
+"""Write the HTML report of a recorded drive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="page to write (default: report.html in the bag's folder)"
@@ -24,7 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page and print where it is."""
+    """Write the page and print its path.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+    """
     from transdiffuser_planner.reports.drive.page import write_report
 
     topics, rig = preset_files(args.preset)

@@ -13,33 +13,50 @@ from transdiffuser_planner.params import RIGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
     parser.add_argument("--seed", type=int, default=8000, help="scenario seed (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
     parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")
     group = parser.add_argument_group("recording (headless, faster than real time)")
-    group.add_argument("--record", type=Path, metavar="DIR", help="record the expert's drives as bags into DIR")
+    group.add_argument("--record", type=Path, metavar="DIR", help="record drives of the expert as bags into DIR")
     group.add_argument("--seeds", metavar="A:B", help="seeds A to B-1 instead of --seed")
-    group.add_argument("--variants", type=int, default=1, help="1: plain drive; more: perturbed drives beside it")
+    group.add_argument(
+        "--variants", type=int, default=1, help="1: plain drive only; more: plain drive and perturbed ones"
+    )
     group.add_argument("--sensor-rate", type=float, default=2.0, help="sensor frames per second (default: %(default)s)")
     group.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     add_ray_argument(group)
     group = parser.add_argument_group("live, on ROS 2 topics")
     group.add_argument("--realtime-factor", type=float, default=1.0, help="simulated seconds per second")
     group.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a planner and a tracker")
-    group.add_argument("--result", type=Path, help="write what happened as JSON")
+    group.add_argument("--result", type=Path, help="write the results as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record, or run the simulator node."""
+    """Record drives, or run the simulator node.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+    """
     if args.record is None:
         return _live(args)
     return _record(args)
 
 
 def _live(args: argparse.Namespace) -> int:
-    """One scenario on ROS topics."""
+    """Drive one scenario on ROS topics.
+
+    Raises:
+        ConfigError: The real-time factor is out of range.
+    """
     from transdiffuser_planner.ros import session
     from transdiffuser_planner.simulation.scenario import draw_scenario
 
@@ -66,10 +83,16 @@ def _live(args: argparse.Namespace) -> int:
 
 
 def seed_range(text: str) -> range:
-    """The seeds of "A:B", A to B-1.
+    """Parse a range of seeds.
+
+    Args:
+        text: "A:B" for the seeds A to B-1.
+
+    Returns:
+        The seeds.
 
     Raises:
-        ConfigError: Not of that form.
+        ConfigError: The text has another form.
     """
     try:
         first, last = (int(part) for part in text.split(":"))
@@ -81,6 +104,11 @@ def seed_range(text: str) -> range:
 
 
 def _record(args: argparse.Namespace) -> int:
+    """Record drives of all seeds.
+
+    Raises:
+        ConfigError: Sensor rate or seeds are out of range.
+    """
     from tqdm import tqdm
 
     from transdiffuser_planner.simulation.expert_recorder import MEGABYTES_PER_FRAME, RecordingPlan, record_all
@@ -107,5 +135,5 @@ def _record(args: argparse.Namespace) -> int:
     with tqdm(total=len(plans), unit="scenario", file=sys.stderr) as bar:
         failures = record_all(plans, args.workers, bar, args.ray)
     for seed, reason in sorted(failures.items()):
-        print(f"seed {seed} left out: {reason}", file=sys.stderr)
+        print(f"seed {seed} skipped: {reason}", file=sys.stderr)
     return 0 if len(failures) < len(plans) else 1

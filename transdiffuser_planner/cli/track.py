@@ -7,14 +7,25 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument("--preset", choices=("carla",), help="topics of CARLA's bridge")
     parser.add_argument("--rig", type=Path, help="rig YAML with the vehicle; same as the parameter 'rig'")
-    parser.epilog = "Behind --ros-args: remappings and parameters, as for every ROS 2 node."
+    parser.epilog = "After --ros-args: remappings and parameters, as for every ROS 2 node."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Spin the node until interrupted."""
+    """Spin the node until interrupted.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+    """
     from transdiffuser_planner.integrations.carla import ros_bridge
     from transdiffuser_planner.ros import session
     from transdiffuser_planner.ros.remapping import as_ros_arguments

@@ -134,7 +134,7 @@ def _score_elsewhere(job: PlanScoreJob) -> tuple[Path, int, str, Files]:
 
 def jobs_of(bags: Path, samples: Path, out: Path, **common: Any) -> list[PlanScoreJob]:
     """One job for every drive of a folder that has samples."""
-    names = sorted(path.name for path in bags.iterdir() if (samples / path.name).is_dir())
+    names = sorted(path.name for path in bags.iterdir() if (samples / path.name).is_dir()) if bags.is_dir() else []
     return [PlanScoreJob(bag=bags / n, samples=samples / n, out=out / f"{n}{SUFFIX}", **common) for n in names]
 
 

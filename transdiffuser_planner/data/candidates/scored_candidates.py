@@ -66,7 +66,9 @@ class ScoredPlans:
         """
         paths = sorted(path for path in folder.rglob(f"*{SUFFIX}") if ".partial" not in path.name)
         if not paths:
-            raise InputError(f"scored plans {folder}: no {SUFFIX} file; make them with 'transdiffuser evaluate plans'")
+            raise InputError(
+                f"scored plans {folder}: no {SUFFIX} file; make them with 'transdiffuser score-candidates'"
+            )
         parts: list[Arrays] = []
         vehicles: dict[VehicleModel, Path] = {}
         for path in paths:

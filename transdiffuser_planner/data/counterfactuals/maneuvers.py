@@ -52,7 +52,7 @@ class Style:
 
 
 MEASURED = Style()
-"""The one that ``evaluate tokens`` asks for."""
+"""The one that ``evaluate instructions`` asks for."""
 
 
 def alternative_maneuvers(

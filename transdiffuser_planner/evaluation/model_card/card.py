@@ -152,7 +152,7 @@ TransDiffuser of this project at the size `{manifest.name}`: {len(contract.segme
 {contract.num_plan_steps} poses over {contract.plan_times_s[-1]:g} s for the vehicle and up to {contract.num_agents} agents,
 {contract.num_candidates} candidates, {contract.num_denoise_steps} denoise steps. Model hash `{manifest.model_hash[:12]}`.
 
-This page is written by `transdiffuser evaluate card {manifest.folder.as_posix()}` from the manifest and from the results in
+This page is written by `transdiffuser model-card {manifest.folder.as_posix()}` from the manifest and from the results in
 `{MEASURED}/`."""
 
 
@@ -194,13 +194,13 @@ def _grown(manifest: ModelManifest) -> str:
     data, recipe, before = training["data"], training["recipe"], training["before"]
     stages = ("decoder", "scorer") if "scorer" in manifest.graphs else ("decoder",)
     tokens = "--recipe transdiffuser_planner/params/recipes/tiny_tokens.yaml"
-    export = f"transdiffuser export runs/tokens --grown-from {folder} {_SETS['export']} --out {folder}"
+    export = f"transdiffuser export runs/tokens --base-model {folder} {_SETS['export']} --out {folder}"
     commands = f"""cp runs/tiny/encoder.safetensors runs/tiny/normalizer.json runs/tokens/
-transdiffuser train --stage decoder --start-from runs/tiny {tokens} \\
+transdiffuser train --stage decoder --init-from runs/tiny {tokens} \\
     {_SETS["train"]} --out runs/tokens"""
     if "scorer" in manifest.graphs:
         commands += f"""
-for first in 0 1; do transdiffuser evaluate plans --model {folder} --first $first \\
+for first in 0 1; do transdiffuser score-candidates --model {folder} --first $first \\
     --bags data/bags/train --samples data/samples/train --out data/scored/train/$first; done
 transdiffuser train --stage scorer {tokens} \\
     --samples data/scored/train --validation data/scored/validation --out runs/tokens"""

@@ -39,7 +39,7 @@ on one thread, encoder included, {data["workers"]} processes at once. One sample
 
 ```
 transdiffuser export runs/tiny --baselines --model {folder} --samples data/samples/validation
-transdiffuser evaluate table --model {folder} --baselines runs/tiny --ablations runs/ablations \\
+transdiffuser evaluate comparison --model {folder} --baselines runs/tiny --ablations runs/ablations \\
     --bags data/bags/validation --samples data/samples/validation --every {data["every"]} \\
     --out {folder}/measured/plan_table.json
 ```

@@ -39,7 +39,7 @@ on unoccupied road), and the logged one. The plan is the candidate nearest to th
 columns: the same samples without tokens.{_guidance(data)} {when(data)}
 
 ```
-transdiffuser evaluate tokens --model {manifest.folder.as_posix()} --samples data/samples/validation
+transdiffuser evaluate instructions --model {manifest.folder.as_posix()} --samples data/samples/validation
 ```
 
 {markdown_table(data["rows"], TOKEN_COLUMNS)}"""
@@ -76,9 +76,9 @@ labeled ones.
 {when(data)}
 
 ```
-transdiffuser evaluate plans --model {folder} --bags data/bags/validation \\
+transdiffuser score-candidates --model {folder} --bags data/bags/validation \\
     --samples data/samples/validation --out data/scored/validation
-transdiffuser evaluate choice --model {folder} --plans data/scored/validation
+transdiffuser evaluate selection --model {folder} --plans data/scored/validation
 ```
 
 {markdown_table(data["rows"], CHOICE_COLUMNS)}"""

@@ -115,7 +115,7 @@ def test_ctrl_c_ends_a_run_at_once_and_the_same_command_resumes(tmp_path: Path) 
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=300.0)
     assert process.returncode == 130
-    assert "goes on from" in error and "Traceback" not in error
+    assert "resumes from" in error and "Traceback" not in error
     before = len(results.read_text(encoding="utf-8").splitlines())
     assert 1 <= before < 8
     assert main([*longer, "--out", str(tmp_path), "--workers", "1"]) == 0
@@ -203,7 +203,7 @@ def test_scenarios_that_cannot_be_driven_are_named_and_the_others_run(tmp_path: 
     monkeypatch.setattr(job, "expert_drive", failing)
     assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 0
     captured = capsys.readouterr()
-    assert "left out: seed 8004: made to fail" in captured.err and "| constant velocity | 1 |" in captured.out
+    assert "skipped: seed 8004: made to fail" in captured.err and "| constant velocity | 1 |" in captured.out
 
 
 def _failing(seeds: dict[int, list[Exception]]):
@@ -299,7 +299,7 @@ def test_drives_that_the_machine_failed_are_counted_apart(tmp_path: Path, capsys
     assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 1
     captured = capsys.readouterr()
     assert "not finished, the same command tries again: seed 8004: made to stall" in captured.err
-    assert "left out" not in captured.err and "| constant velocity | 1 |" in captured.out
+    assert "skipped" not in captured.err and "| constant velocity | 1 |" in captured.out
     summary = read_summary(tmp_path)
     assert summary["left_out"] == [] and summary["unfinished"] == ["seed 8004: made to stall"]
     assert "## Not finished" in (tmp_path / "report.md").read_text(encoding="utf-8")

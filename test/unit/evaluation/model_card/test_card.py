@@ -96,7 +96,7 @@ def test_a_result_that_no_suite_wrote_is_refused(model: Path) -> None:
 def test_a_result_of_another_model_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = model / MEASURED / "open_loop.json"
     save_json(path, {"model_hash": "0" * 64, "candidates": 30, "rows": []})
-    assert main(["evaluate", "card", str(model)]) == 2
+    assert main(["model-card", str(model)]) == 2
     error = capsys.readouterr().err
     assert "measured model 000000000000" in error and "measure again" in error and error.count("\n") == 1
 

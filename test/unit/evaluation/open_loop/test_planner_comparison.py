@@ -35,7 +35,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _table(drive: Path, *options: str) -> int:
     where = ["--model", str(MODEL), "--bags", str(drive / "bags"), "--samples", str(drive / "samples")]
-    return main(["evaluate", "table", *where, "--candidates", "16", "--workers", "1", *options])
+    return main(["evaluate", "comparison", *where, "--candidates", "16", "--workers", "1", *options])
 
 
 def test_all_planners_plan_on_the_same_samples(drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +73,7 @@ def _scored(drive: Path, out: Path, *options: str) -> dict[str, np.ndarray]:
         "--out",
         str(out),
     ]
-    assert main(["evaluate", "plans", *where, "--candidates", "3", "--every", "6", *options]) == 0
+    assert main(["score-candidates", *where, "--candidates", "3", "--every", "6", *options]) == 0
     (path,) = out.glob("*.npz")
     with np.load(path) as data:
         return {name: data[name] for name in data.files}
@@ -98,7 +98,8 @@ def test_the_scorers_candidate_is_compared_with_other_ways_to_choose(drive: Path
     _scored(drive, tmp_path / "scored", "--workers", "1")
     out = tmp_path / "choice.json"
     assert (
-        main(["evaluate", "choice", "--model", str(MODEL), "--plans", str(tmp_path / "scored"), "--out", str(out)]) == 0
+        main(["evaluate", "selection", "--model", str(MODEL), "--plans", str(tmp_path / "scored"), "--out", str(out)])
+        == 0
     )
     rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
     pdms = {row["choice"]: row["pdms"] for row in rows}

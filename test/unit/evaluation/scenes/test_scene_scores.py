@@ -229,9 +229,9 @@ def test_a_bad_scene_is_one_line_and_the_others_are_scored(
     change(bad)
     assert evaluate(write(tmp_path / "scenes.json", [bad, scene()])) == 0
     shown = capsys.readouterr()
-    problems = [text for text in shown.err.splitlines() if text.startswith("left out: ")]
-    assert len(problems) == 1 and problems[0].startswith("left out: scene bad: ") and line in problems[0]
-    assert "1 scenes scored; left out: 1" in shown.out
+    complaints = [text for text in shown.err.splitlines() if text.startswith("skipped: ")]
+    assert len(complaints) == 1 and complaints[0].startswith("skipped: scene bad: ") and line in complaints[0]
+    assert "1 scenes scored; skipped: 1" in shown.out
 
 
 @pytest.mark.parametrize("text", ["", "[]", "- [", "7", "{scenes: {}}", "\0"])
@@ -241,7 +241,7 @@ def test_a_file_without_scenes_is_one_line_and_status_2(
     (tmp_path / "scenes.yaml").write_text(text, encoding="utf-8")
     assert evaluate(tmp_path / "scenes.yaml", tmp_path / "missing.json") == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 3 and lines[-1] == "transdiffuser evaluate: no scene could be scored, 2 left out"
+    assert len(lines) == 3 and lines[-1] == "transdiffuser evaluate: no scene could be scored, 2 skipped"
     assert "scenes.yaml: expected" in lines[0] and "missing.json: cannot be read" in lines[1]
 
 
@@ -251,9 +251,9 @@ def test_a_bad_plan_is_skipped_and_the_others_of_its_scene_are_scored(
     data = scene(plans={"on": straight(), "nan": [[float("nan")] * 3] * 8})
     assert evaluate(write(tmp_path / "scenes.json", [data, scene()])) == 0
     shown = capsys.readouterr()
-    assert "left out: scene straight: plans[nan][0]: expected finite poses, got NaN or inf" in shown.err
+    assert "skipped: scene straight: plans[nan][0]: expected finite poses, got NaN or inf" in shown.err
     assert "name: expected a name of its own" in shown.err
-    assert "1 scenes scored; left out: 1, and 1 plans of scored scenes" in shown.out
+    assert "1 scenes scored; skipped: 1, and 1 plans of scored scenes" in shown.out
 
 
 def test_the_benchmark_states_scenes_per_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -265,7 +265,7 @@ def test_the_benchmark_states_scenes_per_second(tmp_path: Path, capsys: pytest.C
     path = write(tmp_path / "scenes.json", [scene(), scene("bad", areas=[])])
     assert main(["benchmark", "scoring", "--cycles", "2", "--scenes", path]) == 0
     shown = capsys.readouterr()
-    assert "polygons_mean: 3.0" in shown.out and "left out: scene bad: areas" in shown.err
+    assert "polygons_mean: 3.0" in shown.out and "skipped: scene bad: areas" in shown.err
 
 
 def test_the_scene_of_the_benchmark_has_a_good_plan() -> None:

@@ -46,12 +46,6 @@ def test_a_suite_records_models_and_repeats_only_drives_with_a_missing_bag(tmp_p
     assert bag.stat().st_mtime_ns == written
 
 
-def test_the_former_command_names_its_replacement(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "closed-loop", "--seeds", "8000:8020", "--out", "x.json"]) == 2
-    error = capsys.readouterr().err
-    assert "use 'transdiffuser evaluate suite val20 --planner tiny --out DIR'" in error and error.count("\n") == 1
-
-
 def test_bags_with_ray_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "suite", "val20", "--out", "x", "--bags", "y", "--ray"]) == 2
     assert "use --workers instead of --ray" in capsys.readouterr().err

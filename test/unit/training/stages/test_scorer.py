@@ -152,5 +152,5 @@ def test_scored_plans_can_be_loaded_from_disk(tmp_path) -> None:
     save_drive(tmp_path / "more" / "drive.npz", [frame], EGO_VEHICLE)
     assert len(ScoredPlans.open(tmp_path)) == 3
     np.testing.assert_allclose(plans.gather(np.asarray([1]))["pose"], 30.123456, rtol=1e-6)
-    with pytest.raises(InputError, match="make them with 'transdiffuser evaluate plans'"):
+    with pytest.raises(InputError, match="make them with 'transdiffuser score-candidates'"):
         ScoredPlans.open(tmp_path / "nothing")

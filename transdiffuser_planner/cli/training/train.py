@@ -1,6 +1,6 @@
-"""Train a model from samples: encoder, then decoder on frozen features, then the baselines. Interrupted runs continue.
+"""Train a model from samples: encoder, then decoder on frozen features, then the baselines. Interrupted runs resume.
 
-Several GPUs, one, or the CPU: the command is the same.
+The command is the same on several GPUs, one, or the CPU.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ JOINT, SCORER = "joint", "scorer"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument("--samples", type=Path, required=True, help="training samples made by 'dataset'")
     parser.add_argument("--validation", type=Path, required=True, help="samples of other scenarios, for the log")
     parser.add_argument("--out", type=Path, default=Path("runs/tiny"), help="folder of the run (default: %(default)s)")
@@ -29,20 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stage",
         choices=(*STAGES, JOINT, SCORER, "all"),
         default="all",
-        help="which stage (default: encoder, decoder, baselines); joint goes on with encoder and decoder together; scorer "
-        "learns from what 'evaluate plans' made, given as --samples and --validation",
+        help="stage to train (default: encoder, decoder, baselines); joint trains encoder and decoder together from a "
+        "finished run; scorer learns from the folders of 'score-candidates', given as --samples and --validation",
     )
     parser.add_argument(
         "--model",
         type=Path,
         metavar="FOLDER",
-        help="exported model whose encoder and normalizer serve the stages decoder and baselines",
+        help="exported model whose encoder and normalizer the stages decoder and baselines use",
     )
     parser.add_argument(
-        "--start-from",
+        "--init-from",
         type=Path,
         metavar="RUN",
-        help="run whose decoder to go on from; if it knows no action tokens, they are learnt and nothing else is changed",
+        help="run whose decoder initializes this one; if it has no action tokens, only their weights are trained",
     )
     parser.add_argument(
         "--pretrained",
@@ -54,25 +58,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pretrained-branches",
         choices=("image", "lidar", "both"),
         default="both",
-        help="which branches take their weights from that file (default: those it has)",
+        help="branches whose weights are read from that file (default: those in it)",
     )
     parser.add_argument(
         "--devices",
         default="auto",
         metavar="N",
-        help="how many GPUs, or without GPUs processes, share a batch (default: all GPUs, or else one process)",
+        help="number of GPUs, or without GPUs of processes, per batch (default: all GPUs, or else one process)",
     )
     parser.add_argument(
         "--precision",
         choices=("auto", "fp32", "bf16"),
         default="auto",
-        help="of the networks' products (default: bf16 where it is fast)",
+        help="precision of matrix products (default: bf16 where it is fast)",
     )
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train the wanted stages."""
+    """Train the chosen stages.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+
+    Raises:
+        ConfigError: Options that do not go together.
+    """
     from transdiffuser_planner.data.samples.sample_set import SampleSet
     from transdiffuser_planner.training.engine.devices import Devices, is_first_process
     from transdiffuser_planner.training.engine.pretrained import BRANCHES, Pretrained
@@ -81,49 +95,51 @@ def run(args: argparse.Namespace) -> int:
 
     use_threads(args.threads)
     if args.model is not None and args.stage not in ("decoder", "baselines"):
-        raise ConfigError("--model goes with --stage decoder or --stage baselines; stage encoder trains an own encoder")
+        raise ConfigError(
+            "--model goes with --stage decoder or --stage baselines; stage encoder trains its own encoder"
+        )
     if args.pretrained is not None and args.stage not in ("encoder", "all"):
         raise ConfigError("--pretrained goes with stage encoder")
-    machine = Devices.choose(args.devices, args.precision)
-    training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model, machine)
+    devices = Devices.choose(args.devices, args.precision)
+    training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model, devices)
     if args.stage == SCORER:
         return _train_scorer(args, training)
     samples = SampleSet.open(args.samples, training.contract)
     validation = SampleSet.open(args.validation, training.contract)
-    say = print if is_first_process() else _nothing
-    say(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
-    say(f"{machine.num_devices} x {machine.accelerator}, {machine.precision}")
-    say(f"curves: tensorboard --logdir {training.folder / 'log'}")
-    wanted = STAGES if args.stage == "all" else (args.stage,)
-    if "encoder" in wanted:
+    report = print if is_first_process() else _nothing
+    report(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
+    report(f"{devices.num_devices} x {devices.accelerator}, {devices.precision}")
+    report(f"curves: tensorboard --logdir {training.folder / 'log'}")
+    stages = STAGES if args.stage == "all" else (args.stage,)
+    if "encoder" in stages:
         branches = BRANCHES if args.pretrained_branches == "both" else (args.pretrained_branches,)
         pretrained = None if args.pretrained is None else Pretrained(path=args.pretrained, branches=branches)
         training.train_encoder(samples, validation, pretrained)
-    if "decoder" in wanted:
-        training.train_decoder(samples, validation, args.start_from)
-    if "baselines" in wanted:
+    if "decoder" in stages:
+        training.train_decoder(samples, validation, args.init_from)
+    if "baselines" in stages:
         training.train_baselines(samples)
-    if JOINT in wanted:
+    if JOINT in stages:
         training.train_joint(samples, validation)
-    if "baselines" in wanted:
+    if "baselines" in stages:
         model = args.model or "MODEL"
-        say(
+        report(
             f"baselines: transdiffuser export {training.folder} --baselines --model {model} --samples {args.validation}"
         )
     if args.model is None:
-        say(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
+        report(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
     return 0
 
 
 def _train_scorer(args: argparse.Namespace, training: Run) -> int:
-    """The stage that learns from scored plans instead of samples."""
+    """Train the scorer, on scored plans instead of samples."""
     from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
 
     plans, unseen = ScoredPlans.open(args.samples), ScoredPlans.open(args.validation)
-    print(f"training on {len(plans)} moments, validating on {len(unseen)}; {plans.num_candidates} candidates each")
+    print(f"training on {len(plans)} frames, validating on {len(unseen)}; {plans.num_candidates} candidates each")
     training.train_scorer(plans, unseen)
     return 0
 
 
 def _nothing(_: str) -> None:
-    """Of several processes one speaks."""
+    """Print nothing: only the first of several processes prints."""

@@ -1,4 +1,4 @@
-"""Add int8 graphs to a model folder, and measure what they do to plans."""
+"""Add int8 graphs to a model folder, and measure how far they shift plans."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ MEASURED = Path("measured/precision.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument("model", type=Path, help="model folder made by 'transdiffuser export'")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--samples", type=Path, help="training samples to calibrate on")
-    source.add_argument("--random", action="store_true", help="calibrate on drawn inputs, to measure speed only")
+    source.add_argument("--random", action="store_true", help="calibrate on random inputs, to measure speed only")
     parser.add_argument("--scenes", type=int, default=128, help="scenes to calibrate on (default: %(default)s)")
     parser.add_argument(
-        "--validation", type=Path, help=f"other samples, on which plans are compared; writes {MEASURED} in the folder"
+        "--validation", type=Path, help=f"other samples to compare plans on; writes {MEASURED} in the folder"
     )
     parser.add_argument(
         "--validation-scenes", type=int, default=240, help="scenes to compare plans on (default: %(default)s)"
@@ -26,7 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Quantize, then compare."""
+    """Quantize the graphs, then compare plans.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+
+    Raises:
+        ConfigError: A number of scenes is below 1.
+    """
     from transdiffuser_planner.data.samples.sample_set import SampleSet
     from transdiffuser_planner.runtime.inference.manifest import load_manifest
     from transdiffuser_planner.training.export.quantize import quantize_model, random_scenes, sample_scenes
@@ -35,21 +49,21 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--scenes and --validation-scenes must be at least 1")
     contract = load_manifest(args.model).contract
     if args.random:
-        scenes, data = random_scenes(contract, args.scenes), "drawn inputs"
+        scenes, data = random_scenes(contract, args.scenes), "random inputs"
     else:
         scenes = sample_scenes(SampleSet.open(args.samples, contract), contract, args.scenes)
         data = "training samples"
     results = quantize_model(args.model, scenes, {"data": data, "scenes": len(scenes)})
     for result in results:
-        verdict = "int8" if result.kept else "stays fp32"
-        print(f"{result.name}: {result.fp32_ms:.2f} ms in fp32, {result.int8_ms:.2f} ms in int8: {verdict}")
+        decision = "int8" if result.kept else "stays fp32"
+        print(f"{result.name}: {result.fp32_ms:.2f} ms in fp32, {result.int8_ms:.2f} ms in int8: {decision}")
     if args.validation is not None and any(result.kept for result in results):
         _compare(args.model, args.validation, args.validation_scenes)
     return 0
 
 
 def _compare(model: Path, validation: Path, count: int) -> None:
-    """Write and print the shift of plans."""
+    """Measure, write and print the shift of plans."""
     from transdiffuser_planner.data.samples.sample_set import SampleSet
     from transdiffuser_planner.reports.markdown_tables import save_json
     from transdiffuser_planner.runtime.inference.manifest import load_manifest

@@ -1,0 +1,107 @@
+"""Export a trained run, or random weights, as a model folder: ONNX graphs, normalizer, schedule, manifest."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options.
+
+    Args:
+        parser: The command's parser.
+    """
+    parser.add_argument("run", type=Path, nargs="?", help="folder of a finished training run")
+    parser.add_argument("--samples", type=Path, help="samples on which ONNX must equal PyTorch")
+    parser.add_argument("--trained-on", type=Path, help="training samples, whose counts the manifest states")
+    parser.add_argument("--note", help="remark on the training for readers of the model card")
+    parser.add_argument(
+        "--base-model",
+        type=Path,
+        metavar="FOLDER",
+        help="model without action tokens that the run started from; both are compared, and the manifest keeps how it was "
+        "trained",
+    )
+    parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="export the run's trained baselines instead, for --model, without PyTorch",
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="FOLDER", help="with --baselines: exported model whose encoder they read"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="model folder (default: models/<network>); with --baselines their folder (default: the run's)",
+    )
+    parser.add_argument(
+        "--random", choices=("tiny", "base"), help="instead of a run: random weights of this size, to measure speed"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export, rejected unless parity holds.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+
+    Raises:
+        ConfigError: Options that do not go together, or a missing one.
+    """
+    if args.random is None:
+        if args.run is None or args.samples is None:
+            raise ConfigError("give the folder of a run and --samples, or --random tiny|base with --out")
+        return _export_baselines(args) if args.baselines else _export_run(args)
+    if args.baselines:
+        raise ConfigError("--baselines goes with a run, not with --random")
+    if args.run is not None or args.samples is not None or args.trained_on is not None or args.out is None:
+        raise ConfigError("--random goes with --out, without a run, --samples or --trained-on")
+    from transdiffuser_planner.training.export.random_model import export_random
+    from transdiffuser_planner.training.export.run_export import megabytes
+
+    result = export_random(args.random, args.out)
+    print(f"{args.out}: {megabytes(args.out):.1f} MB of random weights; largest difference: {result.difference}")
+    return 0
+
+
+def _export_baselines(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.data.samples.sample_set import SampleSet
+    from transdiffuser_planner.training.export.baseline_folders import export_baselines, parity_inputs
+    from transdiffuser_planner.training.export.run_export import NUM_PARITY_SAMPLES, current_commit
+    from transdiffuser_planner.training.run import Run
+
+    if args.model is None:
+        raise ConfigError("--baselines: give --model, the exported model whose encoder they read")
+    training, out = Run.open(args.run, args.model), args.out or args.run
+    assert training.model is not None
+    inputs = parity_inputs(training.model, SampleSet.open(args.samples, training.contract), NUM_PARITY_SAMPLES)
+    found = export_baselines(training, inputs, out, {"commit": current_commit()})
+    for name, worst in found.items():
+        print(f"{out / name}: largest difference from PyTorch on {len(inputs)} samples: {worst:.1e}")
+    return 0
+
+
+def _export_run(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.data.samples.sample_set import SampleSet
+    from transdiffuser_planner.training.export.run_export import export_run
+    from transdiffuser_planner.training.run import Run, describe_data
+
+    training = Run.open(args.run)
+    samples = SampleSet.open(args.samples, training.contract)
+    info: dict[str, Any] = {}
+    if args.note is not None:
+        info["note"] = args.note
+    if args.trained_on is not None:
+        info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
+    out = args.out or Path("models") / training.network.name
+    for line in export_run(training, samples, out, info, args.base_model).lines():
+        print(line)
+    return 0

@@ -1,0 +1,80 @@
+"""Rig file and topic map of a drafted rig, as YAML lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.rig import CameraMount, LidarMount, Rig
+from transdiffuser_planner.messages.topic_map import TopicMap
+
+_HEAD = """\
+# Written by `transdiffuser rig` from camera_info, frames and transforms of {bag}.
+# Positions in '{base}' (rear axle's center on the ground; x ahead, y left, z up), meters and radians; positive pitch is nose down.
+# Cameras are rectified pinholes that look along their x axis.
+"""
+
+
+def write_rig(path: Path, rig: Rig, *, bag: str, base: str) -> None:
+    """Write a rig file.
+
+    Args:
+        path: File to write.
+        rig: Sensors and mounts.
+        bag: Name of the bag that they were read from.
+        base: Frame of the rear axle's center on the ground.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    lines = _HEAD.format(bag=bag, base=base).splitlines()
+    lines += ["cameras:" if rig.cameras else "cameras: []"]
+    lines += [f"  - {_flow(camera, CameraMount)}" for camera in rig.cameras]
+    lines += [f"lidar: {_flow(rig.lidar, LidarMount, ('name', 'own_margin_m'))}"] if rig.lidar else []
+    lines += [f"base_from_odometry_child_x_m: {rig.base_from_odometry_child_x_m}"]
+    _write(path, lines)
+
+
+def write_topic_map(path: Path, topics: TopicMap) -> None:
+    """Write a topic map.
+
+    Args:
+        path: File to write.
+        topics: The planner's inputs.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    _write(path, list(_topic_lines(topics)))
+
+
+def _flow(mount: Any, kind: type, skipped: tuple[str, ...] = ()) -> str:
+    """A mount as one line of YAML."""
+    names = [item.name for item in fields(kind) if item.name not in skipped]
+    order: list[str] = [name for name in ("name", "width", "height", "fx", "fy", "cx", "cy") if name in names]
+    order += [name for name in names if name not in order]
+    return "{" + ", ".join(f"{name}: {getattr(mount, name)}" for name in order) + "}"
+
+
+def _topic_lines(topics: TopicMap) -> Iterator[str]:
+    """Lines of a topic map, without the inputs that it has no topic for.
+
+    Yields:
+        One line per input.
+    """
+    for item in fields(TopicMap):
+        value = getattr(topics, item.name)
+        if isinstance(value, dict):
+            yield f"{item.name}: {{{', '.join(f'{name}: {topic}' for name, topic in value.items())}}}"
+        elif value:
+            yield f"{item.name}: {value}"
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    try:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); give another file") from None
