@@ -9,7 +9,14 @@ _NAME = "transdiffuser_planner"
 
 
 def __getattr__(name: str) -> Any:
-    """Give ``__version__`` when it is asked for; looking it up at every import would cost time on the vehicle."""
+    """Return ``__version__``, looked up on first use: at every import it would cost time on the vehicle.
+
+    Args:
+        name: Of the attribute.
+
+    Raises:
+        AttributeError: Any other name.
+    """
     if name == "__version__":
         return _version()
     raise AttributeError(f"module {_NAME!r} has no attribute {name!r}")

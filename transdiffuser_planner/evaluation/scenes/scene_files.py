@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.metrics.pdm.scene import check_plans
-from transdiffuser_planner.metrics.pdm.scene_validation import LARGEST, complain
+from transdiffuser_planner.metrics.pdm.scene_validation import LARGEST, SceneError
 
 FloatArray = NDArray[np.float64]
 
@@ -107,12 +107,12 @@ def read_jobs(files: Iterable[Path], plan_file: Path | None = None) -> ReadJobs:
     for name, data in found.scenes.items():
         plans, problems = found.plans[name], found.plan_problems[name]
         if not plans:
-            missing = str(complain(name, "plans", "at least one plan, here or in --plans", "none that can be read"))
+            missing = str(SceneError(name, "plans", "at least one plan, here or in --plans", "none that can be read"))
             found.problems += problems or [missing]
             continue
         before = None if data.get("previous") is None else str(data["previous"])
         if before is not None and before not in found.scenes:
-            found.problems.append(str(complain(name, "previous", "the name of a scene", repr(before))))
+            found.problems.append(str(SceneError(name, "previous", "the name of a scene", repr(before))))
             continue
         jobs.append(
             SceneJob(
@@ -196,9 +196,9 @@ def _add_scenes(found: _Found, path: Path, items: list[Any]) -> None:
         name = str(item.get("name", f"{path.stem}#{index}")) if isinstance(item, Mapping) else f"{path.stem}#{index}"
         try:
             if not isinstance(item, Mapping):
-                raise complain(name, "scene", "a mapping", type(item).__name__)
+                raise SceneError(name, "scene", "a mapping", type(item).__name__)
             if name in found.scenes:
-                raise complain(name, "name", "a name of its own", f"one that is there before, again in {path.name}")
+                raise SceneError(name, "name", "a name of its own", f"one that is there before, again in {path.name}")
             found.plans[name], found.plan_problems[name] = read_plans(name, item.get("plans"), item)
             found.scenes[name] = {**item, "name": name}
         except EvaluationError as error:
@@ -231,7 +231,7 @@ def read_plans(scene: str, value: Any, container: Mapping[str, Any]) -> tuple[di
         return {}, []
     interval_s = container.get("plan_interval_s", INTERVAL_S)
     if isinstance(interval_s, bool) or not isinstance(interval_s, int | float):
-        return {}, [str(complain(scene, "plan_interval_s", "a number", repr(interval_s)))]
+        return {}, [str(SceneError(scene, "plan_interval_s", "a number", repr(interval_s)))]
     named: dict[str, NamedPlans] = {}
     problems = []
     for name, poses in (value if isinstance(value, Mapping) else {"plan": value}).items():
@@ -247,9 +247,9 @@ def _named_plans(scene: str, name: str, poses: Any, interval_s: float) -> NamedP
     try:
         values = np.asarray(poses, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise complain(scene, label, "poses [x, y, heading] in plans of equal length", "something else") from None
+        raise SceneError(scene, label, "poses [x, y, heading] in plans of equal length", "something else") from None
     if values.ndim not in (2, 3):
-        raise complain(scene, label, "poses (T, 3), or a list of plans (M, T, 3)", f"shape {values.shape}")
+        raise SceneError(scene, label, "poses (T, 3), or a list of plans (M, T, 3)", f"shape {values.shape}")
     plans_MT3 = values if values.ndim == 3 else values[None]
     check_plans(scene, label, plans_MT3, interval_s)
     return NamedPlans(name=name, plans_MT3=plans_MT3, is_group=values.ndim == 3, interval_s=interval_s)

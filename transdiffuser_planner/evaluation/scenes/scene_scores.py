@@ -20,7 +20,7 @@ from transdiffuser_planner.metrics.pdm.prepared_scene import PreparedScene, prep
 from transdiffuser_planner.metrics.pdm.reference_planner.pdm_closed import ScoreVersion, with_reference
 from transdiffuser_planner.metrics.pdm.scene import EgoState
 from transdiffuser_planner.metrics.pdm.scene_serialization import scene_from_mapping
-from transdiffuser_planner.metrics.pdm.scene_validation import complain
+from transdiffuser_planner.metrics.pdm.scene_validation import SceneError
 from transdiffuser_planner.metrics.pdm.subscores.extended_comfort import LONGEST_S, PreviousFrame
 
 FloatArray = NDArray[np.float64]
@@ -148,13 +148,13 @@ def read_not_scored(job: SceneJob) -> dict[str, str]:
         job: The scene.
 
     Raises:
-        complain: The field is not a mapping of known sub-scores.
+        SceneError: The field is not a mapping of known sub-scores.
     """
     value = job.data.get("not_scored") or {}
     known = {name for version in ScoreVersion for name in (*PRODUCT[version], *WEIGHTS[version])}
     if not isinstance(value, Mapping) or not set(value) <= known:
         got = sorted(set(map(str, value)) - known) if isinstance(value, Mapping) else type(value).__name__
-        raise complain(job.name, "not_scored", f"reasons by sub-score, of {', '.join(sorted(known))}", str(got))
+        raise SceneError(job.name, "not_scored", f"reasons by sub-score, of {', '.join(sorted(known))}", str(got))
     return {name: str(reason) for name, reason in value.items()}
 
 
@@ -162,7 +162,7 @@ def _previous(job: SceneJob, ego: EgoState, named: NamedPlans) -> PreviousFrame 
     """Return the plan of the same name in the previous scene; None for groups.
 
     Raises:
-        complain: The previous scene cannot be read or is not shortly before.
+        SceneError: The previous scene cannot be read or is not shortly before.
     """
     plan = next((plans for plans in job.previous_plans if plans.name == named.name and not plans.is_group), None)
     if job.previous_data is None or plan is None or named.is_group:
@@ -170,11 +170,11 @@ def _previous(job: SceneJob, ego: EgoState, named: NamedPlans) -> PreviousFrame 
     try:
         before = scene_from_mapping(job.previous_data).ego
     except EvaluationError as error:
-        raise complain(job.name, "previous", "a scene that can be read", f"'{error}'") from None
+        raise SceneError(job.name, "previous", "a scene that can be read", f"'{error}'") from None
     elapsed_s = (ego.stamp_us - before.stamp_us) * 1e-6
     if not 0.0 < elapsed_s <= LONGEST_S:
         expected = f"a scene at most {LONGEST_S} s earlier by ego.stamp_us"
-        raise complain(job.name, "previous", expected, f"one {elapsed_s:g} s earlier")
+        raise SceneError(job.name, "previous", expected, f"one {elapsed_s:g} s earlier")
     return PreviousFrame(ego=before, plan_T3=plan.plans_MT3[0], interval_s=plan.interval_s, elapsed_s=elapsed_s)
 
 

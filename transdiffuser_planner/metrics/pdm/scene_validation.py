@@ -45,9 +45,6 @@ class SceneError(EvaluationError):
         return type(self), self._arguments
 
 
-complain = SceneError
-
-
 def check_array(scene: str, field: str, values: FloatArray) -> None:
     """Check that values are finite and of plausible size.
 

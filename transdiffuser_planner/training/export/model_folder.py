@@ -87,11 +87,7 @@ def export_model(
     partial.mkdir(parents=True)
     inputs = samples or [random_observation(contract, seed) for seed in range(4)]
     graphs, difference = _write_checked_graphs(network, scorer, partial, inputs)
-    tables = {"normalizer.json": normalizer.to_json(), "noise_schedule.json": schedule.to_json()}
-    if codebook is not None:
-        tables[CODEBOOK_NAME] = codebook.to_json()
-    for name, table in tables.items():
-        (partial / name).write_text(json.dumps(table) + "\n", encoding="utf-8")
+    _write_tables(partial, normalizer, schedule, codebook)
     manifest = {
         "format": MANIFEST_FORMAT,
         "name": network.config.name,
@@ -108,6 +104,16 @@ def export_model(
     (partial / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     replace_folder(out, partial)
     return ExportedModel(folder=out, difference=difference)
+
+
+def _write_tables(
+    folder: Path, normalizer: PlanNormalizer, schedule: NoiseSchedule, codebook: ActionCodebook | None
+) -> None:
+    tables = {"normalizer.json": normalizer.to_json(), "noise_schedule.json": schedule.to_json()}
+    if codebook is not None:
+        tables[CODEBOOK_NAME] = codebook.to_json()
+    for name, table in tables.items():
+        (folder / name).write_text(json.dumps(table) + "\n", encoding="utf-8")
 
 
 def _check_codebook(codebook: ActionCodebook | None, contract: ModelContract) -> None:

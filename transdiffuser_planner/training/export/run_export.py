@@ -11,7 +11,7 @@ import numpy as np
 
 from transdiffuser_planner.data.samples.sample_set import SampleSet, observation_of, stored_observation
 from transdiffuser_planner.data.samples.targets import visible_agents
-from transdiffuser_planner.training.export.base_model_parity import before
+from transdiffuser_planner.training.export.base_model_parity import compare_with_base
 from transdiffuser_planner.training.export.model_folder import ExportedModel, export_model
 from transdiffuser_planner.training.export.onnx_graphs import Tensors
 from transdiffuser_planner.training.run import Run
@@ -72,7 +72,7 @@ def export_run(
     """
     codebook, network = training.codebook(), training.planner_network()
     inputs = _parity_inputs(training, samples)
-    kept = {} if base_model is None else {"before": before(base_model, network, inputs)}
+    kept = {} if base_model is None else {"before": compare_with_base(base_model, network, inputs)}
     result = export_model(
         network,
         training.normalizer(),
