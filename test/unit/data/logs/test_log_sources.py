@@ -58,7 +58,7 @@ def test_a_log_source_of_another_package_is_reported_like_a_bag() -> None:
 def test_a_log_source_that_fails_is_one_clear_line() -> None:
     with pytest.raises(RecordingError, match=r"log source 'fails': drives/7 cannot be read \(KeyError: 'token'\)"):
         read_log(REQUEST, "fails")
-    with pytest.raises(ConfigError, match="log source 'number': expected a DriveLog .*, got int"):
+    with pytest.raises(ConfigError, match=r"log source 'number': expected a DriveLog .*, got int"):
         read_log(REQUEST, "number")
-    with pytest.raises(ConfigError, match="log source 'other': unknown; installed are rosbag, .*straight"):
+    with pytest.raises(ConfigError, match=r"log source 'other': unknown; installed are rosbag, .*straight"):
         read_log(REQUEST, "other")
