@@ -1,5 +1,6 @@
-"""Which files make up a bag, and how each is made readable: folders with and without metadata, single files, cut-off and
-compressed ones.
+"""Finds the files of a bag and makes each readable.
+
+Folders with and without metadata, single files, cut-off and compressed ones.
 """
 
 from __future__ import annotations
@@ -89,7 +90,11 @@ def _repaired(path: Path, files: list[Path], cut: list[Path], *, has_metadata: b
 
 
 def _unpack(path: Path, file: Path, out: Path) -> None:
-    """Unpack a file that was compressed as a whole, without holding it in memory."""
+    """Unpack a file that was compressed as a whole, without holding it in memory.
+
+    Raises:
+        RecordingError: It is damaged.
+    """
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:

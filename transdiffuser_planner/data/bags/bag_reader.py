@@ -21,7 +21,7 @@ class BagMessage:
 
     Attributes:
         topic, type_name, log_time_ns: Where, what and when.
-        message: The decoded value; None where it was not asked for.
+        message: The decoded value; None where it was not requested.
         raw: As it was recorded (CDR).
     """
 
@@ -38,7 +38,7 @@ class BagReader:
     Attributes:
         path: The first bag's.
         damage: After reading: why not everything could be read, or "".
-        unreadable: Messages that do not fit their type's definition, by reason; reading goes on after them.
+        unreadable: Messages that do not fit their type's definition, by reason; reading continues after them.
     """
 
     def __init__(self, *paths: Path) -> None:
@@ -82,7 +82,7 @@ class BagReader:
         return {connection.topic: connection.msgtype for connection in self._reader.connections}
 
     def counts(self) -> dict[str, int]:
-        """Topic -> number of messages, as the bag says."""
+        """Topic -> number of messages, as recorded in the bag."""
         found: Counter[str] = Counter()
         for connection in self._reader.connections:
             found[connection.topic] += connection.msgcount
@@ -111,6 +111,9 @@ class BagReader:
         Args:
             topics: Only these, or all.
             decoded: Topics whose messages are decoded, or all; the others' ``message`` is None.
+
+        Yields:
+            One message.
         """
         connections = [c for c in self._reader.connections if topics is None or c.topic in topics]
         count = 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.messages.definitions import typestore
 
-_METADATA_VERSION = 9
+_METADATA_VERSION: Final = 9
 
 
 class BagWriter:
@@ -44,7 +44,7 @@ class BagWriter:
         cdr: bytes | memoryview,
         definition: tuple[str, str] | None = None,
     ) -> None:
-        """Append a serialized message; definition is (ros2msg text, type hash) of a type that this project lacks."""
+        """Append a serialized message; definition is (ros2msg text, type hash) of a type that this project does not define."""
         connection = self._connections.get(topic)
         if connection is None:
             known: dict[str, Any] = {"typestore": typestore()}

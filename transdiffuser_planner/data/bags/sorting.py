@@ -14,16 +14,17 @@ from transdiffuser_planner.messages.definitions import typestore
 
 
 def in_order(path: Path) -> Path:
-    """The file itself when its messages are in order of time, else an indexed copy in a folder beside it.
+    """The file itself when its messages are in order of time, else an indexed copy in a folder next to it.
 
     Args:
-        path: A salvaged .mcap file. What cannot be opened is given back as it is: opening it again says why.
+        path: A salvaged .mcap file. A file that cannot be opened is returned unchanged: opening it again gives the reason.
     """
     from rosbags.highlevel import AnyReader
 
     try:
         with AnyReader([path], default_typestore=typestore()) as reader:
-            storage: Any = reader.readers[0].storage
+            first: Any = reader.readers[0]
+            storage = first.storage
             if _is_ordered(storage):
                 return path
             copy = path.with_name(path.name + "_in_order")

@@ -1,4 +1,4 @@
-"""Conditions taken out of an observation, as if nobody had sent them."""
+"""Masks conditions of an observation as if they had not been received."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ MASKABLE_INPUTS: Final = ("route", "signal", "speed_limit", "history", "command"
 
 
 def mask_input(observation: dict[str, NDArray[Any]], name: str) -> None:
-    """Put arrays without a condition of WITHHELD in the place of an observation's."""
+    """Replace a condition's arrays by masked ones.
+
+    Args:
+        observation: Tensors (1, ...) by name; changed in place.
+        name: Of ``MASKABLE_INPUTS``.
+    """
     changed = ("status",) if name == "command" else (name, f"{name}_valid")
     observation.update({key: observation[key].copy() for key in changed})
     if name == "command":

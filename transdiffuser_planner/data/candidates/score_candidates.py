@@ -1,7 +1,7 @@
-"""PDM sub-scores of a model's candidates in recorded moments, for the scorer to learn from.
+"""PDM sub-scores of a model's candidates in recorded frames, as training data of the scorer.
 
-Beside the model's own candidates stand worse ones: the same drawn out, drawn in, or bent aside. A model that is good
-makes few mistakes to learn from.
+In addition to the model's own candidates, worse ones are scored: the same stretched, shortened or bent sideways. A good
+model makes few mistakes to learn from.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PlanScoreJob:
         bag, samples, out: The drive, its samples, the file to write.
         model: Model folder.
         topics: Which topic carries what.
-        num_candidates: Sampled by the model at every moment.
+        num_candidates: Sampled by the model at every frame.
         first, every: Only every so many samples from that one on.
     """
 
@@ -57,7 +57,7 @@ class PlanScoreJob:
 
 
 def score_plans(job: PlanScoreJob) -> int:
-    """Score one drive's candidates; what is there already is kept. Returns the number of moments.
+    """Score one drive's candidates; an existing file is kept. Returns the number of frames.
 
     Raises:
         PlannerError: Bag, samples or model cannot be used.
@@ -70,15 +70,15 @@ def score_plans(job: PlanScoreJob) -> int:
     source = CandidateSource(backend, SampleSet([folder]))
     drive = SceneDrive(read_scene_log(job.bag, job.topics), folder.vehicle)
     last_ns = drive.stamp_ns_E[-1] - 5_000_000_000
-    moments: list[Arrays] = []
+    frames: list[Arrays] = []
     for index in range(job.first, len(folder), job.every):
         stamp_ns = int(folder.arrays["stamp_ns"][index])
         if stamp_ns > last_ns:
             break
-        moments.append(_moment(source.moment(index), source, drive, stamp_ns, job.num_candidates))
-    if moments:
-        save_drive(job.out, moments, folder.vehicle)
-    return len(moments)
+        frames.append(_moment(source.moment(index), source, drive, stamp_ns, job.num_candidates))
+    if frames:
+        save_drive(job.out, frames, folder.vehicle)
+    return len(frames)
 
 
 def _moment(
@@ -141,7 +141,7 @@ def jobs_of(bags: Path, samples: Path, out: Path, **common: Any) -> list[PlanSco
 def score_all(
     jobs: Sequence[PlanScoreJob], workers: int, progress: Any = None, ray_address: str | None = None
 ) -> tuple[int, list[str]]:
-    """Score many drives: the number of moments, and one line for each drive that failed.
+    """Score many drives: the number of frames, and one line for each drive that failed.
 
     Args:
         jobs: The drives.

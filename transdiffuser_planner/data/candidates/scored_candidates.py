@@ -1,6 +1,6 @@
 """Candidates with their PDM sub-scores on disk: what the scorer learns from. One file per recorded drive.
 
-Letters: S moments, M plans, A agents, T plan steps, K tokens, D width, C classes, L bird's-eye cells, Q sub-scores.
+Letters: S frames, M plans, A agents, T plan steps, K tokens, D width, C classes, L bird's-eye cells, Q sub-scores.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ SUFFIX: Final = ".npz"
 _VEHICLE: Final = "vehicle"
 
 
-def save_drive(path: Path, moments: list[Arrays], vehicle: VehicleModel) -> None:
-    """Write one drive's moments.
+def save_drive(path: Path, frames: list[Arrays], vehicle: VehicleModel) -> None:
+    """Write one drive's frames.
 
     Args:
         path: File to write.
-        moments: Arrays without the leading axis: "pose" (M, T, 3), "agent_pose" (M, A, T, 3), "score" (M, Q), and the
+        frames: Arrays without the leading axis: "pose" (M, T, 3), "agent_pose" (M, A, T, 3), "score" (M, Q), and the
             scene's tensors by name.
         vehicle: What drove.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stacked = {name: np.stack([moment[name] for moment in moments]) for name in moments[0]}
+    stacked = {name: np.stack([moment[name] for moment in frames]) for name in frames[0]}
     partial = path.with_suffix(".partial.npz")
     kinds = {name: np.float16 if name in HALF else np.float32 for name in stacked}
     arrays = {name: value.astype(kinds[name]) for name, value in stacked.items()}

@@ -1,7 +1,7 @@
-"""Plans that nobody drove but could have, with the action tokens that ask for them: what teaches a decoder to obey.
+"""Feasible plans other than the logged one, with their action tokens: they teach a decoder to follow action tokens.
 
-What was driven follows from the scene, so a decoder that is told it learns nothing of the tokens. Told another maneuver
-that the road allows, and asked to denoise that one, it has nothing else to go by.
+The logged trajectory follows from the scene, so a decoder that is conditioned on it does not need the tokens. Conditioned on
+another maneuver that the road allows, and trained to denoise that one, it has no other information.
 
 Letters: N samples, B batch, O other plans of a sample, T plan steps.
 """
@@ -27,14 +27,14 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 Batch = dict[str, NDArray[Any]]
 
 STYLES = 2
-"""So many ways to drive are drawn for every sample."""
+"""Number of driving styles drawn for every sample."""
 MOST = 6
-"""So many plans are kept of a sample."""
+"""Largest number of plans kept of a sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CounterfactualPlans:
-    """plan_NOT3 in base_link, said_NOT3 the segments of their tokens, count_N how many of the places are filled."""
+    """plan_NOT3 in base_link, token_path_NOT3 the segments of their tokens, count_N how many of the places are filled."""
 
     plan_NOT3: NDArray[np.float32]
     token_path_NOT3: NDArray[np.float32]
@@ -54,10 +54,10 @@ class CounterfactualPlans:
             count[row] = len(found)
             for place, other in enumerate(found):
                 plan[row, place] = other
-        said = np.zeros_like(plan)
+        token_path = np.zeros_like(plan)
         filled = np.arange(MOST) < count[:, None]
-        said[filled] = codebook.segment_C3[codebook.encode(plan[filled])]
-        return CounterfactualPlans(plan_NOT3=plan, token_path_NOT3=said, count_N=count)
+        token_path[filled] = codebook.segment_C3[codebook.encode(plan[filled])]
+        return CounterfactualPlans(plan_NOT3=plan, token_path_NOT3=token_path, count_N=count)
 
     @staticmethod
     def cached(
@@ -79,14 +79,14 @@ class CounterfactualPlans:
 
     def tell(self, raw: Batch, index_B: NDArray[np.int64], share: float, rng: np.random.Generator) -> Batch:
         """The batch with "plan", "plan_valid" and "said" of another maneuver in a share of the samples."""
-        told_B = (rng.random(len(index_B)) < share) & (self.count_N[index_B] > 0)
-        rows = np.flatnonzero(told_B)
+        is_replaced_B = (rng.random(len(index_B)) < share) & (self.count_N[index_B] > 0)
+        rows = np.flatnonzero(is_replaced_B)
         source = index_B[rows]
         which = rng.integers(0, self.count_N[source])
         out = {**raw, **{name: raw[name].copy() for name in ("plan", "plan_valid", "said")}}
         out["plan"][rows], out["said"][rows] = self.plan_NOT3[source, which], self.token_path_NOT3[source, which]
         out["plan_valid"][rows] = True
-        return out | {"is_counterfactual": told_B}
+        return out | {"is_counterfactual": is_replaced_B}
 
 
 def _others(
@@ -98,10 +98,12 @@ def _others(
     route_R2 = sample["route"][sample["route_valid"] > 0.0].astype(np.float64)
     speed_mps = float(sample["status"][StatusIndex.VX_MPS])
     found: list[NDArray[np.float64]] = []
-    driven_T3 = sample["plan"].astype(np.float64)
+    logged_T3 = sample["plan"].astype(np.float64)
     for _ in range(STYLES):
-        how = {"contract": contract, "vehicle": vehicle, "style": Style.drawn(rng)}
-        plans = alternative_maneuvers(driven_T3, route_R2, speed_mps, sample["bev"], **how)
+        style = Style.drawn(rng)
+        plans = alternative_maneuvers(
+            logged_T3, route_R2, speed_mps, sample["bev"], contract=contract, vehicle=vehicle, style=style
+        )
         found += plans.values()
     order = rng.permutation(len(found))[:MOST]
     return [found[i] for i in order]

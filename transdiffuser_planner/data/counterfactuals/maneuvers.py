@@ -1,4 +1,4 @@
-"""Other things a vehicle could do in a recorded moment: stop, drive on, go straight, turn; those that the road allows.
+"""Other maneuvers of a vehicle in a recorded frame: stop, continue, go straight, turn; those that the road allows.
 
 Letters: T plan steps, P points of a path, L cells of the bird's-eye label.
 """

@@ -35,6 +35,7 @@ def read_log(request: LogRequest, source: str = ROSBAG) -> DriveLog:
     Raises:
         ConfigError: The source is unknown, cannot be imported or does not return a DriveLog.
         RecordingError: The drive cannot be read.
+        PlannerError: Any other error that the source raises itself.
     """
     reader = BUILT_IN.get(source)
     if reader is not None:

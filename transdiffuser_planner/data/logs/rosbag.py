@@ -161,16 +161,20 @@ class _LogBuilder:
 
     def add_image(self, image: CameraImage) -> str | None:
         """Sensor frames are passed on, not kept."""
+        return None
 
     def add_cloud(self, cloud: PointCloud) -> str | None:
         """Sensor frames are passed on, not kept."""
+        return None
 
     def add_action_tokens(self, tokens: ActionTokens) -> str | None:
         """Action tokens are passed on, not kept."""
+        return None
 
     def add_intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> str | None:
         """Keep the newest of each camera."""
         self.log.intrinsics[name] = intrinsics
+        return None
 
     def add_odometry(self, ego: EgoState) -> str | None:
         """Keep odometry in base_link; one that is a little older than the one before is rejected."""
@@ -184,23 +188,28 @@ class _LogBuilder:
     def add_acceleration(self, acceleration: Acceleration) -> str | None:
         """Keep it."""
         self.log.acceleration.append(acceleration)
+        return None
 
     def add_route(self, route: Route) -> str | None:
         """Keep it."""
         self.log.routes.append((route.stamp_ns, route))
+        return None
 
     def add_command(self, stamp_ns: int, command: DrivingCommand) -> str | None:
         """Keep it."""
         self.log.commands.append((stamp_ns, command))
+        return None
 
     def add_signal(self, signal: TrafficSignal) -> str | None:
         """Keep it."""
         self.log.signals.append(signal)
+        return None
 
     def add_speed_limit(self, stamp_ns: int, speed_limit_mps: float) -> str | None:
         """Keep it; a value that is not finite means no limit."""
         if np.isfinite(speed_limit_mps):
             self.log.speed_limits.append((stamp_ns, speed_limit_mps))
+        return None
 
     def _agents(self, message: Any, stamp_ns: int) -> None:
         self.log.agents.add(stamp_ns, decode_inputs.object_array(message))

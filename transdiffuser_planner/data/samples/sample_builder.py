@@ -76,10 +76,11 @@ def convert(job: DatasetJob) -> Counter[str]:
     """Make one bag's samples.
 
     Returns:
-        Counts: "samples" and, per reason, the frames that were left out.
+        Counts: "samples" and, per reason, the skipped frames.
 
     Raises:
-        RecordingError, InputError: The bag cannot be read or holds nothing to learn from.
+        RecordingError: The bag cannot be read.
+        InputError: No sample can be made from it.
     """
     if (job.out / META_NAME).is_file():
         return Counter(json.loads((job.out / META_NAME).read_text(encoding="utf-8"))["counts"])

@@ -39,7 +39,7 @@ LABELS = (
 def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:
     """Every array of a sample folder, without the leading sample axis.
 
-    Pictures are stored as bytes (input = value / 255), LiDAR counts as bytes (input = value / clip). Labels that a bag
+    Images are stored as bytes (input = value / 255), LiDAR counts as bytes (input = value / clip). Labels that a bag
     has no ground truth for are zeros with a false mask.
     """
     observation = observation_specs(contract)
@@ -75,7 +75,7 @@ def stored_observation(contract: ModelContract) -> tuple[str, ...]:
 def observation_of(raw: dict[str, NDArray[Any]], contract: ModelContract) -> dict[str, NDArray[np.float32]]:
     """Observation tensors (B, ...) of stored arrays: bytes become the real numbers that the encoder reads.
 
-    Action tokens that the arrays lack are masked.
+    Action tokens that are missing in the arrays are masked.
     """
     specs = observation_specs(contract)
     values = {name: raw[name] for name in specs if name in raw}
@@ -99,7 +99,7 @@ class SampleFolder:
 
     @property
     def vehicle(self) -> VehicleModel:
-        """What drove; the default car where the folder, as of earlier versions, has no such entry.
+        """The ego's dimensions; the default car where the folder, as of earlier versions, has no such entry.
 
         Raises:
             InputError: The entry is no vehicle.
@@ -114,7 +114,7 @@ class SampleFolder:
         """Open one folder.
 
         Raises:
-            InputError: An array is missing or has another shape or type than the contract says.
+            InputError: An array is missing or has another shape or type than in the contract.
         """
         try:
             meta = json.loads((path / META_NAME).read_text(encoding="utf-8"))
@@ -154,7 +154,7 @@ class SampleSet:
 
     @property
     def vehicle(self) -> VehicleModel:
-        """What drove in all folders.
+        """The ego's dimensions in all folders.
 
         Raises:
             InputError: Different vehicles did.

@@ -1,6 +1,6 @@
-"""Scenes from a recorded drive that carries ground truth: what the ego, everyone else and the lights did for 5 s.
+"""Scenes from a recorded drive with ground truth: motion of the ego and the agents, and the lights, for 5 s.
 
-S steps of 0.1 s, T plan steps of 0.5 s, N agents, M candidates. What the topics cannot give is left out with its reason.
+S steps of 0.1 s, T plan steps of 0.5 s, N agents, M candidates. Parts without the necessary topics are skipped with a reason.
 """
 
 from __future__ import annotations
@@ -43,17 +43,18 @@ STATIONARY_MPS: Final = 0.5
 def scenes_from_bag(
     bag: Path, topics: TopicMap, vehicle: VehicleModel, every_s: float = 2.0, *, source: str = ROSBAG
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Scenes with plans, as `transdiffuser evaluate scenes` reads them, and one line for whatever had to be left out.
+    """Scenes with plans, as `transdiffuser evaluate scenes` reads them, and one line for each skipped part.
 
     Args:
         bag: rosbag2 folder, .mcap or .db3 file.
         topics: Which topic carries what; odometry at the rear axle.
         vehicle: What drove: where its middle and its front bumper are.
-        every_s: From scene to scene.
+        every_s: Interval between scenes, s.
+        source: Name of the log source.
 
     Raises:
         RecordingError: The bag cannot be opened.
-        EvaluationError: It lacks ground truth, or is too short.
+        EvaluationError: Ground truth is missing, or it is too short.
     """
     if not every_s > 0.0:
         raise EvaluationError(f"--every: expected seconds above 0, got {every_s}")
@@ -129,7 +130,14 @@ class SceneDrive:
         self.stops = self._stops()
 
     def starts(self, every_s: float) -> Iterator[int]:
-        """Odometry's stamps of scenes: with a past before and 5 s after them."""
+        """Yield the odometry stamps at which scenes begin.
+
+        Args:
+            every_s: Interval between scenes, s.
+
+        Yields:
+            A stamp in ns with a recorded past and 5 s after it.
+        """
         first = self.stamp_ns_E[0] - round(PAST_TIMES_S[0] * 1e9)
         last = self.stamp_ns_E[-1] - round(0.1 * (NUM_STEPS - 1) * 1e9)
         for wanted in range(int(first), int(last) + 1, round(every_s * 1e9)):
@@ -228,7 +236,7 @@ class SceneDrive:
         return local_from_global(ego_3, np.moveaxis(np.asarray(rows), 0, -1))
 
     def _agents(self, stamp_ns: int, state_6: FloatArray) -> Agents:
-        """Everyone near whom the objects topic holds at each step; the ego itself, where it is among them, is left out."""
+        """Return the recorded agents near the ego at each step, without the ego itself."""
         offset = self._vehicle.center_offset_m
         ego_2 = state_6[:2] + offset * np.asarray([np.cos(state_6[2]), np.sin(state_6[2])])
         tracks: dict[int, dict[str, Any]] = {}
@@ -248,9 +256,9 @@ class SceneDrive:
         return _as_agents(tracks)
 
     def _limit(self, stamp_ns: int) -> float | None:
-        """The last speed limit said before a stamp."""
-        said = [limit for at_ns, limit in self.log.speed_limits if at_ns <= stamp_ns + 1e8 and 0.0 < limit < 1e3]
-        return said[-1] if said else None
+        """Return the last speed limit published before a stamp."""
+        limits = [limit for at_ns, limit in self.log.speed_limits if at_ns <= stamp_ns + 1e8 and 0.0 < limit < 1e3]
+        return limits[-1] if limits else None
 
     def _stops(self) -> list[tuple[int, float, bool]]:
         """Of each message on the next light its stamp, where its stop line is along the route, and whether it is red."""
@@ -266,7 +274,11 @@ class SceneDrive:
         ]
 
     def _red_lights(self, stamp_ns: int) -> Iterator[RedLight]:
-        """The route's stretch behind the stop line of each light said to be red within the scene, as long as it is said."""
+        """Yield the stretch of the route behind each stop line, at the steps at which its light is published as red.
+
+        Yields:
+            One stretch with its red steps.
+        """
         steps: dict[int, NDArray[np.bool_]] = {}
         for at_ns, s_m, red in self.stops:
             step = round((at_ns - stamp_ns) * 1e-8)
@@ -280,7 +292,11 @@ class SceneDrive:
 
 
 def _route(line_N2: FloatArray) -> FloatArray:
-    """The route without repeated points."""
+    """Return the route without repeated points.
+
+    Raises:
+        EvaluationError: It has no two different points.
+    """
     route_N2 = distinct(line_N2)
     if len(route_N2) < 2:
         raise EvaluationError("route: expected two different points, got one")

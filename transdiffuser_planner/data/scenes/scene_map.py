@@ -1,7 +1,7 @@
 """The map of a scene from the pieces of the ground-truth map topic and the route. C corners, K points, N route points.
 
-The topic has lanes as polygons, junctions as polygons, and center lines in driving order, without saying which line belongs
-to which polygon, who is whose neighbor or successor. What follows from their shapes is worked out here.
+The topic has lanes as polygons, junctions as polygons, and center lines in driving order, without the polygon that a line
+belongs to, and without neighbors and successors. These are derived from the shapes here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ REACH_M: Final = 100.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DriveMap:
-    """Attributes:
+    """The map of a drive.
+
+    Attributes:
     areas: Everything.
     low_P2, high_P2: Their bounds.
     route: Tokens of lanes and connectors on the route.
@@ -187,7 +189,7 @@ def _on_route(lanes: Sequence[_Lane], route_N2: FloatArray) -> set[str]:
     while waiting:
         lane = waiting.pop()
         for other in lanes:
-            if other.token not in found and _beside(lane, other):
+            if other.token not in found and _is_adjacent(lane, other):
                 found[other.token] = other
                 waiting.append(other)
     return set(found)
@@ -208,8 +210,8 @@ def _along(route_N2: FloatArray, lane: _Lane) -> bool:
     return bool((cosine_N[on_N] > ALONG).mean() > 0.5)
 
 
-def _beside(lane: _Lane, other: _Lane) -> bool:
-    """Whether the middle of one lies a lane's width beside the other, and they run the same way."""
+def _is_adjacent(lane: _Lane, other: _Lane) -> bool:
+    """Whether the middle of one lies a lane's width to the side of the other, and they run the same way."""
     middle_2 = resample_polyline(other.line_K2, [arc_length(other.line_K2)[-1] / 2.0])
     s_m, offset_m = project_onto_polyline(lane.line_K2, middle_2)
     if not (0.0 < s_m[0] < arc_length(lane.line_K2)[-1]) or abs(offset_m[0]) > 1.4 * LANE_WIDTH_M:

@@ -1,4 +1,6 @@
-"""A drive -> the compact JSON that the page's scripts read. Times are seconds from the first odometry; positions are
+"""Converts a drive into the compact JSON that the page's scripts read.
+
+Times are seconds from the first odometry; positions are
 meters from the first pose; arrays of many numbers are base64 of little-endian integers in centimeters.
 """
 
@@ -23,7 +25,7 @@ CLOUD_BUDGET_BYTES = 4_000_000
 PLAN_BUDGET_BYTES = 4_000_000
 MAX_AGENT_PATHS = 3
 AGENT_EXISTENCE = 0.3
-_CENTIMeterS = 100.0
+_CM_PER_M = 100.0
 _INT16 = 32_767
 
 
@@ -238,7 +240,7 @@ def _agent(agent: RecordedAgent, start_2: NDArray[np.float64]) -> dict[str, Any]
 
 
 def _relative(xy_X2: NDArray[np.float64], start_2: NDArray[np.float64]) -> str:
-    centimeters = np.nan_to_num(np.round((xy_X2 - start_2) * _CENTIMeterS))
+    centimeters = np.nan_to_num(np.round((xy_X2 - start_2) * _CM_PER_M))
     return _base64(np.clip(centimeters, -_INT16, _INT16), "<i2")
 
 

@@ -155,10 +155,10 @@ def _add_objects(drive: Drive, log: DriveLog) -> None:
         if not pace.is_due(stamp_ns):
             continue
         values = (agents.x_m_N, agents.y_m_N, agents.heading_rad_N, agents.speed_mps_N)
-        agents = agents.select(np.isfinite(values).all(axis=0))
+        agents = agents.select(np.asarray(np.isfinite(values).all(axis=0)))
         x_m, y_m, _ = drive.pose_F3[max(int(np.searchsorted(drive.stamp_ns_F, stamp_ns, side="right")) - 1, 0)]
-        near = np.hypot(agents.x_m_N - x_m, agents.y_m_N - y_m) < OBJECT_RANGE_M
-        drive.objects.append((stamp_ns, agents.select(near)))
+        distance_m_N = np.asarray(np.hypot(agents.x_m_N - x_m, agents.y_m_N - y_m))
+        drive.objects.append((stamp_ns, agents.select(np.flatnonzero(distance_m_N < OBJECT_RANGE_M))))
 
 
 def _add_output(drive: Drive, log: DriveLog) -> None:
@@ -185,7 +185,7 @@ def _views(rig: Rig | None, intrinsics: dict[str, CameraIntrinsics]) -> dict[str
         is_usable = recorded.fx > 0.0 and recorded.fy > 0.0 and recorded.width > 0 and recorded.height > 0
         found[mount.name] = CameraView(
             intrinsics=recorded if is_usable else own,
-            camera_from_base_34=np.linalg.inv(mount.base_from_sensor())[:3],
+            camera_from_base_34=np.asarray(np.linalg.inv(mount.base_from_sensor())[:3], dtype=np.float64),
         )
     return found
 

@@ -1,4 +1,4 @@
-"""A recorded drive as plain values: what a bag is read into and what its report is made from."""
+"""A recorded drive as plain values that its report is made from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(kw_only=True, slots=True)
 class PlanCycle:
-    """What was published about one planning cycle; parts that the bag lacks are None."""
+    """What was published about one planning cycle; parts that are not recorded are None."""
 
     trajectory: Trajectory | None = None
     candidates: RecordedCandidates | None = None
@@ -35,7 +36,7 @@ class CameraView:
     """A rectified camera on the vehicle.
 
     Attributes:
-        intrinsics: Pinhole; the picture may be shown in another size.
+        intrinsics: Pinhole; the image may be shown in another size.
         camera_from_base_34: From base_link to the camera's frame (x ahead, y left, z up).
     """
 
@@ -49,14 +50,14 @@ class Drive:
 
     Attributes:
         bag, damage: Where it was read from, and why reading ended early, or "".
-        vehicle: What drives; the default car where no rig is known.
+        vehicle: Dimensions of the ego; the default car without a rig.
         frame_id: The odometry's frame.
         stamp_ns_F, pose_F3, speed_F: base_link over time; x, y, heading (unwrapped); m/s.
         map_name, map_pieces: Ground truth of the road as (kind, vertices (N, 2)), if any.
         routes, objects, light_states, signals, limits_mps, commands: Inputs and ground truth over time.
         lights: Signal heads.
-        clouds, pictures: Thinned sensor data; pictures by camera, left to right.
-        views: What each camera looks through, where the rig knows it.
+        clouds, pictures: Thinned sensor data; images by camera, left to right.
+        views: Camera models, where the rig has them.
         cycles: Planner output by stamp.
         collisions: Contacts as (stamp_ns, other one's id).
         can_report_collisions: Whether collisions would be in the bag.
@@ -99,7 +100,11 @@ class Drive:
         return float(np.hypot(step[:, 0], step[:, 1]).sum())
 
     def plans(self) -> Iterator[tuple[int, PlanCycle]]:
-        """Cycles with a published trajectory, in order of stamps."""
+        """Yield cycles with a published trajectory, in order of stamps.
+
+        Yields:
+            Stamp in ns and cycle.
+        """
         for stamp in sorted(self.cycles):
             if self.cycles[stamp].trajectory is not None:
                 yield stamp, self.cycles[stamp]
@@ -118,10 +123,9 @@ class Drive:
 
     def sort(self) -> None:
         """Put every list in order of stamps; a bag is in order of arrival."""
-        for timed in (self.routes, self.objects, self.light_states, self.signals, self.limits_mps, self.commands):
-            timed.sort(key=_stamp)
-        for timed in (self.clouds, self.collisions, *self.pictures.values()):
-            timed.sort(key=_stamp)
+        timed: list[Any] = [self.routes, self.objects, self.light_states, self.signals, self.limits_mps, self.commands]
+        for values in (*timed, self.clouds, self.collisions, *self.pictures.values()):
+            values.sort(key=_stamp)
 
 
 def _stamp(pair: tuple[int, object]) -> int:

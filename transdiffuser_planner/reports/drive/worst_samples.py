@@ -1,4 +1,4 @@
-"""The moments of a drive that are worth looking at first: contacts, emergency stops, and plans far from what was driven."""
+"""Worst samples of a drive: collisions, emergency stops, and plans far from the logged trajectory."""
 
 from __future__ import annotations
 

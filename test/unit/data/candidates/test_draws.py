@@ -14,6 +14,7 @@ from arithmetic_backend import ArithmeticBackend, digest  # noqa: E402
 
 from transdiffuser_planner.core.contract import TINY  # noqa: E402
 from transdiffuser_planner.core.planner_config import PlannerConfig  # noqa: E402
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.data.candidates.candidate_source import CandidateSource  # noqa: E402
 from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES  # noqa: E402
@@ -49,7 +50,7 @@ def test_the_cycle_draws_what_it_always_drew(backend: ArithmeticBackend) -> None
         bev_probability_KLL=np.zeros((1, 1, 1), dtype=np.float32),
         tracks=[],
         agent_pose_A3=np.zeros((0, 3)),
-        obstacles=ObstacleField.from_points(points, np.zeros((0, 5))),
+        obstacles=ObstacleField.from_points(points, np.zeros((0, 5)), EGO_VEHICLE),
     )
     drawn: Future[np.ndarray] = sampler.draw(123_456_789_000, config)
     futures = sampler.sample(scene, drawn, config, return_intermediates=True)

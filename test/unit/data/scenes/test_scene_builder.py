@@ -34,7 +34,7 @@ def lane(y_m, backwards=False):
 
 
 def agents(time_s):
-    """A car 30 m ahead at the ego's speed, a pedestrian beside the road, and the ego itself."""
+    """A car 30 m ahead at the ego's speed, a pedestrian next to the road, and the ego itself."""
     x = SPEED_MPS * time_s
     return AgentStates(
         frame_id="map",
@@ -69,12 +69,14 @@ def write_bag(path: Path, *, without=(), lines=True, signal=None, num_steps=NUM_
             objects = encode_inputs.object_array(make, at_ns, agents(0.1 * step))
             write(TOPICS.objects, "derived_object_msgs/msg/ObjectArray", at_ns, objects)
             write(TOPICS.speed_limit, "std_msgs/msg/Float32", at_ns, encode_inputs.float32(make, 13.9))
-            said = signal and TrafficSignal(stamp_ns=at_ns, state=signal, distance_m=max(STOP_M - x - FRONT_M, 0.0))
+            published = signal and TrafficSignal(
+                stamp_ns=at_ns, state=signal, distance_m=max(STOP_M - x - FRONT_M, 0.0)
+            )
             write(
                 TOPICS.traffic_signal,
                 "transdiffuser_msgs/msg/TrafficSignal",
                 at_ns,
-                encode_inputs.traffic_signal(make, at_ns, said),
+                encode_inputs.traffic_signal(make, at_ns, published),
             )
             times = np.arange(1, 9) * 0.5
             slow = Trajectory(
