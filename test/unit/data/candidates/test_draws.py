@@ -14,7 +14,7 @@ from arithmetic_backend import ArithmeticBackend, digest  # noqa: E402
 
 from transdiffuser_planner.core.contract import TINY  # noqa: E402
 from transdiffuser_planner.core.planner_config import PlannerConfig  # noqa: E402
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE
+from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
 from transdiffuser_planner.data.candidates.candidate_source import CandidateSource  # noqa: E402
 from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES  # noqa: E402
