@@ -39,7 +39,7 @@ class CandidateSource:
 
         Args:
             backend: The model.
-            samples: The moments.
+            samples: The samples.
             more: Names of further stored arrays.
             masked_inputs: Of ``masked_inputs.MASKABLE_INPUTS``: what the model is not given.
         """
@@ -49,8 +49,8 @@ class CandidateSource:
         self._withheld = tuple(masked_inputs)
         self._names = (*stored_observation(self.contract), *LABELS, "stamp_ns", *more)
 
-    def moment(self, index: int) -> CandidateFrame:
-        """Read a sample and look at its pictures and cloud once."""
+    def frame(self, index: int) -> CandidateFrame:
+        """Read a sample and encode its images and point cloud once."""
         raw = self._samples.gather(np.asarray([index]), self._names)
         known = visible_agents(raw, self.contract)
         observation = observation_of(raw, self.contract)
@@ -63,27 +63,27 @@ class CandidateSource:
 
     def sample(
         self,
-        moment: CandidateFrame,
+        frame: CandidateFrame,
         num_candidates: int,
-        said: Mapping[str, NDArray[np.float32]] | None = None,
+        tokens: Mapping[str, NDArray[np.float32]] | None = None,
         num_steps: int | None = None,
         pull: float = PlannerConfig().token_guidance_weight,
     ) -> NDArray[np.float64]:
         """Joint futures (M, 1 + A, T, 3) in base_link, the ego first, then all agents' places; the same noise every time.
 
         Args:
-            moment: From ``moment``.
+            frame: From ``frame``.
             num_candidates: M.
-            said: Action tokens as the model's inputs; None: nobody says anything.
+            tokens: Action tokens as the model's inputs; None: without action tokens.
             num_steps: Denoise steps; None: all that the model was trained with.
             pull: The parameter ``token_guidance_weight``.
         """
-        observation = {**moment.observation, **(said or {})}
-        condition = self._backend.condition(moment.features, observation, moment.agents)
+        observation = {**frame.observation, **(tokens or {})}
+        condition = self._backend.condition(frame.features, observation, frame.agents)
         drawn = self._joint.walk(
             lambda x, k: self._backend.predict_noise(x, k, condition),
-            self._joint.noise(0, int(moment.raw["stamp_ns"][0]), num_candidates),
+            self._joint.noise(0, int(frame.raw["stamp_ns"][0]), num_candidates),
             num_steps=num_steps,
             target=self._joint.target(ActionTokenFeatures.of(observation), pull),
         )
-        return self._joint.poses(drawn.x0_MNP, agent_origins(moment.agents["agents"])[0])
+        return self._joint.poses(drawn.x0_MNP, agent_origins(frame.agents["agents"])[0])

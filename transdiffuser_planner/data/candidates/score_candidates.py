@@ -75,19 +75,19 @@ def score_plans(job: PlanScoreJob) -> int:
         stamp_ns = int(folder.arrays["stamp_ns"][index])
         if stamp_ns > last_ns:
             break
-        frames.append(_moment(source.moment(index), source, drive, stamp_ns, job.num_candidates))
+        frames.append(_frame(source.frame(index), source, drive, stamp_ns, job.num_candidates))
     if frames:
         save_drive(job.out, frames, folder.vehicle)
     return len(frames)
 
 
-def _moment(
-    moment: CandidateFrame, source: CandidateSource, drive: SceneDrive, stamp_ns: int, num_candidates: int
+def _frame(
+    frame: CandidateFrame, source: CandidateSource, drive: SceneDrive, stamp_ns: int, num_candidates: int
 ) -> Arrays:
-    joint_MNT3 = with_worse(source.sample(moment, num_candidates))
+    joint_MNT3 = with_worse(source.sample(frame, num_candidates))
     scene = with_reference(drive.scene(stamp_ns), ScoreVersion.PDMS)
     scores = score_pdms(scene, joint_MNT3[:, 0])
-    tensors = {**moment.features, **moment.observation, **moment.agents}
+    tensors = {**frame.features, **frame.observation, **frame.agents}
     return {
         "pose": joint_MNT3[:, 0],
         "agent_pose": joint_MNT3[:, 1:],

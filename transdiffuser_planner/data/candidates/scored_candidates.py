@@ -18,7 +18,7 @@ from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 Arrays = dict[str, NDArray[Any]]
 
 NUM_ALTERED: Final = 8
-"""Plans of every moment that were made worse on purpose; the last ones."""
+"""Plans of every frame that were made worse on purpose; the last ones."""
 HALF: Final = ("agent_pose", "bev_tokens", "bev_logits")
 """Kept in half precision."""
 SUFFIX: Final = ".npz"
@@ -35,7 +35,7 @@ def save_drive(path: Path, frames: list[Arrays], vehicle: VehicleModel) -> None:
         vehicle: What drove.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stacked = {name: np.stack([moment[name] for moment in frames]) for name in frames[0]}
+    stacked = {name: np.stack([frame[name] for frame in frames]) for name in frames[0]}
     partial = path.with_suffix(".partial.npz")
     kinds = {name: np.float16 if name in HALF else np.float32 for name in stacked}
     arrays = {name: value.astype(kinds[name]) for name, value in stacked.items()}
@@ -51,7 +51,7 @@ class ScoredPlans:
 
     @property
     def num_candidates(self) -> int:
-        """How many of a moment's plans are the model's own; the altered ones come after them."""
+        """How many of a frame's plans are the model's own; the altered ones come after them."""
         return int(self.arrays["score"].shape[1]) - NUM_ALTERED
 
     def __len__(self) -> int:

@@ -77,14 +77,17 @@ class CounterfactualPlans:
         partial.rename(path)
         return made
 
-    def tell(self, raw: Batch, index_B: NDArray[np.int64], share: float, rng: np.random.Generator) -> Batch:
-        """The batch with "plan", "plan_valid" and "said" of another maneuver in a share of the samples."""
+    def substitute(self, raw: Batch, index_B: NDArray[np.int64], share: float, rng: np.random.Generator) -> Batch:
+        """The batch with "plan", "plan_valid" and "action_token_path" of another maneuver in a share of the samples."""
         is_replaced_B = (rng.random(len(index_B)) < share) & (self.count_N[index_B] > 0)
         rows = np.flatnonzero(is_replaced_B)
         source = index_B[rows]
         which = rng.integers(0, self.count_N[source])
-        out = {**raw, **{name: raw[name].copy() for name in ("plan", "plan_valid", "said")}}
-        out["plan"][rows], out["said"][rows] = self.plan_NOT3[source, which], self.token_path_NOT3[source, which]
+        out = {**raw, **{name: raw[name].copy() for name in ("plan", "plan_valid", "action_token_path")}}
+        out["plan"][rows], out["action_token_path"][rows] = (
+            self.plan_NOT3[source, which],
+            self.token_path_NOT3[source, which],
+        )
         out["plan_valid"][rows] = True
         return out | {"is_counterfactual": is_replaced_B}
 

@@ -46,7 +46,7 @@ def agent_futures(
     few_B = index_B[np.linspace(0, len(index_B) - 1, min(len(index_B), MOST_SAMPLES)).astype(np.int64)]
     parts: dict[str, list[Any]] = {name: [] for name in ("candidates", "truth", "known", "pose", "speed")}
     for index in tqdm(few_B, desc="agents", unit="sample", file=sys.stderr, mininterval=1.0):
-        frame = source.moment(int(index))  # codespell:ignore moment
+        frame = source.frame(int(index))
         labels = visible_agents(frame.raw, contract)
         slots = np.flatnonzero(labels["agents_valid"][0] > 0.0)
         if not len(slots):

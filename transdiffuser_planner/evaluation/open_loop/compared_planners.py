@@ -79,7 +79,7 @@ class Rows:
             The model's inputs of the sample, and the plans of every row.
         """
         start = time.perf_counter()
-        frame = self.source.moment(index)  # codespell:ignore moment
+        frame = self.source.frame(index)
         encode_ms = _since(start)
         planned = {
             CONSTANT_TURN_RATE: _timed(lambda: self._constant_turn_rate(frame)),
@@ -93,7 +93,7 @@ class Rows:
             planned[MODEL if steps is None else f"{MODEL}@{steps}"] = plan, ms + encode_ms
         for name, source in self._ablations.items():
             start = time.perf_counter()
-            plan = source.sample(source.moment(index), self._count)  # codespell:ignore moment
+            plan = source.sample(source.frame(index), self._count)
             planned[name] = plan, _since(start)
         return frame, planned
 

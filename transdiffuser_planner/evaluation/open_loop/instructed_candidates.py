@@ -51,7 +51,7 @@ def instructed_candidates(
     source = CandidateSource(backend, samples, ("bev", "bev_valid"))
     instructed: list[dict[str, Any]] = []
     for index in tqdm(index_B, desc="samples", unit="sample", file=sys.stderr, mininterval=1.0):
-        frame = source.moment(int(index))  # codespell:ignore moment
+        frame = source.frame(int(index))
         if not frame.raw["bev_valid"][0]:
             continue
         logged_T3 = frame.raw["plan"][0].astype(np.float64)

@@ -48,7 +48,7 @@ def model_plans(
     source = CandidateSource(backend, samples, masked_inputs=masked_inputs)
     candidates, raws = [], []
     for index in tqdm(index_B, desc="plans", unit="sample", file=sys.stderr, mininterval=1.0):
-        frame = source.moment(int(index))  # codespell:ignore moment
+        frame = source.frame(int(index))
         candidates.append(source.sample(frame, num_candidates)[:, 0])
         raws.append({name: frame.raw[name][0] for name in ("plan", "status")})
     status_B8 = np.stack([raw["status"] for raw in raws])
@@ -74,7 +74,7 @@ def baseline_plans(
     source = CandidateSource(backend, samples)
     rows: dict[str, list[FloatArray]] = {name: [] for name in baselines}
     for index in tqdm(index_B, desc="baselines", unit="sample", file=sys.stderr, mininterval=1.0):
-        frame = source.moment(int(index))  # codespell:ignore moment
+        frame = source.frame(int(index))
         for name, baseline in baselines.items():
             rows[name].append(baseline_plan(baseline, frame))
     return {name: np.stack(plans) for name, plans in rows.items()}

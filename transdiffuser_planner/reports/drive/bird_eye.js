@@ -23,7 +23,7 @@ function hasCandidates(data) {
   return data.plans.some((plan) => plan.candidates && plan.candidates.steps);
 }
 
-// Colors of the picture are CSS variables, so that light and dark are decided in one place.
+// Colors of the image are CSS variables, so that light and dark are decided in one place.
 function pictureColors() {
   const style = getComputedStyle(document.documentElement);
   return (name) => style.getPropertyValue(`--${name}`).trim();
@@ -259,7 +259,7 @@ class BirdEye {
       const alpha = rejected ? 0.75 : 0.3 + 0.65 * Math.sqrt(probability[i] / most);
       const dash = rejected ? [5 * this.px, 4 * this.px] : [];
       this.stroke(whole, color, (rejected ? 1.2 : 1.4) * this.px, { dash, alpha });
-      // Candidates often share a path and differ in speed only; their ends tell them apart.
+      // Candidates often share a path and differ in speed only; their ends distinguish them.
       const end = path.slice(-2);
       this.stroke([...end, ...end], color, 4.5 * this.px, { alpha });
     });

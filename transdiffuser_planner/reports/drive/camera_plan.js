@@ -1,10 +1,10 @@
-// The published plan drawn into the camera pictures: the ground that the vehicle would cover, seen through the real camera.
+// The published plan drawn into the camera images: the ground that the vehicle would cover, seen through the real camera.
 
 const NEAR_M = 0.6;
 const PLAN_POINTS = 60;
 
-// view: [fx, fy, cx, cy] as shares of the picture's width and height, then the 3 x 4 transform from base_link to the camera's
-// frame (x ahead, y left, z up). Returns [column, row] in shares of the picture, or null behind the camera.
+// view: [fx, fy, cx, cy] as shares of the image's width and height, then the 3 x 4 transform from base_link to the camera's
+// frame (x ahead, y left, z up). Returns [column, row] in shares of the image, or null behind the camera.
 function throughCamera(view, x, y) {
   const [fx, fy, cx, cy, ...m] = view;
   const ahead = m[0] * x + m[1] * y + m[3];
@@ -54,7 +54,7 @@ class CameraPlan {
     figure.append(this.canvas);
   }
 
-  // time: of the picture that is shown, so that both are of one moment.
+  // time: of the image that is shown, so that both have one stamp.
   draw(time, isShown) {
     const { context, width, height } = sharpContext(this.canvas);
     context.clearRect(0, 0, width, height);

@@ -15,7 +15,7 @@ class Curve {
     });
     canvas.addEventListener("pointermove", (event) => {
       if (event.buttons & 1) onSeek(this.timeAt(event.offsetX));
-      this.tell(event);
+      this.notify(event);
     });
     canvas.addEventListener("pointerleave", () => tip.hide());
   }
@@ -25,7 +25,7 @@ class Curve {
     return Math.max(0, Math.min(share, 1)) * this.duration;
   }
 
-  tell(event) {
+  notify(event) {
     const t = this.timeAt(event.offsetX);
     const lines = this.series.map((one) => [one.label, valueAt(one, t)]).filter(([, value]) => value !== null);
     this.tip.show(event, [`${t.toFixed(1)} s`, ...lines.map(([label, value]) => `${label} ${value.toFixed(0)} ${this.unit}`)]);
@@ -144,7 +144,7 @@ function valueAt({ points, step }, t) {
 function speedCurve(drive, canvas, onSeek, tip) {
   const { ego, limits, plans, collisions } = drive.data;
   const driven = ego.t.map((t, i) => [t, ego.v[i] * 3.6]);
-  // What each plan meant for one second later, drawn at that time: beside what was driven then.
+  // What each plan meant for one second later, drawn at that time, next to the logged motion.
   const planned = withGaps(plans.filter((p) => p.in1s !== null && p.t + 1 <= drive.duration).map((p) => [p.t + 1, p.in1s * 3.6]), drive.plans.holds_s);
   const limit = limits.map(([t, v]) => [Math.max(0, t), v * 3.6]);
   if (limit.length) limit.push([drive.duration, limit[limit.length - 1][1]]);
@@ -165,7 +165,7 @@ function timeCurve(drive, canvas, onSeek, tip) {
     { label: "plan", bars: true, points: timed.map((plan) => [plan.t, plan.ms]), colorOf: (i) => RUNG_COLORS[timed[i].fallback_level] },
     { label: "deadline", color: "limit", points: [[0, deadline[0][1]], ...deadline, [Math.max(drive.duration, last[0]), last[1]]], step: true, dash: [6, 4], width: 1.5 },
   ];
-  // One very late plan must not flatten all the others; it reaches the top and the tip tells its value.
+  // One very late plan must not flatten all the others; it reaches the top and the tip shows its value.
   const slowest = Math.min(Math.max(...timed.map((plan) => plan.ms)), 3 * last[1]);
   const marks = drive.data.waits.map(([t]) => ({ t, color: "waiting" }));
   return new Curve(canvas, { duration: drive.duration, series, marks, top: roundUp(Math.max(slowest, last[1]) * 1.05), unit: "ms", onSeek, tip });

@@ -128,7 +128,7 @@ class Drive {
     return row && this.cloudPoints(row);
   }
 
-  // The plan in force: none once the planner said that it has none.
+  // The plan in force: none once the planner reported none.
   plan(t) {
     const plan = this.plans.at(t);
     const wait = this.waits.at(t);

@@ -20,7 +20,7 @@ from transdiffuser_planner.reports.drive.summary import FALLBACK_LEVEL_NAMES, ca
 from transdiffuser_planner.reports.drive.thinning import within_budget
 from transdiffuser_planner.reports.drive.worst_samples import worst_samples
 
-PICTURE_BUDGET_BYTES = 7_000_000
+IMAGE_BUDGET_BYTES = 7_000_000
 CLOUD_BUDGET_BYTES = 4_000_000
 PLAN_BUDGET_BYTES = 4_000_000
 MAX_AGENT_PATHS = 3
@@ -151,8 +151,8 @@ class _Embedder:
         return rows
 
     def _cameras(self) -> list[dict[str, Any]]:
-        pictures = self._drive.pictures
-        share = PICTURE_BUDGET_BYTES // max(len(pictures), 1)
+        images = self._drive.images
+        share = IMAGE_BUDGET_BYTES // max(len(images), 1)
         return [
             {
                 "name": name,
@@ -160,15 +160,15 @@ class _Embedder:
                 "height": frames[0][1].height,
                 "view": self._view(name),
                 "frames": [
-                    [self._time(stamp), base64.b64encode(picture.jpeg).decode()]
-                    for stamp, picture in within_budget(frames, [len(p.jpeg) for _, p in frames], share)
+                    [self._time(stamp), base64.b64encode(image.jpeg).decode()]
+                    for stamp, image in within_budget(frames, [len(p.jpeg) for _, p in frames], share)
                 ],
             }
-            for name, frames in pictures.items()
+            for name, frames in images.items()
         ]
 
     def _view(self, name: str) -> list[float] | None:
-        """fx, fy, cx, cy as shares of the picture's size, then the rows of camera_from_base."""
+        """fx, fy, cx, cy as shares of the image's size, then the rows of camera_from_base."""
         view = self._drive.views.get(name)
         if view is None:
             return None

@@ -17,7 +17,7 @@ from transdiffuser_planner.data.logs.log_sources import ROSBAG, read_log
 from transdiffuser_planner.messages.input_registry import CAMERA, LIDAR
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.reports.drive.recorded_drive import CameraView, Drive, PlanCycle
-from transdiffuser_planner.reports.drive.thinning import Pace, Picture, ThinCloud, thin_cloud, thumbnail
+from transdiffuser_planner.reports.drive.thinning import Pace, ThinCloud, Thumbnail, thin_cloud, thumbnail
 
 FRAME_INTERVAL_S = 0.1
 IMAGE_INTERVAL_S = 0.25
@@ -58,7 +58,7 @@ def collect(bag: Path, topics: TopicMap, rig: Rig | None, source: str = ROSBAG) 
     drive.views = _views(rig, log.intrinsics)
     cameras = [camera.name for camera in rig.cameras] if rig is not None else []
     order = dict.fromkeys((*cameras, *topics.images))
-    drive.pictures = {name: frames.images[name] for name in order if frames.images.get(name)}
+    drive.images = {name: frames.images[name] for name in order if frames.images.get(name)}
     return drive
 
 
@@ -67,7 +67,7 @@ class _SensorFrames:
 
     def __init__(self, rig: Rig | None) -> None:
         self.clouds: list[tuple[int, ThinCloud]] = []
-        self.images: dict[str, list[tuple[int, Picture]]] = {}
+        self.images: dict[str, list[tuple[int, Thumbnail]]] = {}
         self.rejected: Counter[str] = Counter()
         self._base_from_lidar = None if rig is None or rig.lidar is None else rig.lidar.base_from_sensor()
         self._paces: dict[str, Pace] = {}

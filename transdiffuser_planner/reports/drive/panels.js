@@ -65,7 +65,7 @@ function layerButton({ name, label, color, mark }, shown, onChange) {
   return button;
 }
 
-// One row of a list of moments.
+// One row of a list of samples.
 function momentItem({ time_s, end_s = time_s, text }, color, onClick) {
   const item = element("li");
   const button = element("button", "event");
@@ -83,9 +83,9 @@ function eventItem(event, onSeek) {
   return momentItem(event, EVENT_COLORS[event.kind], () => onSeek(event.time_s));
 }
 
-function fillWorst(moments, onSeek) {
-  byId("worst-title").hidden = !moments.length;
-  byId("worst").append(...moments.map((moment) => eventItem(moment, onSeek)));
+function fillWorst(samples, onSeek) {
+  byId("worst-title").hidden = !samples.length;
+  byId("worst").append(...samples.map((event) => eventItem(event, onSeek)));
 }
 
 class EventList {

@@ -16,7 +16,7 @@ from transdiffuser_planner.core.types import CameraIntrinsics, DrivingCommand, S
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.data.logs.drive_log import TrafficLight
 from transdiffuser_planner.messages.decode_outputs import RecordedAgents, RecordedCandidates, RecordedStatus
-from transdiffuser_planner.reports.drive.thinning import Picture, ThinCloud
+from transdiffuser_planner.reports.drive.thinning import ThinCloud, Thumbnail
 
 FloatArray = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ class Drive:
         map_name, map_pieces: Ground truth of the road as (kind, vertices (N, 2)), if any.
         routes, objects, light_states, signals, limits_mps, commands: Inputs and ground truth over time.
         lights: Signal heads.
-        clouds, pictures: Thinned sensor data; images by camera, left to right.
+        clouds, images: Thinned sensor data; images by camera, left to right.
         views: Camera models, where the rig has them.
         cycles: Planner output by stamp.
         collisions: Contacts as (stamp_ns, other one's id).
@@ -81,7 +81,7 @@ class Drive:
     limits_mps: list[tuple[int, float]] = field(default_factory=list)
     commands: list[tuple[int, DrivingCommand]] = field(default_factory=list)
     clouds: list[tuple[int, ThinCloud]] = field(default_factory=list)
-    pictures: dict[str, list[tuple[int, Picture]]] = field(default_factory=dict)
+    images: dict[str, list[tuple[int, Thumbnail]]] = field(default_factory=dict)
     views: dict[str, CameraView] = field(default_factory=dict)
     cycles: dict[int, PlanCycle] = field(default_factory=dict)
     collisions: list[tuple[int, int]] = field(default_factory=list)
@@ -124,7 +124,7 @@ class Drive:
     def sort(self) -> None:
         """Put every list in order of stamps; a bag is in order of arrival."""
         timed: list[Any] = [self.routes, self.objects, self.light_states, self.signals, self.limits_mps, self.commands]
-        for values in (*timed, self.clouds, self.collisions, *self.pictures.values()):
+        for values in (*timed, self.clouds, self.collisions, *self.images.values()):
             values.sort(key=_stamp)
 
 

@@ -76,7 +76,7 @@ def table(drive: Drive) -> list[tuple[str, str]]:
         rows.append(("Map", drive.map_name))
     rows += _planner_rows(drive)
     rows += [
-        ("Cameras", ", ".join(drive.pictures) or "none"),
+        ("Cameras", ", ".join(drive.images) or "none"),
         ("LiDAR", f"{len(drive.clouds)} sweeps kept" if drive.clouds else "none"),
     ]
     rows.append(("Frame of all positions", drive.frame_id or "unnamed"))

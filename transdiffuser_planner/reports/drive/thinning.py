@@ -1,4 +1,4 @@
-"""Makes sensor data small enough for a page: fewer messages, fewer points, smaller pictures."""
+"""Makes sensor data small enough for a page: fewer messages, fewer points, smaller images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 T = TypeVar("T")
 
 MAX_POINTS = 1800
-MAX_PICTURE_WIDTH = 720
+MAX_IMAGE_WIDTH = 720
 JPEG_QUALITY = 62
 CLOUD_RANGE_M = 70.0
 CLOUD_CELL_M = 0.3
@@ -32,7 +32,7 @@ class ThinCloud:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
+class Thumbnail:
     """A JPEG and its size in pixels."""
 
     jpeg: bytes
@@ -89,15 +89,15 @@ def _evenly(points_N3: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     return np.asarray(points_N3[np.linspace(0, len(points_N3) - 1, max(count, 0)).astype(np.int64)])
 
 
-def thumbnail(rgb_HW3: NDArray[np.uint8]) -> Picture:
-    """A picture as a small JPEG."""
-    picture = Image.fromarray(rgb_HW3)
-    if picture.width > MAX_PICTURE_WIDTH:
-        size = (MAX_PICTURE_WIDTH, max(1, round(picture.height * MAX_PICTURE_WIDTH / picture.width)))
-        picture = picture.resize(size, Image.Resampling.BILINEAR)
+def thumbnail(rgb_HW3: NDArray[np.uint8]) -> Thumbnail:
+    """A image as a small JPEG."""
+    image = Image.fromarray(rgb_HW3)
+    if image.width > MAX_IMAGE_WIDTH:
+        size = (MAX_IMAGE_WIDTH, max(1, round(image.height * MAX_IMAGE_WIDTH / image.width)))
+        image = image.resize(size, Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return Picture(jpeg=buffer.getvalue(), width=picture.width, height=picture.height)
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return Thumbnail(jpeg=buffer.getvalue(), width=image.width, height=image.height)
 
 
 def within_budget(items: Sequence[T], sizes: Sequence[int], budget: int) -> list[T]:

@@ -1,4 +1,4 @@
-// Where the bird's-eye picture is looked at from: which place is where on the canvas, how large, and what is up.
+// Where the bird's-eye image is looked at from: which place is where on the canvas, how large, and what is up.
 
 const SHOWN_M = 68; // from the upper to the lower edge
 const MIN_SCALE = 0.4;
@@ -89,7 +89,7 @@ class Viewpoint {
   }
 }
 
-// A drag moves the picture. The wheel scrolls the page until the picture was clicked, then zooms; a pinch (ctrl) always zooms.
+// A drag moves the image. The wheel scrolls the page until the image was clicked, then zooms; a pinch (ctrl) always zooms.
 function wireCanvas(canvas, view, onMove) {
   let from = null;
   canvas.addEventListener("pointerdown", (event) => {

@@ -59,7 +59,7 @@ def parity_inputs(model: OnnxBackend, samples: SampleSet, count: int) -> list[Te
     """Evenly spread samples with the model's features and the ground-truth agents, each a batch of one."""
     source, inputs = CandidateSource(model, samples), []
     for index in np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(np.int64):
-        sample = source.moment(int(index))
+        sample = source.frame(int(index))
         inputs.append({**sample.observation, **sample.features, **sample.agents})
     return inputs
 

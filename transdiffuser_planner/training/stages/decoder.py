@@ -51,7 +51,7 @@ class DecoderSamples:
         self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
         if codebook is not None:
             tokens = codebook.encode(self.arrays["plan"])
-            self.arrays["said"] = codebook.segment_C3[tokens].astype(np.float32)
+            self.arrays["action_token_path"] = codebook.segment_C3[tokens].astype(np.float32)
         self.counterfactuals = counterfactuals
 
     def __len__(self) -> int:
@@ -88,9 +88,9 @@ def make_batch(
     if config is not None:
         raw = drop_conditions(raw, rng, config.augmentation)
         if samples.counterfactuals is not None:
-            raw = samples.counterfactuals.tell(raw, index_B, config.augmentation.counterfactual_share, rng)
-        if "said" in raw:
-            token_inputs = drop_tokens(raw["said"], rng, config.augmentation, raw.get("is_counterfactual"))
+            raw = samples.counterfactuals.substitute(raw, index_B, config.augmentation.counterfactual_share, rng)
+        if "action_token_path" in raw:
+            token_inputs = drop_tokens(raw["action_token_path"], rng, config.augmentation, raw.get("is_counterfactual"))
         agents["agents"], agents["agents_valid"] = blur_agents(
             agents["agents"], agents["agents_valid"], rng, config.augmentation
         )

@@ -1,4 +1,4 @@
-"""Conditions taken out of an observation, as if nobody had sent them."""
+"""Conditions taken out of an observation, as if they had not been published."""
 
 import numpy as np
 import pytest

@@ -70,8 +70,8 @@ def test_samples_draw_what_they_always_drew(
 ) -> None:
     source = CandidateSource(backend, samples)
     segment = np.asarray([[[2.0, 0.25, 0.125]] * 8], dtype=np.float32)
-    said = {"action_tokens": segment, "action_tokens_valid": np.ones((1, 8), dtype=np.float32)} if pull else None
-    assert digest(source.sample(source.moment(2), 5, said, num_steps, pull)) == expected
+    tokens = {"action_tokens": segment, "action_tokens_valid": np.ones((1, 8), dtype=np.float32)} if pull else None
+    assert digest(source.sample(source.frame(2), 5, tokens, num_steps, pull)) == expected
 
 
 def test_calibration_draws_what_it_always_drew(backend: ArithmeticBackend) -> None:

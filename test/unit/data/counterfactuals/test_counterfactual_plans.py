@@ -1,4 +1,4 @@
-"""Other maneuvers that are told and wanted."""
+"""Counterfactual plans as conditions and targets."""
 
 from pathlib import Path
 
@@ -69,15 +69,15 @@ def test_what_is_told_is_what_is_wanted(
     motion = decoder_stage.DecoderSamples(samples, codebook, others)
     index = np.arange(len(motion))
     raw = motion.gather(index)
-    told = others.tell(raw, index, 0.5, np.random.default_rng(0))
-    changed = told["is_counterfactual"]
+    changed_batch = others.substitute(raw, index, 0.5, np.random.default_rng(0))
+    changed = changed_batch["is_counterfactual"]
     assert 0.2 < changed.mean() < 0.8
-    np.testing.assert_array_equal(told["plan"][~changed], raw["plan"][~changed])
-    np.testing.assert_array_equal(told["said"][~changed], raw["said"][~changed])
+    np.testing.assert_array_equal(changed_batch["plan"][~changed], raw["plan"][~changed])
+    np.testing.assert_array_equal(changed_batch["action_token_path"][~changed], raw["action_token_path"][~changed])
     for row in np.flatnonzero(changed):
-        place = np.abs(others.plan_NOT3[row] - told["plan"][row]).sum(axis=(1, 2)).argmin()
-        np.testing.assert_array_equal(told["plan"][row], others.plan_NOT3[row, place])
-        np.testing.assert_array_equal(told["said"][row], others.token_path_NOT3[row, place])
+        place = np.abs(others.plan_NOT3[row] - changed_batch["plan"][row]).sum(axis=(1, 2)).argmin()
+        np.testing.assert_array_equal(changed_batch["plan"][row], others.plan_NOT3[row, place])
+        np.testing.assert_array_equal(changed_batch["action_token_path"][row], others.token_path_NOT3[row, place])
 
 
 def test_other_maneuvers_are_always_said_in_full(

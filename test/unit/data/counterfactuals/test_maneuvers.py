@@ -1,4 +1,4 @@
-"""Other maneuvers in a moment, and how often plans follow what they were told."""
+"""Alternative maneuvers in a frame, and the follow rate of plans."""
 
 import numpy as np
 import pytest
@@ -56,12 +56,12 @@ def _told(name: str, end_m: float, ends_m: list[float]) -> dict[str, object]:
 
 
 def test_a_plan_follows_when_it_ends_within_two_meters() -> None:
-    told = [
+    instructed = [
         _told("stop", 10.0, [10.5, 10.0, 9.0]),
         _told("stop", 10.0, [13.0, 13.5, 11.0]),
         _told("driven", 4.0, [4.0]),
     ]
-    rows = {row["maneuver"]: row for row in following_table(told)}
+    rows = {row["maneuver"]: row for row in following_table(instructed)}
     stop = rows["stop"]
     assert rows["all other maneuvers"]["samples"] == stop["samples"] == 2 and rows["driven"]["followed_with"] == 1.0
     assert stop["followed_with"] == 0.5 and stop["followed_without"] == 0.0
@@ -70,9 +70,11 @@ def test_a_plan_follows_when_it_ends_within_two_meters() -> None:
 
 def test_moments_with_most_maneuvers_are_drawn(tmp_path) -> None:
     pytest.importorskip("matplotlib")
-    told = []
-    for moment, names in enumerate((["stop"], ["stop", "turn left", "turn right"])):
-        told += [{**_told(name, 10.0, [10.0, 9.0]), "logged": False, "sample": moment, "bev": ROAD} for name in names]
-    path = tmp_path / "pictures" / "told.png"
-    assert plot_instructed(told, TINY.range_m, path) and path.read_bytes().startswith(b"\x89PNG")
-    assert not plot_instructed([{**told[0], "logged": True}], TINY.range_m, tmp_path / "none.png")
+    instructed = []
+    for sample, names in enumerate((["stop"], ["stop", "turn left", "turn right"])):
+        instructed += [
+            {**_told(name, 10.0, [10.0, 9.0]), "logged": False, "sample": sample, "bev": ROAD} for name in names
+        ]
+    path = tmp_path / "plots" / "instructed.png"
+    assert plot_instructed(instructed, TINY.range_m, path) and path.read_bytes().startswith(b"\x89PNG")
+    assert not plot_instructed([{**changed_batch[0], "logged": True}], TINY.range_m, tmp_path / "none.png")

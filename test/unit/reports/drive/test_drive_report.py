@@ -105,7 +105,7 @@ def plan(time_s, fallback_level=FallbackLevel.NONE, reason=""):
 
 
 def write_inputs(write):
-    """Ten seconds straight ahead at 10 Hz, pictures and clouds at 5 Hz."""
+    """Ten seconds straight ahead at 10 Hz, images and clouds at 5 Hz."""
 
     def put(topic, kind, time_s, message):
         write(topic, kind, stamp(time_s), message)
@@ -149,8 +149,8 @@ def write_inputs(write):
             continue
         put(TOPICS.lidar, "sensor_msgs/msg/PointCloud2", t, encode_inputs.point_cloud(make, stamp(t), "lidar", points))
         for name in ("rgb_right", "rgb_left", "rgb_front"):
-            picture = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
-            put(TOPICS.images[name], "sensor_msgs/msg/Image", t, encode_inputs.image(make, stamp(t), name, picture))
+            image = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            put(TOPICS.images[name], "sensor_msgs/msg/Image", t, encode_inputs.image(make, stamp(t), name, image))
 
 
 def write_plans(write):
@@ -209,8 +209,8 @@ def test_a_drive_is_as_long_and_as_far_as_it_was(drive):
 
 
 def test_cameras_are_kept_from_left_to_right_and_thinned(drive):
-    assert list(drive.pictures) == ["rgb_left", "rgb_front", "rgb_right"]
-    assert all(30 <= len(frames) <= 42 for frames in drive.pictures.values())
+    assert list(drive.images) == ["rgb_left", "rgb_front", "rgb_right"]
+    assert all(30 <= len(frames) <= 42 for frames in drive.images.values())
 
 
 def test_clouds_are_given_in_base_link(drive):
@@ -271,8 +271,8 @@ def test_a_bag_cut_off_in_the_middle_is_reported_up_to_there_without_naming_fold
     cut = tmp_path / "cut.mcap"
     cut.write_bytes(whole[: len(whole) * 6 // 10])
     drive = collect(cut, TOPICS, RIG)
-    said = [note for note in notes(drive) if "ends in the middle" in note]
-    assert len(said) == 1 and str(tmp_path) not in said[0]
+    found = [note for note in notes(drive) if "ends in the middle" in note]
+    assert len(found) == 1 and str(tmp_path) not in found[0]
     assert 1.0 < drive.duration_s < 9.0
 
 
