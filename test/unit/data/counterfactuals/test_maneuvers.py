@@ -77,4 +77,4 @@ def test_moments_with_most_maneuvers_are_drawn(tmp_path) -> None:
         ]
     path = tmp_path / "plots" / "instructed.png"
     assert plot_instructed(instructed, TINY.range_m, path) and path.read_bytes().startswith(b"\x89PNG")
-    assert not plot_instructed([{**changed_batch[0], "logged": True}], TINY.range_m, tmp_path / "none.png")
+    assert not plot_instructed([{**instructed[0], "logged": True}], TINY.range_m, tmp_path / "none.png")
