@@ -18,7 +18,7 @@ from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
 from transdiffuser_planner.data.candidates.candidate_source import CandidateSource  # noqa: E402
 from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES  # noqa: E402
-from transdiffuser_planner.planning.observation.action_token_features import TokenPath  # noqa: E402
+from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures  # noqa: E402
 from transdiffuser_planner.planning.safety.clearance import ObstacleField  # noqa: E402
 from transdiffuser_planner.runtime.cycle.candidate_sampler import CandidateSampler  # noqa: E402
 from transdiffuser_planner.runtime.cycle.perception import PerceivedScene  # noqa: E402
@@ -47,7 +47,7 @@ def test_the_cycle_draws_what_it_always_drew(backend: ArithmeticBackend) -> None
     points = np.zeros((0, 3), dtype=np.float32)
     scene = PerceivedScene(
         observation=observation,
-        token_path=TokenPath.of(observation),
+        token_path=ActionTokenFeatures.of(observation),
         features={},
         bev_probability_KLL=np.zeros((1, 1, 1), dtype=np.float32),
         tracks=[],
