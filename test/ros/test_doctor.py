@@ -167,7 +167,7 @@ def test_a_publisher_of_a_wrong_type_is_named_with_the_right_one(seen):
         super(Drive, vehicle).put("lidar", "sensor_msgs/msg/Image", vehicle.image_message("rgb_left"))
 
     text = about(seen(change=lambda n, m: None if n == "lidar" else m, extra=wrong), "lidar", Level.ERROR)
-    assert "'vehicle' publishes sensor_msgs/msg/Image, the planner takes sensor_msgs/msg/PointCloud2" in text
+    assert "'vehicle' publishes sensor_msgs/msg/Image, the planner expects sensor_msgs/msg/PointCloud2" in text
     assert f"remap {INPUT}/lidar" in text
 
 
@@ -273,7 +273,7 @@ def test_a_wrong_node_name_lists_the_existing_nodes_and_other_nodes_are_not_plan
     text = about(examine("/planner", 0.5), "node", Level.ERROR)
     assert "there are /transdiffuser_planner" in text and "--node" in text
     other = Node("other")
-    other.instant = lambda: None
+    other.tick_inputs = lambda: None
     running = Running(other)
     try:
         assert "is not a planner" in about(examine("/other", 0.5), "node", Level.ERROR)
@@ -295,7 +295,7 @@ def test_an_unconfigured_planner_gives_remedies_a_json_file_and_exit_status_1(tm
         assert run.returncode == 1 and "Traceback" not in run.stderr
         assert "ERROR  lifecycle: unconfigured" in run.stdout
         assert f"-> correct that, then ros2 lifecycle set {PLANNER} configure" in run.stdout
-        assert "the planner's time stands still" in run.stdout
+        assert "the planner's time does not advance" in run.stdout
         rows = json.loads(out.read_text())["findings"]
         assert {"area", "subject", "level", "text", "remedy"} == set(rows[0])
     finally:

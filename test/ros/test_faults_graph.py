@@ -34,8 +34,8 @@ def test_publishers_that_restart_are_found_again(bench: FaultTestbench) -> None:
 
 def test_a_restarted_subscriber_receives_plans_again_and_none_was_late(bench: FaultTestbench) -> None:
     bench.spinners[1].do(bench.listener.close)
-    plans = bench.planner.health.plans
-    bench.wait(lambda: bench.planner.health.plans >= plans + 5, 2.0, "planning continues without a subscriber")
+    plans = bench.planner.diagnostics.plans
+    bench.wait(lambda: bench.planner.diagnostics.plans >= plans + 5, 2.0, "planning continues without a subscriber")
     bench.spinners[1].do(bench.listener.open)
     opened = time.monotonic()
     bench.wait(lambda: bench.recovered(opened), 1.0, "plans are received again")
