@@ -74,7 +74,9 @@ def test_every_call_that_makes_a_warning_or_an_error_is_found() -> None:
     count = 0
     for path in (ROOT / "transdiffuser_planner").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        count += len(re.findall(r"\b(?:_FINDINGS|findings)\.(?:warn|error|fault)\(", text)) if "Findings(" in text else 0
+        count += (
+            len(re.findall(r"\b(?:_FINDINGS|findings)\.(?:warn|error|fault)\(", text)) if "Findings(" in text else 0
+        )
     assert count > 60
     assert len(generate_reference.all_findings()) >= count - 5  # a few calls give the same line
 
