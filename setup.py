@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: files that ROS tools look for below share/."""
+"""Package data outside pyproject.toml: files that ROS tools look for below share/."""
 
 from pathlib import Path
 
