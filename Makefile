@@ -57,6 +57,10 @@ test: build $(STAMPS)/dev ## run the checks and all tests
 test-fast: $(STAMPS)/dev ## unit tests and cheap others, without ROS and browser (TEST_ARGS="-k collision")
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not (slow or ros or browser)" $(FAST_TESTS) $(TEST_ARGS)
 
+.PHONY: tutorials
+tutorials: build $(STAMPS)/dev ## run every command of the tutorials (about 5 minutes)
+	@$(RUN)python -m pytest -m tutorial test/docs $(TEST_ARGS)
+
 .PHONY: check
 check: $(STAMPS)/dev ## formatter, ruff, word list, mypy, import-linter
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES) || { echo "make: not formatted; run .venv/bin/ruff format on the files above" >&2; exit 1; }

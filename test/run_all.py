@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 
 HERE = Path(__file__).resolve().parent
 SERIAL = ("ros", "demo", "launch")
-PARALLEL_OPTIONS = ("--dist", "loadfile", "--no-loadscope-reorder")
-"""Files stay whole, for the sake of their fixtures, and in the order of test/conftest.py."""
+PARALLEL_OPTIONS = ("--dist", "loadfile", "--no-loadscope-reorder", "-m", "not tutorial")
+"""Files stay whole, for the sake of their fixtures, and in the order of test/conftest.py; `make tutorials` runs the tutorials."""
 
 
 def folders(parent: Path) -> list[Path]:

@@ -60,6 +60,7 @@ def finished() -> set[str]:
     return set()
 
 
+@pytest.mark.tutorial
 @pytest.mark.parametrize("name", PAGES)
 def test_every_command_of_the_tutorial_runs_as_written(name: str, folder: Path, finished: set[str]) -> None:
     for module in NEEDS[name]:
