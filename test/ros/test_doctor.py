@@ -59,7 +59,7 @@ class Running:
     """Runs a node in its own thread and calls its ``tick_inputs`` every tick."""
 
     def __init__(self, node):
-        self.node, self._ended = node, threading.Event()
+        self.node, self._ended, self.ticked = node, threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -71,6 +71,7 @@ class Running:
             if time.monotonic() >= due:
                 due += TICK_S
                 self.node.tick_inputs()
+                self.ticked.set()
             executor.spin_once(timeout_sec=0.01)
         executor.shutdown()
 
@@ -120,7 +121,8 @@ def seen(planner):
 
     def look(ready=1.0, **faults):
         running.append(Running(Drive(**faults)))
-        # Both must have discovered the vehicle before its rates are checked.
+        # Publishers are created with their first message; both must have discovered them before rates are checked.
+        assert running[-1].ticked.wait(60.0), "the vehicle published nothing"
         time_is_up = threading.Event()
         time_is_up.wait(ready)
         return examine(PLANNER, SECONDS)

@@ -33,7 +33,7 @@ def expected_texts(stream: str, fault: str) -> tuple[str, ...]:
         return tuple(f"{name}: {word} stamp" for name in names) + (ABSENT[stream] if fault == "frozen" else ())
     if fault in ("half_rate", "double_rate"):
         word = "less often" if fault == "half_rate" else "more often"
-        return tuple(f"{name} comes {word} than before" for name in names)
+        return tuple(f"{name} is received {word} than before" for name in names)
     return ABSENT[stream]
 
 
