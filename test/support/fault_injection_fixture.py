@@ -34,7 +34,7 @@ PARAMETERS: dict[str, Any] = {
 }
 RECOVERY_S = 1.0
 _ESCAPED = re.compile(r"\b[A-Z]\w+(Error|Exception): |fallback failed|publishing candidates")
-_REPORT_S = 2.5
+_REPORT_S = 20.0
 _EFFECT_S = 4.0
 _CONNECT_S = 90.0
 _MAX_DENIED_S = 120.0
