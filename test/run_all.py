@@ -18,6 +18,9 @@ SERIAL = ("ros", "demo", "launch")
 PARALLEL_OPTIONS = ("--dist", "loadfile", "--no-loadscope-reorder", "-m", "not tutorial")
 """Files stay whole, for the sake of their fixtures, and in the order of test/conftest.py; `make tutorials` runs the tutorials."""
 
+SERIAL_OPTIONS = ("-p", "no:xdist", "--reruns", "2")
+"""Tests in real time are tried again, visibly: on a shared machine other work may take the cores away for seconds."""
+
 
 def folders(parent: Path) -> list[Path]:
     """The folders with tests below a folder, in order of their names."""
@@ -29,7 +32,7 @@ def commands(parent: Path, num_processes: int) -> list[list[str]]:
     found = folders(parent)
     shared = [str(path) for path in found if path.name not in SERIAL]
     alone = [str(path) for path in found if path.name in SERIAL]
-    return [["-n", str(num_processes), *PARALLEL_OPTIONS, *shared], ["-p", "no:xdist", *alone]]
+    return [["-n", str(num_processes), *PARALLEL_OPTIONS, *shared], [*SERIAL_OPTIONS, *alone]]
 
 
 def counts(reports: Sequence[Path]) -> dict[str, int]:
