@@ -41,7 +41,7 @@ class CandidateSource:
             backend: The model.
             samples: The samples.
             more: Names of further stored arrays.
-            masked_inputs: Of ``masked_inputs.MASKABLE_INPUTS``: what the model is not given.
+            masked_inputs: Inputs of ``condition_masking.MASKABLE_INPUTS`` to mask.
         """
         self._backend, self._samples = backend, samples
         self.contract, self.vehicle = backend.manifest.contract, backend.manifest.vehicle

@@ -1,7 +1,7 @@
 // Draws the drive from above, one function a layer. Sizes given in px are on the screen, the others in meters.
 
 const CLASS_COLORS = ["car", "truck", "two-wheeler", "two-wheeler", "person"];
-const RUNG_COLORS = ["plan", "fallback_level-1", "fallback_level-2", "fallback_level-3"];
+const FALLBACK_LEVEL_COLORS = ["plan", "fallback_level-1", "fallback_level-2", "fallback_level-3"];
 const SIGNAL_COLORS = ["signal-0", "signal-1", "signal-2", "signal-3"];
 const SMALLEST_PX = 5;
 const CLOUD_STEPS = 4;
@@ -269,7 +269,7 @@ class BirdEye {
     const plan = this.drive.plan(this.t);
     if (!plan) return;
     this.stroke(plan.xy, this.color("halo"), 6.4 * this.px, { alpha: 0.85 });
-    this.stroke(plan.xy, this.color(RUNG_COLORS[plan.fallback_level]), 3.4 * this.px);
+    this.stroke(plan.xy, this.color(FALLBACK_LEVEL_COLORS[plan.fallback_level]), 3.4 * this.px);
     const { context } = this;
     context.fillStyle = this.color("halo");
     // A dot a second shows how fast the plan is.

@@ -67,7 +67,7 @@ class CameraPlan {
     context.beginPath();
     outline.forEach(([u, v], i) => context[i ? "lineTo" : "moveTo"](u * width, v * height));
     context.closePath();
-    const color = getComputedStyle(this.canvas).getPropertyValue(`--${RUNG_COLORS[plan.fallback_level]}`);
+    const color = getComputedStyle(this.canvas).getPropertyValue(`--${FALLBACK_LEVEL_COLORS[plan.fallback_level]}`);
     context.globalAlpha = 0.42;
     context.fillStyle = color;
     context.fill();

@@ -162,7 +162,7 @@ function timeCurve(drive, canvas, onSeek, tip) {
   const deadline = timed.map((plan) => [plan.t, plan.deadline]);
   const last = deadline[deadline.length - 1];
   const series = [
-    { label: "plan", bars: true, points: timed.map((plan) => [plan.t, plan.ms]), colorOf: (i) => RUNG_COLORS[timed[i].fallback_level] },
+    { label: "plan", bars: true, points: timed.map((plan) => [plan.t, plan.ms]), colorOf: (i) => FALLBACK_LEVEL_COLORS[timed[i].fallback_level] },
     { label: "deadline", color: "limit", points: [[0, deadline[0][1]], ...deadline, [Math.max(drive.duration, last[0]), last[1]]], step: true, dash: [6, 4], width: 1.5 },
   ];
   // One very late plan must not flatten all the others; it reaches the top and the tip shows its value.

@@ -54,7 +54,7 @@ function fillCurveKeys() {
   byId("time-panel").hidden = !time;
   if (!time) return;
   const fallback_levels = new Set(data.plans.map((plan) => plan.fallback_level));
-  for (const fallback_level of [...fallback_levels].sort()) byId("time-key").append(keyItem("box", RUNG_COLORS[fallback_level], data.fallback_levels[fallback_level]));
+  for (const fallback_level of [...fallback_levels].sort()) byId("time-key").append(keyItem("box", FALLBACK_LEVEL_COLORS[fallback_level], data.fallback_levels[fallback_level]));
   if (data.waits.length) byId("time-key").append(keyItem("tick", "waiting", "no plan"));
   byId("time-key").append(keyItem("dashed", "limit", "deadline"));
 }

@@ -144,7 +144,7 @@ class NowPanel {
     this.put("Limit", limit && `${(limit[1] * 3.6).toFixed(0)} km/h`);
     this.put("Command", command && COMMAND_NAMES[command[1]]);
     this.put("Next signal", signal && signal[1] ? `${SIGNAL_NAMES[signal[1]]}, ${signal[2]} m` : null, signal && SIGNAL_COLORS[signal[1]]);
-    this.put("Plan from", plan ? drive.data.fallback_levels[plan.fallback_level] : drive.waiting(t) || null, plan ? RUNG_COLORS[plan.fallback_level] : "waiting");
+    this.put("Plan from", plan ? drive.data.fallback_levels[plan.fallback_level] : drive.waiting(t) || null, plan ? FALLBACK_LEVEL_COLORS[plan.fallback_level] : "waiting");
     if (plan && plan.reason) this.values["Plan from"].title += `: ${plan.reason}`;
     this.put("Plan time", plan && plan.ms !== null ? `${plan.ms.toFixed(0)} ms` : null);
     this.put("Rejected", details && details.candidates.steps ? rejectedWords(details.candidates) : null);

@@ -48,7 +48,7 @@ def test_what_is_no_road_or_taken_is_not_possible() -> None:
     assert not stays_on_road(_straight(9.0), ROAD, TINY, EGO_VEHICLE)  # leaves the grid
 
 
-def _told(name: str, end_m: float, ends_m: list[float]) -> dict[str, object]:
+def _instructed(name: str, end_m: float, ends_m: list[float]) -> dict[str, object]:
     """Asked for a way straight on so long; candidates that go so far."""
     plans = np.stack([_straight(end / TIMES[-1]) for end in ends_m])
     asked, farther = _straight(end_m / TIMES[-1]), plans + np.asarray([5.0, 0.0, 0.0])
@@ -57,9 +57,9 @@ def _told(name: str, end_m: float, ends_m: list[float]) -> dict[str, object]:
 
 def test_a_plan_follows_when_it_ends_within_two_meters() -> None:
     instructed = [
-        _told("stop", 10.0, [10.5, 10.0, 9.0]),
-        _told("stop", 10.0, [13.0, 13.5, 11.0]),
-        _told("driven", 4.0, [4.0]),
+        _instructed("stop", 10.0, [10.5, 10.0, 9.0]),
+        _instructed("stop", 10.0, [13.0, 13.5, 11.0]),
+        _instructed("driven", 4.0, [4.0]),
     ]
     rows = {row["maneuver"]: row for row in following_table(instructed)}
     stop = rows["stop"]
@@ -73,7 +73,7 @@ def test_moments_with_most_maneuvers_are_drawn(tmp_path) -> None:
     instructed = []
     for sample, names in enumerate((["stop"], ["stop", "turn left", "turn right"])):
         instructed += [
-            {**_told(name, 10.0, [10.0, 9.0]), "logged": False, "sample": sample, "bev": ROAD} for name in names
+            {**_instructed(name, 10.0, [10.0, 9.0]), "logged": False, "sample": sample, "bev": ROAD} for name in names
         ]
     path = tmp_path / "plots" / "instructed.png"
     assert plot_instructed(instructed, TINY.range_m, path) and path.read_bytes().startswith(b"\x89PNG")
