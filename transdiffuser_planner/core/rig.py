@@ -6,6 +6,7 @@ overrides them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel, stated_vehicle
 
-_KEYS = ("cameras", "lidar", "base_from_odometry_child_x_m", "vehicle")
+_KEYS = ("cameras", "lidar", "base_from_odometry_child_x_m", "odometry_clock_offset_s", "vehicle")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +28,9 @@ class Mount:
     Attributes:
         x_m, y_m, z_m: Position in base_link.
         roll_rad, pitch_rad, yaw_rad: Rotation, applied as Rz(yaw) Ry(pitch) Rx(roll); pitch is positive nose down.
+        clock_offset_s: Stamp minus the true time of measurement; subtracted from every stamp. Half a sweep, negative, for
+            a LiDAR stamped at the start of its sweep.
+        latency_s: Usual time from stamp to arrival, for the first messages; later it is measured.
     """
 
     x_m: float = 0.0
@@ -35,6 +39,8 @@ class Mount:
     roll_rad: float = 0.0
     pitch_rad: float = 0.0
     yaw_rad: float = 0.0
+    clock_offset_s: float = 0.0
+    latency_s: float = 0.0
 
     def base_from_sensor(self) -> NDArray[np.float64]:
         """The 4x4 transform of points from the sensor's x-forward frame into base_link."""
@@ -101,12 +107,14 @@ class Rig:
         lidar: None if the vehicle has none.
         base_from_odometry_child_x_m: Position of the odometry's child frame in base_link, along x. 0 when odometry
             already describes the rear axle; CARLA's vehicle origin is ahead of the rear axle.
+        odometry_clock_offset_s: Stamp of odometry minus the true time; subtracted from every stamp.
         vehicle: Dimensions and limits; the car of the shipped model unless the file gives others.
     """
 
     cameras: tuple[CameraMount, ...]
     lidar: LidarMount | None
     base_from_odometry_child_x_m: float = 0.0
+    odometry_clock_offset_s: float = 0.0
     vehicle: VehicleModel = EGO_VEHICLE
 
     def __post_init__(self) -> None:
@@ -142,9 +150,22 @@ class Rig:
         return Rig(
             cameras=cameras,
             lidar=None if lidar is None else _build(LidarMount, lidar, f"rig file {path}: lidar"),
-            base_from_odometry_child_x_m=float(data.get("base_from_odometry_child_x_m", 0.0)),
+            base_from_odometry_child_x_m=_number(data, "base_from_odometry_child_x_m", path),
+            odometry_clock_offset_s=_number(data, "odometry_clock_offset_s", path),
             vehicle=_vehicle(data, path),
         )
+
+
+def _number(data: dict[str, Any], key: str, path: Path) -> float:
+    """Read a number of the file's top level, 0 by default.
+
+    Raises:
+        ConfigError: It is no number.
+    """
+    value = data.get(key, 0.0)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise ConfigError(f"rig file {path}: '{key}' must be a number, got {value!r}")
+    return float(value)
 
 
 def _vehicle(data: dict[str, Any], path: Path) -> VehicleModel:

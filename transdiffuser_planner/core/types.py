@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+LIDAR = "lidar"
+"""Name of the LiDAR among a snapshot's sensors."""
 
 
 class DrivingCommand(IntEnum):
@@ -142,7 +144,7 @@ class SensorSnapshot:
     """All inputs of one planning cycle, aligned to stamp_ns. Absent optional inputs are None or missing keys.
 
     Attributes:
-        stamp_ns: The data's time: the newest camera or LiDAR stamp of the frame.
+        stamp_ns: The data's time: the stamp of the frame's newest camera image or LiDAR sweep.
         ego: State at stamp_ns (interpolated odometry).
         history: Past states in the same frame, oldest first, up to 2 s, not older than the last discontinuity.
         images: By rig camera name.
@@ -150,6 +152,8 @@ class SensorSnapshot:
         action_token_path: Decoded action tokens.
         missing: Names of expected inputs that are missing from this snapshot.
         ages_ns: Per input, stamp_ns minus the input's stamp.
+        motion: Sensor -> pose (x, y, heading) of base_link at the sensor's own stamp, in base_link at stamp_ns; only of
+            sensors that were measured at another time while the vehicle moved.
     """
 
     stamp_ns: int
@@ -166,6 +170,12 @@ class SensorSnapshot:
     action_token_path: ActionTokenPath | None = None
     missing: tuple[str, ...] = ()
     ages_ns: dict[str, int] = field(default_factory=dict)
+    motion: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+
+    @property
+    def cloud_motion(self) -> tuple[float, float, float] | None:
+        """Pose of base_link at the point cloud's stamp, in base_link at stamp_ns; None for no motion."""
+        return self.motion.get(LIDAR)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

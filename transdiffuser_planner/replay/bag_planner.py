@@ -16,6 +16,7 @@ from transdiffuser_planner.messages.input_registry import CAMERA, SINGLE_INPUTS,
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.planning.observation.ego_history import odometry_in_base
+from transdiffuser_planner.replay.arrival_clock import ArrivalClock
 from transdiffuser_planner.runtime.cycle.fallback_planner import FallbackPlanner
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
 from transdiffuser_planner.runtime.planner import Planner
@@ -129,6 +130,7 @@ class BagPlanner:
         self._offset_m = rig.base_from_odometry_child_x_m
         self._topics = topics
         self._feeder = InputRouter(topics, self._scheduler.assembler)
+        self._arrival_clock = ArrivalClock()
         self._now_ns = 0
         self._pending: PlanningRequest | None = None
         self._has_published = False
@@ -149,12 +151,14 @@ class BagPlanner:
             The cycles that the message triggers.
         """
         self._scheduler.arrived(time.perf_counter() if begin is None else begin)
+        self._scheduler.assembler.now_ns = self._arrival_clock.now_ns(item.log_time_ns)
         reason = self._feeder.feed(item.topic, item.log_time_ns, item.message)
         if reason:
             self.log.refused[reason] += 1
         elif item.topic == self._topics.odometry:
             self.log.ego.append(odometry_in_base(decode_inputs.odometry(item.message), self._offset_m))
             self._now_ns = self.log.ego[-1].stamp_ns
+            self._arrival_clock.odometry(item.log_time_ns, self._now_ns)
             self.log.begin_ns = self.log.begin_ns or item.log_time_ns
             self.log.end_ns = item.log_time_ns
         self.log.num_frames += not reason and item.topic == self._frame_topic

@@ -61,11 +61,11 @@ class _SnapshotCollector:
         reason = message.deliver(self._assembler)
         if reason:
             self.skipped[reason] += 1
-        stamp_ns = self._assembler.latest_stamp_ns()
-        if stamp_ns is None or stamp_ns == self._last_ns or not self._assembler.is_complete(stamp_ns):
+        stamp_ns = self._assembler.complete_stamp_ns(None if self._last_ns is None else self._last_ns + 1)
+        if stamp_ns is None:
             return
         self._last_ns = stamp_ns
-        snapshot = self._assembler.assemble(stamp_ns)
+        snapshot = self._assembler.assemble(stamp_ns, due_ns=stamp_ns)
         if isinstance(snapshot, NotReady):
             self.skipped[snapshot.reason] += 1
         else:

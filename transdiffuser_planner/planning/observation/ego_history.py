@@ -17,6 +17,8 @@ MAX_GAP_NS = 500_000_000
 POSITION_JUMP_M = 0.25
 HEADING_JUMP_RAD = 0.05
 SPEED_JUMP_MPS = 1.0
+_SAME_PLACE_M = 0.01
+_SAME_HEADING_RAD = 0.001
 _MAX_ACCEL_MPS2 = 12.0
 _MAX_YAW_ACCEL_RADPS2 = 4.0
 
@@ -121,6 +123,29 @@ def extrapolate(state: EgoState, stamp_ns: int) -> EgoState:
         y_m=state.y_m + dt * (state.vx_mps * float(np.sin(heading)) + state.vy_mps * float(np.cos(heading))),
         heading_rad=float(wrap_angle(state.heading_rad + dt * state.yaw_rate_radps)),
     )
+
+
+def base_motion(ego: EgoState, states: Sequence[EgoState], stamp_ns: int) -> tuple[float, float, float] | None:
+    """Return the pose (x, y, heading) of base_link at another stamp in base_link of a state.
+
+    Args:
+        ego: The state.
+        states: Odometry around both stamps, ordered, without discontinuities, in the same frame.
+        stamp_ns: The other stamp.
+
+    Returns:
+        Meters and rad; None when the state at that stamp is unknown or the vehicle did not move between the two.
+    """
+    if stamp_ns == ego.stamp_ns:
+        return None
+    state = interpolate(states, stamp_ns)
+    if state is None:
+        return None
+    origin = np.asarray([ego.x_m, ego.y_m, ego.heading_rad])
+    x_m, y_m, heading_rad = map(float, local_from_global(origin, [state.x_m, state.y_m, state.heading_rad]))
+    if math.hypot(x_m, y_m) < _SAME_PLACE_M and abs(heading_rad) < _SAME_HEADING_RAD:
+        return None
+    return x_m, y_m, heading_rad
 
 
 def history_tensor(

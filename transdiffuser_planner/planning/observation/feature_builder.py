@@ -32,8 +32,8 @@ class FeatureBuilder:
         self._rig = rig
 
     def points(self, snapshot: SensorSnapshot) -> NDArray[np.float32]:
-        """Return the point cloud (N, 3) in base_link without returns from the ego; (0, 3) without a point cloud."""
-        return cloud_in_base(snapshot.cloud, self._rig)
+        """Return the point cloud (N, 3) in base_link at the snapshot's stamp, without the ego; (0, 3) without a cloud."""
+        return cloud_in_base(snapshot.cloud, self._rig, snapshot.cloud_motion)
 
     def build(
         self, snapshot: SensorSnapshot, points_N3: NDArray[np.float32] | None = None
@@ -46,7 +46,9 @@ class FeatureBuilder:
         """
         contract = self.contract
         view, camera_valid = self._view.stitch(
-            {name: image.rgb_HW3 for name, image in snapshot.images.items()}, snapshot.intrinsics
+            {name: image.rgb_HW3 for name, image in snapshot.images.items()},
+            snapshot.intrinsics,
+            {name: pose[2] for name, pose in snapshot.motion.items()},
         )
         points = self.points(snapshot) if points_N3 is None else points_N3
         counts = histogram(points, contract)

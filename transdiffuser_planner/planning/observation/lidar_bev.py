@@ -37,12 +37,34 @@ def without_ego(xyz_N3: NDArray[np.float32], vehicle: VehicleModel, margin_m: fl
     return np.asarray(xyz_N3[~on_ego])
 
 
-def cloud_in_base(cloud: PointCloud | None, rig: Rig) -> NDArray[np.float32]:
-    """Return a point cloud (N, 3) in base_link without returns from the ego; (0, 3) without point cloud or LiDAR."""
+def cloud_in_base(
+    cloud: PointCloud | None, rig: Rig, motion: tuple[float, float, float] | None = None
+) -> NDArray[np.float32]:
+    """Return a point cloud in base_link without returns from the ego.
+
+    Args:
+        cloud: In the LiDAR's frame.
+        rig: Mount of the LiDAR, and the vehicle.
+        motion: Pose (x, y, heading) of base_link when the cloud was measured, in base_link now; None for no motion.
+
+    Returns:
+        Points (N, 3), meters; (0, 3) without point cloud or LiDAR.
+    """
     lidar = rig.lidar
     if cloud is None or lidar is None:
         return np.zeros((0, 3), dtype=np.float32)
-    return without_ego(points_in_base(cloud.xyz_N3, lidar.base_from_sensor()), rig.vehicle, lidar.own_margin_m)
+    points = without_ego(points_in_base(cloud.xyz_N3, lidar.base_from_sensor()), rig.vehicle, lidar.own_margin_m)
+    return points if motion is None else moved(points, motion)
+
+
+def moved(xyz_N3: NDArray[np.float32], motion: tuple[float, float, float]) -> NDArray[np.float32]:
+    """Return points (N, 3) of an earlier base_link in the current one; motion is the earlier one's pose (x, y, heading)."""
+    x_m, y_m, heading_rad = motion
+    cos, sin = np.float32(np.cos(heading_rad)), np.float32(np.sin(heading_rad))
+    found = np.array(xyz_N3)
+    found[:, 0] = cos * xyz_N3[:, 0] - sin * xyz_N3[:, 1] + np.float32(x_m)
+    found[:, 1] = sin * xyz_N3[:, 0] + cos * xyz_N3[:, 1] + np.float32(y_m)
+    return found
 
 
 def histogram(xyz_N3: NDArray[np.float32], contract: ModelContract) -> NDArray[np.uint8]:

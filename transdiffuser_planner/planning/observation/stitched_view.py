@@ -8,7 +8,9 @@ becomes the same 3 x H x W image. A rig equal to the contract's segments is copi
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from PIL import Image
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.rig import CameraMount
 from transdiffuser_planner.core.types import CameraIntrinsics
+
+_HEADING_STEP_RAD = 0.02  # one table per step; half a step is a pixel of the view
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,16 +54,21 @@ def view_rays(contract: ModelContract) -> NDArray[np.float64]:
     return rays
 
 
-def build_table(contract: ModelContract, mount: CameraMount, intrinsics: CameraIntrinsics) -> _CameraTable:
+def build_table(
+    contract: ModelContract, mount: CameraMount, intrinsics: CameraIntrinsics, heading_rad: float = 0.0
+) -> _CameraTable:
     """Build the lookup from view pixels to a camera's pixels.
 
     Args:
         contract: The view.
         mount: The camera's orientation in base_link.
         intrinsics: Of the images that ``stitch`` will receive.
+        heading_rad: Heading of the vehicle when the image was taken, relative to now.
     """
     reduction = max(1, round(intrinsics.fx / contract.focal_px))
-    rays = view_rays(contract).reshape(-1, 3) @ mount.base_from_sensor()[:3, :3]
+    cos, sin = np.cos(heading_rad), np.sin(heading_rad)
+    turned = np.asarray([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]) @ mount.base_from_sensor()[:3, :3]
+    rays = view_rays(contract).reshape(-1, 3) @ turned
     ahead = rays[:, 0] > 0.1
     depth = np.where(ahead, rays[:, 0], 1.0)
     column = np.floor((intrinsics.cx - intrinsics.fx * rays[:, 1] / depth) / reduction + 1e-6).astype(int)
@@ -90,23 +99,29 @@ class ImageView:
     def __init__(self, contract: ModelContract, mounts: tuple[CameraMount, ...]) -> None:
         self._contract = contract
         self._mounts = {mount.name: mount for mount in mounts}
-        self._tables: dict[str, tuple[CameraIntrinsics, _CameraTable]] = {}
+        self._tables: dict[tuple[str, int], tuple[CameraIntrinsics, _CameraTable]] = {}
 
-    def _table(self, name: str, intrinsics: CameraIntrinsics) -> _CameraTable:
-        known = self._tables.get(name)
+    def _table(self, name: str, intrinsics: CameraIntrinsics, heading_rad: float) -> _CameraTable:
+        step = round(heading_rad / _HEADING_STEP_RAD)
+        known = self._tables.get((name, step))
         if known is None or known[0] != intrinsics:
-            known = (intrinsics, build_table(self._contract, self._mounts[name], intrinsics))
-            self._tables[name] = known
+            table = build_table(self._contract, self._mounts[name], intrinsics, step * _HEADING_STEP_RAD)
+            known = (intrinsics, table)
+            self._tables[name, step] = known
         return known[1]
 
     def stitch(
-        self, images: dict[str, NDArray[np.uint8]], intrinsics: dict[str, CameraIntrinsics]
+        self,
+        images: dict[str, NDArray[np.uint8]],
+        intrinsics: dict[str, CameraIntrinsics],
+        headings_rad: Mapping[str, float] = MappingProxyType({}),
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Stitch the images of all cameras.
 
         Args:
             images: Camera name -> uint8 (h, w, 3) RGB; sizes as in intrinsics.
             intrinsics: Camera name -> its intrinsics.
+            headings_rad: Camera name -> heading of the vehicle when its image was taken, relative to now; 0 by default.
 
         Returns:
             uint8 (H, W, 3) view, and per segment the share of its pixels that are covered (0..1).
@@ -115,7 +130,7 @@ class ImageView:
         view = np.zeros((height, width, 3), dtype=np.uint8)
         covered = np.zeros(height * width, dtype=np.bool_)
         for name, image in images.items():
-            table = self._table(name, intrinsics[name])
+            table = self._table(name, intrinsics[name], headings_rad.get(name, 0.0))
             if table.copy_columns is not None:
                 view[:, table.copy_columns] = image
             else:

@@ -98,12 +98,17 @@ class NodeInputs:
         """Outermost scope of the node: no fault of one message may end the node."""
         arrived_s = time.perf_counter()
         try:
-            reason = self._router.feed(key, int(self._node.get_clock().now().nanoseconds), message)
+            now_ns = int(self._node.get_clock().now().nanoseconds)
+            self._assembler.now_ns = None if self._is_simulated_time() else now_ns  # ticks are too coarse for delays
+            reason = self._router.feed(key, now_ns, message)
             if not reason:
                 self._watch(key, message)
         except Exception as error:
             reason = f"{key}: {type(error).__name__}: {error}"
         self._received(key, arrived_s, reason, is_sensor=key in self._router.sensor_topics)
+
+    def _is_simulated_time(self) -> bool:
+        return bool(self._node.get_clock().ros_time_is_active)
 
     def _watch(self, key: str, message: Any) -> None:
         """Forward warnings about an accepted message."""

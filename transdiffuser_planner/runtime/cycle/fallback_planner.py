@@ -18,7 +18,6 @@ from transdiffuser_planner.core.types import (
     EgoState,
     FallbackLevel,
     PlanResult,
-    PointCloud,
     PredictedAgents,
     Provenance,
     SensorSnapshot,
@@ -66,7 +65,7 @@ class FallbackPlanner:
         times, ego = StageTimes(), snapshot.ego
         agents = _known_agents(self._memory.result, ego, self._contract)
         pose_A3 = _poses_now(agents, ego, self._memory.result)
-        around = self._around(snapshot.cloud, agents, pose_A3)
+        around = self._around(snapshot, agents, pose_A3)
         last_F3 = recent_plan(self._memory.accepted, ego, self._time_s_F, config)
         plans, fallback_level = select_fallback(
             None if is_stopping else last_F3, last_F3, ego, around, self._time_s_F, config
@@ -92,9 +91,9 @@ class FallbackPlanner:
             ),
         )
 
-    def _around(self, cloud: PointCloud | None, agents: PredictedAgents, pose_A3: FloatArray) -> CollisionContext:
+    def _around(self, snapshot: SensorSnapshot, agents: PredictedAgents, pose_A3: FloatArray) -> CollisionContext:
         """Obstacles of the point cloud, and agents of the last result at their present predicted poses."""
-        points = cloud_in_base(cloud, self._rig)
+        points = cloud_in_base(snapshot.cloud, self._rig, snapshot.cloud_motion)
         ahead = pose_A3[:, 0] > 0.0
         return CollisionContext(
             vehicle=self._rig.vehicle,

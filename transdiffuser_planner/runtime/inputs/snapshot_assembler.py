@@ -1,8 +1,8 @@
-"""Collects sensor values as they arrive and assembles time-aligned snapshots.
+"""Collects sensor values as they arrive and assembles snapshots of frames that fit together.
 
-Frames are aligned by stamp, not by arrival. Optional inputs that are absent or old are masked; insufficient inputs give
-NotReady with the reason. A clock that jumps back (a bag that loops) resets all inputs, physically impossible odometry
-resets the ego history.
+Frames are matched by stamp, not by arrival (``frame_matcher``). Inputs whose stamps do not fit the others' are masked and named
+(``clock_check``). Optional inputs that are absent or old are masked; insufficient inputs give NotReady with the reason. A
+clock that jumps back (a bag that loops) resets all inputs, physically impossible odometry resets the ego history.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
+    LIDAR,
     ActionTokens,
     CameraImage,
     CameraIntrinsics,
@@ -22,20 +23,22 @@ from transdiffuser_planner.core.types import (
     SensorSnapshot,
 )
 from transdiffuser_planner.planning.observation.ego_history import (
+    base_motion,
     extrapolate,
     interpolate,
     is_discontinuity,
     jump_text,
     odometry_in_base,
 )
+from transdiffuser_planner.runtime.inputs.clock_check import ClockLimits
+from transdiffuser_planner.runtime.inputs.frame_buffer import SensorFrame
+from transdiffuser_planner.runtime.inputs.frame_matcher import FrameMatcher
 from transdiffuser_planner.runtime.inputs.optional_inputs import OptionalInputs
+from transdiffuser_planner.runtime.inputs.sensor_clocks import ODOMETRY, SensorClocks
 
-LIDAR = "lidar"
-_FRAMES_KEPT = 4
 _HISTORY_NS = 2_500_000_000
 _FRAME_WAIT_NS = 150_000_000
 _CLOCK_RESET_NS = 1_000_000_000
-_SILENT_NS = 1_000_000_000
 _WARNINGS_KEPT = 20
 _FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's belong to another clock
 
@@ -46,31 +49,33 @@ class SnapshotAssembler(OptionalInputs):
     Args:
         rig: The vehicle's sensors.
         config: Tolerances and required inputs; may be replaced.
+
+    Attributes:
+        now_ns: Time of arrival of the messages added next, on the data's clock; None where it is not measured, as in most
+            recordings: arrivals then are placed at the newest stamp of odometry.
     """
 
     def __init__(self, rig: Rig, config: PlannerConfig) -> None:
         super().__init__()
         self._rig = rig
         self.config = config
+        self.now_ns: int | None = None
         self._cameras = {camera.name: camera for camera in rig.cameras}
+        self._clocks = SensorClocks(rig)
         self.num_resets = 0
         self._warnings: deque[str] = deque(maxlen=_WARNINGS_KEPT)
         self._clear()
 
     def _clear(self) -> None:
-        self._frames: dict[str, deque[CameraImage | PointCloud]] = {
-            name: deque(maxlen=_FRAMES_KEPT) for name in self._sensor_names()
-        }
+        names = list(self._cameras) + ([LIDAR] if self._rig.lidar is not None else [])
+        self._clocks.reset()
+        self._matcher = FrameMatcher(names, ODOMETRY, self._clocks.timing)
         self._intrinsics: dict[str, CameraIntrinsics] = {
             c.name: CameraIntrinsics(width=c.width, height=c.height, fx=c.fx, fy=c.fy, cx=c.cx, cy=c.cy)
             for c in self._rig.cameras
         }
-        self._first_ns: int | None = None
         self._ego: deque[EgoState] = deque()
         self._stray_ns: int | None = None
-
-    def _sensor_names(self) -> list[str]:
-        return list(self._cameras) + ([LIDAR] if self._rig.lidar is not None else [])
 
     def reset(self) -> None:
         """Discard everything but the route and intrinsics, as after a clock jump."""
@@ -86,6 +91,10 @@ class SnapshotAssembler(OptionalInputs):
         warnings = list(self._warnings)
         self._warnings.clear()
         return warnings
+
+    def delays_s(self) -> dict[str, float]:
+        """Return the usual time from stamp to arrival of every sensor and odometry."""
+        return {name: delay * 1e-9 for name, delay in self._clocks.timing.delays_ns().items()}
 
     def add_image(self, image: CameraImage) -> str | None:
         """Take an image; returns why it was refused, or None."""
@@ -117,24 +126,28 @@ class SnapshotAssembler(OptionalInputs):
             return "lidar: point cloud is empty"
         return self._add_frame(LIDAR, cloud)
 
-    def _add_frame(self, name: str, frame: CameraImage | PointCloud) -> str | None:
-        if self._ego and abs(frame.stamp_ns - self._ego[-1].stamp_ns) > _FOREIGN_NS:
+    def _add_frame(self, name: str, frame: SensorFrame) -> str | None:
+        stamp_ns = self._clocks.corrected_ns(name, frame.stamp_ns)
+        if stamp_ns != frame.stamp_ns:
+            frame = replace(frame, stamp_ns=stamp_ns)
+        if self._ego and abs(stamp_ns - self._ego[-1].stamp_ns) > _FOREIGN_NS:
             return f"{name}: stamp is hours away from the odometry's; all inputs need one clock"
-        frames = self._frames[name]
-        if frames and frame.stamp_ns <= frames[-1].stamp_ns:
-            if frames[-1].stamp_ns - frame.stamp_ns < _CLOCK_RESET_NS:
-                word = "repeated" if frame.stamp_ns == frames[-1].stamp_ns else "out-of-order"
+        newest = self._matcher.newest(name)
+        if newest is not None and stamp_ns <= newest.stamp_ns:
+            if newest.stamp_ns - stamp_ns < _CLOCK_RESET_NS:
+                word = "repeated" if stamp_ns == newest.stamp_ns else "out-of-order"
                 return f"{name}: {word} stamp"
             self.reset()
-            frames = self._frames[name]
-        frames.append(frame)
-        if self._first_ns is None:
-            self._first_ns = frame.stamp_ns
+        if self._has_arrived(name, stamp_ns):
+            self._matcher.add(name, frame)
         return None
 
     def add_odometry(self, ego: EgoState) -> str | None:
         """Take odometry (moved to base_link by the rig's offset); returns why it was refused, or None."""
         ego = odometry_in_base(ego, self._rig.base_from_odometry_child_x_m)
+        stamp_ns = self._clocks.corrected_ns(ODOMETRY, ego.stamp_ns)
+        if stamp_ns != ego.stamp_ns:
+            ego = replace(ego, stamp_ns=stamp_ns)
         if self._is_stray(ego.stamp_ns):
             return "odometry: stamp is hours away from the last; used when the next one agrees"
         if self._ego:
@@ -146,12 +159,31 @@ class SnapshotAssembler(OptionalInputs):
             elif is_discontinuity(self._ego[-1], ego):
                 self._warnings.append(jump_text(self._ego[-1], ego))
                 self._ego.clear()
-        elif any(abs(frames[-1].stamp_ns - ego.stamp_ns) > _FOREIGN_NS for frames in self._frames.values() if frames):
+        elif any(abs(newest_ns - ego.stamp_ns) > _FOREIGN_NS for newest_ns in self._matcher.newest_stamps_ns()):
             self.reset()
+        if not self._has_arrived(ODOMETRY, ego.stamp_ns):
+            return None
         self._ego.append(ego)
         while self._ego[-1].stamp_ns - self._ego[0].stamp_ns > _HISTORY_NS:
             self._ego.popleft()
         return None
+
+    def _has_arrived(self, name: str, stamp_ns: int) -> bool:
+        """Record an arrival; returns False when it showed that the input's stamps, this one too, count in another time."""
+        now_ns = self.now_ns
+        if now_ns is None:
+            now_ns = self._ego[-1].stamp_ns if self._ego and name != ODOMETRY else stamp_ns
+        limits = ClockLimits(max_age_ns=round(self.config.max_sensor_age_s * 1e9), is_timed=self.now_ns is not None)
+        change = self._clocks.record(name, stamp_ns, now_ns, limits)
+        self._warnings.extend(change.notices)
+        self._matcher.masked = frozenset(self._clocks.misfits)
+        if not change.is_corrected:
+            return True
+        if name == ODOMETRY:
+            self._ego.clear()
+        else:
+            self._matcher.forget(name)
+        return False
 
     def add_action_tokens(self, tokens: ActionTokens) -> str | None:
         """Take action tokens that are recent enough; returns why they were refused, or None."""
@@ -172,68 +204,68 @@ class SnapshotAssembler(OptionalInputs):
         return True
 
     def latest_stamp_ns(self) -> int | None:
-        """Newest stamp of any camera or LiDAR frame."""
-        stamps = [frames[-1].stamp_ns for frames in self._frames.values() if frames]
-        return max(stamps) if stamps else None
+        """Newest stamp of any camera or LiDAR frame in use."""
+        return self._matcher.latest_stamp_ns()
 
-    def is_complete(self, stamp_ns: int) -> bool:
-        """Whether odometry and every sensor that is still publishing have arrived for a frame stamp.
+    def complete_stamp_ns(self, earliest_ns: int | None = None, wait: tuple[int, int] | None = None) -> int | None:
+        """Return the newest stamp for which odometry and every sensor that is still publishing have arrived.
 
-        A sensor without messages for a second is not waited for until it publishes again.
+        Args:
+            earliest_ns: Stamps before this are not considered.
+            wait: Time now, and since when a frame has been waited for: what is overdue then is not waited for. None to
+                wait for all.
         """
-        have_ego = bool(self._ego) and self._ego[-1].stamp_ns >= stamp_ns
-        found = self._frames_at(stamp_ns)
-        return have_ego and all(name in found or self._is_silent(name, stamp_ns) for name in self._frames)
+        ego_ns = self._ego[-1].stamp_ns if self._ego else None
+        stamps = self._matcher.stamps_ns(earliest_ns, None)
+        return next((stamp for stamp in stamps if self._matcher.is_complete(stamp, ego_ns, self.config, wait)), None)
 
-    def _is_silent(self, name: str, stamp_ns: int) -> bool:
-        frames = self._frames[name]
-        since_ns = frames[-1].stamp_ns if frames else self._first_ns
-        return since_ns is not None and stamp_ns - since_ns > _SILENT_NS
-
-    def _frames_at(self, stamp_ns: int) -> dict[str, CameraImage | PointCloud]:
-        """The frame of each sensor nearest to a stamp, if within the tolerance."""
-        tolerance_ns = self.config.sync_tolerance_s * 1e9
-        found = {}
-        for name, frames in self._frames.items():
-            nearest = min(frames, key=lambda frame: abs(frame.stamp_ns - stamp_ns), default=None)
-            if nearest is not None and abs(nearest.stamp_ns - stamp_ns) <= tolerance_ns:
-                found[name] = nearest
-        return found
+    def _frames_at(self, stamp_ns: int, now_ns: int) -> dict[str, SensorFrame]:
+        """The frames of the sensors at a stamp, aligned or at least young enough."""
+        oldest_ns = max(now_ns, stamp_ns) - round(self.config.max_sensor_age_s * 1e9)
+        return self._matcher.at(stamp_ns, round(self.config.sync_tolerance_s * 1e9), oldest_ns)
 
     def _choose_stamp(self, newest_ns: int, earliest_ns: int | None) -> int:
-        """The recent frame stamp, not before the earliest, with frames of most sensors; the newest of equals."""
-        stamps = {frame.stamp_ns for frames in self._frames.values() for frame in frames}
+        """The recent frame stamp, not before the earliest, with matching frames of most sensors; the newest of equals."""
         oldest_ns = newest_ns - _FRAME_WAIT_NS
         if earliest_ns is not None:
             oldest_ns = max(oldest_ns, min(earliest_ns, newest_ns))
-        recent = [stamp for stamp in stamps if stamp >= oldest_ns]
-        return max(recent, key=lambda stamp: (len(self._frames_at(stamp)), stamp))
+        tolerance_ns = round(self.config.sync_tolerance_s * 1e9)
+        recent = self._matcher.stamps_ns(oldest_ns, newest_ns)
+        return max(recent, key=lambda stamp: (self._matcher.num_matching(stamp, tolerance_ns), stamp))
 
-    def assemble(self, now_ns: int, earliest_ns: int | None = None) -> SensorSnapshot | NotReady:
+    def assemble(
+        self, now_ns: int, earliest_ns: int | None = None, due_ns: int | None = None
+    ) -> SensorSnapshot | NotReady:
         """Assemble the best snapshot available.
 
         Args:
             now_ns: Current time on the data's clock.
             earliest_ns: Frames before this stamp have been used and are not used again.
+            due_ns: Frames after this stamp are still incomplete and not used yet.
 
         Returns:
             The snapshot, or NotReady with the reason.
         """
-        newest_ns = self.latest_stamp_ns()
+        newest_ns = self.latest_stamp_ns() if due_ns is None else due_ns
         if newest_ns is None:
-            return NotReady(reason=f"no frame yet of {', '.join(self._sensor_names())}")
+            return NotReady(reason=self._explained(f"no frame yet of {', '.join(self._matcher.names)}"))
         stamp_ns = self._choose_stamp(newest_ns, earliest_ns)
         age_s = (now_ns - stamp_ns) * 1e-9
         if age_s > self.config.max_sensor_age_s:
-            return NotReady(reason=f"newest sensor frame is {age_s:.2f} s old (limit {self.config.max_sensor_age_s} s)")
-        frames = self._frames_at(stamp_ns)
+            reason = f"newest sensor frame is {age_s:.2f} s old (limit {self.config.max_sensor_age_s} s)"
+            return NotReady(reason=self._explained(reason))
+        frames = self._frames_at(stamp_ns, now_ns)
         reason = self._missing_sensors(frames)
         if reason:
-            return NotReady(reason=reason)
+            return NotReady(reason=self._explained(reason))
         ego = self._ego_at(stamp_ns)
         if isinstance(ego, NotReady):
             return ego
         return self._snapshot(stamp_ns, ego, frames)
+
+    def _explained(self, reason: str) -> str:
+        """A reason with the inputs that are masked for their stamps."""
+        return "; ".join([reason, *(f"{name} is masked: {why}" for name, why in self._clocks.misfits.items())])
 
     def without_plan(self, stamp_ns: int) -> SensorSnapshot | NotReady:
         """Assemble a snapshot for a fallback when the inputs do not suffice for a plan.
@@ -245,7 +277,7 @@ class SnapshotAssembler(OptionalInputs):
             The ego's state with any available frames; NotReady when odometry is too old.
         """
         ego = self._ego_at(stamp_ns)
-        return ego if isinstance(ego, NotReady) else self._snapshot(stamp_ns, ego, self._frames_at(stamp_ns))
+        return ego if isinstance(ego, NotReady) else self._snapshot(stamp_ns, ego, self._frames_at(stamp_ns, stamp_ns))
 
     def last_known(self, now_ns: int) -> SensorSnapshot | None:
         """The last ego state, extrapolated by at most ``max_odometry_age_s`` and stamped with now; None without odometry.
@@ -263,7 +295,7 @@ class SnapshotAssembler(OptionalInputs):
     def _missing_sensors(self, frames: dict[str, CameraImage | PointCloud]) -> str:
         """Reason that these frames do not suffice, or the empty string."""
         num_cameras = sum(name in self._cameras for name in frames)
-        absent = [name for name in self._sensor_names() if name not in frames]
+        absent = [name for name in self._matcher.names if name not in frames]
         if num_cameras < self.config.min_cameras:
             return f"{num_cameras} cameras, need {self.config.min_cameras}; missing {', '.join(absent)}"
         if self.config.require_lidar and LIDAR not in frames:
@@ -290,7 +322,8 @@ class SnapshotAssembler(OptionalInputs):
         ages["odometry"] = max(0, stamp_ns - self._ego[-1].stamp_ns)
         if optional.action_token_path is not None:
             ages["action_tokens"] = stamp_ns - optional.action_token_path.stamp_ns
-        missing = [name for name in self._sensor_names() if name not in frames]
+        missing = [name for name in self._matcher.names if name not in frames]
+        motion = {name: base_motion(ego, self._ego, frame.stamp_ns) for name, frame in frames.items()}
         images = {name: frame for name, frame in frames.items() if isinstance(frame, CameraImage)}
         cloud = frames.get(LIDAR)
         return SensorSnapshot(
@@ -308,4 +341,5 @@ class SnapshotAssembler(OptionalInputs):
             action_token_path=optional.action_token_path,
             missing=(*missing, *optional.missing),
             ages_ns=ages,
+            motion={name: pose for name, pose in motion.items() if pose is not None},
         )

@@ -92,9 +92,16 @@ class CycleScheduler:
         Returns:
             The decision; None to wait.
         """
+        return self._poll(now_ns, return_intermediates=return_intermediates, is_final=False)
+
+    def _poll(self, now_ns: int, *, return_intermediates: bool, is_final: bool) -> CycleDecision | None:
         if self._since_ns is None or now_ns < self._handled_ns:  # the clock may jump back
             self._since_ns = self._handled_ns = now_ns
-        decision = self._decide(now_ns, return_intermediates=return_intermediates)
+        due_ns = self._trigger.poll(now_ns, is_final=is_final)
+        if due_ns is None:
+            decision = self._without_frame(now_ns)
+        else:
+            decision = self._frame(now_ns, due_ns, return_intermediates=return_intermediates)
         if decision is not None:
             self._decided_ns.append(decision.stamp_ns)
         return decision
@@ -108,13 +115,9 @@ class CycleScheduler:
         Returns:
             The decision; None when no frame is being waited for.
         """
-        if not self._trigger.is_waiting:
-            return None
-        return self.poll(now_ns + round(self.assembler.config.frame_wait_ms * 1e6) + 1)
+        return self._poll(now_ns, return_intermediates=False, is_final=True) if self._trigger.is_waiting else None
 
-    def _decide(self, now_ns: int, *, return_intermediates: bool) -> CycleDecision | None:
-        if self._trigger.poll(now_ns):
-            return self._frame(now_ns, return_intermediates=return_intermediates)
+    def _without_frame(self, now_ns: int) -> CycleDecision | None:
         silent_s = self._silent_s(now_ns)
         if silent_s is None:
             return None
@@ -135,17 +138,16 @@ class CycleScheduler:
             return True
         return stamp_ns not in self._decided_ns and not 0 <= self._decided_ns[-1] - stamp_ns < _CLOCK_JUMP_NS
 
-    def _frame(self, now_ns: int, *, return_intermediates: bool) -> CycleDecision | None:
-        newest_ns = self.assembler.latest_stamp_ns() or 0
+    def _frame(self, now_ns: int, due_ns: int, *, return_intermediates: bool) -> CycleDecision | None:
         if self.assembler.num_resets != self._resets_seen:
             self._resets_seen, self._reset_pending = self.assembler.num_resets, True
         # A frame may arrive before the clock message of its time.
-        snapshot = self.assembler.assemble(max(now_ns, newest_ns), self._trigger.earliest_ns)
+        snapshot = self.assembler.assemble(max(now_ns, due_ns), self._trigger.earliest_ns, due_ns)
         if isinstance(snapshot, NotReady):
-            self._trigger.done(None)
+            self._trigger.done(due_ns)
             self._handled_ns = now_ns
-            is_fresh = (now_ns - newest_ns) * 1e-9 <= self.assembler.config.max_sensor_age_s
-            return self._without_plan(snapshot.reason, newest_ns if is_fresh and self._is_new(newest_ns) else now_ns)
+            is_fresh = (now_ns - due_ns) * 1e-9 <= self.assembler.config.max_sensor_age_s
+            return self._without_plan(snapshot.reason, due_ns if is_fresh and self._is_new(due_ns) else now_ns)
         self._trigger.done(snapshot.stamp_ns)
         period_s = 1.0 / self.assembler.config.planning_rate_hz
         is_new, was_handled = self._is_new(snapshot.stamp_ns), (now_ns - self._handled_ns) * 1e-9 < period_s
