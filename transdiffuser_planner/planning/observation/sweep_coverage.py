@@ -50,7 +50,7 @@ def _stride(num_points: int) -> int:
 
 def _sector_of(xyz_N3: NDArray[np.float32], num_sectors: int) -> NDArray[np.intp]:
     turn = (np.arctan2(xyz_N3[:, 1], xyz_N3[:, 0]) + np.float32(np.pi)) * np.float32(num_sectors / (2.0 * np.pi))
-    return np.minimum(turn.astype(np.intp), num_sectors - 1)
+    return np.asarray(np.minimum(turn.astype(np.intp), num_sectors - 1))
 
 
 class SweepCoverage:
@@ -115,7 +115,8 @@ def moved(
     Args:
         xyz_N3: Points in the LiDAR's frame at ``pose_then``, meters.
         base_from_lidar_44: Mount of the LiDAR.
-        pose_then, pose_now: base_link at the stamps of the points and of the result.
+        pose_then: base_link at the stamp of the points.
+        pose_now: base_link at the stamp of the result.
 
     Returns:
         Points (N, 3) in the LiDAR's frame at ``pose_now``, float32.
@@ -143,9 +144,11 @@ def join(
     A turn of more than two parts is joined from the newest part back to the oldest, each with the pose of its stamp.
 
     Args:
-        previous_N3, current_N3: Points in the LiDAR's frame at their own stamps, meters.
+        previous_N3: Points in the LiDAR's frame at the stamp of the cloud before, meters.
+        current_N3: Points in the LiDAR's frame at the stamp of the current cloud.
         base_from_lidar_44: Mount of the LiDAR.
-        pose_then, pose_now: base_link at the stamps of the previous and of the current cloud.
+        pose_then: base_link at the stamp of the cloud before.
+        pose_now: base_link at the stamp of the current cloud.
 
     Returns:
         All points (N, 3) in the LiDAR's frame at ``pose_now``, the current cloud's first.
