@@ -61,6 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_model(node)
     node.add_argument("--minutes", type=float, default=30.0, help="duration (default: %(default)s)")
     _add_scenario(node)
+    timing = parts.add_parser(
+        "timing", help="plans from sensors of other latencies, rates, jitters and clocks; no model is run"
+    )
+    timing.add_argument("--seconds", type=float, default=10.0, help="of driving per case (default: %(default)s)")
     simulator = parts.add_parser("simulator", help="real-time factor with all sensors on one core")
     simulator.add_argument("--cycles", type=int, default=300, help="simulator steps (default: %(default)s)")
     _add_scenario(simulator)
@@ -107,11 +111,12 @@ def run(args: argparse.Namespace) -> int:
         "deadline": _deadline,
         "budget": _budget,
         "node": _node,
+        "timing": _timing,
         "simulator": _simulator,
         "scoring": _scoring,
     }[args.part]
     result = measure(args)
-    _print(result)
+    _print({name: value for name, value in result.items() if name != "rows"})
     print(machine())
     if args.out is not None:
         note = {"note": args.note} if args.note else {}
@@ -216,6 +221,24 @@ def _node(args: argparse.Namespace) -> dict[str, Any]:
     from transdiffuser_planner.ros.testbench.node_benchmark import node_run
 
     return node_run(args.model, snapshots(_scenario(args), _rig(), 100), args.minutes, args.threads)
+
+
+def _timing(args: argparse.Namespace) -> dict[str, Any]:
+    from transdiffuser_planner.evaluation.benchmarks.sensor_timing import timing_table
+    from transdiffuser_planner.reports.markdown_tables import markdown_table
+
+    rows = timing_table(args.seconds)
+    columns = {
+        "case": "sensors, else all at 10 Hz",
+        "plans": "plans",
+        "whole": "from all sensors",
+        "without": "cycles without plan",
+        "age_ms": "age, ms",
+        "remarks": "notices",
+    }
+    shown = [row | {"remarks": "; ".join(row["remarks"][:1])} for row in rows]
+    print(markdown_table(shown, columns))
+    return {"seconds": args.seconds, "plans": sum(row["plans"] for row in rows), "rows": rows}
 
 
 def _simulator(args: argparse.Namespace) -> dict[str, Any]:

@@ -48,6 +48,11 @@ class FrameBuffer:
         best = min(near, key=lambda i: abs(self.stamps_ns[i] - stamp_ns), default=None)
         return None if best is None or abs(self.stamps_ns[best] - stamp_ns) > tolerance_ns else self._frames[best]
 
+    def up_to(self, stamp_ns: int, count: int) -> list[SensorFrame]:
+        """Return the newest frames up to a stamp, at most this many, newest first."""
+        index = bisect_right(self.stamps_ns, stamp_ns)
+        return self._frames[max(0, index - count) : index][::-1]
+
     def last_before(self, stamp_ns: int, oldest_ns: int) -> SensorFrame | None:
         """Return the newest frame up to a stamp, if not older than another stamp."""
         index = bisect_right(self.stamps_ns, stamp_ns) - 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.core.types import PointCloud
 from transdiffuser_planner.runtime.inputs.arrival_timing import ArrivalTiming
 from transdiffuser_planner.runtime.inputs.frame_buffer import FrameBuffer, SensorFrame
 
@@ -79,6 +80,10 @@ class FrameMatcher:
             if frame is not None:
                 found[name] = frame
         return found
+
+    def last_clouds(self, name: str, stamp_ns: int, count: int) -> list[PointCloud]:
+        """Return the newest clouds of a sensor up to a stamp, at most this many, newest first."""
+        return [frame for frame in self._buffers[name].up_to(stamp_ns, count) if isinstance(frame, PointCloud)]
 
     def num_matching(self, stamp_ns: int, tolerance_ns: int) -> int:
         """Count the sensors with a frame within the tolerance of a stamp."""

@@ -24,23 +24,18 @@ from transdiffuser_planner.core.types import (
 )
 from transdiffuser_planner.planning.observation.ego_history import (
     base_motion,
-    extrapolate,
-    interpolate,
-    is_discontinuity,
-    jump_text,
     odometry_in_base,
 )
 from transdiffuser_planner.runtime.inputs.clock_check import ClockLimits
 from transdiffuser_planner.runtime.inputs.frame_buffer import SensorFrame
 from transdiffuser_planner.runtime.inputs.frame_matcher import FrameMatcher
+from transdiffuser_planner.runtime.inputs.odometry_buffer import CLOCK_RESET_NS, FOREIGN_NS, OdometryBuffer
 from transdiffuser_planner.runtime.inputs.optional_inputs import OptionalInputs
 from transdiffuser_planner.runtime.inputs.sensor_clocks import ODOMETRY, SensorClocks
+from transdiffuser_planner.runtime.inputs.sweep_joiner import SweepJoiner
 
-_HISTORY_NS = 2_500_000_000
 _FRAME_WAIT_NS = 150_000_000
-_CLOCK_RESET_NS = 1_000_000_000
 _WARNINGS_KEPT = 20
-_FOREIGN_NS = 3_600_000_000_000  # stamps this far from the odometry's belong to another clock
 
 
 class SnapshotAssembler(OptionalInputs):
@@ -62,6 +57,7 @@ class SnapshotAssembler(OptionalInputs):
         self.now_ns: int | None = None
         self._cameras = {camera.name: camera for camera in rig.cameras}
         self._clocks = SensorClocks(rig)
+        self._sweeps = None if rig.lidar is None else SweepJoiner(rig.lidar)
         self.num_resets = 0
         self._warnings: deque[str] = deque(maxlen=_WARNINGS_KEPT)
         self._clear()
@@ -69,13 +65,14 @@ class SnapshotAssembler(OptionalInputs):
     def _clear(self) -> None:
         names = list(self._cameras) + ([LIDAR] if self._rig.lidar is not None else [])
         self._clocks.reset()
+        if self._sweeps is not None:
+            self._sweeps.reset()
         self._matcher = FrameMatcher(names, ODOMETRY, self._clocks.timing)
         self._intrinsics: dict[str, CameraIntrinsics] = {
             c.name: CameraIntrinsics(width=c.width, height=c.height, fx=c.fx, fy=c.fy, cx=c.cx, cy=c.cy)
             for c in self._rig.cameras
         }
-        self._ego: deque[EgoState] = deque()
-        self._stray_ns: int | None = None
+        self._odometry = OdometryBuffer()
 
     def reset(self) -> None:
         """Discard everything but the route and intrinsics, as after a clock jump."""
@@ -130,16 +127,20 @@ class SnapshotAssembler(OptionalInputs):
         stamp_ns = self._clocks.corrected_ns(name, frame.stamp_ns)
         if stamp_ns != frame.stamp_ns:
             frame = replace(frame, stamp_ns=stamp_ns)
-        if self._ego and abs(stamp_ns - self._ego[-1].stamp_ns) > _FOREIGN_NS:
+        ego_ns = self._odometry.newest_ns
+        if ego_ns is not None and abs(stamp_ns - ego_ns) > FOREIGN_NS:
             return f"{name}: stamp is hours away from the odometry's; all inputs need one clock"
         newest = self._matcher.newest(name)
         if newest is not None and stamp_ns <= newest.stamp_ns:
-            if newest.stamp_ns - stamp_ns < _CLOCK_RESET_NS:
+            if newest.stamp_ns - stamp_ns < CLOCK_RESET_NS:
                 word = "repeated" if stamp_ns == newest.stamp_ns else "out-of-order"
                 return f"{name}: {word} stamp"
             self.reset()
         if self._has_arrived(name, stamp_ns):
             self._matcher.add(name, frame)
+            if isinstance(frame, PointCloud) and self._sweeps is not None:
+                notice = self._sweeps.update(frame)
+                self._warnings.extend([notice] if notice else [])
         return None
 
     def add_odometry(self, ego: EgoState) -> str | None:
@@ -148,31 +149,22 @@ class SnapshotAssembler(OptionalInputs):
         stamp_ns = self._clocks.corrected_ns(ODOMETRY, ego.stamp_ns)
         if stamp_ns != ego.stamp_ns:
             ego = replace(ego, stamp_ns=stamp_ns)
-        if self._is_stray(ego.stamp_ns):
-            return "odometry: stamp is hours away from the last; used when the next one agrees"
-        if self._ego:
-            behind_ns = self._ego[-1].stamp_ns - ego.stamp_ns
-            if 0 <= behind_ns < _CLOCK_RESET_NS:
-                return f"odometry: {'repeated' if behind_ns == 0 else 'out-of-order'} stamp"
-            if behind_ns >= _CLOCK_RESET_NS or behind_ns < -_FOREIGN_NS:
-                self.reset()
-            elif is_discontinuity(self._ego[-1], ego):
-                self._warnings.append(jump_text(self._ego[-1], ego))
-                self._ego.clear()
-        elif any(abs(newest_ns - ego.stamp_ns) > _FOREIGN_NS for newest_ns in self._matcher.newest_stamps_ns()):
+        refusal = self._odometry.refusal(stamp_ns)
+        if refusal:
+            return refusal
+        if self._odometry.is_clock_jump(stamp_ns, self._matcher.newest_stamps_ns()):
             self.reset()
-        if not self._has_arrived(ODOMETRY, ego.stamp_ns):
-            return None
-        self._ego.append(ego)
-        while self._ego[-1].stamp_ns - self._ego[0].stamp_ns > _HISTORY_NS:
-            self._ego.popleft()
+        if self._has_arrived(ODOMETRY, stamp_ns):
+            warning = self._odometry.add(ego)
+            self._warnings.extend([warning] if warning else [])
         return None
 
     def _has_arrived(self, name: str, stamp_ns: int) -> bool:
         """Record an arrival; returns False when it showed that the input's stamps, this one too, count in another time."""
         now_ns = self.now_ns
         if now_ns is None:
-            now_ns = self._ego[-1].stamp_ns if self._ego and name != ODOMETRY else stamp_ns
+            ego_ns = self._odometry.newest_ns
+            now_ns = stamp_ns if ego_ns is None or name == ODOMETRY else ego_ns
         limits = ClockLimits(max_age_ns=round(self.config.max_sensor_age_s * 1e9), is_timed=self.now_ns is not None)
         change = self._clocks.record(name, stamp_ns, now_ns, limits)
         self._warnings.extend(change.notices)
@@ -180,28 +172,20 @@ class SnapshotAssembler(OptionalInputs):
         if not change.is_corrected:
             return True
         if name == ODOMETRY:
-            self._ego.clear()
+            self._odometry = OdometryBuffer()
         else:
             self._matcher.forget(name)
         return False
 
     def add_action_tokens(self, tokens: ActionTokens) -> str | None:
         """Take action tokens that are recent enough; returns why they were refused, or None."""
-        now_ns = self._ego[-1].stamp_ns if self._ego else tokens.stamp_ns
+        ego_ns = self._odometry.newest_ns
+        now_ns = tokens.stamp_ns if ego_ns is None else ego_ns
         age_s, limit_s = (now_ns - tokens.stamp_ns) * 1e-9, self.config.max_tokens_age_s
         if abs(age_s) > limit_s:
             word = "old" if age_s > 0.0 else "ahead of the odometry"
             return f"action tokens: {abs(age_s):.2f} s {word} (limit {limit_s} s)"
         return super().add_action_tokens(tokens)
-
-    def _is_stray(self, stamp_ns: int) -> bool:
-        """Whether one odometry message alone has a stamp hours away from the last; a second one confirms the jump."""
-        first_ns, self._stray_ns = self._stray_ns, None
-        near = not self._ego or abs(stamp_ns - self._ego[-1].stamp_ns) <= _FOREIGN_NS
-        if near or (first_ns is not None and 0 < stamp_ns - first_ns <= _CLOCK_RESET_NS):
-            return False
-        self._stray_ns = stamp_ns
-        return True
 
     def latest_stamp_ns(self) -> int | None:
         """Newest stamp of any camera or LiDAR frame in use."""
@@ -215,14 +199,19 @@ class SnapshotAssembler(OptionalInputs):
             wait: Time now, and since when a frame has been waited for: what is overdue then is not waited for. None to
                 wait for all.
         """
-        ego_ns = self._ego[-1].stamp_ns if self._ego else None
+        ego_ns = self._odometry.newest_ns
         stamps = self._matcher.stamps_ns(earliest_ns, None)
         return next((stamp for stamp in stamps if self._matcher.is_complete(stamp, ego_ns, self.config, wait)), None)
 
     def _frames_at(self, stamp_ns: int, now_ns: int) -> dict[str, SensorFrame]:
         """The frames of the sensors at a stamp, aligned or at least young enough."""
         oldest_ns = max(now_ns, stamp_ns) - round(self.config.max_sensor_age_s * 1e9)
-        return self._matcher.at(stamp_ns, round(self.config.sync_tolerance_s * 1e9), oldest_ns)
+        frames = self._matcher.at(stamp_ns, round(self.config.sync_tolerance_s * 1e9), oldest_ns)
+        if LIDAR in frames and self._sweeps is not None and self._sweeps.num_parts > 1:
+            parts = self._matcher.last_clouds(LIDAR, frames.pop(LIDAR).stamp_ns, self._sweeps.num_parts)
+            whole = self._sweeps.joined(parts, self._odometry.states)
+            frames |= {} if whole is None else {LIDAR: whole}
+        return frames
 
     def _choose_stamp(self, newest_ns: int, earliest_ns: int | None) -> int:
         """The recent frame stamp, not before the earliest, with matching frames of most sensors; the newest of equals."""
@@ -285,12 +274,8 @@ class SnapshotAssembler(OptionalInputs):
         Args:
             now_ns: Current time on the data's clock.
         """
-        if not self._ego:
-            return None
-        last = self._ego[-1]
-        until_ns = min(now_ns, last.stamp_ns + round(self.config.max_odometry_age_s * 1e9))
-        ego = replace(extrapolate(last, max(until_ns, last.stamp_ns)), stamp_ns=now_ns)
-        return self._snapshot(now_ns, ego, {})
+        ego = self._odometry.last_known(now_ns, self.config.max_odometry_age_s)
+        return None if ego is None else self._snapshot(now_ns, ego, {})
 
     def _missing_sensors(self, frames: dict[str, CameraImage | PointCloud]) -> str:
         """Reason that these frames do not suffice, or the empty string."""
@@ -303,33 +288,23 @@ class SnapshotAssembler(OptionalInputs):
         return ""
 
     def _ego_at(self, stamp_ns: int) -> EgoState | NotReady:
-        if not self._ego:
-            return NotReady(reason="no odometry yet")
-        ego = interpolate(self._ego, stamp_ns)
-        if ego is not None:
-            return ego
-        gap_s = (stamp_ns - self._ego[-1].stamp_ns) * 1e-9
-        if 0.0 < gap_s <= self.config.max_odometry_age_s:
-            return extrapolate(self._ego[-1], stamp_ns)
-        if gap_s > 0.0:
-            return NotReady(reason=f"odometry is {gap_s:.2f} s older than the frame")
-        return NotReady(reason="odometry begins after the frame")
+        return self._odometry.at(stamp_ns, self.config.max_odometry_age_s)
 
     def _snapshot(self, stamp_ns: int, ego: EgoState, frames: dict[str, CameraImage | PointCloud]) -> SensorSnapshot:
         limits_s = (self.config.max_optional_age_s, self.config.max_tokens_age_s)
         optional = self.optional_at(stamp_ns, ego.frame_id, *limits_s)
         ages = {name: stamp_ns - frame.stamp_ns for name, frame in frames.items()}
-        ages["odometry"] = max(0, stamp_ns - self._ego[-1].stamp_ns)
+        ages["odometry"] = max(0, stamp_ns - (self._odometry.newest_ns or stamp_ns))
         if optional.action_token_path is not None:
             ages["action_tokens"] = stamp_ns - optional.action_token_path.stamp_ns
         missing = [name for name in self._matcher.names if name not in frames]
-        motion = {name: base_motion(ego, self._ego, frame.stamp_ns) for name, frame in frames.items()}
+        motion = {name: base_motion(ego, self._odometry.states, frame.stamp_ns) for name, frame in frames.items()}
         images = {name: frame for name, frame in frames.items() if isinstance(frame, CameraImage)}
         cloud = frames.get(LIDAR)
         return SensorSnapshot(
             stamp_ns=stamp_ns,
             ego=ego,
-            history=tuple(state for state in self._ego if state.stamp_ns <= stamp_ns),
+            history=tuple(state for state in self._odometry.states if state.stamp_ns <= stamp_ns),
             images=images,
             intrinsics={name: self._intrinsics[name] for name in images},
             cloud=cloud if isinstance(cloud, PointCloud) else None,
