@@ -23,12 +23,11 @@ class FrameMatcher:
 
     Args:
         names: The sensors.
-        odometry: Name of odometry in the timing.
-        timing: Delays and periods of sensors and odometry.
+        timing: Delays and periods of the sensors.
     """
 
-    def __init__(self, names: Iterable[str], odometry: str, timing: ArrivalTiming) -> None:
-        self._odometry, self._timing = odometry, timing
+    def __init__(self, names: Iterable[str], timing: ArrivalTiming) -> None:
+        self._timing = timing
         self._buffers = {name: FrameBuffer() for name in names}
         self._first_ns: int | None = None
         self.masked: frozenset[str] = frozenset()
@@ -102,7 +101,8 @@ class FrameMatcher:
             config: Tolerance and waiting time.
             wait: Time now, and since when the frame has been waited for; None to wait forever.
         """
-        if ego_ns is None or (ego_ns < stamp_ns and not self._is_overdue(self._odometry, stamp_ns, config, wait)):
+        # Odometry is extrapolated well: that it is late makes no plan older.
+        if ego_ns is None or (ego_ns < stamp_ns and not _is_overdue(stamp_ns, config, wait)):
             return False
         tolerance_ns = round(config.sync_tolerance_s * 1e9)
         for name, buffer in self._used().items():
@@ -111,17 +111,10 @@ class FrameMatcher:
             next_ns = self._timing.next_stamp_ns(name, stamp_ns - tolerance_ns)
             if next_ns is not None and next_ns > stamp_ns + tolerance_ns:
                 continue  # of a lower rate: none is to come for this stamp
-            if not self._is_overdue(name, stamp_ns if next_ns is None else next_ns, config, wait):
+            due_ns = (stamp_ns if next_ns is None else next_ns) + self._timing.late_ns(name)
+            if not _is_overdue(due_ns, config, wait):
                 return False
         return True
-
-    def _is_overdue(self, name: str, due_ns: int, config: PlannerConfig, wait: tuple[int, int] | None) -> bool:
-        """Whether a message takes longer than usual and than the waiting time."""
-        if wait is None:
-            return False
-        now_ns, since_ns = wait
-        # Not the stamp alone: when all sensors are late, waiting begins with the first.
-        return now_ns - max(due_ns + self._timing.late_ns(name), since_ns) > config.frame_wait_ms * 1e6
 
     def _is_silent(self, buffer: FrameBuffer, stamp_ns: int) -> bool:
         since_ns = self._first_ns if buffer.newest_ns is None else buffer.newest_ns
@@ -135,3 +128,12 @@ class FrameMatcher:
                 return
             if newest_ns is None or stamp <= newest_ns:
                 yield stamp
+
+
+def _is_overdue(due_ns: int, config: PlannerConfig, wait: tuple[int, int] | None) -> bool:
+    """Whether a message takes longer than usual and than the waiting time."""
+    if wait is None:
+        return False
+    now_ns, since_ns = wait
+    # Not its usual arrival alone: when all sensors are late, waiting begins with the first.
+    return now_ns - max(due_ns, since_ns) > config.frame_wait_ms * 1e6

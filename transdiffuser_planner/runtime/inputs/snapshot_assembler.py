@@ -67,7 +67,7 @@ class SnapshotAssembler(OptionalInputs):
         self._clocks.reset()
         if self._sweeps is not None:
             self._sweeps.reset()
-        self._matcher = FrameMatcher(names, ODOMETRY, self._clocks.timing)
+        self._matcher = FrameMatcher(names, self._clocks.timing)
         self._intrinsics: dict[str, CameraIntrinsics] = {
             c.name: CameraIntrinsics(width=c.width, height=c.height, fx=c.fx, fy=c.fy, cx=c.cx, cy=c.cy)
             for c in self._rig.cameras
