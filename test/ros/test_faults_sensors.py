@@ -35,6 +35,8 @@ def expected_texts(stream: str, fault: str) -> tuple[str, ...]:
         word = "less often" if fault == "half_rate" else "more often"
         # Events are reported once a second and only the latest of them: which cameras are named depends on the load.
         return (f"is received {word} than before",)
+    if fault == "delayed":
+        return ("later after its stamp than the other inputs",)
     return ABSENT[stream]
 
 

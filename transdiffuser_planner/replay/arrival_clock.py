@@ -1,4 +1,4 @@
-"""Tells from a recording when its messages arrived, where its log times and its stamps follow one clock."""
+"""Finds when the messages of a recording arrived, where its log times and its stamps follow one clock."""
 
 from __future__ import annotations
 

@@ -39,6 +39,7 @@ class NodeDiagnostics:
         self.rejections: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.input_hz: dict[str, float] = {}
+        self.input_delay_s: dict[str, float] = {}
         self.plans = self.missed_deadlines = self.shortened = 0
         self.fallback_levels: Counter[FallbackLevel] = Counter()
         self._missing: tuple[str, ...] = ()
@@ -140,6 +141,7 @@ class NodeDiagnostics:
             "not_ready": self.not_ready,
             "last_fallback": self._fallback_reason,
             "input_hz": ", ".join(f"{name} {hz:.1f}" for name, hz in self.input_hz.items()),
+            "input_delay_ms": ", ".join(f"{name} {delay_s * 1e3:.0f}" for name, delay_s in self.input_delay_s.items()),
             **counted,
         }
         status = make(

@@ -249,8 +249,9 @@ class PlannerNode(LifecycleNode):
             self._log("not ready", f"no plan: {reason}")
         elif not self._active:
             self._report_not_ready(NotReady(reason=self.diagnostics.fault or "node is not active"), now_ns)
-        if self._inputs is not None:
+        if self._inputs is not None and self._scheduler is not None:
             self.diagnostics.input_hz = self._inputs.rates.hz()
+            self.diagnostics.input_delay_s = self._scheduler.assembler.delays_s()
         name = self.get_fully_qualified_name().lstrip("/")
         message = self.diagnostics.message(name, now_ns, self._model_manager, self._supervisor, self.mode)
         self._diagnostics.publish(message)
