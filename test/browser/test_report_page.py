@@ -26,7 +26,7 @@ from transdiffuser_planner.simulation.message_stream import COLLISION_TOPIC
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
 TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_files("carla"), strict=True))
-CONFIG = PlannerConfig(num_threads=1)
+CONFIG = PlannerConfig(num_threads=1, num_candidates=12, num_denoise_steps=4)
 OUTPUT = encode_outputs.OUTPUT_NAMESPACE
 IMAGE = "document.getElementById('bird-eye').toDataURL()"
 

@@ -67,16 +67,16 @@ class PlannerConfig:
         "Of the node's threads among other processes, where the system permits it.",
     )
     anytime: bool = _switch(True, "Whether the node samples fewer steps or candidates when time runs short.")
-    frame_wait_ms: float = _number(
-        50.0, "ms", 0.0, 500.0, "How much longer than usual a frame waits for a sensor."
-    )
+    frame_wait_ms: float = _number(50.0, "ms", 0.0, 500.0, "How much longer than usual a frame waits for a sensor.")
     fallback_margin_ms: float = _number(
         20.0, "ms", 1.0, 500.0, "Before the deadline: when a fallback replaces the model."
     )
     model_timeout_s: float = _number(1.0, "s", 0.2, 60.0, "A model that does not answer for so long is replaced.")
 
     sync_tolerance_s: float = _number(0.05, "s", 0.0, 1.0, "Stamps this close to a frame's belong to it.")
-    max_sensor_age_s: float = _number(0.5, "s", 0.05, 10.0, "Older camera images and LiDAR sweeps are not planned from.")
+    max_sensor_age_s: float = _number(
+        0.5, "s", 0.05, 10.0, "Older camera images and LiDAR sweeps are not planned from."
+    )
     max_odometry_age_s: float = _number(0.2, "s", 0.02, 5.0, "Odometry must reach this close to the frame's stamp.")
     max_optional_age_s: float = _number(1.0, "s", 0.1, 60.0, "Older command, signal and limit messages are masked.")
     max_tokens_age_s: float = _number(2.0, "s", 0.1, 2.5, "Older action tokens are refused, and masked once that old.")

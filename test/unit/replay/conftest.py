@@ -11,7 +11,7 @@ from transdiffuser_planner.runtime.planner import Planner
 
 @pytest.fixture(scope="session")
 def planner():
-    return Planner.load(model_folder("tiny"), RIG, PlannerConfig(num_threads=1))
+    return Planner.load(model_folder("tiny"), RIG, PlannerConfig(num_threads=1, num_candidates=12, num_denoise_steps=4))
 
 
 @pytest.fixture(scope="session")

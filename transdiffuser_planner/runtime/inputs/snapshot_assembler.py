@@ -98,7 +98,7 @@ class SnapshotAssembler(OptionalInputs):
         if image.name not in self._cameras:
             return f"camera '{image.name}' is not in the rig"
         intrinsics = self._intrinsics[image.name]
-        if image.rgb_HW3.shape != (intrinsics.height, intrinsics.width, 3):
+        if not _fits(image, intrinsics):
             height, width = image.rgb_HW3.shape[:2]
             return (
                 f"camera '{image.name}': image is {width}x{height}, "
@@ -207,6 +207,8 @@ class SnapshotAssembler(OptionalInputs):
         """The frames of the sensors at a stamp, aligned or at least young enough."""
         oldest_ns = max(now_ns, stamp_ns) - round(self.config.max_sensor_age_s * 1e9)
         frames = self._matcher.at(stamp_ns, round(self.config.sync_tolerance_s * 1e9), oldest_ns)
+        for name in [n for n, f in frames.items() if isinstance(f, CameraImage) and not _fits(f, self._intrinsics[n])]:
+            del frames[name]  # its camera_info has changed since
         if LIDAR in frames and self._sweeps is not None and self._sweeps.num_parts > 1:
             parts = self._matcher.last_clouds(LIDAR, frames.pop(LIDAR).stamp_ns, self._sweeps.num_parts)
             whole = self._sweeps.joined(parts, self._odometry.states)
@@ -318,3 +320,8 @@ class SnapshotAssembler(OptionalInputs):
             ages_ns=ages,
             motion={name: pose for name, pose in motion.items() if pose is not None},
         )
+
+
+def _fits(image: CameraImage, intrinsics: CameraIntrinsics) -> bool:
+    """Whether an image has the size that its intrinsics describe."""
+    return image.rgb_HW3.shape == (intrinsics.height, intrinsics.width, 3)
