@@ -11,11 +11,9 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult
 from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
-from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import CAMERA, SINGLE_INPUTS, Need
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import TopicMap
-from transdiffuser_planner.planning.observation.ego_history import odometry_in_base
 from transdiffuser_planner.replay.arrival_clock import ArrivalClock
 from transdiffuser_planner.runtime.cycle.fallback_planner import FallbackPlanner
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
@@ -127,7 +125,6 @@ class BagPlanner:
         self._scheduler = CycleScheduler(replace(rig, cameras=present), planner.config)
         self._scheduler.assembler.codebook = planner.codebook
         self._fallback = FallbackPlanner(planner.contract, rig, planner.memory)
-        self._offset_m = rig.base_from_odometry_child_x_m
         self._topics = topics
         self._feeder = InputRouter(topics, self._scheduler.assembler)
         self._arrival_clock = ArrivalClock()
@@ -156,9 +153,7 @@ class BagPlanner:
         if reason:
             self.log.refused[reason] += 1
         elif item.topic == self._topics.odometry:
-            self.log.ego.append(odometry_in_base(decode_inputs.odometry(item.message), self._offset_m))
-            self._now_ns = self.log.ego[-1].stamp_ns
-            self._arrival_clock.odometry(item.log_time_ns, self._now_ns)
+            self._take_odometry(item.log_time_ns)
             self.log.begin_ns = self.log.begin_ns or item.log_time_ns
             self.log.end_ns = item.log_time_ns
         self.log.num_frames += not reason and item.topic == self._frame_topic
@@ -166,6 +161,13 @@ class BagPlanner:
             yield from self._answer(self._scheduler.poll(self._now_ns), item.log_time_ns)
         if self._pending is not None and not hold:
             yield self._plan(item.log_time_ns)
+
+    def _take_odometry(self, log_time_ns: int) -> None:
+        ego = self._scheduler.assembler.newest_ego
+        if ego is not None:
+            self.log.ego.append(ego)
+            self._now_ns = ego.stamp_ns
+            self._arrival_clock.odometry(log_time_ns, ego.stamp_ns)
 
     def finish(self, log_time_ns: int) -> Iterator[Cycle]:
         """Plan from the last frame if it is still pending at the end of the bag.

@@ -187,6 +187,11 @@ class SnapshotAssembler(OptionalInputs):
             return f"action tokens: {abs(age_s):.2f} s {word} (limit {limit_s} s)"
         return super().add_action_tokens(tokens)
 
+    @property
+    def newest_ego(self) -> EgoState | None:
+        """The newest odometry, in base_link, its stamp corrected; None without odometry."""
+        return self._odometry.newest
+
     def latest_stamp_ns(self) -> int | None:
         """Newest stamp of any camera or LiDAR frame in use."""
         return self._matcher.latest_stamp_ns()
