@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import OutputFile
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.doctor.findings import Finding
 from transdiffuser_planner.params import RIGS
 
@@ -21,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")
     parser.add_argument("--provider", default="cpu", help="required execution provider: cpu, cuda, tensorrt")
     parser.add_argument("--threads", type=int, default=2, help="threads of the model (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all findings as JSON")
+    parser.add_argument("--json", type=OutputFile, metavar="FILE", help="write all findings as JSON")
     parser.add_argument("--strict", action="store_true", help="exit status 1 on warnings too")
     group = parser.add_argument_group("a running planner")
     group.add_argument("--live", action="store_true", help="check a running planner and its inputs only")
@@ -40,12 +42,10 @@ def run(args: argparse.Namespace) -> int:
         Exit status: 0 fine, 1 an error (with '--strict' a warning).
 
     Raises:
-        ConfigError: An option is out of range or a file cannot be written.
+        ConfigError: An option is out of range.
     """
     from transdiffuser_planner.doctor import findings
 
-    if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise ConfigError(f"--json {args.json}: its folder does not exist; create it, or give another file")
     if not 0.5 <= args.seconds <= 600.0:
         raise ConfigError(f"--seconds {args.seconds:g}: expected 0.5 .. 600")
     found: list[Finding] = []
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         print(line, flush=True)
     print(findings.summary(found))
     if args.json is not None:
-        args.json.write_text(findings.as_json(found), encoding="utf-8")
+        write_text(args.json, findings.as_json(found))
     return findings.exit_status(found, strict=args.strict)
 
 
