@@ -71,12 +71,13 @@ def _offline(args: argparse.Namespace) -> Iterator[Finding]:
     """
     from transdiffuser_planner.core.planner_config import PlannerConfig
     from transdiffuser_planner.core.rig import Rig
-    from transdiffuser_planner.doctor import camera_coverage, clock, machine, model, packages, ros_setup
+    from transdiffuser_planner.doctor import camera_coverage, clock, machine, model, packages, ros_setup, surroundings
 
     config = PlannerConfig.from_dict({"provider": args.provider, "num_threads": args.threads})
     rig = Rig.load(args.rig)
     yield from packages.check()
     yield from ros_setup.check()
+    yield from surroundings.check()
     yield from machine.check(config.num_threads)
     yield from clock.check()
     yield from camera_coverage.check(rig, model.contract_of(args.model))
