@@ -103,7 +103,7 @@ def put_files(files: Files, folder: Path) -> None:
     """Write the result of ``files_in`` as a folder; it appears complete or not at all."""
     partial = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
-    with writing(folder):
+    with writing(folder, partial):
         for name, content in files.items():
             path = partial / name
             path.parent.mkdir(parents=True, exist_ok=True)

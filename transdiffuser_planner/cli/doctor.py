@@ -42,10 +42,12 @@ def run(args: argparse.Namespace) -> int:
         Exit status: 0 fine, 1 an error (with '--strict' a warning).
 
     Raises:
-        ConfigError: An option is out of range.
+        ConfigError: An option is out of range, or the folder of --json is missing.
     """
     from transdiffuser_planner.doctor import findings
 
+    if args.json is not None and not args.json.resolve().parent.is_dir():
+        raise ConfigError(f"--json {args.json}: its folder does not exist; create it, or give another file")
     if not 0.5 <= args.seconds <= 600.0:
         raise ConfigError(f"--seconds {args.seconds:g}: expected 0.5 .. 600")
     found: list[Finding] = []

@@ -14,6 +14,8 @@ from transdiffuser_planner.core.errors import OutputError
 
 PARTIAL = ".partial"
 """Suffix of the name of an incomplete file or folder."""
+_PROBE = ".writable_"
+"""Start of the name of a file that is created and removed at once."""
 _REMEDIES = {
     errno.ENOSPC: "free some space, or give a path on another disk",
     errno.EDQUOT: "free some space, or give a path on another disk",
@@ -51,11 +53,12 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, partial: Path | None = None) -> Iterator[None]:
     """Turn an error of the system into one line with the result's path, the reason and the next step.
 
     Args:
         path: The result that is written in the context.
+        partial: Incomplete file or folder of it; removed after an error.
 
     Yields:
         Once.
@@ -66,6 +69,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if partial is not None:
+            _remove(partial)
         raise OutputError(f"{path}: cannot be written ({reason(error, path)}); {remedy(error)}") from None
 
 
@@ -79,6 +84,7 @@ def reason(error: OSError, path: Path | None = None) -> str:
     text = error.strerror or (str(error).splitlines() or [type(error).__name__])[0]
     culprit = error.filename
     is_other = isinstance(culprit, str) and (path is None or Path(culprit) not in (path, _partial(path)))
+    is_other = is_other and _PROBE not in str(culprit)
     return f"{text}: {culprit}" if is_other else text
 
 
@@ -121,7 +127,7 @@ def why_not_writable(path: Path, *, is_folder: bool) -> str:
         if path.is_dir():
             if not is_folder:
                 return "Is a directory"
-            _try_file(path / f".writable_{os.getpid()}")
+            _try_file(path / f"{_PROBE}{os.getpid()}")
         elif path.exists() and is_folder:
             return "Not a directory"
         elif path.is_file():
@@ -144,6 +150,15 @@ def cache_folder() -> Path:
         return Path(tempfile.gettempdir()) / f"transdiffuser_planner_{os.getuid()}"
 
 
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it can be."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(path.name + PARTIAL)
 
@@ -164,8 +179,7 @@ def _write_whole(target: Path, data: bytes) -> None:
             return
         target.write_bytes(data)
     finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        _remove(partial)
 
 
 def _try_new(path: Path, *, is_folder: bool) -> None:
@@ -182,7 +196,7 @@ def _try_new(path: Path, *, is_folder: bool) -> None:
         return
     missing.mkdir()
     try:
-        _try_file(missing / f".writable_{os.getpid()}")
+        _try_file(missing / f"{_PROBE}{os.getpid()}")
     finally:
         missing.rmdir()
 

@@ -109,7 +109,7 @@ def _log_folder(env: Mapping[str, str]) -> Path | None:
 def _logs(env: Mapping[str, str]) -> Finding:
     reason = why_no_logs(env)
     if reason:
-        return _FINDINGS.error("logs of ROS 2", f"{reason}: no node starts", LOG_REMEDY)
+        return _FINDINGS.error("logs of ROS 2", f"{reason}: nodes do not start, or do not log", LOG_REMEDY)
     return _FINDINGS.ok("logs of ROS 2", str(_log_folder(env)))
 
 

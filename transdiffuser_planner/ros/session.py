@@ -48,7 +48,7 @@ def init(ros_args: Sequence[str]) -> None:
         rclpy.init(args=["transdiffuser", *ros_args], signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl reports malformed arguments in several types
         text = str(error).splitlines()[0]
-        if "initialize logging" in text:
+        if "initialize logging" in text or "Failed opening file" in text:
             raise RosError(
                 f"ROS 2 has no place for its logs: {why_no_logs(os.environ) or text}; {LOG_REMEDY}"
             ) from None

@@ -97,9 +97,9 @@ def _write_bag(
     partial = path.with_name(path.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     stream = MessageStream(make_message, plan.rig, episode.route, road_map)
-    with writing(path):
+    with writing(path, partial):
         partial.parent.mkdir(parents=True, exist_ok=True)
-    with writing(path), BagWriter(partial) as bag:
+    with writing(path, partial), BagWriter(partial) as bag:
         for step, world in enumerate(episode.worlds(track)):
             items = list(stream.latched(world.stamp_ns)) if step == 0 else []
             items += stream.state(world)

@@ -182,7 +182,7 @@ def _outcomes(jobs: Sequence[PlanScoreJob], workers: int, ray_address: str | Non
     for out, count, reason, files in fan_out(_score_elsewhere, missing, workers=workers, ray_address=ray_address):
         for content in files.values():
             partial = out.with_suffix(".partial.npz")
-            with writing(out):
+            with writing(out, partial):
                 out.parent.mkdir(parents=True, exist_ok=True)
                 partial.write_bytes(content)
                 partial.rename(out)

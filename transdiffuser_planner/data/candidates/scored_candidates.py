@@ -43,7 +43,7 @@ def save_drive(path: Path, frames: list[Arrays], vehicle: VehicleModel) -> None:
     kinds = {name: np.float16 if name in HALF else np.float32 for name in stacked}
     arrays = {name: value.astype(kinds[name]) for name, value in stacked.items()}
     described = {_VEHICLE: np.asarray(json.dumps(vehicle.to_dict()))}
-    with writing(path):
+    with writing(path, partial):
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(partial, **arrays, **described)  # type: ignore[arg-type]
         partial.rename(path)

@@ -59,7 +59,7 @@ def save_weights(folder: Path, weights: StageWeights) -> Path:
         "contract_version": str(CONTRACT_VERSION),
         "num_steps": str(weights.num_steps),
     }
-    with writing(path):
+    with writing(path, partial):
         partial.write_bytes(save(tensors, metadata=about))  # save_file has errors of its own for a full disk
         os.replace(partial, path)
     return path
