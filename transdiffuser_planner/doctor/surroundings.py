@@ -181,7 +181,7 @@ def _network(found: Mapping[str, bool] | None, env: Mapping[str, str]) -> Findin
     if reason:
         return _FINDINGS.error("network", f"{reason}: no node finds another", NETWORK_REMEDY)
     is_local = env.get("ROS_AUTOMATIC_DISCOVERY_RANGE") in ("LOCALHOST", "OFF") or env.get("ROS_LOCALHOST_ONLY") == "1"
-    if all(found.values()) and not is_local:
+    if found and all(found.values()) and not is_local:
         text = "only the loopback interface is up: sensors of other computers are not found"
         return _FINDINGS.warn(
             "network",
