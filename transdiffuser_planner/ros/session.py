@@ -17,6 +17,7 @@ class RosError(PlannerError):
     """ROS 2 is not installed, or its arguments are invalid."""
 
 
+MAX_DOMAIN = 232
 # Longest time until a node without timers reacts to a signal.
 _SPIN_TIMEOUT_S = 0.2
 
@@ -30,8 +31,8 @@ def init(ros_args: Sequence[str]) -> None:
         ros_args: The command line from ``--ros-args`` on.
 
     Raises:
-        RosError: rclpy or the interfaces are not installed, an argument is malformed, or there is no place for logs or no
-            network.
+        RosError: rclpy or the interfaces are not installed, an argument or the domain is malformed, or there is no place
+            for logs or no network.
     """
     try:
         import rclpy
@@ -41,6 +42,9 @@ def init(ros_args: Sequence[str]) -> None:
     assert transdiffuser_msgs.msg is not None
     from rclpy.signals import SignalHandlerOptions
 
+    domain = os.environ.get("ROS_DOMAIN_ID", "")
+    if domain and not (domain.isdecimal() and int(domain) <= MAX_DOMAIN):
+        raise RosError(f"ROS_DOMAIN_ID is '{domain}'; set it to 0 .. 101, the same for all nodes")
     reason = why_no_network(os.environ)
     if reason:
         raise RosError(f"{reason}, so that no node finds another; {NETWORK_REMEDY}")
