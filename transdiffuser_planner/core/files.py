@@ -68,9 +68,11 @@ def writing(path: Path, partial: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except (OSError, OutputError) as error:
         if partial is not None:
             _remove(partial)
+        if isinstance(error, OutputError):  # of a part of the result
+            raise OutputError(str(error).replace(str(partial), str(path))) from None
         raise OutputError(f"{path}: cannot be written ({reason(error, path)}); {remedy(error)}") from None
 
 
@@ -94,7 +96,9 @@ def remedy(error: OSError) -> str:
     Args:
         error: The error.
     """
-    return _REMEDIES.get(error.errno or 0, "give a path that can be written")
+    if error.errno is None:  # NumPy reports a full disk without its number
+        return "free some space, or give a path that can be written"
+    return _REMEDIES.get(error.errno, "give a path that can be written")
 
 
 def describe(error: OSError) -> str:
