@@ -1,11 +1,16 @@
 """A diffusion planner for automated driving: cameras, LiDAR and odometry in, a checked trajectory out."""
 
 import importlib.metadata
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 _NAME = "transdiffuser_planner"
+
+# Libraries that report to their makers unless they are stopped before they are imported; child processes inherit it.
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+os.environ.update(NO_TELEMETRY)
 
 
 def __getattr__(name: str) -> Any:

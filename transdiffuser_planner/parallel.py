@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from transdiffuser_planner.core.errors import ConfigError, PlannerError
+from transdiffuser_planner.core.files import PARTIAL, writing
 
 Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
 Files = dict[str, bytes]
 
 LOCAL_RAY = "local"
-PARTIAL = ".partial"
-"""Suffix of the name of an incomplete folder."""
 RAY_HELP = "distribute over Ray, on this machine or a cluster (pip install ray)"
 
 
@@ -104,11 +103,12 @@ def put_files(files: Files, folder: Path) -> None:
     """Write the result of ``files_in`` as a folder; it appears complete or not at all."""
     partial = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
-    for name, content in files.items():
-        path = partial / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    partial.rename(folder)
+    with writing(folder, partial):
+        for name, content in files.items():
+            path = partial / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        partial.rename(folder)
 
 
 def add_ray_argument(parser: Any) -> None:

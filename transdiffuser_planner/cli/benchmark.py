@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.output_paths import OutputFile
 from transdiffuser_planner.params import RIGS
 
 MODEL = Path("models/tiny")
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CxS",
         help="candidates x denoise steps to measure without a clock, as 30x10 (default: ten pairs)",
     )
-    budget.add_argument("--plot", type=Path, metavar="PNG", help="draw the results")
+    budget.add_argument("--plot", type=OutputFile, metavar="PNG", help="draw the results")
     node = parts.add_parser("node", help="a planner node over DDS: start-up, latency, memory and CPU over a long run")
     _add_model(node)
     node.add_argument("--minutes", type=float, default=30.0, help="duration (default: %(default)s)")
@@ -72,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scoring.add_argument("--cycles", type=int, default=300, help="scored scenes (default: %(default)s)")
     scoring.add_argument("--scenes", type=Path, metavar="FILE", help="scenes to score instead of generated ones")
     for part in parts.choices.values():
-        part.add_argument("--out", type=Path, help="write the results as JSON")
+        part.add_argument("--out", type=OutputFile, help="write the results as JSON")
         part.add_argument("--note", default="", help="remark for readers of the results, as other load of the machine")
 
 

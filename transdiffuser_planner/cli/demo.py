@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.output_paths import OutputFolder
+from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL
 from transdiffuser_planner.evaluation.over_dds.process_group import ProcessGroup, private_ros_environment
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
@@ -32,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model folder or name (default: %(default)s)")
     parser.add_argument(
-        "--out", type=Path, default=Path("demo_output"), help="folder for results (default: %(default)s)"
+        "--out",
+        type=OutputFolder,
+        default=OutputFolder("demo_output"),
+        help="folder for results (default: %(default)s)",
     )
 
 
@@ -89,7 +94,7 @@ def _finish(out: Path, planning: dict[str, Any]) -> int:
     from transdiffuser_planner.reports.drive.page import write_report
 
     result = json.loads((out / "result.json").read_text(encoding="utf-8")) | planning
-    (out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_text(out / "result.json", json.dumps(result, indent=1) + "\n")
     print(
         f"{result['simulated_s']:.0f} s, {result['progress_m']:.0f} m, ended by {result['end_reason']}; "
         f"at-fault collisions {result['at_fault_collisions']}, others {result['other_collisions']}, "

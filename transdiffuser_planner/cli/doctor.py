@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import OutputFile
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.doctor.findings import Finding
 from transdiffuser_planner.params import RIGS
 
@@ -21,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")
     parser.add_argument("--provider", default="cpu", help="required execution provider: cpu, cuda, tensorrt")
     parser.add_argument("--threads", type=int, default=2, help="threads of the model (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all findings as JSON")
+    parser.add_argument("--json", type=OutputFile, metavar="FILE", help="write all findings as JSON")
     parser.add_argument("--strict", action="store_true", help="exit status 1 on warnings too")
     group = parser.add_argument_group("a running planner")
     group.add_argument("--live", action="store_true", help="check a running planner and its inputs only")
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         Exit status: 0 fine, 1 an error (with '--strict' a warning).
 
     Raises:
-        ConfigError: An option is out of range or a file cannot be written.
+        ConfigError: An option is out of range, or the folder of --json is missing.
     """
     from transdiffuser_planner.doctor import findings
 
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         print(line, flush=True)
     print(findings.summary(found))
     if args.json is not None:
-        args.json.write_text(findings.as_json(found), encoding="utf-8")
+        write_text(args.json, findings.as_json(found))
     return findings.exit_status(found, strict=args.strict)
 
 
@@ -71,12 +73,13 @@ def _offline(args: argparse.Namespace) -> Iterator[Finding]:
     """
     from transdiffuser_planner.core.planner_config import PlannerConfig
     from transdiffuser_planner.core.rig import Rig
-    from transdiffuser_planner.doctor import camera_coverage, clock, machine, model, packages, ros_setup
+    from transdiffuser_planner.doctor import camera_coverage, clock, machine, model, packages, ros_setup, surroundings
 
     config = PlannerConfig.from_dict({"provider": args.provider, "num_threads": args.threads})
     rig = Rig.load(args.rig)
     yield from packages.check()
     yield from ros_setup.check()
+    yield from surroundings.check()
     yield from machine.check(config.num_threads)
     yield from clock.check()
     yield from camera_coverage.check(rig, model.contract_of(args.model))

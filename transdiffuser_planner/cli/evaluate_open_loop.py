@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.output_paths import OutputFile
 from transdiffuser_planner.data.candidates.condition_masking import MASKABLE_INPUTS
 from transdiffuser_planner.parallel import add_ray_argument
 
@@ -34,7 +35,7 @@ def add_kinds(kinds: Any) -> None:
     part.add_argument("--candidates", type=int, default=30, help="candidates per sample (default: %(default)s)")
     part.add_argument("--guidance-weight", type=float, help="parameter token_guidance_weight (default: the node's)")
     part.add_argument(
-        "--plot", type=Path, metavar="FILE", help="plot some samples with and without tokens as PNG or SVG"
+        "--plot", type=OutputFile, metavar="FILE", help="plot some samples with and without tokens as PNG or SVG"
     )
     part = kinds.add_parser("selection", help="gain from a model's scorer: PDM score of the selected candidate")
     _add_common(part)
@@ -46,7 +47,7 @@ def add_kinds(kinds: Any) -> None:
 
 def _add_common(part: argparse.ArgumentParser) -> None:
     part.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
-    part.add_argument("--out", type=Path, help="write the results as JSON")
+    part.add_argument("--out", type=OutputFile, help="write the results as JSON")
 
 
 def _add_comparison(kinds: Any) -> None:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.output_paths import OutputFile
+
 
 def add_kinds(kinds: Any) -> None:
     """Add the options of both commands.
@@ -27,11 +29,11 @@ def add_kinds(kinds: Any) -> None:
     )
     scenes.add_argument("--reasons", action="store_true", help="list the reasons for deductions")
     scenes.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
-    scenes.add_argument("--out", type=Path, help="write every sub-score and reason as JSON")
-    scenes.add_argument("--markdown", type=Path, metavar="FILE", help="write the printed tables")
+    scenes.add_argument("--out", type=OutputFile, help="write every sub-score and reason as JSON")
+    scenes.add_argument("--markdown", type=OutputFile, metavar="FILE", help="write the printed tables")
     bag = kinds.add_parser("scenes-from-bag", help="make scene files from a bag with ground truth")
     bag.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
-    bag.add_argument("--out", type=Path, required=True, metavar="FILE", help="scenes to write, .json or .yaml")
+    bag.add_argument("--out", type=OutputFile, required=True, metavar="FILE", help="scenes to write, .json or .yaml")
     bag.add_argument("--every", type=float, default=2.0, metavar="S", help="from scene to scene (default: %(default)s)")
     bag.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
     bag.add_argument("--topics", type=Path, metavar="FILE", help="topic map YAML instead of the preset's")
@@ -53,6 +55,7 @@ def run_scenes(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from transdiffuser_planner.core.errors import EvaluationError
+    from transdiffuser_planner.core.files import write_text
     from transdiffuser_planner.evaluation.scenes.scene_files import read_jobs
     from transdiffuser_planner.evaluation.scenes.scene_scores import score_jobs
     from transdiffuser_planner.evaluation.scenes.scene_tables import as_mapping, as_markdown
@@ -80,8 +83,7 @@ def run_scenes(args: argparse.Namespace) -> int:
             f"\n{len(scores)} scenes scored; skipped: {len(problems)}, and {len(plan_problems)} plans of scored scenes"
         )
     if args.markdown is not None:
-        args.markdown.parent.mkdir(parents=True, exist_ok=True)
-        args.markdown.write_text(text + "\n", encoding="utf-8")
+        write_text(args.markdown, text + "\n")
     if args.out is not None:
         content = as_mapping(scores, version, problems + plan_problems)
         save_json(args.out, content | ({"two_stage": stages} if stages else {}))

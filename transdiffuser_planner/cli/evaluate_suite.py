@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.output_paths import OutputFolder
 from transdiffuser_planner.cli.simulate import seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
+from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL
 from transdiffuser_planner.parallel import add_ray_argument
 
@@ -59,10 +61,10 @@ def add_kinds(kinds: Any) -> None:
         "--plan-every", type=int, default=1, metavar="N", help="models and plug-ins plan every N-th step of 0.1 s"
     )
     suite.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder of results; an interrupted run resumes"
+        "--out", type=OutputFolder, required=True, metavar="DIR", help="folder of results; an interrupted run resumes"
     )
     suite.add_argument(
-        "--bags", type=Path, metavar="DIR", help="record drives of models as bags for 'transdiffuser report'"
+        "--bags", type=OutputFolder, metavar="DIR", help="record drives of models as bags for 'transdiffuser report'"
     )
     _add_run_arguments(suite)
     compare = kinds.add_parser("compare", help="paired differences of two runs of 'evaluate suite'")
@@ -71,7 +73,7 @@ def add_kinds(kinds: Any) -> None:
     compare.add_argument(
         "--planners", nargs=2, metavar=("A", "B"), help="planner of each run (default: those of the same name)"
     )
-    compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.html, .md and .json")
+    compare.add_argument("--out", type=OutputFolder, metavar="DIR", help="write compare.html, .md and .json")
     compare.add_argument("--worst", type=int, default=10, metavar="N", help="pairs to play back (default: %(default)s)")
 
 
@@ -252,7 +254,7 @@ def run_compare(args: argparse.Namespace) -> int:
     print(text)
     if args.out is not None:
         save_json(args.out / "compare.json", {"runs": list(names), "comparisons": found})
-        (args.out / "compare.md").write_text(text, encoding="utf-8")
+        write_text(args.out / "compare.md", text)
         stores = (Store(folder=folders[0]), Store(folder=folders[1]))
         page = write_comparison_page(args.out / "compare.html", found, names, stores, args.worst)
         print(f"report {page} ({page.stat().st_size / 1e6:.1f} MB)")

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import transdiffuser_planner
+from transdiffuser_planner.cli.output_paths import check_outputs
 from transdiffuser_planner.cli.renamed import check_not_renamed
+from transdiffuser_planner.cli.standard_streams import enduring_streams, open_missing_streams, use_utf8
 from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.files import describe, reason
 
 COMMANDS = {
     "demo": "drive a car through live traffic on ROS 2 and write a report",
@@ -44,9 +47,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; default: those of the process.
 
     Returns:
-        Exit status; 2 for a bad input, with one line on stderr.
+        Exit status; 2 for a bad input, with one line on stderr. A reader of the output that ends early changes nothing.
     """
-    arguments, ros_args = _split(list(sys.argv[1:] if argv is None else argv))
+    if argv is None:
+        use_utf8()
+        open_missing_streams()
+    words = list(sys.argv[1:] if argv is None else argv)
+    with enduring_streams() as failures:
+        status = _run(words)
+    for failure in failures[:1]:
+        print(f"transdiffuser: the output is incomplete ({reason(failure)}); send it elsewhere", file=sys.stderr)
+        status = EXIT_BAD_INPUT
+    return status
+
+
+def _run(words: list[str]) -> int:
+    """Run a subcommand; every error that a user can cause is one line on stderr."""
+    arguments, ros_args = _split(words)
     chosen = [word for word in arguments if word in COMMANDS][:1]
     command = chosen[0] if chosen else ""
     try:
@@ -56,9 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.ros_args = ros_args
         if args.command not in modules:
             parser.error("no command given")
+        check_outputs(args)
         return int(modules[args.command].run(args))
     except PlannerError as error:
         print(f"transdiffuser {command}: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except OSError as error:  # a full disk, a read-only folder: whatever the system refuses in the middle of the work
+        print(f"transdiffuser {command}: {describe(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print(f"transdiffuser {command}: interrupted", file=sys.stderr)

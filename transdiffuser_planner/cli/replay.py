@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder, check_output
 from transdiffuser_planner.core.errors import ConfigError, PlannerError
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
 from transdiffuser_planner.data.bags.bag_reader import BagReader
@@ -53,14 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--params", type=Path, help="parameter file of the node (ros__parameters): planner parameters, model, rig"
     )
     parser.add_argument("--run-seed", type=int, help="seed of the sampling noise (default: 0)")
-    parser.add_argument("--out", type=Path, help="folder for a bag with the plans, a report and result.jsonl per drive")
+    parser.add_argument(
+        "--out", type=OutputFolder, help="folder for a bag with the plans, a report and result.jsonl per drive"
+    )
     parser.add_argument("--conditions", type=Path, metavar="FILE", help="YAML of thresholds that the drive must keep")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="metrics of an earlier version, with tolerances")
     parser.add_argument("--golden", type=Path, metavar="FILE", help="plans of an earlier version, with tolerances")
     parser.add_argument("--update", action="store_true", help="write --baseline and --golden instead of comparing")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write the checks as JUnit XML")
+    parser.add_argument("--junit", type=OutputFile, metavar="FILE", help="write the checks as JUnit XML")
     parser.add_argument(
-        "--jsonl", type=Path, metavar="FILE", help="write every cycle's metrics and the result as JSON lines"
+        "--jsonl", type=OutputFile, metavar="FILE", help="write every cycle's metrics and the result as JSON lines"
     )
     parser.add_argument(
         "--compare",
@@ -100,6 +103,9 @@ def run(args: argparse.Namespace) -> int:
     names = [drive_name(drive[0]) for drive in drives]
     if len(set(names)) < len(names):
         raise ConfigError("two bags have the same name; replay them one by one, or --one-drive if they are one")
+    for path, option in ((args.baseline, "--baseline"), (args.golden, "--golden")) if args.update else ():
+        if path is not None:
+            check_output(path, option)
     args.parameters = _parameters(args)
     replay_drive = _single(args, names) if args.compare is None else _compared(args, names)
     verdicts: list[DriveVerdict] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import OutputFile, check_output
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="page to write (default: report.html in the bag's folder)"
+        "--out", type=OutputFile, metavar="FILE", help="page to write (default: report.html in the bag's folder)"
     )
     parser.add_argument("--title", help="heading of the page (default: the bag's name)")
     parser.add_argument(
@@ -40,9 +41,11 @@ def run(args: argparse.Namespace) -> int:
 
     topics, rig = preset_files(args.preset)
     folder = args.bag.parent if args.bag.is_file() else args.bag
+    out = args.out or folder / "report.html"
+    check_output(out, "--out")
     page = write_report(
         args.bag,
-        args.out or folder / "report.html",
+        out,
         args.title,
         topics=TopicMap.load(args.topics or topics),
         rig=Rig.load(args.rig or rig),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import OutputFile
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options.
@@ -15,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file with camera_info and /tf_static"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="rig YAML to write")
-    parser.add_argument("--topics", type=Path, metavar="FILE", help="also write the topic map that goes with it")
+    parser.add_argument("--out", type=OutputFile, required=True, metavar="FILE", help="rig YAML to write")
+    parser.add_argument("--topics", type=OutputFile, metavar="FILE", help="also write the topic map that goes with it")
     parser.add_argument(
         "--base", default="base_link", help="frame of the rear axle's center on the ground (default: %(default)s)"
     )

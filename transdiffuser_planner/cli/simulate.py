@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.parallel import add_ray_argument
@@ -23,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
     parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")
     group = parser.add_argument_group("recording (headless, faster than real time)")
-    group.add_argument("--record", type=Path, metavar="DIR", help="record drives of the expert as bags into DIR")
+    group.add_argument(
+        "--record", type=OutputFolder, metavar="DIR", help="record drives of the expert as bags into DIR"
+    )
     group.add_argument("--seeds", metavar="A:B", help="seeds A to B-1 instead of --seed")
     group.add_argument(
         "--variants", type=int, default=1, help="1: plain drive only; more: plain drive and perturbed ones"
@@ -34,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("live, on ROS 2 topics")
     group.add_argument("--realtime-factor", type=float, default=1.0, help="simulated seconds per second")
     group.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a planner and a tracker")
-    group.add_argument("--result", type=Path, help="write the results as JSON")
+    group.add_argument("--result", type=OutputFile, help="write the results as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

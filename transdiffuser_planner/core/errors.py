@@ -29,6 +29,10 @@ class RecordingError(PlannerError):
     """A bag cannot be read or written."""
 
 
+class OutputError(PlannerError):
+    """A result cannot be written where it was requested."""
+
+
 class SimulationError(PlannerError):
     """A map, scenario or the traffic simulation failed."""
 

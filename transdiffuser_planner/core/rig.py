@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import read_text
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel, stated_vehicle
 
 _KEYS = ("cameras", "lidar", "base_from_odometry_child_x_m", "odometry_clock_offset_s", "vehicle")
@@ -136,7 +137,7 @@ class Rig:
         """
         path = Path(path)
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = yaml.safe_load(read_text(path))
         except OSError as error:
             raise ConfigError(
                 f"rig file {path}: cannot be read ({error.strerror}); give an existing YAML file"

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.rig import CameraMount, LidarMount, Rig
 from transdiffuser_planner.messages.topic_map import TopicMap
 
@@ -28,14 +28,14 @@ def write_rig(path: Path, rig: Rig, *, bag: str, base: str) -> None:
         base: Frame of the rear axle's center on the ground.
 
     Raises:
-        ConfigError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     lines = _HEAD.format(bag=bag, base=base).splitlines()
     lines += ["cameras:" if rig.cameras else "cameras: []"]
     lines += [f"  - {_flow(camera, CameraMount)}" for camera in rig.cameras]
     lines += [f"lidar: {_flow(rig.lidar, LidarMount, ('name', 'own_margin_m'))}"] if rig.lidar else []
     lines += [f"base_from_odometry_child_x_m: {rig.base_from_odometry_child_x_m}"]
-    _write(path, lines)
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def write_topic_map(path: Path, topics: TopicMap) -> None:
@@ -46,9 +46,9 @@ def write_topic_map(path: Path, topics: TopicMap) -> None:
         topics: The planner's inputs.
 
     Raises:
-        ConfigError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
-    _write(path, list(_topic_lines(topics)))
+    write_text(path, "\n".join(_topic_lines(topics)) + "\n")
 
 
 def _flow(mount: Any, kind: type, skipped: tuple[str, ...] = ()) -> str:
@@ -71,10 +71,3 @@ def _topic_lines(topics: TopicMap) -> Iterator[str]:
             yield f"{item.name}: {{{', '.join(f'{name}: {topic}' for name, topic in value.items())}}}"
         elif value:
             yield f"{item.name}: {value}"
-
-
-def _write(path: Path, lines: list[str]) -> None:
-    try:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}); give another file") from None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.errors import RecordingError
+from transdiffuser_planner.core.files import read_text
 
 INTERFACE_PACKAGES = ("transdiffuser_msgs", "carla_msgs", "derived_object_msgs", "ackermann_msgs")
 SOURCES = Path("ros2_ws") / "src"
@@ -56,7 +57,7 @@ def typestore() -> Any:
     types: dict[str, Any] = {}
     for path in definition_files():
         name = f"{path.parent.parent.name}/msg/{path.stem}"
-        types |= get_types_from_msg(path.read_text(encoding="utf-8"), name)
+        types |= get_types_from_msg(read_text(path), name)
     store.register({name: definition for name, definition in types.items() if name not in store.types})
     return store
 

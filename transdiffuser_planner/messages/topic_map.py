@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import read_text
 from transdiffuser_planner.params import RIGS, TOPICS
 
 
@@ -46,7 +47,7 @@ class TopicMap:
             ConfigError: Unreadable file, unknown key or wrong type.
         """
         try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            data = yaml.safe_load(read_text(path))
         except OSError as error:
             raise ConfigError(f"topic file {path}: cannot be read ({error.strerror})") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -9,6 +9,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.core.files import write_text
+
 ERROR_COLUMNS = {
     "title": "planner",
     "ade_m": "ADE m",
@@ -86,9 +88,8 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
+        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         model = names[0] if names else model
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{model}, {cores} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
@@ -100,7 +101,9 @@ def save_json(path: Path, content: dict[str, Any]) -> None:
     Args:
         path: JSON file to write.
         content: Results.
+
+    Raises:
+        OutputError: It cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     stamped = {"date": datetime.date.today().isoformat(), "machine": machine(), **content}
-    path.write_text(json.dumps(stamped, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(stamped, indent=1) + "\n")

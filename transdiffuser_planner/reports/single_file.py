@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.files import write_text
 
 
 def fill_page(
@@ -49,11 +49,7 @@ def write_file(out: Path, text: str) -> Path:
         The written file.
 
     Raises:
-        EvaluationError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EvaluationError(f"report {out}: cannot be written ({error.strerror}); give another --out") from None
+    write_text(out, text)
     return out

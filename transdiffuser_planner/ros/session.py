@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.doctor.surroundings import LOG_REMEDY, NETWORK_REMEDY, why_no_logs, why_no_network
 from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings
 
 
@@ -15,6 +17,7 @@ class RosError(PlannerError):
     """ROS 2 is not installed, or its arguments are invalid."""
 
 
+MAX_DOMAIN = 232
 # Longest time until a node without timers reacts to a signal.
 _SPIN_TIMEOUT_S = 0.2
 
@@ -28,7 +31,8 @@ def init(ros_args: Sequence[str]) -> None:
         ros_args: The command line from ``--ros-args`` on.
 
     Raises:
-        RosError: rclpy or the interfaces are not installed, or an argument is malformed.
+        RosError: rclpy or the interfaces are not installed, an argument or the domain is malformed, or there is no place
+            for logs or no network.
     """
     try:
         import rclpy
@@ -38,10 +42,21 @@ def init(ros_args: Sequence[str]) -> None:
     assert transdiffuser_msgs.msg is not None
     from rclpy.signals import SignalHandlerOptions
 
+    domain = os.environ.get("ROS_DOMAIN_ID", "")
+    if domain and not (domain.isdecimal() and int(domain) <= MAX_DOMAIN):
+        raise RosError(f"ROS_DOMAIN_ID is '{domain}'; set it to 0 .. 101, the same for all nodes")
+    reason = why_no_network(os.environ)
+    if reason:
+        raise RosError(f"{reason}, so that no node finds another; {NETWORK_REMEDY}")
     try:
         rclpy.init(args=["transdiffuser", *ros_args], signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rcl reports malformed arguments in several types
-        raise RosError(f"bad --ros-args ({str(error).splitlines()[0]})") from None
+        text = str(error).splitlines()[0]
+        if "initialize logging" in text or "Failed opening file" in text:
+            raise RosError(
+                f"ROS 2 has no place for its logs: {why_no_logs(os.environ) or text}; {LOG_REMEDY}"
+            ) from None
+        raise RosError(f"bad --ros-args ({text})") from None
     interrupt_on_stop_signals()
 
 

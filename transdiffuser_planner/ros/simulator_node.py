@@ -16,6 +16,7 @@ from typing import Any
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
+from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.qos import LATCHED, OUTPUT, RELIABLE
@@ -192,6 +193,6 @@ def run(
         node.close()
         result = node.result()
         if result_file is not None:
-            result_file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            write_text(result_file, json.dumps(result, indent=1) + "\n")
         node.destroy_node()
     return result

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core import files
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.episode import LoggedEpisode
 from transdiffuser_planner.simulation.map.sumo_networks import network_file
@@ -39,9 +40,8 @@ class ExpertDrive:
 
 
 def cache_folder() -> Path:
-    """Return the folder of the cache: $XDG_CACHE_HOME or ~/.cache."""
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(root) / "transdiffuser_planner" / "experts"
+    """Return the folder of experts' trajectories in the user's cache."""
+    return files.cache_folder() / "experts"
 
 
 def expert_drive(scenario: Scenario, vehicle: VehicleModel, folder: Path | None = None) -> ExpertDrive:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from transdiffuser_planner.core.errors import PlannerError, SimulationError
+from transdiffuser_planner.core.errors import OutputError, PlannerError, SimulationError
+from transdiffuser_planner.core.files import PARTIAL, write_text, writing
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.messages.definitions import make_message
-from transdiffuser_planner.parallel import PARTIAL, Files, fan_out, files_in, put_files
+from transdiffuser_planner.parallel import Files, fan_out, files_in, put_files
 from transdiffuser_planner.simulation.ego.expert import ExpertTrack
 from transdiffuser_planner.simulation.episode import LoggedEpisode
 from transdiffuser_planner.simulation.map.road_map import RoadMap
@@ -95,9 +96,10 @@ def _write_bag(
     path = plan.bag_path(variant)
     partial = path.with_name(path.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
     stream = MessageStream(make_message, plan.rig, episode.route, road_map)
-    with BagWriter(partial) as bag:
+    with writing(path, partial):
+        partial.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, partial), BagWriter(partial) as bag:
         for step, world in enumerate(episode.worlds(track)):
             items = list(stream.latched(world.stamp_ns)) if step == 0 else []
             items += stream.state(world)
@@ -107,7 +109,7 @@ def _write_bag(
                 bag.write(topic, type_name, world.stamp_ns, message)
     scenario = plan.scenario
     info = {"map": Path(scenario.map_name).name, "seed": scenario.seed, "variant": variant}
-    (partial / "scenario.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
+    write_text(partial / "scenario.json", json.dumps(info) + "\n")
     partial.rename(path)
 
 
@@ -120,8 +122,15 @@ def _recovers(stamp_ns: int, track: ExpertTrack, sensor_every: int) -> bool:
 
 
 def _record_or_reason(plan: RecordingPlan) -> tuple[int, str]:
+    """Seed of one scenario, and an error message instead of an exception.
+
+    Raises:
+        OutputError: A bag cannot be written, nor could the next one.
+    """
     try:
         record(plan)
+    except OutputError:
+        raise
     except PlannerError as error:
         return plan.scenario.seed, str(error)
     return plan.scenario.seed, ""

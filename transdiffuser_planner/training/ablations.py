@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import read_text
 from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME
 from transdiffuser_planner.training.engine.devices import Devices
 from transdiffuser_planner.training.engine.stage_weights import weights_path
@@ -50,7 +51,7 @@ def read_ablations(path: Path, recipe: TrainingConfig) -> list[Ablation]:
         ConfigError: Unreadable file, unknown key or wrong value.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(read_text(path))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"ablations {path}: cannot be read ({str(error).splitlines()[0]})") from None
     if not isinstance(data, dict) or not isinstance(data.get("rows"), dict) or set(data) - {"recipe", "rows"}:

@@ -7,6 +7,7 @@ computed on the vehicle.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from transdiffuser_planner.core.contract import ENCODER_INPUTS, ModelContract
+from transdiffuser_planner.core.files import writing
 from transdiffuser_planner.data.samples.sample_set import SampleSet, observation_of
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES, SceneFeatures
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork
@@ -83,6 +85,15 @@ def graph_encoder(backend: OnnxBackend) -> Encode:
     return encode
 
 
+def _reserved(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A memory-mapped file of half-precision zeros, whose space on the disk is taken now: a full disk would kill the process."""
+    with writing(path, path):
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
 class FeatureCache:
     """Half-precision tokens by the names of ``FEATURE_NAMES``.
 
@@ -119,9 +130,7 @@ class FeatureCache:
             for name, tokens in encode(samples.gather(index, SENSOR_ARRAYS)).items():
                 if name not in arrays:
                     shape = (len(samples), *tokens.shape[1:])
-                    arrays[name] = np.lib.format.open_memmap(
-                        folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape
-                    )
+                    arrays[name] = _reserved(folder / f"{name}.npy", shape)
                 arrays[name][index] = tokens.astype(np.float16)
         mark.write_text(json.dumps(key), encoding="utf-8")
         return FeatureCache(arrays)

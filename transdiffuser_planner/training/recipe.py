@@ -12,6 +12,7 @@ from typing import Any, cast
 import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import read_text
 
 RENAMED = {"colour": "color", "tell_other": "counterfactual_share", "centre": "center"}  # codespell:ignore
 """Fields of earlier recipes -> their present names."""
@@ -164,7 +165,7 @@ class TrainingConfig:
             ConfigError: Unreadable file, unknown key, wrong type or value out of bounds.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = read_text(path)
             # JSON is not parsed as YAML, which reads 5e-05 as a string.
             data = json.loads(text) if Path(path).suffix == ".json" else yaml.safe_load(text)
         except OSError as error:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import OutputFolder
 from transdiffuser_planner.params import RECIPES
 
 
@@ -33,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="recipe that the changes apply to (default: tiny's)",
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these ablations")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the runs; each gets a folder 'model' in it")
+    parser.add_argument(
+        "--out", type=OutputFolder, required=True, help="folder of the runs; each gets a folder 'model' in it"
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
 
 

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import OutputFolder
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 from transdiffuser_planner.parallel import add_ray_argument
 
@@ -18,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: The command's parser.
     """
     parser.add_argument("bags", nargs="+", type=Path, help="rosbag2 directories, .mcap files, or folders of bags")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the samples, one sub-folder per bag")
+    parser.add_argument(
+        "--out", type=OutputFolder, required=True, help="folder for the samples, one sub-folder per bag"
+    )
     parser.add_argument(
         "--preset", default="carla", help="topic map and rig: params/topics and params/rigs (default: carla)"
     )

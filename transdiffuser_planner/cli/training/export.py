@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.output_paths import OutputFolder, check_output
 from transdiffuser_planner.core.errors import ConfigError
 
 
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=OutputFolder,
         help="model folder (default: models/<network>); with --baselines their folder (default: the run's)",
     )
     parser.add_argument(
@@ -81,6 +82,7 @@ def _export_baselines(args: argparse.Namespace) -> int:
     if args.model is None:
         raise ConfigError("--baselines: give --model, the exported model whose encoder they read")
     training, out = Run.open(args.run, args.model), args.out or args.run
+    check_output(out, "--out", is_folder=True)
     assert training.model is not None
     inputs = parity_inputs(training.model, SampleSet.open(args.samples, training.contract), NUM_PARITY_SAMPLES)
     found = export_baselines(training, inputs, out, {"commit": current_commit()})
@@ -95,13 +97,14 @@ def _export_run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.training.run import Run, describe_data
 
     training = Run.open(args.run)
+    out = args.out or Path("models") / training.network.name
+    check_output(out, "--out", is_folder=True)
     samples = SampleSet.open(args.samples, training.contract)
     info: dict[str, Any] = {}
     if args.note is not None:
         info["note"] = args.note
     if args.trained_on is not None:
         info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
-    out = args.out or Path("models") / training.network.name
     for line in export_run(training, samples, out, info, args.base_model).lines():
         print(line)
     return 0

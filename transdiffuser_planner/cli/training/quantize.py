@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import check_output
 from transdiffuser_planner.core.errors import ConfigError
 
 MEASURED = Path("measured/precision.json")
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if min(args.scenes, args.validation_scenes) < 1:
         raise ConfigError("--scenes and --validation-scenes must be at least 1")
     contract = load_manifest(args.model).contract
+    check_output(args.model, "model", is_folder=True)
     if args.random:
         scenes, data = random_scenes(contract, args.scenes), "random inputs"
     else:

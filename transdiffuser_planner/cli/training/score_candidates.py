@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from transdiffuser_planner.cli.output_paths import OutputFolder
 from transdiffuser_planner.parallel import add_ray_argument
 
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
     parser.add_argument("--bags", type=Path, required=True, help="folder of recorded drives with ground truth")
     parser.add_argument("--samples", type=Path, required=True, help="their samples made by 'dataset'")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; finished drives are kept")
+    parser.add_argument("--out", type=OutputFolder, required=True, help="folder to write; finished drives are kept")
     parser.add_argument("--candidates", type=int, default=24, help="sampled per frame (default: %(default)s)")
     parser.add_argument("--every", type=int, default=3, metavar="N", help="every N-th sample (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="index of the first sample (default: %(default)s)")

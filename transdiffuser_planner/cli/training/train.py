@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transdiffuser_planner.cli.output_paths import OutputFolder
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.params import RECIPES
 
@@ -27,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("--samples", type=Path, required=True, help="training samples made by 'dataset'")
     parser.add_argument("--validation", type=Path, required=True, help="samples of other scenarios, for the log")
-    parser.add_argument("--out", type=Path, default=Path("runs/tiny"), help="folder of the run (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=OutputFolder, default=OutputFolder("runs/tiny"), help="folder of the run (default: %(default)s)"
+    )
     parser.add_argument("--recipe", type=Path, default=RECIPES / "tiny.yaml", help="recipe YAML (default: tiny's)")
     parser.add_argument(
         "--stage",

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from transdiffuser_planner.core.errors import RecordingError
+from transdiffuser_planner.core.files import writing
 from transdiffuser_planner.messages.definitions import typestore
 
 _METADATA_VERSION: Final = 9
@@ -52,11 +53,13 @@ class BagWriter:
                 known = {"msgdef": definition[0], "rihs01": definition[1]}
             connection = self._writer.add_connection(topic, type_name, **known)
             self._connections[topic] = connection
-        self._writer.write(connection, stamp_ns, cdr)
+        with writing(self.path):
+            self._writer.write(connection, stamp_ns, cdr)
 
     def close(self) -> None:
         """Finish the bag; it is unreadable before."""
-        self._writer.close()
+        with writing(self.path):
+            self._writer.close()
 
     def __enter__(self) -> BagWriter:
         return self

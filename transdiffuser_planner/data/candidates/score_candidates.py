@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
-from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.errors import OutputError, PlannerError
+from transdiffuser_planner.core.files import writing
 from transdiffuser_planner.data.candidates.candidate_source import CandidateFrame, CandidateSource
 from transdiffuser_planner.data.candidates.scored_candidates import NUM_ALTERED, SUFFIX, Arrays, save_drive
 from transdiffuser_planner.data.samples.sample_set import SampleFolder, SampleSet
@@ -119,8 +120,15 @@ def with_worse(joint_MNT3: FloatArray) -> FloatArray:
 
 
 def _score_or_reason(job: PlanScoreJob) -> tuple[int, str]:
+    """Number of frames of one drive, and an error message instead of an exception.
+
+    Raises:
+        OutputError: They cannot be written, nor could those of the next drive.
+    """
     try:
         return score_plans(job), ""
+    except OutputError:
+        raise
     except PlannerError as error:
         return 0, str(error)
 
@@ -173,8 +181,9 @@ def _outcomes(jobs: Sequence[PlanScoreJob], workers: int, ray_address: str | Non
     ]
     for out, count, reason, files in fan_out(_score_elsewhere, missing, workers=workers, ray_address=ray_address):
         for content in files.values():
-            out.parent.mkdir(parents=True, exist_ok=True)
             partial = out.with_suffix(".partial.npz")
-            partial.write_bytes(content)
-            partial.rename(out)
+            with writing(out, partial):
+                out.parent.mkdir(parents=True, exist_ok=True)
+                partial.write_bytes(content)
+                partial.rename(out)
         yield count, reason

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import ConfigError, InputError
+from transdiffuser_planner.core.files import writing
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 
 Arrays = dict[str, NDArray[Any]]
@@ -33,14 +34,19 @@ def save_drive(path: Path, frames: list[Arrays], vehicle: VehicleModel) -> None:
         frames: Arrays without the leading axis: "pose" (M, T, 3), "agent_pose" (M, A, T, 3), "score" (M, Q), and the
             scene's tensors by name.
         vehicle: What drove.
+
+    Raises:
+        OutputError: It cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     stacked = {name: np.stack([frame[name] for frame in frames]) for name in frames[0]}
     partial = path.with_suffix(".partial.npz")
     kinds = {name: np.float16 if name in HALF else np.float32 for name in stacked}
     arrays = {name: value.astype(kinds[name]) for name, value in stacked.items()}
-    np.savez(partial, **arrays, **{_VEHICLE: np.asarray(json.dumps(vehicle.to_dict()))})  # type: ignore[arg-type]
-    partial.rename(path)
+    described = {_VEHICLE: np.asarray(json.dumps(vehicle.to_dict()))}
+    with writing(path, partial):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(partial, **arrays, **described)  # type: ignore[arg-type]
+        partial.rename(path)
 
 
 class ScoredPlans:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from transdiffuser_planner.core.errors import ConfigError, PlannerError
+from transdiffuser_planner.core.errors import ConfigError, OutputError, PlannerError
 from transdiffuser_planner.data.samples.sample_builder import DatasetJob, convert
 from transdiffuser_planner.parallel import Files, fan_out, files_in, put_files
 
@@ -64,9 +64,15 @@ def convert_all(
 
 
 def _convert(job: DatasetJob) -> tuple[Counter[str], str]:
-    """Counts of one bag, and an error message instead of an exception."""
+    """Counts of one bag, and an error message instead of an exception.
+
+    Raises:
+        OutputError: The samples cannot be written, nor could those of the next bag.
+    """
     try:
         return convert(job), ""
+    except OutputError:
+        raise
     except PlannerError as error:
         return Counter(), str(error)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import CONDITION_INPUTS, ModelContract
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.files import read_text, write_text, writing
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import NotReady, SensorSnapshot, SignalState
@@ -81,6 +82,7 @@ def convert(job: DatasetJob) -> Counter[str]:
     Raises:
         RecordingError: The bag cannot be read.
         InputError: No sample can be made from it.
+        OutputError: The samples cannot be written.
     """
     if (job.out / META_NAME).is_file():
         return Counter(json.loads((job.out / META_NAME).read_text(encoding="utf-8"))["counts"])
@@ -89,15 +91,16 @@ def convert(job: DatasetJob) -> Counter[str]:
         raise InputError(f"bag {job.bag}: no sample; left out: {dict(counts)}")
     partial = job.out.with_name(job.out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, spec in sample_specs(job.contract).items():
-        np.save(partial / f"{name}.npy", np.stack([row[name] for row in rows]).astype(spec.dtype))
     counts["samples"] = len(rows)
     scenario = job.bag / "scenario.json"
-    source = json.loads(scenario.read_text(encoding="utf-8")) if scenario.is_file() else {}
+    source = json.loads(read_text(scenario)) if scenario.is_file() else {}
     meta = {"bag": job.bag.name, **source, "vehicle": job.rig.vehicle.to_dict(), "counts": dict(counts)}
-    (partial / META_NAME).write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
-    partial.rename(job.out)
+    with writing(job.out, partial):
+        partial.mkdir(parents=True)
+        for name, spec in sample_specs(job.contract).items():
+            np.save(partial / f"{name}.npy", np.stack([row[name] for row in rows]).astype(spec.dtype))
+        write_text(partial / META_NAME, json.dumps(meta, indent=1) + "\n")
+        partial.rename(job.out)
     return counts
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.files import writing
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import FallbackLevel, PlanResult
 from transdiffuser_planner.data.bags.bag_reader import BagMessage
@@ -155,8 +156,9 @@ def plot(path: Path, budgets: Sequence[dict[str, Any]], work: Sequence[dict[str,
     right.set(xlabel="denoise steps", ylabel="PDM score", title="by work")
     right.legend(loc="lower right")
     figure.suptitle(title, fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=110)
 
 
 def _line(rows: Sequence[dict[str, Any]], x: str, y: str) -> tuple[list[float], list[float]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.files import read_text, write_text
 from transdiffuser_planner.evaluation.closed_loop.job import VERSION
 from transdiffuser_planner.evaluation.closed_loop.result_keys import with_current_keys
 from transdiffuser_planner.evaluation.closed_loop.run import Store
@@ -92,7 +93,7 @@ def write_results(store: Store, content: dict[str, Any], num_played: int) -> Pat
         Path of the report page.
     """
     save_json(store.folder / SUMMARY, content)
-    (store.folder / MARKDOWN).write_text(suite_markdown(content), encoding="utf-8")
+    write_text(store.folder / MARKDOWN, suite_markdown(content))
     keys = played_keys(content["rows"], content["models"], num_played)
     recordings = {key: store.recording(key) for key in keys}
     return write_page(store.folder / PAGE, content, page_columns(), recordings)
@@ -129,7 +130,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
     """
     path = folder / SUMMARY
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except OSError:
         raise EvaluationError(f"run {folder}: no {SUMMARY}; give the --out folder of 'evaluate suite'") from None
     except ValueError as error:

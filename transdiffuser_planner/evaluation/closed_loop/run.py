@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.files import read_text, writing
 from transdiffuser_planner.evaluation.closed_loop.job import JobOutcome, SuiteJob, run_job
 from transdiffuser_planner.evaluation.closed_loop.result_keys import row_with_current_keys
 from transdiffuser_planner.parallel import fan_out
@@ -32,7 +32,7 @@ class Store:
         """Return the entries by key, without a line that an interruption truncated."""
         path, found = self.folder / RESULTS, {}
         if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for line in read_text(path).splitlines():
                 try:
                     entry = json.loads(line)
                     found[str(entry["key"])] = entry | {"row": entry["row"] and row_with_current_keys(entry["row"])}
@@ -81,15 +81,11 @@ def run_jobs(
         The stored entries in the order of the jobs, of this run or an earlier one.
 
     Raises:
-        EvaluationError: The folder cannot be created.
+        OutputError: The folder cannot be written.
         PlannerError: A worker was killed, or Ray cannot be used.
     """
-    try:
+    with writing(store.folder):
         store.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EvaluationError(
-            f"--out {store.folder}: cannot be created ({error.strerror}); give another folder"
-        ) from None
     done = store.finished()
     missing = [job for job in jobs if job.key not in done or _is_open(job, done[job.key])]
     if progress is not None:
@@ -97,7 +93,8 @@ def run_jobs(
     for tries_left in reversed(range(TRIES)):
         again = set()
         for outcome in fan_out(run_job, missing, workers=workers, ray_address=ray_address):
-            store.add(outcome)
+            with writing(store.folder):
+                store.add(outcome)
             if outcome.may_succeed and tries_left:
                 again.add(outcome.key)
             elif progress is not None:

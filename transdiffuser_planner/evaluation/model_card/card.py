@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.files import read_text, write_text
 from transdiffuser_planner.evaluation.closed_loop.result_keys import with_current_keys
 from transdiffuser_planner.evaluation.model_card.closed_loop_section import (
     TEST_NOTE,
@@ -98,7 +99,7 @@ def write_card(folder: Path) -> Path:
         _limits(),
     ]
     path = folder / "README.md"
-    path.write_text("\n\n".join(section.strip() for section in sections if section) + "\n", encoding="utf-8")
+    write_text(path, "\n\n".join(section.strip() for section in sections if section) + "\n")
     return path
 
 
@@ -111,7 +112,7 @@ def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = json.loads(read_text(path))
     except ValueError as error:
         raise EvaluationError(f"result {path}: is not JSON ({error}); measure again") from None
     data = _with_current_keys(data)

@@ -10,6 +10,7 @@ import numpy as np
 
 from transdiffuser_planner.core.contract import BevClass
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.files import writing
 
 MAX_SAMPLES, MANEUVERS = 3, 3
 _COLORS = {
@@ -57,8 +58,9 @@ def plot_instructed(instructed: Sequence[dict[str, Any]], range_m: float, path: 
             _panel(axis, item, "with", f"tokens: {item['maneuver']}", range_m)
         for axis in axes[1 + len(items) :]:
             axis.axis("off")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=90)
     return True
 
 

@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.files import read_text, write_text
 from transdiffuser_planner.metrics.pdm.scene import check_plans
 from transdiffuser_planner.metrics.pdm.scene_validation import LARGEST, SceneError
 
@@ -137,7 +138,7 @@ def read_content(path: Path) -> Any:
         EvaluationError: The file cannot be read or is neither.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         if path.suffix == ".json":
             return json.loads(text)
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -172,6 +173,9 @@ def write_scenes(path: Path, items: list[dict[str, Any]]) -> None:
     Args:
         path: File to write.
         items: Mappings of scenes.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     content = {"scenes": _rounded(items)}
     text = (
@@ -179,8 +183,7 @@ def write_scenes(path: Path, items: list[dict[str, Any]]) -> None:
         if path.suffix == ".json"
         else yaml.safe_dump(content, sort_keys=False, default_flow_style=None)
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _rounded(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.replay.checks.verdict import Check
 from transdiffuser_planner.replay.checks.yaml_file import checked_keys, load_mapping, number
 from transdiffuser_planner.replay.metrics.drive_metrics import STATISTICS, ReplayMetrics
@@ -70,7 +71,8 @@ def update_baseline(path: Path, metrics: ReplayMetrics, drive: str) -> None:
         drive: Name of the drive.
 
     Raises:
-        ConfigError: The file is invalid or cannot be written.
+        ConfigError: The file is invalid.
+        OutputError: It cannot be written.
     """
     drives = _drives(path) if path.exists() else {}
     known = drives.get(drive) or {}
@@ -87,11 +89,7 @@ def update_baseline(path: Path, metrics: ReplayMetrics, drive: str) -> None:
         rows[name] = {**kept, "value": round(value, 5), "tolerance": old.get("tolerance", round(tolerance, 5))}
     drives[drive] = rows
     text = _HEAD + yaml.safe_dump({"drives": drives}, sort_keys=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"baseline {path}: cannot be written ({error.strerror})") from None
+    write_text(path, text)
 
 
 def _is_default(name: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import read_text, write_text
 from transdiffuser_planner.core.geometry import wrap_angle
 from transdiffuser_planner.core.types import Trajectory
 from transdiffuser_planner.replay.checks.verdict import Check
@@ -141,18 +142,15 @@ def update_golden(path: Path, result: ReplayResult, drive: str) -> None:
         drive: Name of the drive.
 
     Raises:
-        ConfigError: The file cannot be read or written.
+        ConfigError: The file cannot be read.
+        OutputError: It cannot be written.
     """
     data = _load(path) if path.exists() else {"tolerances": TOLERANCES, "drives": {}}
     data["drives"][drive] = {
         "model": {"name": result.model_name, "hash": result.model_hash},
         "plans": [_plan(cycle) for cycle in result.drive.cycles if cycle.plan is not None],
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_text(data), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"golden {path}: cannot be written ({error.strerror})") from None
+    write_text(path, _text(data))
 
 
 def _text(data: dict[str, Any]) -> str:
@@ -179,7 +177,7 @@ def _plan(cycle: CycleRecord) -> dict[str, Any]:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"golden {path}: cannot be read ({error.strerror}); write one with --update") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.core.files import read_text
 
 
 def load_mapping(path: Path, what: str, hint: str = "") -> dict[str, Any]:
@@ -25,7 +26,7 @@ def load_mapping(path: Path, what: str, hint: str = "") -> dict[str, Any]:
         ConfigError: The file cannot be read, is not YAML, or is not a mapping.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(read_text(path))
     except OSError as error:
         raise ConfigError(f"{what} {path}: cannot be read ({error.strerror}){hint}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

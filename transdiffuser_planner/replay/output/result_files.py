@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from transdiffuser_planner.core.errors import PlannerError, RecordingError
+from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.replay.checks.verdict import DriveVerdict
 
 # Characters that XML 1.0 does not allow.
@@ -26,10 +27,10 @@ def write_jsonl(path: Path, verdicts: Iterable[DriveVerdict]) -> None:
         verdicts: Replayed drives.
 
     Raises:
-        RecordingError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     lines = [json.dumps(row, allow_nan=False) for verdict in verdicts for row in _rows(verdict)]
-    _write(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -40,9 +41,9 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
         data: The object.
 
     Raises:
-        RecordingError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
-    _write(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+    write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
 
 
 def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
@@ -92,7 +93,7 @@ def write_junit(path: Path, verdicts: Iterable[DriveVerdict], errors: dict[str, 
         errors: Name of the drive -> error.
 
     Raises:
-        RecordingError: The file cannot be written.
+        OutputError: The file cannot be written.
     """
     root = ElementTree.Element("testsuites", name="transdiffuser replay")
     for verdict in verdicts:
@@ -112,16 +113,8 @@ def write_junit(path: Path, verdicts: Iterable[DriveVerdict], errors: dict[str, 
         case = ElementTree.SubElement(suite, "testcase", classname=_text(f"{name}.replay"), name="could_be_replayed")
         ElementTree.SubElement(case, "error", message=_text(str(error))).text = _text(str(error))
     ElementTree.indent(root)
-    _write(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n")
+    write_text(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n")
 
 
 def _text(value: str) -> str:
     return _FORBIDDEN.sub("?", value)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RecordingError(f"result {path}: cannot be written ({error.strerror}); give another file") from None

@@ -16,6 +16,7 @@ from typing import Any
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION, PRECISIONS, ModelContract
 from transdiffuser_planner.core.errors import ConfigError, ContractError, ModelError
+from transdiffuser_planner.core.files import read_text
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME, ActionCodebook
 from transdiffuser_planner.planning.diffusion.joint_sampler import JointSampler
@@ -128,7 +129,7 @@ def read_json_file(folder: Path, filename: str) -> Any:
         ModelError: It cannot be read.
     """
     try:
-        return json.loads((folder / filename).read_text(encoding="utf-8"))
+        return json.loads(read_text(folder / filename))
     except (OSError, ValueError) as error:
         raise ModelError(f"model {folder}: {filename} cannot be read ({error}); export the model again") from None
 

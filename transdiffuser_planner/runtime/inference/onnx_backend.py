@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from transdiffuser_planner.core.contract import (
     condition_inputs,
 )
 from transdiffuser_planner.core.errors import ModelError
+from transdiffuser_planner.core.files import cache_folder
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 
@@ -34,8 +34,7 @@ PROVIDERS = {
 
 def engine_cache(manifest: ModelManifest) -> Path:
     """Return the folder in which TensorRT caches a model's engines, so that only the first start is slow."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "transdiffuser_planner" / "engines" / manifest.model_hash[:16]
+    return cache_folder() / "engines" / manifest.model_hash[:16]
 
 
 def make_session(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.core.files import cache_folder, reason
 from transdiffuser_planner.simulation.map.town_generator import town_xml
 
 NUM_TOWNS = 1000
@@ -121,9 +122,8 @@ def sumo_home() -> Path:
 
 
 def cache_directory() -> Path:
-    """Return the folder of built networks below $XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "transdiffuser_planner" / "networks"
+    """Return the folder of built networks in the user's cache."""
+    return cache_folder() / "networks"
 
 
 def _generated_town(number: int) -> Path:
@@ -157,12 +157,21 @@ def _has_sidewalks(path: Path) -> bool:
 
 
 def _cached(name: str, content: bytes, inputs: Any) -> Path:
-    """Return the cached network for a content, built by netconvert when missing; safe for concurrent processes."""
+    """Return the cached network for a content, built by netconvert when missing; safe for concurrent processes.
+
+    Raises:
+        SimulationError: It cannot be built, or the cache cannot be written.
+    """
     key = hashlib.sha256(content + " ".join(TURN_OPTIONS).encode()).hexdigest()[:16]
     target = cache_directory() / f"{name}-{key}.net.xml"
     if target.is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SimulationError(
+            f"map {name}: {target.parent} cannot be written ({reason(error, target.parent)}); set XDG_CACHE_HOME"
+        ) from None
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         built = Path(scratch) / "built.net.xml"
         _netconvert([*inputs(Path(scratch)), *TURN_OPTIONS, "-o", str(built)], name)

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from types import TracebackType
 
+from transdiffuser_planner.core.files import PARTIAL
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import NotReady, PlanResult
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.messages import encode_outputs
 from transdiffuser_planner.messages.definitions import make_message
-from transdiffuser_planner.parallel import PARTIAL
 from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.rollout.rollout import RolloutStep
 

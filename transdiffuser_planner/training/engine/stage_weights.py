@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION
 from transdiffuser_planner.core.errors import TrainingError
+from transdiffuser_planner.core.files import writing
 
 PROGRESS = "transdiffuser"
 """Key of the contract version and length in a resumable checkpoint."""
@@ -58,8 +59,9 @@ def save_weights(folder: Path, weights: StageWeights) -> Path:
         "contract_version": str(CONTRACT_VERSION),
         "num_steps": str(weights.num_steps),
     }
-    save_file(tensors, partial, metadata=about)
-    os.replace(partial, path)
+    with writing(path, partial):
+        partial.write_bytes(save(tensors, metadata=about))  # save_file has errors of its own for a full disk
+        os.replace(partial, path)
     return path
 
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("rosbags", reason="bags cannot be read or written without rosbags")
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
-from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.errors import EvaluationError, OutputError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
@@ -327,7 +327,7 @@ def test_the_page_loads_nothing_and_no_text_of_the_bag_can_break_out_of_its_data
 
 def test_a_report_that_cannot_be_written_is_one_clear_error(bag, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(EvaluationError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_report(bag, tmp_path / "file" / "page.html")
 
 
