@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
 from transdiffuser_planner.core.rig import Rig
@@ -17,7 +15,7 @@ from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.ros.message_factory import message_class
-from transdiffuser_planner.ros.qos import INPUT_PROFILES
+from transdiffuser_planner.ros.qos import INPUT_PROFILES, input_options
 from transdiffuser_planner.runtime.inputs.rate_monitor import RateMonitor
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
@@ -76,23 +74,14 @@ class NodeInputs:
         self._subscriptions.clear()
 
     def _subscribe(self, type_name: str, topic: str, key: str, qos: QoSProfile) -> None:
-        """Subscribe; key is the topic's name in the router.
-
-        The user may override the QoS as for every ROS 2 node: parameters ``qos_overrides.<topic>.subscription.*``.
-        """
+        """Subscribe; key is the topic's name in the router."""
+        options = input_options(self._node.resolve_topic_name(topic), qos, self._warned)
 
         def take(message: Any) -> None:
             self._take(key, message)
 
-        self._subscriptions.append(
-            self._node.create_subscription(
-                message_class(type_name),
-                topic,
-                take,
-                copy.copy(qos),  # overriding changes it
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-        )
+        subscription = self._node.create_subscription(message_class(type_name), topic, take, **options)
+        self._subscriptions.append(subscription)
 
     def _take(self, key: str, message: Any) -> None:
         """Outermost scope of the node: no fault of one message may end the node."""
