@@ -226,6 +226,7 @@ def _setup(args: argparse.Namespace) -> Setup:
         topics_file=args.topics,
         rig_file=args.rig,
         config=PlannerConfig.from_dict(args.parameters.values),
+        node=args.parameters.node,
         qos_overrides=args.parameters.qos,
         is_realtime=args.realtime,
     )

@@ -16,7 +16,7 @@ from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import INPUT_PROFILES, input_options
-from transdiffuser_planner.runtime.inputs.rate_monitor import RateMonitor
+from transdiffuser_planner.runtime.inputs.input_notices import InputNotices
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
 
@@ -59,7 +59,8 @@ class NodeInputs:
             warned: Called with (key, text) for warnings about accepted messages.
         """
         self._node, self._received, self._warned = node, received, warned
-        self._assembler, self.rates = assembler, RateMonitor()
+        self._notices = InputNotices(assembler)
+        self.rates = self._notices.rates
         topics = private_topics(rig)
         self._router = InputRouter(topics, assembler)
         self._subscriptions: list[Subscription] = []
@@ -95,10 +96,7 @@ class NodeInputs:
         self._received(key, arrived_s, reason, is_sensor=key in self._router.sensor_topics)
 
     def _watch(self, key: str, message: Any) -> None:
-        """Forward warnings about an accepted message."""
-        for warning in self._assembler.pop_warnings():
-            self._warned(key, warning)
-        if key in self._router.every_cycle_topics:
-            warning = self.rates.update(input_name(key), stamp_ns(message))
-            if warning:
-                self._warned(key, warning)
+        """Forward notices about an accepted message."""
+        stamp = stamp_ns(message) if key in self._router.every_cycle_topics else None
+        for notice in self._notices.after(input_name(key), stamp):
+            self._warned(key, notice)

@@ -87,6 +87,11 @@ class SnapshotAssembler(OptionalInputs):
         self._warnings.clear()
         return warnings
 
+    @property
+    def route_notice(self) -> str:
+        """Why the present route is masked; "" if it is used, or there is none."""
+        return self.masked_route(self._ego[-1].frame_id) if self._ego else ""
+
     def add_image(self, image: CameraImage) -> str | None:
         """Take an image; returns why it was refused, or None."""
         if image.name not in self._cameras:
