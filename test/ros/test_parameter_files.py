@@ -31,13 +31,15 @@ NUMBERS = (
 FILES = (
     "/**:\n  ros__parameters: {a: 1}\n/car/transdiffuser_planner:\n  ros__parameters: {a: 2}\n/**:\n  ros__parameters: {a: 3}\n",
     "/car/transdiffuser_planner:\n  ros__parameters: {a: 1, b: 1}\n/**:\n  ros__parameters: {a: 2, c: 2}\n",
-    "car/transdiffuser_planner:\n  ros__parameters: {a: 1}\n/**:\n  ros__parameters: {a: 2}\n/car/transdiffuser_planner:\n  ros__parameters: {a: 3}\n",
+    "car/transdiffuser_planner:\n  ros__parameters: {a: 1}\n/**:\n  ros__parameters: {a: 2}\n"
+    "/car/transdiffuser_planner:\n  ros__parameters: {a: 3}\n",
     "/**:\n  transdiffuser_planner:\n    ros__parameters: {a: 1}\n",
     "car:\n  transdiffuser_planner:\n    ros__parameters: {a: 1}\n  camera:\n    ros__parameters: {a: 2}\n",
     "car:\n  ros__parameters: {a: 1}\n  transdiffuser_planner:\n    ros__parameters: {b: 1}\n",
     "/**:\n  ros__parameters: {a: 1, a: 2.5}\n",
     "/**:\n  ros__parameters: {a: 2.5, a: x}\n",
-    "/**:\n  ros__parameters: {qos_overrides: {/lidar: {subscription: {depth: 3}}}, qos_overrides./lidar.subscription.history: keep_all}\n",
+    "/**:\n  ros__parameters: {qos_overrides: {/lidar: {subscription: {depth: 3}}},\n"
+    "    qos_overrides./lidar.subscription.history: keep_all}\n",
     "\ufeff---\n/**:\n  ros__parameters: {a: 1}\n---\n/**:\n  ros__parameters: {b: 1}\n",
 )  # fmt: skip
 REFUSED = (

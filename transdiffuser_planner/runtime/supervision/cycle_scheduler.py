@@ -17,6 +17,7 @@ from transdiffuser_planner.runtime.supervision.supervisor import PlanningRequest
 
 _MOVING_MPS = 0.5
 _CLOCK_JUMP_NS = 1_000_000_000
+_CLOCK_START_NS = 3_600_000_000_000
 _DECIDED_KEPT = 20  # messages from before and after a jump may be interleaved
 
 
@@ -71,7 +72,7 @@ class CycleScheduler:
         self._resets_seen, self._reset_pending = self.assembler.num_resets, False
         self._arrived_s = 0.0
         self._since_ns: int | None = None
-        self._handled_ns = 0
+        self._handled_ns = self._polled_ns = 0
         self._decided_ns: deque[int] = deque(maxlen=_DECIDED_KEPT)
 
     def configure(self, config: PlannerConfig) -> None:
@@ -92,7 +93,9 @@ class CycleScheduler:
         Returns:
             The decision; None to wait.
         """
-        if self._since_ns is None or now_ns < self._handled_ns:  # the clock may jump back
+        has_begun = now_ns - self._polled_ns > _CLOCK_START_NS  # simulated time is 0 before its first message
+        self._polled_ns = now_ns
+        if self._since_ns is None or has_begun or now_ns < self._handled_ns:  # the clock may jump back
             self._since_ns = self._handled_ns = now_ns
         decision = self._decide(now_ns, return_intermediates=return_intermediates)
         if decision is not None:
