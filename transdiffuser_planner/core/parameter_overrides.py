@@ -54,7 +54,7 @@ def planner_overrides(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     unknown = sorted(set(own) - set(known))
     if unknown:
         close = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "parameters of other nodes belong in sections of their names"
+        hint = f"did you mean {close[0]}?" if close else "parameters of other nodes belong in sections with their names"
         raise ConfigError(f"{where}: unknown parameters {unknown}; {hint} (docs/parameters.md)")
     values = with_real_numbers(own)
     for name, value in values.items():

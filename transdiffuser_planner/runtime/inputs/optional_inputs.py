@@ -59,7 +59,7 @@ class OptionalInputs:
         return None
 
     def masked_route(self, frame_id: str) -> str:
-        """Return why the present route is masked beside odometry in a frame; "" if it is used, or there is none."""
+        """Return why the present route is masked with odometry in a frame; "" if it is used, or there is none."""
         if self._route is None or self._route.frame_id == frame_id:
             return ""
         return f"route: its frame is {self._route.frame_id!r}, the odometry's {frame_id!r}; the route is masked"
