@@ -40,7 +40,7 @@ SECTION = "{}:\n  ros__parameters: {{num_candidates: {}}}\n"
         (SECTION.format("/**/transdiffuser_planner", 6), "/transdiffuser_planner", 6),
         (SECTION.format("/*/transdiffuser_planner", 6), "/any/transdiffuser_planner", 6),
         (SECTION.format("/car/**", 6), "/car/transdiffuser_planner", 6),
-        (f"{SECTION.format('/a/transdiffuser_planner', 6)}b/{SECTION.format('transdiffuser_planner', 6)}", "/a/transdiffuser_planner", 6),
+        (SECTION.format("/a/transdiffuser_planner", 6) + SECTION.format("/b/**", 6), "/a/transdiffuser_planner", 6),
         ("car:\n  transdiffuser_planner:\n    ros__parameters: {num_candidates: 0x6}\n", "/car/transdiffuser_planner", 6),
     ],
 )  # fmt: skip

@@ -25,7 +25,7 @@ def test_a_route_in_another_frame_is_named_with_both_frames_once():
     assembler = SnapshotAssembler(RIG, PlannerConfig())
     notices = InputNotices(assembler)
     assembler.add_route(route("odom"))
-    assert notices.after("route", None) == []  # without odometry nobody knows
+    assert notices.after("route", None) == []  # not known before the first odometry
     found = []
     for i in range(5):
         assembler.add_odometry(ego(i, 0.3 * i))
