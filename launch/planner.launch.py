@@ -20,6 +20,7 @@ def generate_launch_description():
             default_value=PathJoinSubstitution([ThisLaunchFileDir(), "topics_vehicle.yaml"]),
             description="topic map from inputs to topics of the vehicle",
         ),
+        DeclareLaunchArgument("namespace", default_value="", description="namespace of the node, for several vehicles"),
         DeclareLaunchArgument("use_sim_time", default_value="false", description="take time from /clock"),
         DeclareLaunchArgument(
             "respawn", default_value="true", description="start the node again when its process ends"
@@ -28,6 +29,7 @@ def generate_launch_description():
     planner = Node(
         package="transdiffuser_planner",
         executable="transdiffuser",
+        namespace=LaunchConfiguration("namespace"),
         arguments=["plan", "--topics", LaunchConfiguration("topics")],
         parameters=[LaunchConfiguration("params"), {"use_sim_time": LaunchConfiguration("use_sim_time")}],
         output="screen",

@@ -3,16 +3,15 @@
 import argparse
 import importlib
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import yaml
 from fake_launch import Recorded, command, defaults, description
 
 from transdiffuser_planner.cli.main import COMMANDS
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.replay.node_parameters import node_parameters
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,11 +47,10 @@ def test_every_launch_argument_is_described_and_used(path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.params.yaml")), ids=lambda path: path.name)
-def test_parameter_files_name_parameters_of_the_node_with_allowed_values(path):
-    values = yaml.safe_load(path.read_text())["transdiffuser_planner"]["ros__parameters"]
-    known = {item.name for item in fields(PlannerConfig)}
-    PlannerConfig(**{name: value for name, value in values.items() if name in known})
-    assert set(values) - known <= {"model", "rig"}
+def test_parameter_files_are_for_the_node_in_any_namespace_with_allowed_values(path):
+    values = node_parameters(path).values
+    assert values == node_parameters(path, "/car1/transdiffuser_planner").values
+    PlannerConfig.from_dict({name: value for name, value in values.items() if name not in ("model", "rig")})
     assert (model_folder(values["model"]) / "manifest.json").is_file()
 
 

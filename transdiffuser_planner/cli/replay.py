@@ -22,7 +22,7 @@ from transdiffuser_planner.replay.bag_inspection import inspect, lines
 from transdiffuser_planner.replay.checks.verdict import DriveVerdict, node_checks
 from transdiffuser_planner.replay.compare_models import compare, comparison_lines
 from transdiffuser_planner.replay.drive_check import DriveTester, Expectations, Setup, drive_name
-from transdiffuser_planner.replay.node_parameters import node_parameters
+from transdiffuser_planner.replay.node_parameters import NodeParameters, node_parameters
 from transdiffuser_planner.replay.output.console import drive_lines
 from transdiffuser_planner.replay.output.result_files import write_json, write_jsonl, write_junit
 from transdiffuser_planner.reports.drive.page import write_report
@@ -52,6 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help=f"model folder or name (default: {DEFAULT_MODEL})")
     parser.add_argument(
         "--params", type=Path, help="parameter file of the node (ros__parameters): planner parameters, model, rig"
+    )
+    parser.add_argument(
+        "--node",
+        metavar="NAME",
+        help="full name of the node whose parameters are read, if --params has those of several",
     )
     parser.add_argument("--run-seed", type=int, help="seed of the sampling noise (default: 0)")
     parser.add_argument(
@@ -202,15 +207,22 @@ def _write_results(out: Path, verdict: DriveVerdict) -> None:
     print(f"report {write_report(out, out / 'report.html', topics=choice.topics, rig=choice.rig)}")
 
 
-def _parameters(args: argparse.Namespace) -> dict[str, Any]:
-    """Planner parameters from a file, the seed from the command line; options override the file's model and rig."""
-    values = {} if args.params is None else node_parameters(args.params)
+def _parameters(args: argparse.Namespace) -> NodeParameters:
+    """Parameters from a file, the seed from the command line; options override the file's model and rig.
+
+    Raises:
+        ConfigError: --node without --params.
+    """
+    if args.params is None and args.node is not None:
+        raise ConfigError("--node names a node of a parameter file; give the file with --params")
+    found = NodeParameters() if args.params is None else node_parameters(args.params, args.node)
+    values = dict(found.values)
     model, rig = values.pop("model", None), values.pop("rig", None)
     args.model = args.model or model or DEFAULT_MODEL
     args.rig = args.rig or (Path(rig) if rig else None)
     if args.run_seed is not None:
         values["run_seed"] = args.run_seed
-    return values
+    return replace(found, values=values)
 
 
 def _setup(args: argparse.Namespace) -> Setup:
@@ -219,7 +231,9 @@ def _setup(args: argparse.Namespace) -> Setup:
         preset=args.preset,
         topics_file=args.topics,
         rig_file=args.rig,
-        config=PlannerConfig.from_dict(args.parameters),
+        config=PlannerConfig.from_dict(args.parameters.values),
+        node=args.parameters.node,
+        qos_overrides=args.parameters.qos,
         is_realtime=args.realtime,
     )
 
@@ -246,7 +260,7 @@ def _over_dds(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice)
     os.environ.update(environment)
     from transdiffuser_planner.ros.testbench.node_replay import ReplayedNode, playing_to_node
 
-    node = ReplayedNode(model=model_folder(args.model), parameters=args.parameters, environment=environment)
+    node = ReplayedNode(model=model_folder(args.model), parameters=args.parameters.values, environment=environment)
     return playing_to_node(drive, choice, node)
 
 

@@ -5,8 +5,8 @@ ROS parameters, parameter files and the README's table are generated from or tes
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -123,9 +123,8 @@ class PlannerConfig:
     max_plan_age_s: float = _number(1.0, "s", 0.1, 3.0, "Oldest accepted plan that may be continued as a fallback.")
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
         for item in fields(self):
-            _check(item.name, getattr(self, item.name), hints[item.name], dict(item.metadata))
+            check_value(item.name, getattr(self, item.name))
         if self.fallback_margin_ms >= self.deadline_ms:
             raise ConfigError(
                 f"fallback_margin_ms {self.fallback_margin_ms} must be smaller than deadline_ms {self.deadline_ms}"
@@ -149,12 +148,7 @@ class PlannerConfig:
         unknown = sorted(set(values) - set(known), key=str)
         if unknown:
             raise ConfigError(f"unknown parameters {unknown}; known are {sorted(known)}")
-        given: dict[str, Any] = {}
-        for name, value in values.items():
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            is_real = whole and isinstance(known[name].default, float)
-            given[name] = float(value) if is_real and abs(value) < _LARGEST_WHOLE else value
-        return PlannerConfig(**given)
+        return PlannerConfig(**with_real_numbers(values))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,12 +176,35 @@ def reject_renamed_parameters(names: Iterable[str], where: str) -> None:
         raise ConfigError(f"{where}: parameter {new_names}; use the new name, see docs/parameters.md")
 
 
-def _check(name: str, value: Any, kind: type, metadata: dict[str, Any]) -> None:
-    """Check type, bounds and options of a value.
+def with_real_numbers(values: dict[str, Any]) -> dict[str, Any]:
+    """Convert whole numbers of real-valued parameters: 100 is 100.0, as people write it.
+
+    Args:
+        values: Parameter name -> value.
+
+    Returns:
+        The same with real numbers; other values, and values of unknown parameters, are unchanged.
+    """
+    known = _known()
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        is_real = whole and name in known and known[name][0] is float
+        given[name] = float(value) if is_real and abs(value) < _LARGEST_WHOLE else value
+    return given
+
+
+def check_value(name: str, value: Any) -> None:
+    """Check type, bounds and options of one parameter.
+
+    Args:
+        name: A field of PlannerConfig or NodeConfig.
+        value: Its value.
 
     Raises:
         ConfigError: The value does not have the field's type or lies outside its bounds.
     """
+    kind, metadata = _known()[name]
     if type(value) is not kind:
         raise ConfigError(f"parameter {name}: expected {kind.__name__}, got {value!r}")
     low, high = metadata.get("minimum", -_OPEN), metadata.get("maximum", _OPEN)
@@ -198,6 +215,14 @@ def _check(name: str, value: Any, kind: type, metadata: dict[str, Any]) -> None:
     options = metadata.get("options", ())
     if options and value not in options:
         raise ConfigError(f"parameter {name}: must be one of {', '.join(options)}, got {value!r}")
+
+
+@functools.cache
+def _known() -> dict[str, tuple[type, Mapping[Any, Any]]]:
+    """Name -> type and metadata of every parameter."""
+    return {
+        item.name: (type(item.default), item.metadata) for kind in (PlannerConfig, NodeConfig) for item in fields(kind)
+    }
 
 
 def default_values() -> dict[str, Any]:

@@ -11,12 +11,14 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult
 from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
-from transdiffuser_planner.messages.input_registry import CAMERA, SINGLE_INPUTS, Need
+from transdiffuser_planner.messages import decode_inputs
+from transdiffuser_planner.messages.input_registry import CAMERA, SINGLE_INPUTS, Need, mapped_inputs
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.replay.arrival_clock import ArrivalClock
 from transdiffuser_planner.runtime.cycle.fallback_planner import FallbackPlanner
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
+from transdiffuser_planner.runtime.inputs.input_notices import InputNotices
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleDecision, CycleScheduler
 from transdiffuser_planner.runtime.supervision.supervisor import PlanningRequest
@@ -51,6 +53,7 @@ class InputLog:
 
     Attributes:
         refused: Number of messages that were not used, by reason.
+        notices: What the node would notice about accepted messages, and how often.
         ego: All odometry in base_link.
         num_frames: Number of messages of the sensor by which frames are counted.
         num_skipped_busy: Number of frames that arrived while the planner was busy.
@@ -58,6 +61,7 @@ class InputLog:
     """
 
     refused: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
     ego: list[EgoState] = field(default_factory=list)
     num_frames: int = 0
     num_skipped_busy: int = 0
@@ -128,6 +132,8 @@ class BagPlanner:
         self._topics = topics
         self._feeder = InputRouter(topics, self._scheduler.assembler)
         self._arrival_clock = ArrivalClock()
+        self._notices = InputNotices(self._scheduler.assembler)
+        self._names = {topic: camera or spec.name for spec, camera, topic in mapped_inputs(topics)}
         self._now_ns = 0
         self._pending: PlanningRequest | None = None
         self._has_published = False
@@ -152,7 +158,9 @@ class BagPlanner:
         reason = self._feeder.feed(item.topic, item.log_time_ns, item.message)
         if reason:
             self.log.refused[reason] += 1
-        elif item.topic == self._topics.odometry:
+        else:
+            self._notice(item)
+        if not reason and item.topic == self._topics.odometry:
             self._take_odometry(item.log_time_ns)
             self.log.begin_ns = self.log.begin_ns or item.log_time_ns
             self.log.end_ns = item.log_time_ns
@@ -168,6 +176,11 @@ class BagPlanner:
             self.log.ego.append(ego)
             self._now_ns = ego.stamp_ns
             self._arrival_clock.odometry(log_time_ns, ego.stamp_ns)
+
+    def _notice(self, item: BagMessage) -> None:
+        """Count what the node would notice about an accepted message."""
+        stamp = decode_inputs.stamp_ns(item.message) if item.topic in self._feeder.every_cycle_topics else None
+        self.log.notices.update(self._notices.after(self._names.get(item.topic, item.topic), stamp))
 
     def finish(self, log_time_ns: int) -> Iterator[Cycle]:
         """Plan from the last frame if it is still pending at the end of the bag.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
@@ -30,6 +31,8 @@ class Setup:
         model: Name or folder.
         preset, topics_file, rig_file: The mapping; all None selects it automatically.
         config: Parameters of the planner.
+        node: Full name of the node that replays stand for.
+        qos_overrides: The node's parameters of QoS, by name.
         is_realtime: Test deadlines.
     """
 
@@ -38,6 +41,8 @@ class Setup:
     topics_file: Path | None = None
     rig_file: Path | None = None
     config: PlannerConfig = field(default_factory=PlannerConfig)
+    node: str = "/transdiffuser_planner"
+    qos_overrides: Mapping[str, Any] = field(default_factory=dict)
     is_realtime: bool = False
 
 
@@ -146,6 +151,8 @@ class DriveTester:
             topics=choice.topics,
             rig=choice.rig,
             out=out,
+            node=self._setup.node,
+            qos_overrides=self._setup.qos_overrides,
             is_realtime=self._setup.is_realtime,
         )
         result = replay(job, self._loaded[1], watch)

@@ -21,6 +21,7 @@ class ReplayResult:
         masked: Inputs that the bag does not hold.
         drive, metrics: All cycles, and all metrics.
         refused: Number of messages that were refused, by reason.
+        notices: What the node would notice, such as jumps of odometry, and how often.
         not_copied: Number of messages that are not in the written bag, by reason.
         violations: Number of invalid plans by violation; must stay empty.
         plan_hash: SHA-256 of all published trajectories; equal for the same bag, model and seed.
@@ -37,6 +38,7 @@ class ReplayResult:
     drive: DriveRecord
     metrics: ReplayMetrics
     refused: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
     not_copied: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
     plan_hash: str = ""

@@ -6,10 +6,10 @@ import hashlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from transdiffuser_planner.replay.output.copied_topics import uncopied_topics
 from transdiffuser_planner.replay.output.output_bag import OutputBag
 from transdiffuser_planner.replay.output.viewer_transforms import FrameWriter
 from transdiffuser_planner.replay.playback_clock import PlaybackClock
+from transdiffuser_planner.replay.qos_check import qos_notices
 from transdiffuser_planner.replay.replay_result import ReplayResult
 from transdiffuser_planner.runtime.planner import Planner
 
@@ -45,6 +46,8 @@ class ReplayJob:
         out: The bag to write, or None.
         is_realtime: Play messages at recorded speed and skip frames that arrive while the planner is busy; plans use
             fewer steps where the deadline requires it, as in the node.
+        node: Full name of the node that the replay stands for.
+        qos_overrides: The node's parameters of QoS, by name.
         budget_ms: Time limit from a frame's last message to the plan; without a limit (None) plans are deterministic.
     """
 
@@ -54,6 +57,8 @@ class ReplayJob:
     out: Path | None = None
     more: tuple[Path, ...] = ()
     is_realtime: bool = False
+    node: str = "/transdiffuser_planner"
+    qos_overrides: Mapping[str, Any] = field(default_factory=dict)
     budget_ms: float | None = None
 
 
@@ -114,6 +119,8 @@ class _Run:
         self._violations: Counter[str] = Counter()
         self._cycles: list[CycleRecord] = []
         self._output: OutputBag | None = None
+        self._notices = Counter((planner.vehicle_notice,) if planner.vehicle_notice else ())
+        self._notices.update(qos_notices((job.bag, *job.more), job.topics, job.qos_overrides, job.node))
 
     def over(self, bag: BagReader) -> ReplayResult:
         """Every message once, in order of time."""
@@ -124,6 +131,7 @@ class _Run:
             frames = FrameWriter(bag.topics(), self._job.topics, self._job.rig)
             with OutputBag(self._job.out, self._config, self._job.rig.vehicle, frames) as self._output:
                 self._read(bag)
+            self._notices.update(frames.notices)
             _copy_scenario(self._job.bag, self._job.out)
         log = self._bag_planner.log
         refused = log.refused + bag.unreadable + self._ground_truth_refused
@@ -145,6 +153,7 @@ class _Run:
             drive=drive,
             metrics=compute_replay_metrics(drive, self._tracks, self._road, sum(refused.values())),
             refused=refused,
+            notices=self._notices + log.notices,
             not_copied=self._not_copied,
             violations=self._violations,
             plan_hash=self._hash.hexdigest(),

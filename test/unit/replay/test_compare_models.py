@@ -90,7 +90,7 @@ def test_the_parameter_file_of_the_node_is_understood(brief, tmp_path, capsys):
     path = tmp_path / "params.yaml"
     values = {"run_seed": 3, "num_threads": 1, "use_sim_time": True, "model": "tiny"}
     path.write_text(yaml.safe_dump({"transdiffuser_planner": {"ros__parameters": values}}))
-    assert node_parameters(path) == {"run_seed": 3, "num_threads": 1, "model": "tiny"}
+    assert node_parameters(path).values == {"run_seed": 3, "num_threads": 1, "model": "tiny"}
     hashes = []
     for words in (["--params", str(path)], ["--run-seed", "3"], []):
         assert main(["replay", str(brief), *words]) == 0

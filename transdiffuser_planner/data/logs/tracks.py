@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.types import EgoState
-from transdiffuser_planner.planning.observation.ego_history import interpolate, is_discontinuity
+from transdiffuser_planner.planning.observation.ego_history import MAX_GAP_NS, interpolate, is_discontinuity
 
 FloatArray = NDArray[np.float64]
 MAX_TRACK_GAP_S = 1.0
@@ -24,12 +24,16 @@ class EgoTrack:
 
     def __init__(self, states: Sequence[EgoState]) -> None:
         self._segments: list[list[EgoState]] = []
+        jumps_ns: list[int] = []
         for state in states:
             last = self._segments[-1][-1] if self._segments else None
             if last is None or is_discontinuity(last, state):
                 self._segments.append([])
+                if last is not None and 0 < state.stamp_ns - last.stamp_ns <= MAX_GAP_NS:
+                    jumps_ns.append(state.stamp_ns)
             self._segments[-1].append(state)
         self._stamps = [np.asarray([state.stamp_ns for state in part], dtype=np.int64) for part in self._segments]
+        self._jumps_ns = np.asarray(jumps_ns, dtype=np.int64)
 
     @property
     def states(self) -> list[EgoState]:
@@ -55,6 +59,16 @@ class EgoTrack:
             if stamps[0] <= stamp_ns <= stamps[-1]:
                 return part[int(np.searchsorted(stamps, stamp_ns, side="right")) - 1 :]
         return []
+
+    def jumps_within(self, stamp_ns: int, horizon_s: float) -> bool:
+        """Whether the odometry jumps, without a pause, at a stamp or soon after it.
+
+        Args:
+            stamp_ns: Start.
+            horizon_s: Length of the time after it, s.
+        """
+        passed_ns = self._jumps_ns - stamp_ns
+        return bool(((passed_ns >= 0) & (passed_ns <= horizon_s * 1e9)).any())
 
     def future(self, stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
         """Return the poses after a stamp.

@@ -31,6 +31,7 @@ STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
     "count": lambda values: float(len(values)),
 }
 NO_FUTURE = "plan not evaluated: the recording ends or breaks within the next second"
+JUMPING_FUTURE = "plan not evaluated: the odometry jumps within the next second"
 SHORT_FUTURE = "plan evaluated in part: the recording ends or breaks within the next 4 s"
 PASSED_BY = (
     "frame without a plan: it came sooner than planning_rate_hz allows, was never complete, or was planned from already"
@@ -154,7 +155,7 @@ def compute_replay_metrics(
             continue
         values = displacement_metrics(plan, recorded)
         if "ade_1s_m" not in values:
-            skipped[NO_FUTURE] += 1
+            skipped[JUMPING_FUTURE if recorded.jumps_within(plan.ego.stamp_ns, 1.0) else NO_FUTURE] += 1
         elif "ade_4s_m" not in values:
             skipped[SHORT_FUTURE] += 1
         num_evaluated += "ade_1s_m" in values

@@ -37,6 +37,8 @@ def drive_lines(verdict: DriveVerdict) -> Iterator[str]:
         yield f"masked {', '.join(result.masked)} (not in the bag)"
     for reason, count in result.refused.items():
         yield f"refused {count} x {reason}"
+    for text, count in result.notices.items():
+        yield f"notice {count} x {text}"
     for reason, count in result.not_copied.items():
         yield f"not copied {count} x {reason}"
     yield from _plan_lines(result)

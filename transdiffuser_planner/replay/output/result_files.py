@@ -70,6 +70,7 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
         "totals": _finite(result.metrics.totals),
         "skipped": dict(result.metrics.skipped),
         "refused": dict(result.refused),
+        "notices": dict(result.notices),
         "not_copied": dict(result.not_copied),
         "deadline_ms": result.drive.deadline_ms,
         "fallback_levels": {fallback_level.name: count for fallback_level, count in result.fallback_levels.items()},
@@ -102,6 +103,10 @@ def write_junit(path: Path, verdicts: Iterable[DriveVerdict], errors: dict[str, 
         suite = ElementTree.SubElement(
             root, "testsuite", {"name": _text(verdict.name), "time": f"{verdict.result.wall_s:.3f}", **counts}
         )
+        if verdict.result.notices:
+            properties = ElementTree.SubElement(suite, "properties")
+            for text, count in verdict.result.notices.items():
+                ElementTree.SubElement(properties, "property", name="notice", value=_text(f"{count} x {text}"))
         for check in verdict.checks:
             case = ElementTree.SubElement(
                 suite, "testcase", classname=_text(f"{verdict.name}.{check.group}"), name=_text(check.name)

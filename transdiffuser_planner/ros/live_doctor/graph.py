@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.topic_statistics import AREA, TopicStatistics
 from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, SINGLE_INPUTS, is_needed
-from transdiffuser_planner.ros.live_doctor.node_state import Target
+from transdiffuser_planner.ros.live_doctor.node_state import STATUS_TYPE, Target
 
 _FINDINGS = Findings(AREA)
 _SINGLE = {kind: spec.name for spec in SINGLE_INPUTS for kind in spec.message_types}
@@ -100,11 +100,13 @@ def _absent(node: Node, target: Target, name: str, places: Sequence[tuple[str, s
     kinds = {kind for _, kind in places}
     topic = places[0][0]
     taken = {place for place, _ in places}
-    candidates = sorted(
+    planners = _planners(node)
+    others = [
         other
         for other, types in node.get_topic_names_and_types()
-        if kinds & set(types) and other not in taken and _is_fed(node, other, target)
-    )
+        if kinds & set(types) and other not in taken and _is_fed(node, other, target, planners)
+    ]
+    candidates = sorted(others, key=lambda other: (not other.startswith(target.namespace), other))
     text = f"{topic}: no publisher"
     spec = BY_NAME[name.split()[0]]
     if candidates and spec.is_found_by_type:
@@ -121,10 +123,21 @@ def _absent(node: Node, target: Target, name: str, places: Sequence[tuple[str, s
     )
 
 
-def _is_fed(node: Node, topic: str, target: Target) -> bool:
-    """Whether another node than the planner publishes a topic."""
+def _planners(node: Node) -> set[tuple[str, str]]:
+    """Return (name, namespace) of all planners: one that publishes a path does not give another its route."""
+    topics = [topic for topic, types in node.get_topic_names_and_types() if STATUS_TYPE in types]
+    return {
+        (info.node_name, info.node_namespace) for topic in topics for info in node.get_publishers_info_by_topic(topic)
+    }
+
+
+def _is_fed(node: Node, topic: str, target: Target, planners: Set[tuple[str, str]]) -> bool:
+    """Whether another node than a planner publishes a topic, and it is no other planner's own."""
+    mine = (target.name, target.namespace)
+    if any(topic.startswith(f"{namespace.rstrip('/')}/{name}/") for name, namespace in planners - {mine}):
+        return False
     sources = node.get_publishers_info_by_topic(topic)
-    return any((info.node_name, info.node_namespace) != (target.name, target.namespace) for info in sources)
+    return any((info.node_name, info.node_namespace) not in planners | {mine} for info in sources)
 
 
 def _types(item: TopicStatistics, sources: Sequence[Any], right: Sequence[Any]) -> Iterator[Finding]:

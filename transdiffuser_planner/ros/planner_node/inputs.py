@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
 from transdiffuser_planner.core.rig import Rig
@@ -17,8 +15,8 @@ from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.ros.message_factory import message_class
-from transdiffuser_planner.ros.qos import INPUT_PROFILES
-from transdiffuser_planner.runtime.inputs.rate_monitor import RateMonitor
+from transdiffuser_planner.ros.qos import INPUT_PROFILES, input_options
+from transdiffuser_planner.runtime.inputs.input_notices import InputNotices
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
 
@@ -61,7 +59,8 @@ class NodeInputs:
             warned: Called with (key, text) for warnings about accepted messages.
         """
         self._node, self._received, self._warned = node, received, warned
-        self._assembler, self.rates = assembler, RateMonitor()
+        self._notices = InputNotices(assembler)
+        self.rates = self._notices.rates
         topics = private_topics(rig)
         self._router = InputRouter(topics, assembler)
         self._subscriptions: list[Subscription] = []
@@ -76,23 +75,14 @@ class NodeInputs:
         self._subscriptions.clear()
 
     def _subscribe(self, type_name: str, topic: str, key: str, qos: QoSProfile) -> None:
-        """Subscribe; key is the topic's name in the router.
-
-        The user may override the QoS as for every ROS 2 node: parameters ``qos_overrides.<topic>.subscription.*``.
-        """
+        """Subscribe; key is the topic's name in the router."""
+        options = input_options(self._node.resolve_topic_name(topic), qos, self._warned)
 
         def take(message: Any) -> None:
             self._take(key, message)
 
-        self._subscriptions.append(
-            self._node.create_subscription(
-                message_class(type_name),
-                topic,
-                take,
-                copy.copy(qos),  # overriding changes it
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-        )
+        subscription = self._node.create_subscription(message_class(type_name), topic, take, **options)
+        self._subscriptions.append(subscription)
 
     def _take(self, key: str, message: Any) -> None:
         """Outermost scope of the node: no fault of one message may end the node."""
@@ -111,10 +101,7 @@ class NodeInputs:
         return bool(self._node.get_clock().ros_time_is_active)
 
     def _watch(self, key: str, message: Any) -> None:
-        """Forward warnings about an accepted message."""
-        for warning in self._assembler.pop_warnings():
-            self._warned(key, warning)
-        if key in self._router.every_cycle_topics:
-            warning = self.rates.update(input_name(key), stamp_ns(message))
-            if warning:
-                self._warned(key, warning)
+        """Forward notices about an accepted message."""
+        stamp = stamp_ns(message) if key in self._router.every_cycle_topics else None
+        for notice in self._notices.after(input_name(key), stamp):
+            self._warned(key, notice)

@@ -16,7 +16,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from transdiffuser_planner.core.errors import PlannerError
+from transdiffuser_planner.core.errors import ConfigError, PlannerError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import NotReady, PlanResult
@@ -69,9 +69,11 @@ class PlannerNode(LifecycleNode):
         Raises:
             ConfigError: A parameter override is invalid.
         """
-        super().__init__(NODE_NAME, **node_options)
-        parameters.declare_config(self)
-        parameters.declare_node(self)
+        try:
+            super().__init__(NODE_NAME, automatically_declare_parameters_from_overrides=True, **node_options)
+        except (ValueError, TypeError) as error:  # such as a parameter without a value
+            raise ConfigError(f"ROS parameters: {str(error).splitlines()[0]}") from None
+        self._qos_overrides = parameters.declare_parameters(self)
         self.diagnostics = NodeDiagnostics()
         self._poll = self._guarded("poll", self._poll_unguarded)
         self._loader = loader
@@ -120,6 +122,8 @@ class PlannerNode(LifecycleNode):
         )
         if self._model_manager.vehicle_notice:
             self._fault("vehicle", self._model_manager.vehicle_notice)
+        for name in parameters.unused_qos_overrides(self, self._qos_overrides):
+            self._fault(name, f"parameter {name}: no subscription of that topic has that policy; it is not used")
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:

@@ -11,54 +11,77 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from transdiffuser_planner.core.errors import ConfigError
-from transdiffuser_planner.core.planner_config import (
-    RENAMED_PARAMETERS,
-    NodeConfig,
-    PlannerConfig,
-    reject_renamed_parameters,
-)
+from transdiffuser_planner.core.parameter_overrides import QOS_OVERRIDES, ROS_PARAMETERS, planner_overrides
+from transdiffuser_planner.core.planner_config import NodeConfig, PlannerConfig, with_real_numbers
 from transdiffuser_planner.params import RIGS
 
 RELOAD_FIELDS = ("backend", "provider", "strict_provider", "num_threads", "precision")
 """Fields that take effect when the model is loaded again (service ``~/reload_model``); everything else with the next cycle."""
 
 
-def declare_config(node: Node) -> None:
-    """Declare every field of PlannerConfig with description, unit and bounds.
+def declare_parameters(node: Node) -> tuple[str, ...]:
+    """Declare every field of PlannerConfig and NodeConfig with description, unit and bounds.
 
     Args:
-        node: Declares them.
+        node: Declares them; made with ``automatically_declare_parameters_from_overrides``, as only so a node learns which
+            parameters it was given: ROS 2 ignores those that are never declared.
+
+    Returns:
+        Names of the overrides of QoS that were given.
 
     Raises:
-        ConfigError: An override is invalid.
+        ConfigError: A given name is unknown, or a value is invalid.
     """
+    given = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items()}
+    values = planner_overrides(given, "ROS parameters")
+    for name in given:
+        if name not in ROS_PARAMETERS and not node.describe_parameter(name).read_only:
+            node.undeclare_parameter(name)
     for item in fields(PlannerConfig):
-        data = item.metadata
-        unit = f" [{data['unit']}]" if data["unit"] else ""
-        descriptor = ParameterDescriptor(description=data["text"] + unit)
-        if "minimum" in data and isinstance(item.default, float):
-            bounds = FloatingPointRange(from_value=float(data["minimum"]), to_value=float(data["maximum"]), step=0.0)
-            descriptor.floating_point_range = [bounds]
-        elif "minimum" in data:
-            span = IntegerRange(from_value=int(data["minimum"]), to_value=int(data["maximum"]), step=1)
-            descriptor.integer_range = [span]
-        elif data.get("options"):
-            descriptor.additional_constraints = f"one of {', '.join(data['options'])}"
-        _declare(node, item.name, item.default, descriptor)
-
-
-def declare_node(node: Node) -> None:
-    """Declare every field of NodeConfig: model, rig and start behavior.
-
-    Args:
-        node: Declares them.
-
-    Raises:
-        ConfigError: An override is invalid.
-    """
+        _declare(node, item.name, values.get(item.name, item.default), _descriptor(item))
     for item in fields(NodeConfig):
         default = str(RIGS / item.default) if item.name == "rig" else item.default
-        _declare(node, item.name, default, ParameterDescriptor(description=item.metadata["text"]))
+        _declare(node, item.name, values.get(item.name, default), _descriptor(item))
+    if hasattr(node, "add_pre_set_parameters_callback"):  # ROS 2 Humble has none
+        node.add_pre_set_parameters_callback(_real_numbers)
+    return tuple(name for name in given if name.startswith(QOS_OVERRIDES))
+
+
+def _descriptor(item: Any) -> ParameterDescriptor:
+    """Description, unit and bounds of a field."""
+    data = item.metadata
+    unit = f" [{data['unit']}]" if data["unit"] else ""
+    descriptor = ParameterDescriptor(description=data["text"] + unit)
+    if "minimum" in data and isinstance(item.default, float):
+        bounds = FloatingPointRange(from_value=float(data["minimum"]), to_value=float(data["maximum"]), step=0.0)
+        descriptor.floating_point_range = [bounds]
+    elif "minimum" in data:
+        span = IntegerRange(from_value=int(data["minimum"]), to_value=int(data["maximum"]), step=1)
+        descriptor.integer_range = [span]
+    elif data.get("options"):
+        descriptor.additional_constraints = f"one of {', '.join(data['options'])}"
+    return descriptor
+
+
+def _real_numbers(changes: list[Parameter]) -> list[Parameter]:
+    """Convert whole numbers in a request: ``ros2 param set ... deadline_ms 100`` sends an integer."""
+    real = with_real_numbers({parameter.name: parameter.value for parameter in changes})
+    return [
+        Parameter(parameter.name, value=real[parameter.name])
+        if isinstance(real[parameter.name], float) and parameter.type_ == Parameter.Type.INTEGER
+        else parameter
+        for parameter in changes
+    ]
+
+
+def unused_qos_overrides(node: Node, names: Iterable[str]) -> list[str]:
+    """Return the overrides of QoS that no publisher or subscription has taken: their topic or policy is wrong.
+
+    Args:
+        node: With all its publishers and subscriptions.
+        names: As given by the user.
+    """
+    return [name for name in names if not node.has_parameter(name)]
 
 
 def declare_text(node: Node, name: str, default: str, text: str) -> None:
@@ -73,16 +96,17 @@ def declare_text(node: Node, name: str, default: str, text: str) -> None:
     Raises:
         ConfigError: The override is invalid.
     """
-    _declare(node, name, default, ParameterDescriptor(description=text))
-
-
-def _declare(node: Node, name: str, default: Any, descriptor: ParameterDescriptor) -> None:
     from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 
     try:
-        node.declare_parameter(name, default, descriptor)
+        node.declare_parameter(name, default, ParameterDescriptor(description=text))
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
         raise ConfigError(f"parameter {name}: {error}") from None
+
+
+def _declare(node: Node, name: str, value: Any, descriptor: ParameterDescriptor) -> None:
+    """Declare with a checked value."""
+    node.declare_parameter(name, value, descriptor, ignore_override=True)
 
 
 def config_of(node: Node) -> PlannerConfig:
@@ -92,18 +116,9 @@ def config_of(node: Node) -> PlannerConfig:
         node: A node with declared parameters.
 
     Raises:
-        ConfigError: Values contradict each other, or an override has the name that a parameter had earlier.
+        ConfigError: Values contradict each other.
     """
-    reject_renamed_parameters([name for name in RENAMED_PARAMETERS if _is_overridden(node, name)], "ROS parameters")
     return PlannerConfig.from_dict({item.name: node.get_parameter(item.name).value for item in fields(PlannerConfig)})
-
-
-def _is_overridden(node: Node, name: str) -> bool:
-    """Whether the user gave a value for a parameter that does not exist: ROS 2 ignores it without a message."""
-    node.declare_parameter(name, descriptor=ParameterDescriptor(dynamic_typing=True))
-    value = node.get_parameter(name).value
-    node.undeclare_parameter(name)
-    return value is not None
 
 
 def changed_config(config: PlannerConfig, parameters: Iterable[Parameter]) -> tuple[PlannerConfig, SetParametersResult]:

@@ -1,7 +1,8 @@
 """Plays a bag to a planner node over DDS, frame by frame, and compares the node's plans with the replay's.
 
 The replay runs in this process: after its plan for a frame, it waits for the node's plan of the same stamp before the next
-message is published. A slow machine therefore delays the drive instead of dropping frames.
+message is published. A slow machine therefore delays the drive instead of dropping frames. A node that waits for a sensor which
+the bag does not hold, or which is late, sees its clock go on meanwhile; then the clock returns to the drive's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from transdiffuser_planner.data.bags.bag_reader import BagMessage
 from transdiffuser_planner.messages import decode_outputs, encode_inputs, encode_outputs
 from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
-from transdiffuser_planner.messages.input_registry import COMPRESSED_IMAGE, COMPRESSED_SUFFIX
+from transdiffuser_planner.messages.input_registry import COMPRESSED_IMAGE, COMPRESSED_SUFFIX, LIDAR
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.replay.bag_planner import Cycle
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
@@ -33,6 +34,10 @@ from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
 READY_TIMEOUT_S = 30.0
 PLAN_TIMEOUT_S = 10.0
 HEAD_START_S = 0.03
+_PATIENCE_S = {True: 0.25, False: 3.0}
+"""Whether a sensor is missing -> how long a plan may take before the clock goes on: only a node that waits needs the clock."""
+_TICK_S, _TICK_NS, _MAX_AHEAD_NS = 0.03, 40_000_000, 320_000_000
+"""The clock goes on in small steps, farther than the node waits and less than makes its inputs too old."""
 
 
 def write_reliable_inputs(topics: TopicMap, path: Path) -> Path:
@@ -100,8 +105,10 @@ class BagPlayer(Node):  # type: ignore[misc]
         self._input_topics = topics.all_topics() - {topics.objects, topics.map}
         self._publishers_by_topic: dict[str, Any] = {}
         self._sensors = {*topics.images.values(), *topics.camera_infos.values(), topics.lidar}
+        self._sensor_names = {*topics.images, LIDAR.name}
         self._sensors_follow = False
         self._plans: dict[int, Trajectory] = {}
+        self._now_ns = 0
         self.result = PlayResult()
         self._clock = self.create_publisher(message_class("rosgraph_msgs/msg/Clock"), "/clock", RELIABLE)
         kind = message_class(OUTPUT_TYPES["trajectory"])
@@ -146,7 +153,8 @@ class BagPlayer(Node):  # type: ignore[misc]
             self._spin_for(HEAD_START_S)
         self._sensors_follow = item.topic in self._sensors
         if item.topic == self._topics.odometry:
-            self._clock.publish(encode_inputs.clock(make_ros_message, stamp_ns(item.message)))
+            self._now_ns = stamp_ns(item.message)
+            self._publish_clock(self._now_ns)
         publisher.publish(bytes(item.raw))
         rclpy.spin_once(self, timeout_sec=0.0)
 
@@ -159,13 +167,33 @@ class BagPlayer(Node):  # type: ignore[misc]
         if not isinstance(cycle.outcome, PlanResult) or not cycle.is_planned:
             return
         self.result.num_plans += 1
-        self._spin_for(PLAN_TIMEOUT_S, until=cycle.stamp_ns)
+        self._wait_for_plan(cycle.stamp_ns, is_waiting=bool(self._sensor_names & {*cycle.outcome.provenance.missing}))
         node_plan = self._plans.pop(cycle.stamp_ns, None)
         if node_plan is None:
             return
         self.result.num_received += 1
         replay_message = encode_outputs.trajectory(make_ros_message, cycle.outcome.trajectory, self._vehicle)
         self.result.num_identical += _same(decode_outputs.trajectory(replay_message), node_plan)
+
+    def _wait_for_plan(self, stamp: int, *, is_waiting: bool) -> None:
+        """Wait for the node's plan of a stamp; the clock goes on when it does not come.
+
+        Args:
+            stamp: Of the frame.
+            is_waiting: A sensor is missing in the frame, so that the node waits for it.
+        """
+        deadline, ahead_ns = time.monotonic() + PLAN_TIMEOUT_S, 0
+        self._spin_for(_PATIENCE_S[is_waiting], until=stamp)
+        while stamp not in self._plans and time.monotonic() < deadline:
+            if ahead_ns < _MAX_AHEAD_NS:
+                ahead_ns += _TICK_NS
+                self._publish_clock(self._now_ns + ahead_ns)
+            self._spin_for(_TICK_S, until=stamp)
+        if ahead_ns:
+            self._publish_clock(self._now_ns)
+
+    def _publish_clock(self, now_ns: int) -> None:
+        self._clock.publish(encode_inputs.clock(make_ros_message, now_ns))
 
     def _spin_for(self, seconds: float, until: int | None = None) -> None:
         """Spin for a time, or until the node's plan of a stamp has arrived."""

@@ -58,6 +58,12 @@ class OptionalInputs:
         self._route = route if len(route.xy_N2) else None
         return None
 
+    def masked_route(self, frame_id: str) -> str:
+        """Return why the present route is masked with odometry in a frame; "" if it is used, or there is none."""
+        if self._route is None or self._route.frame_id == frame_id:
+            return ""
+        return f"route: its frame is {self._route.frame_id!r}, the odometry's {frame_id!r}; the route is masked"
+
     def add_command(self, stamp_ns: int, command: DrivingCommand) -> str | None:
         """Take a driving command; never refused."""
         self._command = (stamp_ns, command)

@@ -93,6 +93,12 @@ class SnapshotAssembler(OptionalInputs):
         """Return the usual time from stamp to arrival of every sensor and odometry."""
         return {name: delay * 1e-9 for name, delay in self._clocks.timing.delays_ns().items()}
 
+    @property
+    def route_notice(self) -> str:
+        """Why the present route is masked; "" if it is used, or there is none."""
+        ego = self._odometry.newest
+        return "" if ego is None else self.masked_route(ego.frame_id)
+
     def add_image(self, image: CameraImage) -> str | None:
         """Take an image; returns why it was refused, or None."""
         if image.name not in self._cameras:

@@ -17,6 +17,7 @@ from transdiffuser_planner.runtime.supervision.supervisor import PlanningRequest
 
 _MOVING_MPS = 0.5
 _CLOCK_JUMP_NS = 1_000_000_000
+_CLOCK_START_NS = 3_600_000_000_000
 _DECIDED_KEPT = 20  # messages from before and after a jump may be interleaved
 
 
@@ -71,7 +72,7 @@ class CycleScheduler:
         self._resets_seen, self._reset_pending = self.assembler.num_resets, False
         self._arrived_s = 0.0
         self._since_ns: int | None = None
-        self._handled_ns = 0
+        self._handled_ns = self._polled_ns = 0
         self._decided_ns: deque[int] = deque(maxlen=_DECIDED_KEPT)
 
     def configure(self, config: PlannerConfig) -> None:
@@ -95,7 +96,9 @@ class CycleScheduler:
         return self._poll(now_ns, return_intermediates=return_intermediates, is_final=False)
 
     def _poll(self, now_ns: int, *, return_intermediates: bool, is_final: bool) -> CycleDecision | None:
-        if self._since_ns is None or now_ns < self._handled_ns:  # the clock may jump back
+        has_begun = now_ns - self._polled_ns > _CLOCK_START_NS  # simulated time is 0 before its first message
+        self._polled_ns = now_ns
+        if self._since_ns is None or has_begun or now_ns < self._handled_ns:  # the clock may jump back
             self._since_ns = self._handled_ns = now_ns
         due_ns = self._trigger.poll(now_ns, is_final=is_final)
         if due_ns is None:

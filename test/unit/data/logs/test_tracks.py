@@ -33,6 +33,12 @@ def test_the_future_ends_at_a_jump_of_the_odometry() -> None:
     assert track.future(1_500_000_000, TIMES_S) is None
     assert [state.stamp_ns for state in track.continuous_from(1_850_000_000)] == [1_800_000_000, 1_900_000_000]
     assert track.continuous_from(9_000_000_000) == []
+    assert [track.jumps_within(ns, 1.0) for ns in (900_000_000, 1_500_000_000, 2_100_000_000)] == [False, True, False]
+
+
+def test_a_pause_of_the_odometry_is_no_jump() -> None:
+    track = EgoTrack([ego_at(0.1 * i) for i in (*range(10), *range(30, 40))])
+    assert track.future(500_000_000, TIMES_S) is None and not track.jumps_within(500_000_000, 3.0)
 
 
 def test_agents_are_interpolated_between_messages_but_not_across_a_gap() -> None:

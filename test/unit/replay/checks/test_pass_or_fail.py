@@ -1,12 +1,14 @@
 """Result of the command: exit status, golden plans, and files for CI."""
 
+import copy
 import json
+import re
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import yaml
-from replay_bags import as_it_is, rewritten
+from replay_bags import TOPICS, as_it_is, encoded, rewritten
 
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import ConfigError
@@ -103,6 +105,27 @@ def test_a_drive_with_nothing_evaluated_fails(short_bag, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "FAILED replay something_was_evaluated: no plan has a recorded future" in out
     assert "left out 4 x plan not evaluated" in out
+
+
+def test_jumps_of_odometry_are_noticed_in_the_lines_and_the_files_for_ci(short_bag, tmp_path, capsys):
+    def two_sources(item, s):
+        rows = as_it_is(item) if s <= 1.5 else []
+        if rows and item.topic == TOPICS.odometry:
+            other = copy.deepcopy(item.message)
+            other.header.stamp.nanosec += 1_000_000
+            other.pose.pose.position.y += 3.0
+            rows.append(encoded(item, other))
+        return rows
+
+    bag, junit, jsonl = rewritten(short_bag, tmp_path / "two", two_sources), tmp_path / "j.xml", tmp_path / "r.jsonl"
+    assert main(["replay", str(bag), "--junit", str(junit), "--jsonl", str(jsonl)]) == 1
+    out = capsys.readouterr().out
+    (count,) = re.findall(r"^notice (\d+) x odometry jumped farther than a vehicle can move", out, re.MULTILINE)
+    assert "plan not evaluated: the odometry jumps within the next second" in out and "ends or breaks" not in out
+    drive = json.loads(jsonl.read_text().splitlines()[-1])
+    assert sum(number for text, number in drive["notices"].items() if "jumped" in text) == int(count) > 20
+    values = [item.get("value") for item in ElementTree.parse(junit).getroot().iter("property")]
+    assert any(text.startswith(f"{count} x odometry jumped") for text in values)
 
 
 def test_golden_plans_are_found_again_and_a_changed_plan_gives_the_next_steps(replayed, tmp_path):

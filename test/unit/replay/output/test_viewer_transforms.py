@@ -11,12 +11,14 @@ import yaml
 from replay_bags import RIG, TOPICS, as_it_is, rewritten
 
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.data.bags.bag_reader import BagReader
-from transdiffuser_planner.messages.definitions import typestore
+from transdiffuser_planner.messages import encode_inputs
+from transdiffuser_planner.messages.definitions import make_message, typestore
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 from transdiffuser_planner.params import RIGS
-from transdiffuser_planner.replay.output.viewer_transforms import quaternion
+from transdiffuser_planner.replay.output.viewer_transforms import FrameWriter, quaternion
 from transdiffuser_planner.replay.runner import ReplayJob, replay
 
 pytestmark = pytest.mark.slow
@@ -95,6 +97,34 @@ def test_the_output_places_every_sensor_in_the_odometrys_frame(short_bag, planne
     assert sensors - {child} == set(fixed) and {t.header.frame_id for t in fixed.values()} == {child}
     lidar = next(item.message.header.frame_id for item in items if item.topic == TOPICS.lidar)
     assert fixed[lidar].transform.translation.z == pytest.approx(RIG.lidar.z_m)
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "sensor", "moving", "fixed", "notice"),
+    [
+        ("/map", "/base_link", "/lidar", ("map", "base_link"), ("base_link", "lidar"), ""),
+        ("map", "", "lidar", ("map", "base_link"), ("base_link", "lidar"), ""),
+        ("map", "map", "lidar", ("map", "base_link"), ("base_link", "lidar"), "'map' and 'map', one and the same"),
+        ("", "base_link", "lidar", None, None, "'' and 'base_link'; no transforms are written"),
+        ("base_link", "", "lidar", None, None, "'base_link' and ''; no transforms are written"),
+        ("map", "base_link", "", ("map", "base_link"), None, "its frame is ''"),
+        ("map", "base_link", "/map", ("map", "base_link"), None, "its frame is 'map'"),
+        ("map", "base_link", "base_link", ("map", "base_link"), None, ""),
+    ],
+)
+def test_frames_without_a_name_equal_or_slashed_give_no_transform_that_viewers_refuse(
+    parent, child, sensor, moving, fixed, notice
+):
+    writer = FrameWriter({}, TOPICS, RIG)
+    state = EgoState(stamp_ns=0, frame_id=parent, x_m=1.0, y_m=2.0, heading_rad=0.5, vx_mps=3.0)
+    odometry = encode_inputs.odometry(make_message, state, child)
+    cloud = encode_inputs.point_cloud(make_message, 0, sensor, np.zeros((3, 4), dtype=np.float32))
+    made = [t for _ in range(3) for topic, message in ((TOPICS.odometry, odometry), (TOPICS.lidar, cloud))
+            for t in writer.messages(topic, message)]  # fmt: skip
+    names = {topic: (t.transforms[0].header.frame_id, t.transforms[0].child_frame_id) for topic, t in made}
+    assert (names.get("/tf"), names.get("/tf_static")) == (moving, fixed)
+    assert [topic for topic, _ in made].count("/tf_static") <= 1
+    assert len(writer.notices) == bool(notice) and all(notice in text for text in writer.notices)
 
 
 def test_quaternions_are_those_of_their_rotations():

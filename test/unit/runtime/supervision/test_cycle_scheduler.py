@@ -101,3 +101,12 @@ def test_missing_frames_are_detected_on_a_clock_that_begins_at_zero() -> None:
     drive(scheduler, 0, 3, -START_NS)
     decisions = [scheduler.poll(index * TICK_NS) for index in range(3, 13)]
     assert sum(decision is not None and not decision.has_frame for decision in decisions) >= 3
+
+
+def test_simulated_time_that_begins_is_no_silence_of_the_sensors() -> None:
+    scheduler = CycleScheduler(RIG, CONFIG)
+    assert scheduler.poll(0) is None  # before the first message on /clock
+    assert scheduler.assembler.add_odometry(ego(0)) is None
+    assert scheduler.poll(START_NS) is None
+    later = [scheduler.poll(START_NS + index * TICK_NS) for index in range(1, 13)]
+    assert any(decision is not None and "no new sensor frame for" in decision.reason for decision in later)
