@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraIntrinsics
 from transdiffuser_planner.messages import decode_inputs, encode_inputs
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.params import RIGS
-from transdiffuser_planner.core.rig import Rig
 
 CAMERA = Rig.load(RIGS / "carla.yaml").cameras[1]
 
