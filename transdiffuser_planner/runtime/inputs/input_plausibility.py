@@ -1,0 +1,168 @@
+"""Whether well-formed inputs can be true: one judge for node, replay and ``doctor --live``.
+
+Cheap enough for every message: about 20 us for odometry, 1 ms for a cloud of 200 000 points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from transdiffuser_planner.core.lens import largest_shift
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.types import CameraIntrinsics, EgoState, PointCloud
+from transdiffuser_planner.planning.observation.cloud_content import StuckCheck, unusable
+from transdiffuser_planner.planning.observation.odometry_motion import MotionCheck
+from transdiffuser_planner.planning.observation.supported_motion import SupportedMotion
+from transdiffuser_planner.planning.observation.sweep_coverage import SweepCoverage
+
+MAX_LENS_SHIFT = 0.02
+"""Images whose pixels are farther from a pinhole camera's, in image widths, are not used."""
+
+
+class InputPlausibility:
+    """Judges the inputs of one vehicle as they are accepted. Deterministic; not thread-safe.
+
+    Attributes:
+        motion: Twist against pose.
+        supported: Driving backward, and speeds beyond the model's.
+        coverage: Sweeps that arrive in parts.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        """Start without inputs.
+
+        Args:
+            rig: The vehicle's sensors.
+        """
+        self.motion, self.supported, self.coverage = MotionCheck(), SupportedMotion(), SweepCoverage()
+        self._stuck = None if rig.lidar is None else StuckCheck(rig.lidar.base_from_sensor())
+        self._position_2 = (0.0, 0.0)
+        self._parts = 1
+        self._intrinsics: dict[str, CameraIntrinsics] = {}
+        self._masked: dict[str, str] = {}
+        self._notices: list[str] = []
+
+    def reset(self) -> None:
+        """Forget all but the cameras' lenses, as after a clock jump."""
+        self.motion.reset()
+        self.supported.reset()
+        self.coverage.reset()
+        self._parts = 1
+        if self._stuck is not None:
+            self._stuck.reset()
+
+    def odometry(self, ego: EgoState) -> None:
+        """Take an accepted state.
+
+        Args:
+            ego: Of base_link, later than the one before.
+        """
+        before = self.reasons()
+        self.motion.update(ego)
+        self._notice(self.supported.update(ego), *(reason for reason in self.reasons() if reason not in before))
+        self._position_2 = (ego.x_m, ego.y_m)
+
+    def cloud(self, cloud: PointCloud) -> str | None:
+        """Take a cloud.
+
+        Args:
+            cloud: In the LiDAR's frame.
+
+        Returns:
+            Why it shows nothing of the surroundings and must be refused, or None.
+        """
+        reason = unusable(cloud.xyz_N3)
+        if reason:
+            return reason
+        if self._stuck is not None:
+            self._notice(self._stuck.update(cloud.xyz_N3, self._position_2))
+        self.coverage.update(cloud.xyz_N3)
+        if self.coverage.num_parts != self._parts:
+            self._parts = self.coverage.num_parts
+            self._notice(
+                parts_text(self.coverage) if self._parts > 1 else "lidar: every cloud covers the whole sweep again"
+            )
+        return None
+
+    def intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> None:
+        """Take the intrinsics of a camera's images.
+
+        Args:
+            name: The camera.
+            intrinsics: Accepted ones.
+        """
+        if self._intrinsics.get(name) == intrinsics:
+            return
+        self._intrinsics[name] = intrinsics
+        text = lens_text(name, intrinsics)
+        self._masked.pop(name, None)
+        if is_beyond_pinhole(intrinsics):
+            self._masked[name] = text
+        self._notice(text)
+
+    def reasons(self) -> tuple[str, ...]:
+        """Return why there is no state to plan from; texts stay equal as long as they hold."""
+        return tuple(reason for reason in (self.motion.reason, self.supported.reason) if reason)
+
+    def masked_cameras(self) -> dict[str, str]:
+        """Return the cameras whose images must not be used -> why."""
+        return dict(self._masked)
+
+    def pop_notices(self) -> list[str]:
+        """Return and clear what has been noticed since the last call, in one line each."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    def _notice(self, *texts: str) -> None:
+        self._notices += filter(None, texts)
+
+
+def is_beyond_pinhole(intrinsics: CameraIntrinsics) -> bool:
+    """Whether images are not rectified and too distorted to be used as a pinhole camera's.
+
+    Args:
+        intrinsics: Of the images.
+    """
+    return not intrinsics.is_rectified and largest_shift(intrinsics) > MAX_LENS_SHIFT
+
+
+def lens_text(name: str, intrinsics: CameraIntrinsics) -> str:
+    """Describe a camera whose images are not rectified, with the effect; "" for rectified ones.
+
+    Args:
+        name: The camera.
+        intrinsics: Of its images.
+    """
+    if intrinsics.is_rectified:
+        return ""
+    shift = largest_shift(intrinsics)
+    model = intrinsics.distortion_model or "without a name"
+    size = f"up to {shift:.1%} of the width" if shift < 10.0 else "without bounds"
+    effect = f"more than {MAX_LENS_SHIFT:.0%}: masked" if shift > MAX_LENS_SHIFT else "used as they are"
+    return f"camera '{name}': its images are not rectified: distortion model {model} shifts pixels {size}; {effect}"
+
+
+def parts_text(coverage: SweepCoverage) -> str:
+    """Describe sweeps that arrive in parts.
+
+    Args:
+        coverage: Of the last clouds.
+    """
+    return (
+        f"lidar: each cloud covers {coverage.share:.0%} of the circle, another part each time; "
+        f"{coverage.num_parts} clouds make a sweep"
+    )
+
+
+def judge_odometry(states: Iterable[EgoState]) -> str:
+    """Return the first contradiction of recorded odometry, or "".
+
+    Args:
+        states: Of one odometry, in order.
+    """
+    check = MotionCheck()
+    for state in states:
+        check.update(state)
+        if check.reason:
+            return check.reason
+    return ""
