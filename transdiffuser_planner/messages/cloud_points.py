@@ -34,9 +34,8 @@ def points(message: Any) -> NDArray[np.float32]:
     if width * height == 0:
         raise InputError("lidar: cloud is empty")
     order = ">" if message.is_bigendian else "<"
-    layout = _layout([fields[name] for name in ("x", "y", "z")], order, step)
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    xyz = _packed(data, width * step, height, int(message.row_step)).view(layout)
+    packed = _packed(np.frombuffer(message.data, dtype=np.uint8), width * step, height, int(message.row_step))
+    xyz = packed.view(_layout([fields[name] for name in ("x", "y", "z")], order, step))
     with np.errstate(over="ignore", invalid="ignore"):
         found = np.stack([xyz[name] for name in ("x", "y", "z")], axis=-1).astype(np.float32, copy=False)
         x, y, z = np.abs(found).T

@@ -9,7 +9,7 @@ from transdiffuser_planner.planning.observation.lidar_bev import GROUND_HEIGHT_M
 
 MIN_RETURNS = 50
 _NEAR_M = 1.0
-_SAME_RANGE_M = 0.02
+_SAME_M = 0.02
 _FARTHEST_MEDIAN_M = 400.0
 _THINNED = 4096
 _STUCK_CLOUDS, _STUCK_M, _STUCK_OBSTACLE_POINTS = 5, 10.0, 20
@@ -33,10 +33,9 @@ def _fault(xyz_N3: NDArray[np.float32]) -> str:
             f"lidar: {far} of {len(range2_N)} returns lie farther than {_NEAR_M:g} m, fewer than {MIN_RETURNS}; "
             "is the sensor covered?"
         )
-    nearest_m, farthest_m = float(np.sqrt(range2_N.min())), float(np.sqrt(range2_N.max()))
-    if farthest_m - nearest_m < _SAME_RANGE_M:
-        return f"lidar: all {len(range2_N)} returns have the same range, {nearest_m:.2f} m"
-    median_m = float(np.sqrt(np.median(range2_N))) if farthest_m > _FARTHEST_MEDIAN_M else 0.0
+    if float(np.ptp(xyz_N3, axis=0).max()) < _SAME_M:
+        return f"lidar: all {len(range2_N)} returns are the same point, {float(np.sqrt(range2_N[0])):.2f} m away"
+    median_m = float(np.sqrt(np.median(range2_N)))
     if median_m > _FARTHEST_MEDIAN_M:
         return f"lidar: half of the returns are farther than {median_m:.0f} m; are they in millimeters?"
     return ""

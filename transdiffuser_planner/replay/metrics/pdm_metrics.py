@@ -157,10 +157,8 @@ class PdmScorer:
         if route is None:
             return None
         place = locate(route, ego, ROUTE_AHEAD_M)
-        if place is None:
-            along_m = float(project_onto_polyline(route, np.asarray([[ego.x_m, ego.y_m]]))[0][0])
-        else:
-            along_m = place.s_m
+        nearest_m, _ = project_onto_polyline(route, np.asarray([[ego.x_m, ego.y_m]]))
+        along_m = float(nearest_m[0]) if place is None else place.s_m
         length_m = float(np.hypot(*np.diff(route, axis=0).T).sum())
         begin, end = max(along_m - ROUTE_BEHIND_M, 0.0), min(along_m + ROUTE_AHEAD_M, length_m)
         if end - begin < 2.0 * ROUTE_STEP_M:

@@ -13,7 +13,6 @@ from transdiffuser_planner.core.types import CameraIntrinsics, EgoState, PointCl
 from transdiffuser_planner.planning.observation.cloud_content import StuckCheck, unusable
 from transdiffuser_planner.planning.observation.odometry_motion import MotionCheck
 from transdiffuser_planner.planning.observation.supported_motion import SupportedMotion
-from transdiffuser_planner.planning.observation.sweep_coverage import SweepCoverage
 
 MAX_LENS_SHIFT = 0.02
 """Images whose pixels are farther from a pinhole camera's, in image widths, are not used."""
@@ -25,7 +24,6 @@ class InputPlausibility:
     Attributes:
         motion: Twist against pose.
         supported: Driving backward, and speeds beyond the model's.
-        coverage: Sweeps that arrive in parts.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -34,10 +32,9 @@ class InputPlausibility:
         Args:
             rig: The vehicle's sensors.
         """
-        self.motion, self.supported, self.coverage = MotionCheck(), SupportedMotion(), SweepCoverage()
+        self.motion, self.supported = MotionCheck(), SupportedMotion()
         self._stuck = None if rig.lidar is None else StuckCheck(rig.lidar.base_from_sensor())
         self._position_2 = (0.0, 0.0)
-        self._parts = 1
         self._intrinsics: dict[str, CameraIntrinsics] = {}
         self._masked: dict[str, str] = {}
         self._notices: list[str] = []
@@ -46,8 +43,6 @@ class InputPlausibility:
         """Forget all but the cameras' lenses, as after a clock jump."""
         self.motion.reset()
         self.supported.reset()
-        self.coverage.reset()
-        self._parts = 1
         if self._stuck is not None:
             self._stuck.reset()
 
@@ -76,12 +71,6 @@ class InputPlausibility:
             return reason
         if self._stuck is not None:
             self._notice(self._stuck.update(cloud.xyz_N3, self._position_2))
-        self.coverage.update(cloud.xyz_N3)
-        if self.coverage.num_parts != self._parts:
-            self._parts = self.coverage.num_parts
-            self._notice(
-                parts_text(self.coverage) if self._parts > 1 else "lidar: every cloud covers the whole sweep again"
-            )
         return None
 
     def intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> None:
@@ -104,9 +93,13 @@ class InputPlausibility:
         """Return why there is no state to plan from; texts stay equal as long as they hold."""
         return tuple(reason for reason in (self.motion.reason, self.supported.reason) if reason)
 
-    def masked_cameras(self) -> dict[str, str]:
-        """Return the cameras whose images must not be used -> why."""
-        return dict(self._masked)
+    def why_masked(self, name: str) -> str:
+        """Return why the images of a camera must not be used, or "".
+
+        Args:
+            name: The camera.
+        """
+        return self._masked.get(name, "")
 
     def pop_notices(self) -> list[str]:
         """Return and clear what has been noticed since the last call, in one line each."""
@@ -140,18 +133,6 @@ def lens_text(name: str, intrinsics: CameraIntrinsics) -> str:
     size = f"up to {shift:.1%} of the width" if shift < 10.0 else "without bounds"
     effect = f"more than {MAX_LENS_SHIFT:.0%}: masked" if shift > MAX_LENS_SHIFT else "used as they are"
     return f"camera '{name}': its images are not rectified: distortion model {model} shifts pixels {size}; {effect}"
-
-
-def parts_text(coverage: SweepCoverage) -> str:
-    """Describe sweeps that arrive in parts.
-
-    Args:
-        coverage: Of the last clouds.
-    """
-    return (
-        f"lidar: each cloud covers {coverage.share:.0%} of the circle, another part each time; "
-        f"{coverage.num_parts} clouds make a sweep"
-    )
 
 
 def judge_odometry(states: Iterable[EgoState]) -> str:

@@ -29,6 +29,7 @@ from transdiffuser_planner.planning.observation.ego_history import (
 from transdiffuser_planner.runtime.inputs.clock_check import ClockLimits
 from transdiffuser_planner.runtime.inputs.frame_buffer import SensorFrame
 from transdiffuser_planner.runtime.inputs.frame_matcher import FrameMatcher
+from transdiffuser_planner.runtime.inputs.input_plausibility import InputPlausibility
 from transdiffuser_planner.runtime.inputs.odometry_buffer import CLOCK_RESET_NS, FOREIGN_NS, OdometryBuffer
 from transdiffuser_planner.runtime.inputs.optional_inputs import OptionalInputs
 from transdiffuser_planner.runtime.inputs.sensor_clocks import ODOMETRY, SensorClocks
@@ -56,6 +57,7 @@ class SnapshotAssembler(OptionalInputs):
         self.config = config
         self.now_ns: int | None = None
         self._cameras = {camera.name: camera for camera in rig.cameras}
+        self.plausibility = InputPlausibility(rig)
         self._clocks = SensorClocks(rig)
         self._sweeps = None if rig.lidar is None else SweepJoiner(rig.lidar)
         self.num_resets = 0
@@ -78,6 +80,7 @@ class SnapshotAssembler(OptionalInputs):
         """Discard everything but the route and intrinsics, as after a clock jump."""
         intrinsics = self._intrinsics
         self._clear()
+        self.plausibility.reset()
         self.reset_optional()
         self._intrinsics = intrinsics
         self.num_resets += 1
@@ -85,7 +88,7 @@ class SnapshotAssembler(OptionalInputs):
 
     def pop_warnings(self) -> list[str]:
         """Return and clear the warnings about accepted messages since the last call."""
-        warnings = list(self._warnings)
+        warnings = [*self._warnings, *self.plausibility.pop_notices()]
         self._warnings.clear()
         return warnings
 
@@ -104,7 +107,7 @@ class SnapshotAssembler(OptionalInputs):
                 f"camera '{image.name}': image is {width}x{height}, "
                 f"its camera_info is {intrinsics.width}x{intrinsics.height}"
             )
-        return self._add_frame(image.name, image)
+        return self.plausibility.why_masked(image.name) or self._add_frame(image.name, image)
 
     def add_intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> str | None:
         """Take a camera's intrinsics; returns why they were refused, or None."""
@@ -112,7 +115,10 @@ class SnapshotAssembler(OptionalInputs):
             return f"camera '{name}' is not in the rig"
         if intrinsics.fx <= 0 or intrinsics.fy <= 0 or intrinsics.width < 1 or intrinsics.height < 1:
             return f"camera '{name}': camera_info is not calibrated (fx {intrinsics.fx}, width {intrinsics.width})"
-        self._intrinsics[name] = intrinsics
+        before, self._intrinsics[name] = self._intrinsics[name], intrinsics
+        self.plausibility.intrinsics(name, intrinsics)
+        if (before.width, before.height) != (intrinsics.width, intrinsics.height) or self.plausibility.why_masked(name):
+            self._matcher.forget(name)
         return None
 
     def add_cloud(self, cloud: PointCloud) -> str | None:
@@ -121,7 +127,7 @@ class SnapshotAssembler(OptionalInputs):
             return "the rig has no lidar"
         if len(cloud.xyz_N3) == 0:
             return "lidar: point cloud is empty"
-        return self._add_frame(LIDAR, cloud)
+        return self.plausibility.cloud(cloud) or self._add_frame(LIDAR, cloud)
 
     def _add_frame(self, name: str, frame: SensorFrame) -> str | None:
         stamp_ns = self._clocks.corrected_ns(name, frame.stamp_ns)
@@ -155,6 +161,7 @@ class SnapshotAssembler(OptionalInputs):
         if self._odometry.is_clock_jump(stamp_ns, self._matcher.newest_stamps_ns()):
             self.reset()
         if self._has_arrived(ODOMETRY, stamp_ns):
+            self.plausibility.odometry(ego)
             warning = self._odometry.add(ego)
             self._warnings.extend([warning] if warning else [])
         return None
@@ -257,7 +264,8 @@ class SnapshotAssembler(OptionalInputs):
         ego = self._ego_at(stamp_ns)
         if isinstance(ego, NotReady):
             return ego
-        return self._snapshot(stamp_ns, ego, frames)
+        reasons = self.plausibility.reasons()
+        return NotReady(reason="; ".join(reasons)) if reasons else self._snapshot(stamp_ns, ego, frames)
 
     def _explained(self, reason: str) -> str:
         """A reason with the inputs that are masked for their stamps."""
