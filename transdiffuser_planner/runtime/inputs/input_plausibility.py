@@ -5,8 +5,6 @@ Cheap enough for every message: about 20 us for odometry, 1 ms for a cloud of 20
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from transdiffuser_planner.core.lens import largest_shift
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraIntrinsics, EgoState, PointCloud
@@ -16,6 +14,8 @@ from transdiffuser_planner.planning.observation.supported_motion import Supporte
 
 MAX_LENS_SHIFT = 0.02
 """Images whose pixels are farther from a pinhole camera's, in image widths, are not used."""
+
+_RAW_NAME = "image_raw"
 
 
 class InputPlausibility:
@@ -135,15 +135,14 @@ def lens_text(name: str, intrinsics: CameraIntrinsics) -> str:
     return f"camera '{name}': its images are not rectified: distortion model {model} shifts pixels {size}; {effect}"
 
 
-def judge_odometry(states: Iterable[EgoState]) -> str:
-    """Return the first contradiction of recorded odometry, or "".
+def hidden_distortion_text(topic: str, intrinsics: CameraIntrinsics) -> str:
+    """Describe images that by their topic's name are raw, although their camera_info has a projection matrix; or "".
 
     Args:
-        states: Of one odometry, in order.
+        topic: Of the images.
+        intrinsics: Of its camera_info.
     """
-    check = MotionCheck()
-    for state in states:
-        check.update(state)
-        if check.reason:
-            return check.reason
-    return ""
+    shift = largest_shift(intrinsics) if intrinsics.is_rectified and _RAW_NAME in topic.split("/") else 0.0
+    if shift <= MAX_LENS_SHIFT:
+        return ""
+    return f"{topic}: its lens shifts pixels up to {min(shift, 10.0):.1%} of the width; by its name its images are not rectified"

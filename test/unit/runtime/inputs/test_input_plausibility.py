@@ -8,7 +8,7 @@ import pytest
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraIntrinsics, EgoState, PointCloud
 from transdiffuser_planner.params import RIGS
-from transdiffuser_planner.runtime.inputs.input_plausibility import InputPlausibility, judge_odometry
+from transdiffuser_planner.runtime.inputs.input_plausibility import InputPlausibility
 
 RIG = Rig.load(RIGS / "carla.yaml")
 PINHOLE = CameraIntrinsics(width=240, height=128, fx=198.0, fy=198.0, cx=120.0, cy=80.0)
@@ -48,8 +48,6 @@ def test_odometry_that_contradicts_itself_is_no_state_to_plan_from_and_noticed_o
     assert len(judge.reasons()) == 1 and judge.reasons() == tuple(judge.pop_notices())
     judge.reset()
     assert judge.reasons() == ()
-    assert "contradicts its pose" in judge_odometry(ego(tick, 0.0, speed_mps=6.0) for tick in range(60))
-    assert judge_odometry(ego(tick, 6.0) for tick in range(60)) == ""
 
 
 def test_driving_backward_for_a_while_gives_no_plan_until_the_vehicle_stands(judge):
