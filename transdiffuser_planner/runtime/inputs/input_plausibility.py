@@ -66,28 +66,33 @@ class InputPlausibility:
         Returns:
             Why it shows nothing of the surroundings and must be refused, or None.
         """
-        reason = unusable(cloud.xyz_N3)
+        reason = unusable(cloud.xyz_N3) if len(cloud.xyz_N3) else "lidar: point cloud is empty"
         if reason:
             return reason
         if self._stuck is not None:
             self._notice(self._stuck.update(cloud.xyz_N3, self._position_2))
         return None
 
-    def intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> None:
+    def intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> str | None:
         """Take the intrinsics of a camera's images.
 
         Args:
             name: The camera.
-            intrinsics: Accepted ones.
+            intrinsics: From its camera_info.
+
+        Returns:
+            Why they must be refused, or None.
         """
-        if self._intrinsics.get(name) == intrinsics:
-            return
-        self._intrinsics[name] = intrinsics
-        text = lens_text(name, intrinsics)
-        self._masked.pop(name, None)
-        if is_beyond_pinhole(intrinsics):
-            self._masked[name] = text
-        self._notice(text)
+        if intrinsics.fx <= 0 or intrinsics.fy <= 0 or intrinsics.width < 1 or intrinsics.height < 1:
+            return f"camera '{name}': camera_info is not calibrated (fx {intrinsics.fx}, width {intrinsics.width})"
+        if self._intrinsics.get(name) != intrinsics:
+            self._intrinsics[name] = intrinsics
+            text = lens_text(name, intrinsics)
+            self._masked.pop(name, None)
+            if is_beyond_pinhole(intrinsics):
+                self._masked[name] = text
+            self._notice(text)
+        return None
 
     def reasons(self) -> tuple[str, ...]:
         """Return why there is no state to plan from; texts stay equal as long as they hold."""

@@ -113,20 +113,17 @@ class SnapshotAssembler(OptionalInputs):
         """Take a camera's intrinsics; returns why they were refused, or None."""
         if name not in self._cameras:
             return f"camera '{name}' is not in the rig"
-        if intrinsics.fx <= 0 or intrinsics.fy <= 0 or intrinsics.width < 1 or intrinsics.height < 1:
-            return f"camera '{name}': camera_info is not calibrated (fx {intrinsics.fx}, width {intrinsics.width})"
-        before, self._intrinsics[name] = self._intrinsics[name], intrinsics
-        self.plausibility.intrinsics(name, intrinsics)
-        if (before.width, before.height) != (intrinsics.width, intrinsics.height) or self.plausibility.why_masked(name):
-            self._matcher.forget(name)
-        return None
+        refusal = self.plausibility.intrinsics(name, intrinsics)
+        if refusal is None:
+            self._intrinsics[name] = intrinsics
+            if self.plausibility.why_masked(name):
+                self._matcher.forget(name)
+        return refusal
 
     def add_cloud(self, cloud: PointCloud) -> str | None:
         """Take a LiDAR sweep; returns why it was refused, or None."""
         if self._rig.lidar is None:
             return "the rig has no lidar"
-        if len(cloud.xyz_N3) == 0:
-            return "lidar: point cloud is empty"
         return self.plausibility.cloud(cloud) or self._add_frame(LIDAR, cloud)
 
     def _add_frame(self, name: str, frame: SensorFrame) -> str | None:
