@@ -221,8 +221,8 @@ def _odometry(item: TopicStatistics, rig: Rig) -> Iterator[Finding]:
         else:
             yield _FINDINGS.error(item.name, text, "publish the twist in the child frame (x forward), in m/s and rad/s")
         return
-    speed_mps = judge.motion.forward_mps
-    fits = speed_mps is not None and abs(speed_mps) >= _MOVING_MPS
+    speed_mps = 0.0 if judge.motion.pose_motion is None else judge.motion.pose_motion[0]
+    fits = abs(speed_mps) >= _MOVING_MPS
     yield _FINDINGS.ok(item.name, f"{about}; twist fits the motion ({speed_mps:.1f} m/s)" if fits else about)
 
 

@@ -72,8 +72,8 @@ class MotionCheck:
         """Forget all states, as after a clock jump."""
         self.reason = ""
         """Why twist and motion contradict each other, with both numbers; "" while they agree or nothing is known yet."""
-        self.forward_mps: float | None = None
-        """Speed of the pose along its heading over the last second; None until it is known."""
+        self.pose_motion: tuple[float, float, float] | None = None
+        """Motion of the pose over the last second: forward, left (m/s), turn (rad/s); None until it is known."""
         self._last: EgoState | None = None
         self._steps: deque[_Step] = deque()
         self._begin_ns = 0
@@ -107,7 +107,7 @@ class MotionCheck:
         within = tuple(map(float.__sub__, last.total, before))
         gap_m, gap_rad = math.hypot(*within[_GAP]), abs(within[2])
         motion, twist = ([value / seconds for value in within[part]] for part in (_MOTION, _TWIST))
-        self.forward_mps = motion[0]
+        self.pose_motion = (motion[0], motion[1], motion[2])
         fastest = max(math.hypot(*motion[:2]), math.hypot(*twist[:2]))
         limit_m = (_LIMIT_MPS + _LIMIT_SHARE * fastest) * seconds
         limit_rad = (_LIMIT_RADPS + _LIMIT_SHARE * max(abs(motion[2]), abs(twist[2]))) * seconds

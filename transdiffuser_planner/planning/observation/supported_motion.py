@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transdiffuser_planner.core.types import EgoState
 
-REVERSING_MPS = -0.3
+REVERSING_MPS, _SURELY_MPS = -0.3, -1.0
 _FORWARD_MPS = -0.1
 _LASTING_NS = 200_000_000
 _SLOW_AGAIN = 0.95
@@ -46,13 +46,14 @@ class SupportedMotion:
         return ""
 
     def _watch_direction(self, ego: EgoState) -> None:
-        """Drive backward after 0.2 s of it, until the vehicle stands or drives forward."""
+        """Drive backward after 0.2 s of it or at once when faster than 1 m/s, until the vehicle stands or drives forward."""
         if ego.vx_mps > (_FORWARD_MPS if self.reason else REVERSING_MPS):
             self.reason, self._backward_since_ns = "", None
             return
         if self._backward_since_ns is None:
             self._backward_since_ns = ego.stamp_ns
-        if not self.reason and ego.stamp_ns - self._backward_since_ns >= _LASTING_NS:
+        is_lasting = ego.stamp_ns - self._backward_since_ns >= _LASTING_NS
+        if not self.reason and (is_lasting or ego.vx_mps < _SURELY_MPS):
             self.reason = (
                 f"odometry: the vehicle drives backward at {-ego.vx_mps:.1f} m/s; only driving forward is supported"
             )

@@ -5,6 +5,9 @@ Cheap enough for every message: about 20 us for odometry, 1 ms for a cloud of 20
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from transdiffuser_planner.core.lens import largest_shift
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraIntrinsics, EgoState, PointCloud
@@ -16,6 +19,7 @@ MAX_LENS_SHIFT = 0.02
 """Images whose pixels are farther from a pinhole camera's, in image widths, are not used."""
 
 _RAW_NAME = "image_raw"
+_STANDING_MPS = 0.5
 
 
 class InputPlausibility:
@@ -105,6 +109,17 @@ class InputPlausibility:
             name: The camera.
         """
         return self._masked.get(name, "")
+
+    def state_for_fallback(self, ego: EgoState) -> EgoState:
+        """Return the state to stop from: with the motion of the pose where the twist contradicts it and the pose moves.
+
+        Args:
+            ego: From the odometry.
+        """
+        motion = self.motion.pose_motion
+        if not self.motion.reason or motion is None or math.hypot(*motion[:2]) < _STANDING_MPS:
+            return ego
+        return replace(ego, vx_mps=motion[0], vy_mps=motion[1], yaw_rate_radps=motion[2])
 
     def pop_notices(self) -> list[str]:
         """Return and clear what has been noticed since the last call, in one line each."""

@@ -303,6 +303,7 @@ class SnapshotAssembler(OptionalInputs):
         return self._odometry.at(stamp_ns, self.config.max_odometry_age_s)
 
     def _snapshot(self, stamp_ns: int, ego: EgoState, frames: dict[str, CameraImage | PointCloud]) -> SensorSnapshot:
+        ego = self.plausibility.state_for_fallback(ego)
         limits_s = (self.config.max_optional_age_s, self.config.max_tokens_age_s)
         optional = self.optional_at(stamp_ns, ego.frame_id, *limits_s)
         ages = {name: stamp_ns - frame.stamp_ns for name, frame in frames.items()}

@@ -39,6 +39,7 @@ def test_good_inputs_are_not_noticed(judge):
         judge.odometry(ego(tick, 6.0))
         assert judge.cloud(sweep()) is None
     judge.intrinsics("rgb_front", PINHOLE)
+    assert judge.state_for_fallback(ego(60, 5.0)) == ego(60, 5.0)
     assert (judge.reasons(), judge.why_masked("rgb_front"), judge.pop_notices()) == ((), "", [])
 
 
@@ -46,6 +47,7 @@ def test_odometry_that_contradicts_itself_is_no_state_to_plan_from_and_noticed_o
     for tick in range(60):
         judge.odometry(ego(tick, 0.0, speed_mps=6.0))
     assert len(judge.reasons()) == 1 and judge.reasons() == tuple(judge.pop_notices())
+    assert judge.state_for_fallback(ego(60, 0.0)).vx_mps == pytest.approx(6.0)
     judge.reset()
     assert judge.reasons() == ()
 
@@ -57,7 +59,7 @@ def test_driving_backward_for_a_while_gives_no_plan_until_the_vehicle_stands(jud
         x_m += speed / 20.0
         judge.odometry(replace(ego(tick, speed), x_m=x_m))
         backward.append(bool(judge.reasons()))
-    assert not any(backward[:14]) and all(backward[16:34]) and not any(backward[34:])
+    assert not any(backward[:11]) and all(backward[11:34]) and not any(backward[34:])
     assert judge.pop_notices() == [
         "odometry: the vehicle drives backward at 1.2 m/s; only driving forward is supported"
     ]
