@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
-from transdiffuser_planner.core.geometry import arc_length, resample_polyline
+from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline
 from transdiffuser_planner.core.types import EgoState, Route
 
 MAX_LATERAL_M = 10.0
@@ -94,6 +94,21 @@ def locate(
     edge, gap = pieces.edge_N2[chosen], pieces.gap_N2[chosen]
     side = np.sign(edge[0] * gap[1] - edge[1] * gap[0])
     return RoutePlace(s_m=float(pieces.s_N[chosen]), lateral_m=float(side * pieces.distance_N[chosen]))
+
+
+def along_route(route_xy_N2: ArrayLike, pose_3: ArrayLike, horizon_m: float) -> float:
+    """Return the arc length of the nearest point of a route; where it comes by twice, of the pass that ``locate`` finds.
+
+    Args:
+        route_xy_N2: Polyline, at least two points, meters.
+        pose_3: x, y, heading in the same frame.
+        horizon_m: Length of route that is used ahead.
+    """
+    x_m, y_m, heading_rad = np.asarray(pose_3, dtype=np.float64)
+    nearest_m = float(project_onto_polyline(route_xy_N2, [[x_m, y_m]])[0][0])
+    ego = EgoState(stamp_ns=0, frame_id="", x_m=x_m, y_m=y_m, heading_rad=heading_rad, vx_mps=0.0)
+    place = locate(route_xy_N2, ego, horizon_m)
+    return nearest_m if place is None or abs(place.s_m - nearest_m) <= _PASS_M else place.s_m
 
 
 def _choose(pieces: _Pieces, best: int, horizon_m: float, expected_s_m: float | None) -> int:

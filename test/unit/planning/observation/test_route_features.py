@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from transdiffuser_planner.core.contract import TINY
-from transdiffuser_planner.core.geometry import arc_length
+from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline
 from transdiffuser_planner.core.types import EgoState, Route
-from transdiffuser_planner.planning.observation.route_features import RouteMemory, locate, route_tensor
+from transdiffuser_planner.planning.observation.route_features import RouteMemory, along_route, locate, route_tensor
 
 RADIUS_M = 25.0
 LAP_M = 2.0 * math.pi * RADIUS_M
@@ -86,6 +86,12 @@ def test_at_crossings_and_turning_points_the_direction_decides():
     assert place is not None and place.s_m == pytest.approx(100.5, abs=0.1)
     place = locate(there_and_back, replace(back, heading_rad=0.0), 57.0)
     assert place is not None and place.s_m == pytest.approx(20.0, abs=0.1)
+
+
+def test_the_nearest_point_counts_unless_the_route_comes_by_twice():
+    start = np.asarray([0.0, 0.01, 0.0])
+    assert along_route(circle(), [-0.2, 0.0, 0.0], 57.0) == pytest.approx(0.0, abs=0.1)
+    assert along_route(circle(0.5), start, 57.0) == project_onto_polyline(circle(0.5), start[:2])[0][0]
 
 
 def test_repeated_poses_change_nothing():
