@@ -70,7 +70,7 @@ def good_messages(frame: int):
     """(topic, message) of all messages of a complete frame."""
     stamp_ns, camera = stamp_of(frame), RIG.cameras[0]
     ego = EgoState(stamp_ns=stamp_ns, frame_id="map", x_m=x_of(frame), y_m=0.0, heading_rad=0.0, vx_mps=5.0)
-    around = np.asarray([[x, y, 0.0, 1.0] for x in np.linspace(5.0, 30.0, 9) for y in (-4.0, 4.0)], dtype=np.float32)
+    around = np.asarray([[x, y, 0.0, 1.0] for x in np.linspace(5.0, 30.0, 40) for y in (-4.0, 4.0)], dtype=np.float32)
     route = [[ego.x_m + d, 0.0] for d in range(0, 100, 10)]
     signal = TrafficSignal(stamp_ns=stamp_ns, state=SignalState.RED, distance_m=30.0)
     calm = Acceleration(stamp_ns=stamp_ns, ax_mps2=0.1, ay_mps2=0.0)

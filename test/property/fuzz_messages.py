@@ -168,13 +168,16 @@ def clouds(draw):
     fields = draw(point_fields())
     extent = max((field.offset + 8 for field in fields), default=1)
     step = draw(mostly(extent if extent < 200 else 16, UINT32))
-    height, width = draw(mostly(1, UINT32)), draw(mostly(st.integers(1, 40), UINT32))
+    height, width = draw(mostly(1, UINT32)), draw(mostly(st.integers(60, 200), UINT32))
     row = draw(mostly(min(width * step, 2**32 - 1), UINT32))
-    wanted = min(row * height, 4000)
+    wanted = min(max(row, width * step) * height, 16000)
     length = draw(mostly(wanted, st.integers(0, wanted + 3)))
-    pattern = draw(
-        st.one_of(st.binary(min_size=1, max_size=40), st.lists(FLOATS32, min_size=1, max_size=9).map(_packed))
+    near = st.floats(-50.0, 50.0, width=32)
+    kinds = (
+        st.lists(near.filter(lambda v: abs(v) > 1.0), min_size=7, max_size=9),
+        st.lists(FLOATS32, min_size=1, max_size=9),
     )
+    pattern = draw(st.one_of(kinds[0].map(_packed), kinds[1].map(_packed), st.binary(min_size=1, max_size=40)))
     data = (pattern * (length // len(pattern) + 1))[:length]
     return make_message("sensor_msgs/msg/PointCloud2", header=draw(headers()), height=height, width=width, fields=fields,
                         is_bigendian=draw(st.booleans()), point_step=step, row_step=row, data=as_bytes(draw, data),

@@ -44,12 +44,15 @@ def arc_length(xy_N2: ArrayLike) -> FloatArray:
     return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))])
 
 
-def project_onto_polyline(xy_N2: ArrayLike, point_X2: ArrayLike) -> tuple[FloatArray, FloatArray]:
+def project_onto_polyline(
+    xy_N2: ArrayLike, point_X2: ArrayLike, until_s_X: ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Nearest point of a polyline to each of X points.
 
     Args:
         xy_N2: Polyline with at least two points, meters.
         point_X2: Points (X, 2).
+        until_s_X: Arc length (X,), at least 0, beyond which no piece may begin, for polylines that come by twice.
 
     Returns:
         Arc length (X,) of the nearest point and signed lateral offset (X,), positive when the point lies to the left.
@@ -63,11 +66,14 @@ def project_onto_polyline(xy_N2: ArrayLike, point_X2: ArrayLike) -> tuple[FloatA
     along_XN = point @ edge.T - (begin * edge).sum(axis=1)
     fraction_XN = np.clip(along_XN / length2, 0.0, 1.0)
     gap2_XN = (begin**2).sum(axis=1) - 2.0 * (point @ begin.T) + fraction_XN * (fraction_XN * length2 - 2.0 * along_XN)
+    begin_s = arc_length(xy)
+    if until_s_X is not None:
+        gap2_XN = np.where(begin_s[:-1] > np.asarray(until_s_X)[:, None], np.inf, gap2_XN)
     nearest = gap2_XN.argmin(axis=1)
     fraction, edge_n = fraction_XN[np.arange(len(points)), nearest], edge[nearest]
     gap = point - begin[nearest] - fraction[:, None] * edge_n
     side = np.sign(edge_n[:, 0] * gap[:, 1] - edge_n[:, 1] * gap[:, 0])
-    s = arc_length(xy)[nearest] + fraction * np.sqrt(length2[nearest])
+    s = begin_s[nearest] + fraction * np.sqrt(length2[nearest])
     return s, side * np.hypot(gap[:, 0], gap[:, 1])
 
 

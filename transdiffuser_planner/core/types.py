@@ -46,7 +46,13 @@ class FallbackLevel(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CameraIntrinsics:
-    """A rectified pinhole camera: size and focal lengths and principal point in pixels."""
+    """A pinhole camera: size and focal lengths and principal point in pixels.
+
+    Attributes:
+        distortion_model: Of its lens, as in sensor_msgs/CameraInfo.
+        distortion: Coefficients of that model; empty for a lens without distortion.
+        is_rectified: Whether the images are free of that distortion: their projection matrix is known.
+    """
 
     width: int
     height: int
@@ -54,6 +60,9 @@ class CameraIntrinsics:
     fy: float
     cx: float
     cy: float
+    distortion_model: str = ""
+    distortion: tuple[float, ...] = ()
+    is_rectified: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

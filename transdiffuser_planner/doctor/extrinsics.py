@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.rig import Mount, Rig
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
+from transdiffuser_planner.messages.decode_inputs import frame_name
 
 _FINDINGS = Findings("rig and model")
 BASE = "base_link"
@@ -52,7 +53,8 @@ def link_of(message: Any) -> Link:
         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
     ]
     matrix[:3, 3] = [t.x, t.y, t.z]
-    return Link(parent=message.header.frame_id, child=message.child_frame_id, parent_from_child=matrix)
+    parent, child = frame_name(message.header.frame_id), frame_name(message.child_frame_id)
+    return Link(parent=parent, child=child, parent_from_child=matrix)
 
 
 def base_from(frame: str, links: Sequence[Link], base: str = BASE) -> NDArray[np.float64] | None:
@@ -66,6 +68,7 @@ def base_from(frame: str, links: Sequence[Link], base: str = BASE) -> NDArray[np
     Returns:
         4x4, points of ``frame`` in ``base``; None when they are not connected.
     """
+    frame, base = frame_name(frame), frame_name(base)
     known, ahead = {base: np.eye(4)}, deque([base])
     while ahead:
         here = ahead.popleft()

@@ -9,18 +9,23 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import CameraMount, Rig
-from transdiffuser_planner.core.types import CameraIntrinsics, EgoState
+from transdiffuser_planner.core.types import CameraIntrinsics
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.topic_statistics import AREA, TopicStatistics, find
 from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, INPUTS, LIDAR, ODOMETRY, ROUTE
+from transdiffuser_planner.planning.observation.cloud_content import unusable
+from transdiffuser_planner.planning.observation.ego_history import odometry_in_base
 from transdiffuser_planner.planning.observation.lidar_bev import points_in_base
+from transdiffuser_planner.planning.observation.sweep_coverage import SweepCoverage
+from transdiffuser_planner.runtime.inputs.input_plausibility import InputPlausibility, hidden_distortion_text, lens_text
 
 _FINDINGS = Findings(AREA)
 _FEW_POINTS = 500
 _GROUND_GAP_M = 0.5
 _FOCAL_GAP = 0.05
 _MOVING_MPS = 1.5
+_RECTIFY = "publish rectified images (image_proc) with their camera_info"
 _CHECKED_FURTHER = {CAMERA, CAMERA_INFO, LIDAR, ODOMETRY, ROUTE}
 _DECODED_ALIKE = tuple(spec.name for spec in INPUTS if spec not in _CHECKED_FURTHER)
 """Inputs that are only checked for messages that can be decoded."""
@@ -96,6 +101,9 @@ def _camera(image: TopicStatistics | None, info: TopicStatistics | None, mount: 
         yield _FINDINGS.fault(image.name, text, remedy, fatal=image.needed)
     else:
         yield _FINDINGS.ok(image.name, f"image of {width}x{height}, as in {source}")
+    hidden = "" if known is None else hidden_distortion_text(image.topic, known)
+    if hidden:
+        yield _FINDINGS.warn(image.name, hidden, _RECTIFY)
 
 
 def _camera_info(info: TopicStatistics, mount: CameraMount) -> Iterator[Finding]:
@@ -112,10 +120,9 @@ def _camera_info(info: TopicStatistics, mount: CameraMount) -> Iterator[Finding]
             info.name, text, "calibrate the camera and load the calibration in its driver, or publish no camera_info"
         )
         return
-    unrectified = not info.message.p[0] > 0.0 and any(abs(value) > 1e-6 for value in info.message.d)
+    unrectified = lens_text(mount.name, found)
     if unrectified:
-        text = f"{info.topic}: has distortion and no projection matrix P: its images are not rectified"
-        yield _FINDINGS.warn(info.name, text, "publish rectified images (image_proc) with their camera_info")
+        yield _FINDINGS.warn(info.name, f"{info.topic}: {unrectified}", _RECTIFY)
     off = abs(found.fx / found.width - mount.fx / mount.width) / (mount.fx / mount.width)
     if off > _FOCAL_GAP:
         text = f"{info.topic}: fx {found.fx:.0f} at width {found.width}, the rig has {mount.fx:.0f} at {mount.width}"
@@ -138,13 +145,37 @@ def _lidar(item: TopicStatistics, rig: Rig) -> Iterator[Finding]:
             item.name, text, "check for a cover on the sensor, a filter that is too strict, or units other than meters"
         )
         return
+    useless = unusable(points)
+    if useless:
+        remedy = "remove covers, wait until the sensor has started, publish meters; such clouds are refused"
+        yield _FINDINGS.fault(item.name, f"{item.topic}: {useless.removeprefix('lidar: ')}", remedy, fatal=item.needed)
+        return
     yield _FINDINGS.ok(item.name, f"{len(points)} points with {fields}")
+    yield from _sweeps(item)
     ground_m = ground_height_m(points, rig)
     if ground_m is not None and abs(ground_m) > _GROUND_GAP_M:
         text = f"the ground around the vehicle lies at {ground_m:+.1f} m in base_link"
         yield _FINDINGS.warn(
             item.name, text, "correct z_m, roll_rad and pitch_rad of the lidar in the rig file: ground must be at 0"
         )
+
+
+def _sweeps(item: TopicStatistics) -> list[Finding]:
+    """Compare the parts of the circle that the last clouds cover."""
+    coverage = SweepCoverage()
+    for message in item.messages:
+        try:
+            coverage.update(decode_inputs.point_cloud(message).xyz_N3)
+        except InputError as error:
+            return [_FINDINGS.warn(item.name, f"{item.topic}: one of the last clouds: {error}", "publish whole clouds")]
+    if coverage.num_parts > 1:
+        text = (
+            f"{item.topic}: each cloud covers {coverage.share:.0%} of the circle, another part each time; "
+            f"{coverage.num_parts} are joined"
+        )
+        remedy = "publish whole sweeps: as many rotations as ticks per second (CARLA: rotation_frequency, sensor_tick)"
+        return [_FINDINGS.warn(item.name, text, remedy)]
+    return []
 
 
 def ground_height_m(points_N3: Any, rig: Rig) -> float | None:
@@ -166,44 +197,33 @@ def ground_height_m(points_N3: Any, rig: Rig) -> float | None:
 
 
 def _odometry(item: TopicStatistics, rig: Rig) -> Iterator[Finding]:
-    states = []
+    states, judge = [], InputPlausibility(rig)
     for message in item.messages:
         try:
-            states.append(decode_inputs.odometry(message))
+            states.append(odometry_in_base(decode_inputs.odometry(message), rig.base_from_odometry_child_x_m))
+            judge.odometry(states[-1])
         except InputError as error:
             yield _FINDINGS.fault(
                 item.name, f"{item.topic}: {error}", "correct its source; such messages are refused", fatal=True
             )
             return
-    frame, child = states[-1].frame_id, item.message.child_frame_id
+    frame, child = states[-1].frame_id, decode_inputs.frame_name(item.message.child_frame_id)
     if not frame:
         text = f"{item.topic}: frame_id is empty; plans are published without a frame"
         yield _FINDINGS.warn(item.name, text, "set header.frame_id to odom or map")
     about = f"'{child}' in '{frame}'"
     if child != "base_link" and rig.base_from_odometry_child_x_m == 0.0:
         about += ", taken for base_link: the rear axle's center"
-    moved = _motion(states)
-    if moved is None:
-        yield _FINDINGS.ok(item.name, about)
+    for notice in judge.pop_notices():
+        text = f"{item.topic}: {notice.removeprefix('odometry: ')}"
+        if notice == judge.supported.reason:
+            yield _FINDINGS.warn(item.name, text, "drive forward; no plan is made meanwhile")
+        else:
+            yield _FINDINGS.error(item.name, text, "publish the twist in the child frame (x forward), in m/s and rad/s")
         return
-    motion_mps, twist_mps = moved
-    if abs(motion_mps - twist_mps) > 0.3 * max(abs(motion_mps), abs(twist_mps)):
-        text = f"{item.topic}: positions move with {motion_mps:.1f} m/s along the heading, twist.linear.x is {twist_mps:.1f}"
-        yield _FINDINGS.error(item.name, text, "publish the twist in the child frame (x forward), in m/s")
-    else:
-        yield _FINDINGS.ok(item.name, f"{about}; twist fits the motion ({motion_mps:.1f} m/s)")
-
-
-def _motion(states: Sequence[EgoState]) -> tuple[float, float] | None:
-    """Speed along the heading from positions and from the twist; None at low speed or for a short recording."""
-    first, last = states[0], states[-1]
-    seconds = (last.stamp_ns - first.stamp_ns) * 1e-9
-    if seconds < 0.5:
-        return None
-    heading = states[len(states) // 2].heading_rad
-    motion_mps = ((last.x_m - first.x_m) * np.cos(heading) + (last.y_m - first.y_m) * np.sin(heading)) / seconds
-    twist_mps = float(np.mean([state.vx_mps for state in states]))
-    return None if max(abs(motion_mps), abs(twist_mps)) < _MOVING_MPS else (float(motion_mps), twist_mps)
+    speed_mps = 0.0 if judge.motion.pose_motion is None else judge.motion.pose_motion[0]
+    fits = abs(speed_mps) >= _MOVING_MPS
+    yield _FINDINGS.ok(item.name, f"{about}; twist fits the motion ({speed_mps:.1f} m/s)" if fits else about)
 
 
 def _route(item: TopicStatistics, odometry: TopicStatistics | None) -> Iterator[Finding]:
@@ -214,7 +234,7 @@ def _route(item: TopicStatistics, odometry: TopicStatistics | None) -> Iterator[
             item.name, f"{item.topic}: {error}", "publish at least two poses; without a route it is masked"
         )
         return
-    frame = None if odometry is None else odometry.message.header.frame_id
+    frame = None if odometry is None else decode_inputs.frame_name(odometry.message.header.frame_id)
     if frame is not None and route.frame_id != frame:
         text = f"{item.topic}: in frame '{route.frame_id}', odometry in '{frame}'; the route is masked"
         yield _FINDINGS.warn(item.name, text, f"publish the route in '{frame}'")

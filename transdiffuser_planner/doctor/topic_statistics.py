@@ -11,6 +11,7 @@ import numpy as np
 from transdiffuser_planner.messages.input_registry import INPUTS
 
 AREA = "live topics"
+CLOUDS_KEPT = 8
 SENSORS = tuple(spec.name for spec in INPUTS if spec.is_frame)
 """First words of inputs that arrive once per frame."""
 
@@ -27,7 +28,7 @@ class TopicStatistics:
         now_ns: Time of the planner's clock at each arrival.
         stamp_ns: Header stamps; empty for types without a header.
         num_bytes: Size of the largest message.
-        messages: All messages of odometry, the last message of other inputs.
+        messages: All messages of odometry, the last ``CLOUDS_KEPT`` of the LiDAR, the last of other inputs.
     """
 
     name: str

@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.lens import FISHEYE_MODELS
 from transdiffuser_planner.core.types import (
     Acceleration,
     ActionTokens,
@@ -27,6 +28,7 @@ from transdiffuser_planner.core.types import (
     SignalState,
     TrafficSignal,
 )
+from transdiffuser_planner.messages import cloud_points
 
 _CHANNELS = {"rgb8": (3, (0, 1, 2)), "bgr8": (3, (2, 1, 0)), "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0)),
              "mono8": (1, (0, 0, 0)), "8UC1": (1, (0, 0, 0)), "8UC3": (3, (2, 1, 0)), "8UC4": (4, (2, 1, 0))}  # fmt: skip
@@ -39,8 +41,7 @@ _MAX_POSITION_M = 1e8
 _MAX_SPEED_MPS = 150.0
 _MAX_YAW_RATE_RADPS = 20.0
 _MAX_ACCEL_MPS2 = 200.0
-_MAX_RANGE_M = 1e4
-_POINT_FIELD = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+_MIN_DISTORTION = 1e-6
 _OBJECT_CLASS = {4: AgentClass.PEDESTRIAN, 5: AgentClass.BICYCLE, 6: AgentClass.CAR, 7: AgentClass.TRUCK,
                  8: AgentClass.MOTORCYCLE, 9: AgentClass.CAR}  # fmt: skip
 _CARLA_LIGHT = {0: SignalState.RED, 1: SignalState.AMBER, 2: SignalState.GREEN}
@@ -50,6 +51,11 @@ def stamp_ns(message: Any) -> int:
     """A message's header stamp in nanoseconds."""
     stamp = message.header.stamp
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
+
+
+def frame_name(frame_id: str) -> str:
+    """A frame without leading slashes, which ROS 1 and several drivers write and tf2 strips."""
+    return str(frame_id).lstrip("/")
 
 
 def yaw_of(quaternion: Any) -> float:
@@ -112,13 +118,17 @@ def _check_header(image: PillowImage.Image, name: str) -> None:
 
 
 def intrinsics(message: Any) -> CameraIntrinsics:
-    """A sensor_msgs/CameraInfo; the projection matrix of the rectified image if present.
+    """A sensor_msgs/CameraInfo; the projection matrix of the rectified image if present, cropped and scaled to the images.
+
+    Width, height and matrices describe the full resolution; the images are the region of interest, then binned.
 
     Raises:
-        InputError: Values are not finite, or focal length or center are impossible for the image size.
+        InputError: Values are not finite, focal length or center are impossible for the image size, or region of
+            interest or binning fit no image of it.
     """
     p, k = np.asarray(message.p, dtype=np.float64), np.asarray(message.k, dtype=np.float64)
-    fx, fy, cx, cy = (p[0], p[5], p[2], p[6]) if p[0] > 0.0 else (k[0], k[4], k[2], k[5])
+    has_projection = bool(p[0] > 0.0)
+    fx, fy, cx, cy = (p[0], p[5], p[2], p[6]) if has_projection else (k[0], k[4], k[2], k[5])
     if not np.isfinite([fx, fy, cx, cy]).all():
         raise InputError("camera_info: intrinsics are not finite")
     width, height = int(message.width), int(message.height)
@@ -126,55 +136,58 @@ def intrinsics(message: Any) -> CameraIntrinsics:
     focal_fits = max(abs(fx), abs(fy)) <= 100.0 * width and not 0.0 < min(fx, fy) < 0.01 * width
     if not focal_fits or abs(cx) + abs(cy) > 10.0 * (width + height):
         raise InputError(f"camera_info: fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g} fit no image of {width}x{height}")
-    return CameraIntrinsics(width=width, height=height, fx=float(fx), fy=float(fy), cx=float(cx), cy=float(cy))
+    model, coefficients = _distortion(message)
+    x, y, roi_width, roi_height = _region(message.roi, width, height)
+    per_x, per_y = max(1, int(message.binning_x)), max(1, int(message.binning_y))
+    if roi_width // per_x < min(1, width) or roi_height // per_y < min(1, height):
+        raise InputError(f"camera_info: binning {per_x}x{per_y} leaves no pixel of {roi_width}x{roi_height}")
+    return CameraIntrinsics(
+        width=roi_width // per_x,
+        height=roi_height // per_y,
+        fx=float(fx / per_x),
+        fy=float(fy / per_y),
+        cx=float((cx - x) / per_x),
+        cy=float((cy - y) / per_y),
+        distortion_model=model,
+        distortion=coefficients,
+        is_rectified=has_projection or not (coefficients or model in FISHEYE_MODELS),
+    )
+
+
+def _region(roi: Any, width: int, height: int) -> tuple[int, int, int, int]:
+    """The region of interest of a full image: x, y, width, height.
+
+    Raises:
+        InputError: It reaches beyond the image.
+    """
+    x, y, roi_width, roi_height = int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)
+    if roi_width == 0 or roi_height == 0:
+        return 0, 0, width, height
+    if x + roi_width > width or y + roi_height > height:
+        region = f"{roi_width}x{roi_height} at {x}, {y}"
+        raise InputError(f"camera_info: region of interest {region} reaches beyond its image of {width}x{height}")
+    return x, y, roi_width, roi_height
+
+
+def _distortion(message: Any) -> tuple[str, tuple[float, ...]]:
+    """Model and coefficients of the lens; no coefficients when all are zero.
+
+    Raises:
+        InputError: A coefficient is not finite.
+    """
+    values = np.asarray(message.d, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise InputError("camera_info: distortion coefficients are not finite")
+    return str(message.distortion_model), tuple(values.tolist()) if (np.abs(values) > _MIN_DISTORTION).any() else ()
 
 
 def point_cloud(message: Any) -> PointCloud:
-    """A sensor_msgs/PointCloud2 of any layout with x, y, z; points that are NaN, infinite or beyond 10 km are dropped.
+    """A sensor_msgs/PointCloud2 of any layout with x, y, z, without points that are no returns.
 
     Raises:
-        InputError: A coordinate field is missing, the data is truncated, there is no point, or no usable one.
+        InputError: A coordinate field is missing, the data is truncated, there is no point, or no return.
     """
-    fields = {field.name: field for field in message.fields}
-    missing = [name for name in ("x", "y", "z") if name not in fields]
-    if missing:
-        raise InputError(f"lidar: cloud is missing field {', '.join(missing)}; it has {', '.join(fields) or 'none'}")
-    width, height, step, row = (int(v) for v in (message.width, message.height, message.point_step, message.row_step))
-    if width * height == 0:
-        raise InputError("lidar: cloud is empty")
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    row = row or width * step
-    if len(data) < row * height or row < width * step:
-        raise InputError(f"lidar: truncated cloud, expected {row * height} bytes, got {len(data)}")
-    order = ">" if message.is_bigendian else "<"
-    layout = _layout([fields[name] for name in ("x", "y", "z")], order, step)
-    packed = data[: row * height].reshape(height, row)[:, : width * step].reshape(-1)
-    xyz = np.ascontiguousarray(packed).view(layout)
-    with np.errstate(over="ignore", invalid="ignore"):
-        points = np.stack([xyz[name] for name in ("x", "y", "z")], axis=-1).astype(np.float32, copy=False)
-        usable = (np.abs(points) <= _MAX_RANGE_M).all(axis=1)
-    if not usable.all():
-        points = points[usable]
-        if len(points) == 0:
-            raise InputError("lidar: every point of the cloud is NaN or infinite")
-    return PointCloud(stamp_ns=stamp_ns(message), xyz_N3=np.ascontiguousarray(points))
-
-
-def _layout(fields: list[Any], order: str, step: int) -> np.dtype[Any]:
-    """Structured dtype of x, y, z within a point of step bytes.
-
-    Raises:
-        InputError: A field has an unknown type or reaches beyond the point.
-    """
-    formats = []
-    for field in fields:
-        if int(field.datatype) not in _POINT_FIELD or int(field.offset) + 1 > step:
-            raise InputError(f"lidar: field '{field.name}' has datatype {field.datatype} at offset {field.offset}")
-        formats.append(order + _POINT_FIELD[int(field.datatype)])
-    offsets = [int(field.offset) for field in fields]
-    if any(offset + np.dtype(kind).itemsize > step for offset, kind in zip(offsets, formats, strict=True)):
-        raise InputError(f"lidar: fields reach beyond the point's {step} bytes")
-    return np.dtype({"names": ["x", "y", "z"], "formats": formats, "offsets": offsets, "itemsize": step})
+    return PointCloud(stamp_ns=stamp_ns(message), xyz_N3=cloud_points.points(message))
 
 
 def odometry(message: Any) -> EgoState:
@@ -197,7 +210,7 @@ def odometry(message: Any) -> EgoState:
         raise InputError("odometry: orientation is not a unit quaternion")
     return EgoState(
         stamp_ns=stamp_ns(message),
-        frame_id=message.header.frame_id,
+        frame_id=frame_name(message.header.frame_id),
         x_m=float(position.x),
         y_m=float(position.y),
         z_m=float(position.z),
@@ -233,7 +246,7 @@ def route(message: Any) -> Route:
         raise InputError(f"route: needs at least two finite poses, got {len(xy)}")
     if np.abs(xy).max(initial=0.0) > _MAX_POSITION_M:
         raise InputError(f"route: a pose lies beyond {_MAX_POSITION_M:g} m")
-    return Route(stamp_ns=stamp_ns(message), frame_id=message.header.frame_id, xy_N2=xy)
+    return Route(stamp_ns=stamp_ns(message), frame_id=frame_name(message.header.frame_id), xy_N2=xy)
 
 
 def driving_command(message: Any) -> DrivingCommand:
@@ -286,7 +299,7 @@ def object_array(message: Any) -> AgentStates:
     velocity = np.asarray([[o.twist.linear.x, o.twist.linear.y] for o in objects], dtype=np.float64).reshape(count, 2)
     size = np.asarray([o.shape.dimensions[:3] for o in objects], dtype=np.float64).reshape(count, 3)
     return AgentStates(
-        frame_id=message.header.frame_id,
+        frame_id=frame_name(message.header.frame_id),
         id_N=np.asarray([o.id for o in objects], dtype=np.uint32),
         class_N=np.asarray([_OBJECT_CLASS[int(o.classification)] for o in objects], dtype=np.int8),
         x_m_N=np.asarray([o.pose.position.x for o in objects], dtype=np.float64),

@@ -89,7 +89,7 @@ class PdmClosedPlanner:
             agents=agents_now(step.world.agents, pose_3[:2]),
             areas=self._map.near(pose_3[:2]),
             route=self._map.route,
-            center_line_K3=center_line(self._route_N2, pose_3[:2]),
+            center_line_K3=center_line(self._route_N2, pose_3),
             red_lights=tuple(self._red_lights(planner_input)),
             speed_limit_mps=step.speed_limit_mps,
         )

@@ -128,6 +128,7 @@ class BagPlanner:
         self._absent = tuple(camera.name for camera in rig.cameras if camera not in present)
         self._scheduler = CycleScheduler(replace(rig, cameras=present), planner.config)
         self._scheduler.assembler.codebook = planner.codebook
+        self._scheduler.assembler.plausibility.supported.top_speed_mps = planner.top_speed_mps
         self._fallback = FallbackPlanner(planner.contract, rig, planner.memory)
         self._topics = topics
         self._feeder = InputRouter(topics, self._scheduler.assembler)

@@ -63,6 +63,7 @@ class Planner:
         self.config = config
         self.contract: ModelContract = backend.manifest.contract
         self.codebook = backend.manifest.codebook()
+        self.top_speed_mps = backend.manifest.top_speed_mps()
         self.memory = PlanHistory() if memory is None else memory
         self.costs = StageCosts()
         self.vehicle = rig.vehicle

@@ -37,6 +37,12 @@ def test_projection_gives_arc_length_and_signed_side() -> None:
     assert lateral == pytest.approx([1.0, -1.0])
 
 
+def test_projection_onto_a_line_that_comes_by_twice_stays_before_a_given_length() -> None:
+    lap = [[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [0.0, 10.0], [0.0, 0.0], [10.0, 0.0]]
+    s, lateral = project_onto_polyline(lap, [[5.0, -1.0], [5.0, -1.0], [-0.5, 0.2]], [8.0, 41.0, 3.0])
+    assert s == pytest.approx([5.0, 5.0, 0.0]) and lateral[:2] == pytest.approx([-1.0, -1.0])
+
+
 @pytest.mark.parametrize(
     ("x", "heading", "overlaps"),
     [

@@ -127,6 +127,26 @@ def test_a_point_cloud_is_checked_for_fields_number_of_points_and_ground():
     assert contents(topic_statistics("lidar", messages=[flat]))[0].level == Level.ERROR
 
 
+def test_point_clouds_that_show_nothing_and_sweeps_in_parts_are_reported():
+    points = ground()
+    zeros = encode_inputs.point_cloud(make, NOW, "lidar", 0.0 * points)
+    covered = encode_inputs.point_cloud(make, NOW, "lidar", 0.02 * points)
+    for cloud, expected in ((zeros, "no return"), (covered, "returns lie farther than 1 m, fewer than 50")):
+        found = contents(topic_statistics("lidar", messages=[cloud]))
+        assert len(found) == 1 and found[0].level == Level.ERROR and expected in found[0].text
+    halves = [points[points[:, 0] >= 0.0], points[points[:, 0] < 0.0]] * 4
+    clouds = [encode_inputs.point_cloud(make, NOW, "lidar", half) for half in halves]
+    found = max(contents(topic_statistics("lidar", messages=clouds)), key=lambda f: f.level)
+    assert found.level == Level.WARN and "2 are joined" in found.text and "rotation_frequency" in found.remedy
+
+
+def test_images_that_are_raw_by_name_are_reported_when_the_lens_is_distorted():
+    image, info = camera_pair(_set(d=np.asarray([-0.3, 0.1, 0.0, 0.0, 0.0])))
+    assert all(f.level == Level.OK for f in contents(image, info))
+    image.topic = "/front/image_raw"
+    assert "by its name its images are not rectified" in max(contents(image, info), key=lambda f: f.level).text
+
+
 def camera_pair(spoil_info=None, spoil_image=None):
     camera = RIG.cameras[1]
     info = encode_inputs.camera_info(make, NOW, camera.name, camera)
@@ -150,7 +170,9 @@ def test_a_camera_is_checked_against_its_camera_info_and_the_rig():
     no_p = np.zeros(12)
     cases = {
         "not calibrated (fx 0": camera_pair(_set(p=no_p, k=np.zeros(9))),
-        "has distortion and no projection matrix": camera_pair(_set(p=no_p, d=np.asarray([0.1, -0.2, 0.0, 0.0, 0.0]))),
+        "its images are not rectified: distortion model plumb_bob": camera_pair(
+            _set(p=no_p, d=np.asarray([0.1, -0.2, 0.0, 0.0, 0.0]))
+        ),
         "fx 400 at width 240, the rig has 198": camera_pair(lambda m: m.p.__setitem__(0, 400.0)),
         "image is 240x128, its camera_info requires 480x256": camera_pair(_set(width=480, height=256)),
         "encoding 'yuv422'": camera_pair(None, _set(encoding="yuv422")),
@@ -177,6 +199,9 @@ def test_odometry_is_checked_for_frames_and_consistent_motion():
     assert contents(odometry(vx=0.0))[0].level == Level.ERROR
     assert contents(odometry(vx=21.6))[0].level == Level.ERROR  # km/h
     assert contents(odometry(vx=0.0, moved_mps=0.0))[0].level == Level.OK
+    backward = contents(odometry(vx=-2.0, moved_mps=-2.0))[0]
+    assert backward.level == Level.WARN and "drives backward at 2.0 m/s" in backward.text
+    assert "'base_link' in 'map'" in contents(odometry(frame="/map", child="/base_link"))[0].text
     assert "frame_id is empty" in contents(odometry(frame=""))[0].text
     assert "'gps' in 'map', taken for base_link" in contents(odometry(child="gps"))[0].text
     spoilt = odometry()
@@ -187,6 +212,7 @@ def test_odometry_is_checked_for_frames_and_consistent_motion():
 def test_a_route_in_another_frame_and_bad_optional_inputs_are_reported():
     route = topic_statistics("route", needed=False, messages=[encode_inputs.path(make, NOW, "odom", np.zeros((3, 3)))])
     assert any("in frame 'odom', odometry in 'map'" in f.text for f in contents(route, odometry()))
+    assert all(f.level == Level.OK for f in contents(route, odometry(frame="/odom")))
     limit = topic_statistics("speed_limit", needed=False, messages=[encode_inputs.float32(make, 0.0)])
     command = topic_statistics("command", needed=False, messages=[encode_inputs.driving_command(make, NOW, 9)])
     assert [f.level for f in contents(limit, command)] == [Level.WARN, Level.WARN]

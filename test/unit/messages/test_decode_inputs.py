@@ -99,7 +99,7 @@ def test_points_without_a_return_are_skipped(height, is_dense):
 
 
 def test_a_point_cloud_that_is_empty_or_nan_only_is_refused():
-    with pytest.raises(InputError, match="every point of the cloud is NaN or infinite"):
+    with pytest.raises(InputError, match="every point of the cloud is NaN, infinite or the sensor's own origin"):
         decode_inputs.point_cloud(cloud(PLAIN, values=np.full((12, 3), np.nan), is_dense=False))
     with pytest.raises(InputError, match="cloud is empty"):
         decode_inputs.point_cloud(cloud(PLAIN, values=np.zeros((0, 3))))
@@ -109,6 +109,34 @@ def test_a_row_length_of_zero_is_computed():
     message = cloud(PLAIN)
     message.row_step = 0
     np.testing.assert_allclose(decode_inputs.point_cloud(message).xyz_N3, XYZ, atol=1e-5)
+
+
+@pytest.mark.parametrize("height", [1, 3])
+@pytest.mark.parametrize("row_step", [0, 5, 12, 72, 12 * 12, 2**31])
+def test_data_of_exactly_all_points_is_packed_whatever_row_step_is(height, row_step):
+    message = cloud(PLAIN, height=height)
+    message.row_step = row_step
+    np.testing.assert_allclose(decode_inputs.point_cloud(message).xyz_N3, XYZ, atol=1e-5)
+
+
+def test_the_last_row_of_a_padded_cloud_may_end_without_padding_and_one_row_may_be_followed_by_anything():
+    message = cloud(PLAIN, height=3, row_padding=7)
+    message.data = message.data[:-7]
+    np.testing.assert_allclose(decode_inputs.point_cloud(message).xyz_N3, XYZ, atol=1e-5)
+    message = cloud(PLAIN, row_padding=40)
+    message.row_step = 12
+    np.testing.assert_allclose(decode_inputs.point_cloud(message).xyz_N3, XYZ, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["packed", "doubles", "big endian"])
+def test_points_at_the_sensors_own_origin_are_no_returns(layout):
+    values = XYZ.copy()
+    values[2], values[6] = 0.0, (0.03, -0.02, 0.04)
+    layout, options = LAYOUTS[layout]
+    found = decode_inputs.point_cloud(cloud(layout, values=values, **options))
+    np.testing.assert_allclose(found.xyz_N3, np.delete(XYZ, [2, 6], axis=0), atol=1e-5)
+    with pytest.raises(InputError, match="no return"):
+        decode_inputs.point_cloud(cloud(layout, values=np.zeros((12, 3)), **options))
 
 
 def test_a_point_cloud_without_a_coordinate_or_with_too_little_data_is_refused():

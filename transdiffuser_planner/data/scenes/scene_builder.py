@@ -177,7 +177,7 @@ class SceneDrive:
             agents=self._agents(stamp_ns, state_6),
             areas=self.map.near(state_6[:2]),
             route=self.map.route,
-            center_line_K3=center_line(self.route_N2, state_6[:2]),
+            center_line_K3=center_line(self.route_N2, state_6[:3]),
             red_lights=tuple(self._red_lights(stamp_ns)),
             human_plan_T3=local_from_global(state_6[:3], human),
             past=PastMotion(

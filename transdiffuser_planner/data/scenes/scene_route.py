@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline
+from transdiffuser_planner.core.geometry import arc_length, resample_polyline
 from transdiffuser_planner.data.scenes.scene_map import strip
 from transdiffuser_planner.metrics.pdm.scene import RedLight
+from transdiffuser_planner.planning.observation.route_features import along_route
 
 FloatArray = NDArray[np.float64]
 
@@ -15,11 +16,11 @@ BEHIND_M, AHEAD_M = 30.0, 150.0
 RED_LENGTH_M, RED_HALF_M = 10.0, 1.5
 
 
-def center_line(route_N2: FloatArray, point_2: FloatArray) -> FloatArray:
-    """The route (K, 3) as x, y, heading, from 30 m behind a point to 150 m ahead of it, every meter."""
-    s_m, _ = project_onto_polyline(route_N2, point_2)
+def center_line(route_N2: FloatArray, pose_3: FloatArray) -> FloatArray:
+    """The route (K, 3) as x, y, heading, from 30 m behind a pose to 150 m ahead of it, every meter."""
+    s_m = along_route(route_N2, pose_3, AHEAD_M)
     length_m = arc_length(route_N2)[-1]
-    wanted = np.arange(max(s_m[0] - BEHIND_M, 0.0), min(s_m[0] + AHEAD_M, length_m), 1.0)
+    wanted = np.arange(max(s_m - BEHIND_M, 0.0), min(s_m + AHEAD_M, length_m), 1.0)
     if len(wanted) < 2:
         wanted = np.asarray([max(length_m - 2.0, 0.0), length_m])
     line_K2 = resample_polyline(route_N2, wanted)

@@ -26,7 +26,7 @@ _SPEED_MPS = 8.0
 _CAMERA = CameraMount(name="front", width=8, height=6, fx=6.0, fy=6.0, cx=4.0, cy=3.0, x_m=1.9, z_m=1.6)
 _RIG = Rig(cameras=(replace(_CAMERA, name="left", yaw_rad=0.9), _CAMERA), lidar=LidarMount(x_m=1.2, z_m=1.9))
 _CIRCLE = np.stack(
-    [10.0 * np.cos(np.linspace(-np.pi, np.pi, 72)), 10.0 * np.sin(np.linspace(-np.pi, np.pi, 72))], axis=-1
+    [10.0 * np.cos(np.linspace(-np.pi, np.pi, 144)), 10.0 * np.sin(np.linspace(-np.pi, np.pi, 144))], axis=-1
 )
 
 

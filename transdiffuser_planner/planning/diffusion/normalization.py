@@ -82,6 +82,14 @@ class PlanNormalizer:
         agents[..., 2] = agent_origin_A3[None, :, None, 2] + local[..., 2]
         return np.concatenate([ego[:, None], agents], axis=1)
 
+    def top_speed_mps(self, interval_s: float) -> float:
+        """Return the speed that the ego of the training data hardly exceeds: three standard deviations above its mean.
+
+        Args:
+            interval_s: Time between two poses.
+        """
+        return float((self.ego_mean_T3[:, 0] + 3.0 * self.ego_std_T3[:, 0]).max()) / interval_s
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-serializable form."""
         return {name: getattr(self, name).tolist() for name in _FIELDS}

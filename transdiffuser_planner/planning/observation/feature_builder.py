@@ -11,7 +11,7 @@ from transdiffuser_planner.core.types import SensorSnapshot, SignalState, Traffi
 from transdiffuser_planner.planning.observation.action_token_features import token_tensors
 from transdiffuser_planner.planning.observation.ego_history import history_tensor
 from transdiffuser_planner.planning.observation.lidar_bev import cloud_in_base, histogram
-from transdiffuser_planner.planning.observation.route_features import route_tensor
+from transdiffuser_planner.planning.observation.route_features import RouteMemory, route_tensor
 from transdiffuser_planner.planning.observation.stitched_view import ImageView
 
 SIGNAL_SCALE_M = 50.0
@@ -30,6 +30,11 @@ class FeatureBuilder:
         self.contract = contract
         self._view = ImageView(contract, rig.cameras)
         self._rig = rig
+        self._route_memory = RouteMemory()
+
+    def reset(self) -> None:
+        """Forget where on its route the ego was, as after a clock jump."""
+        self._route_memory.reset()
 
     def points(self, snapshot: SensorSnapshot) -> NDArray[np.float32]:
         """Return the point cloud (N, 3) in base_link at the snapshot's stamp, without the ego; (0, 3) without a cloud."""
@@ -53,7 +58,7 @@ class FeatureBuilder:
         points = self.points(snapshot) if points_N3 is None else points_N3
         counts = histogram(points, contract)
         history, history_valid = history_tensor(snapshot.ego, snapshot.history, contract)
-        route, route_valid = route_tensor(snapshot.route, snapshot.ego, contract)
+        route, route_valid = route_tensor(snapshot.route, snapshot.ego, contract, self._route_memory)
         signal, signal_valid = signal_tensor(snapshot.signal)
         limit = snapshot.speed_limit_mps
         tensors = {

@@ -1,46 +1,185 @@
-"""The part of the route ahead of the ego, in base_link."""
+"""The part of the route ahead of the ego, in base_link.
+
+A route may come to one place several times: a lap that ends where it begins, laps driven twice, crossings. A vehicle that
+has come along keeps its place on such a route; otherwise the piece with more route ahead counts.
+"""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
-from transdiffuser_planner.core.geometry import arc_length, resample_polyline
+from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline
 from transdiffuser_planner.core.types import EgoState, Route
 
 MAX_LATERAL_M = 10.0
 HEADING_WEIGHT_M2 = 50.0
+_SAME_DIRECTION = 0.9
+_EQUAL_GAP_M, _EQUAL_ALONG = 1.0, 0.02
+_END_GAP_M = 5.0
+_KEPT_GAP_M = 2.0
+_PASS_M = 10.0
+_SLACK_M, _SLACK_SHARE = 5.0, 0.5
 
 
-def locate(route_xy_N2: ArrayLike, ego: EgoState) -> tuple[float, float] | None:
-    """Locate the ego on a route, preferring pieces in the ego's direction.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoutePlace:
+    """Place of the ego on a route.
 
-    Args:
-        route_xy_N2: Polyline in the ego's frame_id, at least two points.
-        ego: State in the same frame.
-
-    Returns:
-        Arc length (m) and signed lateral offset (m, positive left of the route), or None when the ego is more than
-        10 m away from every piece of the route.
+    Attributes:
+        s_m: Arc length of the nearest point of its piece.
+        lateral_m: Distance from it, positive left of the route.
     """
-    xy = np.asarray(route_xy_N2, dtype=np.float64)
+
+    s_m: float
+    lateral_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """All pieces of a route as the ego sees them; N pieces."""
+
+    s_N: NDArray[np.float64]
+    gap_N2: NDArray[np.float64]
+    distance_N: NDArray[np.float64]
+    along_N: NDArray[np.float64]
+    cost_N: NDArray[np.float64]
+    edge_N2: NDArray[np.float64]
+    length_m: float
+
+
+def _pieces(xy: NDArray[np.float64], ego: EgoState) -> _Pieces:
+    """Projection of the ego onto every piece."""
     start, edge = xy[:-1], np.diff(xy, axis=0)
     length = np.maximum(np.hypot(edge[:, 0], edge[:, 1]), 1e-9)
     relative = np.asarray([ego.x_m, ego.y_m]) - start
     fraction = np.clip((relative * edge).sum(axis=1) / length**2, 0.0, 1.0)
     gap = relative - fraction[:, None] * edge
     along = (edge[:, 0] * np.cos(ego.heading_rad) + edge[:, 1] * np.sin(ego.heading_rad)) / length
-    best = int(np.argmin((gap**2).sum(axis=1) + HEADING_WEIGHT_M2 * (1.0 - along)))
-    distance = float(np.hypot(*gap[best]))
-    if distance > MAX_LATERAL_M:
+    begin = arc_length(xy)
+    return _Pieces(
+        s_N=begin[:-1] + fraction * length,
+        gap_N2=gap,
+        distance_N=np.hypot(gap[:, 0], gap[:, 1]),
+        along_N=along,
+        cost_N=(gap**2).sum(axis=1) + HEADING_WEIGHT_M2 * (1.0 - along),
+        edge_N2=edge,
+        length_m=float(begin[-1]),
+    )
+
+
+def locate(
+    route_xy_N2: ArrayLike, ego: EgoState, horizon_m: float = 0.0, expected_s_m: float | None = None
+) -> RoutePlace | None:
+    """Locate the ego on a route, preferring pieces in the ego's direction.
+
+    Args:
+        route_xy_N2: Polyline in the ego's frame_id, at least two points.
+        ego: State in the same frame.
+        horizon_m: Length of route that is used ahead: where less is left, a piece up to 5 m away that has more counts.
+        expected_s_m: Arc length where a vehicle that has come along is; None without one.
+
+    Returns:
+        The place, or None when the ego is more than 10 m away from every piece of the route.
+    """
+    pieces = _pieces(np.asarray(route_xy_N2, dtype=np.float64), ego)
+    best = int(np.argmin(pieces.cost_N))
+    if pieces.distance_N[best] > MAX_LATERAL_M:
         return None
-    side = np.sign(edge[best, 0] * gap[best, 1] - edge[best, 1] * gap[best, 0])
-    return float(arc_length(xy)[best] + fraction[best] * length[best]), float(side * distance)
+    chosen = _choose(pieces, best, horizon_m, expected_s_m)
+    edge, gap = pieces.edge_N2[chosen], pieces.gap_N2[chosen]
+    side = np.sign(edge[0] * gap[1] - edge[1] * gap[0])
+    return RoutePlace(s_m=float(pieces.s_N[chosen]), lateral_m=float(side * pieces.distance_N[chosen]))
+
+
+def along_route(route_xy_N2: ArrayLike, pose_3: ArrayLike, horizon_m: float) -> float:
+    """Return the arc length of the nearest point of a route; where it comes by twice, of the pass that ``locate`` finds.
+
+    Args:
+        route_xy_N2: Polyline, at least two points, meters.
+        pose_3: x, y, heading in the same frame.
+        horizon_m: Length of route that is used ahead.
+    """
+    x_m, y_m, heading_rad = np.asarray(pose_3, dtype=np.float64)
+    nearest_m = float(project_onto_polyline(route_xy_N2, [[x_m, y_m]])[0][0])
+    ego = EgoState(stamp_ns=0, frame_id="", x_m=x_m, y_m=y_m, heading_rad=heading_rad, vx_mps=0.0)
+    place = locate(route_xy_N2, ego, horizon_m)
+    return nearest_m if place is None or abs(place.s_m - nearest_m) <= _PASS_M else place.s_m
+
+
+def _choose(pieces: _Pieces, best: int, horizon_m: float, expected_s_m: float | None) -> int:
+    """The piece that counts of all that fit nearly as well as the best."""
+    is_ending = pieces.length_m - pieces.s_N[best] < horizon_m
+    reach_m = max(_KEPT_GAP_M, _END_GAP_M if is_ending else 0.0)
+    fits = pieces.distance_N <= min(pieces.distance_N[best] + reach_m, MAX_LATERAL_M)
+    fits &= pieces.along_N >= min(_SAME_DIRECTION, pieces.along_N[best] - _EQUAL_ALONG)
+    passes = _passes(pieces, np.flatnonzero(fits))
+    if len(passes) < 2:
+        return best
+    if expected_s_m is not None:
+        near_m = np.abs(pieces.s_N[passes] - expected_s_m)
+        if (
+            near_m.min() <= _PASS_M
+            and pieces.distance_N[passes[near_m.argmin()]] <= pieces.distance_N[best] + _KEPT_GAP_M
+        ):
+            return int(passes[near_m.argmin()])
+    if not is_ending:
+        passes = passes[pieces.distance_N[passes] <= pieces.distance_N[best] + _EQUAL_GAP_M]
+    return int(passes[0])
+
+
+def _passes(pieces: _Pieces, fits_K: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The best piece of every time the route comes by, in the order of the route."""
+    if not len(fits_K):
+        return fits_K
+    breaks = np.flatnonzero(np.diff(pieces.s_N[fits_K]) > _PASS_M) + 1
+    groups = np.split(fits_K, breaks)
+    return np.asarray([group[pieces.cost_N[group].argmin()] for group in groups], dtype=np.intp)
+
+
+class RouteMemory:
+    """Where on its route the ego was last, so that it keeps its place on one that comes by twice. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the place, as after a clock jump."""
+        self._last: tuple[Route, EgoState, float] | None = None
+
+    def expected_s_m(self, route: Route, ego: EgoState) -> float | None:
+        """Return the arc length at which the ego has arrived since the last cycle; None without a place on this route.
+
+        Args:
+            route: Of this cycle.
+            ego: Of this cycle.
+        """
+        if self._last is None:
+            return None
+        before, then, s_m = self._last
+        seconds = (ego.stamp_ns - then.stamp_ns) * 1e-9
+        moved_m = math.hypot(ego.x_m - then.x_m, ego.y_m - then.y_m)
+        allowed_m = _SLACK_M + (1.0 + _SLACK_SHARE) * max(abs(ego.vx_mps), abs(then.vx_mps)) * max(seconds, 0.0)
+        is_same = before is route or (before.frame_id == route.frame_id and np.array_equal(before.xy_N2, route.xy_N2))
+        return s_m + moved_m if is_same and seconds >= 0.0 and moved_m <= allowed_m else None
+
+    def keep(self, route: Route, ego: EgoState, place: RoutePlace | None) -> None:
+        """Remember the place of this cycle.
+
+        Args:
+            route: Of this cycle.
+            ego: Of this cycle.
+            place: Result of ``locate``.
+        """
+        self._last = None if place is None else (route, ego, place.s_m)
 
 
 def route_tensor(
-    route: Route | None, ego: EgoState, contract: ModelContract
+    route: Route | None, ego: EgoState, contract: ModelContract, memory: RouteMemory | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Compute the route points ahead in base_link.
 
@@ -48,6 +187,7 @@ def route_tensor(
         route: The whole route, or None.
         ego: Current state; a route in another frame is treated as absent.
         contract: Number and spacing of the points.
+        memory: The ego's last place; updated. None without one.
 
     Returns:
         Points (R, 2) starting at the ego's projection, zeros where absent; validity (R,), 1.0 or 0.0.
@@ -56,10 +196,13 @@ def route_tensor(
     valid = np.zeros(contract.num_route_points, dtype=np.float32)
     if route is None or route.frame_id != ego.frame_id:
         return points, valid
-    place = locate(route.xy_N2, ego)
+    ahead = contract.route_spacing_m * np.arange(contract.num_route_points)
+    place = locate(route.xy_N2, ego, float(ahead[-1]), None if memory is None else memory.expected_s_m(route, ego))
+    if memory is not None:
+        memory.keep(route, ego, place)
     if place is None:
         return points, valid
-    s = place[0] + contract.route_spacing_m * np.arange(contract.num_route_points)
+    s = place.s_m + ahead
     inside = s <= arc_length(route.xy_N2)[-1] + 1e-6
     xy = resample_polyline(route.xy_N2, s[inside]) - [ego.x_m, ego.y_m]
     cos, sin = np.cos(ego.heading_rad), np.sin(ego.heading_rad)

@@ -82,7 +82,7 @@ class SweepCoverage:
 
 
 def _num_parts(recent: Sequence[NDArray[np.bool_]]) -> int:
-    """Number of clouds per turn: 1 unless most of them lack a wide sector that the cloud before them covered."""
+    """Number of clouds per turn: 1 unless most of them miss a wide sector that the cloud before them covered."""
     changes = len(recent) - 1
     if changes < _MIN_CHANGES:
         return 1
@@ -154,6 +154,5 @@ def join(
         All points (N, 3) in the LiDAR's frame at ``pose_now``, the current cloud's first.
     """
     before = moved(previous_N3, base_from_lidar_44, pose_then, pose_now)
-    covered = np.zeros(_JOIN_SECTORS, dtype=np.bool_)
-    covered[_sector_of(current_N3, _JOIN_SECTORS)] = True
+    covered = covered_sectors(current_N3, _JOIN_SECTORS)
     return np.concatenate([current_N3, before[~covered[_sector_of(before, _JOIN_SECTORS)]]])

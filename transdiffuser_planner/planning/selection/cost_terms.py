@@ -26,6 +26,7 @@ _NEAR_M = 0.5
 _LATERAL_FREE_M = 0.3
 _NEIGHBOR_SHARE = 0.2
 _OFF_ROUTE_M, _ROUTE_DOUBT = 1.0, 0.2
+_ROUTE_SLACK_M, _ROUTE_SLACK = 5.0, 1.5
 _COLLISION_DECAY_S = 2.0
 _MIN_STEP_M, _MIN_PATH_M, _STRAIGHT_ON_M = 0.02, 2.0, 60.0
 _DRIVABLE = (BevClass.ROAD, BevClass.CENTER_LINE, BevClass.VEHICLE)
@@ -96,9 +97,14 @@ def score_terms(subscore_MQ: FloatArray) -> dict[str, FloatArray]:
 
 
 def position_on_route(plans: SmoothPlans, route_R2: FloatArray) -> RoutePosition:
-    """Project every fifth pose onto a route (R, 2) in base_link."""
-    pose = plans.pose_MF3[:, 4::5]
-    s, lateral = project_onto_polyline(route_R2, pose[..., :2].reshape(-1, 2))
+    """Project every fifth pose onto a route (R, 2) in base_link, not much farther along it than the plan has come.
+
+    A lap shorter than the route ahead comes by twice.
+    """
+    pose, xy = plans.pose_MF3[:, 4::5], plans.pose_MF3[..., :2]
+    step_MF = np.hypot(*np.diff(xy, axis=1, prepend=0.0).transpose(2, 0, 1))
+    until_s = _ROUTE_SLACK_M + _ROUTE_SLACK * np.cumsum(step_MF, axis=1)[:, 4::5]
+    s, lateral = project_onto_polyline(route_R2, pose[..., :2].reshape(-1, 2), until_s.reshape(-1))
     return s.reshape(pose.shape[:2]), lateral.reshape(pose.shape[:2])
 
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.core.geometry import local_from_global, project_onto_polyline, resample_polyline
+from transdiffuser_planner.core.geometry import local_from_global, resample_polyline
 from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack
 from transdiffuser_planner.metrics.pdm.pdms import score_pdms
 from transdiffuser_planner.metrics.pdm.scene import NUM_STEPS, STEP_S, AgentKind, Agents, Area, AreaKind, Scene
 from transdiffuser_planner.metrics.pdm.scene import EgoState as ScoredEgo
+from transdiffuser_planner.planning.observation.route_features import along_route
 from transdiffuser_planner.replay.cycle_records import PlanRecord
 from transdiffuser_planner.replay.metrics.trajectory_metrics import sampled
 
@@ -155,9 +156,9 @@ class PdmScorer:
         route = self._road.route_at(ego.stamp_ns)
         if route is None:
             return None
-        along, _ = project_onto_polyline(route, np.asarray([[ego.x_m, ego.y_m]]))
+        along_m = along_route(route, (ego.x_m, ego.y_m, ego.heading_rad), ROUTE_AHEAD_M)
         length_m = float(np.hypot(*np.diff(route, axis=0).T).sum())
-        begin, end = max(float(along[0]) - ROUTE_BEHIND_M, 0.0), min(float(along[0]) + ROUTE_AHEAD_M, length_m)
+        begin, end = max(along_m - ROUTE_BEHIND_M, 0.0), min(along_m + ROUTE_AHEAD_M, length_m)
         if end - begin < 2.0 * ROUTE_STEP_M:
             return None
         points = np.asarray(resample_polyline(route, np.arange(begin, end, ROUTE_STEP_M)))[:, :2]

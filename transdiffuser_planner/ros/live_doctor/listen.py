@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 
-from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
-from transdiffuser_planner.messages.input_registry import BY_NAME, ODOMETRY
+from transdiffuser_planner.doctor.topic_statistics import CLOUDS_KEPT, TopicStatistics
+from transdiffuser_planner.messages.input_registry import BY_NAME, LIDAR, ODOMETRY
 from transdiffuser_planner.ros.live_doctor.graph import Wiring
 from transdiffuser_planner.ros.live_doctor.node_state import Target, status_class, status_topic
 from transdiffuser_planner.ros.message_factory import message_class
@@ -33,7 +34,7 @@ def listen(node: Node, executor: Executor, target: Target, wired: Wiring, second
     Returns:
         The planner's status messages of that time.
     """
-    last: dict[int, bytes] = {}
+    last: dict[int, deque[bytes]] = {}
     subscriptions = [
         node.create_subscription(
             message_class(item.type_name), item.topic, _receiver(node, item, last), _qos(node, item.topic), raw=True
@@ -50,14 +51,15 @@ def listen(node: Node, executor: Executor, target: Target, wired: Wiring, second
     for subscription in subscriptions:
         node.destroy_subscription(subscription)
     for item in wired.topic_statistics:
-        if id(item) in last:
-            item.messages.append(deserialize_message(last[id(item)], message_class(item.type_name)))
+        item.messages += [deserialize_message(data, message_class(item.type_name)) for data in last.get(id(item), ())]
     return statuses
 
 
-def _receiver(node: Node, item: TopicStatistics, last: dict[int, bytes]) -> Callable[[bytes], None]:
-    """Make a callback that records arrival and stamp, all odometry messages, and the last message of other inputs."""
-    stamped, whole = BY_NAME[item.kind].has_header, item.kind == ODOMETRY.name
+def _receiver(node: Node, item: TopicStatistics, last: dict[int, deque[bytes]]) -> Callable[[bytes], None]:
+    """Make a callback that records arrival, stamp and the messages that ``TopicStatistics`` keeps."""
+    stamped = BY_NAME[item.kind].has_header
+    kept = None if item.kind == ODOMETRY.name else CLOUDS_KEPT if item.kind == LIDAR.name else 1
+    recent: deque[bytes] = deque(maxlen=kept)
 
     def receive(data: bytes) -> None:
         item.arrived_s.append(time.monotonic())
@@ -65,9 +67,8 @@ def _receiver(node: Node, item: TopicStatistics, last: dict[int, bytes]) -> Call
         item.num_bytes = max(item.num_bytes, len(data))
         if stamped:
             item.stamp_ns.append(stamp_of(data))
-        if whole and id(item) in last:
-            item.messages.append(deserialize_message(last[id(item)], message_class(item.type_name)))
-        last[id(item)] = bytes(data)
+        recent.append(bytes(data))
+        last[id(item)] = recent
 
     return receive
 

@@ -179,6 +179,7 @@ class PlannerNode(LifecycleNode):
         """Accept action tokens of the model in use."""
         if self._scheduler is not None and self._model_manager is not None:
             self._scheduler.assembler.codebook = self._model_manager.codebook
+            self._scheduler.assembler.plausibility.supported.top_speed_mps = self._model_manager.top_speed_mps
 
     def set_mode(self, mode: Mode) -> None:
         """Apply a stop request or shadow mode from the next plan on.

@@ -63,8 +63,9 @@ class Perception:
         self._tracker = AgentTracker()
 
     def reset(self) -> None:
-        """Discard the tracked agents."""
+        """Discard the tracked agents and the place on the route."""
         self._tracker.reset()
+        self._features.reset()
 
     def perceive(self, snapshot: SensorSnapshot, detection_threshold: float, times: StageTimes) -> PerceivedScene:
         """Compute features, encoder outputs, agents and obstacles of a snapshot.

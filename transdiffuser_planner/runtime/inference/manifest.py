@@ -117,6 +117,15 @@ class ModelManifest:
             normalizer=PlanNormalizer.from_json(self.read_json("normalizer.json")),
         )
 
+    def top_speed_mps(self) -> float:
+        """Return the speed that the ego of the training data hardly exceeds.
+
+        Raises:
+            ModelError: The normalizer cannot be read.
+        """
+        normalizer = PlanNormalizer.from_json(self.read_json("normalizer.json"))
+        return normalizer.top_speed_mps(self.contract.plan_interval_s)
+
     def read_json(self, filename: str) -> Any:
         """Read a JSON file of the folder, for example the normalizer."""
         return read_json_file(self.folder, filename)

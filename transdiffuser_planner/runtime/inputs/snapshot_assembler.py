@@ -29,6 +29,7 @@ from transdiffuser_planner.planning.observation.ego_history import (
 from transdiffuser_planner.runtime.inputs.clock_check import ClockLimits
 from transdiffuser_planner.runtime.inputs.frame_buffer import SensorFrame
 from transdiffuser_planner.runtime.inputs.frame_matcher import FrameMatcher
+from transdiffuser_planner.runtime.inputs.input_plausibility import InputPlausibility
 from transdiffuser_planner.runtime.inputs.odometry_buffer import CLOCK_RESET_NS, FOREIGN_NS, OdometryBuffer
 from transdiffuser_planner.runtime.inputs.optional_inputs import OptionalInputs
 from transdiffuser_planner.runtime.inputs.sensor_clocks import ODOMETRY, SensorClocks
@@ -56,6 +57,7 @@ class SnapshotAssembler(OptionalInputs):
         self.config = config
         self.now_ns: int | None = None
         self._cameras = {camera.name: camera for camera in rig.cameras}
+        self.plausibility = InputPlausibility(rig)
         self._clocks = SensorClocks(rig)
         self._sweeps = None if rig.lidar is None else SweepJoiner(rig.lidar)
         self.num_resets = 0
@@ -78,6 +80,7 @@ class SnapshotAssembler(OptionalInputs):
         """Discard everything but the route and intrinsics, as after a clock jump."""
         intrinsics = self._intrinsics
         self._clear()
+        self.plausibility.reset()
         self.reset_optional()
         self._intrinsics = intrinsics
         self.num_resets += 1
@@ -85,7 +88,7 @@ class SnapshotAssembler(OptionalInputs):
 
     def pop_warnings(self) -> list[str]:
         """Return and clear the warnings about accepted messages since the last call."""
-        warnings = list(self._warnings)
+        warnings = [*self._warnings, *self.plausibility.pop_notices()]
         self._warnings.clear()
         return warnings
 
@@ -110,24 +113,24 @@ class SnapshotAssembler(OptionalInputs):
                 f"camera '{image.name}': image is {width}x{height}, "
                 f"its camera_info is {intrinsics.width}x{intrinsics.height}"
             )
-        return self._add_frame(image.name, image)
+        return self.plausibility.why_masked(image.name) or self._add_frame(image.name, image)
 
     def add_intrinsics(self, name: str, intrinsics: CameraIntrinsics) -> str | None:
         """Take a camera's intrinsics; returns why they were refused, or None."""
         if name not in self._cameras:
             return f"camera '{name}' is not in the rig"
-        if intrinsics.fx <= 0 or intrinsics.fy <= 0 or intrinsics.width < 1 or intrinsics.height < 1:
-            return f"camera '{name}': camera_info is not calibrated (fx {intrinsics.fx}, width {intrinsics.width})"
-        self._intrinsics[name] = intrinsics
-        return None
+        refusal = self.plausibility.intrinsics(name, intrinsics)
+        if refusal is None:
+            self._intrinsics[name] = intrinsics
+            if self.plausibility.why_masked(name):
+                self._matcher.forget(name)
+        return refusal
 
     def add_cloud(self, cloud: PointCloud) -> str | None:
         """Take a LiDAR sweep; returns why it was refused, or None."""
         if self._rig.lidar is None:
             return "the rig has no lidar"
-        if len(cloud.xyz_N3) == 0:
-            return "lidar: point cloud is empty"
-        return self._add_frame(LIDAR, cloud)
+        return self.plausibility.cloud(cloud) or self._add_frame(LIDAR, cloud)
 
     def _add_frame(self, name: str, frame: SensorFrame) -> str | None:
         stamp_ns = self._clocks.corrected_ns(name, frame.stamp_ns)
@@ -161,6 +164,7 @@ class SnapshotAssembler(OptionalInputs):
         if self._odometry.is_clock_jump(stamp_ns, self._matcher.newest_stamps_ns()):
             self.reset()
         if self._has_arrived(ODOMETRY, stamp_ns):
+            self.plausibility.odometry(ego)
             warning = self._odometry.add(ego)
             self._warnings.extend([warning] if warning else [])
         return None
@@ -263,7 +267,8 @@ class SnapshotAssembler(OptionalInputs):
         ego = self._ego_at(stamp_ns)
         if isinstance(ego, NotReady):
             return ego
-        return self._snapshot(stamp_ns, ego, frames)
+        reasons = self.plausibility.reasons()
+        return NotReady(reason="; ".join(reasons)) if reasons else self._snapshot(stamp_ns, ego, frames)
 
     def _explained(self, reason: str) -> str:
         """A reason with the inputs that are masked for their stamps."""
@@ -304,6 +309,7 @@ class SnapshotAssembler(OptionalInputs):
         return self._odometry.at(stamp_ns, self.config.max_odometry_age_s)
 
     def _snapshot(self, stamp_ns: int, ego: EgoState, frames: dict[str, CameraImage | PointCloud]) -> SensorSnapshot:
+        ego = self.plausibility.state_for_fallback(ego)
         limits_s = (self.config.max_optional_age_s, self.config.max_tokens_age_s)
         optional = self.optional_at(stamp_ns, ego.frame_id, *limits_s)
         ages = {name: stamp_ns - frame.stamp_ns for name, frame in frames.items()}

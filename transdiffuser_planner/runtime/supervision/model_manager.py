@@ -41,6 +41,7 @@ class ModelManager:
         planner = load(config, self.memory)
         self.contract = planner.contract
         self.codebook, self.has_scorer = planner.codebook, planner.backend.has_scorer
+        self.top_speed_mps = planner.top_speed_mps
         self.vehicle_notice = planner.vehicle_notice
         self.source: Provenance = planner.source()
         self.planner: Planner | None = planner
@@ -155,4 +156,5 @@ class ModelManager:
             self._is_loading = False
             if not self._ended.is_set():
                 self.source, self.codebook, self.planner = planner.source(), planner.codebook, planner
+                self.top_speed_mps = planner.top_speed_mps
                 self.has_scorer, self.vehicle_notice = planner.backend.has_scorer, planner.vehicle_notice

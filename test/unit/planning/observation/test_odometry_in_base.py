@@ -38,7 +38,9 @@ def _replayed() -> EgoState:
     from transdiffuser_planner.messages.definitions import make_message
     from transdiffuser_planner.replay.bag_planner import BagPlanner
 
-    planner = SimpleNamespace(config=PlannerConfig(), codebook=None, contract=TINY, memory=PlanHistory())
+    planner = SimpleNamespace(
+        config=PlannerConfig(), codebook=None, top_speed_mps=None, contract=TINY, memory=PlanHistory()
+    )
     absent = ["lidar", *(f"camera '{camera.name}'" for camera in RIG.cameras)]
     bag_planner = BagPlanner(planner, RIG, TopicMap(odometry="/odometry"), absent)
     message = encode_inputs.odometry(make_message, TURNING, "axle")

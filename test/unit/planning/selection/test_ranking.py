@@ -1,6 +1,7 @@
 """Ranking of candidates whose order is obvious."""
 
 import numpy as np
+import pytest
 
 from transdiffuser_planner.core.contract import TINY, BevClass
 from transdiffuser_planner.core.planner_config import PlannerConfig
@@ -61,6 +62,15 @@ def test_among_equals_the_one_across_the_previous_path_loses() -> None:
     ranking = ranked(plans, previous_F3=previous)
     assert ranking.order_M[0] == 0
     assert ranking.cost_terms["consistency"][0] < 0.05 < ranking.cost_terms["consistency"][1]
+
+
+def test_progress_on_a_lap_that_is_shorter_than_the_route_ahead_is_that_of_the_plan() -> None:
+    angle = 3.0 * np.arange(20) / 8.0  # a circle of 50 m
+    lap = np.stack([8.0 * np.sin(angle), 8.0 - 8.0 * np.cos(angle)], axis=-1)
+    turn = np.asarray([5.0, 10.0])[:, None] * (TIMES / TIMES[-1]) / 8.0
+    plans = np.stack([8.0 * np.sin(turn), 8.0 - 8.0 * np.cos(turn), turn], axis=-1)
+    terms = ranked(SMOOTHER.smooth(plans, 2.0), route_R2=lap).cost_terms
+    assert terms["progress"] == pytest.approx([-5.0, -10.0], abs=0.3)
 
 
 def test_going_farther_on_the_previous_path_costs_nothing() -> None:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from straight_drive import ground
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import LidarMount, Rig
@@ -75,7 +76,7 @@ def test_points_measured_earlier_are_where_they_are_now_after_the_vehicle_has_mo
     assembler, pole = SnapshotAssembler(RIG, CONFIG), (15.0, 4.0)
     for stamp_ns in range(0, 400_000_001, 20_000_000):
         assembler.add_odometry(turning(stamp_ns))
-    points = np.asarray([seen_from(turning(200_000_000), pole)], dtype=np.float32)
+    points = np.concatenate([[seen_from(turning(200_000_000), pole)], ground()]).astype(np.float32)
     assert assembler.add_cloud(PointCloud(stamp_ns=150_000_000, xyz_N3=points)) is None
     at_once = assembler.assemble(400_000_000)
     assert isinstance(at_once, SensorSnapshot) and at_once.stamp_ns == 200_000_000 and not at_once.motion

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from straight_drive import ground
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
@@ -32,8 +33,8 @@ def _image(name: str, stamp_ns: int) -> CameraImage:
     return CameraImage(stamp_ns=stamp_ns, name=name, rgb_HW3=np.zeros((camera.height, camera.width, 3), dtype=np.uint8))
 
 
-def _cloud(stamp_ns: int, num: int = 10) -> PointCloud:
-    return PointCloud(stamp_ns=stamp_ns, xyz_N3=np.zeros((num, 3), dtype=np.float32))
+def _cloud(stamp_ns: int, num: int = 60) -> PointCloud:
+    return PointCloud(stamp_ns=stamp_ns, xyz_N3=ground()[:num])
 
 
 def _feed(assembler: SnapshotAssembler, tick: int, without: tuple[str, ...] = ()) -> None:

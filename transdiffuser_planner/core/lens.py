@@ -1,0 +1,57 @@
+"""Distortion of lenses: how far the pixels of an image are from where a pinhole camera would show them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.types import CameraIntrinsics
+
+FloatArray = NDArray[np.float64]
+
+FISHEYE_MODELS = ("equidistant", "fisheye", "kannala_brandt")
+_RADIAL_MODELS = ("", "plumb_bob", "rational_polynomial", "thin_prism", "radial_tangential", "radtan")
+_COLUMNS, _ROWS = 25, 17
+_FARTHEST = 10.0
+"""No polynomial means anything far outside the image; more than ten widths is as bad as ten."""
+
+
+def largest_shift(intrinsics: CameraIntrinsics) -> float:
+    """Return the largest distance between a pixel's place in the raw image and in a pinhole camera's, in image widths.
+
+    Args:
+        intrinsics: Size, focal lengths, principal point and distortion; its rays cover the whole image.
+
+    Returns:
+        0 without distortion; infinity for an unknown model.
+    """
+    model, values = intrinsics.distortion_model, intrinsics.distortion
+    is_fisheye = model in FISHEYE_MODELS
+    if not values and not is_fisheye:
+        return 0.0
+    if not is_fisheye and model not in _RADIAL_MODELS:
+        return float("inf")
+    column, row = np.meshgrid(np.linspace(0, intrinsics.width, _COLUMNS), np.linspace(0, intrinsics.height, _ROWS))
+    x, y = (column - intrinsics.cx) / intrinsics.fx, (row - intrinsics.cy) / intrinsics.fy
+    with np.errstate(all="ignore"):
+        dx, dy = _fisheye_shift(x, y, values) if is_fisheye else _radial_shift(x, y, values)
+        shift = np.hypot(intrinsics.fx * dx, intrinsics.fy * dy) / intrinsics.width
+    return float(np.nan_to_num(shift, nan=_FARTHEST, posinf=_FARTHEST).clip(max=_FARTHEST).max())
+
+
+def _fisheye_shift(x: FloatArray, y: FloatArray, values: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
+    """Kannala-Brandt: the distance from the center follows the angle of the ray."""
+    r = np.maximum(np.hypot(x, y), 1e-9)
+    angle = np.arctan(r)
+    distorted = angle * (1.0 + sum(k * angle ** (2 * i + 2) for i, k in enumerate(values[:4])))
+    return x * (distorted / r - 1.0), y * (distorted / r - 1.0)
+
+
+def _radial_shift(x: FloatArray, y: FloatArray, values: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
+    """Brown-Conrady with up to twelve coefficients: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4."""
+    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = (*values, *(0.0,) * 12)[:12]
+    r2 = x * x + y * y
+    radial = (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6))) - 1.0
+    dx = x * radial + 2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x) + s1 * r2 + s2 * r2 * r2
+    dy = y * radial + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y + s3 * r2 + s4 * r2 * r2
+    return dx, dy
