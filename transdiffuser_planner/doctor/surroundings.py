@@ -136,7 +136,8 @@ def _temporary_files(env: Mapping[str, str]) -> Iterator[Finding]:
         yield _FINDINGS.error("temporary files", text, "set TMPDIR to a folder that can be written")
     elif free_mb < _LITTLE_MB:
         text = f"{free_mb} MB free in {folder}; compressed bags are unpacked there"
-        yield _FINDINGS.warn("temporary files", text, "free some space, or set TMPDIR to a folder on a larger disk")
+        remedy = "free some space, or set TMPDIR to a folder on a larger disk"
+        yield _FINDINGS.fault("temporary files", text, remedy, fatal=free_mb == 0)
     else:
         yield _FINDINGS.ok("temporary files", f"{free_mb} MB free in {folder}")
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.core.files import describe
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.map.route import GlobalRoute
 from transdiffuser_planner.simulation.map.route_builder import build_route
@@ -100,11 +101,15 @@ class Traffic:
         """
         path = network_file(self._scenario.map_name)
         network = read_network(path)
-        with tempfile.TemporaryDirectory() as scratch:
-            demand = Path(scratch) / "demand.rou.xml"
-            demand.write_text(demand_xml(network, self._scenario, self._vehicle))
-            self._load(path, demand)
-            self._wait_for_ego()
+        demand = demand_xml(network, self._scenario, self._vehicle)
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                file = Path(scratch) / "demand.rou.xml"
+                file.write_text(demand, encoding="utf-8")
+                self._load(path, file)
+                self._wait_for_ego()
+        except OSError as error:
+            raise SimulationError(f"temporary files: {describe(error)}") from None
         sumo = self._sumo
         edge_ids = sumo.vehicle.getRoute(EGO_ID)
         self._route = build_route(network, edge_ids, sumo.vehicle.getLaneIndex(EGO_ID))
