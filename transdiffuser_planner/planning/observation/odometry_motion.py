@@ -141,7 +141,7 @@ class MotionCheck:
 def _motion_text(motion: list[float], twist: list[float], along_world: list[float]) -> str:
     text = (
         f"odometry: its twist contradicts its pose: positions move at {motion[0]:.1f} m/s forward and {motion[1]:.1f} to the "
-        f"left, twist.linear is {twist[0]:.1f} and {twist[1]:.1f}"
+        f"left, twist.linear.x is {twist[0]:.1f} and .y {twist[1]:.1f}"
     )
     moves, claims = math.hypot(*motion[:2]), math.hypot(*twist[:2])
     if claims < 0.05:
