@@ -32,7 +32,7 @@ def add_kinds(kinds: Any) -> None:
     scenes.add_argument("--out", type=OutputFile, help="write every sub-score and reason as JSON")
     scenes.add_argument("--markdown", type=OutputFile, metavar="FILE", help="write the printed tables")
     bag = kinds.add_parser("scenes-from-bag", help="make scene files from a bag with ground truth")
-    bag.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file")
+    bag.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap, .db3 or ROS 1 .bag file")
     bag.add_argument("--out", type=OutputFile, required=True, metavar="FILE", help="scenes to write, .json or .yaml")
     bag.add_argument("--every", type=float, default=2.0, metavar="S", help="from scene to scene (default: %(default)s)")
     bag.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")

@@ -15,7 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: The command's parser.
     """
     parser.add_argument(
-        "bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap or .db3 file with camera_info and /tf_static"
+        "bag",
+        type=Path,
+        metavar="BAG",
+        help="rosbag2 folder, .mcap, .db3 or ROS 1 .bag file with camera_info and /tf_static",
     )
     parser.add_argument("--out", type=OutputFile, required=True, metavar="FILE", help="rig YAML to write")
     parser.add_argument("--topics", type=OutputFile, metavar="FILE", help="also write the topic map that goes with it")
@@ -45,12 +48,15 @@ def run(args: argparse.Namespace) -> int:
     choice = SensorSelection(base=args.base, cameras=tuple(args.cameras), lidar=args.lidar, odometry=args.odometry)
     with BagReader(args.bag) as bag:
         draft = draft_rig(bag, choice)
+        damages = bag.damages
     write_rig(args.out, draft.rig, bag=args.bag.name, base=args.base)
     sensors = [f"camera {camera.name}" for camera in draft.rig.cameras] + (["lidar"] if draft.rig.lidar else [])
     print(f"rig    {args.out}: {', '.join(sensors)}")
     if args.topics is not None:
         write_topic_map(args.topics, draft.topics)
         print(f"topics {args.topics}")
+    for line in damages:
+        print(f"damage {line}")
     for note in draft.notes:
         print(f"look at {note}")
     return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,17 @@ def fields_of(store: Any, *type_names: str) -> dict[str, Any]:
         name = pending.pop()
         if name not in found:
             found[name] = store.fielddefs[name][1]
-            pending += [part for _, field in found[name] for part in _named_types(field) if part in store.fielddefs]
+            pending += [part for part in referenced_types(found[name]) if part in store.fielddefs]
     return found
+
+
+def referenced_types(fields: Iterable[tuple[str, Any]]) -> list[str]:
+    """Names of the message types of fields.
+
+    Args:
+        fields: Pairs (name, type) as in rosbags' definitions.
+    """
+    return [name for _, field in fields for name in _named_types(field)]
 
 
 def _named_types(field: Any) -> Iterator[str]:

@@ -146,8 +146,9 @@ def _stamp_ns(head: bytes) -> int:
 
 
 def _problems(bag: BagReader, found: Inspection) -> Iterator[str]:
-    if bag.damage:
-        yield bag.damage
+    yield from bag.notes
+    yield from (f"damage: {line}" for line in bag.damages)
+    yield from (f"{topic} cannot be decoded: {why}" for topic, why in bag.problems.items())
     yield from (f"{count} messages of {reason}" for reason, count in bag.unreadable.items())
     if not any(facts.log_ns for facts in found.topics.values()):
         yield "the bag holds no message"

@@ -82,7 +82,7 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
         Names of the planner's inputs that are missing in the bag and will be masked.
 
     Raises:
-        InputError: No odometry, none of the rig's sensors, or a topic of another type.
+        InputError: No odometry, none of the rig's sensors, or a topic of another type or that cannot be decoded.
     """
     available = bag.topics()
     inputs = {f"camera '{name}'": (topics.images.get(name, ""), CAMERA.message_types) for name in camera_names}
@@ -91,6 +91,8 @@ def check_inputs(bag: BagReader, topics: TopicMap, camera_names: tuple[str, ...]
     for name, (topic, kinds) in inputs.items():
         if not topic or topic not in available:
             absent.append(name)
+        elif topic in bag.problems:
+            raise InputError(f"bag {bag.path}: {name} is read from {topic}, and {bag.problems[topic]}; give --topics")
         elif available[topic] not in kinds:
             raise InputError(
                 f"bag {bag.path}: {name} is read from {topic}, expected {kinds[0]}, got {available[topic]}; give --topics"

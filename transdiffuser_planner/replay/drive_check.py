@@ -15,7 +15,7 @@ from transdiffuser_planner.messages.topic_matching import Choice, choose
 from transdiffuser_planner.replay.checks.baseline import check_baseline, update_baseline
 from transdiffuser_planner.replay.checks.conditions import Condition, check_conditions, check_drives, load_conditions
 from transdiffuser_planner.replay.checks.golden import check_golden, update_golden
-from transdiffuser_planner.replay.checks.verdict import Check, DriveVerdict, basic_checks
+from transdiffuser_planner.replay.checks.verdict import Check, DriveVerdict, basic_checks, loss_check
 from transdiffuser_planner.replay.replay_result import ReplayResult
 from transdiffuser_planner.replay.runner import ReplayJob, ReplayWatcher, replay
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
@@ -161,6 +161,8 @@ class DriveTester:
 
     def _check(self, result: ReplayResult, name: str) -> list[Check]:
         checks, files = basic_checks(result), self._expectations
+        if not any(item.metric == "num_lost" and item.drive in ("", name) for item in self._conditions):
+            checks.append(loss_check(result))
         checks += check_conditions(self._conditions, result.metrics, name)
         if files.is_update:
             if all(check.has_passed for check in checks):

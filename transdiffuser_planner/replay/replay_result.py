@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transdiffuser_planner.core.types import FallbackLevel
+from transdiffuser_planner.data.bags.losses import Loss
 from transdiffuser_planner.replay.cycle_records import DriveRecord
 from transdiffuser_planner.replay.metrics.drive_metrics import ReplayMetrics
 
@@ -25,7 +26,10 @@ class ReplayResult:
         not_copied: Number of messages that are not in the written bag, by reason.
         violations: Number of invalid plans by violation; must stay empty.
         plan_hash: SHA-256 of all published trajectories; equal for the same bag, model and seed.
-        damage: Why the bag could not be read to its end, or "".
+        damages: One line per damaged part of the bag and per incomplete topic.
+        losses: Topics of which the bag counts more messages than could be read, as far as they were read.
+        notes: One line per entry of metadata or definitions that was not used.
+        num_lost: Number of lost messages of the planner's inputs.
         is_simulated: The bag holds ground truth of a simulator.
         wall_s: Duration of the replay.
     """
@@ -42,9 +46,17 @@ class ReplayResult:
     not_copied: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
     plan_hash: str = ""
-    damage: str = ""
+    damages: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    notes: tuple[str, ...] = ()
+    num_lost: int = 0
     is_simulated: bool = False
     wall_s: float = 0.0
+
+    @property
+    def damage(self) -> str:
+        """All damage in one line, or ""."""
+        return "; ".join(self.damages)
 
     @property
     def num_plans(self) -> int:

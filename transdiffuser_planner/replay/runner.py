@@ -17,9 +17,10 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import PlanResult, Trajectory
 from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
+from transdiffuser_planner.data.bags.losses import MAX_LINES, num_lost_of
 from transdiffuser_planner.data.logs.tracks import AgentTracks
 from transdiffuser_planner.messages import decode_inputs
-from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES
+from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES, mapped_inputs
 from transdiffuser_planner.messages.missing_fields import reject_missing_fields
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.replay.bag_planner import BagPlanner, Cycle, check_inputs
@@ -135,6 +136,7 @@ class _Run:
             _copy_scenario(self._job.bag, self._job.out)
         log = self._bag_planner.log
         refused = log.refused + bag.unreadable + self._ground_truth_refused
+        num_lost = num_lost_of(bag.losses, {topic for _, _, topic in mapped_inputs(self._job.topics)})
         drive = DriveRecord(
             deadline_ms=self._config.deadline_ms,
             cycles=self._cycles,
@@ -151,13 +153,16 @@ class _Run:
             model_hash=self._manifest.model_hash,
             masked=tuple(self._absent),
             drive=drive,
-            metrics=compute_replay_metrics(drive, self._tracks, self._road, sum(refused.values())),
+            metrics=compute_replay_metrics(drive, self._tracks, self._road, sum(refused.values()), num_lost),
             refused=refused,
             notices=self._notices + log.notices,
             not_copied=self._not_copied,
             violations=self._violations,
             plan_hash=self._hash.hexdigest(),
-            damage=bag.damage,
+            damages=tuple(bag.damages),
+            losses=tuple(bag.losses),
+            notes=(*bag.notes, *_undecodable(bag, self._job.topics)),
+            num_lost=num_lost,
             is_simulated=GROUND_TRUTH_TYPES["map"][0] in bag.topics().values(),
             wall_s=time.perf_counter() - begin,
         )
@@ -257,6 +262,14 @@ def trajectory_bytes(trajectory: Trajectory) -> bytes:
     ]
     head = f"{trajectory.stamp_ns} {trajectory.frame_id} ".encode()
     return head + np.ascontiguousarray(np.stack(columns), dtype="<f8").tobytes()
+
+
+def _undecodable(bag: BagReader, topics: TopicMap) -> list[str]:
+    """Describe topics that are left out because their messages cannot be decoded."""
+    lines = [f"{topic} is left out: {why}" for topic, why in bag.problems.items() if topic not in topics.all_topics()]
+    return (
+        lines if len(lines) <= MAX_LINES else [*lines[:MAX_LINES], f"{len(lines) - MAX_LINES} more topics are left out"]
+    )
 
 
 def _copy_scenario(bag: Path, out: Path) -> None:

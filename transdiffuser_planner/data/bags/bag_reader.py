@@ -1,18 +1,21 @@
-"""Reads rosbag2 bags (MCAP, sqlite3) without ROS installed."""
+"""Reads bags (MCAP, sqlite3, ROS 1) without ROS installed, as far as they can be read, and accounts for the rest."""
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from transdiffuser_planner.core.errors import RecordingError
-from transdiffuser_planner.data.bags.bag_files import BagFiles, find_files
-from transdiffuser_planner.messages.definitions import fields_of, typestore
+from transdiffuser_planner.data.bags.bag_files import BagFiles, open_bag
+from transdiffuser_planner.data.bags.bag_metadata import METADATA
+from transdiffuser_planner.data.bags.bag_types import BagTypes, type_name
+from transdiffuser_planner.data.bags.compression import ZSTD_MAGIC, CompressionError, unpack_message
+from transdiffuser_planner.data.bags.losses import FileAccount, Loss, damage_lines, find_losses
+from transdiffuser_planner.data.bags.storage import ROS1, Channel, Source, StorageFile, merged
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,76 +40,80 @@ class BagReader:
 
     Attributes:
         path: The first bag's.
-        damage: After reading: why not everything could be read, or "".
+        notes: One line per entry of metadata or definitions that was not used; nothing is lost by it.
+        problems: Topic -> why its messages cannot be decoded.
+        losses: After reading: topics of which the bag counts more messages than could be read.
         unreadable: Messages that do not fit their type's definition, by reason; reading continues after them.
     """
 
     def __init__(self, *paths: Path) -> None:
-        """Open rosbag2 directories, or single .mcap or .db3 files.
+        """Open bag directories, or single .mcap, .db3 or .bag files.
 
         Raises:
-            RecordingError: Nothing there, no bag, an unknown format, or it is damaged beyond reading.
+            RecordingError: Nothing there, no bag, an unknown format, nothing in it can be read, or no room for temporary copies.
         """
         self.paths = tuple(Path(path) for path in paths)
         self.path = self.paths[0]
         self.unreadable: Counter[str] = Counter()
-        self._files: list[BagFiles] = []
+        self.losses: list[Loss] = []
+        self._bags: list[BagFiles] = []
         try:
             for path in self.paths:
-                self._files.append(find_files(path))
-            self.damage = "; ".join(files.damage for files in self._files if files.damage)
-            self._reader = self._open([path for files in self._files for path in files.paths])
+                self._bags.append(open_bag(path))
         except BaseException:
-            self._clean_up()
+            self.close()
             raise
+        self._completed = {
+            (id(bag), channel): _completed(channel, bag)
+            for bag in self._bags
+            for file in bag.files
+            for channel in file.channels
+        }
+        self._channels = list(self._completed.values())
+        self._types = BagTypes(self._channels)
+        self.problems = self._types.problems
+        self.notes = [f"bag {bag.path}: {note}" for bag in self._bags for note in bag.metadata.notes]
+        self.notes += self._types.notes
 
-    def _open(self, paths: Sequence[Path]) -> Any:
-        from rosbags.highlevel import AnyReader
+    @property
+    def damages(self) -> list[str]:
+        """One line per damaged part and incomplete topic, as far as they are known."""
+        lines = []
+        for bag in self._bags:
+            damages = [*bag.missing, *(damage for file in bag.files for damage in file.damages)]
+            lines += [f"bag {bag.path}: {line}" for line in damage_lines(damages, ())]
+        return [*lines, *damage_lines((), self.losses)]
 
-        where = f"bag {self.path}" if len(self.paths) == 1 else f"bags {', '.join(map(str, self.paths))}"
-        own = typestore()
-        try:
-            reader = AnyReader(paths, default_typestore=own)
-            reader.open()
-        except Exception as error:  # damaged files surface as many kinds of errors of the reader library
-            raise RecordingError(f"{where}: cannot be opened, {_explained(_line(error))}") from None
-        # Definitions in the bag come first: they are what it was written with. Those of this project fill the gaps, as
-        # in old sqlite3 bags, which hold none.
-        known, held = own.fielddefs, reader.typestore.fielddefs
-        if any(c.msgtype in known and c.msgtype not in held for c in reader.connections):
-            reader.typestore.register({name: known[name] for name in known if name not in held})
-        return reader
+    @property
+    def damage(self) -> str:
+        """The same in one line; "" when nothing is known to be damaged."""
+        return "; ".join(self.damages)
 
     def topics(self) -> dict[str, str]:
         """Topic -> type name."""
-        return {connection.topic: connection.msgtype for connection in self._reader.connections}
+        return {channel.topic: type_name(channel) for channel in self._channels}
 
-    def counts(self) -> dict[str, int]:
-        """Topic -> number of messages, as recorded in the bag."""
-        found: Counter[str] = Counter()
-        for connection in self._reader.connections:
-            found[connection.topic] += connection.msgcount
-        return dict(found)
+    def _channel(self, topic: str) -> Channel:
+        """The newest channel of a topic, one that can be decoded where there is one."""
+        channels = [channel for channel in self._channels if channel.topic == topic]
+        return next((c for c in reversed(channels) if self._types.store(c) is not None), channels[-1])
 
     def definition(self, topic: str) -> tuple[str, str] | None:
-        """A topic's message definition (ros2msg text) and type hash as the bag has them; None for an unknown type."""
-        type_name = self.topics()[topic]
-        store = self._reader.typestore
-        if type_name not in store.fielddefs:
-            return None
-        return store.generate_msgdef(type_name, ros_version=2)[0], store.hash_rihs01(type_name)
+        """A topic's message definition (ros2msg text) and type hash as the bag has them; None where it cannot be written."""
+        return self._types.definition(self._channel(topic))
 
     def fields(self, topic: str) -> dict[str, Any]:
         """A topic's type and all types it is made of, each with its fields as the bag has them; empty for an unknown type."""
-        return fields_of(self._reader.typestore, self.topics()[topic])
+        return self._types.fields(self._channel(topic))
 
     def has_stamp(self, topic: str) -> bool:
         """Whether messages of a topic begin with a header, and so with their stamp."""
-        fields = self._reader.typestore.fielddefs.get(self.topics()[topic], ((), ()))[1]
+        channel = self._channel(topic)
+        fields = self._types.fields(channel).get(type_name(channel), ())
         return bool(fields) and fields[0][1][1] == "std_msgs/msg/Header"
 
     def messages(self, topics: set[str] | None = None, decoded: set[str] | None = None) -> Iterator[BagMessage]:
-        """Messages in order of log time; a damaged end is noted in ``damage`` and ends the iteration.
+        """Messages in order of log time; what cannot be read is passed over and named in ``damages`` and ``losses``.
 
         Args:
             topics: Only these, or all.
@@ -115,53 +122,89 @@ class BagReader:
         Yields:
             One message.
         """
-        connections = [c for c in self._reader.connections if topics is None or c.topic in topics]
-        count = 0
-        iterator = self._merged(connections)
-        while True:
-            try:
-                connection, log_time_ns, raw = next(iterator)
-            except StopIteration:
-                return
-            except Exception as error:  # see _open
-                lost = f"bag {self.path}: damaged after {count} messages ({_line(error)}); read up to there"
-                self.damage = f"{self.damage}; {lost}" if self.damage else lost
-                return
-            count += 1
+        read = [[Counter[str]() for _ in bag.files] for bag in self._bags]
+        sources: list[Source[BagMessage]] = [
+            (file.start_ns, partial(self._of_file, bag, file, topics, decoded, counts))
+            for bag, of_bag in zip(self._bags, read, strict=True)
+            for file, counts in zip(bag.files, of_bag, strict=True)
+        ]
+        yield from sources[0][1]() if len(sources) == 1 else merged(sources)
+        self._account(read, topics)
+
+    def _of_file(
+        self, bag: BagFiles, file: StorageFile, topics: set[str] | None, decoded: set[str] | None, read: Counter[str]
+    ) -> Iterator[BagMessage]:
+        """Yield the messages of one storage file, and count them by topic."""
+        names = {channel: type_name(self._completed[id(bag), channel]) for channel in file.channels}
+        for log_time_ns, stored, data in file.messages(topics):
+            read[stored.topic] += 1
+            channel = self._completed[id(bag), stored]
+            raw = self._unpacked(bag, channel, data)
+            if raw is None:
+                continue
             message = None
-            if decoded is None or connection.topic in decoded:
-                try:
-                    message = self._reader.deserialize(raw, connection.msgtype)
-                except Exception as error:  # whatever wrong bytes do to the decoder
-                    reason = _line(error)
-                    self.unreadable[
-                        f"{connection.topic}: does not fit its definition of {connection.msgtype} ({reason})"
-                    ] += 1
+            if decoded is None or channel.topic in decoded:
+                message = self._decoded(channel, names[stored], raw)
+                if message is None:
                     continue
             yield BagMessage(
-                topic=connection.topic,
-                type_name=connection.msgtype,
-                log_time_ns=int(log_time_ns),
-                message=message,
-                raw=raw,
+                topic=channel.topic, type_name=names[stored], log_time_ns=log_time_ns, message=message, raw=raw
             )
 
-    def _merged(self, connections: Sequence[Any]) -> Iterator[tuple[Any, int, bytes]]:
-        """In order of log time; at equal times in the order of the files. The library breaks such ties by chance."""
-        owned: dict[int, list[Any]] = {}
-        for connection in connections:
-            owned.setdefault(id(connection.owner), []).append(connection)
-        parts = [own[0].owner.messages(connections=own) for own in owned.values()]
-        return heapq.merge(*parts, key=lambda row: row[1])
+    def _unpacked(self, bag: BagFiles, channel: Channel, raw: bytes) -> bytes | memoryview | None:
+        """A message as CDR; None when that is impossible, which is counted."""
+        if raw[:4] == ZSTD_MAGIC:
+            try:
+                return unpack_message(raw)
+            except CompressionError as error:
+                self.unreadable[f"{channel.topic}: a compressed message is damaged ({error})"] += 1
+                return None
+        if channel.encoding == ROS1 and self._types.store(channel) is not None:
+            try:
+                return self._types.to_cdr(channel, raw)
+            except Exception as error:  # whatever wrong bytes do to the converter
+                self._refuse(channel, type_name(channel), _line(error))
+                return None
+        if bag.metadata.compression not in ("", "zstd", "none") and raw[:1] != b"\0":
+            self.unreadable[
+                f"{channel.topic}: compressed with '{bag.metadata.compression}', which is not supported; "
+                "rewrite the bag with 'ros2 bag convert' to zstd or none"
+            ] += 1
+            return None
+        return raw
+
+    def _decoded(self, channel: Channel, kind: str, raw: bytes | memoryview) -> Any:
+        """A message as a value; None when that is impossible, which is counted."""
+        store = self._types.store(channel)
+        if store is None:
+            self.unreadable[
+                f"{channel.topic}: {self.problems.get(channel.topic, 'its definition cannot be used')}"
+            ] += 1
+            return None
+        try:
+            return store.deserialize_cdr(raw, kind)
+        except Exception as error:  # whatever wrong bytes do to the decoder
+            self._refuse(channel, kind, _line(error))
+            return None
+
+    def _refuse(self, channel: Channel, kind: str, reason: str) -> None:
+        self.unreadable[f"{channel.topic}: does not fit its definition of {kind} ({reason})"] += 1
+
+    def _account(self, read: list[list[Counter[str]]], topics: set[str] | None) -> None:
+        """Compare the messages that were read with those that the bags count."""
+        self.losses = []
+        for bag, of_bag in zip(self._bags, read, strict=True):
+            accounts = [
+                FileAccount(counts=file.counts, read=counts, damages=file.damages)
+                for file, counts in zip(bag.files, of_bag, strict=True)
+            ]
+            accounts.append(FileAccount(counts={}, read={}, damages=bag.missing))
+            self.losses += find_losses(accounts, bag.metadata.counts, topics, METADATA)
 
     def close(self) -> None:
         """Release the files."""
-        self._reader.close()
-        self._clean_up()
-
-    def _clean_up(self) -> None:
-        for files in self._files:
-            files.close()
+        for bag in self._bags:
+            bag.close()
 
     def __enter__(self) -> BagReader:
         return self
@@ -172,18 +215,14 @@ class BagReader:
         self.close()
 
 
+def _completed(channel: Channel, bag: BagFiles) -> Channel:
+    """A channel with type and hash of the metadata where its file has none."""
+    return replace(
+        channel,
+        type_name=channel.type_name or bag.metadata.types.get(channel.topic, ""),
+        type_hash=channel.type_hash or bag.metadata.hashes.get(channel.topic, ""),
+    )
+
+
 def _line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _explained(reason: str) -> str:
-    """The reader library's reason with what to do about it."""
-    if "Profile is not ros2" in reason:
-        return "its MCAP file holds no ROS 2 messages (another profile, such as protobuf or ROS 1); convert it to ROS 2 messages"
-    if "Unrecognized storage format" in reason:
-        return f"{reason}; give a rosbag2 folder, a .mcap or a .db3 file"
-    if "ompression" in reason:
-        return f"{reason}; rewrite it with 'ros2 bag convert' to zstd or none"
-    if "hash mismatch" in reason or "efinition" in reason or "type" in reason.lower():
-        return f"a message definition in it is wrong ({reason})"
-    return f"damaged or no bag ({reason})"

@@ -131,6 +131,23 @@ class DriveLog:
     rejected: Counter[str] = field(default_factory=Counter)
     damage: str = ""
 
+    def why_no_odometry(self, topics: TopicMap) -> str:
+        """Why the drive holds no usable odometry, and what to do; "" when it holds some.
+
+        Args:
+            topics: Topic map with which it was read.
+        """
+        if len(self.ego):
+            return ""
+        if not self.topics:
+            return f"bag {self.path}: holds no messages"
+        if "odometry" not in self.inputs:
+            listed = ", ".join(sorted(self.topics))
+            sought = f"bag {self.path}: holds no odometry on '{topics.odometry}'; it has {listed}"
+            return f"{sought}; choose --preset or give --topics"
+        why = self.damage or "; ".join(self.rejected) or "no message"
+        return f"bag {self.path}: holds no usable odometry ({why})"
+
     @property
     def name(self) -> str:
         """Name of the drive's folder."""

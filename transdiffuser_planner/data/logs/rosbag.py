@@ -43,7 +43,7 @@ def read_rosbag(request: LogRequest) -> DriveLog:
     """Read a bag once.
 
     Args:
-        request: ``path`` is a rosbag2 folder, a .mcap or a .db3 file; a cut-off one is read up to its end.
+        request: ``path`` is a rosbag2 folder, a .mcap, .db3 or ROS 1 .bag file; what is damaged is left out and named.
 
     Raises:
         RecordingError: It cannot be opened.

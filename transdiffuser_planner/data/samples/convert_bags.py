@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from transdiffuser_planner.core.errors import ConfigError, OutputError, PlannerError
+from transdiffuser_planner.data.bags.bag_files import is_bag_folder
 from transdiffuser_planner.data.samples.sample_builder import DatasetJob, convert
 from transdiffuser_planner.parallel import Files, fan_out, files_in, put_files
 
@@ -29,12 +30,13 @@ def find_bags(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise ConfigError(f"bag {path}: does not exist")
-        if path.is_file() or (path / "metadata.yaml").is_file():
+        if path.is_file() or is_bag_folder(path):
             bags.append(path)
             continue
-        below = sorted(m.parent for m in path.glob("*/metadata.yaml") if not m.parent.name.endswith(".partial"))
+        folders = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.endswith(".partial"))
+        below = sorted(folder for folder in folders if is_bag_folder(folder))
         if not below:
-            raise ConfigError(f"folder {path}: holds no bag (a folder with metadata.yaml)")
+            raise ConfigError(f"folder {path}: holds no bag (a folder with metadata.yaml, .mcap, .db3 or .bag files)")
         bags += below
     return bags
 

@@ -105,10 +105,17 @@ def convert(job: DatasetJob) -> Counter[str]:
 
 
 def _samples(job: DatasetJob) -> tuple[list[dict[str, NDArray[Any]]], Counter[str]]:
-    """Return features and labels of every snapshot with a recorded future, and the skipped frames by reason."""
+    """Return features and labels of every snapshot with a recorded future, and the skipped frames by reason.
+
+    Raises:
+        InputError: There is no odometry.
+    """
     collector = _SnapshotCollector(job.rig)
     request = LogRequest(path=job.bag, topics=job.topics, rig=job.rig, on_input=collector.take)
     log = read_log(request, job.source)
+    why = log.why_no_odometry(job.topics)
+    if why:
+        raise InputError(why)
     painter = BevPainter(log.map_pieces, job.contract) if log.map_pieces else None
     builder = FeatureBuilder(job.contract, job.rig)
     rows, counts = [], collector.skipped | log.rejected  # an input that both reject counts once

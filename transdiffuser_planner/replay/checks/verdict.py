@@ -102,6 +102,24 @@ def basic_checks(result: ReplayResult) -> list[Check]:
     ]
 
 
+def loss_check(result: ReplayResult) -> Check:
+    """Check that no message of the planner's inputs was lost; a condition on num_lost takes its place.
+
+    Args:
+        result: The replayed drive.
+    """
+    lines = "; ".join(loss.line() for loss in result.losses[:3])
+    return Check(
+        group="condition",
+        name="no_input_was_lost",
+        has_passed=not result.num_lost,
+        message=f"{result.num_lost} messages of the planner's inputs could not be read: {lines}; "
+        "a condition on num_lost can allow them"
+        if result.num_lost
+        else "every message of the planner's inputs that the bag counts was read",
+    )
+
+
 def node_checks(num_plans: int, num_received: int, num_identical: int) -> list[Check]:
     """Check the plans of a node that received the drive over DDS.
 

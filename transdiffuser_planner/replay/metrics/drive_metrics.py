@@ -127,7 +127,7 @@ def no_plan_text(cycle: CycleRecord) -> str:
 
 
 def compute_replay_metrics(
-    drive: DriveRecord, tracks: AgentTracks, road: RecordedMap, num_refused: int
+    drive: DriveRecord, tracks: AgentTracks, road: RecordedMap, num_refused: int, num_lost: int = 0
 ) -> ReplayMetrics:
     """Compute all metrics of a drive after its end.
 
@@ -136,6 +136,7 @@ def compute_replay_metrics(
         tracks: Recorded agents.
         road: Recorded map and routes.
         num_refused: Number of refused messages.
+        num_lost: Number of messages of the planner's inputs that could not be read.
 
     Returns:
         Metrics per cycle and of the drive.
@@ -177,6 +178,7 @@ def compute_replay_metrics(
         "num_fallbacks": float(num_fallbacks),
         "num_not_ready": float(len(drive.cycles) - num_plans),
         "num_refused": float(num_refused),
+        "num_lost": float(num_lost),
         "longest_gap_s": drive.longest_gap[0],
         "planned_share": num_plans / len(drive.cycles) if drive.cycles else 0.0,
     }

@@ -99,6 +99,9 @@ METRICS: dict[str, Metric] = {
     "num_fallbacks": Metric(unit="", text="fallbacks published because inputs were missing", is_total=True),
     "num_not_ready": Metric(unit="", text="cycles without a plan of the model", is_total=True),
     "num_refused": Metric(unit="", text="messages that were refused", is_total=True),
+    "num_lost": Metric(
+        unit="", text="messages of the planner's inputs that the bag counts and that could not be read", is_total=True
+    ),
     "longest_gap_s": Metric(unit="s", text="longest time without a new plan", floor=0.1, is_total=True),
     "planned_share": Metric(unit="share", better="higher", text="share of cycles with a plan", is_total=True),
 }

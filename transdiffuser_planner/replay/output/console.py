@@ -31,8 +31,8 @@ def drive_lines(verdict: DriveVerdict) -> Iterator[str]:
     result = verdict.result
     yield f"bag    {result.bag}"
     yield f"source {verdict.choice.name}: {verdict.choice.why}"
-    if result.damage:
-        yield f"damage {result.damage}"
+    yield from (f"note   {line}" for line in result.notes)
+    yield from (f"damage {line}" for line in result.damages)
     if result.masked:
         yield f"masked {', '.join(result.masked)} (not in the bag)"
     for reason, count in result.refused.items():

@@ -6,6 +6,8 @@ recordings of an older version, copying it would create a bag that cannot be ope
 
 from __future__ import annotations
 
+from typing import Any
+
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.messages.definitions import fields_of, typestore
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_TYPES
@@ -23,13 +25,21 @@ def uncopied_topics(bag: BagReader) -> dict[str, str]:
     """
     written = fields_of(typestore(), *OUTPUT_TYPES.values(), TF_TYPE)
     found = {}
+    copied: dict[str, Any] = {}
     for topic, kind in bag.topics().items():
         own = bag.fields(topic)
         other = sorted(name for name, fields in own.items() if written.get(name, fields) != fields)
-        if not own:
-            found[topic] = f"{topic}: its type {kind} is defined neither in the bag nor here"
+        several = sorted(name for name, fields in own.items() if copied.get(name, fields) != fields)
+        if topic in bag.problems:
+            found[topic] = f"{topic}: {bag.problems[topic]}"
+        elif bag.definition(topic) is None:
+            found[topic] = f"{topic}: its definition of {kind} cannot be written"
         elif other:
             found[topic] = (
                 f"{topic}: the bag's definition of {', '.join(other)} differs from this version's, which the planner writes"
             )
+        elif several:
+            found[topic] = f"{topic}: its definition of {', '.join(several)} differs from that of another topic"
+        else:
+            copied |= own
     return found

@@ -77,6 +77,8 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
         "metrics": {name: _finite(values) for name, values in result.metrics.summary().items()},
         "plan_hash": result.plan_hash,
         "damage": result.damage,
+        "losses": [{**asdict(loss), "num_lost": loss.num_lost} for loss in result.losses],
+        "notes": list(result.notes),
     }
 
 

@@ -103,17 +103,9 @@ def _check(log: DriveLog, topics: TopicMap) -> None:
     Raises:
         EvaluationError: There is none, or none that can be read.
     """
-    if len(log.ego):
-        return
-    if not log.topics:
-        raise EvaluationError(f"bag {log.path}: holds no messages; nothing to report on")
-    if "odometry" not in log.inputs:
-        listed = ", ".join(sorted(log.topics))
-        raise EvaluationError(
-            f"bag {log.path}: holds no odometry on '{topics.odometry}'; it has {listed}; choose --preset or give --topics"
-        )
-    why = log.damage or "; ".join(log.rejected) or "no message"
-    raise EvaluationError(f"bag {log.path}: holds no usable odometry ({why}); nothing to report on")
+    why = log.why_no_odometry(topics)
+    if why:
+        raise EvaluationError(why if "--topics" in why else f"{why}; nothing to report on")
 
 
 def _add_ego(drive: Drive, log: DriveLog) -> None:

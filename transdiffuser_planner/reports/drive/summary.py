@@ -92,7 +92,7 @@ def notes(drive: Drive) -> list[str]:
     if found and reasons:
         found = [f"The planner ran but published no plan: {_counts(reasons)}."]
     if drive.damage:
-        found.append(f"The recording is {drive.damage.removeprefix(f'bag {drive.bag}: ')}.")
+        found.append(f"The recording is damaged: {drive.damage.replace(f'bag {drive.bag}: ', '')}.")
     frames = {cycle.trajectory.frame_id for _, cycle in drive.plans() if cycle.trajectory is not None}
     if frames - {drive.frame_id}:
         found.append(

@@ -1,0 +1,242 @@
+"""Reads a sqlite3 storage file row by row; rows that cannot be read are counted and passed over."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Set
+from pathlib import Path
+from urllib.parse import quote
+
+from transdiffuser_planner.core.errors import RecordingError
+from transdiffuser_planner.data.bags.losses import Damage
+from transdiffuser_planner.data.bags.scratch import Scratch
+from transdiffuser_planner.data.bags.storage import CDR, MAX_TIME_NS, Channel, StoredMessage
+from transdiffuser_planner.data.bags.write_ahead_log import LOG_SUFFIX, lost_log_bytes
+
+_JOURNAL_SUFFIX = "-journal"
+_MAX_GAP = 1 << 16
+"""Rows after a damaged one are looked for among this many numbers."""
+
+
+class SqliteFile:
+    """One sqlite3 file; see ``StorageFile``."""
+
+    def __init__(self, path: Path, name: str, scratch: Scratch) -> None:
+        """Open it; what a killed recorder left beside it is applied to a copy.
+
+        Args:
+            path: The file, which is not changed.
+            name: For messages.
+            scratch: Holds the copy.
+
+        Raises:
+            RecordingError: It is no bag, damaged at its begin, or the copy cannot be made.
+        """
+        self.name = name
+        self.damages: list[Damage] = []
+        beside = [suffix for suffix in (LOG_SUFFIX, _JOURNAL_SUFFIX) if _has_content(path, suffix)]
+        try:
+            self._base = _opened(scratch.copy(path, *beside) if beside else path, is_copy=bool(beside))
+            if LOG_SUFFIX in beside:
+                self._note_log(path.with_name(path.name + LOG_SUFFIX))
+            self._channels = self._read_channels()
+            self.counts = self._count()
+            self._has_index = self._is_index_sound()
+            self.start_ns = self._first_ns()
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            raise RecordingError(f"{name} cannot be opened as a sqlite3 bag ({error})") from None
+        self.channels = list(dict.fromkeys(self._channels.values()))
+
+    def _note_log(self, log: Path) -> None:
+        recovered = self._base.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        lost = lost_log_bytes(log, int(recovered[1]) if recovered else 0)
+        if lost:
+            reason = f"ends early: the last {lost} bytes of {log.name}, its write-ahead log, are damaged or incomplete"
+            self.damages.append(Damage(file=self.name, reason=reason, may_hold_more=True, is_end=True))
+
+    def _read_channels(self) -> dict[int, Channel]:
+        """Topic id -> channel.
+
+        Raises:
+            ValueError: The tables of a bag are missing.
+        """
+        tables = {row[0] for row in self._base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not {"topics", "messages"} <= tables:
+            raise ValueError("it has no tables 'topics' and 'messages'")
+        texts: dict[str, tuple[str, str]] = {}
+        if "message_definitions" in tables:
+            query = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
+            texts = {str(kind): (str(form), str(text)) for kind, form, text in self._base.execute(query)}
+        columns = {row[1] for row in self._base.execute("PRAGMA table_info(topics)")}
+        type_hash = "type_description_hash" if "type_description_hash" in columns else "''"
+        query = f"SELECT id, name, type, serialization_format, {type_hash} FROM topics"
+        found = {}
+        for number, topic, kind, encoding, digest in self._base.execute(query):
+            form, text = texts.get(kind, ("", ""))
+            found[number] = Channel(
+                topic=str(topic),
+                type_name=str(kind),
+                encoding=str(encoding or CDR),
+                definition_encoding=form,
+                definition=text,
+                type_hash=str(digest or ""),
+            )
+        return found
+
+    def _is_index_sound(self) -> bool:
+        """Whether the index by time can be read and has as many rows as the table."""
+        try:
+            indexed = self._base.execute("SELECT count(*) FROM messages INDEXED BY timestamp_idx").fetchone()[0]
+        except sqlite3.Error:
+            return False
+        return bool(self.counts and indexed == self.counts.total())
+
+    def _count(self) -> Counter[str]:
+        """Numbers of messages by topic; what a damaged table does not show is missing in them."""
+        counts: Counter[str] = Counter()
+        try:
+            for number, count in self._base.execute("SELECT topic_id, count(*) FROM messages GROUP BY topic_id"):
+                counts[self._topic(number)] += count
+        except sqlite3.Error:
+            counts.clear()
+        return counts
+
+    def _topic(self, number: object) -> str:
+        channel = self._channels.get(number) if isinstance(number, int) else None
+        return f"topic number {number}" if channel is None else channel.topic
+
+    def _first_ns(self) -> int:
+        try:
+            first = self._base.execute("SELECT min(timestamp) FROM messages").fetchone()[0]
+        except sqlite3.Error:
+            return 0
+        return first if isinstance(first, int) else 0
+
+    def messages(self, topics: Set[str] | None) -> Iterator[StoredMessage]:
+        """Yield messages in order of log time.
+
+        Args:
+            topics: Only these, or all.
+
+        Yields:
+            One message.
+        """
+        self.damages = [damage for damage in self.damages if damage.is_end]
+        wanted = [n for n, channel in self._channels.items() if topics is None or channel.topic in topics]
+        marks = ",".join(map(str, wanted))
+        query = f"SELECT topic_id, timestamp, CASE WHEN topic_id IN ({marks}) THEN data END FROM messages WHERE id = ?"
+        lost: Counter[str] = Counter()
+        why, cursor = "", self._base.cursor()
+        for number in self._numbers():
+            try:
+                row = cursor.execute(query, (number,)).fetchone()
+            except (sqlite3.Error, MemoryError) as error:
+                lost[self._topic_of_damaged(number)] += 1
+                why = str(error)
+                continue
+            topic_id, time_ns, data = row if row is not None else (None, None, None)
+            channel = self._channels.get(topic_id) if isinstance(topic_id, int) else None
+            if channel is not None and topics is not None and channel.topic not in topics:
+                continue
+            if (
+                channel is None
+                or not isinstance(time_ns, int)
+                or not 0 <= time_ns <= MAX_TIME_NS
+                or not isinstance(data, bytes)
+            ):
+                lost["" if row is None else self._topic(topic_id)] += 1
+                why = why or "rows with impossible values"
+                continue
+            yield StoredMessage(time_ns, channel, data)
+        if lost:
+            self._note_rows(lost, why)
+
+    def _note_rows(self, lost: Counter[str], why: str) -> None:
+        number = lost.pop("", 0)
+        text = f"has {number + lost.total()} rows that cannot be read ({why})"
+        has_counts = bool(self.counts)
+        self.damages.append(
+            Damage(file=self.name, reason=text, counts=dict(lost), may_hold_more=bool(number) and not has_counts)
+        )
+
+    def _topic_of_damaged(self, number: int) -> str:
+        """Topic of a row whose data cannot be read; "" where that is unreadable too."""
+        try:
+            row = self._base.execute("SELECT topic_id FROM messages WHERE id = ?", (number,)).fetchone()
+        except sqlite3.Error:
+            return ""
+        return self._topic(row[0]) if row is not None else ""
+
+    def _numbers(self) -> Iterator[int]:
+        """Yield the numbers of all rows in order of log time."""
+        if self._has_index:
+            try:
+                query = "SELECT id FROM messages INDEXED BY timestamp_idx ORDER BY timestamp, id"
+                for (number,) in self._base.execute(query):
+                    yield number
+            except sqlite3.Error as error:  # counted before, so a fault of the disk
+                reason = f"cannot be read any further ({error})"
+                self.damages.append(Damage(file=self.name, reason=reason, may_hold_more=True))
+            return
+        rows = sorted(self._rows_without_index().items(), key=lambda row: (row[1], row[0]))
+        yield from (number for number, _ in rows)
+
+    def _rows_without_index(self) -> dict[int, int]:
+        """Number -> log time of all rows that table or index name."""
+        found: dict[int, int] = {}
+        try:
+            for number, time_ns in self._base.execute("SELECT id, timestamp FROM messages INDEXED BY timestamp_idx"):
+                found[number] = time_ns if isinstance(time_ns, int) else 0
+        except sqlite3.Error:
+            pass  # no index, or a damaged one
+        first, is_damaged = -(2**63), False
+        while True:
+            try:
+                query = "SELECT id, timestamp FROM messages NOT INDEXED WHERE id >= ? ORDER BY id"
+                for number, time_ns in self._base.execute(query, (first,)):
+                    found[number] = time_ns if isinstance(time_ns, int) else 0
+                    first = number + 1
+                break
+            except sqlite3.Error as error:
+                is_damaged, reason = True, str(error)
+                following = self._next_readable(max(first, 0))
+                if following is None:
+                    break
+                first = following
+        if is_damaged:
+            text = f"has a damaged table ({reason}); rows after the damage are read as far as they are found"
+            self.damages.append(Damage(file=self.name, reason=text, may_hold_more=True))
+        return found
+
+    def _next_readable(self, first: int) -> int | None:
+        """Find the next row number after damage that can be read."""
+        step = 1
+        while step <= _MAX_GAP:
+            try:
+                row = self._base.execute(
+                    "SELECT id FROM messages NOT INDEXED WHERE id >= ? LIMIT 1", (first + step,)
+                ).fetchone()
+            except sqlite3.Error:
+                step *= 2
+                continue
+            return None if row is None else int(row[0])
+        return None
+
+    def close(self) -> None:
+        """Release the file."""
+        self._base.close()
+
+
+def _has_content(path: Path, suffix: str) -> bool:
+    beside = path.with_name(path.name + suffix)
+    return beside.is_file() and beside.stat().st_size > 0
+
+
+def _opened(path: Path, *, is_copy: bool) -> sqlite3.Connection:
+    """Open a database; every name is good, and an original is not changed."""
+    mode = "rw" if is_copy else "ro&immutable=1"
+    base = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode={mode}", uri=True, check_same_thread=False)
+    base.execute("PRAGMA temp_store = MEMORY")
+    base.text_factory = lambda text: text.decode("utf-8", errors="replace")
+    return base
