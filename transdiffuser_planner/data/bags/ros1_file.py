@@ -76,10 +76,7 @@ class Ros1File:
         """
         lost: dict[int, tuple[Counter[str], str]] = {}
         wanted = {n: channel for n, channel in self._channels.items() if topics is None or channel.topic in topics}
-        rows = (
-            ((entry.time, entry.chunk_pos, entry.offset, number) for entry in self._reader.indexes[number])
-            for number in wanted
-        )
+        rows = (self._places(number) for number in wanted)
         place, content = -1, b""
         for time_ns, chunk, offset, number in heapq.merge(*rows):
             try:
@@ -96,6 +93,10 @@ class Ros1File:
             Damage(file=self.name, reason=f"has a damaged chunk at byte {chunk} ({reason})", counts=dict(counts))
             for chunk, (counts, reason) in lost.items()
         ]
+
+    def _places(self, number: int) -> Iterator[tuple[int, int, int, int]]:
+        """Yield log time, chunk, offset in the chunk and number of a connection's messages."""
+        return ((entry.time, entry.chunk_pos, entry.offset, number) for entry in self._reader.indexes[number])
 
     def _content(self, chunk: int) -> bytes:
         head = self._reader.chunks[chunk]

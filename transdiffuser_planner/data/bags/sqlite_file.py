@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Set
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from transdiffuser_planner.core.errors import RecordingError
@@ -15,6 +16,9 @@ from transdiffuser_planner.data.bags.storage import CDR, MAX_TIME_NS, Channel, S
 from transdiffuser_planner.data.bags.write_ahead_log import LOG_SUFFIX, lost_log_bytes
 
 _JOURNAL_SUFFIX = "-journal"
+_Row = tuple[int, Any, Any, Any, str]
+"""Number, topic id, log time and data as the table has them, and why they cannot be read, or ""."""
+
 _MAX_GAP = 1 << 16
 """Rows after a damaged one are looked for among this many numbers."""
 
@@ -123,34 +127,63 @@ class SqliteFile:
             One message.
         """
         self.damages = [damage for damage in self.damages if damage.is_end]
-        wanted = [n for n, channel in self._channels.items() if topics is None or channel.topic in topics]
-        marks = ",".join(map(str, wanted))
-        query = f"SELECT topic_id, timestamp, CASE WHEN topic_id IN ({marks}) THEN data END FROM messages WHERE id = ?"
         lost: Counter[str] = Counter()
-        why, cursor = "", self._base.cursor()
-        for number in self._numbers():
-            try:
-                row = cursor.execute(query, (number,)).fetchone()
-            except (sqlite3.Error, MemoryError) as error:
-                lost[self._topic_of_damaged(number)] += 1
-                why = str(error)
-                continue
-            topic_id, time_ns, data = row if row is not None else (None, None, None)
+        why = ""
+        for number, topic_id, time_ns, data, error in self._rows(topics):
             channel = self._channels.get(topic_id) if isinstance(topic_id, int) else None
-            if channel is not None and topics is not None and channel.topic not in topics:
+            if not error and channel is not None and topics is not None and channel.topic not in topics:
                 continue
-            if (
-                channel is None
-                or not isinstance(time_ns, int)
-                or not 0 <= time_ns <= MAX_TIME_NS
-                or not isinstance(data, bytes)
-            ):
-                lost["" if row is None else self._topic(topic_id)] += 1
-                why = why or "rows with impossible values"
+            is_sound = isinstance(time_ns, int) and 0 <= time_ns <= MAX_TIME_NS and isinstance(data, bytes)
+            if error or channel is None or not is_sound:
+                lost[self._topic_of_damaged(number) if error else self._topic(topic_id)] += 1
+                why = why or error or "rows with impossible values"
                 continue
             yield StoredMessage(time_ns, channel, data)
         if lost:
             self._note_rows(lost, why)
+
+    def _rows(self, topics: Set[str] | None) -> Iterator[_Row]:
+        """Yield the rows of some topics with their data and those of others without, in order of log time."""
+        wanted = [n for n, channel in self._channels.items() if topics is None or channel.topic in topics]
+        marks = ",".join(map(str, wanted))
+        columns = f"id, topic_id, timestamp, CASE WHEN topic_id IN ({marks}) THEN data END"
+        if self._has_index:
+            yield from self._rows_by_index(columns)
+            return
+        places = sorted(self._rows_without_index().items(), key=lambda row: (row[1], row[0]))
+        for number, _ in places:
+            try:
+                row = self._base.execute(f"SELECT {columns} FROM messages WHERE id = ?", (number,)).fetchone()
+            except (sqlite3.Error, MemoryError) as error:
+                row = (number, None, None, None, str(error))
+            yield (number, None, None, None, "a row is missing") if row is None else (*row, "")[:5]
+
+    def _rows_by_index(self, columns: str) -> Iterator[_Row]:
+        """Yield rows by the index; after one that cannot be read, go on: the index names it, so it can be counted.
+
+        Yields:
+            One row.
+        """
+        place = (-(2**63), -(2**63))
+        after = "FROM messages INDEXED BY timestamp_idx WHERE (timestamp, id) > (?, ?) ORDER BY timestamp, id"
+        while True:
+            try:
+                for row in self._base.execute(f"SELECT {columns} {after}", place):
+                    place = (row[2], row[0])
+                    yield (*row, "")
+                return
+            except (sqlite3.Error, MemoryError) as error:
+                reason = str(error)
+            try:
+                following = self._base.execute(f"SELECT timestamp, id {after} LIMIT 1", place).fetchone()
+            except sqlite3.Error as error:  # it was counted before, so this is a fault of the disk
+                text = f"cannot be read any further ({error})"
+                self.damages.append(Damage(file=self.name, reason=text, may_hold_more=True))
+                return
+            if following is None:
+                return
+            place = following
+            yield following[1], None, None, None, reason
 
     def _note_rows(self, lost: Counter[str], why: str) -> None:
         number = lost.pop("", 0)
@@ -167,20 +200,6 @@ class SqliteFile:
         except sqlite3.Error:
             return ""
         return self._topic(row[0]) if row is not None else ""
-
-    def _numbers(self) -> Iterator[int]:
-        """Yield the numbers of all rows in order of log time."""
-        if self._has_index:
-            try:
-                query = "SELECT id FROM messages INDEXED BY timestamp_idx ORDER BY timestamp, id"
-                for (number,) in self._base.execute(query):
-                    yield number
-            except sqlite3.Error as error:  # counted before, so a fault of the disk
-                reason = f"cannot be read any further ({error})"
-                self.damages.append(Damage(file=self.name, reason=reason, may_hold_more=True))
-            return
-        rows = sorted(self._rows_without_index().items(), key=lambda row: (row[1], row[0]))
-        yield from (number for number, _ in rows)
 
     def _rows_without_index(self) -> dict[int, int]:
         """Number -> log time of all rows that table or index name."""
