@@ -103,6 +103,11 @@ def _chosen(folder: Path, bag: BagFiles) -> list[Path]:
             bag.metadata.notes.append(f"{METADATA} names {name}; {twin} is read instead")
         else:
             bag.missing.append(Damage(file=name, reason="is missing", may_hold_more=not bag.metadata.counts))
+    if not bag.metadata.files:
+        bag.missing += [
+            Damage(file=name, reason="is missing: the files beside it are numbered", may_hold_more=True, is_end=True)
+            for name in _gaps(present)
+        ]
     others = [name for name in _ordered(present) if name not in listed and _twin(name, listed) not in listed]
     further = [name for name in others if not listed or gone or _continues(name, listed)]
     if listed and further:
@@ -134,6 +139,21 @@ def _continues(name: str, listed: list[str]) -> bool:
 def _series(name: str) -> str | None:
     match = re.fullmatch(r"(.+_)\d+\.[a-z0-9.]+", name)
     return None if match is None else match[1]
+
+
+def _gaps(names: Iterable[str]) -> list[str]:
+    """Names that are missing in numbered files, before the last of each series."""
+    numbers: dict[tuple[str, str], set[int]] = {}
+    for name in names:
+        match = re.fullmatch(r"(.+_)(\d{1,4})(\.[a-z0-9.]+)", name)
+        if match is not None:
+            numbers.setdefault((match[1], match[3]), set()).add(int(match[2]))
+    return [
+        f"{begin}{i}{end}"
+        for (begin, end), found in numbers.items()
+        for i in range(max(found))
+        if i not in found and len(found) > 1
+    ]
 
 
 def _open_all(files: list[Path], bag: BagFiles) -> None:
