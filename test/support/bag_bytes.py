@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-
 from backports import zstd
+
 from transdiffuser_planner.data.bags.mcap_records import MAGIC
 from transdiffuser_planner.messages.definitions import make_message, typestore
 
@@ -118,10 +118,16 @@ def _write_metadata(folder: Path, rows: list[Recorded], layout: Layout, names: l
         for topic in TOPICS
     ]  # fmt: skip
     info = {
-        "version": 9, "storage_identifier": layout.storage, "relative_file_paths": names, "duration": {"nanoseconds": max(times) - min(times)},
-        "starting_time": {"nanoseconds_since_epoch": min(times)}, "message_count": len(rows), "topics_with_message_count": topics,
-        "compression_format": "zstd" if layout.packed else "", "compression_mode": layout.packed.upper(),
-    } | (layout.metadata or {})  # fmt: skip
+        "version": 9,
+        "storage_identifier": layout.storage,
+        "relative_file_paths": names,
+        "duration": {"nanoseconds": max(times) - min(times)},
+        "starting_time": {"nanoseconds_since_epoch": min(times)},
+        "message_count": len(rows),
+        "topics_with_message_count": topics,
+        "compression_format": "zstd" if layout.packed else "",
+        "compression_mode": layout.packed.upper(),
+    } | (layout.metadata or {})
     (folder / "metadata.yaml").write_text(yaml.safe_dump({"rosbag2_bagfile_information": info}), encoding="utf-8")
 
 

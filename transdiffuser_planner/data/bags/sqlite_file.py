@@ -169,6 +169,7 @@ class SqliteFile:
         while True:
             try:
                 for row in self._base.execute(f"SELECT {columns} {after}", place):
+                    _require_order(isinstance(row[2], int) and (row[2], row[0]) > place)
                     place = (row[2], row[0])
                     yield (*row, "")
                 return
@@ -180,7 +181,7 @@ class SqliteFile:
                 text = f"cannot be read any further ({error})"
                 self.damages.append(Damage(file=self.name, reason=text, may_hold_more=True))
                 return
-            if following is None:
+            if following is None or not isinstance(following[0], int) or following <= place:
                 return
             place = following
             yield following[1], None, None, None, reason
@@ -214,13 +215,14 @@ class SqliteFile:
             try:
                 query = "SELECT id, timestamp FROM messages NOT INDEXED WHERE id >= ? ORDER BY id"
                 for number, time_ns in self._base.execute(query, (first,)):
+                    _require_order(number >= first)
                     found[number] = time_ns if isinstance(time_ns, int) else 0
                     first = number + 1
                 break
             except sqlite3.Error as error:
                 is_damaged, reason = True, str(error)
                 following = self._next_readable(max(first, 0))
-                if following is None:
+                if following is None or following <= first:
                     break
                 first = following
         if is_damaged:
@@ -245,6 +247,16 @@ class SqliteFile:
     def close(self) -> None:
         """Release the file."""
         self._base.close()
+
+
+def _require_order(is_ordered: bool) -> None:
+    """Pages of a damaged table or index may repeat without end.
+
+    Raises:
+        DatabaseError: They do.
+    """
+    if not is_ordered:
+        raise sqlite3.DatabaseError("its rows are not in order")
 
 
 def _has_content(path: Path, suffix: str) -> bool:
