@@ -38,7 +38,7 @@ def test_status_is_0_when_all_checks_pass_and_is_written_to_the_files_for_ci(sho
     words = ["replay", str(short_bag), "--conditions", conditions, "--junit", str(junit), "--jsonl", str(jsonl)]
     assert main(words) == 0
     suite = ElementTree.parse(junit).getroot().find("testsuite")
-    assert suite.get("failures") == "0" and int(suite.get("tests")) == 4
+    assert suite.get("failures") == "0" and int(suite.get("tests")) == 5
     *cycles, drive = [json.loads(line) for line in jsonl.read_text().splitlines()]
     assert len(cycles) == 26 and all(cycle["is_planned"] for cycle in cycles)
     assert drive["has_passed"] and drive["metrics"]["ade_1s_m"]["mean"] > 0.0
@@ -76,7 +76,7 @@ def test_update_writes_both_files_and_a_later_regression_fails(brief, tmp_path, 
     assert main(["replay", str(brief), *files]) == 0
     assert "all 11 plans are unchanged" in capsys.readouterr().out
     names = {case.get("classname") for case in ElementTree.parse(junit).getroot().iter("testcase")}
-    assert names == {"brief.replay", "brief.baseline", "brief.golden"}
+    assert names == {"brief.replay", "brief.condition", "brief.baseline", "brief.golden"}
     numbers = yaml.safe_load(baseline.read_text())
     numbers["drives"]["brief"]["ade_1s_m"] = {"value": 0.0, "tolerance": 0.0}
     baseline.write_text(yaml.safe_dump(numbers))
