@@ -84,7 +84,7 @@ def test_a_split_bag_whose_last_file_was_cut_off_is_read_up_to_there(brief, tmp_
     last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
     found, damage = content(out)
     assert len(content(brief)[0]) // 2 < len(found) < len(content(brief)[0])
-    assert f"{last.name} ends in the middle" in damage
+    assert last.name in damage and "ends in the middle" in damage
 
 
 @pytest.mark.parametrize("compression", ["none", "storage"])
