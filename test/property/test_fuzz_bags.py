@@ -1,6 +1,6 @@
 """Random bags with random damage: no exception but the project's own, and every message is read, or counted and named.
 
-Without a checksum nobody can notice a changed byte of a message: there, a changed message counts as delivered. The storages with
+Without a checksum a changed byte of a message cannot be noticed: there, a changed message counts as delivered. The storages with
 checksums are MCAP files in chunks with CRC; `Layout.detects_changes` names them.
 """
 

@@ -61,7 +61,9 @@ def test_a_single_file_and_a_folder_without_metadata_are_read(storage, pattern, 
     out = rewritten(brief, tmp_path / "bag", storage=storage, num_files=2)
     (out / "metadata.yaml").unlink()
     found, damage = content(out)
-    assert found == content(brief)[0] and "metadata.yaml is missing" in damage
+    assert found == content(brief)[0] and not damage
+    with BagReader(out) as reader:
+        assert any("metadata.yaml is missing" in note for note in reader.notes)
     first = sorted(out.glob(pattern))[0]
     assert content(first)[0] == found[: len(content(first)[0])]
 
@@ -82,7 +84,7 @@ def test_a_split_bag_whose_last_file_was_cut_off_is_read_up_to_there(brief, tmp_
     last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
     found, damage = content(out)
     assert len(content(brief)[0]) // 2 < len(found) < len(content(brief)[0])
-    assert f"{last.name} ends in the middle" in damage
+    assert last.name in damage and "ends in the middle" in damage
 
 
 @pytest.mark.parametrize("compression", ["none", "storage"])
@@ -141,32 +143,28 @@ def test_a_bag_without_messages_fails_with_a_reason(brief, tmp_path, capsys):
     assert "the bag holds no message" in capsys.readouterr().out
 
 
-def test_an_unknown_compression_is_one_line_with_a_remedy(brief, tmp_path):
+def test_messages_show_their_compression_whatever_metadata_states(brief, tmp_path):
     out = rewritten(brief, tmp_path / "bag", compression="message")
     path = out / "metadata.yaml"
     data = yaml.safe_load(path.read_text())
     data["rosbag2_bagfile_information"]["compression_format"] = "fake_comp"
     path.write_text(yaml.safe_dump(data))
-    with pytest.raises(RecordingError, match=r"'fake_comp' is not supported.*ros2 bag convert") as error:
-        BagReader(out)
-    one_line(error)
+    assert content(out) == content(brief)
 
 
-def test_an_unknown_compression_of_chunks_ends_reading_with_a_reason(brief, tmp_path):
+def test_chunks_of_an_unknown_compression_are_left_out_with_a_remedy(brief, tmp_path):
     out = rewritten(brief, tmp_path / "bag", compression="storage")
     file = next(out.glob("*.mcap"))
     file.write_bytes(file.read_bytes().replace(b"\x04\x00\x00\x00zstd", b"\x04\x00\x00\x00zzzz"))
     found, damage = content(out)
-    assert not found and "Unsupported chunk compression 'zzzz'" in damage
+    assert not found and "unsupported compression 'zzzz'" in damage and "ros2 bag convert" in damage
 
 
-def test_an_mcap_file_of_another_profile_gives_a_remedy(brief, tmp_path):
+def test_an_mcap_file_of_another_profile_is_read_by_its_schemas(brief, tmp_path):
     out = rewritten(brief, tmp_path / "bag")
     file = next(out.glob("*.mcap"))
     file.write_bytes(file.read_bytes().replace(b"\x04\x00\x00\x00ros2", b"\x04\x00\x00\x00ros1", 1))
-    with pytest.raises(RecordingError, match=r"holds no ROS 2 messages .* convert it") as error:
-        BagReader(out)
-    one_line(error)
+    assert content(out) == content(brief)
 
 
 def test_messages_that_do_not_fit_their_definition_are_counted_and_the_others_used(short_bag, planner, tmp_path):
@@ -181,15 +179,16 @@ def test_messages_that_do_not_fit_their_definition_are_counted_and_the_others_us
     assert "does not fit its definition of sensor_msgs/msg/Image" in reason and result.refused[reason] >= 12
 
 
-def test_a_bag_with_a_wrong_definition_is_refused_in_one_line(brief, tmp_path):
+def test_definitions_that_do_not_fit_their_hash_are_replaced_by_this_versions_with_a_note(brief, tmp_path):
     out = rewritten(brief, tmp_path / "bag")
     file = next(out.glob("*.mcap"))
     # Same length, another meaning: it no longer matches the type's hash in the metadata.
     data = file.read_bytes().replace(b"float64 x\nfloat64 y", b"float32 x\nfloat64 y")
     file.write_bytes(data)
-    with pytest.raises(RecordingError, match="message definition in it is wrong") as error:
-        BagReader(out)
-    one_line(error)
+    with BagReader(out) as changed, BagReader(brief) as whole:
+        places = [[m.message.pose.pose.position.x for m in bag.messages({TOPICS.odometry})] for bag in (changed, whole)]
+        assert any("does not fit its hash" in note for note in changed.notes) and not changed.unreadable
+    assert places[0] == places[1] and len(places[0]) > 10
 
 
 def test_types_of_other_packages_are_taken_from_the_bag_and_copied_into_the_output(brief, planner, tmp_path):

@@ -105,7 +105,7 @@ def _chosen(folder: Path, bag: BagFiles) -> list[Path]:
             bag.missing.append(Damage(file=name, reason="is missing", may_hold_more=not bag.metadata.counts))
     if not bag.metadata.files:
         bag.missing += [
-            Damage(file=name, reason="is missing: the files beside it are numbered", may_hold_more=True, is_end=True)
+            Damage(file=name, reason="is missing: the other files are numbered", may_hold_more=True, is_end=True)
             for name in _gaps(present)
         ]
     others = [name for name in _ordered(present) if name not in listed and _twin(name, listed) not in listed]

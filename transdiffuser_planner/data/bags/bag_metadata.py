@@ -1,4 +1,4 @@
-"""Reads metadata.yaml of a bag as a hint: the files beside it give what it lacks or states wrongly."""
+"""Reads metadata.yaml of a bag as a hint: the storage files give what it does not state, or states wrongly."""
 
 from __future__ import annotations
 

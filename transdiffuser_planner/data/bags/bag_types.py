@@ -1,4 +1,4 @@
-"""Message types of a bag, from its own definitions; what these lack is filled with the definitions of this project.
+"""Message types of a bag, from its own definitions; gaps are filled with the definitions of this project.
 
 A definition that cannot be parsed, is incomplete, or does not fit its hash concerns its topic only.
 """

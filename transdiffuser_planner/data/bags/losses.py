@@ -32,7 +32,7 @@ class Damage:
         """One line."""
         parts = ", ".join(f"{number} of {topic}" for topic, number in sorted(self.counts.items()) if number)
         held = f"; it held {parts}" if parts else "; its messages are counted nowhere" if self.may_hold_more else ""
-        return f"{self.file} {self.reason}{held}"
+        return f"{self.file} {self.reason}{held}".strip()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -53,7 +53,7 @@ class McapFile:
             is_sound = not layout.end_problem
             self.close()
             if not is_sound:
-                raise RecordingError(f"{name} holds no MCAP record that can be read")
+                raise RecordingError(f"{name} holds no MCAP record that can be read; it {layout.end_problem}")
         self._by_id = {number: _channel(channel, summary) for number, channel in summary.channels.items()}
         self.channels = list(dict.fromkeys(self._by_id.values()))
         self.counts = self._by_topic(summary.counts)

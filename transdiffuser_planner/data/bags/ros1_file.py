@@ -126,7 +126,7 @@ def _message(content: bytes, offset: int, number: int) -> bytes:
         if fields.get(b"op") != b"\x07":
             raise ValueError(f"no message at byte {offset} of it")
     if int.from_bytes(fields.get(b"conn", b""), "little") != number:
-        raise ValueError(f"the message at byte {offset} of it is of another topic than its index says")
+        raise ValueError(f"the message at byte {offset} of it is of another topic than in its index")
     return content[data]
 
 

@@ -49,7 +49,7 @@ class Scratch:
             ) from None
 
     def copy(self, file: Path, *suffixes: str) -> Path:
-        """Copy a file and those beside it with a suffix added.
+        """Copy a file and those with a suffix added to its name.
 
         Args:
             file: File to copy.
@@ -64,12 +64,12 @@ class Scratch:
         self._count += 1
         out = Path()
         for suffix in (*reversed(suffixes), ""):
-            beside = file.with_name(file.name + suffix)
+            part = file.with_name(file.name + suffix)
             try:
-                with beside.open("rb") as source:
-                    out = self._fill(f"{self._count}_{beside.name}", source, beside.name)
+                with part.open("rb") as source:
+                    out = self._fill(f"{self._count}_{part.name}", source, part.name)
             except OSError as error:
-                raise RecordingError(f"bag {self._where}: {beside.name} cannot be read ({error.strerror})") from None
+                raise RecordingError(f"bag {self._where}: {part.name} cannot be read ({error.strerror})") from None
         return out
 
     def _fill(self, name: str, source: Any, what: str) -> Path:

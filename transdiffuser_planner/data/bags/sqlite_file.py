@@ -27,7 +27,7 @@ class SqliteFile:
     """One sqlite3 file; see ``StorageFile``."""
 
     def __init__(self, path: Path, name: str, scratch: Scratch) -> None:
-        """Open it; what a killed recorder left beside it is applied to a copy.
+        """Open it; the log that a killed recorder left is applied to a copy.
 
         Args:
             path: The file, which is not changed.
@@ -39,10 +39,10 @@ class SqliteFile:
         """
         self.name = name
         self.damages: list[Damage] = []
-        beside = [suffix for suffix in (LOG_SUFFIX, _JOURNAL_SUFFIX) if _has_content(path, suffix)]
+        logs = [suffix for suffix in (LOG_SUFFIX, _JOURNAL_SUFFIX) if _has_content(path, suffix)]
         try:
-            self._base = _opened(scratch.copy(path, *beside) if beside else path, is_copy=bool(beside))
-            if LOG_SUFFIX in beside:
+            self._base = _opened(scratch.copy(path, *logs) if logs else path, is_copy=bool(logs))
+            if LOG_SUFFIX in logs:
                 self._note_log(path.with_name(path.name + LOG_SUFFIX))
             self._channels = self._read_channels()
             self.counts = self._count()
@@ -260,8 +260,8 @@ def _require_order(is_ordered: bool) -> None:
 
 
 def _has_content(path: Path, suffix: str) -> bool:
-    beside = path.with_name(path.name + suffix)
-    return beside.is_file() and beside.stat().st_size > 0
+    logs = path.with_name(path.name + suffix)
+    return logs.is_file() and logs.stat().st_size > 0
 
 
 def _opened(path: Path, *, is_copy: bool) -> sqlite3.Connection:

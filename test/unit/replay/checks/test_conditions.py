@@ -26,6 +26,7 @@ def metrics():
         "num_not_ready": 0.0,
         "num_fallbacks": 0.0,
         "num_refused": 0.0,
+        "num_lost": 0.0,
         "planned_share": 1.0,
     }
     return ReplayMetrics(cycles=cycles, totals=totals | {"num_frames": 10.0, "longest_gap_s": 1.0}, skipped=Counter())

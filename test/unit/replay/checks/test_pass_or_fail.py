@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from xml.etree import ElementTree
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_status_is_0_when_all_checks_pass_and_is_written_to_the_files_for_ci(sho
     words = ["replay", str(short_bag), "--conditions", conditions, "--junit", str(junit), "--jsonl", str(jsonl)]
     assert main(words) == 0
     suite = ElementTree.parse(junit).getroot().find("testsuite")
-    assert suite.get("failures") == "0" and int(suite.get("tests")) == 4
+    assert suite.get("failures") == "0" and int(suite.get("tests")) == 5
     *cycles, drive = [json.loads(line) for line in jsonl.read_text().splitlines()]
     assert len(cycles) == 26 and all(cycle["is_planned"] for cycle in cycles)
     assert drive["has_passed"] and drive["metrics"]["ade_1s_m"]["mean"] > 0.0
@@ -55,6 +56,23 @@ def test_status_is_1_when_a_condition_fails_and_2_when_nothing_could_run(short_b
     assert main(["replay", str(tmp_path / "nothing"), "--junit", str(junit)]) == 2
     assert "does not exist" in ElementTree.parse(junit).getroot().find(".//error").get("message")
     assert main(["replay", str(short_bag), "--conditions", str(tmp_path / "no_file")]) == 2
+
+
+def test_lost_messages_of_an_input_fail_a_replay_unless_a_condition_allows_them(brief, tmp_path, capsys):
+    bag, jsonl = tmp_path / "brief", tmp_path / "r.jsonl"
+    shutil.copytree(brief, bag)
+    metadata = yaml.safe_load((bag / "metadata.yaml").read_text())
+    for entry in metadata["rosbag2_bagfile_information"]["topics_with_message_count"]:
+        entry["message_count"] += 3 * (entry["topic_metadata"]["name"] in (TOPICS.lidar, "/clock"))
+    (bag / "metadata.yaml").write_text(yaml.safe_dump(metadata))
+    assert main(["replay", str(bag), "--jsonl", str(jsonl)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("FAILED condition no_input_was_lost: 3 messages") for line in lines)
+    assert any(line.startswith(f"damage lost 3 of 14 messages of {TOPICS.lidar}") for line in lines)
+    (loss,) = json.loads(jsonl.read_text().splitlines()[-1])["losses"]
+    assert loss["topic"] == TOPICS.lidar and loss["num_lost"] == 3
+    allowed = written(tmp_path / "c.yaml", {"conditions": [{"metric": "num_lost", "range": {"max": 3}}]})
+    assert main(["replay", str(bag), "--conditions", allowed]) == 0
 
 
 @pytest.mark.parametrize("more", [[], ["--compare", "tiny", "tiny"]])
@@ -76,7 +94,7 @@ def test_update_writes_both_files_and_a_later_regression_fails(brief, tmp_path, 
     assert main(["replay", str(brief), *files]) == 0
     assert "all 11 plans are unchanged" in capsys.readouterr().out
     names = {case.get("classname") for case in ElementTree.parse(junit).getroot().iter("testcase")}
-    assert names == {"brief.replay", "brief.baseline", "brief.golden"}
+    assert names == {"brief.replay", "brief.condition", "brief.baseline", "brief.golden"}
     numbers = yaml.safe_load(baseline.read_text())
     numbers["drives"]["brief"]["ade_1s_m"] = {"value": 0.0, "tolerance": 0.0}
     baseline.write_text(yaml.safe_dump(numbers))
