@@ -13,6 +13,7 @@ from typing import Any
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.data.bags.bag_files import BagFiles, find_files
 from transdiffuser_planner.messages.definitions import fields_of, typestore
+from transdiffuser_planner.messages.recorded import MessageDecoder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +57,7 @@ class BagReader:
                 self._files.append(find_files(path))
             self.damage = "; ".join(files.damage for files in self._files if files.damage)
             self._reader = self._open([path for files in self._files for path in files.paths])
+            self._decoder = MessageDecoder(self._reader)
         except BaseException:
             self._clean_up()
             raise
@@ -131,7 +133,7 @@ class BagReader:
             message = None
             if decoded is None or connection.topic in decoded:
                 try:
-                    message = self._reader.deserialize(raw, connection.msgtype)
+                    message = self._decoder.decode(raw, connection.msgtype)
                 except Exception as error:  # whatever wrong bytes do to the decoder
                     reason = _line(error)
                     self.unreadable[
