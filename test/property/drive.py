@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 
 from transdiffuser_planner.core.contract import TINY, check_tensors, observation_specs
+from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import (
@@ -18,6 +19,7 @@ from transdiffuser_planner.core.types import (
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.messages.input_router import InputRouter
+from transdiffuser_planner.messages.serialized import read_message
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
@@ -121,8 +123,19 @@ class Drive:
             self.planned.append(decision.request.snapshot)
         return reason
 
+    def take_serialized(self, topic, kind, data, now_ns):
+        """Feed a serialized message as the node does; returns the reason if it is refused."""
+        try:
+            message = read_message(data, kind)
+        except InputError as error:
+            assert 0 < len(str(error)) <= MAX_REASON and str(error).isprintable(), error
+            return str(error)
+        return self.take(topic, message, now_ns)
+
     def frame(self, number, instead=None):
         """A whole frame; instead: (topic, message) takes the place of the good message, None drops it.
+
+        (topic, type, bytes) is a serialized message.
 
         Returns why that message was refused.
         """
@@ -130,6 +143,8 @@ class Drive:
         for topic, message in good_messages(number):
             if instead is None or topic != instead[0]:
                 self.take(topic, message, stamp_of(number))
+            elif len(instead) > 2:
+                refused = self.take_serialized(*instead, stamp_of(number))
             elif instead[1] is not None:
                 refused = self.take(*instead, stamp_of(number))
         return refused
@@ -148,7 +163,11 @@ def check(snapshot):
     """Check that all values of a snapshot are finite and of the right shape."""
     for name, image in snapshot.images.items():
         known = snapshot.intrinsics[name]
-        assert image.rgb_HW3.dtype == np.uint8 and image.rgb_HW3.shape == (known.height, known.width, 3)
+        assert (image.height, image.width) == (known.height, known.width)
+        try:
+            assert image.rgb_HW3.dtype == np.uint8 and image.rgb_HW3.shape == (known.height, known.width, 3)
+        except InputError as error:  # found when the image is planned from; its camera is masked
+            assert str(error) == image.failure and "damaged or cut off" in image.failure
         assert np.isfinite([known.fx, known.fy, known.cx, known.cy]).all() and min(known.fx, known.fy) > 0.0
     cloud = snapshot.cloud
     assert (

@@ -14,7 +14,8 @@ from drive import CAMERA, CODEBOOK, FRAME, RIG, stamp_of, x_of
 from hypothesis import strategies as st
 from PIL import Image
 
-from transdiffuser_planner.messages.definitions import make_message
+from transdiffuser_planner.messages.definitions import make_message, typestore
+from transdiffuser_planner.messages.input_registry import INPUTS
 
 UINT32 = st.one_of(
     st.sampled_from([0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1]), st.integers(0, 2**32 - 1), st.integers(0, 300)
@@ -274,3 +275,31 @@ MESSAGES = {
     "ActionTokens": ("action_tokens", ACTION_TOKENS),
 }
 """Type -> (topic of the drive, strategy)."""
+
+KINDS = {kind.rsplit("/", 1)[1]: kind for spec in INPUTS for kind in spec.message_types}
+"""Type -> its whole name."""
+
+
+@st.composite
+def serialized(draw, name: str):
+    """A serialized message of a type, most of them with bytes changed, removed, inserted, or cut off; or anything."""
+    if draw(st.integers(0, 9)) == 9:
+        return b"\0" + draw(st.binary(max_size=80))
+    little_endian = draw(st.booleans())
+    message = draw(MESSAGES[name][1])
+    if isinstance(getattr(message, "data", None), array.array):
+        message.data = np.frombuffer(message.data, dtype=np.uint8)
+    data = bytearray(typestore().serialize_cdr(message, KINDS[name], little_endian=little_endian))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.one_of(st.integers(0, min(120, len(data) - 1)), st.integers(0, len(data) - 1)))
+        kind = draw(st.integers(0, 3))
+        if kind == 0:
+            data[at] = draw(UINT8)
+        elif kind == 1:
+            data[at : at + 4] = struct.pack("<I", draw(UINT32))
+        elif kind == 2:
+            del data[at : at + draw(st.integers(1, 40))]
+        else:
+            data[at:at] = draw(st.binary(min_size=1, max_size=12))
+        data = data or bytearray(b"\0")
+    return bytes(data[: draw(mostly(len(data), st.integers(0, len(data))))])

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 from drive import FRAME, LAST, Drive, check_features, driven, essence, stamp_of
-from fuzz_messages import MESSAGES
-from hypothesis import given
+from fuzz_messages import KINDS, MESSAGES, serialized
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.slow
@@ -34,6 +34,28 @@ def test_any_message_is_refused_with_a_reason_or_used_and_leaves_later_frames_un
 
     exchange()
     print(f"{name}: {sum(counts.values())} messages, {counts['used']} used, {counts['refused']} refused")
+    assert counts["used"] and counts["refused"], counts
+
+
+@strictly
+@pytest.mark.parametrize("name", MESSAGES)
+def test_any_bytes_are_refused_with_a_reason_or_used_and_leave_later_frames_unchanged(name):
+    topic, _ = MESSAGES[name]
+    counts = Counter()
+    without = driven((topic, None))[0].planned[-1]
+
+    @settings(max_examples=settings().max_examples // 3)
+    @given(serialized(name))
+    def exchange(data):
+        drive, refused = driven((topic, KINDS[name], data))
+        counts["refused" if refused else "used"] += 1
+        assert drive.planned[-1].stamp_ns == stamp_of(LAST), "the last good frame was not planned from"
+        assert essence(drive.planned[-1], with_history=bool(refused)) == essence(without, with_history=bool(refused))
+        if not refused:
+            check_features(drive.planned[FRAME] if len(drive.planned) > FRAME else drive.planned[-1])
+
+    exchange()
+    print(f"{name}, serialized: {sum(counts.values())} messages, {counts['used']} used, {counts['refused']} refused")
     assert counts["used"] and counts["refused"], counts
 
 

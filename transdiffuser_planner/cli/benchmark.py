@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFile
+from transdiffuser_planner.evaluation.benchmarks.sensor_load import DEFAULT, SYNTAX
 from transdiffuser_planner.params import RIGS
 
 MODEL = Path("models/tiny")
@@ -60,7 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--plot", type=OutputFile, metavar="PNG", help="draw the results")
     node = parts.add_parser("node", help="a planner node over DDS: start-up, latency, memory and CPU over a long run")
     _add_model(node)
-    node.add_argument("--minutes", type=float, default=30.0, help="duration (default: %(default)s)")
+    node.add_argument("--minutes", type=float, help="duration (default: 30, with --sensors 1)")
+    node.add_argument(
+        "--sensors",
+        nargs="*",
+        metavar="ITEM",
+        help="instead of a simulated drive, sensors of these sizes and rates from a process of their own: "
+        f"{SYNTAX} (default: {' '.join(DEFAULT)})",
+    )
     _add_scenario(node)
     timing = parts.add_parser(
         "timing", help="plans from sensors of other latencies, rates, jitters and clocks; no model is run"
@@ -218,10 +226,18 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _node(args: argparse.Namespace) -> dict[str, Any]:
+    if args.sensors is not None:
+        from dataclasses import asdict
+
+        from transdiffuser_planner.evaluation.benchmarks.sensor_load import parse_load
+        from transdiffuser_planner.ros.testbench.node_load import load_run
+
+        load = parse_load(args.sensors)
+        return {"sensors": asdict(load), **load_run(args.model, load, args.minutes or 1.0, args.threads)}
     from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import snapshots
     from transdiffuser_planner.ros.testbench.node_benchmark import node_run
 
-    return node_run(args.model, snapshots(_scenario(args), _rig(), 100), args.minutes, args.threads)
+    return node_run(args.model, snapshots(_scenario(args), _rig(), 100), args.minutes or 30.0, args.threads)
 
 
 def _timing(args: argparse.Namespace) -> dict[str, Any]:

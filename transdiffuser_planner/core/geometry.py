@@ -85,6 +85,37 @@ def resample_polyline(xy_N2: ArrayLike, s_X: ArrayLike) -> FloatArray:
     return np.stack([np.interp(query, s, xy[:, 0]), np.interp(query, s, xy[:, 1])], axis=-1)
 
 
+def thinned_polyline(
+    xy_N2: ArrayLike, max_points: int, tolerance_m: float = 0.01, max_spacing_m: float = 10.0
+) -> FloatArray:
+    """Leave out points of a very long polyline that hardly change its shape; both ends stay.
+
+    Every second point that lies on the line between its neighbors is left out, repeatedly. The deviations of the repetitions
+    may add up.
+
+    Args:
+        xy_N2: Points (N, 2), m.
+        max_points: A polyline of no more is returned unchanged; the result of a longer one may have more than these.
+        tolerance_m: Largest distance of an omitted point from the line between its neighbors.
+        max_spacing_m: No gap becomes longer.
+    """
+    xy = np.asarray(xy_N2, dtype=np.float64)
+    while len(xy) > max_points:
+        before, middle, after = xy[0:-2:2], xy[1:-1:2], xy[2::2]
+        edge, offset = after - before, middle - before
+        length = np.hypot(edge[:, 0], edge[:, 1])
+        side = np.abs(edge[:, 0] * offset[:, 1] - edge[:, 1] * offset[:, 0])
+        along = (edge * offset).sum(axis=1)
+        is_between = (along >= 0.0) & (along <= length**2)
+        needless = (side <= tolerance_m * length) & is_between & (length <= max_spacing_m)
+        if not needless.any():
+            break
+        keep = np.ones(len(xy), dtype=np.bool_)
+        keep[1:-1:2] = ~needless
+        xy = xy[keep]
+    return xy
+
+
 def box_corners(
     x_X: ArrayLike, y_X: ArrayLike, heading_X: ArrayLike, length: ArrayLike, width: ArrayLike
 ) -> FloatArray:

@@ -12,6 +12,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.camera_image import CameraImage as CameraImage
+
 FloatArray = NDArray[np.float64]
 LIDAR = "lidar"
 """Name of the LiDAR among a snapshot's sensors."""
@@ -63,15 +65,6 @@ class CameraIntrinsics:
     distortion_model: str = ""
     distortion: tuple[float, ...] = ()
     is_rectified: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CameraImage:
-    """One image. rgb_HW3: uint8, rows from the top."""
-
-    stamp_ns: int
-    name: str
-    rgb_HW3: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

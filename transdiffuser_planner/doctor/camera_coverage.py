@@ -9,7 +9,7 @@ import numpy as np
 
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.rig import CameraMount, Rig
-from transdiffuser_planner.core.types import CameraIntrinsics
+from transdiffuser_planner.core.types import CameraImage, CameraIntrinsics
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.planning.observation.stitched_view import ImageView
 
@@ -53,7 +53,10 @@ def _coverage(
     findings: Findings, rig: Rig, contract: ModelContract, live: dict[str, CameraIntrinsics]
 ) -> Iterator[Finding]:
     used = {c.name: live.get(c.name) or _of_rig(c) for c in rig.cameras}
-    blank = {name: np.zeros((i.height, i.width, 3), dtype=np.uint8) for name, i in used.items()}
+    blank = {
+        name: CameraImage(stamp_ns=0, name=name, rgb_HW3=np.zeros((i.height, i.width, 3), dtype=np.uint8))
+        for name, i in used.items()
+    }
     covered = ImageView(contract, rig.cameras).stitch(blank, used)[1]
     shares = [f"{s.name} {share:.0%}" for s, share in zip(contract.segments, covered, strict=True)]
     text = f"covered of the model's view: {', '.join(shares)}"

@@ -5,16 +5,15 @@ Unusable data raises InputError with one line: input, expected, got.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.geometry import thinned_polyline
 from transdiffuser_planner.core.lens import FISHEYE_MODELS
 from transdiffuser_planner.core.types import (
     Acceleration,
@@ -29,19 +28,15 @@ from transdiffuser_planner.core.types import (
     TrafficSignal,
 )
 from transdiffuser_planner.messages import cloud_points
+from transdiffuser_planner.messages.image_pixels import EncodedPixels, RawPixels
 
-_CHANNELS = {"rgb8": (3, (0, 1, 2)), "bgr8": (3, (2, 1, 0)), "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0)),
-             "mono8": (1, (0, 0, 0)), "8UC1": (1, (0, 0, 0)), "8UC3": (3, (2, 1, 0)), "8UC4": (4, (2, 1, 0))}  # fmt: skip
-# Formats of image_transport, and 8-bit color or gray modes (a 16-bit image is depth).
-_IMAGE_FORMATS = ("JPEG", "PNG", "WEBP")
-_IMAGE_MODES = ("L", "RGB", "RGBA", "P", "LA", "CMYK")
-_MAX_PIXELS = 2**25  # 8K video; a header of a few bytes can claim gigabytes
 # Larger values are faults: no map is larger, no vehicle faster. Finite, they could still overflow.
 _MAX_POSITION_M = 1e8
 _MAX_SPEED_MPS = 150.0
 _MAX_YAW_RATE_RADPS = 20.0
 _MAX_ACCEL_MPS2 = 200.0
 _MIN_DISTORTION = 1e-6
+_MAX_ROUTE_POSES = 5000  # routes of more are thinned
 _OBJECT_CLASS = {4: AgentClass.PEDESTRIAN, 5: AgentClass.BICYCLE, 6: AgentClass.CAR, 7: AgentClass.TRUCK,
                  8: AgentClass.MOTORCYCLE, 9: AgentClass.CAR}  # fmt: skip
 _CARLA_LIGHT = {0: SignalState.RED, 1: SignalState.AMBER, 2: SignalState.GREEN}
@@ -69,52 +64,13 @@ def _within(values: Sequence[float], limit: float) -> bool:
 
 
 def image(message: Any, name: str) -> CameraImage:
-    """A sensor_msgs/Image or CompressedImage as RGB.
+    """A sensor_msgs/Image or CompressedImage; its pixels are unpacked when they are read, which may raise InputError too.
 
     Raises:
-        InputError: Unknown encoding, truncated data, zero size, or an undecodable or too large image.
+        InputError: Unknown encoding or format, truncated data, zero size, or a damaged header or too large size.
     """
-    rgb = _compressed(message, name) if hasattr(message, "format") else _raw(message, name)
-    return CameraImage(stamp_ns=stamp_ns(message), name=name, rgb_HW3=rgb)
-
-
-def _raw(message: Any, name: str) -> NDArray[np.uint8]:
-    height, width, step = int(message.height), int(message.width), int(message.step)
-    if message.encoding not in _CHANNELS:
-        raise InputError(f"camera '{name}': encoding '{message.encoding}' is not one of {', '.join(_CHANNELS)}")
-    channels, order = _CHANNELS[message.encoding]
-    if height < 1 or width < 1 or step < width * channels:
-        raise InputError(f"camera '{name}': size {width}x{height} with step {step} is no {message.encoding} image")
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    if len(data) < height * step:
-        raise InputError(f"camera '{name}': truncated, expected {height * step} bytes, got {len(data)}")
-    pixels = data[: height * step].reshape(height, step)[:, : width * channels].reshape(height, width, channels)
-    return pixels if order == (0, 1, 2) and channels == 3 else np.ascontiguousarray(pixels[:, :, order])
-
-
-def _compressed(message: Any, name: str) -> NDArray[np.uint8]:
-    try:
-        with PillowImage.open(io.BytesIO(bytes(message.data)), formats=_IMAGE_FORMATS) as decoded:
-            _check_header(decoded, name)
-            return np.asarray(decoded.convert("RGB"))
-    except InputError:
-        raise
-    except Exception as error:  # the exceptions of Pillow's decoders are no closed list
-        raise InputError(f"camera '{name}': compressed image cannot be decoded ({error})") from None
-
-
-def _check_header(image: PillowImage.Image, name: str) -> None:
-    """Check the header of an image before memory is allocated for its pixels.
-
-    Raises:
-        InputError: Too many pixels or an unknown pixel format.
-    """
-    width, height = image.size
-    if width * height > _MAX_PIXELS:
-        raise InputError(f"camera '{name}': compressed image claims {width}x{height}, more than {_MAX_PIXELS} pixels")
-    if image.mode not in _IMAGE_MODES:
-        kind = f"of kind {image.mode}, no 8-bit color or gray image"
-        raise InputError(f"camera '{name}': compressed image is {kind}")
+    pixels = EncodedPixels(message, name) if hasattr(message, "format") else RawPixels(message, name)
+    return CameraImage(stamp_ns=stamp_ns(message), name=name, pixels=pixels)
 
 
 def intrinsics(message: Any) -> CameraIntrinsics:
@@ -236,17 +192,26 @@ def acceleration(message: Any) -> Acceleration:
 
 
 def route(message: Any) -> Route:
-    """A nav_msgs/Path; a path without poses withdraws the route.
+    """A nav_msgs/Path; a path without poses withdraws the route, one of very many is thinned to a few centimeters.
 
     Raises:
         InputError: A single pose, or a value is not finite or outside any map.
     """
-    xy = np.asarray([[p.pose.position.x, p.pose.position.y] for p in message.poses], dtype=np.float64).reshape(-1, 2)
+    xy = _positions(message)
     if len(xy) == 1 or not np.isfinite(xy).all():
         raise InputError(f"route: needs at least two finite poses, got {len(xy)}")
     if np.abs(xy).max(initial=0.0) > _MAX_POSITION_M:
         raise InputError(f"route: a pose lies beyond {_MAX_POSITION_M:g} m")
-    return Route(stamp_ns=stamp_ns(message), frame_id=frame_name(message.header.frame_id), xy_N2=xy)
+    frame_id = frame_name(message.header.frame_id)
+    return Route(stamp_ns=stamp_ns(message), frame_id=frame_id, xy_N2=thinned_polyline(xy, _MAX_ROUTE_POSES))
+
+
+def _positions(message: Any) -> NDArray[np.float64]:
+    """Positions (N, 2) of a path, of its objects or as ``serialized_path`` has read them."""
+    known = getattr(message, "xy_N2", None)
+    if known is not None:
+        return np.asarray(known, dtype=np.float64)
+    return np.asarray([[p.pose.position.x, p.pose.position.y] for p in message.poses], dtype=np.float64).reshape(-1, 2)
 
 
 def driving_command(message: Any) -> DrivingCommand:

@@ -220,15 +220,21 @@ class BagPlanner:
         snapshot = replace(request.snapshot, missing=self._absent + request.snapshot.missing)
         begin = request.arrived_s
         budget = None if self._budget_ms is None else CycleBudget(end_s=begin + self._budget_ms * 1e-3)
-        result = self._planner.plan(snapshot, budget)
+        is_planned = True
+        try:
+            outcome = self._planner.plan(snapshot, budget)
+        except InputError as error:  # too few images can be decoded; the node's supervisor does the same
+            source, config, is_planned = self._planner.source(), self._planner.config, False
+            outcome = self._fallback.plan(snapshot, str(error), config, source, is_stopping=False)
+        self.log.refused.update(self._planner.pop_refused())
         self._has_published = True
         return Cycle(
             log_time_ns=log_time_ns,
             stamp_ns=snapshot.stamp_ns,
             ego=snapshot.ego,
-            outcome=result,
+            outcome=outcome,
             latency_ms=(time.perf_counter() - begin) * 1e3,
-            is_planned=True,
+            is_planned=is_planned,
             has_frame=True,
         )
 

@@ -135,11 +135,13 @@ class Planner:
 
         Raises:
             ModelError: The model failed.
+            InputError: Too few images can be decoded.
         """
         times, config, ego = StageTimes(), self.config, snapshot.ego
         if self._last_stamp_ns is not None and snapshot.stamp_ns < self._last_stamp_ns:
             self.reset()
         self._last_stamp_ns = snapshot.stamp_ns
+        snapshot = self._perception.with_decodable_images(snapshot, config.min_cameras)
         drawn = self._sampler.draw(snapshot.stamp_ns, config)
         scene = self._perception.perceive(snapshot, config.detection_threshold, times)
         futures = self._sampler.sample(scene, drawn, config, budget, return_intermediates=return_intermediates)
@@ -169,6 +171,10 @@ class Planner:
         )
         self.memory.keep(result)
         return result
+
+    def pop_refused(self) -> list[str]:
+        """Return and clear why images could not be decoded since the last call."""
+        return self._perception.pop_refused()
 
     def _around(self, scene: PerceivedScene, path_MAT3: FloatArray) -> CollisionContext:
         """Obstacles, and agents ahead or alongside with these paths; agents behind are responsible for their distance."""

@@ -11,6 +11,7 @@ from transdiffuser_planner.core.geometry import (
     global_from_local,
     local_from_global,
     project_onto_polyline,
+    thinned_polyline,
     wrap_angle,
 )
 
@@ -58,3 +59,26 @@ def test_boxes_overlap_exactly_when_they_share_area(x: float, heading: float, ov
     other = box_corners(x, 0.0, heading, 4.0, 2.0)
     assert bool(boxes_overlap(ego, other)) is overlaps
     assert bool(boxes_overlap(other, ego)) is overlaps
+
+
+def test_a_polyline_of_few_points_is_not_thinned():
+    line = np.stack([np.arange(100.0), np.zeros(100)], axis=-1)
+    np.testing.assert_array_equal(thinned_polyline(line, 100), line)
+
+
+def test_a_long_polyline_keeps_its_shape_and_ends_when_it_is_thinned():
+    s = np.arange(0.0, 2000.0, 0.1)
+    curved = np.stack([s, 30.0 * np.sin(s / 40.0)], axis=-1)
+    thin = thinned_polyline(curved, 5000)
+    assert len(thin) <= 5000
+    np.testing.assert_array_equal(thin[[0, -1]], curved[[0, -1]])
+    assert np.hypot(*np.diff(thin, axis=0).T).max() <= 10.0
+    _, offset = project_onto_polyline(thin, curved[::7])
+    assert np.abs(offset).max() < 0.05
+
+
+def test_corners_and_turning_points_are_never_left_out():
+    there, back = np.arange(0.0, 300.0, 0.1), np.arange(300.0, 0.0, -0.1)
+    line = np.concatenate([np.stack([there, 0.0 * there], axis=-1), np.stack([back, 0.0 * back], axis=-1)])
+    thin = thinned_polyline(line, 10)
+    assert thin[:, 0].max() == line[:, 0].max() and len(thin) < 200

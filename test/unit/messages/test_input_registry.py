@@ -71,20 +71,25 @@ def test_the_node_subscribes_to_every_type_of_every_input(monkeypatch) -> None:
     from transdiffuser_planner.ros.planner_node import inputs
     from transdiffuser_planner.ros.qos import INPUT_PROFILES
 
-    class _Node:
-        subscribed: dict[str, tuple] = {}  # noqa: RUF012
+    subscribed: dict[str, tuple] = {}
 
-        def create_subscription(self, kind, topic, _callback, qos, **_options):
-            self.subscribed[topic] = (kind, qos.reliability, qos.durability)
+    class _Subscriptions:
+        def __init__(self, _node):
+            pass
 
-    monkeypatch.setattr(inputs, "message_class", str)
-    inputs.NodeInputs(_Node(), RIG, SnapshotAssembler(RIG, PlannerConfig()), lambda *_, **__: None, lambda *_: None)
+        def add(self, kind, topic, options, _take):
+            qos = options["qos_profile"]
+            subscribed[topic] = (kind, qos.reliability, qos.durability)
+
+    monkeypatch.setattr(inputs, "SerializedSubscriptions", _Subscriptions)
+    node = SimpleNamespace(resolve_topic_name=lambda topic: topic)
+    inputs.NodeInputs(node, RIG, SnapshotAssembler(RIG, PlannerConfig()), lambda *_, **__: None, lambda *_: None)
     wanted = {}
     for spec, camera, _ in mapped_inputs(private_topics(RIG)):
         qos = INPUT_PROFILES[spec.qos]
         for kind in spec.message_types:
             wanted[spec.private_topic(camera, kind)] = (kind, qos.reliability, qos.durability)
-    assert _Node.subscribed == wanted and len(wanted) == 3 * len(CAMERAS) + len(INPUTS) - 2
+    assert subscribed == wanted and len(wanted) == 3 * len(CAMERAS) + len(INPUTS) - 2
 
 
 def test_the_router_decodes_every_input_and_refuses_empty_ones() -> None:

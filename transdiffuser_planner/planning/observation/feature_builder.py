@@ -40,6 +40,19 @@ class FeatureBuilder:
         """Return the point cloud (N, 3) in base_link at the snapshot's stamp, without the ego; (0, 3) without a cloud."""
         return cloud_in_base(snapshot.cloud, self._rig, snapshot.cloud_motion)
 
+    def unpack_image(self, snapshot: SensorSnapshot, name: str) -> None:
+        """Unpack the image of a camera in the size that ``build`` needs.
+
+        Args:
+            snapshot: Holds the image.
+            name: The camera.
+
+        Raises:
+            InputError: The image cannot be decoded.
+        """
+        heading_rad = snapshot.motion[name][2] if name in snapshot.motion else 0.0
+        self._view.unpack(snapshot.images[name], snapshot.intrinsics[name], heading_rad)
+
     def build(
         self, snapshot: SensorSnapshot, points_N3: NDArray[np.float32] | None = None
     ) -> dict[str, NDArray[np.float32]]:
@@ -50,11 +63,8 @@ class FeatureBuilder:
             points_N3: Result of ``points(snapshot)`` if already computed.
         """
         contract = self.contract
-        view, camera_valid = self._view.stitch(
-            {name: image.rgb_HW3 for name, image in snapshot.images.items()},
-            snapshot.intrinsics,
-            {name: pose[2] for name, pose in snapshot.motion.items()},
-        )
+        headings_rad = {name: pose[2] for name, pose in snapshot.motion.items()}
+        view, camera_valid = self._view.stitch(snapshot.images, snapshot.intrinsics, headings_rad)
         points = self.points(snapshot) if points_N3 is None else points_N3
         counts = histogram(points, contract)
         history, history_valid = history_tensor(snapshot.ego, snapshot.history, contract)

@@ -82,13 +82,12 @@ class _SensorFrames:
             return
         try:
             value = message.decode()
+            if message.name == CAMERA.name:
+                self.images.setdefault(message.camera, []).append((message.stamp_ns, thumbnail(value.rgb_HW3)))
+            else:
+                self._add_cloud(message.stamp_ns, value.xyz_N3)
         except InputError as error:
             self.rejected[str(error)] += 1
-            return
-        if message.name == CAMERA.name:
-            self.images.setdefault(message.camera, []).append((message.stamp_ns, thumbnail(value.rgb_HW3)))
-        else:
-            self._add_cloud(message.stamp_ns, value.xyz_N3)
 
     def _add_cloud(self, stamp_ns: int, xyz_N3: Any) -> None:
         if self._base_from_lidar is not None:

@@ -11,10 +11,10 @@ from typing import Any
 from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
 
 from transdiffuser_planner.doctor.topic_statistics import CLOUDS_KEPT, TopicStatistics
 from transdiffuser_planner.messages.input_registry import BY_NAME, LIDAR, ODOMETRY
+from transdiffuser_planner.messages.serialized import read_message
 from transdiffuser_planner.ros.live_doctor.graph import Wiring
 from transdiffuser_planner.ros.live_doctor.node_state import Target, status_class, status_topic
 from transdiffuser_planner.ros.message_factory import message_class
@@ -51,7 +51,7 @@ def listen(node: Node, executor: Executor, target: Target, wired: Wiring, second
     for subscription in subscriptions:
         node.destroy_subscription(subscription)
     for item in wired.topic_statistics:
-        item.messages += [deserialize_message(data, message_class(item.type_name)) for data in last.get(id(item), ())]
+        item.messages += [read_message(data, item.type_name) for data in last.get(id(item), ())]
     return statuses
 
 

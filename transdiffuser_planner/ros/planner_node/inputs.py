@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 
+from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
 from transdiffuser_planner.messages.input_router import InputRouter
-from transdiffuser_planner.ros.message_factory import message_class
+from transdiffuser_planner.messages.serialized import read_message
+from transdiffuser_planner.ros.planner_node.serialized_subscriptions import SerializedSubscriptions
 from transdiffuser_planner.ros.qos import INPUT_PROFILES, input_options
 from transdiffuser_planner.runtime.inputs.input_notices import InputNotices
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
@@ -59,46 +60,51 @@ class NodeInputs:
             warned: Called with (key, text) for warnings about accepted messages.
         """
         self._node, self._received, self._warned = node, received, warned
-        self._notices = InputNotices(assembler)
+        self._assembler, self._notices = assembler, InputNotices(assembler)
         self.rates = self._notices.rates
         topics = private_topics(rig)
         self._router = InputRouter(topics, assembler)
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions = SerializedSubscriptions(node)
         for spec, camera, topic in mapped_inputs(topics):
             for message_type in spec.message_types:
                 self._subscribe(message_type, spec.private_topic(camera, message_type), topic, INPUT_PROFILES[spec.qos])
 
     def close(self) -> None:
         """Unsubscribe."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        self._subscriptions.close()
 
     def _subscribe(self, type_name: str, topic: str, key: str, qos: QoSProfile) -> None:
         """Subscribe; key is the topic's name in the router."""
         options = input_options(self._node.resolve_topic_name(topic), qos, self._warned)
 
-        def take(message: Any) -> None:
-            self._take(key, message)
+        def take(data: bytes, arrived_s: float) -> None:
+            self._take(key, type_name, data, arrived_s)
 
-        subscription = self._node.create_subscription(message_class(type_name), topic, take, **options)
-        self._subscriptions.append(subscription)
+        self._subscriptions.add(type_name, topic, options, take)
 
-    def _take(self, key: str, message: Any) -> None:
+    def _take(self, key: str, type_name: str, data: bytes, arrived_s: float) -> None:
         """Outermost scope of the node: no fault of one message may end the node."""
-        arrived_s = time.perf_counter()
         try:
-            now_ns = int(self._node.get_clock().now().nanoseconds)
-            self._assembler.now_ns = None if self._is_simulated_time() else now_ns  # ticks are too coarse for delays
-            reason = self._router.feed(key, now_ns, message)
+            message = read_message(data, type_name)
+            received_ns = self._received_ns(arrived_s)
+            # Ticks of simulated time are too coarse for delays.
+            self._assembler.now_ns = None if self._is_simulated_time() else received_ns
+            reason = self._router.feed(key, received_ns, message)
             if not reason:
                 self._watch(key, message)
+        except InputError as error:
+            reason = f"{key}: {error}"
         except Exception as error:
             reason = f"{key}: {type(error).__name__}: {error}"
         self._received(key, arrived_s, reason, is_sensor=key in self._router.sensor_topics)
 
     def _is_simulated_time(self) -> bool:
         return bool(self._node.get_clock().ros_time_is_active)
+
+    def _received_ns(self, arrived_s: float) -> int:
+        """When a message was received, on the node's clock; now if that clock is simulated."""
+        waited_ns = 0 if self._is_simulated_time() else round((time.perf_counter() - arrived_s) * 1e9)
+        return int(self._node.get_clock().now().nanoseconds) - waited_ns
 
     def _watch(self, key: str, message: Any) -> None:
         """Forward notices about an accepted message."""

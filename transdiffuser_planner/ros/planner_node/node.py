@@ -110,7 +110,7 @@ class PlannerNode(LifecycleNode):
         self.mode = Mode(is_shadow=bool(self.get_parameter("shadow").value))
         self._scheduler = CycleScheduler(rig, self._config)
         self.use_codebook()
-        self._supervisor = Supervisor(self._model_manager, rig, self._publish, self._fault)
+        self._supervisor = Supervisor(self._model_manager, rig, self._publish, self._fault, self._refuse)
         self._outputs.start(self._model_manager.contract, rig.vehicle)
         self._inputs = NodeInputs(self, rig, self._scheduler.assembler, self._received, self._fault)
         poll = self.create_timer(_POLL_S, self._poll, clock=_STEADY)
@@ -205,11 +205,15 @@ class PlannerNode(LifecycleNode):
     def _received(self, key: str, arrived_s: float, reason: str | None, *, is_sensor: bool) -> None:
         """Count a rejected message, or plan when an accepted one completes a frame."""
         if reason:
-            self.diagnostics.count_rejection(reason)
-            self._log(key, f"input refused: {reason}")
+            self._refuse(reason, key)
         elif is_sensor and self._scheduler is not None:
             self._scheduler.arrived(arrived_s)
         self._poll()
+
+    def _refuse(self, reason: str, source: str = "images") -> None:
+        """Count and log a message that is not used; from any thread."""
+        self.diagnostics.count_rejection(reason)
+        self._log(source, f"input refused: {reason}")
 
     def _poll_unguarded(self) -> None:
         """Submit a frame to the supervisor, or a fallback when frames do not suffice or do not arrive."""

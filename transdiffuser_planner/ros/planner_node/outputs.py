@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.planner_config import PlannerConfig
@@ -22,6 +23,7 @@ from transdiffuser_planner.messages import encode_outputs
 from transdiffuser_planner.messages.encode_markers import seen
 from transdiffuser_planner.messages.encode_outputs import Mode
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
+from transdiffuser_planner.ros.planner_node.serialized_subscriptions import OccasionalGroup
 from transdiffuser_planner.ros.qos import OUTPUT, RELIABLE
 from transdiffuser_planner.runtime.supervision.latest_worker import LatestWorker
 
@@ -50,21 +52,22 @@ class NodeOutputs:
             fault: Called with (source, text) when publishing another output than the trajectory fails.
         """
         self._fault = fault
+        events = OccasionalGroup()
+
+        def publisher(kind: str, topic: str, qos: QoSProfile = OUTPUT) -> Any:
+            return node.create_publisher(message_class(kind), topic, qos, callback_group=events)
+
         self._by_mode = {
-            shadow: {
-                name: node.create_publisher(message_class(kind), f"~/{folder}/{name}", OUTPUT)
-                for name, kind in encode_outputs.OUTPUT_TYPES.items()
-            }
+            shadow: {name: publisher(kind, f"~/{folder}/{name}") for name, kind in encode_outputs.OUTPUT_TYPES.items()}
             for shadow, folder in ((False, "output"), (True, "shadow"))
         }
-        float32 = message_class("std_msgs/msg/Float32")
         self._stage_ms = {
-            name: node.create_publisher(float32, f"~/debug/stage_ms/{name}", OUTPUT) for name in (*STAGES, "total")
+            name: publisher("std_msgs/msg/Float32", f"~/debug/stage_ms/{name}") for name in (*STAGES, "total")
         }
-        markers = message_class("visualization_msgs/msg/MarkerArray")
-        self._seen = node.create_publisher(markers, "~/debug/seen", OUTPUT)
-        steps = message_class("transdiffuser_msgs/msg/CandidateTrajectories")
-        self._denoise_steps = node.create_publisher(steps, "~/debug/denoise_steps", RELIABLE)
+        self._seen = publisher("visualization_msgs/msg/MarkerArray", "~/debug/seen")
+        self._denoise_steps = publisher(
+            "transdiffuser_msgs/msg/CandidateTrajectories", "~/debug/denoise_steps", RELIABLE
+        )
         self._publisher_thread: LatestWorker[_PublishedPlan] | None = None
 
     def start(self, contract: ModelContract, vehicle: VehicleModel) -> None:

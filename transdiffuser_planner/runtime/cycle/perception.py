@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract, check_tensors, observation_specs
-from transdiffuser_planner.core.errors import ModelError
+from transdiffuser_planner.core.errors import InputError, ModelError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot
 from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures
@@ -23,6 +24,7 @@ FloatArray = NDArray[np.float64]
 Tensors = dict[str, NDArray[np.float32]]
 
 _MOVING_MPS = 0.5
+_IMAGE_THREADS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +63,46 @@ class Perception:
         self._backend, self._contract, self._vehicle = backend, contract, rig.vehicle
         self._features = FeatureBuilder(contract, rig)
         self._tracker = AgentTracker()
+        self._refused: list[str] = []
+        # Its threads start with the first images; decoding leaves the interpreter to others.
+        self._helpers = ThreadPoolExecutor(max_workers=_IMAGE_THREADS, thread_name_prefix="images")
 
     def reset(self) -> None:
         """Discard the tracked agents and the place on the route."""
         self._tracker.reset()
         self._features.reset()
+
+    def pop_refused(self) -> list[str]:
+        """Return and clear why images could not be decoded since the last call."""
+        refused, self._refused = self._refused, []
+        return refused
+
+    def with_decodable_images(self, snapshot: SensorSnapshot, min_cameras: int) -> SensorSnapshot:
+        """Unpack the images, several at once, and return the snapshot without those that cannot be decoded.
+
+        Args:
+            snapshot: Aligned inputs.
+            min_cameras: How many are needed.
+
+        Raises:
+            InputError: Too few are left.
+        """
+        known = {name for name, image in snapshot.images.items() if image.failure}
+        reasons = self._helpers.map(lambda name: self._failure(snapshot, name), snapshot.images)
+        failed = {name: reason for name, reason in zip(snapshot.images, reasons, strict=True) if reason}
+        self._refused += [reason for name, reason in failed.items() if name not in known]
+        num_left = len(snapshot.images) - len(failed)
+        if failed and num_left < min_cameras:
+            raise InputError(f"{num_left} cameras, need {min_cameras}; {next(iter(failed.values()))}")
+        return _without_cameras(snapshot, set(failed)) if failed else snapshot
+
+    def _failure(self, snapshot: SensorSnapshot, name: str) -> str:
+        """Why the image of a camera cannot be unpacked, or ""."""
+        try:
+            self._features.unpack_image(snapshot, name)
+        except InputError as error:
+            return str(error)
+        return ""
 
     def perceive(self, snapshot: SensorSnapshot, detection_threshold: float, times: StageTimes) -> PerceivedScene:
         """Compute features, encoder outputs, agents and obstacles of a snapshot.
@@ -109,6 +146,17 @@ class Perception:
             obstacles=obstacles,
             token_path=ActionTokenFeatures.of(observation),
         )
+
+
+def _without_cameras(snapshot: SensorSnapshot, names: set[str]) -> SensorSnapshot:
+    """A snapshot in which these cameras are missing."""
+    return replace(
+        snapshot,
+        images={name: image for name, image in snapshot.images.items() if name not in names},
+        intrinsics={name: value for name, value in snapshot.intrinsics.items() if name not in names},
+        ages_ns={name: age_ns for name, age_ns in snapshot.ages_ns.items() if name not in names},
+        missing=(*(name for name in snapshot.images if name in names), *snapshot.missing),
+    )
 
 
 def _softmax(logits_KLL: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -108,9 +108,8 @@ class SnapshotAssembler(OptionalInputs):
             return f"camera '{image.name}' is not in the rig"
         intrinsics = self._intrinsics[image.name]
         if not _fits(image, intrinsics):
-            height, width = image.rgb_HW3.shape[:2]
             return (
-                f"camera '{image.name}': image is {width}x{height}, "
+                f"camera '{image.name}': image is {image.width}x{image.height}, "
                 f"its camera_info is {intrinsics.width}x{intrinsics.height}"
             )
         return self.plausibility.why_masked(image.name) or self._add_frame(image.name, image)
@@ -341,4 +340,4 @@ class SnapshotAssembler(OptionalInputs):
 
 def _fits(image: CameraImage, intrinsics: CameraIntrinsics) -> bool:
     """Whether an image has the size that its intrinsics describe."""
-    return image.rgb_HW3.shape == (intrinsics.height, intrinsics.width, 3)
+    return (image.width, image.height) == (intrinsics.width, intrinsics.height)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import PlanResult, SensorSnapshot
@@ -53,7 +54,14 @@ class PlanningRequest:
 class Supervisor:
     """Answers every frame of one vehicle. Public methods are thread-safe."""
 
-    def __init__(self, model_manager: ModelManager, rig: Rig, publish: Publish, report: Report) -> None:
+    def __init__(
+        self,
+        model_manager: ModelManager,
+        rig: Rig,
+        publish: Publish,
+        report: Report,
+        refuse: Callable[[str], None] | None = None,
+    ) -> None:
         """Start worker and watchdog.
 
         Args:
@@ -61,8 +69,10 @@ class Supervisor:
             rig: The vehicle's sensors.
             publish: Called with every answer and its frame's ``arrived_s``, from several threads but never at once.
             report: Called with (source, text) about failures.
+            refuse: Called, by the worker's thread, with why an image could not be decoded.
         """
         self._model_manager, self._publish, self._report = model_manager, publish, report
+        self._refuse = refuse
         self._fallback = FallbackPlanner(model_manager.contract, rig, model_manager.memory)
         self._changed = threading.Condition()
         self._publishing = threading.Lock()
@@ -135,6 +145,9 @@ class Supervisor:
             self._changed.notify_all()
         try:
             result = self._plan(planner, job)
+        except InputError as error:  # the images are at fault, not the session
+            self._answer(job, str(error))
+            return
         except Exception as error:  # outermost scope of the thread: a session can raise anything
             if planner is self._model_manager.planner:
                 self._failed(job, error)
@@ -143,6 +156,7 @@ class Supervisor:
             with self._changed:
                 if self._at_work is not None and self._at_work[0] is job:
                     self._at_work = None
+            self._report_refused(planner)
         self._failures = 0
         claim = self._claim(job)
         if claim is not None:
@@ -161,6 +175,11 @@ class Supervisor:
             is_stopping=self.is_stopping,
             return_intermediates=job.return_intermediates,
         )
+
+    def _report_refused(self, planner: Planner) -> None:
+        for reason in planner.pop_refused():
+            if self._refuse is not None:
+                self._refuse(reason)
 
     def _failed(self, job: PlanningRequest, error: Exception) -> None:
         self._failures += 1

@@ -1,0 +1,62 @@
+"""Messages of a bag -> objects, as the node reads them: by the bag's own definitions, texts that are no UTF-8 included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transdiffuser_planner.messages.definitions import fields_of, typestore
+from transdiffuser_planner.messages.serialized import read_message
+from transdiffuser_planner.messages.serialized_path import PATH
+
+
+class _LenientBytes(bytes):
+    """Bytes of which every part decodes as text, with wrong letters replaced, for a library that knows no such option."""
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        return _LenientBytes(part) if isinstance(part, bytes) else part
+
+    def __bytes__(self) -> bytes:
+        return self
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return super().decode(encoding, "replace")
+
+
+def _is_about_text(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, is about a text that is no UTF-8."""
+    while error is not None and not isinstance(error, UnicodeDecodeError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+class MessageDecoder:
+    """Decodes messages by one set of definitions.
+
+    Args:
+        store: rosbags' typestore with the definitions of the bag.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        # A definition with other fields than ROS 2's is rare, and left to the library.
+        self._knows_path = store is typestore() or fields_of(store, PATH) == fields_of(typestore(), PATH)
+
+    def decode(self, raw: bytes | memoryview, type_name: str) -> Any:
+        """Decode one message.
+
+        Args:
+            raw: As recorded.
+            type_name: Its type.
+
+        Raises:
+            Exception: It does not fit its definition; the library has many types of errors for that.
+        """
+        if type_name == PATH and self._knows_path:
+            return read_message(raw, type_name)
+        try:
+            return self._store.deserialize_cdr(raw, type_name)
+        except Exception as error:
+            if not _is_about_text(error):
+                raise
+            return self._store.deserialize_cdr(_LenientBytes(raw), type_name)
