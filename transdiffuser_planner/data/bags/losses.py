@@ -110,7 +110,7 @@ def find_losses(
     found = []
     for topic in sorted({*expected, *claims}):
         total = max(expected[topic], claims.get(topic, 0))
-        if total > read[topic] and (topics is None or topic in topics):
+        if total > read[topic] and (topics is None or _may_be_of(topic, topics)):
             why = (
                 reasons.get(topic)
                 or unknown
@@ -129,7 +129,12 @@ def num_lost_of(losses: Iterable[Loss], topics: Set[str]) -> int:
         losses: All losses.
         topics: Names of the topics.
     """
-    return sum(loss.num_lost for loss in losses if loss.topic in topics or not loss.topic)
+    return sum(loss.num_lost for loss in losses if _may_be_of(loss.topic, topics))
+
+
+def _may_be_of(topic: str, topics: Set[str]) -> bool:
+    """Whether a topic is one of those, or unknown: "", or the number of a channel that is not described."""
+    return topic in topics or not topic.startswith("/")
 
 
 def _short(reasons: list[str]) -> str:

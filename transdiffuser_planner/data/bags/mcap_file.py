@@ -166,11 +166,11 @@ class McapFile:
             )
 
     def _is_without(self, chunk: ChunkEntry, wanted: Mapping[int, Channel]) -> bool:
-        """Whether message index and summary agree that a chunk holds none of the channels."""
+        """Whether message index and summary agree that a chunk holds none of the channels, and all that it holds are known."""
         place = self._layout.summary.chunks.get(chunk.offset)
         if not chunk.counts or place is None or place.channel_ids != set(chunk.counts):
             return False
-        return not any(number in wanted for number in chunk.counts)
+        return not any(number in wanted or number not in self._by_id for number in chunk.counts)
 
     def _loose(self, wanted: Mapping[int, Channel]) -> Iterator[StoredMessage]:
         """Yield the messages outside of chunks; only their places are held in memory."""

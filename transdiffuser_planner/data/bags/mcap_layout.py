@@ -119,6 +119,7 @@ class _Walk:
         self._known: list[int] = []
         self._last_chunk: ChunkEntry | None = None
         self._last_was_loose = False
+        self._follows_chunk = False
         self._doubtful_at = 0
         self._sound_until = len(records.MAGIC)
 
@@ -206,9 +207,11 @@ class _Walk:
             raise BadRecordError("a record is damaged")
         is_loose = kind == records.MESSAGE
         if is_loose:
-            number, _, time_ns, _ = records.MESSAGE_HEAD.unpack(self._read(begin, records.MESSAGE_HEAD.size))
+            number, sequence, time_ns, _ = records.MESSAGE_HEAD.unpack(self._read(begin, records.MESSAGE_HEAD.size))
             if time_ns > MAX_TIME_NS:
                 raise BadRecordError("a message has an impossible time")
+            if self._follows_chunk and sequence == length - 6:
+                raise BadRecordError("a message index has the kind of a message")
             self.layout.loose.add(time_ns, begin + 22, length - 22, number)
             self._doubtful_at = at
         elif kind == records.CHUNK:
@@ -230,6 +233,7 @@ class _Walk:
         else:
             self.layout.num_unknown += 1
         self._last_was_loose = is_loose
+        self._follows_chunk = kind in (records.CHUNK, records.MESSAGE_INDEX)
 
     def _go_on(self, at: int, reason: str, *, is_beyond: bool) -> int:
         """Note a hole and return where the next record begins.
@@ -256,7 +260,7 @@ class _Walk:
     def _next_record(self, begin: int) -> int | None:
         """Find the next record; None when there is none before the end."""
         place = bisect_right(self._known, begin - 1)
-        limit = self._known[place] if place < len(self._known) else self._end
+        limit = min(self._known[place], self._end) if place < len(self._known) else self._end
         at = begin
         while at < limit:
             block = self._read(at, min(_BLOCK + _OVERLAP, self._end - at))
