@@ -75,7 +75,7 @@ docs: $(STAMPS)/dev ## build the documentation site into build/site, offline; wa
 	@echo "build/site/index.html"
 
 .PHONY: fuzz
-fuzz: build $(STAMPS)/dev ## 10 000 generated messages of every input type through decoder and assembler (20 minutes)
+fuzz: build $(STAMPS)/dev ## 10 000 generated messages of every input type through decoder and assembler, and 10 000 damaged bags (30 minutes)
 	@FUZZ_EXAMPLES=10000 $(RUN)python -m pytest -s test/property
 
 .PHONY: build
