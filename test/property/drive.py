@@ -19,7 +19,7 @@ from transdiffuser_planner.core.types import (
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.messages.input_router import InputRouter
-from transdiffuser_planner.messages.serialized import read_message
+from transdiffuser_planner.messages.serialized.read_message import read_message
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.action_codebook import ActionCodebook

@@ -207,7 +207,7 @@ def route(message: Any) -> Route:
 
 
 def _positions(message: Any) -> NDArray[np.float64]:
-    """Positions (N, 2) of a path, of its objects or as ``serialized_path`` has read them."""
+    """Positions (N, 2) of a path, of its objects or as ``serialized.path`` has read them."""
     known = getattr(message, "xy_N2", None)
     if known is not None:
         return np.asarray(known, dtype=np.float64)

@@ -16,7 +16,7 @@ from transdiffuser_planner.data.bags.bag_types import BagTypes, type_name
 from transdiffuser_planner.data.bags.compression import ZSTD_MAGIC, CompressionError, unpack_message
 from transdiffuser_planner.data.bags.losses import FileAccount, Loss, damage_lines, find_losses
 from transdiffuser_planner.data.bags.storage import ROS1, Channel, Source, StorageFile, merged
-from transdiffuser_planner.messages.recorded import MessageDecoder
+from transdiffuser_planner.messages.serialized.recorded import decode_recorded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,6 @@ class BagReader:
         self.unreadable: Counter[str] = Counter()
         self.losses: list[Loss] = []
         self._bags: list[BagFiles] = []
-        self._decoders: dict[int, MessageDecoder] = {}
         try:
             for path in self.paths:
                 self._bags.append(open_bag(path))
@@ -184,15 +183,10 @@ class BagReader:
             ] += 1
             return None
         try:
-            return self._decoder(store).decode(raw, kind)
+            return decode_recorded(store, raw, kind)
         except Exception as error:  # whatever wrong bytes do to the decoder
             self._refuse(channel, kind, _line(error))
             return None
-
-    def _decoder(self, store: Any) -> MessageDecoder:
-        if id(store) not in self._decoders:
-            self._decoders[id(store)] = MessageDecoder(store)
-        return self._decoders[id(store)]
 
     def _refuse(self, channel: Channel, kind: str, reason: str) -> None:
         self.unreadable[f"{channel.topic}: does not fit its definition of {kind} ({reason})"] += 1

@@ -14,7 +14,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from transdiffuser_planner.doctor.topic_statistics import CLOUDS_KEPT, TopicStatistics
 from transdiffuser_planner.messages.input_registry import BY_NAME, LIDAR, ODOMETRY
-from transdiffuser_planner.messages.serialized import read_message
+from transdiffuser_planner.messages.serialized.read_message import read_message
 from transdiffuser_planner.ros.live_doctor.graph import Wiring
 from transdiffuser_planner.ros.live_doctor.node_state import Target, status_class, status_topic
 from transdiffuser_planner.ros.message_factory import message_class

@@ -14,7 +14,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
 from transdiffuser_planner.messages.input_router import InputRouter
-from transdiffuser_planner.messages.serialized import read_message
+from transdiffuser_planner.messages.serialized.read_message import read_message
 from transdiffuser_planner.ros.planner_node.serialized_subscriptions import SerializedSubscriptions
 from transdiffuser_planner.ros.qos import INPUT_PROFILES, input_options
 from transdiffuser_planner.runtime.inputs.input_notices import InputNotices

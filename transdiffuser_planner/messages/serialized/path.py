@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.messages.cdr_reader import ENDS_EARLY, CdrReader
+from transdiffuser_planner.messages.serialized.cdr_reader import ENDS_EARLY, CdrReader
 
 PATH = "nav_msgs/msg/Path"
 MAX_POSES = 1_000_000

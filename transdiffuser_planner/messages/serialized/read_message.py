@@ -1,7 +1,7 @@
 """Serialized messages (CDR, as DDS carries and bags record them) -> the planner's inputs, at a few microseconds each.
 
 Large arrays are views of the serialized bytes, and a route is read without an object for every pose
-(``serialized_path.py``), so the cost of a message hardly depends on its size. Strings that are no UTF-8 have the wrong
+(``path.py``), so the cost of a message hardly depends on its size. Strings that are no UTF-8 have the wrong
 letters replaced, as in rclpy. Objects have the attributes of rclpy's and rosbags' messages.
 """
 
@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.messages.cdr_reader import CdrReader
-from transdiffuser_planner.messages.serialized_path import PATH, read_path
+from transdiffuser_planner.messages.serialized.cdr_reader import CdrReader
+from transdiffuser_planner.messages.serialized.path import PATH, read_path
 
 Fields = tuple[tuple[str, str], ...]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from transdiffuser_planner.messages.definitions import fields_of, typestore
-from transdiffuser_planner.messages.serialized import read_message
-from transdiffuser_planner.messages.serialized_path import PATH
+from transdiffuser_planner.messages.serialized.path import PATH
+from transdiffuser_planner.messages.serialized.read_message import read_message
 
 
 class _LenientBytes(bytes):
@@ -30,33 +31,28 @@ def _is_about_text(error: BaseException | None) -> bool:
     return error is not None
 
 
-class MessageDecoder:
-    """Decodes messages by one set of definitions.
+@lru_cache(maxsize=100)
+def _knows_path(store: Any) -> bool:
+    """Whether a bag defines paths as ROS 2 does; other fields are rare, and left to the library."""
+    return fields_of(store, PATH) == fields_of(typestore(), PATH)
+
+
+def decode_recorded(store: Any, raw: bytes | memoryview, type_name: str) -> Any:
+    """Decode a message of a bag.
 
     Args:
         store: rosbags' typestore with the definitions of the bag.
+        raw: As recorded (CDR).
+        type_name: Its type.
+
+    Raises:
+        Exception: It does not fit its definition; the library has many types of errors for that.
     """
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-        # A definition with other fields than ROS 2's is rare, and left to the library.
-        self._knows_path = store is typestore() or fields_of(store, PATH) == fields_of(typestore(), PATH)
-
-    def decode(self, raw: bytes | memoryview, type_name: str) -> Any:
-        """Decode one message.
-
-        Args:
-            raw: As recorded.
-            type_name: Its type.
-
-        Raises:
-            Exception: It does not fit its definition; the library has many types of errors for that.
-        """
-        if type_name == PATH and self._knows_path:
-            return read_message(raw, type_name)
-        try:
-            return self._store.deserialize_cdr(raw, type_name)
-        except Exception as error:
-            if not _is_about_text(error):
-                raise
-            return self._store.deserialize_cdr(_LenientBytes(raw), type_name)
+    if type_name == PATH and _knows_path(store):
+        return read_message(raw, type_name)
+    try:
+        return store.deserialize_cdr(raw, type_name)
+    except Exception as error:
+        if not _is_about_text(error):
+            raise
+        return store.deserialize_cdr(_LenientBytes(raw), type_name)

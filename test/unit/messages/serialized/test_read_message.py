@@ -11,8 +11,8 @@ from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.definitions import make_message as make
 from transdiffuser_planner.messages.definitions import typestore
 from transdiffuser_planner.messages.input_registry import INPUTS
-from transdiffuser_planner.messages.serialized import _TYPES, FIELDS, read_message
-from transdiffuser_planner.messages.serialized_path import PATH
+from transdiffuser_planner.messages.serialized.path import PATH
+from transdiffuser_planner.messages.serialized.read_message import _TYPES, FIELDS, read_message
 
 ARRAYS = {"float64": "float64", "uint8": "uint8", "uint16": "uint16"}
 NAME = "camera_äöü"

@@ -1,0 +1,1 @@
+"""Serialized messages as the middleware and bags carry them. Imports core and messages."""
