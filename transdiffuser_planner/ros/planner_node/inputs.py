@@ -59,7 +59,7 @@ class NodeInputs:
             warned: Called with (key, text) for warnings about accepted messages.
         """
         self._node, self._received, self._warned = node, received, warned
-        self._notices = InputNotices(assembler)
+        self._assembler, self._notices = assembler, InputNotices(assembler)
         self.rates = self._notices.rates
         topics = private_topics(rig)
         self._router = InputRouter(topics, assembler)
