@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from backports import zstd
 
-from transdiffuser_planner.data.bags.mcap_records import MAGIC
+from transdiffuser_planner.data.bags.storage.mcap_records import MAGIC
 from transdiffuser_planner.messages.definitions import make_message, typestore
 
 STRING = "std_msgs/msg/String"

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from transdiffuser_planner.core.errors import RecordingError
-from transdiffuser_planner.data.bags import mcap_records
 from transdiffuser_planner.data.bags.bag_metadata import METADATA, BagMetadata, read_metadata
-from transdiffuser_planner.data.bags.compression import ZSTD_MAGIC
 from transdiffuser_planner.data.bags.losses import Damage
-from transdiffuser_planner.data.bags.mcap_file import McapFile
-from transdiffuser_planner.data.bags.ros1_file import Ros1File
-from transdiffuser_planner.data.bags.scratch import Scratch
-from transdiffuser_planner.data.bags.sqlite_file import SqliteFile
-from transdiffuser_planner.data.bags.storage import StorageFile
+from transdiffuser_planner.data.bags.storage import mcap_records
+from transdiffuser_planner.data.bags.storage.compression import ZSTD_MAGIC
+from transdiffuser_planner.data.bags.storage.mcap_file import McapFile
+from transdiffuser_planner.data.bags.storage.ros1_file import Ros1File
+from transdiffuser_planner.data.bags.storage.scratch import Scratch
+from transdiffuser_planner.data.bags.storage.sqlite_file import SqliteFile
+from transdiffuser_planner.data.bags.storage.storage_file import StorageFile
 
 COMPRESSED: Final = ".zstd"
 _SUFFIXES = (".mcap", ".db3", ".bag")

@@ -13,9 +13,9 @@ from typing import Any
 from transdiffuser_planner.data.bags.bag_files import BagFiles, open_bag
 from transdiffuser_planner.data.bags.bag_metadata import METADATA
 from transdiffuser_planner.data.bags.bag_types import BagTypes, type_name
-from transdiffuser_planner.data.bags.compression import ZSTD_MAGIC, CompressionError, unpack_message
 from transdiffuser_planner.data.bags.losses import FileAccount, Loss, damage_lines, find_losses
-from transdiffuser_planner.data.bags.storage import ROS1, Channel, Source, StorageFile, merged
+from transdiffuser_planner.data.bags.storage.compression import ZSTD_MAGIC, CompressionError, unpack_message
+from transdiffuser_planner.data.bags.storage.storage_file import ROS1, Channel, Source, StorageFile, merged
 from transdiffuser_planner.messages.serialized.recorded import decode_recorded
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from transdiffuser_planner.data.bags.storage import CDR, ROS1, Channel
+from transdiffuser_planner.data.bags.storage.storage_file import CDR, ROS1, Channel
 from transdiffuser_planner.messages.definitions import fields_of, referenced_types, typestore
 
 _HEADER: Final = "std_msgs/msg/Header"

@@ -9,12 +9,19 @@ from functools import partial
 from pathlib import Path
 
 from transdiffuser_planner.core.errors import RecordingError
-from transdiffuser_planner.data.bags import mcap_records as records
-from transdiffuser_planner.data.bags.compression import CompressionError, unpack_chunk
 from transdiffuser_planner.data.bags.losses import Damage
-from transdiffuser_planner.data.bags.mcap_layout import ChunkEntry, read_layout
-from transdiffuser_planner.data.bags.mcap_records import BadRecordError, McapChannel, Summary
-from transdiffuser_planner.data.bags.storage import CDR, MAX_TIME_NS, Channel, Source, StoredMessage, merged
+from transdiffuser_planner.data.bags.storage import mcap_records as records
+from transdiffuser_planner.data.bags.storage.compression import CompressionError, unpack_chunk
+from transdiffuser_planner.data.bags.storage.mcap_layout import ChunkEntry, read_layout
+from transdiffuser_planner.data.bags.storage.mcap_records import BadRecordError, McapChannel, Summary
+from transdiffuser_planner.data.bags.storage.storage_file import (
+    CDR,
+    MAX_TIME_NS,
+    Channel,
+    Source,
+    StoredMessage,
+    merged,
+)
 
 _TYPE_HASH = "topic_type_hash"
 _Rows = list[tuple[int, int, int, Channel]]

@@ -10,7 +10,7 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.data.bags.losses import Damage
-from transdiffuser_planner.data.bags.storage import ROS1, Channel, StoredMessage
+from transdiffuser_planner.data.bags.storage.storage_file import ROS1, Channel, StoredMessage
 
 _DEFINITION = "ros1msg"
 _MESSAGE = 2

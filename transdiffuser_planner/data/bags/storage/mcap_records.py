@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Final
 
-from transdiffuser_planner.data.bags.storage import MAX_TIME_NS
+from transdiffuser_planner.data.bags.storage.storage_file import MAX_TIME_NS
 
 MAGIC: Final = b"\x89MCAP0\r\n"
 HEAD: Final = struct.Struct("<BQ")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from transdiffuser_planner.core.errors import RecordingError
-from transdiffuser_planner.data.bags.compression import ZstdError, open_zstd
+from transdiffuser_planner.data.bags.storage.compression import ZstdError, open_zstd
 
 _NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _BLOCK = 1 << 20

@@ -14,9 +14,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from transdiffuser_planner.data.bags import mcap_records as records
-from transdiffuser_planner.data.bags.mcap_records import BadRecordError, ChunkHead, Summary
-from transdiffuser_planner.data.bags.storage import MAX_TIME_NS
+from transdiffuser_planner.data.bags.storage import mcap_records as records
+from transdiffuser_planner.data.bags.storage.mcap_records import BadRecordError, ChunkHead, Summary
+from transdiffuser_planner.data.bags.storage.storage_file import MAX_TIME_NS
 
 _BLOCK = 1 << 20
 _OVERLAP = 64

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.data.bags.losses import Damage
-from transdiffuser_planner.data.bags.scratch import Scratch
-from transdiffuser_planner.data.bags.storage import CDR, MAX_TIME_NS, Channel, StoredMessage
-from transdiffuser_planner.data.bags.write_ahead_log import LOG_SUFFIX, lost_log_bytes
+from transdiffuser_planner.data.bags.storage.scratch import Scratch
+from transdiffuser_planner.data.bags.storage.storage_file import CDR, MAX_TIME_NS, Channel, StoredMessage
+from transdiffuser_planner.data.bags.storage.write_ahead_log import LOG_SUFFIX, lost_log_bytes
 
 _JOURNAL_SUFFIX = "-journal"
 _Row = tuple[int, Any, Any, Any, str]
