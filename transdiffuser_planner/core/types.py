@@ -66,6 +66,10 @@ class CameraIntrinsics:
     distortion: tuple[float, ...] = ()
     is_rectified: bool = True
 
+    def fit(self, image: CameraImage) -> bool:
+        """Whether they describe images of this size."""
+        return (image.width, image.height) == (self.width, self.height)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PointCloud:

@@ -170,4 +170,4 @@ def test_a_file_that_is_no_bag_is_reported_in_one_line(tmp_path: Path, capsys: p
     (tmp_path / "noise.mcap").write_bytes(bytes(range(256)) * 40)
     assert main(["dataset", str(tmp_path / "noise.mcap"), "--out", str(tmp_path / "samples"), "--workers", "1"]) != 0
     text = "".join(capsys.readouterr())
-    assert "cannot be opened" in text and "Traceback" not in text
+    assert "no MCAP record that can be read" in text and "Traceback" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 from typing import Any
 
@@ -49,7 +50,39 @@ def decode_recorded(store: Any, raw: bytes | memoryview, type_name: str) -> Any:
         Exception: It does not fit its definition; the library has many types of errors for that.
     """
     if type_name == PATH and _knows_path(store):
-        return read_message(raw, type_name)
+        return RecordedPath(store, raw)
+    return _decode(store, raw, type_name)
+
+
+class RecordedPath:
+    """A path of a bag: header and positions at once, an object for every pose only for those who ask.
+
+    Args:
+        store: See ``decode_recorded``.
+        raw: As recorded (CDR).
+
+    Attributes:
+        header: Its header.
+        xy_N2: Positions, meters.
+    """
+
+    def __init__(self, store: Any, raw: bytes | memoryview) -> None:
+        read = read_message(raw, PATH)
+        self.header, self.xy_N2 = read.header, read.xy_N2
+        self._store, self._raw = store, bytes(raw)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RecordedPath:
+        other = copy.copy(self)
+        other.header = copy.deepcopy(self.header, memo)
+        return other
+
+    @property
+    def poses(self) -> Any:
+        """All poses, as in nav_msgs/Path."""
+        return _decode(self._store, self._raw, PATH).poses
+
+
+def _decode(store: Any, raw: bytes | memoryview, type_name: str) -> Any:
     try:
         return store.deserialize_cdr(raw, type_name)
     except Exception as error:

@@ -15,6 +15,7 @@ from transdiffuser_planner.runtime.inputs.arrival_timing import ArrivalTiming
 from transdiffuser_planner.runtime.inputs.frame_buffer import FrameBuffer, SensorFrame
 
 _KEEP_NS = 250_000_000
+_RECENT_NS = 150_000_000
 _SILENT_NS = 1_000_000_000
 
 
@@ -84,9 +85,30 @@ class FrameMatcher:
         """Return the newest clouds of a sensor up to a stamp, at most this many, newest first."""
         return [frame for frame in self._buffers[name].up_to(stamp_ns, count) if isinstance(frame, PointCloud)]
 
-    def num_matching(self, stamp_ns: int, tolerance_ns: int) -> int:
+    def _num_matching(self, stamp_ns: int, tolerance_ns: int) -> int:
         """Count the sensors with a frame within the tolerance of a stamp."""
         return sum(buffer.nearest(stamp_ns, tolerance_ns) is not None for buffer in self._used().values())
+
+    def best_stamp_ns(self, newest_ns: int, earliest_ns: int | None, tolerance_ns: int) -> int:
+        """Return the recent stamp with matching frames of most sensors; the newest of equals.
+
+        Args:
+            newest_ns: Stamps after this are not considered; there is a frame with this one.
+            earliest_ns: Stamps before this are not considered unless all are.
+            tolerance_ns: Largest difference of frames that belong together.
+        """
+        oldest_ns = newest_ns - _RECENT_NS
+        if earliest_ns is not None:
+            oldest_ns = max(oldest_ns, min(earliest_ns, newest_ns))
+        recent = self.stamps_ns(oldest_ns, newest_ns)
+        return max(recent, key=lambda stamp: (self._num_matching(stamp, tolerance_ns), stamp))
+
+    def complete_stamp_ns(
+        self, ego_ns: int | None, config: PlannerConfig, earliest_ns: int | None, wait: tuple[int, int] | None
+    ) -> int | None:
+        """Return the newest stamp whose set is complete, not before the earliest; see ``is_complete``."""
+        stamps = self.stamps_ns(earliest_ns, None)
+        return next((stamp for stamp in stamps if self.is_complete(stamp, ego_ns, config, wait)), None)
 
     def is_complete(
         self, stamp_ns: int, ego_ns: int | None, config: PlannerConfig, wait: tuple[int, int] | None = None

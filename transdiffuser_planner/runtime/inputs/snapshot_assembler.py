@@ -35,7 +35,6 @@ from transdiffuser_planner.runtime.inputs.optional_inputs import OptionalInputs
 from transdiffuser_planner.runtime.inputs.sensor_clocks import ODOMETRY, SensorClocks
 from transdiffuser_planner.runtime.inputs.sweep_joiner import SweepJoiner
 
-_FRAME_WAIT_NS = 150_000_000
 _WARNINGS_KEPT = 20
 
 
@@ -107,7 +106,7 @@ class SnapshotAssembler(OptionalInputs):
         if image.name not in self._cameras:
             return f"camera '{image.name}' is not in the rig"
         intrinsics = self._intrinsics[image.name]
-        if not _fits(image, intrinsics):
+        if not intrinsics.fit(image):
             return (
                 f"camera '{image.name}': image is {image.width}x{image.height}, "
                 f"its camera_info is {intrinsics.width}x{intrinsics.height}"
@@ -213,30 +212,23 @@ class SnapshotAssembler(OptionalInputs):
             wait: Time now, and since when a frame has been waited for: what is overdue then is not waited for. None to
                 wait for all.
         """
-        ego_ns = self._odometry.newest_ns
-        stamps = self._matcher.stamps_ns(earliest_ns, None)
-        return next((stamp for stamp in stamps if self._matcher.is_complete(stamp, ego_ns, self.config, wait)), None)
+        return self._matcher.complete_stamp_ns(self._odometry.newest_ns, self.config, earliest_ns, wait)
+
+    @property
+    def _tolerance_ns(self) -> int:
+        return round(self.config.sync_tolerance_s * 1e9)
 
     def _frames_at(self, stamp_ns: int, now_ns: int) -> dict[str, SensorFrame]:
         """The frames of the sensors at a stamp, aligned or at least young enough."""
         oldest_ns = max(now_ns, stamp_ns) - round(self.config.max_sensor_age_s * 1e9)
-        frames = self._matcher.at(stamp_ns, round(self.config.sync_tolerance_s * 1e9), oldest_ns)
-        for name in [n for n, f in frames.items() if isinstance(f, CameraImage) and not _fits(f, self._intrinsics[n])]:
+        frames = self._matcher.at(stamp_ns, self._tolerance_ns, oldest_ns)
+        for name in [n for n, f in frames.items() if isinstance(f, CameraImage) and not self._intrinsics[n].fit(f)]:
             del frames[name]  # its camera_info has changed since
         if LIDAR in frames and self._sweeps is not None and self._sweeps.num_parts > 1:
             parts = self._matcher.last_clouds(LIDAR, frames.pop(LIDAR).stamp_ns, self._sweeps.num_parts)
             whole = self._sweeps.joined(parts, self._odometry.states)
             frames |= {} if whole is None else {LIDAR: whole}
         return frames
-
-    def _choose_stamp(self, newest_ns: int, earliest_ns: int | None) -> int:
-        """The recent frame stamp, not before the earliest, with matching frames of most sensors; the newest of equals."""
-        oldest_ns = newest_ns - _FRAME_WAIT_NS
-        if earliest_ns is not None:
-            oldest_ns = max(oldest_ns, min(earliest_ns, newest_ns))
-        tolerance_ns = round(self.config.sync_tolerance_s * 1e9)
-        recent = self._matcher.stamps_ns(oldest_ns, newest_ns)
-        return max(recent, key=lambda stamp: (self._matcher.num_matching(stamp, tolerance_ns), stamp))
 
     def assemble(
         self, now_ns: int, earliest_ns: int | None = None, due_ns: int | None = None
@@ -254,7 +246,7 @@ class SnapshotAssembler(OptionalInputs):
         newest_ns = self.latest_stamp_ns() if due_ns is None else due_ns
         if newest_ns is None:
             return NotReady(reason=self._explained(f"no frame yet of {', '.join(self._matcher.names)}"))
-        stamp_ns = self._choose_stamp(newest_ns, earliest_ns)
+        stamp_ns = self._matcher.best_stamp_ns(newest_ns, earliest_ns, self._tolerance_ns)
         age_s = (now_ns - stamp_ns) * 1e-9
         if age_s > self.config.max_sensor_age_s:
             reason = f"newest sensor frame is {age_s:.2f} s old (limit {self.config.max_sensor_age_s} s)"
@@ -336,8 +328,3 @@ class SnapshotAssembler(OptionalInputs):
             ages_ns=ages,
             motion={name: pose for name, pose in motion.items() if pose is not None},
         )
-
-
-def _fits(image: CameraImage, intrinsics: CameraIntrinsics) -> bool:
-    """Whether an image has the size that its intrinsics describe."""
-    return (image.width, image.height) == (intrinsics.width, intrinsics.height)

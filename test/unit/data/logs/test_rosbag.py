@@ -16,7 +16,8 @@ from transdiffuser_planner.messages.definitions import make_message as make
 from transdiffuser_planner.messages.topic_map import TopicMap
 
 TOPICS = TopicMap(odometry="/odometry", lidar="/lidar", speed_limit="/limit", objects="/objects")
-POINTS = np.zeros((3, 4), dtype=np.float32)
+ANGLES = np.linspace(0.0, 6.0, 200)
+POINTS = np.stack([8.0 * np.cos(ANGLES), 9.0 * np.sin(ANGLES), 0.0 * ANGLES, ANGLES], axis=-1).astype(np.float32)
 
 
 @pytest.fixture
@@ -48,4 +49,4 @@ def test_sensor_frames_are_passed_on_in_order_of_recording(bag: Path) -> None:
     taken: list[LogMessage] = []
     read_log(LogRequest(path=bag, topics=TOPICS, on_input=taken.append))
     assert [message.name for message in taken] == ["odometry", "lidar"] * 4 + ["speed_limit"]
-    assert taken[1].decode().xyz_N3.shape == (3, 3)
+    assert taken[1].decode().xyz_N3.shape == (200, 3)
