@@ -53,6 +53,7 @@ def test_a_sensor_fault_is_reported_and_no_plan_is_late_or_unchecked(
     def reported(since_s: float) -> bool:
         return all(text in bench.listener.reported(since_s) for text in texts)
 
-    until = reported if fault.endswith("_rate") else None  # a change of rate takes messages to be noticed
+    # A change of rate or delay takes messages to be noticed.
+    until = reported if fault.endswith("_rate") or fault == "delayed" else None
     began = bench.inject(on, bench.vehicle.heal, texts, until=until)
     assert bench.longest_gap_s(began) < RECOVERY_S

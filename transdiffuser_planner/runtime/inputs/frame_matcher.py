@@ -54,6 +54,10 @@ class FrameMatcher:
         late_ns = [self._timing.late_ns(other) for other in self._used()]
         self._buffers[name].add(frame, _KEEP_NS + (max(late_ns) - min(late_ns) if late_ns else 0))
 
+    def usual_age_ns(self) -> int:
+        """Return how old a frame usually is when it is complete: the delay of the slowest sensor in use, at least 0."""
+        return max([0, *(self._timing.late_ns(name) for name in self._used())])
+
     def forget(self, name: str) -> None:
         """Drop a sensor's frames."""
         self._buffers[name] = FrameBuffer()

@@ -218,9 +218,10 @@ class SnapshotAssembler(OptionalInputs):
     def _tolerance_ns(self) -> int:
         return round(self.config.sync_tolerance_s * 1e9)
 
-    def _frames_at(self, stamp_ns: int, now_ns: int) -> dict[str, SensorFrame]:
-        """The frames of the sensors at a stamp, aligned or at least young enough."""
-        oldest_ns = max(now_ns, stamp_ns) - round(self.config.max_sensor_age_s * 1e9)
+    def _frames_at(self, stamp_ns: int) -> dict[str, SensorFrame]:
+        """The frames of the sensors at a stamp, aligned or at least young enough when frames usually are planned from."""
+        # Not by the present time: node and replay would then differ in what is too old.
+        oldest_ns = stamp_ns + self._matcher.usual_age_ns() - round(self.config.max_sensor_age_s * 1e9)
         frames = self._matcher.at(stamp_ns, self._tolerance_ns, oldest_ns)
         for name in [n for n, f in frames.items() if isinstance(f, CameraImage) and not self._intrinsics[n].fit(f)]:
             del frames[name]  # its camera_info has changed since
@@ -251,11 +252,11 @@ class SnapshotAssembler(OptionalInputs):
         if age_s > self.config.max_sensor_age_s:
             reason = f"newest sensor frame is {age_s:.2f} s old (limit {self.config.max_sensor_age_s} s)"
             return NotReady(reason=self._explained(reason))
-        frames = self._frames_at(stamp_ns, now_ns)
+        frames = self._frames_at(stamp_ns)
         reason = self._missing_sensors(frames)
         if reason:
             return NotReady(reason=self._explained(reason))
-        ego = self._ego_at(stamp_ns)
+        ego = self._odometry.at(stamp_ns, self.config.max_odometry_age_s)
         if isinstance(ego, NotReady):
             return ego
         reasons = self.plausibility.reasons()
@@ -274,8 +275,8 @@ class SnapshotAssembler(OptionalInputs):
         Returns:
             The ego's state with any available frames; NotReady when odometry is too old.
         """
-        ego = self._ego_at(stamp_ns)
-        return ego if isinstance(ego, NotReady) else self._snapshot(stamp_ns, ego, self._frames_at(stamp_ns, stamp_ns))
+        ego = self._odometry.at(stamp_ns, self.config.max_odometry_age_s)
+        return ego if isinstance(ego, NotReady) else self._snapshot(stamp_ns, ego, self._frames_at(stamp_ns))
 
     def last_known(self, now_ns: int) -> SensorSnapshot | None:
         """The last ego state, extrapolated by at most ``max_odometry_age_s`` and stamped with now; None without odometry.
@@ -295,9 +296,6 @@ class SnapshotAssembler(OptionalInputs):
         if self.config.require_lidar and LIDAR not in frames:
             return "lidar is missing and require_lidar is set"
         return ""
-
-    def _ego_at(self, stamp_ns: int) -> EgoState | NotReady:
-        return self._odometry.at(stamp_ns, self.config.max_odometry_age_s)
 
     def _snapshot(self, stamp_ns: int, ego: EgoState, frames: dict[str, CameraImage | PointCloud]) -> SensorSnapshot:
         ego = self.plausibility.state_for_fallback(ego)
