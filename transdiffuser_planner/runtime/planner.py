@@ -141,9 +141,9 @@ class Planner:
         if self._last_stamp_ns is not None and snapshot.stamp_ns < self._last_stamp_ns:
             self.reset()
         self._last_stamp_ns = snapshot.stamp_ns
-        snapshot = self._perception.with_decodable_images(snapshot, config.min_cameras)
+        snapshot, lidar = self._perception.unpack(snapshot, config.min_cameras)
         drawn = self._sampler.draw(snapshot.stamp_ns, config)
-        scene = self._perception.perceive(snapshot, config.detection_threshold, times)
+        scene = self._perception.perceive(snapshot, config.detection_threshold, times, lidar)
         futures = self._sampler.sample(scene, drawn, config, budget, return_intermediates=return_intermediates)
         times.lap("denoise")
         if futures is None:

@@ -54,19 +54,23 @@ class FeatureBuilder:
         self._view.unpack(snapshot.images[name], snapshot.intrinsics[name], heading_rad)
 
     def build(
-        self, snapshot: SensorSnapshot, points_N3: NDArray[np.float32] | None = None
+        self,
+        snapshot: SensorSnapshot,
+        points_N3: NDArray[np.float32] | None = None,
+        counts_CLL: NDArray[np.uint8] | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         """Build all tensors of ``core.contract.observation_specs`` with a batch axis of 1.
 
         Args:
             snapshot: Aligned inputs.
             points_N3: Result of ``points(snapshot)`` if already computed.
+            counts_CLL: Their ``histogram`` if already computed.
         """
         contract = self.contract
         headings_rad = {name: pose[2] for name, pose in snapshot.motion.items()}
         view, camera_valid = self._view.stitch(snapshot.images, snapshot.intrinsics, headings_rad)
         points = self.points(snapshot) if points_N3 is None else points_N3
-        counts = histogram(points, contract)
+        counts = histogram(points, contract) if counts_CLL is None else counts_CLL
         history, history_valid = history_tensor(snapshot.ego, snapshot.history, contract)
         route, route_valid = route_tensor(snapshot.route, snapshot.ego, contract, self._route_memory)
         signal, signal_valid = signal_tensor(snapshot.signal)

@@ -154,7 +154,7 @@ class ImageView:
             table = self._table(name, intrinsics[name], headings_rad.get(name, 0.0))
             try:
                 pixels = self.unpack(image, intrinsics[name], headings_rad.get(name, 0.0))
-            except InputError:  # the planner names such a camera before it plans, Perception.with_decodable_images
+            except InputError:  # the planner names such a camera before it plans, Perception.unpack
                 continue
             if table.copy_columns is not None:
                 view[:, table.copy_columns] = pixels

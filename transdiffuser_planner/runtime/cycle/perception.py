@@ -14,6 +14,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot
 from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
+from transdiffuser_planner.planning.observation.lidar_bev import histogram
 from transdiffuser_planner.planning.perception.agent_tracker import AgentTracker, Track, nearest_tracks
 from transdiffuser_planner.planning.perception.detection_decoder import decode_detections
 from transdiffuser_planner.planning.safety.clearance import ObstacleField
@@ -25,6 +26,14 @@ Tensors = dict[str, NDArray[np.float32]]
 
 _MOVING_MPS = 0.5
 _IMAGE_THREADS = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LidarInput:
+    """A point cloud in base_link (N, 3), meters, and its bird's-eye histogram (C, L, L)."""
+
+    points_N3: NDArray[np.float32]
+    counts_CLL: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,24 +86,32 @@ class Perception:
         refused, self._refused = self._refused, []
         return refused
 
-    def with_decodable_images(self, snapshot: SensorSnapshot, min_cameras: int) -> SensorSnapshot:
-        """Unpack the images, several at once, and return the snapshot without those that cannot be decoded.
+    def unpack(self, snapshot: SensorSnapshot, min_cameras: int) -> tuple[SensorSnapshot, LidarInput]:
+        """Unpack the images, several at once, and the point cloud meanwhile.
 
         Args:
             snapshot: Aligned inputs.
             min_cameras: How many are needed.
 
+        Returns:
+            The snapshot without images that cannot be decoded, and what the LiDAR has measured.
+
         Raises:
-            InputError: Too few are left.
+            InputError: Too few images are left.
         """
         known = {name for name, image in snapshot.images.items() if image.failure}
-        reasons = self._helpers.map(lambda name: self._failure(snapshot, name), snapshot.images)
-        failed = {name: reason for name, reason in zip(snapshot.images, reasons, strict=True) if reason}
+        jobs = {name: self._helpers.submit(self._failure, snapshot, name) for name in snapshot.images}
+        lidar = self._lidar(snapshot)
+        failed = {name: reason for name, job in jobs.items() if (reason := job.result())}
         self._refused += [reason for name, reason in failed.items() if name not in known]
         num_left = len(snapshot.images) - len(failed)
         if failed and num_left < min_cameras:
             raise InputError(f"{num_left} cameras, need {min_cameras}; {next(iter(failed.values()))}")
-        return _without_cameras(snapshot, set(failed)) if failed else snapshot
+        return _without_cameras(snapshot, set(failed)) if failed else snapshot, lidar
+
+    def _lidar(self, snapshot: SensorSnapshot) -> LidarInput:
+        points = self._features.points(snapshot)
+        return LidarInput(points_N3=points, counts_CLL=histogram(points, self._contract))
 
     def _failure(self, snapshot: SensorSnapshot, name: str) -> str:
         """Why the image of a camera cannot be unpacked, or ""."""
@@ -104,19 +121,22 @@ class Perception:
             return str(error)
         return ""
 
-    def perceive(self, snapshot: SensorSnapshot, detection_threshold: float, times: StageTimes) -> PerceivedScene:
+    def perceive(
+        self, snapshot: SensorSnapshot, detection_threshold: float, times: StageTimes, lidar: LidarInput | None = None
+    ) -> PerceivedScene:
         """Compute features, encoder outputs, agents and obstacles of a snapshot.
 
         Args:
             snapshot: Aligned inputs.
             detection_threshold: Least score of a detection, 0 to 1.
             times: Receives the duration of each stage.
+            lidar: What ``unpack`` returned with the snapshot; None to compute it.
 
         Raises:
             ModelError: The encoder failed or returned numbers that are not finite.
         """
-        points = self._features.points(snapshot)
-        observation = self._features.build(snapshot, points)
+        lidar = self._lidar(snapshot) if lidar is None else lidar
+        observation = self._features.build(snapshot, lidar.points_N3, lidar.counts_CLL)
         check_tensors(observation, observation_specs(self._contract), "observation")
         times.lap("features")
         encoded = self._backend.encode(observation)
@@ -135,7 +155,7 @@ class Perception:
             if abs(track.speed_mps) > _MOVING_MPS
         ]
         box_A5 = np.asarray(moving, dtype=np.float64).reshape(-1, 5)
-        obstacles = ObstacleField.from_points(points, box_A5, self._vehicle)
+        obstacles = ObstacleField.from_points(lidar.points_N3, box_A5, self._vehicle)
         times.lap("agents")
         return PerceivedScene(
             observation=observation,
