@@ -288,7 +288,7 @@ def test_a_bag_with_missing_topics_plays_with_those_layers_disabled(bag, opened,
 
 
 def test_a_long_drive_shows_the_newest_kept_candidates(bag, opened, tmp_path, monkeypatch):
-    monkeypatch.setattr(drive_to_json, "PLAN_BUDGET_BYTES", 60_000)
+    monkeypatch.setattr(drive_to_json, "PLAN_BUDGET_BYTES", 24_000)
     path = write_report(bag, tmp_path / "report.html")
     assert '"candidates":null' in path.read_text()
     page = opened(path)
