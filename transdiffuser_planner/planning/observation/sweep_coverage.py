@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.geometry import wrap_angle
+from transdiffuser_planner.core.geometry import local_from_global
 
 NUM_SECTORS = 36
 _JOIN_SECTORS = 180
@@ -121,12 +121,10 @@ def moved(
     Returns:
         Points (N, 3) in the LiDAR's frame at ``pose_now``, float32.
     """
-    turn = float(wrap_angle(pose_then[2] - pose_now[2]))
-    cos, sin = math.cos(pose_now[2]), math.sin(pose_now[2])
-    dx, dy = pose_then[0] - pose_now[0], pose_then[1] - pose_now[1]
+    x_m, y_m, turn = map(float, local_from_global(np.asarray(pose_now), pose_then))
     now_from_then = np.eye(4)
     now_from_then[:2, :2] = [[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]
-    now_from_then[:2, 3] = [cos * dx + sin * dy, cos * dy - sin * dx]
+    now_from_then[:2, 3] = [x_m, y_m]
     transform = np.linalg.inv(base_from_lidar_44) @ now_from_then @ base_from_lidar_44
     rotation, shift = transform[:3, :3].astype(np.float32), transform[:3, 3].astype(np.float32)
     return np.asarray(xyz_N3 @ rotation.T + shift)
