@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from transdiffuser_planner.cli.evaluation import open_loop, scenes, suite
+from transdiffuser_planner.cli.evaluation import open_loop, samplers, scenes, suite
 
-KINDS = {**suite.KINDS, **open_loop.KINDS, **scenes.KINDS}
+KINDS = {**suite.KINDS, **open_loop.KINDS, **samplers.KINDS, **scenes.KINDS}
 """Kind of evaluation -> function that runs it."""
 
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: The command's parser.
     """
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    for module in (suite, open_loop, scenes):
+    for module in (suite, open_loop, samplers, scenes):
         module.add_kinds(kinds)
 
 

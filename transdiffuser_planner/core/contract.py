@@ -29,6 +29,8 @@ AGENT_AXIS = "other_road_users"
 """Name of the free axis of A agents of the condition graph."""
 PRECISIONS = ("fp32", "int8")
 """Arithmetic of a model's graphs."""
+SAMPLERS = ("dpm-solver++", "ddim", "ddpm")
+"""How a denoise step is taken, see ``planning.diffusion.sampler``."""
 
 
 class BevClass(IntEnum):

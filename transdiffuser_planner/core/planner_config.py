@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
-from transdiffuser_planner.core.contract import PRECISIONS
+from transdiffuser_planner.core.contract import PRECISIONS, SAMPLERS
 from transdiffuser_planner.core.errors import ConfigError
 
 _OPEN = float("inf")
@@ -54,7 +54,12 @@ class PlannerConfig:
     deadline_ms: float = _number(100.0, "ms", 5.0, 1000.0, "Time from a frame's last message to the published plan.")
     run_seed: int = _number(0, "", 0, 2**31 - 1, "Seed of the sampling noise, combined with each frame's stamp.")
     num_candidates: int = _number(30, "", 1, 128, "Joint futures sampled per cycle.")
-    num_denoise_steps: int = _number(10, "", 1, 10, "Denoise steps; below the model's T the DDIM sampler is used.")
+    sampler: str = _choice(
+        "dpm-solver++",
+        SAMPLERS,
+        "How a denoise step is taken: dpm-solver++ (second order), ddim, or ddpm (as in training, with noise).",
+    )
+    num_denoise_steps: int = _number(3, "", 1, 100, "Denoise steps, at most the model's T: ddpm with T is exact.")
     temperature: float = _number(1.0, "", 0.0, 2.0, "Standard deviation of the start noise; 1 is the training value.")
     backend: str = _choice("onnxruntime", (), "Executes the model: onnxruntime, or the name of an installed plug-in.")
     provider: str = _choice("cpu", ("cpu", "cuda", "tensorrt"), "ONNX Runtime execution provider.")

@@ -269,6 +269,7 @@ class Provenance:
         snapshot_stamp_ns, ages_ns, missing: The inputs.
         seed: Run seed.
         model_name, model_hash, provider, precision: The model and its execution.
+        sampler: How denoise steps are taken.
         num_candidates, num_denoise_steps: Of this cycle; 0 without sampling.
         plan_age_s: Age of the plan that a LAST_PLAN fallback continues, else 0.
         stage_ms: Durations in order.
@@ -282,6 +283,7 @@ class Provenance:
     model_hash: str
     provider: str
     precision: str
+    sampler: str
     num_candidates: int
     num_denoise_steps: int
     plan_age_s: float

@@ -79,7 +79,7 @@ class RecordedAgents:
 class RecordedStatus:
     """Status of one planning cycle; fields as in transdiffuser_msgs/PlannerStatus.
 
-    The last four are missing from messages of version 0.1 and then empty.
+    The last five are missing from messages of older versions and then empty.
     """
 
     stamp_ns: int
@@ -101,6 +101,7 @@ class RecordedStatus:
     fallback_level: FallbackLevel
     fallback_reason: str
     precision: str
+    sampler: str
     plan_age_s: float
     stop_requested: bool
     shadow: bool
@@ -218,6 +219,7 @@ def status(message: Any) -> RecordedStatus:
         fallback_level=fallback_level,
         fallback_reason=str(message.fallback_reason),
         precision=str(getattr(message, "precision", "")),
+        sampler=str(getattr(message, "sampler", "")),
         plan_age_s=float(getattr(message, "plan_age_s", 0.0)),
         stop_requested=bool(getattr(message, "stop_requested", False)),
         shadow=bool(getattr(message, "shadow", False)),

@@ -315,6 +315,7 @@ class Planner:
             model_hash=manifest.model_hash,
             provider=self.backend.provider,
             precision=self.backend.precision,
+            sampler=self.config.sampler,
             num_candidates=0,
             num_denoise_steps=0,
             plan_age_s=0.0,

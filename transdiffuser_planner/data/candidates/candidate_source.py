@@ -18,6 +18,8 @@ from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 
 Arrays = dict[str, NDArray[Any]]
 
+DEFAULTS = PlannerConfig()
+
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateFrame:
@@ -66,8 +68,10 @@ class CandidateSource:
         frame: CandidateFrame,
         num_candidates: int,
         tokens: Mapping[str, NDArray[np.float32]] | None = None,
-        num_steps: int | None = None,
-        pull: float = PlannerConfig().token_guidance_weight,
+        num_steps: int = DEFAULTS.num_denoise_steps,
+        sampler: str = DEFAULTS.sampler,
+        temperature: float = DEFAULTS.temperature,
+        pull: float = DEFAULTS.token_guidance_weight,
     ) -> NDArray[np.float64]:
         """Joint futures (M, 1 + A, T, 3) in base_link, the ego first, then all agents' places; the same noise every time.
 
@@ -75,14 +79,19 @@ class CandidateSource:
             frame: From ``frame``.
             num_candidates: M.
             tokens: Action tokens as the model's inputs; None: without action tokens.
-            num_steps: Denoise steps; None: all that the model was trained with.
+            num_steps: The parameter ``num_denoise_steps``.
+            sampler: The parameter ``sampler``.
+            temperature: The parameter ``temperature``.
             pull: The parameter ``token_guidance_weight``.
         """
         observation = {**frame.observation, **(tokens or {})}
         condition = self._backend.condition(frame.features, observation, frame.agents)
+        noise = self._joint.noise(0, int(frame.raw["stamp_ns"][0]), num_candidates, sampler=sampler)
+        noise[0] *= np.float32(temperature)
         drawn = self._joint.walk(
             lambda x, k: self._backend.predict_noise(x, k, condition),
-            self._joint.noise(0, int(frame.raw["stamp_ns"][0]), num_candidates),
+            noise,
+            sampler=sampler,
             num_steps=num_steps,
             target=self._joint.target(ActionTokenFeatures.of(observation), pull),
         )

@@ -27,6 +27,7 @@ SEAM_M: Final = 0.1
 """Lanes are drivable so far beyond their borders: neighbors are rounded to centimeters and would leave gaps."""
 ALONG: Final = 0.7
 """Cosine between a lane and the route, or its neighbor, above which they run the same way."""
+_ADJACENT_M: Final = 1.4 * LANE_WIDTH_M
 REACH_M: Final = 100.0
 
 
@@ -186,9 +187,12 @@ def _on_route(lanes: Sequence[_Lane], route_N2: FloatArray) -> set[str]:
     """Lanes the route leads along, and their neighbors that run the same way."""
     found = {lane.token: lane for lane in lanes if _along(route_N2, lane)}
     waiting = list(found.values())
+    middle_L2 = np.asarray([_middle(lane.line_K2) for lane in lanes]).reshape(-1, 2)
     while waiting:
         lane = waiting.pop()
-        for other in lanes:
+        low_2, high_2 = lane.line_K2.min(axis=0) - _ADJACENT_M, lane.line_K2.max(axis=0) + _ADJACENT_M
+        near_L = ((middle_L2 >= low_2) & (middle_L2 <= high_2)).all(axis=1)
+        for other in (lanes[index] for index in np.flatnonzero(near_L)):
             if other.token not in found and _is_adjacent(lane, other):
                 found[other.token] = other
                 waiting.append(other)
@@ -199,7 +203,7 @@ def _along(route_N2: FloatArray, lane: _Lane) -> bool:
     """Whether the route lies on the lane somewhere and runs its way there; of connectors both ends must lie near it."""
     line_K2 = lane.line_K2
     _, end_offset_m = project_onto_polyline(route_N2, line_K2[[0, -1]])
-    if not lane.has_polygon and (np.abs(end_offset_m) > 1.4 * LANE_WIDTH_M).any():
+    if not lane.has_polygon and (np.abs(end_offset_m) > _ADJACENT_M).any():
         return False
     s_m, _ = project_onto_polyline(line_K2, route_N2)
     gap_m = np.hypot(*(resample_polyline(line_K2, s_m) - route_N2).T)
@@ -212,12 +216,16 @@ def _along(route_N2: FloatArray, lane: _Lane) -> bool:
 
 def _is_adjacent(lane: _Lane, other: _Lane) -> bool:
     """Whether the middle of one lies a lane's width to the side of the other, and they run the same way."""
-    middle_2 = resample_polyline(other.line_K2, [arc_length(other.line_K2)[-1] / 2.0])
-    s_m, offset_m = project_onto_polyline(lane.line_K2, middle_2)
-    if not (0.0 < s_m[0] < arc_length(lane.line_K2)[-1]) or abs(offset_m[0]) > 1.4 * LANE_WIDTH_M:
+    s_m, offset_m = project_onto_polyline(lane.line_K2, _middle(other.line_K2))
+    if not (0.0 < s_m[0] < arc_length(lane.line_K2)[-1]) or abs(offset_m[0]) > _ADJACENT_M:
         return False
     half = np.asarray([arc_length(other.line_K2)[-1] / 2.0])
     return bool((_direction(lane.line_K2, s_m) * _direction(other.line_K2, half)).sum() > ALONG)
+
+
+def _middle(line_K2: FloatArray) -> FloatArray:
+    """Point (2,) halfway along a line."""
+    return resample_polyline(line_K2, [arc_length(line_K2)[-1] / 2.0])[0]
 
 
 def _direction(line_K2: FloatArray, s_X: FloatArray) -> FloatArray:

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.evaluation.closed_loop.bootstrap import bootstrap
 from transdiffuser_planner.evaluation.closed_loop.summary import COLUMNS, value
 from transdiffuser_planner.evaluation.closed_loop.tables import heading, interval_text, number
+from transdiffuser_planner.evaluation.intervals import bootstrap
 
 Rows = dict[tuple[str, int], dict[str, Any]]
 

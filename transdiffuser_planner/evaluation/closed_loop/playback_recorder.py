@@ -192,6 +192,7 @@ def _status(
         fallback_level=fallback_level,
         fallback_reason=reason,
         precision="",
+        sampler="",
         plan_age_s=0.0,
         stop_requested=False,
         shadow=False,

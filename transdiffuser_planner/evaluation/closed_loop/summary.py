@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.evaluation.closed_loop.bootstrap import bootstrap
 from transdiffuser_planner.evaluation.closed_loop.driving_score import LEAST_PROGRESS_M
+from transdiffuser_planner.evaluation.intervals import bootstrap
 from transdiffuser_planner.planners.registry import PlannerSpec
 
 

@@ -47,7 +47,7 @@ transdiffuser evaluate comparison --model {folder} --baselines runs/tiny --ablat
 {markdown_table(planners, PLAN_COLUMNS)}"""
     ]
     if steps:
-        parts.append(f"Fewer denoise steps (DDIM) from the same weights:\n\n{markdown_table(steps, PLAN_COLUMNS)}")
+        parts.append(f"Other numbers of denoise steps from the same weights:\n\n{markdown_table(steps, PLAN_COLUMNS)}")
     if few:
         parts.append(f"Fewer candidates, D of N candidates:\n\n{markdown_table(few, PLAN_COLUMNS)}")
     if ablations:

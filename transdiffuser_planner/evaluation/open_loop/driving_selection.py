@@ -34,7 +34,7 @@ SCORER_CONFIG = PlannerConfig(selection="scorer")
 
 
 class DrivingChoice:
-    """Selection by scorer, as in ``Planner.plan``: smooth, validate, rank, take the first accepted candidate.
+    """Selection as in ``Planner.plan``: smooth, validate, rank by scorer or rules, take the first accepted candidate.
 
     Args:
         contract: Contract of the model.
@@ -46,12 +46,12 @@ class DrivingChoice:
         self._contract, self._vehicle, self._config = contract, vehicle, config
         self._smoother = PlanSmoother(contract)
 
-    def index(self, joint_MNT3: FloatArray, subscore_MQ: NDArray[Any], tensors: Tensors) -> int:
+    def index(self, joint_MNT3: FloatArray, subscore_MQ: NDArray[Any] | None, tensors: Tensors) -> int:
         """Return the index of the chosen candidate; the best ranked one if none is accepted and the planner would fall back.
 
         Args:
             joint_MNT3: Sampled futures in base_link, the ego's first (M, 1 + A, T, 3).
-            subscore_MQ: Sub-scores that the scorer predicts.
+            subscore_MQ: Sub-scores that the scorer predicts; None with a configuration of rules.
             tensors: ``core.contract.SCORER_INPUTS`` of the frame, without the batch axis.
         """
         ego = _ego(tensors)
@@ -66,7 +66,7 @@ class DrivingChoice:
             signal=_signal(tensors),
             previous_F3=None,
             vehicle=self._vehicle,
-            subscore_MQ=subscore_MQ.astype(np.float64),
+            subscore_MQ=None if subscore_MQ is None else subscore_MQ.astype(np.float64),
         )
         order_M = rank(validated.plans, validated.feasible_M, inputs, self._contract, self._config).order_M
         return next((int(index) for index in order_M if validated.accepted_M[index]), int(order_M[0]))

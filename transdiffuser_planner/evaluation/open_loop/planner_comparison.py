@@ -188,8 +188,18 @@ def jobs_of(bags: Path, samples: Path, **common: Any) -> list[TableJob]:
         samples: Folder of their samples.
         **common: Other fields of ``TableJob``.
     """
+    return [TableJob(bag=bag, samples=of_bag, **common) for bag, of_bag in drives_with_samples(bags, samples)]
+
+
+def drives_with_samples(bags: Path, samples: Path) -> list[tuple[Path, Path]]:
+    """Return bag and sample folder of every drive that has samples, by name.
+
+    Args:
+        bags: Folder of the bags.
+        samples: Folder of their samples.
+    """
     names = sorted(path.name for path in bags.iterdir() if (samples / path.name).is_dir()) if bags.is_dir() else []
-    return [TableJob(bag=bags / name, samples=samples / name, **common) for name in names]
+    return [(bags / name, samples / name) for name in names]
 
 
 def as_rows(found: dict[str, FloatArray], ablation_titles: dict[str, str]) -> list[dict[str, Any]]:
@@ -199,7 +209,7 @@ def as_rows(found: dict[str, FloatArray], ablation_titles: dict[str, str]) -> li
         found: As ``measure_all`` returns it.
         ablation_titles: Titles of the ablations.
     """
-    steps = {name: f"TransDiffuser, one sample, {name.split('@')[1]} DDIM steps" for name in found if "@" in name}
+    steps = {name: f"TransDiffuser, one sample, denoise steps: {name.split('@')[1]}" for name in found if "@" in name}
     few = {f"{key}{OF}{n}": f"{TITLES[key]}, N = {n}" for n in FEWER for key in (SCORER, ORACLE)}
     titles = TITLES | steps | few | ablation_titles
     return [_row(name, title, found[name]) for name, title in titles.items() if name in found]

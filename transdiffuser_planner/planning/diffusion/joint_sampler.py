@@ -43,19 +43,20 @@ class JointSampler:
     schedule: NoiseSchedule
     normalizer: PlanNormalizer
 
-    def noise(self, run_seed: int, stamp_ns: int, *batch: int) -> Array:
-        """Draw the Gaussian noise of all denoise steps; the same seed and stamp give the same noise.
+    def noise(self, run_seed: int, stamp_ns: int, *batch: int, sampler: str = "ddpm") -> Array:
+        """Draw the Gaussian noise of all denoise steps; the same seed and stamp give the same start samples.
 
         Args:
             run_seed: Seed of the run.
             stamp_ns: Stamp of the frame.
             batch: Leading sizes, (M,) for one scene or (B, M) for many.
+            sampler: Of ``core.contract.SAMPLERS``; the deterministic ones need the start samples only.
 
         Returns:
-            (K, *batch, 1 + A, P) with all agents of the contract.
+            (K or 1, *batch, 1 + A, P) with all agents of the contract.
         """
         shape = (*batch, *plan_spec(self.contract).shape)
-        return draw_noise(run_seed, stamp_ns, shape, self.schedule.num_steps)
+        return draw_noise(run_seed, stamp_ns, shape, self.schedule.num_steps if sampler == "ddpm" else 1)
 
     def target(self, path: ActionTokenFeatures | None, weight: float) -> GuidanceTarget | None:
         """Build the guidance target of action tokens; None without tokens or weight.
@@ -71,6 +72,7 @@ class JointSampler:
         predict_noise: PredictNoise,
         noise: Array,
         *,
+        sampler: str = "ddpm",
         num_steps: int | None = None,
         target: GuidanceTarget | None = None,
         steps_that_fit: StepsThatFit | None = None,
@@ -81,6 +83,7 @@ class JointSampler:
         Args:
             predict_noise: (samples, denoise step k) -> predicted noise, same shape.
             noise: Result of ``noise``, or a part of its candidates and agents.
+            sampler: Of ``core.contract.SAMPLERS``.
             num_steps: Denoise steps; None: all steps of the schedule.
             target: Plan that guides the ego's samples.
             steps_that_fit: Called after every step: number of further steps that the time permits; None means no limit.
@@ -91,6 +94,7 @@ class JointSampler:
             self.schedule,
             noise,
             num_steps=num_steps or self.schedule.num_steps,
+            sampler=sampler,
             steps_that_fit=steps_that_fit,
             return_intermediates=return_intermediates,
         )

@@ -4,7 +4,8 @@ Notation of Ho et al. 2020, with k the denoise step, 1..K (the paper's T; T here
     x_k = sqrt(alpha_bar_k) x_0 + sqrt(1 - alpha_bar_k) eps
     x_{k-1} = 1/sqrt(alpha_k) (x_k - (1 - alpha_k)/sqrt(1 - alpha_bar_k) eps_hat) + sigma_k z,
     sigma_k^2 = (1 - alpha_bar_{k-1}) / (1 - alpha_bar_k) (1 - alpha_k)
-and for fewer steps the deterministic DDIM step of Song et al. 2021 between any k and k_prev.
+and for fewer steps the deterministic steps between any k and k_prev: DDIM (Song et al. 2021) and, of second order,
+DPM-Solver++ 2M (Lu et al. 2022).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ FloatArray = NDArray[np.float64]
 
 FINAL_ALPHA_BAR = 0.004
 MAX_X0 = 6.0
+SPACING_POWER = 1.3
+"""Few steps lie closer together at low noise, where the plans' details are decided (as in Karras et al. 2022)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +52,7 @@ class NoiseSchedule:
         return len(self.alpha_bar_K1) - 1
 
     def pairs(self, num_steps: int) -> list[tuple[int, int]]:
-        """Return the (k, k_prev) pairs of ``num_steps`` steps, from K down to 0, evenly spread."""
+        """Return the (k, k_prev) pairs of ``num_steps`` steps, from K down to 0."""
         return pairs_between(self.num_steps, num_steps)
 
     def predict_x0(self, x: Array, eps: Array, k: int) -> Array:
@@ -58,12 +61,12 @@ class NoiseSchedule:
         estimate = (x - np.float32(np.sqrt(1.0 - a)) * eps) * np.float32(1.0 / np.sqrt(a))
         return np.asarray(np.clip(estimate, -MAX_X0, MAX_X0))
 
-    def ancestral_step(self, x: Array, eps: Array, k: int, k_prev: int, noise: Array | None) -> Array:
+    def ancestral_step(self, x: Array, x0: Array, k: int, k_prev: int, noise: Array | None) -> Array:
         """One DDPM step, written with the x0 estimate (equal to the formula above when nothing is clipped).
 
         Args:
             x: Sample at k.
-            eps: Predicted noise.
+            x0: Its x0 estimate.
             k: Denoise step of the sample.
             k_prev: Denoise step of the result, smaller than k.
             noise: z, or None at the last step.
@@ -72,18 +75,37 @@ class NoiseSchedule:
         alpha = a / a_prev
         weight_x0 = np.sqrt(a_prev) * (1.0 - alpha) / (1.0 - a)
         weight_x = np.sqrt(alpha) * (1.0 - a_prev) / (1.0 - a)
-        mean = np.float32(weight_x0) * self.predict_x0(x, eps, k) + np.float32(weight_x) * x
+        mean = np.float32(weight_x0) * x0 + np.float32(weight_x) * x
         if noise is None or k_prev == 0:
             return np.asarray(mean)
         sigma = np.sqrt((1.0 - a_prev) / (1.0 - a) * (1.0 - alpha))
         return np.asarray(mean + np.float32(sigma) * noise)
 
-    def ddim_step(self, x: Array, eps: Array, k: int, k_prev: int) -> Array:
-        """One deterministic DDIM step between any two denoise steps."""
+    def ddim_step(self, x: Array, x0: Array, k: int, k_prev: int) -> Array:
+        """One deterministic DDIM step between any two denoise steps, from a sample at k and its x0 estimate."""
         a, a_prev = self.alpha_bar_K1[k], self.alpha_bar_K1[k_prev]
-        x0 = self.predict_x0(x, eps, k)
         direction = (x - np.float32(np.sqrt(a)) * x0) * np.float32(1.0 / np.sqrt(1.0 - a))
         return np.asarray(np.float32(np.sqrt(a_prev)) * x0 + np.float32(np.sqrt(1.0 - a_prev)) * direction)
+
+    def second_order_step(self, x: Array, x0: Array, k: int, k_prev: int, last: tuple[Array, int] | None) -> Array:
+        """One multistep step of DPM-Solver++ 2M, with lambda_k = log(sqrt(alpha_bar_k) / sqrt(1 - alpha_bar_k)).
+
+        Args:
+            x: Sample at k.
+            x0: Its x0 estimate.
+            k: Denoise step of the sample.
+            k_prev: Denoise step of the result, smaller than k; at 0 the result is the x0 estimate.
+            last: x0 estimate and denoise step of the step before; None at the first one, which is then of first order.
+        """
+        if k_prev == 0:
+            return x0
+        a, a_prev = self.alpha_bar_K1[k], self.alpha_bar_K1[k_prev]
+        h = _log_snr(a_prev) - _log_snr(a)
+        if last is not None:
+            h_last = _log_snr(a) - _log_snr(self.alpha_bar_K1[last[1]])
+            x0 = x0 + np.float32(0.5 * h / h_last) * (x0 - last[0])
+        ratio = np.sqrt((1.0 - a_prev) / (1.0 - a))
+        return np.asarray(np.float32(ratio) * x - np.float32(np.sqrt(a_prev) * np.expm1(-h)) * x0)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-serializable form."""
@@ -106,6 +128,15 @@ class NoiseSchedule:
 
 
 def pairs_between(k_first: int, num_steps: int) -> list[tuple[int, int]]:
-    """Return the (k, k_prev) pairs from ``k_first`` down to 0 in at most ``num_steps`` steps, evenly spread."""
-    marks = sorted({round(k_first * i / num_steps) for i in range(num_steps + 1)}, reverse=True)
-    return list(itertools.pairwise(marks))
+    """Return the (k, k_prev) pairs from ``k_first`` down to 0 in at most ``num_steps`` steps, denser towards 0."""
+    count = min(num_steps, k_first)
+    marks = [0]
+    for left in range(1, count + 1):
+        spaced = round(k_first * (left / count) ** SPACING_POWER)
+        marks.append(min(max(spaced, marks[-1] + 1), k_first - (count - left)))
+    return list(itertools.pairwise(reversed(marks)))
+
+
+def _log_snr(alpha_bar: float) -> float:
+    """Half the logarithm of the ratio of signal to noise."""
+    return 0.5 * float(np.log(alpha_bar / (1.0 - alpha_bar)))

@@ -3,7 +3,10 @@
 Network and schedule are independent: the sampler calls ``predict_noise`` at every denoise step. All randomness is the
 argument ``noise``, seeded from the run seed and the frame's stamp, so the same frame gives the same samples. After every
 step ``steps_that_fit`` gives the number of further steps. If fewer steps fit than remain, sampling continues with longer
-deterministic steps (DDIM); if none fits, it ends with the x0 estimate of the last step.
+deterministic steps; if none fits, it ends with the x0 estimate of the last step.
+
+Samplers: "ddpm" is the ancestral chain of training (with all its steps, exactly), "ddim" takes deterministic steps of first
+order, "dpm-solver++" of second order (``noise_schedule``).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.contract import SAMPLERS
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule, pairs_between
 
 Array = NDArray[np.float32]
@@ -48,6 +52,7 @@ def sample_plans(
     noise: Array,
     *,
     num_steps: int,
+    sampler: str = "ddpm",
     steps_that_fit: StepsThatFit | None = None,
     return_intermediates: bool = False,
 ) -> Sample:
@@ -57,25 +62,30 @@ def sample_plans(
         predict_noise: (samples, denoise step k) -> predicted noise, same shape.
         schedule: The training schedule.
         noise: Result of ``draw_noise``; noise[0] is the start sample.
-        num_steps: Denoise steps; all training steps use the ancestral DDPM chain, fewer use DDIM.
+        num_steps: Denoise steps, at most those of the schedule.
+        sampler: Of ``core.contract.SAMPLERS``.
         steps_that_fit: Called after every step: number of further steps that the time permits; None means no limit.
         return_intermediates: Whether to return the x0 estimate of every step, for visualization.
     """
+    assert sampler in SAMPLERS
     x, intermediates, used = noise[0], [], 0
-    ancestral = num_steps >= schedule.num_steps
-    pairs = schedule.pairs(min(num_steps, schedule.num_steps))
+    last: tuple[Array, int] | None = None
+    pairs = schedule.pairs(num_steps)
     while pairs:
         k, k_prev = pairs.pop(0)
         eps = predict_noise(x, k)
         used += 1
+        x0 = schedule.predict_x0(x, eps, k)
         if return_intermediates:
-            intermediates.append(schedule.predict_x0(x, eps, k))
+            intermediates.append(x0)
         fitting = len(pairs) if steps_that_fit is None else max(steps_that_fit(), 0)
         if fitting < len(pairs):
-            ancestral = False
             (_, k_prev), *pairs = pairs_between(k, fitting + 1)
-        if ancestral:
-            x = schedule.ancestral_step(x, eps, k, k_prev, noise[used] if k_prev > 0 else None)
+            sampler = "ddim" if sampler == "ddpm" else sampler
+        if sampler == "ddpm":
+            x = schedule.ancestral_step(x, x0, k, k_prev, noise[used] if k_prev > 0 else None)
+        elif sampler == "ddim":
+            x = schedule.ddim_step(x, x0, k, k_prev)
         else:
-            x = schedule.ddim_step(x, eps, k, k_prev)
+            x, last = schedule.second_order_step(x, x0, k, k_prev, last), (x0, k)
     return Sample(x0_MNP=np.asarray(x, dtype=np.float32), num_steps=used, intermediate_KMNP=intermediates)

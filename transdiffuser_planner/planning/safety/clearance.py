@@ -118,20 +118,16 @@ def agent_clearance(
     centers, radius = ego_circles(vehicle)
     # float32 is exact to micrometers here at half the cost.
     pose, path = pose_MF3.astype(np.float32), agent_path_MAF3.astype(np.float32)
-    ego_x_CMF, ego_y_CMF = _circles(pose, centers.astype(np.float32)[:, None, None])
+    ahead_C11 = centers.astype(np.float32)[:, None, None]
+    ego_x_CMF = pose[..., 0] + ahead_C11 * np.cos(pose[..., 2])
+    ego_y_CMF = pose[..., 1] + ahead_C11 * np.sin(pose[..., 2])
     reach_A = np.maximum(length_m_A - width_m_A, 0.0).astype(np.float32)
+    cos_MAF, sin_MAF = np.cos(path[..., 2]), np.sin(path[..., 2])
     nearest2 = np.full((len(pose), *path.shape[1:3]), np.inf, dtype=np.float32)
     for fraction in np.linspace(-0.5, 0.5, NUM_AGENT_CIRCLES, dtype=np.float32):
-        agent_x, agent_y = _circles(path, (reach_A * fraction)[:, None])
+        ahead_A1 = (reach_A * fraction)[:, None]
+        agent_x, agent_y = path[..., 0] + ahead_A1 * cos_MAF, path[..., 1] + ahead_A1 * sin_MAF
         for ego_x, ego_y in zip(ego_x_CMF, ego_y_CMF, strict=True):
             gap2 = np.square(ego_x[:, None] - agent_x) + np.square(ego_y[:, None] - agent_y)
             np.minimum(nearest2, gap2, out=nearest2)
     return np.asarray(np.sqrt(nearest2) - radius - (width_m_A / 2.0)[None, :, None], dtype=np.float64)
-
-
-def _circles(
-    pose_X3: NDArray[np.float32], ahead_m: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """X and y of points this far ahead of poses; shapes broadcast."""
-    x, y, heading = pose_X3[..., 0], pose_X3[..., 1], pose_X3[..., 2]
-    return x + ahead_m * np.cos(heading), y + ahead_m * np.sin(heading)

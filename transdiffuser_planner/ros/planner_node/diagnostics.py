@@ -184,6 +184,7 @@ def _model_values(model_manager: ModelManager | None) -> dict[str, object]:
         "provider": source.provider,
         "provider_configured": model_manager.config.provider,
         "precision": source.precision,
+        "sampler": source.sampler,
         "model_state": "loading" if model_manager.planner is None else "warmed up",
         "sessions_replaced": model_manager.num_replaced,
         "vehicle_notice": model_manager.vehicle_notice,

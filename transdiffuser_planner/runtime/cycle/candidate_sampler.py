@@ -30,7 +30,7 @@ Tensors = dict[str, Array]
 
 FEWER_CANDIDATES = 8
 """Number of candidates when the time does not suffice for all of them."""
-_MIN_STEPS_WITH_ALL = 3
+_MIN_STEPS_WITH_ALL = 2
 _UNKNOWN_STEP_MS = 5.0
 _WARM_STEPS = 3
 DENOISE = "denoise"
@@ -85,9 +85,9 @@ class CandidateSampler:
             no_agents = agent_tensors([], np.zeros((0, 3)), num_agents)
             condition = self._backend.condition(features, observation, no_agents)
             for num_candidates in sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)}):
-                noise = np.zeros((_WARM_STEPS + 1, num_candidates, 1 + num_agents, numbers), dtype=np.float32)
+                noise = np.zeros((1, num_candidates, 1 + num_agents, numbers), dtype=np.float32)
                 for _ in range(2):
-                    self._sample_shares(noise, condition, min(_WARM_STEPS, config.num_denoise_steps), None)
+                    self._sample_shares(noise, condition, "ddim", min(_WARM_STEPS, config.num_denoise_steps), None)
 
     def draw(self, stamp_ns: int, config: PlannerConfig) -> Future[Array]:
         """Start to draw the noise of a frame, in parallel to perception.
@@ -99,7 +99,8 @@ class CandidateSampler:
         Returns:
             Future of the noise.
         """
-        return self._helpers.submit(self._joint.noise, config.run_seed, stamp_ns, config.num_candidates)
+        count = config.num_candidates
+        return self._helpers.submit(self._joint.noise, config.run_seed, stamp_ns, count, sampler=config.sampler)
 
     def sample(
         self,
@@ -134,7 +135,7 @@ class CandidateSampler:
 
         target = self._joint.target(scene.token_path, config.token_guidance_weight)
         samples = self._sample_shares(
-            noise, condition, num_steps, budget, target, return_intermediates=return_intermediates
+            noise, condition, config.sampler, num_steps, budget, target, return_intermediates=return_intermediates
         )
         x0_MNP = np.concatenate([sample.x0_MNP for sample in samples])
         if not np.isfinite(x0_MNP).all():
@@ -152,6 +153,7 @@ class CandidateSampler:
         self,
         noise: Array,
         condition: Tensors,
+        sampler: str,
         num_steps: int,
         budget: CycleBudget | None,
         target: GuidanceTarget | None = None,
@@ -162,7 +164,7 @@ class CandidateSampler:
         num_candidates, tokens = noise.shape[1:3]
         shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
         started = time.perf_counter()
-        rest = (condition, num_steps, budget, target, return_intermediates)
+        rest = (condition, sampler, num_steps, budget, target, return_intermediates)
         others = [self._helpers.submit(self._walk, share, *rest) for share in shares[1:]]
         first = self._walk(shares[0], *rest)
         samples = [first, *(other.result() for other in others)]
@@ -193,6 +195,7 @@ class CandidateSampler:
         self,
         noise: Array,
         condition: Tensors,
+        sampler: str,
         num_steps: int,
         budget: CycleBudget | None,
         target: GuidanceTarget | None,
@@ -209,6 +212,7 @@ class CandidateSampler:
         return self._joint.walk(
             lambda x, k: self._backend.predict_noise(x, k, condition),
             noise,
+            sampler=sampler,
             num_steps=num_steps,
             target=target,
             steps_that_fit=None if budget is None else steps_that_fit,

@@ -10,11 +10,11 @@ from vehicles import KART, Truck
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.types import DrivingCommand, NotReady, SignalState, TrafficSignal, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
-from transdiffuser_planner.evaluation.closed_loop.bootstrap import bootstrap
 from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMetrics
 from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share
 from transdiffuser_planner.evaluation.closed_loop.ride_comfort import violated_limits
 from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
+from transdiffuser_planner.evaluation.intervals import bootstrap
 from transdiffuser_planner.simulation.collisions import Collision, CollisionKind
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import state_from_pose
 from transdiffuser_planner.simulation.episode import EpisodeStep

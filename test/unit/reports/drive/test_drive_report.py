@@ -98,7 +98,7 @@ def plan(time_s, fallback_level=FallbackLevel.NONE, reason=""):
         chosen=2 if fallback_level is FallbackLevel.NONE else -1, fallback_level=fallback_level, reason=reason,
         provenance=Provenance(
             snapshot_stamp_ns=stamp(time_s), ages_ns={"lidar": 0}, missing=("acceleration",), seed=3, model_name="tiny",
-            model_hash="0123456789abcdef", provider="cpu", precision="fp32", num_candidates=3,
+            model_hash="0123456789abcdef", provider="cpu", precision="fp32", sampler="ddim", num_candidates=3,
             num_denoise_steps=10, plan_age_s=0.0, stage_ms={"encode": 20.0},
         ),
     )  # fmt: skip

@@ -16,7 +16,7 @@ def status(reason="", latency_ms=50.0):
         stamp_ns=1, frame_id="map", ready=True, not_ready_reason="", input_ages_s={}, missing=(), seed=0, model_name="tiny",
         model_hash="", provider="cpu", num_candidates=0 if reason else 30, num_denoise_steps=0 if reason else 10, chosen=0,
         stage_ms={}, latency_ms=latency_ms, deadline_ms=100.0, fallback_level=level, fallback_reason=reason, precision="fp32",
-        plan_age_s=0.0, stop_requested=False, shadow=False,
+        sampler="ddim", plan_age_s=0.0, stop_requested=False, shadow=False,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from transdiffuser_planner.core.contract import SAMPLERS
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule, pairs_between
 from transdiffuser_planner.planning.diffusion.sampler import draw_noise, sample_plans
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget, StageCosts
@@ -60,8 +61,9 @@ def test_the_time_left_counts_down_with_the_clock_and_leaves_a_reserve() -> None
     assert budget.left_ms() == pytest.approx(-100.0)
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("stop_after", range(1, 11))
-def test_a_walk_that_is_cut_short_after_any_step_ends_with_the_x0_sample(stop_after: int) -> None:
+def test_a_walk_that_is_cut_short_after_any_step_ends_with_the_x0_sample(stop_after: int, sampler: str) -> None:
     made = []
 
     def predict(x: np.ndarray, k: int) -> np.ndarray:
@@ -69,23 +71,22 @@ def test_a_walk_that_is_cut_short_after_any_step_ends_with_the_x0_sample(stop_af
         return _knows_the_answer(x, k)
 
     noise = draw_noise(0, 7, SHAPE, 10)
-    sample = sample_plans(
-        predict, SCHEDULE, noise, num_steps=10, steps_that_fit=lambda: 9 if len(made) < stop_after else 0
-    )
+    fitting = lambda: 9 if len(made) < stop_after else 0  # noqa: E731
+    sample = sample_plans(predict, SCHEDULE, noise, num_steps=10, sampler=sampler, steps_that_fit=fitting)
     assert sample.num_steps == stop_after == len(made)
     assert np.abs(sample.x0_MNP - TARGET).max() < 2e-3
 
 
-def test_a_walk_that_is_slowed_down_continues_with_longer_steps_to_the_end() -> None:
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_walk_that_is_slowed_down_continues_with_longer_steps_to_the_end(sampler: str) -> None:
     made = []
 
     def predict(x: np.ndarray, k: int) -> np.ndarray:
         made.append(k)
         return _knows_the_answer(x, k)
 
-    sample = sample_plans(
-        predict, SCHEDULE, draw_noise(0, 7, SHAPE, 10), num_steps=10, steps_that_fit=lambda: 5 - len(made)
-    )
+    noise, fitting = draw_noise(0, 7, SHAPE, 10), lambda: 5 - len(made)
+    sample = sample_plans(predict, SCHEDULE, noise, num_steps=10, sampler=sampler, steps_that_fit=fitting)
     assert made == [10, *(k for k, _ in pairs_between(10, 5)[1:])] and sample.num_steps == 5
     assert np.abs(sample.x0_MNP - TARGET).max() < 2e-3
 
