@@ -86,7 +86,7 @@ class FramePacer:
         """Sleep until the published frame is answered and a command has followed, or until the deadline.
 
         Args:
-            is_expected: Whether somebody publishes trajectories at all.
+            is_expected: Whether trajectories are published at all.
 
         Returns:
             Whether it was answered. Without an answer to expect, sleep until only the work for the next frame fits before it

@@ -77,9 +77,7 @@ class PlannerNode(LifecycleNode):
             raise ConfigError(f"ROS parameters: {str(error).splitlines()[0]}") from None
         self._qos_overrides = parameters.declare_parameters(self)
         self.diagnostics = NodeDiagnostics()
-        self._scheduling = (
-            threading.RLock()
-        )  # held by whoever uses the scheduler: the inputs' thread and the executor's
+        self._scheduling = threading.RLock()  # held while the scheduler is used, by the threads of inputs and executor
         self._poll = self._guarded("poll", self._poll_unguarded)
         self._loader = loader
         self._config = PlannerConfig()

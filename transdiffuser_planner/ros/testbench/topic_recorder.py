@@ -1,4 +1,4 @@
-"""Records live topics into an MCAP bag without decoding them; it writes and compresses while nobody plans."""
+"""Records live topics into an MCAP bag without decoding them; it writes and compresses between plans."""
 
 from __future__ import annotations
 

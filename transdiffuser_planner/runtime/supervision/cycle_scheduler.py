@@ -116,7 +116,7 @@ class CycleScheduler:
         Args:
             now_ns: Current time on the data's clock.
         """
-        period_ns = 1e9 / self.assembler.config.planning_rate_hz
+        period_ns = round(1e9 / self.assembler.config.planning_rate_hz)
         left_s = (self._handled_ns + period_ns - now_ns) * 1e-9
         return _POLL_S if self._trigger.is_waiting else min(max(left_s, _POLL_S), period_ns * 1e-9)
 
