@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -90,17 +90,29 @@ class SerializedSubscriptions:
         self._inputs.clear()
 
     def _receive(self, after: Callable[[], float], lock: AbstractContextManager[Any]) -> None:
-        """Receive until closed, or until the node or its context is destroyed."""
+        """Receive until closed, or until the node or its context is destroyed.
+
+        Raises:
+            InvalidHandle: A subscription was destroyed before closing.
+            RCLError: Waiting failed.
+        """
+        try:
+            with ExitStack() as kept:
+                for subscription, _ in self._inputs:
+                    kept.enter_context(subscription.handle)
+                self._receive_entered(after, lock)
+        except (InvalidHandle, _rclpy.RCLError):
+            if self._node.context.ok() and not self._is_ended.is_set():
+                raise
+
+    def _receive_entered(self, after: Callable[[], float], lock: AbstractContextManager[Any]) -> None:
         wait_s = 0.0
-        with suppress(InvalidHandle), ExitStack() as kept:
-            for subscription, _ in self._inputs:
-                kept.enter_context(subscription.handle)
-            while not self._is_ended.is_set() and self._node.context.ok():
-                taken = self._taken(min(wait_s, _MAX_SLEEP_S))
-                with lock:
-                    for arrived_s, take, data in taken:
-                        take(data, arrived_s)
-                    wait_s = after()
+        while not self._is_ended.is_set() and self._node.context.ok():
+            taken = self._taken(min(wait_s, _MAX_SLEEP_S))
+            with lock:
+                for arrived_s, take, data in taken:
+                    take(data, arrived_s)
+                wait_s = after()
 
     def _taken(self, wait_s: float) -> list[tuple[float, Take, bytes]]:
         """Wait for messages and take them; returns when each was received, its receiver, and the message."""
