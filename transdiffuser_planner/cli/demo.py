@@ -21,6 +21,8 @@ from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
 SIMULATOR_NICENESS = 5
 """On a vehicle the world costs no computing time: here it yields to the planner."""
+MONITOR_NICENESS = 10
+"""Recording and reporting yield to both."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         group.start("planner", ["plan", "--preset", "carla", "--model", str(model), *on_simulation_time])
         group.start("tracker", ["track", "--preset", "carla", *on_simulation_time])
         group.start("simulator", _simulate(args, out), niceness=SIMULATOR_NICENESS)
+        os.nice(MONITOR_NICENESS)
         monitor = DemoMonitor(ros_bridge.topic_map(), out / "bag", args.duration)
         try:
             monitor.until_done(group)
@@ -104,6 +107,9 @@ def _finish(out: Path, planning: dict[str, Any]) -> int:
         f"{result['plans']} plans, median {result['plan_ms_median']} ms, p99 {result['plan_ms_p99']} ms, "
         f"fallbacks {result['fallbacks']}; peak memory {result['peak_memory_mb']} MB"
     )
+    causes = ", ".join(f"{cause} {count}" for cause, count in result["fallback_causes"].items())
+    print(f"fallbacks by cause: {causes}")
+    print(f"simulated {result['realtime_factor']:.2f} times real time, {result['late_steps']} frames late")
     page = write_report(out / "bag", out / "report.html")
     print(f"bag    {out / 'bag'}\nreport {page}")
     return 0 if result["plans"] else 1

@@ -1,12 +1,14 @@
 """Simulated vehicle on ROS 2: publishes sensors and ground truth, subscribes to AckermannDrive, in real time.
 
 Topics and types are those of CARLA's ROS bridge. Every 0.1 s of simulated time the latest command moves the vehicle, the
-world is stepped, sensors are rendered, and all messages are published. Without a recent command the vehicle brakes.
+world is stepped, sensors are rendered, and all messages are published; ``frame_pacing`` decides when. Without a recent command
+the vehicle brakes.
 """
 
 from __future__ import annotations
 
 import json
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from rclpy.node import Node
 
 from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
+from transdiffuser_planner.ros.frame_pacing import FramePacer
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.qos import LATCHED, OUTPUT, RELIABLE
 from transdiffuser_planner.simulation.ego.expert import STEP_S
@@ -30,8 +34,10 @@ from transdiffuser_planner.simulation.sensors.sensor_suite import SensorSuite
 
 NODE_NAME = "transdiffuser_simulator"
 COMMAND_TOPIC = f"{EGO}/ackermann_cmd"
+PLAN_TOPIC = f"{OUTPUT_NAMESPACE}/trajectory"
 COMMAND_TIMEOUT_S = 0.5
 BRAKE_MPS2 = 3.0
+_STAMP, _CDR_HEADER = struct.Struct("<iI"), 4
 
 
 class SimulatorNode(Node):
@@ -49,7 +55,6 @@ class SimulatorNode(Node):
             SimulationError: Unknown map, or SUMO failed.
         """
         super().__init__(NODE_NAME)
-        self._period_s = STEP_S / realtime_factor
         self._rig = rig
         self._episode = ClosedLoopEpisode(scenario, rig.vehicle)
         self._step = self._episode.start()
@@ -57,18 +62,26 @@ class SimulatorNode(Node):
         self._suite = SensorSuite(road_map, rig, scenario.weather, scenario.seed)
         self._stream = MessageStream(make_ros_message, rig, self._episode.route, road_map)
         self._publishers_by_topic: dict[str, Any] = {}
+        self._pacer = FramePacer(STEP_S / realtime_factor)
         self._command: tuple[float, float] | None = None
         self._command_time = -1e9
         self.create_subscription(
             message_class("ackermann_msgs/msg/AckermannDrive"), COMMAND_TOPIC, self._receive, OUTPUT
         )
+        trajectory = message_class(OUTPUT_TYPES["trajectory"])
+        self.create_subscription(trajectory, PLAN_TOPIC, self._receive_plan, OUTPUT, raw=True)
         self.at_fault = self.other_collisions = 0
         self.off_road_s = 0.0
-        self.late_steps = 0
 
     def _receive(self, message: Any) -> None:
         self._command = (float(message.acceleration), float(message.steering_angle))
         self._command_time = time.monotonic()
+        self._pacer.commanded()
+
+    def _receive_plan(self, raw: bytes) -> None:
+        """Only the stamp at the beginning of the header is read."""
+        sec, nanosec = _STAMP.unpack_from(raw, _CDR_HEADER)
+        self._pacer.answered(sec * 10**9 + nanosec)
 
     def _put(self, topic: str, type_name: str, message: Any, *, latched: bool = False) -> None:
         publisher = self._publishers_by_topic.get(topic)
@@ -101,22 +114,17 @@ class SimulatorNode(Node):
         Returns:
             The last step.
         """
-        due = time.monotonic()
         while True:
             self._count()
-            for topic, type_name, message in [*self._stream.state(self._step.world), *self._sensors()]:
+            messages = [*self._stream.state(self._step.world), *self._sensors()]
+            self._pacer.wait_until_due(self._step.world.stamp_ns)
+            for topic, type_name, message in messages:
                 self._put(topic, type_name, message)
             for collision in self._step.new_collisions:
                 self._put(*self._stream.collision(self._step.world.stamp_ns, collision.agent_id))
             if self._step.end_reason or not keep_on():
                 return self._step
-            due += self._period_s
-            delay = due - time.monotonic()
-            if delay > 0.0:
-                time.sleep(delay)
-            else:
-                self.late_steps += 1
-                due = time.monotonic()
+            self._pacer.wait_for_answer(is_expected=self.count_publishers(PLAN_TOPIC) > 0)
             self._step = self._episode.step(*self._current_command())
 
     def _current_command(self) -> tuple[float, float]:
@@ -143,7 +151,8 @@ class SimulatorNode(Node):
             "at_fault_collisions": self.at_fault,
             "other_collisions": self.other_collisions,
             "off_road_s": round(self.off_road_s, 1),
-            "late_steps": self.late_steps,
+            "late_steps": self._pacer.num_late,
+            "realtime_factor": round(self._pacer.realtime_factor(step.world.stamp_ns * 1e-9), 3),
         }
 
     def close(self) -> None:

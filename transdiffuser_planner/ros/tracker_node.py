@@ -1,4 +1,4 @@
-"""Tracks the planned trajectory: subscribes to trajectory and odometry, publishes AckermannDrive at 20 Hz.
+"""Tracks the planned trajectory: subscribes to trajectory and odometry, publishes AckermannDrive for every plan and at 20 Hz.
 
 Without a recent trajectory it brakes. ``acceleration`` and ``steering_angle`` are the commands; ``speed`` is the target
 speed shortly ahead, for vehicles whose low-level control follows a speed.
@@ -53,13 +53,16 @@ class TrackerNode(Node):
         self.create_subscription(odometry, "~/input/odometry", self._on_odometry, SENSOR_INPUT)
         drive = message_class("ackermann_msgs/msg/AckermannDrive")
         self._publisher = self.create_publisher(drive, "~/output/ackermann_cmd", OUTPUT)
-        self.create_timer(1.0 / RATE_HZ, self._control, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._timer = self.create_timer(1.0 / RATE_HZ, self._control, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _on_trajectory(self, message: Any) -> None:
         try:
             self._trajectory = decode_outputs.trajectory(message)
         except InputError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=5.0)
+            return
+        self._timer.reset()
+        self._control()  # a new plan does not wait for the next tick
 
     def _on_odometry(self, message: Any) -> None:
         try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract, observation_specs
 from transdiffuser_planner.core.errors import ModelError
+from transdiffuser_planner.core.fallback_cause import NO_STEP, STOP_REQUESTED, rejection_reason
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, FallbackLevel, PlanResult, Provenance, SensorSnapshot
@@ -42,8 +43,6 @@ from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.vehicle_fit import beyond_scorer
 
 FloatArray = NDArray[np.float64]
-
-STOP_REQUESTED = "stop requested"
 
 
 class Planner:
@@ -259,7 +258,7 @@ class Planner:
             plans,
             0,
             fallback_level,
-            f"all {len(ranking.order_M)} candidates rejected; the best for: {validated.reason_M[first]}",
+            rejection_reason(len(ranking.order_M), validated.reason_M[first]),
         )
 
     def _without_samples(
@@ -281,7 +280,7 @@ class Planner:
             agents=agents_of(scene, no_paths, ego, self.contract),
             chosen=-1,
             fallback_level=fallback_level,
-            reason="no time was left for a denoise step",
+            reason=NO_STEP,
             provenance=self._provenance(snapshot, times, None, fallback_level),
             bev_probability_KLL=scene.bev_probability_KLL,
         )

@@ -1,5 +1,6 @@
 """Every input of the planner is declared once, and node, replay, doctor, remapping and documentation know all of them."""
 
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,6 +73,7 @@ def test_the_node_subscribes_to_every_type_of_every_input(monkeypatch) -> None:
     from transdiffuser_planner.ros.qos import INPUT_PROFILES
 
     subscribed: dict[str, tuple] = {}
+    started: list[tuple] = []
 
     class _Subscriptions:
         def __init__(self, _node):
@@ -81,9 +83,14 @@ def test_the_node_subscribes_to_every_type_of_every_input(monkeypatch) -> None:
             qos = options["qos_profile"]
             subscribed[topic] = (kind, qos.reliability, qos.durability)
 
+        def start(self, after, lock):
+            started.append((after(), lock))
+
     monkeypatch.setattr(inputs, "SerializedSubscriptions", _Subscriptions)
     node = SimpleNamespace(resolve_topic_name=lambda topic: topic)
-    inputs.NodeInputs(node, RIG, SnapshotAssembler(RIG, PlannerConfig()), lambda *_, **__: None, lambda *_: None)
+    assembler, lock = SnapshotAssembler(RIG, PlannerConfig()), nullcontext()
+    inputs.NodeInputs(node, RIG, assembler, lambda *_, **__: None, lambda *_: None, lambda: 0.5, lock)
+    assert started == [(0.5, lock)]
     wanted = {}
     for spec, camera, _ in mapped_inputs(private_topics(RIG)):
         qos = INPUT_PROFILES[spec.qos]

@@ -10,7 +10,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from transdiffuser_planner.messages.serialized.read_message import FIELDS, read_message
 from transdiffuser_planner.ros.message_factory import message_class
-from transdiffuser_planner.ros.planner_node.serialized_subscriptions import received_at_s
+from transdiffuser_planner.ros.serialized_subscriptions import received_at_s
 
 
 def _filled(message, rng):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from transdiffuser_planner.core.fallback_cause import causes_text, count_causes
 from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.messages.decode_outputs import RecordedStatus
 from transdiffuser_planner.reports.drive.recorded_drive import Drive
@@ -57,8 +58,11 @@ def cards(drive: Drive) -> list[dict[str, str]]:
                 "warn" if late else "good",
             )
         )
-        fallbacks = sum(status.fallback_level != FallbackLevel.NONE for status in planned)
-        share = f"{100.0 * fallbacks / len(planned):.0f} % of plans" if fallbacks else "every plan is the model's"
+        reasons = _fallback_reasons(planned)
+        fallbacks, causes = len(reasons), causes_text(count_causes(reasons))
+        share = (
+            f"{100.0 * fallbacks / len(planned):.0f} % of plans: {causes}" if fallbacks else "every plan is the model's"
+        )
         result.append(_card("Fallbacks", str(fallbacks), share, "warn" if fallbacks else "good"))
     if drive.collisions:
         result.append(_card("Collisions", str(len(drive.collisions)), "see the events below", "bad"))
@@ -174,12 +178,17 @@ def _planner_rows(drive: Drive) -> list[tuple[str, str]]:
             f"{late} of {len(ready)} (deadline {', '.join(_distinct(f'{s.deadline_ms:.0f} ms' for s in ready))})",
         ),
         ("Fallbacks", _counts(fallback_levels) or "none"),
+        ("Causes of fallbacks", causes_text(count_causes(_fallback_reasons(ready))) or "none"),
         ("Cycles without a plan", _counts(not_ready) or "none"),
         (
             "Missing inputs",
             ", ".join(f"{name} ({_share(n, len(ready))})" for name, n in missing.most_common()) or "none",
         ),
     ]
+
+
+def _fallback_reasons(planned: Iterable[RecordedStatus]) -> list[str]:
+    return [status.fallback_reason for status in planned if status.fallback_level != FallbackLevel.NONE]
 
 
 def _seeds(ready: list[RecordedStatus]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from rclpy.node import Node
@@ -15,8 +16,8 @@ from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.serialized.read_message import read_message
-from transdiffuser_planner.ros.planner_node.serialized_subscriptions import SerializedSubscriptions
 from transdiffuser_planner.ros.qos import INPUT_PROFILES, input_options
+from transdiffuser_planner.ros.serialized_subscriptions import SerializedSubscriptions
 from transdiffuser_planner.runtime.inputs.input_notices import InputNotices
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
@@ -45,10 +46,17 @@ class Received(Protocol):
 
 
 class NodeInputs:
-    """Subscriptions of a configured node."""
+    """Subscriptions of a configured node; all callbacks are called by a thread of their own that holds the lock."""
 
     def __init__(
-        self, node: Node, rig: Rig, assembler: SnapshotAssembler, received: Received, warned: Callable[[str, str], None]
+        self,
+        node: Node,
+        rig: Rig,
+        assembler: SnapshotAssembler,
+        received: Received,
+        warned: Callable[[str, str], None],
+        after: Callable[[], float],
+        lock: AbstractContextManager[Any],
     ) -> None:
         """Subscribe to every input of the registry that the rig has.
 
@@ -58,6 +66,9 @@ class NodeInputs:
             assembler: Receives the values.
             received: Called after every message.
             warned: Called with (key, text) for warnings about accepted messages.
+            after: Called after all messages that arrived together, and when none has arrived for the time that it returned
+                last [s]; must not raise.
+            lock: Other threads use the assembler under it.
         """
         self._node, self._received, self._warned = node, received, warned
         self._assembler, self._notices = assembler, InputNotices(assembler)
@@ -68,6 +79,7 @@ class NodeInputs:
         for spec, camera, topic in mapped_inputs(topics):
             for message_type in spec.message_types:
                 self._subscribe(message_type, spec.private_topic(camera, message_type), topic, INPUT_PROFILES[spec.qos])
+        self._subscriptions.start(after, lock)
 
     def close(self) -> None:
         """Unsubscribe."""

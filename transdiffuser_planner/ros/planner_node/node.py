@@ -1,11 +1,13 @@
 """The planner as a ROS 2 lifecycle node: messages in, snapshots to the supervisor, plans out.
 
-Configuring loads and checks the model; activating starts planning. Callbacks decode and forward; they never wait for
-the network. A fault of data or model leads to a fallback, a status and a diagnostic; the node keeps running.
+Configuring loads and checks the model; activating starts planning. A thread receives, decodes and forwards inputs; neither
+it nor the executor's callbacks ever wait for the network. A fault of data or model leads to a fallback, a status and a
+diagnostic; the node keeps running.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +38,7 @@ from transdiffuser_planner.runtime.supervision.realtime_settings import raise_pr
 from transdiffuser_planner.runtime.supervision.supervisor import Supervisor
 
 NODE_NAME = "transdiffuser_planner"
-_POLL_S = 0.02
+_IDLE_S = 0.1
 _HEARTBEAT_S = 1.0
 _LOG_EVERY_S = 5.0
 _STEADY = Clock(clock_type=ClockType.STEADY_TIME)
@@ -75,6 +77,7 @@ class PlannerNode(LifecycleNode):
             raise ConfigError(f"ROS parameters: {str(error).splitlines()[0]}") from None
         self._qos_overrides = parameters.declare_parameters(self)
         self.diagnostics = NodeDiagnostics()
+        self._scheduling = threading.RLock()  # held while the scheduler is used, by the threads of inputs and executor
         self._poll = self._guarded("poll", self._poll_unguarded)
         self._loader = loader
         self._config = PlannerConfig()
@@ -87,7 +90,6 @@ class PlannerNode(LifecycleNode):
         self.has_hung_threads = False
         """After a release: whether a session still hangs, so that the process must be killed."""
         self._logged: dict[str, float] = {}
-        self._owned: list[Callable[[], None]] = []
         array = message_class("diagnostic_msgs/msg/DiagnosticArray")
         self._diagnostics = self.create_publisher(array, "/diagnostics", OUTPUT)
         self._outputs = NodeOutputs(self, self._fault)
@@ -112,9 +114,8 @@ class PlannerNode(LifecycleNode):
         self.use_codebook()
         self._supervisor = Supervisor(self._model_manager, rig, self._publish, self._fault, self._refuse)
         self._outputs.start(self._model_manager.contract, rig.vehicle)
-        self._inputs = NodeInputs(self, rig, self._scheduler.assembler, self._received, self._fault)
-        poll = self.create_timer(_POLL_S, self._poll, clock=_STEADY)
-        self._owned.append(lambda: self.destroy_timer(poll))
+        callbacks = (self._received, self._fault, self._after_messages)
+        self._inputs = NodeInputs(self, rig, self._scheduler.assembler, *callbacks, self._scheduling)
         source, self.diagnostics.priority = self._model_manager.source, raise_priority(self._config.priority)
         self.get_logger().info(
             f"model {source.model_name} {source.model_hash[:12]} warmed up on {source.provider}, {source.precision}; "
@@ -154,17 +155,14 @@ class PlannerNode(LifecycleNode):
 
     def _release(self) -> None:
         self._active = False
+        if self._inputs is not None:
+            self._inputs.close()
         if self._supervisor is not None:
             self.has_hung_threads = not self._supervisor.stop()
         if self._model_manager is not None:
             self._model_manager.end()
         self._outputs.stop()
-        if self._inputs is not None:
-            self._inputs.close()
         self._supervisor = self._model_manager = self._scheduler = self._inputs = None
-        for release in self._owned:
-            release()
-        self._owned.clear()
 
     @property
     def model_manager(self) -> ModelManager | None:
@@ -208,7 +206,12 @@ class PlannerNode(LifecycleNode):
             self._refuse(reason, key)
         elif is_sensor and self._scheduler is not None:
             self._scheduler.arrived(arrived_s)
+            self._poll()
+
+    def _after_messages(self) -> float:
+        """Poll after messages that arrived together, or when none has arrived; returns when to poll again [s]."""
         self._poll()
+        return _IDLE_S if self._scheduler is None or not self._active else self._scheduler.next_poll_s(self._now_ns())
 
     def _refuse(self, reason: str, source: str = "images") -> None:
         """Count and log a message that is not used; from any thread."""
@@ -253,14 +256,16 @@ class PlannerNode(LifecycleNode):
         """Publish diagnostics, and the reason when there is no plan, every second."""
         now_ns = self._now_ns()
         if self._active and self._scheduler is not None and self.diagnostics.seconds_without_plan > _HEARTBEAT_S:
-            reason = self._scheduler.why_no_plan(now_ns)
+            with self._scheduling:
+                reason = self._scheduler.why_no_plan(now_ns)
             self._report_not_ready(NotReady(reason=reason), now_ns)
             self._log("not ready", f"no plan: {reason}")
         elif not self._active:
             self._report_not_ready(NotReady(reason=self.diagnostics.fault or "node is not active"), now_ns)
         if self._inputs is not None and self._scheduler is not None:
-            self.diagnostics.input_hz = self._inputs.rates.hz()
-            self.diagnostics.input_delay_s = self._scheduler.assembler.delays_s()
+            with self._scheduling:
+                self.diagnostics.input_hz = self._inputs.rates.hz()
+                self.diagnostics.input_delay_s = self._scheduler.assembler.delays_s()
         name = self.get_fully_qualified_name().lstrip("/")
         message = self.diagnostics.message(name, now_ns, self._model_manager, self._supervisor, self.mode)
         self._diagnostics.publish(message)
@@ -274,7 +279,8 @@ class PlannerNode(LifecycleNode):
         self._config = config
         if self._model_manager is not None and self._scheduler is not None:
             self._model_manager.configure(config)
-            self._scheduler.configure(config)
+            with self._scheduling:
+                self._scheduler.configure(config)
         return answer
 
     def _now_ns(self) -> int:

@@ -23,8 +23,8 @@ from transdiffuser_planner.messages import encode_outputs
 from transdiffuser_planner.messages.encode_markers import seen
 from transdiffuser_planner.messages.encode_outputs import Mode
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
-from transdiffuser_planner.ros.planner_node.serialized_subscriptions import OccasionalGroup
 from transdiffuser_planner.ros.qos import OUTPUT, RELIABLE
+from transdiffuser_planner.ros.serialized_subscriptions import OccasionalGroup
 from transdiffuser_planner.runtime.supervision.latest_worker import LatestWorker
 
 STAGES = ("features", "encode", "agents", "denoise", "select", "safety", "fallback")

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.core.types import SensorSnapshot
+from transdiffuser_planner.core.fallback_cause import count_causes
+from transdiffuser_planner.core.types import FallbackLevel, SensorSnapshot
 from transdiffuser_planner.evaluation.benchmarks.cpu_load import cpu_s, resident_mb
 from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
 from transdiffuser_planner.evaluation.over_dds.process_group import ProcessGroup, private_ros_environment
@@ -132,6 +133,7 @@ def _status_summary(statuses: list[Any]) -> dict[str, Any]:
     """
     if not statuses:
         raise EvaluationError("the node published no plan during the measurement")
+    causes = count_causes(s.fallback_reason for s in statuses if s.fallback_level != FallbackLevel.NONE)
     return {
         "plans": len(statuses),
         "missed": sum(s.latency_ms > s.deadline_ms for s in statuses),
@@ -140,5 +142,6 @@ def _status_summary(statuses: list[Any]) -> dict[str, Any]:
         "candidates_x_steps": dict(
             Counter(f"{s.num_candidates} x {s.num_denoise_steps}" for s in statuses).most_common(8)
         ),
+        "fallback_causes": {cause.value: count for cause, count in causes.items()},
         "reasons": dict(Counter(s.fallback_reason for s in statuses if s.fallback_reason).most_common(5)),
     }

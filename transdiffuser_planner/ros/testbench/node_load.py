@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.fallback_cause import FallbackCause, cause_of, count_causes
 from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.evaluation.benchmarks.cpu_load import cpu_s, resident_mb
 from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
@@ -19,14 +20,11 @@ from transdiffuser_planner.evaluation.benchmarks.sensor_load import SensorLoad, 
 from transdiffuser_planner.evaluation.over_dds.process_group import ProcessGroup, private_ros_environment
 from transdiffuser_planner.messages import decode_outputs
 from transdiffuser_planner.params import LARGE_MESSAGES
-from transdiffuser_planner.runtime.supervision.supervisor import LATE
 
 _FIRST_PLAN_S = 60.0
 _SETTLE_S = 3.0
 _TRANSPORTS = ("FASTDDS_BUILTIN_TRANSPORTS",)
-NO_TIME = (LATE, "no time was left for a denoise step")
-REJECTED = "all "
-"""How the reason of a fallback begins whose inputs and time sufficed."""
+_STARVED = (FallbackCause.INPUTS, FallbackCause.MODEL, FallbackCause.REQUESTED)
 
 
 def load_run(model: Path, load: SensorLoad, minutes: float, threads: int) -> dict[str, Any]:
@@ -155,15 +153,17 @@ def summary(statuses: Sequence[decode_outputs.RecordedStatus]) -> dict[str, Any]
     if not statuses:
         raise EvaluationError("the node published no plan during the measurement")
     fallbacks = [status for status in statuses if status.fallback_level != FallbackLevel.NONE]
-    late = [status for status in fallbacks if status.fallback_reason in NO_TIME]
-    rejected = [status for status in fallbacks if status.fallback_reason.startswith(REJECTED)]
-    starved = [status for status in fallbacks if status not in late and status not in rejected]
-    planned = [status.latency_ms for status in statuses if status not in starved]
+    causes = count_causes(status.fallback_reason for status in fallbacks)
+    planned = [
+        status.latency_ms
+        for status in statuses
+        if status.fallback_level == FallbackLevel.NONE or cause_of(status.fallback_reason) not in _STARVED
+    ]
     return {
         "cycles": len(statuses),
-        "starved": len(starved),
-        "out_of_time": len(late),
-        "rejected": len(rejected),
+        "starved": sum(causes[cause] for cause in _STARVED),
+        "out_of_time": causes[FallbackCause.TIME],
+        "rejected": causes[FallbackCause.REJECTED],
         "later_than_the_deadline": sum(status.latency_ms > status.deadline_ms for status in statuses),
         "latency_ms": percentiles(planned or [0.0]),
         "candidates_x_steps": dict(

@@ -1,4 +1,4 @@
-"""Records live topics into an MCAP bag without decoding them."""
+"""Records live topics into an MCAP bag without decoding them; it writes and compresses between plans."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rclpy.node import Node
-
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
-from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.qos import LATCHED, RELIABLE
 
 _QUEUE = 2000
+_HOLD_S = 0.1
 
 
 class TopicRecorder:
-    """Subscribes with a node and writes in its own thread, so that the disk never blocks callbacks."""
+    """Writes in its own thread, so that the disk never blocks callbacks; close it after the node's subscriptions."""
 
     def __init__(
-        self, node: Node, bag: Path, topics: Mapping[str, str], latched: Mapping[str, str], now_ns: Callable[[], int]
+        self,
+        add: Callable[[str, str, dict[str, Any], Callable[[bytes, float], None]], None],
+        bag: Path,
+        topics: Mapping[str, str],
+        latched: Mapping[str, str],
+        now_ns: Callable[[], int],
     ) -> None:
         """Start recording.
 
         Args:
-            node: Receives the messages.
+            add: Subscribes, as ``SerializedSubscriptions.add``.
             bag: New bag directory.
             topics: Topic -> type of frequent messages.
             latched: Topic -> type of messages published once.
@@ -40,18 +43,27 @@ class TopicRecorder:
         self._types = {**topics, **latched}
         self._now_ns = now_ns
         self._queue: queue.Queue[tuple[str, int, bytes] | None] = queue.Queue(_QUEUE)
+        self._may_write = threading.Event()
         self.num_messages = self.num_dropped = 0
         self.fault = ""
         for topic, type_name in self._types.items():
             qos = LATCHED if topic in latched else RELIABLE
-            node.create_subscription(message_class(type_name), topic, self._receiver(topic), qos, raw=True)
+            add(type_name, topic, {"qos_profile": qos}, self._receiver(topic))
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._thread.start()
 
-    def _receiver(self, topic: str) -> Callable[[Any], None]:
-        def receive(raw: Any) -> None:
+    def hold(self) -> None:
+        """Do not write for now: a planning cycle begins. It lasts until ``release``, or 0.1 s."""
+        self._may_write.clear()
+
+    def release(self) -> None:
+        """Write what has been received: the planning cycle has ended."""
+        self._may_write.set()
+
+    def _receiver(self, topic: str) -> Callable[[bytes, float], None]:
+        def receive(raw: bytes, arrived_s: float) -> None:
             try:
-                self._queue.put_nowait((topic, self._now_ns(), bytes(raw)))
+                self._queue.put_nowait((topic, self._now_ns(), raw))
             except queue.Full:
                 self.num_dropped += 1
 
@@ -62,6 +74,8 @@ class TopicRecorder:
             if self.fault:
                 continue
             topic, log_time_ns, raw = item
+            if not self._may_write.wait(_HOLD_S):
+                self._may_write.set()
             try:
                 self._writer.write_raw(topic, self._types[topic], log_time_ns, raw)
                 self.num_messages += 1
@@ -74,6 +88,7 @@ class TopicRecorder:
         Raises:
             RecordingError: Writing failed; the bag ends there.
         """
+        self._may_write.set()
         self._queue.put(None)
         self._thread.join()
         self._writer.close()

@@ -16,6 +16,7 @@ from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAsse
 from transdiffuser_planner.runtime.supervision.supervisor import PlanningRequest
 
 _MOVING_MPS = 0.5
+_POLL_S = 0.02
 _CLOCK_JUMP_NS = 1_000_000_000
 _CLOCK_START_NS = 3_600_000_000_000
 _DECIDED_KEPT = 20  # messages from before and after a jump may be interleaved
@@ -108,6 +109,16 @@ class CycleScheduler:
         if decision is not None:
             self._decided_ns.append(decision.stamp_ns)
         return decision
+
+    def next_poll_s(self, now_ns: int) -> float:
+        """Return when to poll again if no message arrives until then: soon, unless a period has only just begun [s].
+
+        Args:
+            now_ns: Current time on the data's clock.
+        """
+        period_ns = round(1e9 / self.assembler.config.planning_rate_hz)
+        left_s = (self._handled_ns + period_ns - now_ns) * 1e-9
+        return _POLL_S if self._trigger.is_waiting else min(max(left_s, _POLL_S), period_ns * 1e-9)
 
     def stop_waiting(self, now_ns: int) -> CycleDecision | None:
         """Decide for an incomplete frame of which no more messages will arrive, as after ``frame_wait_ms``.

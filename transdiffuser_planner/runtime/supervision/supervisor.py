@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.fallback_cause import LATE, MODEL_LOADING, PLANNING_FAILED
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import PlanResult, SensorSnapshot
@@ -21,9 +22,6 @@ from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.supervision.latest_worker import LatestWorker
 from transdiffuser_planner.runtime.supervision.model_manager import ModelManager, Report
-
-LATE = "no plan of the model in time"
-"""The reason of a fallback that the watchdog publishes."""
 
 Publish = Callable[[PlanResult, float], None]
 
@@ -101,7 +99,7 @@ class Supervisor:
             self._open.append(job)
             self._changed.notify_all()
         if self._model_manager.planner is None:
-            self._answer(job, "the model is being loaded")
+            self._answer(job, MODEL_LOADING)
         else:
             self._worker.submit(job)
 
@@ -183,11 +181,11 @@ class Supervisor:
 
     def _failed(self, job: PlanningRequest, error: Exception) -> None:
         self._failures += 1
-        self._report("planner", f"planning failed: {error}")
-        self._answer(job, f"planning failed: {error}")
+        self._report("planner", f"{PLANNING_FAILED}: {error}")
+        self._answer(job, f"{PLANNING_FAILED}: {error}")
         if self._failures >= _FAILURES_BEFORE_RENEWAL:
             self._failures = 0
-            self._model_manager.reload_in_background("planning failed repeatedly")
+            self._model_manager.reload_in_background(f"{PLANNING_FAILED} repeatedly")
 
     # The watchdog's thread.
 

@@ -4,10 +4,10 @@ import needs_ros  # noqa: F401
 import pytest
 
 from transdiffuser_planner.core.errors import EvaluationError
+from transdiffuser_planner.core.fallback_cause import LATE
 from transdiffuser_planner.core.types import FallbackLevel
 from transdiffuser_planner.messages.decode_outputs import RecordedStatus
 from transdiffuser_planner.ros.testbench.node_load import summary
-from transdiffuser_planner.runtime.supervision.supervisor import LATE
 
 
 def status(reason="", latency_ms=50.0):

@@ -110,3 +110,28 @@ def test_simulated_time_that_begins_is_no_silence_of_the_sensors() -> None:
     assert scheduler.poll(START_NS) is None
     later = [scheduler.poll(START_NS + index * TICK_NS) for index in range(1, 13)]
     assert any(decision is not None and "no new sensor frame for" in decision.reason for decision in later)
+
+
+def test_the_next_poll_is_near_only_while_a_frame_is_incomplete_or_overdue() -> None:
+    scheduler = CycleScheduler(RIG, CONFIG)
+    drive(scheduler, 0, 5)
+    now_ns = START_NS + 4 * TICK_NS
+    assert scheduler.next_poll_s(now_ns) == TICK_NS * 1e-9
+    assert abs(scheduler.next_poll_s(now_ns + TICK_NS // 2) - 0.5e-9 * TICK_NS) < 1e-9
+    near_s = scheduler.next_poll_s(now_ns + 2 * TICK_NS)
+    assert near_s < 0.25e-9 * TICK_NS
+    scheduler.assembler.add_cloud(PointCloud(stamp_ns=now_ns + TICK_NS, xyz_N3=ground()))
+    assert scheduler.poll(now_ns + TICK_NS) is None and scheduler.next_poll_s(now_ns + TICK_NS) == near_s
+    assert scheduler.next_poll_s(now_ns - 50 * TICK_NS) <= TICK_NS * 1e-9  # the clock has jumped back
+
+
+def test_polls_when_due_detect_missing_frames_in_every_cycle() -> None:
+    scheduler = CycleScheduler(RIG, CONFIG)
+    drive(scheduler, 0, 5)
+    now_ns, decisions = START_NS + 4 * TICK_NS, []
+    while now_ns < START_NS + 20 * TICK_NS:
+        now_ns += round(scheduler.next_poll_s(now_ns) * 1e9)
+        decision = scheduler.poll(now_ns)
+        decisions += [] if decision is None else [decision.stamp_ns]
+    intervals = np.diff(decisions)
+    assert len(decisions) >= 10 and intervals.max() <= 1.2 * TICK_NS
