@@ -36,11 +36,13 @@ class _Template:
     """Mesh of a class in the unit box.
 
     Attributes:
-        corners_F33: In the unit box.
+        vertices_V3: In the unit box, each once.
+        triangles_F3: Numbers of vertices.
         albedo_F3: RGB, or the codes BODY and BRAKE.
     """
 
-    corners_F33: NDArray[np.float64]
+    vertices_V3: NDArray[np.float64]
+    triangles_F3: NDArray[np.intp]
     albedo_F3: NDArray[np.float64]
 
 
@@ -138,7 +140,9 @@ def _pedestrian() -> MeshBuilder:
 
 def _template(builder: MeshBuilder) -> _Template:
     mesh = builder.build()
-    return _Template(corners_F33=mesh.corners_F33.astype(np.float64), albedo_F3=mesh.albedo_F3.astype(np.float64))
+    vertices, number = np.unique(mesh.vertices_V3.astype(np.float64), axis=0, return_inverse=True)
+    triangles = number.reshape(-1)[mesh.triangles_F3]
+    return _Template(vertices_V3=vertices, triangles_F3=triangles, albedo_F3=mesh.albedo_F3.astype(np.float64))
 
 
 TEMPLATES = {
@@ -156,32 +160,43 @@ def agents_mesh(agents: AgentStates) -> Mesh | None:
     Args:
         agents: In any frame; the mesh is in the same one.
     """
-    by_class = (
-        _class_mesh(agents.select(np.flatnonzero(agents.class_N == int(kind))), TEMPLATES[kind]) for kind in AgentClass
-    )
-    parts = [part for part in by_class if part is not None]
-    if not parts:
+    vertices, triangles, albedo, count = [], [], [], 0
+    for kind in AgentClass:
+        some, template = agents.select(np.flatnonzero(agents.class_N == int(kind))), TEMPLATES[kind]
+        if len(some):
+            vertices.append(_vertices(some, template))
+            first_N = count + len(template.vertices_V3) * np.arange(len(some))
+            triangles.append((first_N[:, None, None] + template.triangles_F3).reshape(-1, 3))
+            albedo.append(_albedo(some, template))
+            count += len(vertices[-1])
+    if not vertices:
         return None
     return Mesh(
-        corners_F33=np.concatenate([corners for corners, _ in parts]).astype(np.float32),
-        albedo_F3=np.concatenate([albedo for _, albedo in parts]).astype(np.float32),
+        vertices_V3=np.concatenate(vertices).astype(np.float32),
+        triangles_F3=np.concatenate(triangles),
+        albedo_F3=np.concatenate(albedo).astype(np.float32),
     )
 
 
-def _class_mesh(agents: AgentStates, template: _Template) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return triangles and colors of all agents of one class."""
-    if len(agents) == 0:
-        return None
-    size = np.stack([agents.length_m_N, agents.width_m_N, agents.height_m_N], axis=-1)
-    scaled = template.corners_F33[None] * size[:, None, None, :]
-    cos, sin = (f(agents.heading_rad_N)[:, None, None] for f in (np.cos, np.sin))
-    x = agents.x_m_N[:, None, None] + cos * scaled[..., 0] - sin * scaled[..., 1]
-    y = agents.y_m_N[:, None, None] + sin * scaled[..., 0] + cos * scaled[..., 1]
-    corners = np.stack([x, y, scaled[..., 2]], axis=-1)
+def _vertices(agents: AgentStates, template: _Template) -> NDArray[np.float64]:
+    """Return the vertices (N * V, 3) of agents of one class."""
+    unit = template.vertices_V3
+    x = unit[:, 0] * agents.length_m_N[:, None]
+    y = unit[:, 1] * agents.width_m_N[:, None]
+    cos, sin = np.cos(agents.heading_rad_N)[:, None], np.sin(agents.heading_rad_N)[:, None]
+    corners = np.empty((len(agents), len(unit), 3))
+    corners[..., 0] = agents.x_m_N[:, None] + cos * x - sin * y
+    corners[..., 1] = agents.y_m_N[:, None] + sin * x + cos * y
+    corners[..., 2] = unit[:, 2] * agents.height_m_N[:, None]
+    return corners.reshape(-1, 3)
+
+
+def _albedo(agents: AgentStates, template: _Template) -> NDArray[np.float64]:
+    """Return the colors (N * F, 3) of agents of one class."""
     albedo = np.repeat(template.albedo_F3[None], len(agents), axis=0)
     paint = PAINTS[agents.id_N % len(PAINTS)] * (0.8 + 0.05 * (agents.id_N // 16 % 8))[:, None]
     brake = np.where(agents.braking_N[:, None], BRAKE_BRIGHT, BRAKE_DARK)
     code = template.albedo_F3[:, 0]
     albedo[:, code == -1.0] = paint[:, None]
     albedo[:, code == -2.0] = brake[:, None]
-    return corners.reshape(-1, 3, 3), albedo.reshape(-1, 3)
+    return albedo.reshape(-1, 3)

@@ -13,21 +13,25 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mesh:
-    """F triangles.
+    """F triangles over V vertices.
 
     Attributes:
-        corners_F33: float32, m.
+        vertices_V3: float32, m.
+        triangles_F3: Numbers of the vertices of each triangle.
         albedo_F3: Linear RGB in 0..1.
     """
 
-    corners_F33: NDArray[np.float32]
+    vertices_V3: NDArray[np.float32]
+    triangles_F3: NDArray[np.intp]
     albedo_F3: NDArray[np.float32]
 
     def normals(self) -> NDArray[np.float32]:
         """Return unit normals (F, 3); triangles are counter-clockwise from their front."""
-        a, b, c = self.corners_F33[:, 0], self.corners_F33[:, 1], self.corners_F33[:, 2]
-        normal = np.cross(b - a, c - a)
-        return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+        a, b, c = (self.vertices_V3[self.triangles_F3[:, corner]] for corner in range(3))
+        u, v = (b - a).T, (c - a).T
+        x, y, z = u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]
+        length = np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
+        return np.stack([x / length, y / length, z / length], axis=-1)
 
 
 class MeshBuilder:
@@ -110,8 +114,10 @@ class MeshBuilder:
 
     def build(self) -> Mesh:
         """Return the mesh of all appended shapes."""
+        corners = np.concatenate(self._corners).astype(np.float32)
         return Mesh(
-            corners_F33=np.ascontiguousarray(np.concatenate(self._corners), dtype=np.float32),
+            vertices_V3=corners.reshape(-1, 3),
+            triangles_F3=np.arange(3 * len(corners)).reshape(-1, 3),
             albedo_F3=np.ascontiguousarray(np.concatenate(self._albedo), dtype=np.float32),
         )
 

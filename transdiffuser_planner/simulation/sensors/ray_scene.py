@@ -24,7 +24,7 @@ class Hits:
     """First hit of each ray.
 
     Attributes:
-        distance_R: In units of the direction's length; MISS_M for a miss.
+        distance_R: In units of the direction's length; for a miss the limit of the cast, MISS_M without one.
         triangle_R: Triangle number; -1 for a miss.
     """
 
@@ -46,8 +46,10 @@ class RayScene:
         self.reflectivity_F: Array = mesh.albedo_F3.mean(axis=1)
         self._device: EmbreeDevice = EmbreeDevice() if device_of is None else device_of._device
         self._scene = EmbreeScene(self._device)
+        # embreex reads number by number through Python, several times as fast from objects as from arrays of numbers.
+        triangles_F = np.fromiter(mesh.triangles_F3.tolist(), dtype=object, count=len(mesh.triangles_F3))
         # The scene keeps no reference of its own to the mesh object.
-        self._triangles = TriangleMesh(self._scene, mesh.corners_F33)
+        self._triangles = TriangleMesh(self._scene, mesh.vertices_V3.astype(object), triangles_F)
 
     def cast(self, origin_R3: Array, direction_R3: Array, limit_R: Array | None = None) -> Hits:
         """Find the first hit of each ray.
@@ -59,9 +61,7 @@ class RayScene:
         """
         distance = np.full(len(direction_R3), MISS_M, dtype=np.float32) if limit_R is None else limit_R.copy()
         found = self._scene.run(origin_R3, direction_R3, dists=distance, output=True)
-        triangle = found["primID"]
-        hit = triangle >= 0
-        return Hits(distance_R=np.where(hit, found["tfar"], np.float32(MISS_M)).astype(np.float32), triangle_R=triangle)
+        return Hits(distance_R=found["tfar"], triangle_R=found["primID"])
 
     def blocked(self, origin_R3: Array, direction_R3: Array) -> NDArray[np.bool_]:
         """Return whether each ray hits any triangle.

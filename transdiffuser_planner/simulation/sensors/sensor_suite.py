@@ -14,7 +14,7 @@ from transdiffuser_planner.simulation.sensors.agent_meshes import agents_mesh
 from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, CameraRenderer, Light
 from transdiffuser_planner.simulation.sensors.lidar import LidarScanner
 from transdiffuser_planner.simulation.sensors.mesh import Mesh
-from transdiffuser_planner.simulation.sensors.ray_culling import TrafficScene
+from transdiffuser_planner.simulation.sensors.ray_culling import Prisms, TrafficScene
 from transdiffuser_planner.simulation.sensors.ray_scene import RayScene
 from transdiffuser_planner.simulation.sensors.world_mesh import build_world_mesh
 from transdiffuser_planner.simulation.world_state import WorldState
@@ -52,12 +52,9 @@ class SensorSuite:
     def __init__(self, road_map: RoadMap, rig: Rig, weather: Weather, seed: int) -> None:
         world = build_world_mesh(road_map)
         # Coordinates near the origin keep float32 rays precise on maps with large coordinates.
-        self._origin = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
-        shift = np.asarray([*self._origin, 0.0])
-        mesh = Mesh(
-            corners_F33=(world.mesh.corners_F33.astype(np.float64) - shift).astype(np.float32),
-            albedo_F3=_weathered(world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F, weather),
-        )
+        self._origin_2 = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
+        albedo = _weathered(world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F, weather)
+        mesh = replace(_shifted(world.mesh, self._origin_2), albedo_F3=albedo)
         self._lamps = world.lamps
         self._light = Light.from_weather(weather)
         self._static = RayScene(mesh)
@@ -74,7 +71,7 @@ class SensorSuite:
             world: State of the world.
         """
         self._light_lamps(world.signals)
-        pose = (world.ego.x_m - self._origin[0], world.ego.y_m - self._origin[1], world.ego.heading_rad)
+        pose = (world.ego.x_m - self._origin_2[0], world.ego.y_m - self._origin_2[1], world.ego.heading_rad)
         traffic = self._traffic_scene(world)
         images = self._cameras.render(self._static, self._color_3F, traffic, pose) if self._cameras else {}
         cloud = None
@@ -90,10 +87,11 @@ class SensorSuite:
         mesh = agents_mesh(near)
         if mesh is None:
             return None
-        corners = mesh.corners_F33.astype(np.float64) - [*self._origin, 0.0]
-        bodies = RayScene(Mesh(corners_F33=corners.astype(np.float32), albedo_F3=mesh.albedo_F3), self._static)
-        boxes = replace(near, x_m_N=near.x_m_N - self._origin[0], y_m_N=near.y_m_N - self._origin[1])
-        return TrafficScene(rays=bodies, boxes=boxes)
+        boxes = replace(near, x_m_N=near.x_m_N - self._origin_2[0], y_m_N=near.y_m_N - self._origin_2[1])
+        return TrafficScene(
+            rays=RayScene(_shifted(mesh, self._origin_2), self._static),
+            prisms=Prisms.around(boxes),
+        )
 
     def _light_lamps(self, signals: dict[str, str]) -> None:
         """Set the lamps' colors, which do not depend on daylight."""
@@ -103,6 +101,12 @@ class SensorSuite:
             on = shown == lamp.color
             rows = slice(lamp.first_triangle, lamp.first_triangle + lamp.num_triangles)
             self._color_3F[:, rows] = (LAMP_ON if on else LAMP_OFF)[lamp.color][:, None]
+
+
+def _shifted(mesh: Mesh, origin_2: NDArray[np.float64]) -> Mesh:
+    """Return the mesh in coordinates relative to an origin on the ground."""
+    vertices = mesh.vertices_V3.astype(np.float64) - [*origin_2, 0.0]
+    return replace(mesh, vertices_V3=vertices.astype(np.float32))
 
 
 def _weathered(
