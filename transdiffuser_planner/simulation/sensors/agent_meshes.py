@@ -7,12 +7,13 @@ are scaled, turned and moved at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
-from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder
+from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder, Triangles
 
 BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own color
 BRAKE: Color = (-2.0, -2.0, -2.0)  # replaced by dark or bright red
@@ -37,7 +38,7 @@ class _Template:
 
     Attributes:
         vertices_V3: In the unit box, each once.
-        triangles_F3: Numbers of vertices.
+        triangles_F3: Numbers of the vertices of each triangle.
         albedo_F3: RGB, or the codes BODY and BRAKE.
     """
 
@@ -141,7 +142,7 @@ def _pedestrian() -> MeshBuilder:
 def _template(builder: MeshBuilder) -> _Template:
     mesh = builder.build()
     vertices, number = np.unique(mesh.vertices_V3.astype(np.float64), axis=0, return_inverse=True)
-    triangles = number.reshape(-1)[mesh.triangles_F3]
+    triangles = number.reshape(-1)[mesh.triangles.numbers_F3]
     return _Template(vertices_V3=vertices, triangles_F3=triangles, albedo_F3=mesh.albedo_F3.astype(np.float64))
 
 
@@ -154,28 +155,39 @@ TEMPLATES = {
 }
 
 
-def agents_mesh(agents: AgentStates) -> Mesh | None:
-    """Return all agents as one mesh in the agents' frame, or None without agents.
+def agents_meshes(agents: AgentStates) -> list[Mesh]:
+    """Return one mesh for each class that is present, in the agents' frame.
 
     Args:
-        agents: In any frame; the mesh is in the same one.
+        agents: In any frame; the meshes are in the same one.
     """
-    vertices, triangles, albedo, count = [], [], [], 0
+    meshes = []
     for kind in AgentClass:
-        some, template = agents.select(np.flatnonzero(agents.class_N == int(kind))), TEMPLATES[kind]
-        if len(some):
-            vertices.append(_vertices(some, template))
-            first_N = count + len(template.vertices_V3) * np.arange(len(some))
-            triangles.append((first_N[:, None, None] + template.triangles_F3).reshape(-1, 3))
-            albedo.append(_albedo(some, template))
-            count += len(vertices[-1])
-    if not vertices:
-        return None
-    return Mesh(
-        vertices_V3=np.concatenate(vertices).astype(np.float32),
-        triangles_F3=np.concatenate(triangles),
-        albedo_F3=np.concatenate(albedo).astype(np.float32),
-    )
+        index = np.flatnonzero(agents.class_N == int(kind))
+        if len(index):
+            some, template = agents.select(index), TEMPLATES[kind]
+            meshes.append(
+                Mesh(
+                    vertices_V3=_vertices(some, template).astype(np.float32),
+                    triangles=_triangles(kind, len(some)),
+                    albedo_F3=_albedo(some, template).astype(np.float32),
+                )
+            )
+    return meshes
+
+
+def _triangles(kind: AgentClass, count: int) -> Triangles:
+    """Return the triangles of so many agents of a class; they are the same in every frame."""
+    num = count * len(TEMPLATES[kind].triangles_F3)
+    some = _triangles_of_many(kind, 1 << (count - 1).bit_length())
+    return Triangles(numbers_F3=some.numbers_F3[:num], rows_F=some.rows_F[:num])
+
+
+@cache
+def _triangles_of_many(kind: AgentClass, count: int) -> Triangles:
+    template = TEMPLATES[kind]
+    first_N = len(template.vertices_V3) * np.arange(count)
+    return Triangles.of((first_N[:, None, None] + template.triangles_F3).reshape(-1, 3))
 
 
 def _vertices(agents: AgentStates, template: _Template) -> NDArray[np.float64]:

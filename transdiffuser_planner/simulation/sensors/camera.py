@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.rig import CameraMount
 from transdiffuser_planner.simulation.scenario import Weather
 from transdiffuser_planner.simulation.sensors.ray_culling import Prisms, RayFan, TrafficScene
-from transdiffuser_planner.simulation.sensors.ray_scene import Hits, RayScene, turned
+from transdiffuser_planner.simulation.sensors.ray_scene import RayScene, turned
 
 Array = NDArray[np.float32]
 
@@ -150,15 +150,16 @@ class CameraRenderer:
         turn = _rotation_z(base_pose_3[2])
         direction = turned(self._direction_R3, turn)
         positions = [turned(view.offset_3[None], turn)[0] for view in self._viewpoints]
-        origin = np.empty_like(direction)
-        for view, position_3 in zip(self._viewpoints, positions, strict=True):
+        for position_3 in positions:
             position_3[:2] += np.asarray(base_pose_3[:2], dtype=np.float32)
-            origin[view.rays] = position_3
+        origin = np.broadcast_to(positions[0], direction.shape)
+        if len(positions) > 1:
+            origin = np.repeat(positions, [len(view.fan) for view in self._viewpoints], axis=0)
         hits = static.cast(origin, direction)
         image_R3 = self._sky_R3.copy()
         index_V = np.flatnonzero(hits.triangle_R >= 0)
-        color_3V = np.take(static_color_3F, hits.triangle_R[index_V], axis=1)
-        distance_V = hits.distance_R[index_V]
+        triangle_V, distance_V = hits.triangle_R[index_V], hits.distance_R[index_V]
+        color_3V = np.take(static_color_3F, triangle_V, axis=1)
         if traffic is None:
             self._paint(image_R3, index_V, color_3V, distance_V)
             return self._split(image_R3)
@@ -167,15 +168,16 @@ class CameraRenderer:
         near = agents.cast(origin[index], direction[index], np.minimum(hits.distance_R[index], AGENT_RANGE_M))
         is_hit = near.triangle_R >= 0
         index, triangle = index[is_hit], near.triangle_R[is_hit]
-        shadows = traffic.prisms.shadows(light.to_sun_3) if light.shadow >= MIN_SHADOW else None
         if light.shadow >= MIN_SHADOW:
-            may_be_dark_R = np.ones(len(direction), dtype=np.bool_)
-            if shadows is not None:
-                may_be_dark_R = np.isfinite(self._nearest(shadows, positions, base_pose_3[2]))
-            may_be_dark_R[index] = False
-            self._cast_shadows(color_3V, agents, static, hits, index_V, origin, direction, may_be_dark_R)
+            is_free_R = np.ones(len(direction), dtype=np.bool_)
+            is_free_R[index] = False
+            place = np.flatnonzero((distance_V < SHADOW_RANGE_M) & is_free_R[index_V])
+            place = place[static.normal_F3[triangle_V[place], 2] > 0.9]
+            ground = index_V[place]
+            point = origin[ground] + (distance_V[place, None] - 1e-3) * direction[ground]
+            self._darken(color_3V, place[agents.blocked(point, np.broadcast_to(light.to_sun_3, point.shape))])
         self._paint(image_R3, index_V, color_3V, distance_V)
-        shade_3F = light.shade(agents.mesh.albedo_F3, agents.normal_F3).T
+        shade_3F = light.shade(agents.albedo_F3, agents.normal_F3).T
         self._paint(image_R3, index, np.take(shade_3F, triangle, axis=1), near.distance_R[is_hit])
         return self._split(image_R3)
 
@@ -197,30 +199,11 @@ class CameraRenderer:
         for channel, value_X in enumerate(_encoded(color_3X)):
             image_R3[:, channel][index] = value_X
 
-    def _cast_shadows(
-        self,
-        color_3V: Array,
-        agents: RayScene,
-        static: RayScene,
-        hits: Hits,
-        index_V: NDArray[np.intp],
-        origin: Array,
-        direction: Array,
-        may_be_dark_R: NDArray[np.bool_],
-    ) -> None:
-        """Darken ground pixels in the shadow of traffic, in place."""
+    def _darken(self, color_3V: Array, place: NDArray[np.intp]) -> None:
+        """Take the sun from colors of the ground, in place."""
         light = self._light
-        is_near_V = may_be_dark_R[index_V] & (hits.distance_R[index_V] < SHADOW_RANGE_M)
-        place = np.flatnonzero(is_near_V)
-        place = place[static.normal_F3[hits.triangle_R[index_V[place]], 2] > 0.9]
-        if len(place) == 0:
-            return
-        index = index_V[place]
-        point = origin[index] + (hits.distance_R[index, None] - 1e-3) * direction[index]
-        towards = np.broadcast_to(light.to_sun_3, point.shape)
-        dark = place[agents.blocked(point, towards)]
         share = light.sun_3 * light.to_sun_3[2] / (light.ambient_3 + light.sun_3 * light.to_sun_3[2])
-        color_3V[:, dark] *= (np.float32(1.0) - np.float32(light.shadow) * share)[:, None]
+        color_3V[:, place] *= (np.float32(1.0) - np.float32(light.shadow) * share)[:, None]
 
     def _split(self, image_R3: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
         images, start = {}, 0

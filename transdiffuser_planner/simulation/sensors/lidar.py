@@ -89,9 +89,8 @@ class LidarScanner:
         origin = np.broadcast_to(position.astype(np.float32), direction.shape)
         limit = np.full(len(direction), model.range_m, dtype=np.float32)
         hits = static.cast(origin, direction, limit)
-        distance = hits.distance_R
-        is_hit_R = hits.triangle_R >= 0
-        reflectivity = static.reflectivity_F[hits.triangle_R]
+        distance, is_hit_R = hits.distance_R, hits.triangle_R >= 0
+        reflectivity = np.take(static.reflectivity_F, hits.triangle_R)
         if traffic is not None:
             bound_R = self._fan.nearest(traffic.prisms, origin[0], base_pose_3[2])
             index = np.flatnonzero(bound_R < distance)

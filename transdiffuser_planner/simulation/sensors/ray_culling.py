@@ -1,6 +1,6 @@
-"""Ray culling: selects the rays of a sensor that can hit traffic or its shadows; most miss both and need not be cast.
+"""Ray culling: selects the rays of a sensor that can hit traffic; most miss it and need not be cast.
 
-N prisms, C corners, A bins of azimuth, E bins of elevation, R rays. A culled ray cannot hit what it was culled from, so
+N prisms, A bins of azimuth, E bins of elevation, R rays. A culled ray cannot hit an agent, so
 images and point clouds are the same as without culling.
 """
 
@@ -18,14 +18,11 @@ from transdiffuser_planner.simulation.sensors.ray_scene import RayScene
 Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
-NUM_AZIMUTHS, NUM_ELEVATIONS = 720, 128
+NUM_AZIMUTHS, NUM_ELEVATIONS = 360, 64
 # Meshes extend slightly beyond their boxes; rays are rotated in single precision.
 _LARGER, _SLACK_RAD, _SLACK_M = 1.02, 0.01, 0.1
 # A sensor inside a prism's outline sees its corners all around.
 _ALL_AROUND_RAD = np.pi - 0.05
-# Surfaces that receive shadows are lower: road, markings, sidewalks.
-_GROUND_M = 0.3
-_LOWEST_SUN = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,11 +30,11 @@ class Prisms:
     """N upright prisms on the ground, convex, larger than what they stand for.
 
     Attributes:
-        corners_NC2: Outlines, or points whose convex hull is the outline, m.
+        corners_N42: Outlines, m.
         height_m_N: Top above the ground.
     """
 
-    corners_NC2: FloatArray
+    corners_N42: FloatArray
     height_m_N: FloatArray
 
     @staticmethod
@@ -49,20 +46,7 @@ class Prisms:
         """
         length, width = _LARGER * boxes.length_m_N, _LARGER * boxes.width_m_N
         corners = box_corners(boxes.x_m_N, boxes.y_m_N, boxes.heading_rad_N, length, width)
-        return Prisms(corners_NC2=corners, height_m_N=_LARGER * boxes.height_m_N)
-
-    def shadows(self, to_sun_3: Array) -> Prisms | None:
-        """Enclose the shadows on the ground, or return None for a sun too low to bound them.
-
-        Args:
-            to_sun_3: Unit vector, in the prisms' frame.
-        """
-        x, y, z = (float(value) for value in to_sun_3)
-        if z < _LOWEST_SUN:
-            return None
-        away = -np.asarray([x, y]) / z * (self.height_m_N[:, None, None] + _SLACK_M)
-        corners = np.concatenate([self.corners_NC2, self.corners_NC2 + away], axis=1)
-        return Prisms(corners_NC2=corners, height_m_N=np.full(len(corners), _GROUND_M))
+        return Prisms(corners_N42=corners, height_m_N=_LARGER * boxes.height_m_N)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +78,9 @@ class RayFan:
         row_R = ((elevation_R - self._lowest_rad) * self._per_rad).astype(np.intp)
         self._cell_R = column_R * NUM_ELEVATIONS + row_R
 
+    def __len__(self) -> int:
+        return len(self._cell_R)
+
     def nearest(self, prisms: Prisms, position_3: Array, heading_rad: float) -> Array:
         """Return a distance (R,) nearer than which no prism is hit by each ray: infinite where none can be hit.
 
@@ -117,14 +104,14 @@ class RayFan:
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], FloatArray]:
         """Return the bins of azimuth and elevation that each prism covers, first and past the last, and its distance."""
         x_m, y_m, z_m = (float(value) for value in position_3)
-        center_N2 = prisms.corners_NC2.mean(axis=1)
-        reach_NC2 = prisms.corners_NC2 - center_N2[:, None]
-        radius_N = np.hypot(reach_NC2[..., 0], reach_NC2[..., 1]).max(axis=1)
+        center_N2 = prisms.corners_N42.mean(axis=1)
+        reach_N42 = prisms.corners_N42 - center_N2[:, None]
+        radius_N = np.hypot(reach_N42[..., 0], reach_N42[..., 1]).max(axis=1)
         to_x_N, to_y_N = center_N2[:, 0] - x_m, center_N2[:, 1] - y_m
         away_N, bearing_N = np.hypot(to_x_N, to_y_N), np.arctan2(to_y_N, to_x_N)
-        corner_NC = np.arctan2(prisms.corners_NC2[..., 1] - y_m, prisms.corners_NC2[..., 0] - x_m)
-        off_NC = wrap_angle(corner_NC - bearing_N[:, None])
-        left_N, right_N = off_NC.max(axis=1), off_NC.min(axis=1)
+        corner_N4 = np.arctan2(prisms.corners_N42[..., 1] - y_m, prisms.corners_N42[..., 0] - x_m)
+        off_N4 = wrap_angle(corner_N4 - bearing_N[:, None])
+        left_N, right_N = off_N4.max(axis=1), off_N4.min(axis=1)
         is_around_N = left_N - right_N >= _ALL_AROUND_RAD
         start_N = np.where(is_around_N, -np.pi, wrap_angle(bearing_N - heading_rad + right_N - _SLACK_RAD))
         width_N = np.where(is_around_N, 2.0 * np.pi, left_N - right_N + 2.0 * _SLACK_RAD)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.scenario import Weather
-from transdiffuser_planner.simulation.sensors.agent_meshes import agents_mesh
+from transdiffuser_planner.simulation.sensors.agent_meshes import agents_meshes
 from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, CameraRenderer, Light
 from transdiffuser_planner.simulation.sensors.lidar import LidarScanner
 from transdiffuser_planner.simulation.sensors.mesh import Mesh
 from transdiffuser_planner.simulation.sensors.ray_culling import Prisms, TrafficScene
 from transdiffuser_planner.simulation.sensors.ray_scene import RayScene
-from transdiffuser_planner.simulation.sensors.world_mesh import build_world_mesh
+from transdiffuser_planner.simulation.sensors.world_mesh import Lamp, build_world_mesh
 from transdiffuser_planner.simulation.world_state import WorldState
 
 LAMP_ON = np.asarray([[6.0, 0.25, 0.15], [6.0, 3.2, 0.10], [0.15, 4.5, 1.2]], dtype=np.float32)
@@ -55,9 +55,12 @@ class SensorSuite:
         self._origin_2 = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
         albedo = _weathered(world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F, weather)
         mesh = replace(_shifted(world.mesh, self._origin_2), albedo_F3=albedo)
-        self._lamps = world.lamps
+        self._lamps: dict[str, list[Lamp]] = {}
+        for lamp in world.lamps:
+            self._lamps.setdefault(lamp.signal_id, []).append(lamp)
+        self._shown: dict[str, str] = {}
         self._light = Light.from_weather(weather)
-        self._static = RayScene(mesh)
+        self._static = RayScene([mesh])
         color_F3 = self._light.shade(mesh.albedo_F3, self._static.normal_F3)
         self._color_3F = np.ascontiguousarray(color_F3.T)
         self._cameras = CameraRenderer(rig.cameras, self._light) if rig.cameras else None
@@ -84,23 +87,23 @@ class SensorSuite:
         agents = world.agents
         distance = np.hypot(agents.x_m_N - world.ego.x_m, agents.y_m_N - world.ego.y_m)
         near = agents.select(distance < AGENT_RANGE_M)
-        mesh = agents_mesh(near)
-        if mesh is None:
+        if len(near) == 0:
             return None
+        bodies = [_shifted(mesh, self._origin_2) for mesh in agents_meshes(near)]
         boxes = replace(near, x_m_N=near.x_m_N - self._origin_2[0], y_m_N=near.y_m_N - self._origin_2[1])
-        return TrafficScene(
-            rays=RayScene(_shifted(mesh, self._origin_2), self._static),
-            prisms=Prisms.around(boxes),
-        )
+        return TrafficScene(rays=RayScene(bodies, self._static), prisms=Prisms.around(boxes))
 
     def _light_lamps(self, signals: dict[str, str]) -> None:
-        """Set the lamps' colors, which do not depend on daylight."""
-        for lamp in self._lamps:
-            state = signals.get(lamp.signal_id, "")
-            shown = _COLOR_OF_STATE.get(state[lamp.link], -1) if lamp.link < len(state) else -1
-            on = shown == lamp.color
-            rows = slice(lamp.first_triangle, lamp.first_triangle + lamp.num_triangles)
-            self._color_3F[:, rows] = (LAMP_ON if on else LAMP_OFF)[lamp.color][:, None]
+        """Set the lamps' colors where a signal has changed; they do not depend on daylight."""
+        for name, lamps in self._lamps.items():
+            state = signals.get(name, "")
+            if self._shown.get(name) == state:
+                continue
+            self._shown[name] = state
+            for lamp in lamps:
+                color = _COLOR_OF_STATE.get(state[lamp.link], -1) if lamp.link < len(state) else -1
+                rows = slice(lamp.first_triangle, lamp.first_triangle + lamp.num_triangles)
+                self._color_3F[:, rows] = (LAMP_ON if color == lamp.color else LAMP_OFF)[lamp.color][:, None]
 
 
 def _shifted(mesh: Mesh, origin_2: NDArray[np.float64]) -> Mesh:
