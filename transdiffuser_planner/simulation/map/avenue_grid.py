@@ -1,10 +1,10 @@
-"""Generator of a district of wide avenues as SUMO's plain XML: room for a hundred road users around the vehicle."""
+"""Generator of a small district of avenues as SUMO's plain XML: room for a hundred road users within 80 m."""
 
 from __future__ import annotations
 
-NUM_AVENUES = 4
-SPACING_M = 130.0
-NUM_LANES = 3
+NUM_AVENUES = 3
+SPACING_M = 100.0
+NUM_LANES = 2
 SPEED_MPS = 50.0 / 3.6
 
 

@@ -97,7 +97,7 @@ class RayFan:
         for first, past, low, high, near in zip(*columns, strict=True):
             nearest_AE[first:past, low:high] = near
         once_AE = np.minimum(nearest_AE[:NUM_AZIMUTHS], nearest_AE[NUM_AZIMUTHS:])
-        return np.take(once_AE.ravel(), self._cell_R)
+        return np.asarray(np.take(once_AE.ravel(), self._cell_R))
 
     def _windows(
         self, prisms: Prisms, position_3: Array, heading_rad: float

@@ -73,25 +73,49 @@ class SensorSuite:
         Args:
             world: State of the world.
         """
-        self._light_lamps(world.signals)
-        pose = (world.ego.x_m - self._origin_2[0], world.ego.y_m - self._origin_2[1], world.ego.heading_rad)
-        traffic = self._traffic_scene(world)
-        images = self._cameras.render(self._static, self._color_3F, traffic, pose) if self._cameras else {}
-        cloud = None
-        if self._lidar is not None:
-            rng = np.random.default_rng([self._seed, world.stamp_ns & 0xFFFFFFFF, world.stamp_ns >> 32])
-            cloud = self._lidar.scan(self._static, traffic, pose, rng)
-        return SensorFrame(stamp_ns=world.stamp_ns, images=images, lidar_N4=cloud)
+        traffic = self.scene(world)
+        return SensorFrame(
+            stamp_ns=world.stamp_ns, images=self.images(world, traffic), lidar_N4=self.cloud(world, traffic)
+        )
 
-    def _traffic_scene(self, world: WorldState) -> TrafficScene | None:
+    def scene(self, world: WorldState) -> TrafficScene | None:
+        """Set the traffic lights and return what moves within 80 m of the ego; None without traffic there.
+
+        Args:
+            world: State of the world.
+        """
+        self._light_lamps(world.signals)
         agents = world.agents
-        distance = np.hypot(agents.x_m_N - world.ego.x_m, agents.y_m_N - world.ego.y_m)
-        near = agents.select(distance < AGENT_RANGE_M)
+        near = agents.select(np.hypot(agents.x_m_N - world.ego.x_m, agents.y_m_N - world.ego.y_m) < AGENT_RANGE_M)
         if len(near) == 0:
             return None
         bodies = [_shifted(mesh, self._origin_2) for mesh in agents_meshes(near)]
         boxes = replace(near, x_m_N=near.x_m_N - self._origin_2[0], y_m_N=near.y_m_N - self._origin_2[1])
         return TrafficScene(rays=RayScene(bodies, self._static), prisms=Prisms.around(boxes))
+
+    def images(self, world: WorldState, traffic: TrafficScene | None) -> dict[str, NDArray[np.uint8]]:
+        """Render the cameras: name -> (H, W, 3) RGB.
+
+        Args:
+            world: State of the world.
+            traffic: Its ``scene``.
+        """
+        return self._cameras.render(self._static, self._color_3F, traffic, self._pose(world)) if self._cameras else {}
+
+    def cloud(self, world: WorldState, traffic: TrafficScene | None) -> NDArray[np.float32] | None:
+        """Scan with the LiDAR: points (N, 4) as in SensorFrame; None without a LiDAR.
+
+        Args:
+            world: State of the world.
+            traffic: Its ``scene``.
+        """
+        if self._lidar is None:
+            return None
+        rng = np.random.default_rng([self._seed, world.stamp_ns & 0xFFFFFFFF, world.stamp_ns >> 32])
+        return self._lidar.scan(self._static, traffic, self._pose(world), rng)
+
+    def _pose(self, world: WorldState) -> tuple[float, float, float]:
+        return world.ego.x_m - self._origin_2[0], world.ego.y_m - self._origin_2[1], world.ego.heading_rad
 
     def _light_lamps(self, signals: dict[str, str]) -> None:
         """Set the lamps' colors where a signal has changed; they do not depend on daylight."""
