@@ -46,7 +46,7 @@ def simulator_speed(scenario: Scenario, rig: Rig, agents: Sequence[int], num_ste
     The ego brakes to a stop in its lane, so that the traffic around it stays; every step renders every sensor.
 
     Args:
-        scenario: Scenario to simulate; its number of agents is chosen anew for each row.
+        scenario: Scenario to simulate; each row has a number of agents of its own.
         rig: The vehicle's sensors.
         agents: Numbers of road users wanted within the range in which they are rendered.
         num_steps: Number of measured steps of each row.
