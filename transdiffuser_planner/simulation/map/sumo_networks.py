@@ -18,9 +18,11 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.files import cache_folder, reason
+from transdiffuser_planner.simulation.map.avenue_grid import avenues_xml
 from transdiffuser_planner.simulation.map.town_generator import town_xml
 
 NUM_TOWNS = 1000
+AVENUES = "avenues"
 PACKAGED_NETWORKS = {
     "bs3d": "tools/game/bs3d/bs.net.xml",
     "rilsa1": "tools/sumolib/scenario/scenarios/RiLSA1/rilsa1.net.xml",
@@ -74,7 +76,9 @@ def network_file(map_name: str) -> Path:
     """
     town = re.fullmatch(r"town-?(\d{1,3})", map_name)
     if town:
-        return _generated_town(int(town.group(1)))
+        return _generated(f"town-{int(town.group(1)):03d}", *town_xml(int(town.group(1))))
+    if map_name == AVENUES:
+        return _generated(AVENUES, *avenues_xml())
     if map_name in PACKAGED_NETWORKS:
         return _rebuilt(sumo_home() / PACKAGED_NETWORKS[map_name])
     path = Path(map_name)
@@ -126,15 +130,13 @@ def cache_directory() -> Path:
     return cache_folder() / "networks"
 
 
-def _generated_town(number: int) -> Path:
-    nodes, edges = town_xml(number)
-
+def _generated(name: str, nodes: str, edges: str) -> Path:
     def inputs(folder: Path) -> list[str]:
         (folder / "town.nod.xml").write_text(nodes)
         (folder / "town.edg.xml").write_text(edges)
         return ["-n", str(folder / "town.nod.xml"), "-e", str(folder / "town.edg.xml"), *TOWN_OPTIONS]
 
-    return _cached(f"town-{number:03d}", (nodes + edges + " ".join(TOWN_OPTIONS)).encode(), inputs)
+    return _cached(name, (nodes + edges + " ".join(TOWN_OPTIONS)).encode(), inputs)
 
 
 def _rebuilt(path: Path) -> Path:

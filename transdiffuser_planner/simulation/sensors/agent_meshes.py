@@ -7,12 +7,13 @@ are scaled, turned and moved at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
-from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder
+from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder, Triangles
 
 BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own color
 BRAKE: Color = (-2.0, -2.0, -2.0)  # replaced by dark or bright red
@@ -36,11 +37,13 @@ class _Template:
     """Mesh of a class in the unit box.
 
     Attributes:
-        corners_F33: In the unit box.
+        vertices_V3: In the unit box, each once.
+        triangles_F3: Numbers of the vertices of each triangle.
         albedo_F3: RGB, or the codes BODY and BRAKE.
     """
 
-    corners_F33: NDArray[np.float64]
+    vertices_V3: NDArray[np.float64]
+    triangles_F3: NDArray[np.intp]
     albedo_F3: NDArray[np.float64]
 
 
@@ -138,7 +141,9 @@ def _pedestrian() -> MeshBuilder:
 
 def _template(builder: MeshBuilder) -> _Template:
     mesh = builder.build()
-    return _Template(corners_F33=mesh.corners_F33.astype(np.float64), albedo_F3=mesh.albedo_F3.astype(np.float64))
+    vertices, number = np.unique(mesh.vertices_V3.astype(np.float64), axis=0, return_inverse=True)
+    triangles = number.reshape(-1)[mesh.triangles.numbers_F3]
+    return _Template(vertices_V3=vertices, triangles_F3=triangles, albedo_F3=mesh.albedo_F3.astype(np.float64))
 
 
 TEMPLATES = {
@@ -150,38 +155,60 @@ TEMPLATES = {
 }
 
 
-def agents_mesh(agents: AgentStates) -> Mesh | None:
-    """Return all agents as one mesh in the agents' frame, or None without agents.
+def agents_meshes(agents: AgentStates) -> list[Mesh]:
+    """Return one mesh for each class that is present, in the agents' frame.
 
     Args:
-        agents: In any frame; the mesh is in the same one.
+        agents: In any frame; the meshes are in the same one.
     """
-    by_class = (
-        _class_mesh(agents.select(np.flatnonzero(agents.class_N == int(kind))), TEMPLATES[kind]) for kind in AgentClass
-    )
-    parts = [part for part in by_class if part is not None]
-    if not parts:
-        return None
-    return Mesh(
-        corners_F33=np.concatenate([corners for corners, _ in parts]).astype(np.float32),
-        albedo_F3=np.concatenate([albedo for _, albedo in parts]).astype(np.float32),
-    )
+    meshes = []
+    for kind in AgentClass:
+        index = np.flatnonzero(agents.class_N == int(kind))
+        if len(index):
+            some, template = agents.select(index), TEMPLATES[kind]
+            meshes.append(
+                Mesh(
+                    vertices_V3=_vertices(some, template).astype(np.float32),
+                    triangles=_triangles(kind, len(some)),
+                    albedo_F3=_albedo(some, template).astype(np.float32),
+                )
+            )
+    return meshes
 
 
-def _class_mesh(agents: AgentStates, template: _Template) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return triangles and colors of all agents of one class."""
-    if len(agents) == 0:
-        return None
-    size = np.stack([agents.length_m_N, agents.width_m_N, agents.height_m_N], axis=-1)
-    scaled = template.corners_F33[None] * size[:, None, None, :]
-    cos, sin = (f(agents.heading_rad_N)[:, None, None] for f in (np.cos, np.sin))
-    x = agents.x_m_N[:, None, None] + cos * scaled[..., 0] - sin * scaled[..., 1]
-    y = agents.y_m_N[:, None, None] + sin * scaled[..., 0] + cos * scaled[..., 1]
-    corners = np.stack([x, y, scaled[..., 2]], axis=-1)
+def _triangles(kind: AgentClass, count: int) -> Triangles:
+    """Return the triangles of so many agents of a class; they are the same in every frame."""
+    num = count * len(TEMPLATES[kind].triangles_F3)
+    some = _triangles_of_many(kind, 1 << (count - 1).bit_length())
+    return Triangles(numbers_F3=some.numbers_F3[:num], rows_F=some.rows_F[:num])
+
+
+@cache
+def _triangles_of_many(kind: AgentClass, count: int) -> Triangles:
+    template = TEMPLATES[kind]
+    first_N = len(template.vertices_V3) * np.arange(count)
+    return Triangles.of((first_N[:, None, None] + template.triangles_F3).reshape(-1, 3))
+
+
+def _vertices(agents: AgentStates, template: _Template) -> NDArray[np.float64]:
+    """Return the vertices (N * V, 3) of agents of one class."""
+    unit = template.vertices_V3
+    x = unit[:, 0] * agents.length_m_N[:, None]
+    y = unit[:, 1] * agents.width_m_N[:, None]
+    cos, sin = np.cos(agents.heading_rad_N)[:, None], np.sin(agents.heading_rad_N)[:, None]
+    corners = np.empty((len(agents), len(unit), 3))
+    corners[..., 0] = agents.x_m_N[:, None] + cos * x - sin * y
+    corners[..., 1] = agents.y_m_N[:, None] + sin * x + cos * y
+    corners[..., 2] = unit[:, 2] * agents.height_m_N[:, None]
+    return corners.reshape(-1, 3)
+
+
+def _albedo(agents: AgentStates, template: _Template) -> NDArray[np.float64]:
+    """Return the colors (N * F, 3) of agents of one class."""
     albedo = np.repeat(template.albedo_F3[None], len(agents), axis=0)
     paint = PAINTS[agents.id_N % len(PAINTS)] * (0.8 + 0.05 * (agents.id_N // 16 % 8))[:, None]
     brake = np.where(agents.braking_N[:, None], BRAKE_BRIGHT, BRAKE_DARK)
     code = template.albedo_F3[:, 0]
     albedo[:, code == -1.0] = paint[:, None]
     albedo[:, code == -2.0] = brake[:, None]
-    return corners.reshape(-1, 3, 3), albedo.reshape(-1, 3)
+    return albedo.reshape(-1, 3)

@@ -59,6 +59,7 @@ class LidarScanner:
         el, az = np.meshgrid(elevation, azimuth, indexing="ij")
         direction = np.stack([np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)], axis=-1).reshape(-1, 3)
         self._direction_R3 = direction.astype(np.float32)
+        self._direction_3R = np.ascontiguousarray(self._direction_R3.T)
         self._fan = RayFan((direction @ self._transform[:3, :3].T).astype(np.float32))
 
     def scan(
@@ -88,11 +89,11 @@ class LidarScanner:
         origin = np.broadcast_to(position.astype(np.float32), direction.shape)
         limit = np.full(len(direction), model.range_m, dtype=np.float32)
         hits = static.cast(origin, direction, limit)
-        distance = np.minimum(hits.distance_R, limit)
-        is_hit_R = hits.triangle_R >= 0
-        reflectivity = static.reflectivity_F[hits.triangle_R]
+        distance, is_hit_R = hits.distance_R, hits.triangle_R >= 0
+        reflectivity = np.take(static.reflectivity_F, hits.triangle_R)
         if traffic is not None:
-            index = np.flatnonzero(self._fan.may_hit(traffic.boxes, origin[0], base_pose_3[2]))
+            bound_R = self._fan.nearest(traffic.prisms, origin[0], base_pose_3[2])
+            index = np.flatnonzero(bound_R < distance)
             near = traffic.rays.cast(origin[index], direction[index], distance[index])
             is_hit = near.triangle_R >= 0
             index = index[is_hit]
@@ -105,11 +106,16 @@ class LidarScanner:
         self, index: NDArray[np.intp], distance: Array, reflectivity: Array, rng: np.random.Generator
     ) -> Array:
         """Add dropouts and range noise to the hits of the given rays."""
-        model = self._model
-        far = distance[index] / model.range_m
-        lost = model.dropout + 0.25 * far**2 * (1.0 - reflectivity[index]) + 0.1 * self._weather.wetness * far
-        lost = 1.0 - (1.0 - lost) * np.exp(-2.0 * self._weather.fog_density_per_m * distance[index])
-        index = index[rng.random(len(index)) >= lost]
-        measured = distance[index] + model.noise_m * rng.standard_normal(len(index)).astype(np.float32)
-        intensity = reflectivity[index] * np.exp(-self._weather.fog_density_per_m * distance[index])
-        return np.column_stack([self._direction_R3[index] * measured[:, None], intensity]).astype(np.float32)
+        model, fog_per_m = self._model, self._weather.fog_density_per_m
+        distance, reflectivity = distance[index], reflectivity[index]
+        far = distance / model.range_m
+        lost = model.dropout + 0.25 * far**2 * (1.0 - reflectivity) + 0.1 * self._weather.wetness * far
+        lost = 1.0 - (1.0 - lost) * np.exp(-2.0 * fog_per_m * distance)
+        kept = np.flatnonzero(rng.random(len(index)) >= lost)
+        index, distance, reflectivity = index[kept], distance[kept], reflectivity[kept]
+        measured = distance + model.noise_m * rng.standard_normal(len(index)).astype(np.float32)
+        cloud = np.empty((len(index), 4), dtype=np.float32)
+        for axis in range(3):
+            np.multiply(self._direction_3R[axis, index], measured, out=cloud[:, axis])
+        np.multiply(reflectivity, np.exp(-fog_per_m * distance), out=cloud[:, 3])
+        return cloud

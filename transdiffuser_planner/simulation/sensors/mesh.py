@@ -12,22 +12,49 @@ Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mesh:
-    """F triangles.
+class Triangles:
+    """Numbers of the vertices of F triangles.
 
     Attributes:
-        corners_F33: float32, m.
+        numbers_F3: As an array.
+        rows_F: As an array of tuples: embreex reads number by number through Python, several times as fast from these.
+    """
+
+    numbers_F3: NDArray[np.intp]
+    rows_F: NDArray[np.object_]
+
+    @staticmethod
+    def of(numbers_F3: NDArray[np.intp]) -> Triangles:
+        """Keep vertex numbers in both forms.
+
+        Args:
+            numbers_F3: From 0.
+        """
+        rows_F = np.fromiter(map(tuple, numbers_F3.tolist()), dtype=object, count=len(numbers_F3))
+        return Triangles(numbers_F3=numbers_F3, rows_F=rows_F)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mesh:
+    """F triangles over V vertices.
+
+    Attributes:
+        vertices_V3: float32, m.
+        triangles: Corners of each triangle.
         albedo_F3: Linear RGB in 0..1.
     """
 
-    corners_F33: NDArray[np.float32]
+    vertices_V3: NDArray[np.float32]
+    triangles: Triangles
     albedo_F3: NDArray[np.float32]
 
     def normals(self) -> NDArray[np.float32]:
         """Return unit normals (F, 3); triangles are counter-clockwise from their front."""
-        a, b, c = self.corners_F33[:, 0], self.corners_F33[:, 1], self.corners_F33[:, 2]
-        normal = np.cross(b - a, c - a)
-        return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+        a, b, c = (self.vertices_V3[self.triangles.numbers_F3[:, corner]] for corner in range(3))
+        u, v = (b - a).T, (c - a).T
+        x, y, z = u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]
+        length = np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
+        return np.stack([x / length, y / length, z / length], axis=-1)
 
 
 class MeshBuilder:
@@ -110,8 +137,10 @@ class MeshBuilder:
 
     def build(self) -> Mesh:
         """Return the mesh of all appended shapes."""
+        corners = np.concatenate(self._corners).astype(np.float32)
         return Mesh(
-            corners_F33=np.ascontiguousarray(np.concatenate(self._corners), dtype=np.float32),
+            vertices_V3=corners.reshape(-1, 3),
+            triangles=Triangles.of(np.arange(3 * len(corners)).reshape(-1, 3)),
             albedo_F3=np.ascontiguousarray(np.concatenate(self._albedo), dtype=np.float32),
         )
 

@@ -1,7 +1,7 @@
 """Ray culling: selects the rays of a sensor that can hit traffic; most miss it and need not be cast.
 
-N agents, B bins of azimuth, R rays. A culled ray cannot hit an agent, so images and point clouds are the same as
-without culling.
+N prisms, A bins of azimuth, E bins of elevation, R rays. A culled ray cannot hit an agent, so
+images and point clouds are the same as without culling.
 """
 
 from __future__ import annotations
@@ -18,10 +18,35 @@ from transdiffuser_planner.simulation.sensors.ray_scene import RayScene
 Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
-NUM_BINS = 720
+NUM_AZIMUTHS, NUM_ELEVATIONS = 360, 64
 # Meshes extend slightly beyond their boxes; rays are rotated in single precision.
-_LARGER, _SLACK_RAD, _SLACK_SLOPE = 1.02, 0.01, 0.01
-_NEAREST_M = 0.1
+_LARGER, _SLACK_RAD, _SLACK_M = 1.02, 0.01, 0.1
+# A sensor inside a prism's outline sees its corners all around.
+_ALL_AROUND_RAD = np.pi - 0.05
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prisms:
+    """N upright prisms on the ground, convex, larger than what they stand for.
+
+    Attributes:
+        corners_N42: Outlines, m.
+        height_m_N: Top above the ground.
+    """
+
+    corners_N42: FloatArray
+    height_m_N: FloatArray
+
+    @staticmethod
+    def around(boxes: AgentStates) -> Prisms:
+        """Enclose agents.
+
+        Args:
+            boxes: In any frame; the prisms are in the same one.
+        """
+        length, width = _LARGER * boxes.length_m_N, _LARGER * boxes.width_m_N
+        corners = box_corners(boxes.x_m_N, boxes.y_m_N, boxes.heading_rad_N, length, width)
+        return Prisms(corners_N42=corners, height_m_N=_LARGER * boxes.height_m_N)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,52 +55,75 @@ class TrafficScene:
 
     Attributes:
         rays: Meshes of all agents.
-        boxes: Their bounding boxes; at least one.
+        prisms: Enclose each of them; at least one.
     """
 
     rays: RayScene
-    boxes: AgentStates
+    prisms: Prisms
 
 
 class RayFan:
-    """Rays of one sensor by azimuth and slope.
+    """Rays of one sensor by azimuth and elevation.
 
     Args:
-        direction_R3: In base_link's axes.
+        direction_R3: Unit vectors in base_link's axes.
     """
 
     def __init__(self, direction_R3: Array) -> None:
-        azimuth_R = np.arctan2(direction_R3[:, 1], direction_R3[:, 0]).astype(np.float64)
-        self._bin_R = np.clip(((azimuth_R + np.pi) * (NUM_BINS / (2.0 * np.pi))).astype(np.intp), 0, NUM_BINS - 1)
-        self._slope_R = direction_R3[:, 2] / np.maximum(np.hypot(direction_R3[:, 0], direction_R3[:, 1]), 1e-6)
-        self._azimuth_B: FloatArray = np.asarray(
-            (np.arange(NUM_BINS) + 0.5) * (2.0 * np.pi / NUM_BINS) - np.pi, dtype=np.float64
-        )
+        x, y, z = direction_R3.astype(np.float64).T
+        azimuth_R, elevation_R = np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))
+        self._lowest_rad = float(elevation_R.min())
+        self._per_rad = (NUM_ELEVATIONS - 1) / max(float(elevation_R.max()) - self._lowest_rad, 1e-3)
+        column_R = np.clip(((azimuth_R + np.pi) * (NUM_AZIMUTHS / (2.0 * np.pi))).astype(np.intp), 0, NUM_AZIMUTHS - 1)
+        row_R = ((elevation_R - self._lowest_rad) * self._per_rad).astype(np.intp)
+        self._cell_R = column_R * NUM_ELEVATIONS + row_R
 
-    def may_hit(self, boxes: AgentStates, position_3: Array, heading_rad: float) -> NDArray[np.bool_]:
-        """Return whether each ray (R,) passes near a box.
+    def __len__(self) -> int:
+        return len(self._cell_R)
+
+    def nearest(self, prisms: Prisms, position_3: Array, heading_rad: float) -> Array:
+        """Return a distance (R,) nearer than which no prism is hit by each ray: infinite where none can be hit.
 
         Args:
-            boxes: On the ground of the frame that position_3 is in.
+            prisms: On the ground of the frame that position_3 is in.
             position_3: Of the sensor, m.
             heading_rad: Of base_link.
         """
-        corners_N42 = box_corners(
-            boxes.x_m_N, boxes.y_m_N, boxes.heading_rad_N, _LARGER * boxes.length_m_N, _LARGER * boxes.width_m_N
-        )
+        first_N, past_N, low_N, high_N, near_N = self._windows(prisms, position_3, heading_rad)
+        # Two turns, so that no window is split at the back; near prisms come last and replace farther ones.
+        nearest_AE = np.full((2 * NUM_AZIMUTHS, NUM_ELEVATIONS), np.inf, dtype=np.float32)
+        order = np.argsort(-near_N)
+        columns = (values[order].tolist() for values in (first_N, past_N, low_N, high_N, near_N))
+        for first, past, low, high, near in zip(*columns, strict=True):
+            nearest_AE[first:past, low:high] = near
+        once_AE = np.minimum(nearest_AE[:NUM_AZIMUTHS], nearest_AE[NUM_AZIMUTHS:])
+        return np.asarray(np.take(once_AE.ravel(), self._cell_R))
+
+    def _windows(
+        self, prisms: Prisms, position_3: Array, heading_rad: float
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], FloatArray]:
+        """Return the bins of azimuth and elevation that each prism covers, first and past the last, and its distance."""
         x_m, y_m, z_m = (float(value) for value in position_3)
-        away_N = np.hypot(boxes.x_m_N - x_m, boxes.y_m_N - y_m)
-        radius_N = 0.5 * _LARGER * np.hypot(boxes.length_m_N, boxes.width_m_N)
-        bearing_N = np.arctan2(boxes.y_m_N - y_m, boxes.x_m_N - x_m)
-        corner_N4 = np.arctan2(corners_N42[..., 1] - y_m, corners_N42[..., 0] - x_m)
-        half_N = np.abs(wrap_angle(corner_N4 - bearing_N[:, None])).max(axis=1) + np.pi / NUM_BINS + _SLACK_RAD
-        half_N = np.where(away_N > radius_N, half_N, np.pi)
-        near_N, far_N = np.maximum(away_N - radius_N, _NEAREST_M), away_N + radius_N
-        above_N = _LARGER * boxes.height_m_N - z_m
-        highest_N = above_N / np.where(above_N > 0.0, near_N, far_N) + _SLACK_SLOPE
-        lowest_N = -z_m / near_N - _SLACK_SLOPE
-        off_NB = np.abs(wrap_angle(self._azimuth_B - wrap_angle(bearing_N - heading_rad)[:, None]))
-        is_within_NB = off_NB <= half_N[:, None]
-        highest_B = np.where(is_within_NB, highest_N[:, None], -np.inf).max(axis=0).astype(np.float32)
-        lowest_B = np.where(is_within_NB, lowest_N[:, None], np.inf).min(axis=0).astype(np.float32)
-        return np.asarray((self._slope_R <= highest_B[self._bin_R]) & (self._slope_R >= lowest_B[self._bin_R]))
+        center_N2 = prisms.corners_N42.mean(axis=1)
+        reach_N42 = prisms.corners_N42 - center_N2[:, None]
+        radius_N = np.hypot(reach_N42[..., 0], reach_N42[..., 1]).max(axis=1)
+        to_x_N, to_y_N = center_N2[:, 0] - x_m, center_N2[:, 1] - y_m
+        away_N, bearing_N = np.hypot(to_x_N, to_y_N), np.arctan2(to_y_N, to_x_N)
+        corner_N4 = np.arctan2(prisms.corners_N42[..., 1] - y_m, prisms.corners_N42[..., 0] - x_m)
+        off_N4 = wrap_angle(corner_N4 - bearing_N[:, None])
+        left_N, right_N = off_N4.max(axis=1), off_N4.min(axis=1)
+        is_around_N = left_N - right_N >= _ALL_AROUND_RAD
+        start_N = np.where(is_around_N, -np.pi, wrap_angle(bearing_N - heading_rad + right_N - _SLACK_RAD))
+        width_N = np.where(is_around_N, 2.0 * np.pi, left_N - right_N + 2.0 * _SLACK_RAD)
+        per_rad = NUM_AZIMUTHS / (2.0 * np.pi)
+        first_N = ((start_N + np.pi) * per_rad).astype(np.intp)
+        past_N = ((start_N + np.pi + width_N) * per_rad).astype(np.intp) + 1
+        near_N, far_N = np.maximum(away_N - radius_N - _SLACK_M, 0.0), away_N + radius_N
+        above_N = prisms.height_m_N - z_m
+        highest_N = np.arctan2(above_N, np.where(above_N > 0.0, near_N, far_N)) + _SLACK_RAD
+        lowest_N = np.arctan2(-z_m, near_N) - _SLACK_RAD
+        low_N, high_N = (
+            np.clip((angle_N - self._lowest_rad) * self._per_rad, -1.0, NUM_ELEVATIONS).astype(np.intp)
+            for angle_N in (lowest_N, highest_N)
+        )
+        return first_N, past_N, np.maximum(low_N, 0), np.maximum(high_N + 1, 0), near_N

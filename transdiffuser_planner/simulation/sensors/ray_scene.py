@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ class Hits:
     """First hit of each ray.
 
     Attributes:
-        distance_R: In units of the direction's length; MISS_M for a miss.
+        distance_R: In units of the direction's length; for a miss the limit of the cast, MISS_M without one.
         triangle_R: Triangle number; -1 for a miss.
     """
 
@@ -33,21 +34,30 @@ class Hits:
 
 
 class RayScene:
-    """Immutable mesh for ray casting; cannot be pickled.
+    """Immutable meshes for ray casting; cannot be pickled. Triangles are numbered through, mesh after mesh.
 
     Args:
-        mesh: Triangles that rays may hit.
+        meshes: Triangles that rays may hit.
         device_of: Scene whose device is shared; creating a device costs as much as a small scene.
+
+    Attributes:
+        albedo_F3: Colors of all triangles.
+        normal_F3: Unit normals of all triangles.
+        reflectivity_F: Mean of the color.
     """
 
-    def __init__(self, mesh: Mesh, device_of: RayScene | None = None) -> None:
-        self.mesh = mesh
-        self.normal_F3 = mesh.normals()
-        self.reflectivity_F: Array = mesh.albedo_F3.mean(axis=1)
+    def __init__(self, meshes: Sequence[Mesh], device_of: RayScene | None = None) -> None:
+        self.albedo_F3: Array = np.concatenate([mesh.albedo_F3 for mesh in meshes])
+        self.normal_F3: Array = np.concatenate([mesh.normals() for mesh in meshes])
+        self.reflectivity_F: Array = self.albedo_F3.mean(axis=1)
+        counts = [len(mesh.albedo_F3) for mesh in meshes]
+        self._first_G = np.cumsum([0, *counts[:-1]], dtype=np.int32)
         self._device: EmbreeDevice = EmbreeDevice() if device_of is None else device_of._device
         self._scene = EmbreeScene(self._device)
-        # The scene keeps no reference of its own to the mesh object.
-        self._triangles = TriangleMesh(self._scene, mesh.corners_F33)
+        # The scene keeps no references of its own to the mesh objects.
+        self._triangles = [
+            TriangleMesh(self._scene, mesh.vertices_V3.astype(object), mesh.triangles.rows_F) for mesh in meshes
+        ]
 
     def cast(self, origin_R3: Array, direction_R3: Array, limit_R: Array | None = None) -> Hits:
         """Find the first hit of each ray.
@@ -60,8 +70,9 @@ class RayScene:
         distance = np.full(len(direction_R3), MISS_M, dtype=np.float32) if limit_R is None else limit_R.copy()
         found = self._scene.run(origin_R3, direction_R3, dists=distance, output=True)
         triangle = found["primID"]
-        hit = triangle >= 0
-        return Hits(distance_R=np.where(hit, found["tfar"], np.float32(MISS_M)).astype(np.float32), triangle_R=triangle)
+        if len(self._first_G) > 1:
+            triangle += np.where(triangle >= 0, self._first_G[found["geomID"]], 0)
+        return Hits(distance_R=found["tfar"], triangle_R=triangle)
 
     def blocked(self, origin_R3: Array, direction_R3: Array) -> NDArray[np.bool_]:
         """Return whether each ray hits any triangle.

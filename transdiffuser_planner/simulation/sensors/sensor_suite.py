@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.scenario import Weather
-from transdiffuser_planner.simulation.sensors.agent_meshes import agents_mesh
+from transdiffuser_planner.simulation.sensors.agent_meshes import agents_meshes
 from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, CameraRenderer, Light
 from transdiffuser_planner.simulation.sensors.lidar import LidarScanner
 from transdiffuser_planner.simulation.sensors.mesh import Mesh
-from transdiffuser_planner.simulation.sensors.ray_culling import TrafficScene
+from transdiffuser_planner.simulation.sensors.ray_culling import Prisms, TrafficScene
 from transdiffuser_planner.simulation.sensors.ray_scene import RayScene
-from transdiffuser_planner.simulation.sensors.world_mesh import build_world_mesh
+from transdiffuser_planner.simulation.sensors.world_mesh import Lamp, build_world_mesh
 from transdiffuser_planner.simulation.world_state import WorldState
 
 LAMP_ON = np.asarray([[6.0, 0.25, 0.15], [6.0, 3.2, 0.10], [0.15, 4.5, 1.2]], dtype=np.float32)
@@ -52,15 +52,15 @@ class SensorSuite:
     def __init__(self, road_map: RoadMap, rig: Rig, weather: Weather, seed: int) -> None:
         world = build_world_mesh(road_map)
         # Coordinates near the origin keep float32 rays precise on maps with large coordinates.
-        self._origin = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
-        shift = np.asarray([*self._origin, 0.0])
-        mesh = Mesh(
-            corners_F33=(world.mesh.corners_F33.astype(np.float64) - shift).astype(np.float32),
-            albedo_F3=_weathered(world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F, weather),
-        )
-        self._lamps = world.lamps
+        self._origin_2 = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
+        albedo = _weathered(world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F, weather)
+        mesh = replace(_shifted(world.mesh, self._origin_2), albedo_F3=albedo)
+        self._lamps: dict[str, list[Lamp]] = {}
+        for lamp in world.lamps:
+            self._lamps.setdefault(lamp.signal_id, []).append(lamp)
+        self._shown: dict[str, str] = {}
         self._light = Light.from_weather(weather)
-        self._static = RayScene(mesh)
+        self._static = RayScene([mesh])
         color_F3 = self._light.shade(mesh.albedo_F3, self._static.normal_F3)
         self._color_3F = np.ascontiguousarray(color_F3.T)
         self._cameras = CameraRenderer(rig.cameras, self._light) if rig.cameras else None
@@ -73,36 +73,67 @@ class SensorSuite:
         Args:
             world: State of the world.
         """
-        self._light_lamps(world.signals)
-        pose = (world.ego.x_m - self._origin[0], world.ego.y_m - self._origin[1], world.ego.heading_rad)
-        traffic = self._traffic_scene(world)
-        images = self._cameras.render(self._static, self._color_3F, traffic, pose) if self._cameras else {}
-        cloud = None
-        if self._lidar is not None:
-            rng = np.random.default_rng([self._seed, world.stamp_ns & 0xFFFFFFFF, world.stamp_ns >> 32])
-            cloud = self._lidar.scan(self._static, traffic, pose, rng)
-        return SensorFrame(stamp_ns=world.stamp_ns, images=images, lidar_N4=cloud)
+        traffic = self.scene(world)
+        return SensorFrame(
+            stamp_ns=world.stamp_ns, images=self.images(world, traffic), lidar_N4=self.cloud(world, traffic)
+        )
 
-    def _traffic_scene(self, world: WorldState) -> TrafficScene | None:
+    def scene(self, world: WorldState) -> TrafficScene | None:
+        """Set the traffic lights and return what moves within 80 m of the ego; None without traffic there.
+
+        Args:
+            world: State of the world.
+        """
+        self._light_lamps(world.signals)
         agents = world.agents
-        distance = np.hypot(agents.x_m_N - world.ego.x_m, agents.y_m_N - world.ego.y_m)
-        near = agents.select(distance < AGENT_RANGE_M)
-        mesh = agents_mesh(near)
-        if mesh is None:
+        near = agents.select(np.hypot(agents.x_m_N - world.ego.x_m, agents.y_m_N - world.ego.y_m) < AGENT_RANGE_M)
+        if len(near) == 0:
             return None
-        corners = mesh.corners_F33.astype(np.float64) - [*self._origin, 0.0]
-        bodies = RayScene(Mesh(corners_F33=corners.astype(np.float32), albedo_F3=mesh.albedo_F3), self._static)
-        boxes = replace(near, x_m_N=near.x_m_N - self._origin[0], y_m_N=near.y_m_N - self._origin[1])
-        return TrafficScene(rays=bodies, boxes=boxes)
+        bodies = [_shifted(mesh, self._origin_2) for mesh in agents_meshes(near)]
+        boxes = replace(near, x_m_N=near.x_m_N - self._origin_2[0], y_m_N=near.y_m_N - self._origin_2[1])
+        return TrafficScene(rays=RayScene(bodies, self._static), prisms=Prisms.around(boxes))
+
+    def images(self, world: WorldState, traffic: TrafficScene | None) -> dict[str, NDArray[np.uint8]]:
+        """Render the cameras: name -> (H, W, 3) RGB.
+
+        Args:
+            world: State of the world.
+            traffic: Its ``scene``.
+        """
+        return self._cameras.render(self._static, self._color_3F, traffic, self._pose(world)) if self._cameras else {}
+
+    def cloud(self, world: WorldState, traffic: TrafficScene | None) -> NDArray[np.float32] | None:
+        """Scan with the LiDAR: points (N, 4) as in SensorFrame; None without a LiDAR.
+
+        Args:
+            world: State of the world.
+            traffic: Its ``scene``.
+        """
+        if self._lidar is None:
+            return None
+        rng = np.random.default_rng([self._seed, world.stamp_ns & 0xFFFFFFFF, world.stamp_ns >> 32])
+        return self._lidar.scan(self._static, traffic, self._pose(world), rng)
+
+    def _pose(self, world: WorldState) -> tuple[float, float, float]:
+        return world.ego.x_m - self._origin_2[0], world.ego.y_m - self._origin_2[1], world.ego.heading_rad
 
     def _light_lamps(self, signals: dict[str, str]) -> None:
-        """Set the lamps' colors, which do not depend on daylight."""
-        for lamp in self._lamps:
-            state = signals.get(lamp.signal_id, "")
-            shown = _COLOR_OF_STATE.get(state[lamp.link], -1) if lamp.link < len(state) else -1
-            on = shown == lamp.color
-            rows = slice(lamp.first_triangle, lamp.first_triangle + lamp.num_triangles)
-            self._color_3F[:, rows] = (LAMP_ON if on else LAMP_OFF)[lamp.color][:, None]
+        """Set the lamps' colors where a signal has changed; they do not depend on daylight."""
+        for name, lamps in self._lamps.items():
+            state = signals.get(name, "")
+            if self._shown.get(name) == state:
+                continue
+            self._shown[name] = state
+            for lamp in lamps:
+                color = _COLOR_OF_STATE.get(state[lamp.link], -1) if lamp.link < len(state) else -1
+                rows = slice(lamp.first_triangle, lamp.first_triangle + lamp.num_triangles)
+                self._color_3F[:, rows] = (LAMP_ON if color == lamp.color else LAMP_OFF)[lamp.color][:, None]
+
+
+def _shifted(mesh: Mesh, origin_2: NDArray[np.float64]) -> Mesh:
+    """Return the mesh in coordinates relative to an origin on the ground."""
+    vertices = mesh.vertices_V3.astype(np.float64) - [*origin_2, 0.0]
+    return replace(mesh, vertices_V3=vertices.astype(np.float32))
 
 
 def _weathered(

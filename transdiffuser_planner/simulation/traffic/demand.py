@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.simulation.map.sumo_networks import AVENUES
 from transdiffuser_planner.simulation.scenario import Scenario, random_generator
 
 EGO_ID = "ego"
@@ -29,6 +30,8 @@ NEIGHBORHOOD_M = 130.0
 # Approximate share of an episode's agents within 120 m of the ego; measured on generated towns.
 NEARBY_SHARE = 0.33
 MAX_VEHICLES_PER_LANE_KM = 16.0
+# The map for measurements with many road users may be congested.
+MAX_VEHICLES_PER_LANE_KM_OF = {AVENUES: 60.0}
 SHARES = {"vehicle": 0.56, "bicycle": 0.06, "person": 0.38}
 
 EIDM = (
@@ -227,7 +230,8 @@ def _counts(network: Any, scenario: Scenario, ego_xy_N2: NDArray[np.float64]) ->
     total = scenario.num_agents / NEARBY_SHARE
     edges = _usable_edges(network, "passenger")
     lane_km = np.asarray([e.getLength() * sum(ln.allows("passenger") for ln in e.getLanes()) for e in edges]) / 1000.0
-    room = float((lane_km * _nearness(edges, ego_xy_N2)).sum()) * MAX_VEHICLES_PER_LANE_KM
+    densest = MAX_VEHICLES_PER_LANE_KM_OF.get(scenario.map_name, MAX_VEHICLES_PER_LANE_KM)
+    room = float((lane_km * _nearness(edges, ego_xy_N2)).sum()) * densest
     counts = {name: round(total * share) for name, share in SHARES.items()}
     scale = min(1.0, room / max(1.0, counts["vehicle"] + counts["bicycle"]))
     return {

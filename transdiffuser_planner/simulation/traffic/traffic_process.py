@@ -133,8 +133,11 @@ class TrafficClient:
 
     def _wait(self, pid: int) -> None:
         """Wait for an answer while the process makes progress."""
+        look_every_s = min(LOOK_EVERY_S, self._stall_s / 4.0)
+        if self._pipe.poll(look_every_s):  # nearly always: looking at the process costs more than waiting for it
+            return
         watch = ProgressWatch(pid, self._stall_s)
-        while not self._pipe.poll(min(LOOK_EVERY_S, self._stall_s / 4.0)):
+        while not self._pipe.poll(look_every_s):
             fault = watch.fault()
             if fault:
                 raise self._failure(f"SUMO gave {fault}", is_stuck=True)

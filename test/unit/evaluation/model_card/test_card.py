@@ -15,6 +15,7 @@ from transdiffuser_planner.evaluation.closed_loop.results_writer import SuiteSet
 from transdiffuser_planner.evaluation.closed_loop.summary import SUCCESS
 from transdiffuser_planner.evaluation.model_card.card import MEASURED, write_card
 from transdiffuser_planner.evaluation.model_card.selection_section import choice_section, tokens_section
+from transdiffuser_planner.evaluation.model_card.speed_section import simulator_section
 from transdiffuser_planner.planners.registry import make_specs
 from transdiffuser_planner.reports.markdown_tables import save_json
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
@@ -109,6 +110,17 @@ def test_the_shipped_card_is_what_the_command_writes(model: Path) -> None:
     assert written == (shipped / "README.md").read_text(encoding="utf-8")
     for path in (shipped / MEASURED).glob("*.json"):
         assert json.loads(path.read_text(encoding="utf-8"))["date"]
+
+
+def test_the_card_shows_the_simulators_cost_by_road_users(model: Path) -> None:
+    row = {"agents_mean": 61.5, "agents_min": 57, "agents_max": 66, "times_real_time": 3.4, "ms_per_step": 29.5}
+    parts = {"traffic_ms": 6.0, "scene_ms": 3.5, "cameras_ms": 13.0, "lidar_ms": 7.0}
+    rows = [row | parts | {"p99_ms": 41.0, "reference_ms": 21.0, "step_in_r": 1.4}]
+    when = {"date": "2026-11-30", "machine": "any"}
+    text = simulator_section({**when, "simulator": {"map": "avenues", "seed": 8005, "steps": 300, "rows": rows}})
+    assert (
+        "mean ms of 300 steps" in text and "| 61.5 | 57 | 66 | 3.4 | 29.5 | 41 | 6 | 3.5 | 13 | 7 | 21 | 1.4 |" in text
+    )
 
 
 def test_the_card_reports_the_gain_from_tokens_and_scorer(model: Path) -> None:
