@@ -38,6 +38,7 @@ from transdiffuser_planner.runtime.inference.manifest import MANIFEST_NAME, Mode
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend, make_session
 from transdiffuser_planner.training.export.model_folder import random_observation
 from transdiffuser_planner.training.export.onnx_graphs import GRAPHS
+from transdiffuser_planner.training.export.rewriting.feature_maps import join_in_rows
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -181,8 +182,11 @@ def _record(manifest: ModelManifest, scenes: list[Tensors]) -> dict[str, list[Te
 def _quantize(source: Path, target: Path, feeds: list[Tensors]) -> None:
     """Quantize one graph; weights get seven bits because CPUs without VNNI saturate their sums with eight."""
     with tempfile.TemporaryDirectory() as scratch:
-        prepared = Path(scratch) / source.name
-        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        prepared, rows = Path(scratch) / source.name, Path(scratch) / "rows.onnx"
+        model = onnx.load(str(source))
+        join_in_rows(model)
+        onnx.save(model, str(rows))
+        quant_pre_process(str(rows), str(prepared), skip_symbolic_shape=True)
         model = onnx.load(str(prepared))
         _add_scene_biases_apart(model.graph)
         onnx.save(model, str(prepared))
