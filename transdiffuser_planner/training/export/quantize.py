@@ -58,8 +58,8 @@ class QuantizedGraph:
 
     Attributes:
         name: Name of the graph.
-        fp32_ms: Shortest run in fp32, milliseconds.
-        int8_ms: Shortest run in int8, milliseconds.
+        fp32_ms: Least processor time of a run in fp32, milliseconds.
+        int8_ms: The same in int8, milliseconds.
     """
 
     name: str
@@ -253,7 +253,7 @@ def _typical(feeds: list[Tensors]) -> Tensors:
 
 
 def _time(name: str, fp32: Path, int8: Path, feed: Tensors) -> QuantizedGraph:
-    """Measure the shortest run of both precisions on one thread, interleaved to reduce the effect of other processes.
+    """Measure the least processor time of both precisions, on this thread and interleaved: other processes have no part in it.
 
     Raises:
         TrainingError: The int8 graph gives NaN or infinite values.
@@ -270,9 +270,9 @@ def _time(name: str, fp32: Path, int8: Path, feed: Tensors) -> QuantizedGraph:
     least = [float("inf"), float("inf")]
     for _ in range(TIMING_ROUNDS):
         for number, session in enumerate(sessions):
-            start = time.perf_counter()
+            start = time.thread_time()
             session.run(None, feed)
-            least[number] = min(least[number], (time.perf_counter() - start) * 1e3)
+            least[number] = min(least[number], (time.thread_time() - start) * 1e3)
     return QuantizedGraph(name=name, fp32_ms=least[0], int8_ms=least[1])
 
 
