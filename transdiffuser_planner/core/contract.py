@@ -184,6 +184,9 @@ TINY = ModelContract(codebook_size=256)
 BASE = ModelContract(
     image_height=256, image_width=1024, focal_px=396.0, horizon_row=160.0, lidar_cells=256, codebook_size=512
 )
+BASE_HALF = ModelContract(codebook_size=512)
+CONTRACTS = {"tiny": TINY, "base": BASE, "base_half": BASE_HALF}
+"""By the name of the network's size."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

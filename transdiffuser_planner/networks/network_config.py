@@ -1,8 +1,8 @@
-"""Sizes of the networks: `tiny` and `base` differ in these numbers and in the contract only."""
+"""Sizes of the networks: `tiny`, `base` and `base_half` differ in these numbers and in the contract only."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from transdiffuser_planner.core.errors import ConfigError
@@ -135,7 +135,20 @@ def base_config() -> NetworkConfig:
     )
 
 
-CONFIGS = {"tiny": tiny_config, "base": base_config}
+def base_half_config() -> NetworkConfig:
+    """The network of ``base`` for inputs of half the resolution: a quarter of the encoder's work, fewer tokens."""
+    full = base_config()
+    return replace(
+        full,
+        name="base_half",
+        image=replace(full.image, tokens=(4, 16)),
+        lidar=replace(full.lidar, tokens=(4, 4)),
+        bev_upsample=2,
+        bev_patch_cells=4,
+    )
+
+
+CONFIGS = {"tiny": tiny_config, "base": base_config, "base_half": base_half_config}
 
 
 def named_config(name: str) -> NetworkConfig:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from transdiffuser_planner.core.contract import BASE, TINY, ModelContract
+from transdiffuser_planner.core.contract import CONTRACTS, ModelContract
 from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet
@@ -38,7 +38,6 @@ from transdiffuser_planner.training.stages import encoder as encoder_stage
 from transdiffuser_planner.training.stages import joint as joint_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
 
-CONTRACTS = {"tiny": TINY, "base": BASE}
 BASELINE_DATA = "baselines.json"
 
 AnyRun = TypeVar("AnyRun", bound="RunFolder")

@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 
 from transdiffuser_planner.core.contract import (  # noqa: E402
     BASE,
+    BASE_HALF,
     CONDITION_INPUTS,
     TINY,
     ModelContract,
@@ -20,7 +21,7 @@ from transdiffuser_planner.networks.decoder import condition_cache  # noqa: E402
 from transdiffuser_planner.networks.decoder.condition_cache import ScenePreparation  # noqa: E402
 from transdiffuser_planner.networks.decoder.denoise_step import DenoiseStep  # noqa: E402
 from transdiffuser_planner.networks.losses import decorrelation_loss, diffusion_loss  # noqa: E402
-from transdiffuser_planner.networks.network_config import base_config, named_config, tiny_config  # noqa: E402
+from transdiffuser_planner.networks.network_config import base_config, base_half_config, named_config, tiny_config  # noqa: E402
 from transdiffuser_planner.networks.planner_network import PlannerNetwork  # noqa: E402
 
 
@@ -58,7 +59,9 @@ def predict(network: PlannerNetwork, observation, agents, agents_valid, seed: in
         return network(observation, agents, agents_valid, x, torch.full((len(agents), 3), 5))
 
 
-@pytest.mark.parametrize(("config", "contract"), [(tiny_config(), TINY), (base_config(), BASE)])
+@pytest.mark.parametrize(
+    ("config", "contract"), [(tiny_config(), TINY), (base_config(), BASE), (base_half_config(), BASE_HALF)]
+)
 def test_network_builds_and_predicts_noise(config, contract) -> None:  # type: ignore[no-untyped-def]
     network = PlannerNetwork(config, contract).eval()
     noise = predict(network, *make_inputs(contract))

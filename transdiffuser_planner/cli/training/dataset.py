@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, help="rig YAML instead of the preset's")
-    parser.add_argument("--config", default="tiny", choices=("tiny", "base"), help="sizes of the tensors")
+    parser.add_argument("--config", default="tiny", choices=("tiny", "base", "base_half"), help="sizes of the tensors")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     add_ray_argument(parser)
 
@@ -43,14 +43,14 @@ def run(args: argparse.Namespace) -> int:
     """
     from tqdm import tqdm
 
-    from transdiffuser_planner.core.contract import BASE, TINY
+    from transdiffuser_planner.core.contract import CONTRACTS
     from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.data.samples.convert_bags import convert_all, find_bags
     from transdiffuser_planner.data.samples.sample_builder import DatasetJob
 
     topics, rig = preset_files(args.preset)
     topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
-    contract = {"tiny": TINY, "base": BASE}[args.config]
+    contract = CONTRACTS[args.config]
     jobs = [
         DatasetJob(bag=bag, out=args.out / bag.stem, rig=rig_value, topics=topic_map, contract=contract)
         for bag in find_bags(args.bags)

@@ -41,7 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model folder (default: models/<network>); with --baselines their folder (default: the run's)",
     )
     parser.add_argument(
-        "--random", choices=("tiny", "base"), help="instead of a run: random weights of this size, to measure speed"
+        "--random",
+        choices=("tiny", "base", "base_half"),
+        help="instead of a run: random weights of this size, to measure speed; base_half is base with inputs of half the "
+        "resolution",
+    )
+    parser.add_argument(
+        "--rewrite",
+        type=Path,
+        metavar="FOLDER",
+        help="instead of a run: give the graphs of a model folder of an earlier version the form of this version; same "
+        "weights, less time",
     )
 
 
@@ -57,9 +67,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: Options that do not go together, or a missing one.
     """
+    if args.rewrite is not None:
+        return _rewrite(args)
     if args.random is None:
         if args.run is None or args.samples is None:
-            raise ConfigError("give the folder of a run and --samples, or --random tiny|base with --out")
+            raise ConfigError("give the folder of a run and --samples, or --random with --out, or --rewrite")
         return _export_baselines(args) if args.baselines else _export_run(args)
     if args.baselines:
         raise ConfigError("--baselines goes with a run, not with --random")
@@ -70,6 +82,18 @@ def run(args: argparse.Namespace) -> int:
 
     result = export_random(args.random, args.out)
     print(f"{args.out}: {megabytes(args.out):.1f} MB of random weights; largest difference: {result.difference}")
+    return 0
+
+
+def _rewrite(args: argparse.Namespace) -> int:
+    from transdiffuser_planner.training.export.rewritten_folder import rewrite_folder
+
+    if any(value is not None for value in (args.run, args.samples, args.random, args.out, args.trained_on)):
+        raise ConfigError("--rewrite FOLDER changes the folder itself; it goes without a run and other options")
+    check_output(args.rewrite, "--rewrite", is_folder=True)
+    result = rewrite_folder(args.rewrite)
+    before, after = result.num_nodes
+    print(f"{args.rewrite}: encoder of {before} nodes, {after} now; largest difference: {result.difference:.1e}")
     return 0
 
 

@@ -33,6 +33,7 @@ from transdiffuser_planner.networks.decoder.denoise_step import DenoiseStep
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
+from transdiffuser_planner.training.export.rewriting.rewrite_encoder import rewrite_encoder
 
 Tensors = dict[str, NDArray[Any]]
 Axes = dict[str, dict[int, str]]
@@ -141,7 +142,7 @@ def _tensors(values: Tensors, names: tuple[str, ...]) -> tuple[Tensor, ...]:
 
 @torch.no_grad()
 def write_graphs(network: PlannerNetwork, folder: Path, values: Tensors) -> dict[str, str]:
-    """Trace and write the three graphs.
+    """Trace and write the three graphs, the encoder's in its rewritten form.
 
     Args:
         network: In eval mode.
@@ -156,6 +157,7 @@ def write_graphs(network: PlannerNetwork, folder: Path, values: Tensors) -> dict
     names = tuple(step_names(network.decoder))
     heads = tuple(auxiliary_specs(network.contract))
     trace(encoder, encoder_in, folder / "encoder.onnx", ENCODER_INPUTS, (*FEATURE_NAMES, *heads))
+    rewrite_encoder(folder / "encoder.onnx")
     features = encoder(*encoder_in)[: len(FEATURE_NAMES)]
     condition_from = condition_names(network.contract)
     condition_in = (*features, *_tensors(values, condition_from[len(FEATURE_NAMES) :]))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.contract import CONTRACTS, ModelContract
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.networks.network_config import NetworkConfig, named_config
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
@@ -17,7 +17,6 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.training.export.model_folder import ExportedModel, export_model
-from transdiffuser_planner.training.run_folder import CONTRACTS
 
 SPREAD = 0.05
 
@@ -64,7 +63,7 @@ def export_random(name: str, out: Path) -> ExportedModel:
     """Write a model folder with random weights.
 
     Args:
-        name: Size of the network, tiny or base.
+        name: Size of the network, a key of ``core.contract.CONTRACTS``.
         out: Folder, replaced if it exists.
 
     Raises:
