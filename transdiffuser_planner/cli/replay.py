@@ -237,6 +237,7 @@ def _setup(args: argparse.Namespace) -> Setup:
         node=args.parameters.node,
         qos_overrides=args.parameters.qos,
         is_realtime=args.realtime,
+        is_pipelined=not args.ros,
     )
 
 
