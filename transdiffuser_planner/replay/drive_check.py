@@ -105,24 +105,27 @@ class DriveTester:
         if self._expectations.conditions is not None:
             check_drives(self._conditions, names, self._expectations.conditions)
 
-    def choose(self, bags: Sequence[Path]) -> Choice:
+    def choose(self, bags: Sequence[Path], reader: BagReader | None = None) -> Choice:
         """Choose the mapping for a drive's bags.
 
         Args:
             bags: Parts of one drive.
+            reader: The bags, if they are open.
 
         Returns:
             Topic map and rig.
         """
+        if reader is None:
+            with BagReader(*bags) as opened:
+                return self.choose(bags, opened)
         setup = self._setup
-        with BagReader(*bags) as reader:
-            return choose(
-                reader.topics(),
-                f"bag {bags[0]}",
-                preset=setup.preset,
-                topics_file=setup.topics_file,
-                rig_file=setup.rig_file,
-            )
+        return choose(
+            reader.topics(),
+            f"bag {bags[0]}",
+            preset=setup.preset,
+            topics_file=setup.topics_file,
+            rig_file=setup.rig_file,
+        )
 
     def run(
         self,
@@ -132,7 +135,7 @@ class DriveTester:
         watch: ReplayWatcher | None = None,
         name: str = "",
     ) -> DriveVerdict:
-        """Replay and check a drive; with is_update write its metrics and plans instead.
+        """Replay and check a drive; with is_update only what needs neither baseline nor golden plans.
 
         Args:
             bags: Parts of one drive.
@@ -171,17 +174,26 @@ class DriveTester:
             checks.append(loss_check(result))
         checks += check_conditions(self._conditions, result.metrics, name)
         if files.is_update:
-            if all(check.has_passed for check in checks):
-                if files.baseline is not None:
-                    update_baseline(files.baseline, result.metrics, name)
-                if files.golden is not None:
-                    update_golden(files.golden, result, name)
             return checks
         if files.baseline is not None:
             checks += check_baseline(files.baseline, result.metrics, name)
         if files.golden is not None:
             checks += check_golden(files.golden, result, name)
         return checks
+
+    def update(self, verdict: DriveVerdict) -> None:
+        """Write metrics and plans of a drive that has passed into the baseline and the golden plans.
+
+        Args:
+            verdict: Result of ``run``.
+        """
+        files = self._expectations
+        if not (files.is_update and verdict.has_passed):
+            return
+        if files.baseline is not None:
+            update_baseline(files.baseline, verdict.metrics, verdict.name)
+        if files.golden is not None:
+            update_golden(files.golden, verdict.result, verdict.name)
 
 
 def drive_name(bag: Path) -> str:
