@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder, check_output
+from transdiffuser_planner.cli.replay_drives import DriveJob, replay_drives
 from transdiffuser_planner.core.errors import ConfigError, PlannerError
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
 from transdiffuser_planner.data.bags.bag_reader import BagReader
-from transdiffuser_planner.evaluation.over_dds.process_group import private_ros_environment
 from transdiffuser_planner.messages.topic_map import preset_files
-from transdiffuser_planner.messages.topic_matching import Choice, preset_names
+from transdiffuser_planner.messages.topic_matching import preset_names
 from transdiffuser_planner.replay.bag_inspection import inspect, lines
-from transdiffuser_planner.replay.checks.verdict import DriveVerdict, node_checks
-from transdiffuser_planner.replay.compare_models import compare, comparison_lines
+from transdiffuser_planner.replay.checks.verdict import DriveVerdict
 from transdiffuser_planner.replay.drive_check import DriveTester, Expectations, Setup, drive_name
 from transdiffuser_planner.replay.node_parameters import NodeParameters, node_parameters
-from transdiffuser_planner.replay.output.console import drive_lines
-from transdiffuser_planner.replay.output.result_files import write_json, write_jsonl, write_junit
-from transdiffuser_planner.reports.drive.page import write_report
-from transdiffuser_planner.runtime.inference.model_paths import model_folder
+from transdiffuser_planner.replay.output.result_files import write_jsonl, write_junit
 
 EXIT_FAILED, EXIT_COULD_NOT_RUN = 1, 2
-ReplayDrive = Callable[[str, tuple[Path, ...]], DriveVerdict]
-"""Replays, prints and writes the drive of a name and its bags."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ros", action="store_true", help="also play each bag to a planner node over DDS and compare its plans"
     )
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="drives replayed at a time, in processes (default: 1)"
+    )
     parser.epilog = "Exit status: 0 all checks passed, 1 one failed, 2 could not run. See docs/replay.md."
 
 
@@ -114,17 +108,22 @@ def run(args: argparse.Namespace) -> int:
         if path is not None:
             check_output(path, option)
     args.parameters = _parameters(args)
-    replay_drive = _single(args, names) if args.compare is None else _compared(args, names)
+    jobs = _jobs(args, names, drives)
+    begin = time.perf_counter()
     verdicts: list[DriveVerdict] = []
     errors: dict[str, PlannerError] = {}
-    for name, drive in zip(names, drives, strict=True):
-        try:
-            verdicts.append(replay_drive(name, drive))
-        except PlannerError as error:
+    for outcome in replay_drives(jobs, args.workers):
+        if outcome.verdict is not None:
+            verdicts.append(outcome.verdict)
+        if outcome.error is not None:
             if len(drives) == 1 and args.junit is None:
-                raise
-            print(f"transdiffuser replay: {error}", file=sys.stderr)
-            errors[name] = error
+                raise outcome.error
+            print(f"transdiffuser replay: {outcome.error}", file=sys.stderr)
+            errors[outcome.name] = outcome.error
+    if len(verdicts) > 1:
+        recorded_s, passed_s = sum(verdict.result.duration_s for verdict in verdicts), time.perf_counter() - begin
+        speed = f"{recorded_s:.1f} s in {passed_s:.1f} s: {recorded_s / passed_s:.1f} times real time"
+        print(f"replayed {len(verdicts)} drives, {speed}")
     if args.jsonl is not None:
         write_jsonl(args.jsonl, verdicts)
     if args.junit is not None:
@@ -134,79 +133,43 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(verdict.has_passed for verdict in verdicts) else EXIT_FAILED
 
 
-def _single(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
-    """Replay, print and write one drive."""
-    tester = DriveTester(_setup(args), _expectations(args))
-    tester.expect_drives(names)
-
-    def replay_drive(name: str, drive: tuple[Path, ...]) -> DriveVerdict:
-        choice = tester.choose(drive)
-        out = None if args.out is None else _create(args.out) / name
-        with _over_dds(drive, args, choice) if args.ros else nullcontext() as player, _progress(name) as bar:
-            verdict = tester.run(drive, choice, out, _Watch(bar, player))
-        if player is not None:
-            checks = node_checks(**asdict(player.result))
-            verdict = replace(verdict, checks=(*verdict.checks, *checks))
-        for line in drive_lines(verdict):
-            print(line)
-        if args.update:
-            written = [str(path) for path in (args.baseline, args.golden) if path is not None]
-            print(f"wrote  {', '.join(written)}" if verdict.has_passed else "nothing written: the drive failed")
-        if out is not None:
-            _write_results(out, verdict)
-        return verdict
-
-    return replay_drive
-
-
-def _compared(args: argparse.Namespace, names: list[str]) -> ReplayDrive:
-    """Replay a drive with two models and check B; with --out, one bag holds B's plans and A's (below /reference).
+def _jobs(args: argparse.Namespace, names: list[str], drives: list[tuple[Path, ...]]) -> list[DriveJob]:
+    """Everything that the replay of each drive needs; files of expectations are checked before the first drive.
 
     Raises:
-        ConfigError: Options that do not go together.
+        ConfigError: Options that do not go together, a file is invalid, or --out cannot be created.
     """
-    if args.update or args.ros:
+    if args.compare is not None and (args.update or args.ros):
         raise ConfigError("--compare: cannot be combined with --update or --ros")
-    setups = [replace(_setup(args), model=model) for model in args.compare]
-    testers = [DriveTester(setups[0], Expectations()), DriveTester(setups[1], _expectations(args))]
-    testers[1].expect_drives(names)
+    if args.workers < 1:
+        raise ConfigError(f"--workers {args.workers}: give 1 or more")
+    if args.workers > 1 and (args.realtime or args.ros):
+        raise ConfigError("--workers: drives in real time, and to a node, are replayed one at a time; omit it")
+    setup, expectations = _setup(args), _expectations(args)
+    for model in args.compare or [setup.model]:
+        DriveTester(replace(setup, model=model), expectations).expect_drives(names)
+    if args.out is not None:
+        _create(args.out)
+    node_parameters = args.parameters.values if args.ros else None
+    return [
+        DriveJob(
+            name=name,
+            bags=bags,
+            setup=setup,
+            expectations=expectations,
+            models=None if args.compare is None else tuple(args.compare),
+            out=None if args.out is None else Path(args.out),
+            node_parameters=node_parameters,
+        )
+        for name, bags in zip(names, drives, strict=True)
+    ]
 
-    def replay_drive(name: str, drive: tuple[Path, ...]) -> DriveVerdict:
-        choice = testers[0].choose(drive)
-        outs = [None, None] if args.out is None else [_create(args.out) / f"{name}_a", args.out / name]
-        with _progress(name) as bar:
-            first = testers[0].run(drive, choice, outs[0], _Watch(bar))
-            second = testers[1].run(drive if outs[0] is None else (outs[0],), choice, outs[1], _Watch(bar), name=name)
-        found = compare(first, second)
-        for line in (*drive_lines(second), *comparison_lines(found)):
-            print(line)
-        if outs[1] is not None:
-            write_json(outs[1] / "comparison.json", asdict(found))
-            _write_results(outs[1], second)
-        return second
 
-    return replay_drive
-
-
-def _create(folder: Path) -> Path:
+def _create(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out {folder}: cannot be created ({error.strerror}); give another folder") from None
-    return folder
-
-
-def _progress(name: str) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(unit="cycle", desc=name, file=sys.stderr, disable=None)
-
-
-def _write_results(out: Path, verdict: DriveVerdict) -> None:
-    """Write result and report into the folder of a drive."""
-    choice = verdict.choice
-    write_jsonl(out / "result.jsonl", [verdict])
-    print(f"report {write_report(out, out / 'report.html', topics=choice.topics, rig=choice.rig)}")
 
 
 def _parameters(args: argparse.Namespace) -> NodeParameters:
@@ -237,6 +200,7 @@ def _setup(args: argparse.Namespace) -> Setup:
         node=args.parameters.node,
         qos_overrides=args.parameters.qos,
         is_realtime=args.realtime,
+        is_pipelined=not args.ros,
     )
 
 
@@ -254,29 +218,3 @@ def _inspect(args: argparse.Namespace, drives: list[tuple[Path, ...]]) -> int:
             print(line)
         num_unusable += bool(found.why_not)
     return EXIT_FAILED if num_unusable else 0
-
-
-def _over_dds(drive: tuple[Path, ...], args: argparse.Namespace, choice: Choice) -> Any:
-    """A planner node on a private domain, and the player of its inputs."""
-    environment = private_ros_environment()
-    os.environ.update(environment)
-    from transdiffuser_planner.ros.testbench.node_replay import ReplayedNode, playing_to_node
-
-    node = ReplayedNode(model=model_folder(args.model), parameters=args.parameters.values, environment=environment)
-    return playing_to_node(drive, choice, node)
-
-
-class _Watch:
-    """Progress bar, and the player of a node, if any."""
-
-    def __init__(self, bar: Any, player: Any = None) -> None:
-        self._bar, self._player = bar, player
-
-    def message(self, item: Any) -> None:
-        if self._player is not None:
-            self._player.play(item)
-
-    def cycle(self, cycle: Any) -> None:
-        self._bar.update(1)
-        if self._player is not None:
-            self._player.compare(cycle)

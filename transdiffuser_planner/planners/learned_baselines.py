@@ -15,8 +15,8 @@ from transdiffuser_planner.planning.observation.feature_builder import FeatureBu
 from transdiffuser_planner.planning.trajectory.output_frame import to_trajectory
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother
 from transdiffuser_planner.runtime.cycle.candidate_sampler import agent_tensors
+from transdiffuser_planner.runtime.cycle.frame_encoder import FrameEncoder
 from transdiffuser_planner.runtime.cycle.perception import Perception
-from transdiffuser_planner.runtime.cycle.stage_timer import StageTimes
 from transdiffuser_planner.runtime.inference.backend_registry import make_backend
 from transdiffuser_planner.runtime.inference.baseline_model import BaselineModel, load_baseline_manifest
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
@@ -49,14 +49,17 @@ class LearnedBaselinePlanner:
         manifest = load_baseline_manifest(folder)
         self._model, contract = BaselineModel(manifest, config.num_threads), manifest.contract
         self._features, self._smoother = FeatureBuilder(contract, rig), PlanSmoother(contract)
-        self._num_agents, self._perception = contract.num_agents, None
+        self._num_agents = contract.num_agents
+        self._encoder: FrameEncoder | None = None
+        self._perception: Perception | None = None
         self.observation_level = ObservationLevel.STATE
         if manifest.needs_sensors:
             if model is None:
                 raise EvaluationError(f"baseline {folder}: reads a model's encoder; give --model")
             encoder = load_manifest(model)
             manifest.check_encoder(encoder)
-            self._perception = Perception(make_backend(encoder, config), rig, contract)
+            self._encoder = FrameEncoder(make_backend(encoder, config), rig)
+            self._perception = Perception(contract, rig.vehicle)
             self.observation_level = ObservationLevel.SENSORS
 
     def reset(self, initialization: PlannerInitialization) -> None:
@@ -65,7 +68,8 @@ class LearnedBaselinePlanner:
         Args:
             initialization: Scenario, vehicle, route and map.
         """
-        if self._perception is not None:
+        if self._encoder is not None and self._perception is not None:
+            self._encoder.reset()
             self._perception.reset()
 
     def plan(self, planner_input: PlannerInput) -> Trajectory:
@@ -83,8 +87,9 @@ class LearnedBaselinePlanner:
         return to_trajectory(self._smoother.smooth(pose_T3[None], max(snapshot.ego.vx_mps, 0.0)), 0, snapshot.ego)
 
     def _inputs(self, snapshot: SensorSnapshot) -> Tensors:
-        if self._perception is None:
+        if self._encoder is None or self._perception is None:
             return self._features.build(snapshot)
-        scene = self._perception.perceive(snapshot, self._config.detection_threshold, StageTimes())
+        encoded = self._encoder.encode(self._encoder.unpack(snapshot, self._config.min_cameras))
+        scene = self._perception.perceive(encoded, self._config.detection_threshold)
         agents = agent_tensors(scene.tracks, scene.agent_pose_A3, self._num_agents)
         return {**scene.observation, **scene.features, **agents}

@@ -17,7 +17,7 @@ from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE
 from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES, mapped_inputs
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.messages.topic_matching import Choice, choose
-from transdiffuser_planner.replay.bag_planner import check_inputs
+from transdiffuser_planner.replay.bag_frames import check_inputs
 
 GAP_FACTOR = 3.0
 MIN_GAP_S = 0.15

@@ -85,3 +85,8 @@ class ReplayResult:
         """Duration of the drive by log time."""
         cycles = self.drive.cycles
         return (cycles[-1].log_time_ns - cycles[0].log_time_ns) * 1e-9 if cycles else 0.0
+
+    @property
+    def realtime_factor(self) -> float:
+        """Duration of the drive per duration of its replay."""
+        return self.duration_s / self.wall_s if self.wall_s > 0.0 else 0.0

@@ -6,7 +6,8 @@ import hashlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +24,8 @@ from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES, mapped_inputs
 from transdiffuser_planner.messages.missing_fields import reject_missing_fields
 from transdiffuser_planner.messages.topic_map import TopicMap
-from transdiffuser_planner.replay.bag_planner import BagPlanner, Cycle, check_inputs
+from transdiffuser_planner.replay.bag_frames import BagFrames, PreparedCycle, check_inputs
+from transdiffuser_planner.replay.bag_planner import BagPlanner, Cycle
 from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_violations
 from transdiffuser_planner.replay.cycle_records import CycleRecord, DriveRecord, record
 from transdiffuser_planner.replay.metrics.drive_metrics import compute_replay_metrics
@@ -33,8 +35,12 @@ from transdiffuser_planner.replay.output.output_bag import OutputBag
 from transdiffuser_planner.replay.output.viewer_transforms import FrameWriter
 from transdiffuser_planner.replay.playback_clock import PlaybackClock
 from transdiffuser_planner.replay.qos_check import qos_notices
+from transdiffuser_planner.replay.read_ahead import read_ahead
 from transdiffuser_planner.replay.replay_result import ReplayResult
 from transdiffuser_planner.runtime.planner import Planner
+
+_STEPS_AHEAD = 2
+_MAX_STEP_ITEMS = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +56,8 @@ class ReplayJob:
         node: Full name of the node that the replay stands for.
         qos_overrides: The node's parameters of QoS, by name.
         budget_ms: Time limit from a frame's last message to the plan; without a limit (None) plans are deterministic.
+        is_pipelined: Read, decode and encode the next frames while the last is planned from; the result is the same, but
+            a watcher receives messages ahead of cycles. Never in real time.
     """
 
     bag: Path
@@ -61,6 +69,7 @@ class ReplayJob:
     node: str = "/transdiffuser_planner"
     qos_overrides: Mapping[str, Any] = field(default_factory=dict)
     budget_ms: float | None = None
+    is_pipelined: bool = True
 
 
 class ReplayWatcher(Protocol):
@@ -103,6 +112,14 @@ def replay(job: ReplayJob, planner: Planner, watch: ReplayWatcher | None = None)
         return _Run(job, planner, watch, absent).over(bag)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Step:
+    """Messages to copy, then a cycle to answer."""
+
+    items: list[BagMessage]
+    cycle: PreparedCycle | None = None
+
+
 class _Run:
     """The state of one replay."""
 
@@ -112,7 +129,9 @@ class _Run:
         budget_ms = job.budget_ms
         if budget_ms is None and job.is_realtime and planner.config.anytime:
             budget_ms = planner.config.deadline_ms - planner.config.fallback_margin_ms
-        self._bag_planner = BagPlanner(planner, job.rig, job.topics, absent, budget_ms)
+        self._is_pipelined = job.is_pipelined and not job.is_realtime and budget_ms is None
+        self._frames = BagFrames(planner, job.rig, job.topics, absent)
+        self._bag_planner = BagPlanner(planner, job.rig, absent, budget_ms)
         self._tracks, self._road = AgentTracks(), RecordedMap()
         self._ground_truth_refused: Counter[str] = Counter()
         self._not_copied: Counter[str] = Counter()
@@ -134,7 +153,7 @@ class _Run:
                 self._read(bag)
             self._notices.update(frames.notices)
             _copy_scenario(self._job.bag, self._job.out)
-        log = self._bag_planner.log
+        log = self._frames.log
         refused = log.refused + bag.unreadable + self._ground_truth_refused
         num_lost = num_lost_of(bag.losses, {topic for _, _, topic in mapped_inputs(self._job.topics)})
         drive = DriveRecord(
@@ -168,31 +187,56 @@ class _Run:
         )
 
     def _read(self, bag: BagReader) -> None:
-        item: BagMessage | None = None
-        playback_clock: PlaybackClock | None = None
-        used_topics = self._job.topics.all_topics()
+        """Write and answer what the bag holds, step by step."""
         definitions, not_copied = self._definitions(bag)
-        messages = bag.messages(None if self._output is not None else used_topics, decoded=used_topics)
-        for item, following in _with_next(messages):
+        steps = self._steps(bag)
+        with closing(read_ahead(steps, _STEPS_AHEAD) if self._is_pipelined else steps) as steps_in_order:
+            for step in steps_in_order:
+                for item in step.items:
+                    if item.topic in not_copied:
+                        self._not_copied[not_copied[item.topic]] += 1
+                    elif self._output is not None:
+                        self._output.copy(item, definitions[item.topic])
+                if step.cycle is not None:
+                    self._account(self._bag_planner.answer(step.cycle))
+
+    def _steps(self, bag: BagReader) -> Generator[_Step, None, None]:
+        """Read, decode and prepare: the part of a replay that needs no plan.
+
+        Yields:
+            Steps in order of time.
+        """
+        used_topics, items = self._job.topics.all_topics(), list[BagMessage]()
+        last: BagMessage | None = None
+        playback_clock: PlaybackClock | None = None
+        has_output = self._output is not None
+        for item, following in _with_next(bag.messages(None if has_output else used_topics, decoded=used_topics)):
+            last = item
             if self._job.is_realtime:
                 playback_clock = playback_clock or PlaybackClock(item.log_time_ns)
                 playback_clock.wait(item.log_time_ns)
-            if item.topic in not_copied:
-                self._not_copied[not_copied[item.topic]] += 1
-            elif self._output is not None:
-                self._output.copy(item, definitions[item.topic])
-            if item.topic not in used_topics:
-                continue
-            self._collect_ground_truth(item)
-            if self._watch is not None:
-                self._watch.message(item)
-            begin = None if playback_clock is None else playback_clock.due(item.log_time_ns)
-            hold = playback_clock is not None and following is not None and playback_clock.is_due(following.log_time_ns)
-            for cycle in self._bag_planner.take(item, begin, hold=hold):
-                self._account(cycle)
-        if item is not None:
-            for cycle in self._bag_planner.finish(item.log_time_ns):
-                self._account(cycle)
+            if has_output:
+                items.append(item)
+            if item.topic in used_topics:
+                self._collect_ground_truth(item)
+                if self._watch is not None:
+                    self._watch.message(item)
+                begin = None if playback_clock is None else playback_clock.due(item.log_time_ns)
+                hold = (
+                    playback_clock is not None
+                    and following is not None
+                    and playback_clock.is_due(following.log_time_ns)
+                )
+                for cycle in self._frames.take(item, begin, hold=hold):
+                    yield _Step(items=items, cycle=cycle)
+                    items = []
+            if len(items) >= _MAX_STEP_ITEMS:
+                yield _Step(items=items)
+                items = []
+        for cycle in self._frames.finish(last.log_time_ns) if last is not None else ():
+            yield _Step(items=items, cycle=cycle)
+            items = []
+        yield _Step(items=items)
 
     def _definitions(self, bag: BagReader) -> tuple[dict[str, tuple[str, str] | None], dict[str, str]]:
         """Return topic -> definition, and topic -> reason for not copying it; both empty without an output bag."""

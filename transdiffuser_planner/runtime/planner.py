@@ -9,30 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract, observation_specs
-from transdiffuser_planner.core.errors import ModelError
-from transdiffuser_planner.core.fallback_cause import NO_STEP, STOP_REQUESTED, rejection_reason
+from transdiffuser_planner.core.fallback_cause import NO_STEP
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import EgoState, FallbackLevel, PlanResult, Provenance, SensorSnapshot
+from transdiffuser_planner.core.types import FallbackLevel, PlanResult, Provenance, SensorSnapshot
 from transdiffuser_planner.planning.safety.fallback_selection import plan_age_s, recent_plan, select_fallback
 from transdiffuser_planner.planning.safety.plan_validation import (
-    CollisionContext,
-    ValidatedPlans,
-    at_fine_times,
-    standing,
     validate_plans,
 )
-from transdiffuser_planner.planning.selection.cost_terms import SelectionInputs
-from transdiffuser_planner.planning.selection.ranking import Ranking, rank
 from transdiffuser_planner.planning.trajectory.output_frame import poses_to_frame, to_trajectory
-from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother, SmoothPlans
+from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother
 from transdiffuser_planner.runtime.cycle.candidate_sampler import (
     AFTER_SAMPLING,
     CandidateSampler,
     JointSamples,
     agent_tensors,
 )
+from transdiffuser_planner.runtime.cycle.frame_encoder import FrameEncoder, PreparedFrame
 from transdiffuser_planner.runtime.cycle.perception import PerceivedScene, Perception
+from transdiffuser_planner.runtime.cycle.plan_chooser import PlanChooser
 from transdiffuser_planner.runtime.cycle.plan_history import PlanHistory
 from transdiffuser_planner.runtime.cycle.results import agents_of, candidates_of, no_candidates
 from transdiffuser_planner.runtime.cycle.stage_timer import StageTimes
@@ -47,6 +42,8 @@ FloatArray = NDArray[np.float64]
 
 class Planner:
     """Plans with one model; holds the agent tracker and the last accepted plan between cycles. Not thread-safe.
+
+    A cycle has two halves, and one thread may ``prepare`` the next frame while another ``finish``es the last.
 
     Args:
         backend: Executes the model's networks.
@@ -66,13 +63,22 @@ class Planner:
         self.memory = PlanHistory() if memory is None else memory
         self.costs = StageCosts()
         self.vehicle = rig.vehicle
-        self._perception = Perception(backend, rig, self.contract)
+        self._encoder = FrameEncoder(backend, rig)
+        self._perception = Perception(self.contract, rig.vehicle)
         self._sampler = CandidateSampler(backend, self.contract, self.costs, config.num_threads)
         self._smoother = PlanSmoother(self.contract)
+        self._chooser = PlanChooser(backend, self.contract, rig.vehicle, self._smoother.time_s_F)
         self._last_stamp_ns: int | None = None
 
     @staticmethod
-    def load(model_dir: str | Path, rig: Rig, config: PlannerConfig, memory: PlanHistory | None = None) -> Planner:
+    def load(
+        model_dir: str | Path,
+        rig: Rig,
+        config: PlannerConfig,
+        memory: PlanHistory | None = None,
+        *,
+        operator_threads: int | None = None,
+    ) -> Planner:
         """Check a model folder, load its graphs and warm them up.
 
         Args:
@@ -80,13 +86,15 @@ class Planner:
             rig: The vehicle and its sensors.
             config: All tunables; provider, precision and threads take effect here, the rest with every cycle.
             memory: Plan history, shared with other planners of the same vehicle; None makes a new one.
+            operator_threads: Threads within an operator; None for the configuration's number.
 
         Raises:
             ModelError: The folder is incomplete or altered, or the execution provider is not available.
             ConfigError: The backend is unknown or cannot be imported.
         """
         manifest = load_manifest(model_dir)
-        planner = Planner(make_backend(manifest, config), rig, config, memory)
+        threads = config.num_threads if operator_threads is None else operator_threads
+        planner = Planner(make_backend(manifest, replace(config, num_threads=threads)), rig, config, memory)
         planner.warm_up()
         return planner
 
@@ -96,10 +104,19 @@ class Planner:
         return beyond_scorer(self.backend.manifest.vehicle, self.vehicle) if self.backend.has_scorer else ""
 
     def reset(self) -> None:
-        """Discard agents and the last plan, as after a clock jump."""
+        """Discard agents, the last plan and the place on the route, as after a clock jump."""
+        self.reset_prepared()
+        self.reset_finished()
+
+    def reset_prepared(self) -> None:
+        """Discard what the first half of a cycle remembers: the place on the route."""
+        self._encoder.reset()
+        self._last_stamp_ns = None
+
+    def reset_finished(self) -> None:
+        """Discard what the second half of a cycle remembers: agents and the last plan."""
         self._perception.reset()
         self.memory.reset()
-        self._last_stamp_ns = None
 
     def warm_up(self) -> None:
         """Load every graph and run each on zeros, so that the first real plan is as fast as later ones."""
@@ -136,24 +153,68 @@ class Planner:
             ModelError: The model failed.
             InputError: Too few images can be decoded.
         """
-        times, config, ego = StageTimes(), self.config, snapshot.ego
-        if self._last_stamp_ns is not None and snapshot.stamp_ns < self._last_stamp_ns:
+        if self.goes_back(snapshot):
             self.reset()
+        frame = self.prepare(snapshot)
+        return self.finish(frame, budget, is_stopping=is_stopping, return_intermediates=return_intermediates)
+
+    def goes_back(self, snapshot: SensorSnapshot) -> bool:
+        """Whether a snapshot is older than the last one that was prepared."""
+        return self._last_stamp_ns is not None and snapshot.stamp_ns < self._last_stamp_ns
+
+    def prepare(self, snapshot: SensorSnapshot) -> PreparedFrame:
+        """Run the first half of a cycle, which needs nothing of the cycle before: unpack, features, encoder.
+
+        Args:
+            snapshot: Aligned inputs, in order of stamps.
+
+        Raises:
+            ModelError: The encoder failed.
+            InputError: Too few images can be decoded.
+        """
         self._last_stamp_ns = snapshot.stamp_ns
-        snapshot, lidar = self._perception.unpack(snapshot, config.min_cameras)
-        drawn = self._sampler.draw(snapshot.stamp_ns, config)
-        scene = self._perception.perceive(snapshot, config.detection_threshold, times, lidar)
+        unpacked = self._encoder.unpack(snapshot, self.config.min_cameras)
+        drawn = self._sampler.draw(snapshot.stamp_ns, self.config)
+        return PreparedFrame(encoded=self._encoder.encode(unpacked), drawn=drawn)
+
+    def finish(
+        self,
+        frame: PreparedFrame,
+        budget: CycleBudget | None = None,
+        *,
+        is_stopping: bool = False,
+        return_intermediates: bool = False,
+    ) -> PlanResult:
+        """Run the second half of a cycle: agents, candidates, the best of them.
+
+        Args:
+            frame: Result of ``prepare``, in the same order.
+            budget: As for ``plan``.
+            is_stopping: As for ``plan``.
+            return_intermediates: As for ``plan``.
+
+        Raises:
+            ModelError: The model failed.
+        """
+        encoded, drawn = frame.encoded, frame.drawn
+        snapshot, times, config = encoded.snapshot, encoded.times, self.config
+        ego = snapshot.ego
+        times.resume()
+        scene = self._perception.perceive(encoded, config.detection_threshold)
+        times.lap("agents")
         futures = self._sampler.sample(scene, drawn, config, budget, return_intermediates=return_intermediates)
         times.lap("denoise")
         if futures is None:
             return self._without_samples(scene, snapshot, times, is_stopping)
-        around = self._around(scene, futures.pose_MKT3[:, 1:])
+        around = self._chooser.around(scene, futures.pose_MKT3[:, 1:], config)
         smooth = self._smoother.smooth(futures.pose_MKT3[:, 0], max(ego.vx_mps, 0.0))
         validated = validate_plans(smooth, around, ego, config)
         last_F3 = recent_plan(self.memory.accepted, ego, self._smoother.time_s_F, config)
-        ranking = self._rank(validated, futures, scene, snapshot, last_F3)
+        ranking = self._chooser.rank(validated, futures, scene, snapshot, last_F3, config)
         times.lap("select")
-        plans, index, fallback_level, reason = self._choose(validated, ranking, scene, ego, last_F3, is_stopping)
+        plans, index, fallback_level, reason = self._chooser.choose(
+            validated, ranking, scene, ego, last_F3, config, is_stopping=is_stopping
+        )
         trajectory = to_trajectory(plans, index, ego)
         times.lap("safety")
         self.costs.observe(AFTER_SAMPLING, AFTER_SAMPLING, times.stage_ms["select"] + times.stage_ms["safety"])
@@ -173,93 +234,7 @@ class Planner:
 
     def pop_refused(self) -> list[str]:
         """Return and clear why images could not be decoded since the last call."""
-        return self._perception.pop_refused()
-
-    def _around(self, scene: PerceivedScene, path_MAT3: FloatArray) -> CollisionContext:
-        """Obstacles, and agents ahead or alongside with these paths; agents behind are responsible for their distance."""
-        relevant = [
-            i
-            for i, (track, pose) in enumerate(zip(scene.tracks, scene.agent_pose_A3, strict=True))
-            if pose[0] > -self.vehicle.rear_overhang_m and track.score >= self.config.detection_threshold
-        ]
-        time_s_F, interval_s = self._smoother.time_s_F, self.contract.plan_interval_s
-        return CollisionContext(
-            vehicle=self.vehicle,
-            obstacles=scene.obstacles,
-            path_MAF3=at_fine_times(path_MAT3[:, relevant], scene.agent_pose_A3[relevant], time_s_F, interval_s),
-            length_m_A=np.asarray([scene.tracks[i].length_m for i in relevant]),
-            width_m_A=np.asarray([scene.tracks[i].width_m for i in relevant]),
-        )
-
-    def _around_standing(self, scene: PerceivedScene) -> CollisionContext:
-        """Obstacles and agents at their present poses, for the collision checks of fallbacks."""
-        pose_A3 = scene.agent_pose_A3
-        return self._around(scene, standing(pose_A3, self.contract.num_plan_steps))
-
-    def _rank(
-        self,
-        validated: ValidatedPlans,
-        futures: JointSamples,
-        scene: PerceivedScene,
-        snapshot: SensorSnapshot,
-        last_F3: FloatArray | None,
-    ) -> Ranking:
-        route_valid = scene.observation["route_valid"][0] > 0.0
-        route = scene.observation["route"][0][route_valid].astype(np.float64)
-        inputs = SelectionInputs(
-            vehicle=self.vehicle,
-            obstacle_clearance_MF=validated.obstacle_clearance_MF,
-            agent_clearance_MF=validated.agent_clearance_MF,
-            bev_probability_KLL=scene.bev_probability_KLL,
-            route_R2=route if len(route) >= 2 else None,
-            signal=snapshot.signal,
-            previous_F3=last_F3,
-            action_token_path_S3=None if scene.token_path is None else scene.token_path.pose_S3,
-            subscore_MQ=self._subscores(futures, scene),
-        )
-        return rank(validated.plans, validated.feasible_M, inputs, self.contract, self.config)
-
-    def _subscores(self, futures: JointSamples, scene: PerceivedScene) -> FloatArray | None:
-        """Sub-scores (M, Q) predicted by the scorer; None when the scorer does not select.
-
-        Raises:
-            ModelError: The scorer failed or returned numbers that are not finite.
-        """
-        if self.config.selection != "scorer":
-            return None
-        agents = agent_tensors(scene.tracks, scene.agent_pose_A3, len(scene.tracks))
-        score_MQ = self.backend.score(futures.pose_MKT3, scene.features, scene.observation, agents)
-        if not np.isfinite(score_MQ).all():
-            raise ModelError(f"model {self.backend.manifest.name}: the scorer returned NaN or infinite values")
-        return score_MQ.astype(np.float64)
-
-    def _choose(
-        self,
-        validated: ValidatedPlans,
-        ranking: Ranking,
-        scene: PerceivedScene,
-        ego: EgoState,
-        last_F3: FloatArray | None,
-        is_stopping: bool,
-    ) -> tuple[SmoothPlans, int, FallbackLevel, str]:
-        """The best accepted candidate, else the first fallback level that is free of collisions."""
-        best = next((int(index) for index in ranking.order_M if validated.accepted_M[index]), None)
-        if best is not None and not is_stopping:
-            return validated.plans, best, FallbackLevel.NONE, ""
-        first = int(ranking.order_M[0])
-        path_F3 = validated.plans.pose_MF3[first if best is None else best]
-        around, time_s_F = self._around_standing(scene), self._smoother.time_s_F
-        plans, fallback_level = select_fallback(
-            None if is_stopping else last_F3, path_F3, ego, around, time_s_F, self.config
-        )
-        if is_stopping:
-            return plans, 0, fallback_level, STOP_REQUESTED
-        return (
-            plans,
-            0,
-            fallback_level,
-            rejection_reason(len(ranking.order_M), validated.reason_M[first]),
-        )
+        return self._encoder.pop_refused()
 
     def _without_samples(
         self, scene: PerceivedScene, snapshot: SensorSnapshot, times: StageTimes, is_stopping: bool
@@ -268,7 +243,7 @@ class Planner:
         self.costs.fade()
         ego = snapshot.ego
         last_F3 = recent_plan(self.memory.accepted, ego, self._smoother.time_s_F, self.config)
-        around, time_s_F = self._around_standing(scene), self._smoother.time_s_F
+        around, time_s_F = self._chooser.around_standing(scene, self.config), self._smoother.time_s_F
         plans, fallback_level = select_fallback(
             None if is_stopping else last_F3, last_F3, ego, around, time_s_F, self.config
         )

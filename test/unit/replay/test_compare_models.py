@@ -71,13 +71,13 @@ def test_in_real_time_a_drive_takes_its_own_time_and_every_frame_is_accounted_fo
 
 
 def test_a_planner_that_is_too_slow_skips_frames_in_real_time_and_its_plans_are_late(brief, planner, monkeypatch):
-    real = planner.plan
+    real = planner.finish
 
-    def slow(snapshot, budget=None):
+    def slow(frame, budget=None):
         threading.Event().wait(0.5)
-        return real(snapshot, budget)
+        return real(frame, budget)
 
-    monkeypatch.setattr(planner, "plan", slow)
+    monkeypatch.setattr(planner, "finish", slow)
     result = replay(ReplayJob(bag=brief, topics=TOPICS, rig=RIG, is_realtime=True), planner)
     assert 1 <= result.num_plans <= 6
     assert result.drive.num_skipped_busy >= 4 and result.metrics.statistic("deadline_missed", "mean") == 1.0

@@ -18,6 +18,8 @@ from transdiffuser_planner.data.bags.storage.compression import ZSTD_MAGIC, Comp
 from transdiffuser_planner.data.bags.storage.storage_file import ROS1, Channel, Source, StorageFile, merged
 from transdiffuser_planner.messages.serialized.recorded import decode_recorded
 
+_MAX_DURATION_S = 1e6
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BagMessage:
@@ -89,6 +91,13 @@ class BagReader:
     def damage(self) -> str:
         """The same in one line; "" when nothing is known to be damaged."""
         return "; ".join(self.damages)
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first to the last message, as the files claim; 0 where that cannot be true."""
+        files = [file for bag in self._bags for file in bag.files]
+        span_s = (max(file.end_ns for file in files) - min(file.start_ns for file in files)) * 1e-9
+        return span_s if 0.0 < span_s < _MAX_DURATION_S else 0.0
 
     def topics(self) -> dict[str, str]:
         """Topic -> type name."""

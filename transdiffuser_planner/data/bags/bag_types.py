@@ -6,6 +6,7 @@ A definition that cannot be parsed, is incomplete, or does not fit its hash conc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from transdiffuser_planner.data.bags.storage.storage_file import CDR, ROS1, Channel
@@ -87,7 +88,7 @@ class BagTypes:
         problem, types = "", {}
         if channel.definition:
             try:
-                types = _parsed(channel, name)
+                types = dict(_parsed(channel.definition_encoding, channel.definition, name))
             except Exception as error:  # wrong text fails in many places of the parser
                 problem = f"its definition of {name} ({channel.definition_encoding}) cannot be parsed: {_line(error)}"
         if name not in types:
@@ -178,15 +179,15 @@ def type_name(channel: Channel) -> str:
     return _RENAMED.get(full, full)
 
 
-def _parsed(channel: Channel, name: str) -> _Types:
-    """Parse a definition's text.
+@lru_cache(maxsize=200)
+def _parsed(form: str, text: str, name: str) -> _Types:
+    """Parse a definition's text, once for all bags of a process that have it.
 
     Raises:
         ValueError: It is in a format that is not known.
     """
     from rosbags.typesys import get_types_from_idl, get_types_from_msg
 
-    form, text = channel.definition_encoding, channel.definition
     if form == _MSG:
         return dict(get_types_from_msg(text, name))
     if form == _ROS1_MSG:

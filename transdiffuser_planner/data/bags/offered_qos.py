@@ -55,7 +55,7 @@ def _topics(path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def _parsed(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
 

@@ -55,9 +55,14 @@ class EgoTrack:
         Args:
             stamp_ns: Within the track; empty outside of it or at a discontinuity.
         """
+        return self._between(stamp_ns, None)
+
+    def _between(self, stamp_ns: int, end_ns: int | None) -> list[EgoState]:
+        """The states from the last one at or before a stamp to the first at or after another, or to the discontinuity."""
         for part, stamps in zip(self._segments, self._stamps, strict=True):
             if stamps[0] <= stamp_ns <= stamps[-1]:
-                return part[int(np.searchsorted(stamps, stamp_ns, side="right")) - 1 :]
+                begin = int(np.searchsorted(stamps, stamp_ns, side="right")) - 1
+                return part[begin:] if end_ns is None else part[begin : int(np.searchsorted(stamps, end_ns)) + 1]
         return []
 
     def jumps_within(self, stamp_ns: int, horizon_s: float) -> bool:
@@ -80,11 +85,8 @@ class EgoTrack:
         Returns:
             x (m), y (m), heading (rad) in the odometry's frame (T, 3), or None when the track ends or breaks before.
         """
-        segment = self.continuous_from(stamp_ns)
         end_ns = stamp_ns + round(float(time_s_T[-1]) * 1e9)
-        stamps = np.asarray([state.stamp_ns for state in segment], dtype=np.int64)
-        near = segment[: int(np.searchsorted(stamps, end_ns)) + 1]
-        return poses_at(near, stamp_ns, time_s_T)
+        return poses_at(self._between(stamp_ns, end_ns), stamp_ns, time_s_T)
 
 
 def poses_at(states: Sequence[EgoState], stamp_ns: int, time_s_T: FloatArray) -> FloatArray | None:
@@ -119,6 +121,7 @@ class AgentTracks:
         self._stamps = np.zeros(0, dtype=np.int64)
         self._tracks: dict[int, tuple[NDArray[np.int64], FloatArray]] = {}
         self._info: dict[int, tuple[int, float, float]] = {}
+        self._id_N = self._begin_ns_N = self._end_ns_N = np.zeros(0, dtype=np.int64)
         self._num_indexed = 0
 
     def add(self, stamp_ns: int, agents: AgentStates) -> None:
@@ -143,6 +146,38 @@ class AgentTracks:
     def ids(self) -> list[int]:
         """Return the ids of all agents, sorted."""
         return sorted(self.info)
+
+    def ids_within(self, begin_ns: int, end_ns: int) -> list[int]:
+        """Return the ids of the agents that were observed at some time of a span, sorted.
+
+        Args:
+            begin_ns: Begin of the span, inclusive.
+            end_ns: Its end, inclusive.
+        """
+        self._index()
+        found: list[int] = self._id_N[(self._begin_ns_N <= end_ns) & (self._end_ns_N >= begin_ns)].tolist()
+        return found
+
+    def ids_around(self, stamp_ns: int, x_m: float, y_m: float, radius_m: float) -> list[int]:
+        """Return the ids of the agents that were observed at a stamp and may then be within a radius, sorted.
+
+        Args:
+            stamp_ns: The stamp.
+            x_m: Center of the circle.
+            y_m: Center of the circle.
+            radius_m: Its radius; agents up to a meter outside may be among the result.
+        """
+        reach2, found = (radius_m + 1.0) ** 2, []
+        for number in self.ids_within(stamp_ns, stamp_ns):
+            known, values = self._tracks[number]
+            after = min(int(known.searchsorted(stamp_ns)), len(known) - 1)
+            before = max(after - 1, 0)
+            begin_ns, end_ns = int(known[before]), int(known[after])
+            share = (stamp_ns - begin_ns) / (end_ns - begin_ns) if end_ns > begin_ns else 0.0
+            (x0, y0), (x1, y1) = values[before, :2].tolist(), values[after, :2].tolist()
+            if (x0 + share * (x1 - x0) - x_m) ** 2 + (y0 + share * (y1 - y0) - y_m) ** 2 < reach2:
+                found.append(number)
+        return found
 
     def nearest(self, stamp_ns: int, within_s: float) -> AgentStates | None:
         """Return the states of the message nearest to a stamp.
@@ -173,13 +208,13 @@ class AgentTracks:
         known, values = self._tracks[number]
         if stamps_ns[0] > known[-1] or stamps_ns[-1] < known[0]:
             return None
-        # Nanoseconds since 1970 do not fit a double exactly; relative ones do.
-        at, since = stamps_ns - known[0], known - known[0]
-        found = np.stack([np.interp(at, since, values[:, i]) for i in range(4)], axis=-1)
-        after = np.clip(np.searchsorted(known, stamps_ns), 0, len(known) - 1)
-        before = np.clip(np.searchsorted(known, stamps_ns, side="right") - 1, 0, len(known) - 1)
-        gap = (known[after] - known[before]) * 1e-9 > MAX_TRACK_GAP_S
-        found[(stamps_ns < known[0]) | (stamps_ns > known[-1]) | gap] = np.nan
+        before = (known.searchsorted(stamps_ns, side="right") - 1).clip(0, len(known) - 1)
+        since_ns = stamps_ns - known[before]
+        after = np.minimum(before + (since_ns != 0), len(known) - 1)
+        span_ns = known[after] - known[before]
+        slope = (values[after] - values[before]) / np.maximum(span_ns, 1)[:, None]
+        found: FloatArray = slope * since_ns[:, None] + values[before]
+        found[(stamps_ns < known[0]) | (stamps_ns > known[-1]) | (span_ns * 1e-9 > MAX_TRACK_GAP_S)] = np.nan
         return found
 
     def _index(self) -> None:
@@ -199,6 +234,9 @@ class AgentTracks:
                 size = (int(agents.class_N[n]), float(agents.length_m_N[n]), float(agents.width_m_N[n]))
                 self._info.setdefault(number, size)
         self._tracks = {number: _columns(own) for number, own in rows.items()}
+        self._id_N = np.asarray(sorted(self._tracks), dtype=np.int64)
+        self._begin_ns_N = np.asarray([self._tracks[n][0][0] for n in self._id_N.tolist()], dtype=np.int64)
+        self._end_ns_N = np.asarray([self._tracks[n][0][-1] for n in self._id_N.tolist()], dtype=np.int64)
         self._num_indexed = len(self.snapshots)
 
 

@@ -27,7 +27,8 @@ def agent_metrics(plan: PlanRecord, tracks: AgentTracks) -> dict[str, float]:
         return {}
     now_ns = plan.ego.stamp_ns
     stamps = now_ns + np.rint(np.concatenate([[0.0], plan.time_s_T]) * 1e9).astype(np.int64)
-    found = [track for number in tracks.ids() if (track := tracks.at(number, stamps)) is not None]
+    around = tracks.ids_around(now_ns, plan.ego.x_m, plan.ego.y_m, RANGE_M)
+    found = [track for number in around if (track := tracks.at(number, stamps)) is not None]
     truth = [track for track in found if np.isfinite(track[0]).all()]
     near = [track for track in truth if np.hypot(track[0, 0] - plan.ego.x_m, track[0, 1] - plan.ego.y_m) < RANGE_M]
     agents = plan.agents

@@ -7,6 +7,7 @@ logged trajectory does not fulfill either is skipped, together with the score if
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -53,8 +54,8 @@ class RecordedMap:
         Args:
             stamp_ns: Stamp of the frame.
         """
-        past = [xy for stamp, xy in self.routes if stamp <= stamp_ns]
-        return past[-1] if past else None
+        number = bisect_right(self.routes, stamp_ns, key=lambda item: item[0])
+        return self.routes[number - 1][1] if number else None
 
 
 class PdmScorer:
@@ -71,6 +72,11 @@ class PdmScorer:
 
     def __init__(self, road: RecordedMap, tracks: AgentTracks, drive: EgoTrack) -> None:
         self._road, self._tracks, self._drive = road, tracks, drive
+        self._areas = [
+            (index, kind, ring, ring.min(axis=0), ring.max(axis=0))
+            for index, (kind, ring) in enumerate(road.pieces)
+            if kind in (LANE, JUNCTION) and len(ring) >= 3
+        ]
         self._next_ns: int | None = None
         self.skipped: Counter[str] = Counter()
 
@@ -122,10 +128,10 @@ class PdmScorer:
         """Build the scene with its recorded future; None when the recording ends earlier or there is no route."""
         times: FloatArray = np.arange(NUM_STEPS + 1, dtype=np.float64) * STEP_S
         human = self._drive.future(ego.stamp_ns, times)
-        line = self._center_line(ego)
+        line = None if human is None else self._center_line(ego)
         if human is None or line is None:
             return None
-        areas, route = self._areas(ego, line)
+        areas, route = self._areas_around(ego, line)
         if not areas:
             return None
         speed = np.diff(human[:2, :2], axis=0)[0] / STEP_S
@@ -166,15 +172,13 @@ class PdmScorer:
         heading = np.arctan2(step[:, 1], step[:, 0])
         return np.column_stack([points, np.append(heading, heading[-1])])
 
-    def _areas(self, ego: EgoState, line_K3: FloatArray) -> tuple[tuple[Area, ...], frozenset[str]]:
+    def _areas_around(self, ego: EgoState, line_K3: FloatArray) -> tuple[tuple[Area, ...], frozenset[str]]:
         """Return lanes and junctions nearby, and the tokens of those on the route."""
         areas: list[Area] = []
         route = set()
-        for index, (kind, ring) in enumerate(self._road.pieces):
-            if kind not in (LANE, JUNCTION) or len(ring) < 3:
-                continue
-            low, high = ring.min(axis=0), ring.max(axis=0)
-            here = np.asarray([ego.x_m, ego.y_m])
+        here = np.asarray([ego.x_m, ego.y_m])
+        begin, end = line_K3[:, :2].min(axis=0), line_K3[:, :2].max(axis=0)
+        for index, kind, ring, low, high in self._areas:
             if (low > here + RANGE_M).any() or (high < here - RANGE_M).any():
                 continue
             lane = f"lane {index}"
@@ -183,7 +187,7 @@ class PdmScorer:
             )
             whole = AreaKind.ROADBLOCK if kind == LANE else AreaKind.INTERSECTION
             areas.append(Area(token=f"area {index}", kind=whole, ring_C2=ring))
-            if _contains_any(ring, line_K3[:, :2]):
+            if (low <= end).all() and (high >= begin).all() and _contains_any(ring, line_K3[:, :2]):
                 route.add(lane)
         return tuple(areas), frozenset(route)
 
@@ -191,7 +195,7 @@ class PdmScorer:
         """Return all recorded agents from a stamp on."""
         stamps = stamp_ns + np.rint(np.arange(AGENT_STEPS) * STEP_S * 1e9).astype(np.int64)
         rows = []
-        for number in self._tracks.ids():
+        for number in self._tracks.ids_within(int(stamps[0]), int(stamps[-1])):
             track = self._tracks.at(number, stamps)
             if track is not None and np.isfinite(track).all(axis=1).any() and min(self._tracks.info[number][1:]) > 0.0:
                 rows.append((number, track))

@@ -36,11 +36,12 @@ def displacement_metrics(plan: PlanRecord, drive: EgoTrack) -> dict[str, float]:
     times = plan.time_s_T
     found: dict[str, float] = {}
     path = sampled(plan.trajectory, times)
+    whole = drive.future(plan.ego.stamp_ns, times)
     for horizon_s in HORIZONS_S:
         count = int((times <= horizon_s + 1e-6).sum())
         if count == 0 or times[count - 1] < horizon_s - 1e-6:
             continue
-        truth = drive.future(plan.ego.stamp_ns, times[:count])
+        truth = drive.future(plan.ego.stamp_ns, times[:count]) if whole is None else whole[:count]
         if truth is None:
             break
         name = f"{horizon_s:.0f}s"

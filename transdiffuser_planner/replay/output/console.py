@@ -70,8 +70,9 @@ def _plan_lines(result: ReplayResult) -> Iterator[str]:
         return
     latency = [metrics.statistic("latency_ms", name) for name in ("median", "p99", "max")]
     late = int(metrics.statistic("deadline_missed", "sum") or 0)
-    speed = result.duration_s / result.wall_s if result.wall_s > 0.0 else 0.0
-    yield f"plans  {result.num_plans} from {total} frames, {speed:.1f} x real time; model {result.model_name}"
+    factor = result.realtime_factor
+    yield f"plans  {result.num_plans} from {total} frames, {factor:.1f} x real time; model {result.model_name}"
+    yield f"       replayed {result.duration_s:.1f} s in {result.wall_s:.1f} s: {factor:.1f} times real time"
     yield (
         f"       latency median {latency[0]:.1f}, p99 {latency[1]:.1f}, max {latency[2]:.1f} ms; "
         f"{late} later than {result.drive.deadline_ms:.0f} ms"

@@ -76,6 +76,11 @@ def _rows(verdict: DriveVerdict) -> Iterator[dict[str, Any]]:
         "fallback_levels": {fallback_level.name: count for fallback_level, count in result.fallback_levels.items()},
         "metrics": {name: _finite(values) for name, values in result.metrics.summary().items()},
         "plan_hash": result.plan_hash,
+        "speed": {
+            "duration_s": round(result.duration_s, 3),
+            "wall_s": round(result.wall_s, 3),
+            "realtime_factor": round(result.realtime_factor, 3),
+        },
         "damage": result.damage,
         "losses": [{**asdict(loss), "num_lost": loss.num_lost} for loss in result.losses],
         "notes": list(result.notes),

@@ -17,3 +17,12 @@ class StageTimes:
         now = time.perf_counter()
         self.stage_ms[stage] = (now - self._last) * 1e3
         self._last = now
+
+    def resume(self) -> None:
+        """Continue after a pause, which counts for no stage."""
+        self._last = time.perf_counter()
+
+    @property
+    def total_ms(self) -> float:
+        """Sum over all stages so far."""
+        return sum(self.stage_ms.values())

@@ -36,17 +36,17 @@ def _replayed() -> EgoState:
     from transdiffuser_planner.data.bags.bag_reader import BagMessage
     from transdiffuser_planner.messages import encode_inputs
     from transdiffuser_planner.messages.definitions import make_message
-    from transdiffuser_planner.replay.bag_planner import BagPlanner
+    from transdiffuser_planner.replay.bag_frames import BagFrames
 
     planner = SimpleNamespace(
         config=PlannerConfig(), codebook=None, top_speed_mps=None, contract=TINY, memory=PlanHistory()
     )
     absent = ["lidar", *(f"camera '{camera.name}'" for camera in RIG.cameras)]
-    bag_planner = BagPlanner(planner, RIG, TopicMap(odometry="/odometry"), absent)
+    frames = BagFrames(planner, RIG, TopicMap(odometry="/odometry"), absent)
     message = encode_inputs.odometry(make_message, TURNING, "axle")
     item = BagMessage(topic="/odometry", type_name="nav_msgs/msg/Odometry", log_time_ns=0, raw=b"", message=message)
-    assert not list(bag_planner.take(item))
-    return bag_planner.log.ego[0]
+    assert not list(frames.take(item))
+    return frames.log.ego[0]
 
 
 def _logged(path: Path) -> EgoState:

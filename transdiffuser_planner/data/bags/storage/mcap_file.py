@@ -64,8 +64,9 @@ class McapFile:
         self._by_id = {number: _channel(channel, summary) for number, channel in summary.channels.items()}
         self.channels = list(dict.fromkeys(self._by_id.values()))
         self.counts = self._by_topic(summary.counts)
-        starts = [chunk.head.start_ns for chunk in layout.chunks if chunk.head is not None]
-        self.start_ns = min([*starts, min(layout.loose.time_ns, default=MAX_TIME_NS)])
+        heads = [chunk.head for chunk in layout.chunks if chunk.head is not None]
+        self.start_ns = min([*layout.loose.time_ns, *(head.start_ns for head in heads)], default=MAX_TIME_NS)
+        self.end_ns = max([*layout.loose.time_ns, *(head.end_ns for head in heads)], default=0)
         self._note_layout()
 
     def _describe(self) -> None:
@@ -106,10 +107,9 @@ class McapFile:
             if chunk.head is None:
                 counts = Counter(chunk.counts or {}) - layout.num_loose_within(chunk)
                 self._note(chunk.offset, chunk.reason, self._by_topic(counts), may_hold_more=chunk.counts is None)
-        for offset, place in layout.summary.chunks.items():
+        for offset in layout.summary.chunks:
             if offset not in visited:
                 self._note(offset, f"has no chunk at byte {offset}, where its summary names one", may_hold_more=True)
-                del place
         if layout.end_problem:
             self._note(_END, layout.end_problem, may_hold_more=True, is_end=True)
         if layout.num_unknown and not layout.summary.counts:

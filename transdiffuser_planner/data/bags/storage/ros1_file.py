@@ -55,6 +55,7 @@ class Ros1File:
         self.counts = self._claimed()
         starts = [chunk.start_time for chunk in self._reader.chunk_infos]
         self.start_ns = min(starts, default=0)
+        self.end_ns = max((chunk.end_time for chunk in self._reader.chunk_infos), default=0)
 
     def _claimed(self) -> Counter[str]:
         """Numbers of messages: the larger one of index and summary, by topic."""

@@ -47,7 +47,7 @@ class SqliteFile:
             self._channels = self._read_channels()
             self.counts = self._count()
             self._has_index = self._is_index_sound()
-            self.start_ns = self._first_ns()
+            self.start_ns, self.end_ns = self._time("min"), self._time("max")
         except (sqlite3.Error, ValueError, OverflowError) as error:
             raise RecordingError(f"{name} cannot be opened as a sqlite3 bag ({error})") from None
         self.channels = list(dict.fromkeys(self._channels.values()))
@@ -110,12 +110,13 @@ class SqliteFile:
         channel = self._channels.get(number) if isinstance(number, int) else None
         return f"topic number {number}" if channel is None else channel.topic
 
-    def _first_ns(self) -> int:
+    def _time(self, function: str) -> int:
+        """The "min" or "max" of the log times; 0 where it cannot be read."""
         try:
-            first = self._base.execute("SELECT min(timestamp) FROM messages").fetchone()[0]
+            found = self._base.execute(f"SELECT {function}(timestamp) FROM messages").fetchone()[0]
         except sqlite3.Error:
             return 0
-        return first if isinstance(first, int) else 0
+        return found if isinstance(found, int) else 0
 
     def messages(self, topics: Set[str] | None) -> Iterator[StoredMessage]:
         """Yield messages in order of log time.

@@ -50,7 +50,7 @@ class StorageFile(Protocol):
     Attributes:
         name: For messages.
         channels: Descriptions of its topics; a topic may have several.
-        start_ns: Log time of its first message.
+        start_ns, end_ns: Log times of its first and last message, as it claims.
         counts: Topic -> number of messages as the file itself counts them; without the topics that it does not count.
         damages: Parts that cannot be read; grows while messages are read.
     """
@@ -58,6 +58,7 @@ class StorageFile(Protocol):
     name: str
     channels: list[Channel]
     start_ns: int
+    end_ns: int
     counts: Counter[str]
     damages: list[Damage]
 
