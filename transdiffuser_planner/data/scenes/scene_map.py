@@ -6,6 +6,7 @@ belongs to, and without neighbors and successors. These are derived from the sha
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -192,7 +193,7 @@ def _on_route(lanes: Sequence[_Lane], route_N2: FloatArray) -> set[str]:
         lane = waiting.pop()
         low_2, high_2 = lane.line_K2.min(axis=0) - _ADJACENT_M, lane.line_K2.max(axis=0) + _ADJACENT_M
         near_L = ((middle_L2 >= low_2) & (middle_L2 <= high_2)).all(axis=1)
-        for other in (lanes[index] for index in np.flatnonzero(near_L)):
+        for other in itertools.compress(lanes, near_L):
             if other.token not in found and _is_adjacent(lane, other):
                 found[other.token] = other
                 waiting.append(other)
@@ -225,7 +226,7 @@ def _is_adjacent(lane: _Lane, other: _Lane) -> bool:
 
 def _middle(line_K2: FloatArray) -> FloatArray:
     """Point (2,) halfway along a line."""
-    return resample_polyline(line_K2, [arc_length(line_K2)[-1] / 2.0])[0]
+    return np.asarray(resample_polyline(line_K2, [arc_length(line_K2)[-1] / 2.0])[0])
 
 
 def _direction(line_K2: FloatArray, s_X: FloatArray) -> FloatArray:

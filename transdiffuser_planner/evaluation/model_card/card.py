@@ -118,6 +118,9 @@ def _result(path: Path, manifest: ModelManifest) -> dict[str, Any] | None:
     data = _with_current_keys(data)
     is_suite = path.stem.startswith("closed_loop")
     measured = suite_model_hash(data) if is_suite else data.get("model_hash", manifest.model_hash)
+    rewritten = manifest.training.get("rewritten_from", {})
+    if measured == rewritten.get("model_hash"):
+        return data
     before = manifest.training.get("before", {})
     if measured == before.get("model_hash") and before["difference"] <= SAME and path.stem not in NEW_PARTS:
         was = f"measured with model {measured[:12]}, which takes no action tokens; without them both compute the same"

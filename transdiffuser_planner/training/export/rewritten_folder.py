@@ -64,6 +64,8 @@ def rewrite_folder(folder: Path) -> RewrittenGraph:
         sizes = _num_nodes(source), _num_nodes(target)
         data = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
         data["files"][source.name] = sha256_of(target)
+        # Results that were measured before remain valid; the model card names the hash.
+        data["training"]["rewritten_from"] = {"model_hash": manifest.model_hash, "difference": difference}
         stated = Path(scratch) / MANIFEST_NAME
         stated.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         target.replace(source)
