@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import ModelContract, check_tensors, observation_specs
+from transdiffuser_planner.core.contract import ModelContract, auxiliary_specs, check_tensors, observation_specs
 from transdiffuser_planner.core.errors import InputError, ModelError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot
@@ -51,7 +52,7 @@ class PerceivedScene:
     """
 
     observation: Tensors
-    features: Tensors
+    features: Mapping[str, NDArray[np.float32]]
     bev_probability_KLL: NDArray[np.float32]
     tracks: list[Track]
     agent_pose_A3: FloatArray
@@ -140,7 +141,8 @@ class Perception:
         check_tensors(observation, observation_specs(self._contract), "observation")
         times.lap("features")
         encoded = self._backend.encode(observation)
-        if not all(np.isfinite(tensor.sum()) for tensor in encoded.values()):
+        # Features stay where the backend has them; what is wrong in them shows in the samples.
+        if not all(np.isfinite(encoded[name].sum()) for name in auxiliary_specs(self._contract)):
             raise ModelError(f"model {self._backend.manifest.name}: the encoder returned NaN or infinite values")
         times.lap("encode")
         detections = decode_detections(

@@ -81,9 +81,9 @@ def test_a_size_loaded_ahead_is_not_loaded_again(scene: dict[str, np.ndarray], m
     loaded: list[tuple[str, int, dict[str, int] | None]] = []
     original = onnx_backend.make_session
 
-    def counted(path, provider, num_threads, sizes=None, engines=None):  # type: ignore[no-untyped-def]
+    def counted(path, provider, num_threads, sizes=None):  # type: ignore[no-untyped-def]
         loaded.append((path.name, num_threads, sizes))
-        return original(path, provider, num_threads, sizes, engines)
+        return original(path, provider, num_threads, sizes)
 
     monkeypatch.setattr(onnx_backend, "make_session", counted)
     backend = OnnxBackend(load_manifest(TINY), "cpu", 2)
