@@ -1,7 +1,7 @@
 """Samples joint futures of ego and agents for a scene: as many candidates and denoise steps as the time budget allows.
 
-The candidates are split into one share per thread, on a GPU into one for all; every share runs its own chain of denoise steps, so threads
-synchronize once per cycle and not once per operator.
+The candidates are split into one share per thread (on a GPU there is one for all); every share runs its own chain of denoise
+steps, so threads synchronize once per cycle and not once per operator.
 """
 
 from __future__ import annotations

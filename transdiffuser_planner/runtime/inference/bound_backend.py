@@ -29,7 +29,7 @@ from transdiffuser_planner.runtime.inference.bound_graph import BoundGraph, Devi
 from transdiffuser_planner.runtime.inference.half_precision import HALF_GRAPHS, half_graphs
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 from transdiffuser_planner.runtime.inference.onnx_session import CaptureError, first_line, make_session
-from transdiffuser_planner.runtime.inference.providers import provider_options
+from transdiffuser_planner.runtime.inference.providers import provider_options, provider_problem
 
 Array = NDArray[np.float32]
 Tensors = Mapping[str, Array]
@@ -67,6 +67,9 @@ class BoundBackend:
         Raises:
             ModelError: The provider does not work, or a graph cannot be loaded.
         """
+        problem = provider_problem(config.provider)
+        if problem:
+            raise ModelError(problem)
         self.manifest, self._config = manifest, config
         self.provider, self.precision = config.provider, config.precision
         self.not_captured: dict[str, str] = {}
@@ -165,17 +168,11 @@ class BoundBackend:
             self._denoise[num_samples] = self._load("denoise", sizes, self._condition.outputs)
         return self._run("denoise", self._denoise[num_samples], feeds, {self._condition: condition})["eps"]
 
-    def _score(self, num_samples: int, feeds: dict[str, Array], features: Tensors) -> Array:
-        """Scores by the smallest loaded graph for at least so many plans, so that fewer candidates load none."""
-        size = min((loaded for loaded in self._scorers if loaded >= num_samples), default=num_samples)
-        if size not in self._scorers:
-            sizes = {CANDIDATE_AXIS: size, AGENT_AXIS: self._num_agents}
-            self._scorers[size] = self._load("scorer", sizes, self._encoder.outputs)
-        for name in ("pose", "agent_pose"):
-            feeds[name] = np.concatenate(
-                [feeds[name], np.zeros((size - num_samples, *feeds[name].shape[1:]), np.float32)]
-            )
-        return self._run("scorer", self._scorers[size], feeds, {self._encoder: features})["score"][:num_samples]
+    def _score(self, num_plans: int, feeds: Feeds, features: Tensors) -> Array:
+        if num_plans not in self._scorers:
+            sizes = {CANDIDATE_AXIS: num_plans, AGENT_AXIS: self._num_agents}
+            self._scorers[num_plans] = self._load("scorer", sizes, self._encoder.outputs)
+        return self._run("scorer", self._scorers[num_plans], feeds, {self._encoder: features})["score"]
 
     def _run(
         self, name: str, graph: BoundGraph, feeds: Feeds, needs: Mapping[BoundGraph, Tensors] | None = None

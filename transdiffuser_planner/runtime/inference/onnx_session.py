@@ -11,8 +11,7 @@ from transdiffuser_planner.runtime.inference.providers import (
     PROVIDERS,
     ProviderOptions,
     explain,
-    load_gpu_libraries,
-    missing_provider,
+    provider_problem,
 )
 
 _SILENT, _WARNINGS = 4, 2
@@ -42,9 +41,9 @@ def make_session(
         CaptureError: The options request a CUDA graph, which this graph does not permit.
         ModelError: The provider is not available or does not work, or the graph cannot be loaded.
     """
-    missing = missing_provider(provider)
-    if missing:
-        raise ModelError(missing)
+    problem = provider_problem(provider)
+    if problem:
+        raise ModelError(problem)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = num_threads
     settings.inter_op_num_threads = 1
@@ -73,18 +72,17 @@ def _gpu_session(
         CaptureError: The graph cannot be captured.
         ModelError: The provider does not work, or the graph cannot be loaded.
     """
-    load_gpu_libraries(provider)
     onnxruntime.set_default_logger_severity(_SILENT)  # the cause goes into the error, in one line
     try:
         session = onnxruntime.InferenceSession(str(path), settings, providers=options, enable_fallback=0)
     except Exception as error:  # as above
         if "graph capture" in str(error):
             raise CaptureError(f"graph {path.name}: {capture_refusal(str(error))}") from None
-        raise ModelError(f"execution provider '{provider}': {explain(provider, str(error))}") from None
+        raise ModelError(explain(provider, str(error))) from None
     finally:
         onnxruntime.set_default_logger_severity(_WARNINGS)
     if session.get_providers()[0] != PROVIDERS[provider]:
-        raise ModelError(f"execution provider '{provider}': {explain(provider, '')}")
+        raise ModelError(explain(provider, ""))
     return session
 
 

@@ -82,8 +82,19 @@ def provider_options(config: PlannerConfig, engines: Path | None, *, capture: bo
     return [(PROVIDERS["tensorrt"], tensorrt), (PROVIDERS["cuda"], cuda | {"enable_cuda_graph": "0"})]
 
 
-def missing_provider(provider: str) -> str:
-    """Return why this onnxruntime cannot have a provider, and which package has it; "" if it has it."""
+def provider_problem(provider: str) -> str:
+    """Return why a provider cannot be loaded on this machine, and what to do, in one line; "" if it can.
+
+    Args:
+        provider: Of ``PROVIDERS``.
+    """
+    if provider == "cpu":
+        return ""
+    return _missing(provider) or _unloadable(provider)
+
+
+def _missing(provider: str) -> str:
+    """Why this onnxruntime cannot have a provider, and which package has it."""
     available = onnxruntime.get_available_providers()
     if PROVIDERS[provider] in available:
         return ""
@@ -100,22 +111,25 @@ def explain(provider: str, reported: str) -> str:
         provider: "cuda" or "tensorrt".
         reported: What onnxruntime reported; "" when it used the CPU without an error.
     """
-    for text in (_load_error(provider), reported):
-        for sign, remedy in _REMEDIES:
-            if sign in text:
-                return f"{remedy} ({_cause(text, sign)}), see {_HOW_TO}"
-    return f"{_last_part(reported) or 'onnxruntime fell back to the CPU without a reason'}; see {_HOW_TO}"
+    for sign, remedy in _REMEDIES:
+        if sign in reported:
+            return f"execution provider '{provider}': {remedy} ({_cause(reported, sign)}), see {_HOW_TO}"
+    cause = _last_part(reported) or "onnxruntime used the CPU without a reason"
+    return f"execution provider '{provider}': {cause}; see {_HOW_TO}"
 
 
 @functools.cache
-def load_gpu_libraries(provider: str) -> None:
-    """Load the CUDA, cuDNN and TensorRT libraries that pip installed, which no search path has; absent ones are skipped.
+def _unloadable(provider: str) -> str:
+    """Load a provider's library, and before it those that pip installed; why it cannot be loaded."""
+    _load_pip_libraries(provider)
+    reported = _load_error(provider)
+    return explain(provider, reported) if reported else ""
 
-    Args:
-        provider: "cuda" or "tensorrt".
-    """
+
+def _load_pip_libraries(provider: str) -> None:
+    """Load the CUDA, cuDNN and TensorRT libraries that pip installed, which no search path has; absent ones are skipped."""
     preload = getattr(onnxruntime, "preload_dlls", None)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find; `explain` names the cause
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find; the cause is named below
         if preload is not None:
             preload()
         if provider == "tensorrt":
