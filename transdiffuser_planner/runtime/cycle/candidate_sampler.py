@@ -85,7 +85,7 @@ class CandidateSampler:
         for num_agents in agent_slots(self._contract):
             no_agents = agent_tensors([], np.zeros((0, 3)), num_agents)
             condition = self._backend.condition(features, observation, no_agents)
-            for num_candidates in sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)}):
+            for num_candidates in candidate_counts(config):
                 noise = np.zeros((1, num_candidates, 1 + num_agents, numbers), dtype=np.float32)
                 for _ in range(2):
                     self._sample_shares(noise, condition, "ddim", min(_WARM_STEPS, config.num_denoise_steps), None)
@@ -219,6 +219,11 @@ class CandidateSampler:
             steps_that_fit=None if budget is None else steps_that_fit,
             return_intermediates=return_intermediates,
         )
+
+
+def candidate_counts(config: PlannerConfig) -> list[int]:
+    """Return the numbers of candidates that a cycle may sample, in ascending order; graphs are loaded for them."""
+    return sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)})
 
 
 def agent_slots(contract: ModelContract) -> tuple[int, ...]:

@@ -146,17 +146,6 @@ def test_threads_share_the_device_one_after_the_other(bound: BoundBackend) -> No
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
-def test_fewer_plans_are_scored_by_the_graph_that_is_loaded() -> None:
-    backend = BoundBackend(MANIFEST, PlannerConfig(num_threads=1))
-    scene = make_scene(1)
-    agents, features = {name: scene[name] for name in AGENTS}, backend.encode(scene)
-    pose = np.zeros((6, 1 + CONTRACT.num_agents, CONTRACT.num_plan_steps, 3))
-    pose[..., 0] = np.linspace(0.0, 20.0, CONTRACT.num_plan_steps) * np.arange(1, 7)[:, None, None]
-    every = backend.score(pose, features, scene, agents)
-    assert np.array_equal(backend.score(pose[:2], features, scene, agents), every[:2])
-    assert list(backend._scorers) == [6]
-
-
 def test_a_graph_that_cannot_be_captured_runs_without_or_is_refused_as_configured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

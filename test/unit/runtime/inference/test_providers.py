@@ -18,9 +18,11 @@ from transdiffuser_planner.runtime.inference.onnx_session import capture_refusal
 from transdiffuser_planner.runtime.inference.providers import explain, provider_options, provider_problem
 
 # Operators of which onnxruntime's docs/OperatorKernels.md lists a CUDA kernel for float, of opset 17.
-ON_CUDA = set(
-    ["Abs", "Add", "AveragePool", "Cast", "Clip", "Concat", "Conv", "Cos", "CumSum", "DepthToSpace", "Div", "Exp", "Expand", "Flatten", "Gather", "Gemm", "GridSample", "LayerNormalization", "MatMul", "Max", "Min", "Mul", "Neg", "Pow", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Resize", "Sigmoid", "Sin", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile", "Transpose", "Unsqueeze"]
-)
+ON_CUDA = """
+Abs Add AveragePool Cast Clip Concat Conv Cos CumSum DepthToSpace Div Exp Expand Flatten Gather Gemm GridSample
+LayerNormalization MatMul Max Min Mul Neg Pow ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape
+Resize Sigmoid Sin Slice Softmax Split Sqrt Squeeze Sub Tanh Transpose Unsqueeze
+"""
 
 
 def test_cuda_gets_device_limit_and_graph() -> None:
@@ -125,7 +127,8 @@ def test_with_fixed_axes_every_operator_has_a_cuda_kernel(name: str, tmp_path: P
     graph = onnx.load(tmp_path / "folded.onnx").graph
     found = {node.op_type if not node.domain else f"{node.domain}:{node.op_type}" for node in graph.node}
     # Shape operators would run on the CPU, and not be part of a CUDA graph.
-    assert found <= ON_CUDA, f"{sorted(found - ON_CUDA)}: check docs/how-to/gpu.md"
+    missing = sorted(found - set(ON_CUDA.split()))
+    assert not missing, "has it a kernel of CUDAExecutionProvider? If not, docs/how-to/gpu.md is wrong"
 
 
 def test_fp16_graphs_are_made_once_and_differ_a_little(tmp_path: Path) -> None:
