@@ -71,7 +71,7 @@ class PlannerConfig:
         "without.",
     )
     gpu_memory_mb: int = _number(
-        0, "MB", 0, 2**20, "Limit of each graph's memory on the GPU, and of TensorRT's workspace; 0: no limit."
+        0, "MB", 0, 1_000_000, "Limit of each graph's memory on the GPU, and of TensorRT's workspace; 0: no limit."
     )
     strict_provider: bool = _switch(True, "Refuse a model that does not run on the provider instead of using the CPU.")
     num_threads: int = _number(2, "", 1, 64, "Threads of the model; the candidates are shared out among them.")

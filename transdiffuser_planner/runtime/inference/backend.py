@@ -44,7 +44,7 @@ class InferenceBackend(Protocol):
     def encode(self, observation: Tensors) -> Tensors:
         """Compute scene features and auxiliary outputs of one observation.
 
-        A backend may leave results on its device until they are read; they are valid for as long as someone has them.
+        A backend may leave results on its device until they are read; they are valid for as long as a caller has them.
 
         Args:
             observation: ``core.contract.observation_specs``; of these ``ENCODER_INPUTS`` are read: image (1, 3, H, W) and

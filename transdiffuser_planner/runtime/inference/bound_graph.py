@@ -166,7 +166,7 @@ class BoundGraph:
         source._held = weakref.ref(tensors) if isinstance(tensors, DeviceTensors) else lambda: None
 
     def _keep_last(self) -> None:
-        """Copy the outputs of the last run to the host if someone still has them, as they are overwritten now."""
+        """Copy the outputs of the last run to the host if a caller still has them, as they are overwritten now."""
         last = self._held()
         if isinstance(last, DeviceTensors):
             last.detach()

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnxruntime
 import pytest
+from straight_drive import RIG, snapshot
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, agent_specs, auxiliary_specs, observation_specs, plan_spec
 from transdiffuser_planner.core.errors import ModelError
@@ -16,6 +17,7 @@ from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 from transdiffuser_planner.runtime.inference.onnx_session import CaptureError
+from transdiffuser_planner.runtime.planner import Planner
 
 MANIFEST = load_manifest(model_folder("tiny"))
 CONTRACT = MANIFEST.contract
@@ -130,6 +132,17 @@ def test_only_what_the_planner_reads_is_copied(bound: BoundBackend, monkeypatch:
     for k in range(5, 0, -1):
         bound.predict_noise(samples, k, condition)
     assert uploads == [samples.shape, (1,)] * 5 and downloads == [samples.shape] * 5
+
+
+def test_the_planner_reads_no_features(bound: BoundBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = Planner(bound, RIG, PlannerConfig(num_candidates=4, num_threads=2, selection="scorer"))
+    planner.plan(snapshot(20))
+    read, shapes = onnxruntime.OrtValue.numpy, []
+    monkeypatch.setattr(onnxruntime.OrtValue, "numpy", lambda value: shapes.append(tuple(value.shape())) or read(value))
+    results = [planner.plan(snapshot(index)) for index in (21, 22)]
+    assert all(len(result.candidates.pose_MT3) == 4 for result in results)
+    steps = PlannerConfig().num_denoise_steps
+    assert len(shapes) == 2 * (len(auxiliary_specs(CONTRACT)) + steps + 1)  # heads, noise of all candidates, scores
 
 
 def test_threads_share_the_device_one_after_the_other(bound: BoundBackend) -> None:
