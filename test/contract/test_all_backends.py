@@ -16,6 +16,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 from transdiffuser_planner.runtime.inference.backend_registry import BUILT_IN, GROUP, make_backend
+from transdiffuser_planner.runtime.inference.bound_backend import BoundBackend
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
@@ -24,7 +25,7 @@ Tensors = dict[str, np.ndarray]
 
 MANIFEST = load_manifest(model_folder("tiny"))
 CONTRACT = MANIFEST.contract
-FACTORIES = {**BUILT_IN, "arithmetic": arithmetic_backend}
+FACTORIES = {**BUILT_IN, "bound": BoundBackend, "arithmetic": arithmetic_backend}
 
 
 @pytest.fixture(scope="module", params=sorted(FACTORIES))
@@ -54,6 +55,7 @@ def _noisy(num_candidates: int, num_agents: int) -> np.ndarray:
 def test_it_is_a_backend_and_names_its_provider(backend: InferenceBackend) -> None:
     assert isinstance(backend, InferenceBackend)
     assert backend.manifest is MANIFEST and backend.provider and backend.precision == "fp32"
+    assert backend.parallel_shares >= 1
 
 
 def test_the_encoder_gives_the_features_and_auxiliary_outputs_of_the_contract(

@@ -16,6 +16,7 @@ class ArithmeticBackend:
     """Predicts noise by sums and products alone; normalizer, schedule and contract are those of a real model folder."""
 
     provider, precision, has_scorer = "cpu", "fp32", False
+    parallel_shares = 2
 
     def __init__(self, manifest: ModelManifest) -> None:
         self.manifest = manifest

@@ -12,7 +12,7 @@ PROGRAM = """
 import json, os, sys
 import transdiffuser_planner
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
-from transdiffuser_planner.runtime.inference.onnx_backend import make_session
+from transdiffuser_planner.runtime.inference.onnx_session import make_session
 
 connections = []
 sys.addaudithook(lambda event, details: connections.append(event) if event == "socket.connect" else None)

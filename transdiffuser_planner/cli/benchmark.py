@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFile
+from transdiffuser_planner.cli.provider_options import PRECISIONS, add_provider, provider_values
 from transdiffuser_planner.evaluation.benchmarks.sensor_load import DEFAULT, SYNTAX
 from transdiffuser_planner.params import RIGS
 
@@ -27,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "planner", help="latency per stage, of the graphs alone and of a reference, idle or under load"
     )
     _add_model(planner)
-    planner.add_argument("--precision", nargs="+", choices=("fp32", "int8"), default=["fp32"], help="(default: fp32)")
+    add_provider(planner)
+    planner.add_argument("--precision", nargs="+", choices=PRECISIONS, default=["fp32"], help="(default: fp32)")
     planner.add_argument("--load", nargs="+", type=int, default=[0], help="busy processes in parallel (default: 0)")
     planner.add_argument("--cycles", type=int, default=300, help="planning cycles (default: %(default)s)")
     _add_scenario(planner)
@@ -162,7 +164,7 @@ def _hash(args: argparse.Namespace) -> dict[str, str]:
 def _config(args: argparse.Namespace, precision: str = "fp32") -> Any:
     from transdiffuser_planner.core.planner_config import PlannerConfig
 
-    return PlannerConfig(num_threads=args.threads, precision=precision)
+    return PlannerConfig(num_threads=args.threads, precision=precision, **provider_values(args))
 
 
 def _rig() -> Any:

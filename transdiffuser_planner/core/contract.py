@@ -27,10 +27,12 @@ TOKEN_AXIS = "road_users"
 """Name of the free axis of N = 1 + A tokens, the ego first, of the denoise graph."""
 AGENT_AXIS = "other_road_users"
 """Name of the free axis of A agents of the condition graph."""
-PRECISIONS = ("fp32", "int8")
-"""Arithmetic of a model's graphs."""
 SAMPLERS = ("dpm-solver++", "ddim", "ddpm")
 """How a denoise step is taken, see ``planning.diffusion.sampler``."""
+STORED_PRECISIONS = ("fp32", "int8")
+"""Arithmetic of the graphs in a model folder."""
+PRECISIONS = (*STORED_PRECISIONS, "fp16")
+"""Arithmetic of a loaded model; fp16 is made from fp32, for GPUs."""
 
 
 class BevClass(IntEnum):

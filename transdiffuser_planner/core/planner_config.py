@@ -63,9 +63,21 @@ class PlannerConfig:
     temperature: float = _number(1.0, "", 0.0, 2.0, "Standard deviation of the start noise; 1 is the training value.")
     backend: str = _choice("onnxruntime", (), "Executes the model: onnxruntime, or the name of an installed plug-in.")
     provider: str = _choice("cpu", ("cpu", "cuda", "tensorrt"), "ONNX Runtime execution provider.")
+    device_id: int = _number(0, "", 0, 63, "Number of the GPU, for the providers cuda and tensorrt.")
+    cuda_graphs: str = _choice(
+        "auto",
+        ("auto", "on", "off"),
+        "Replay a graph's work on the GPU as one; on: refuse a model of which a graph permits none, auto: run that one "
+        "without.",
+    )
+    gpu_memory_mb: int = _number(
+        0, "MB", 0, 1_000_000, "Limit of each graph's memory on the GPU, and of TensorRT's workspace; 0: no limit."
+    )
     strict_provider: bool = _switch(True, "Refuse a model that does not run on the provider instead of using the CPU.")
     num_threads: int = _number(2, "", 1, 64, "Threads of the model; the candidates are shared out among them.")
-    precision: str = _choice("fp32", PRECISIONS, "Arithmetic of the model's graphs; int8 needs a model that has them.")
+    precision: str = _choice(
+        "fp32", PRECISIONS, "Arithmetic of the model: int8 on a CPU, of a model with int8 graphs; fp16 on a GPU."
+    )
     priority: str = _choice(
         "high",
         ("normal", "high", "realtime"),
@@ -134,10 +146,32 @@ class PlannerConfig:
             raise ConfigError(
                 f"fallback_margin_ms {self.fallback_margin_ms} must be smaller than deadline_ms {self.deadline_ms}"
             )
+        self._check_provider()
         if self.comfort_decel_mps2 > self.emergency_decel_mps2:
             raise ConfigError("comfort_decel_mps2 must not exceed emergency_decel_mps2")
         if self.min_cameras == 0 and not self.require_lidar:
             raise ConfigError("min_cameras 0 and require_lidar false leave nothing to plan from; raise one of them")
+
+    def _check_provider(self) -> None:
+        """Refuse what the chosen provider does not have.
+
+        Raises:
+            ConfigError: CUDA graphs or fp16 on the CPU, or int8 on a GPU.
+        """
+        if self.provider == "cpu":
+            if self.cuda_graphs == "on":
+                raise ConfigError(
+                    "cuda_graphs on needs a GPU: set provider to cuda or tensorrt, or cuda_graphs to auto"
+                )
+            if self.precision == "fp16":
+                raise ConfigError(
+                    "precision fp16 needs a GPU, a CPU converts every number back: set provider to cuda or tensorrt, "
+                    "or precision to fp32 or int8"
+                )
+        elif self.precision == "int8":
+            raise ConfigError(
+                f"precision int8 is of graphs for CPUs, which {self.provider} runs slower than fp32: set precision to fp16"
+            )
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> PlannerConfig:

@@ -1,9 +1,10 @@
-"""Checks the machine: instruction sets, cores, load, memory, frequency governor, priority."""
+"""Checks the machine: instruction sets, cores, load, memory, GPUs, frequency governor, priority."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def check(num_threads: int, proc: Path = _PROC, cpu: Path = _CPU) -> Iterator[Fi
         yield _FINDINGS.ok("cores", f"{cores} for {num_threads} threads of the model")
     yield from _load(proc / "loadavg", cores)
     yield from _memory(proc / "meminfo")
+    yield _gpus(proc / "driver" / "nvidia")
     yield from _governor(cpu)
     yield from _priority()
 
@@ -91,6 +93,20 @@ def _memory(path: Path) -> Iterator[Finding]:
         yield _FINDINGS.warn("memory", text, "end other programs, or add memory: swapping misses deadlines")
     else:
         yield _FINDINGS.ok("memory", f"{free_mb} MB free")
+
+
+def _gpus(driver: Path) -> Finding:
+    """Return the finding about NVIDIA GPUs and the version of their driver, as its kernel module states them."""
+    version = next((word for word in _text(driver / "version").split() if re.fullmatch(r"\d+\.\d[\d.]*", word)), "")
+    if not version:
+        return _FINDINGS.ok("gpu", "no NVIDIA driver: the providers cuda and tensorrt cannot be used")
+    models = [
+        line.partition(":")[2].strip()
+        for path in sorted(driver.glob("gpus/*/information"))
+        for line in _text(path).splitlines()
+        if line.startswith("Model:")
+    ]
+    return _FINDINGS.ok("gpu", f"{', '.join(models) or 'none'}; NVIDIA driver {version}")
 
 
 def _governor(cpu: Path) -> Iterator[Finding]:

@@ -17,7 +17,8 @@ from transdiffuser_planner.core.types import CameraImage, CameraIntrinsics, EgoS
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest, load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
-from transdiffuser_planner.runtime.inference.onnx_backend import PROVIDERS, make_session
+from transdiffuser_planner.runtime.inference.onnx_session import make_session
+from transdiffuser_planner.runtime.inference.providers import PROVIDERS
 from transdiffuser_planner.runtime.inference.vehicle_fit import beyond_scorer
 from transdiffuser_planner.runtime.planner import Planner
 
@@ -105,7 +106,7 @@ def _providers(manifest: ModelManifest, config: PlannerConfig) -> Iterator[Findi
         yield _FINDINGS.ok("provider", text)
     else:
         remedy = f"set provider to {usable[0]}" if usable else _EXPORT
-        extra = "; pip install 'transdiffuser_planner[gpu]' on a machine with CUDA" if config.provider != "cpu" else ""
+        extra = "; on a machine with an NVIDIA GPU: docs/how-to/gpu.md" if config.provider != "cpu" else ""
         yield _FINDINGS.error("provider", f"{text} ({reason})", remedy + extra)
 
 

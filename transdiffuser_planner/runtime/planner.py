@@ -24,6 +24,7 @@ from transdiffuser_planner.runtime.cycle.candidate_sampler import (
     CandidateSampler,
     JointSamples,
     agent_tensors,
+    candidate_counts,
 )
 from transdiffuser_planner.runtime.cycle.frame_encoder import FrameEncoder, PreparedFrame
 from transdiffuser_planner.runtime.cycle.perception import PerceivedScene, Perception
@@ -127,8 +128,10 @@ class Planner:
         features = self.backend.encode(observation)
         self._sampler.warm_up(features, observation, self.config)
         if self.backend.has_scorer or self.config.selection == "scorer":
-            no_agents, still = agent_tensors([], np.zeros((0, 3)), 0), np.zeros((1, 1, self.contract.num_plan_steps, 3))
-            self.backend.score(still, features, observation, no_agents)
+            no_agents = agent_tensors([], np.zeros((0, 3)), 0)
+            for count in candidate_counts(self.config):
+                still = np.zeros((count, 1, self.contract.num_plan_steps, 3))
+                self.backend.score(still, features, observation, no_agents)
 
     def plan(
         self,

@@ -139,6 +139,19 @@ def test_a_slow_machine_is_reported(tmp_path, options, subject, expected):
     assert found.level == Level.WARN and expected in found.text
 
 
+def test_gpus_and_their_driver_are_named(tmp_path):
+    checks = machine_of(tmp_path)
+    assert "no NVIDIA driver" in worst(checks(), "gpu").text
+    card = tmp_path / "proc" / "driver" / "nvidia" / "gpus" / "0000:01:00.0"
+    card.mkdir(parents=True)
+    (card / "information").write_text("Model: \t\t NVIDIA RTX A2000\nIRQ:   120\n")
+    version = (
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build\nGCC version:  gcc 13.3.0\n"
+    )
+    (card.parents[1] / "version").write_text(version)
+    assert worst(checks(), "gpu").text == "NVIDIA RTX A2000; NVIDIA driver 580.95.05"
+
+
 def test_more_threads_than_cores_are_reported(tmp_path):
     assert worst(machine_of(tmp_path)(1000), "cores").level == Level.WARN
 

@@ -28,7 +28,7 @@ class CandidateFrame:
     raw: Arrays
     observation: dict[str, NDArray[np.float32]]
     agents: dict[str, NDArray[np.float32]]
-    features: Arrays
+    features: Mapping[str, NDArray[np.float32]]
 
 
 class CandidateSource:

@@ -71,6 +71,7 @@ def planner_speed(
             samples.reference_ms.append(reference.once_ms())
             time.sleep(_SETTLE_S)
     return {
+        "provider": planner.backend.provider,
         "precision": config.precision,
         "candidates": config.num_candidates,
         "denoise_steps": config.num_denoise_steps,
@@ -118,7 +119,8 @@ class _GraphsAlone:
         self._backend: InferenceBackend = planner.backend
         self._config, self._contract = planner.config, planner.contract
         self._observation = FeatureBuilder(planner.contract, rig).build(snapshot)
-        self._threads = ThreadPoolExecutor(max_workers=self._config.num_threads)
+        self._shares = min(self._config.num_threads, self._backend.parallel_shares)
+        self._threads = ThreadPoolExecutor(max_workers=self._shares)
 
     def once_ms(self, num_agents: int) -> float:
         """Measure encoder, conditioner and all denoise steps once, with the slots for ``num_agents`` agents."""
@@ -127,7 +129,7 @@ class _GraphsAlone:
         assert tokens > slots
         shares = [
             np.zeros((part.stop - part.start, 1 + slots, numbers), dtype=np.float32)
-            for part in candidate_shares(self._config.num_candidates, self._config.num_threads)
+            for part in candidate_shares(self._config.num_candidates, self._shares)
         ]
         begin = time.perf_counter()
         features = self._backend.encode(self._observation)

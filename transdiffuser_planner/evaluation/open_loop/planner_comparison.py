@@ -99,7 +99,7 @@ def _sample(rows: Rows, index: int, scene: Any, *, with_diversity: bool) -> dict
             continue
         nearest = np.abs(joint[:, 0] - nearest_to_mean(joint[None, :, 0])).sum(axis=(1, 2)).argmin()
         out |= {ONE: every.mean(), NEAREST_TO_MEAN: every.only(int(nearest))}
-        known = frame.features | frame.observation | frame.agents
+        known = {**frame.features, **frame.observation, **frame.agents}
         selection = DrivingChoice(rows.source.contract, rows.source.vehicle)
         tensors = {key: known[key][0] for key in SCORER_INPUTS}
         for count in (*(n for n in FEWER if n < len(joint)), len(joint)):

@@ -205,7 +205,7 @@ def _agents_min_ade_m(source: CandidateSource, frame: CandidateFrame, joint_MNT3
 
 def _tensors(frame: CandidateFrame) -> dict[str, NDArray[Any]]:
     """The scorer's inputs of a frame, without the batch axis."""
-    known = frame.features | frame.observation | frame.agents
+    known = {**frame.features, **frame.observation, **frame.agents}
     return {name: known[name][0] for name in SCORER_INPUTS}
 
 

@@ -1,13 +1,14 @@
 """Samples joint futures of ego and agents for a scene: as many candidates and denoise steps as the time budget allows.
 
-The candidates are split into one share per thread; every share runs its own chain of denoise steps, so threads
-synchronize once per cycle and not once per operator.
+The candidates are split into one share per thread (on a GPU there is one for all); every share runs its own chain of denoise
+steps, so threads synchronize once per cycle and not once per operator.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 
 Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
-Tensors = dict[str, Array]
+Tensors = Mapping[str, Array]
 
 FEWER_CANDIDATES = 8
 """Number of candidates when the time does not suffice for all of them."""
@@ -62,15 +63,15 @@ class CandidateSampler:
         backend: Executes the model's networks.
         contract: Sizes of all tensors.
         costs: Receives the durations.
-        num_threads: Shares that run in parallel.
+        num_threads: Most shares that run in parallel; no more than the backend gains from.
     """
 
     def __init__(self, backend: InferenceBackend, contract: ModelContract, costs: StageCosts, num_threads: int) -> None:
         self._backend, self._contract, self._costs = backend, contract, costs
         self._joint = backend.manifest.sampler()
-        self._num_threads = num_threads
+        self._num_shares = min(num_threads, backend.parallel_shares)
         # The calling thread runs one of the shares itself.
-        self._helpers = ThreadPoolExecutor(max_workers=max(num_threads - 1, 1), thread_name_prefix="denoise")
+        self._helpers = ThreadPoolExecutor(max_workers=max(self._num_shares - 1, 1), thread_name_prefix="denoise")
 
     def warm_up(self, features: Tensors, observation: Tensors, config: PlannerConfig) -> None:
         """Load the graphs for every size that a configuration can lead to, run each and measure its cost.
@@ -84,7 +85,7 @@ class CandidateSampler:
         for num_agents in agent_slots(self._contract):
             no_agents = agent_tensors([], np.zeros((0, 3)), num_agents)
             condition = self._backend.condition(features, observation, no_agents)
-            for num_candidates in sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)}):
+            for num_candidates in candidate_counts(config):
                 noise = np.zeros((1, num_candidates, 1 + num_agents, numbers), dtype=np.float32)
                 for _ in range(2):
                     self._sample_shares(noise, condition, "ddim", min(_WARM_STEPS, config.num_denoise_steps), None)
@@ -162,7 +163,7 @@ class CandidateSampler:
     ) -> list[Sample]:
         """Run every thread's share of the candidates through the denoise steps and measure the cost of a step."""
         num_candidates, tokens = noise.shape[1:3]
-        shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_threads)]
+        shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_shares)]
         started = time.perf_counter()
         rest = (condition, sampler, num_steps, budget, target, return_intermediates)
         others = [self._helpers.submit(self._walk, share, *rest) for share in shares[1:]]
@@ -218,6 +219,11 @@ class CandidateSampler:
             steps_that_fit=None if budget is None else steps_that_fit,
             return_intermediates=return_intermediates,
         )
+
+
+def candidate_counts(config: PlannerConfig) -> list[int]:
+    """Return the numbers of candidates that a cycle may sample, in ascending order; graphs are loaded for them."""
+    return sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)})
 
 
 def agent_slots(contract: ModelContract) -> tuple[int, ...]:

@@ -5,13 +5,14 @@ A pipeline encodes the next frame in another thread while the last one is planne
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import check_tensors, observation_specs
+from transdiffuser_planner.core.contract import auxiliary_specs, check_tensors, observation_specs
 from transdiffuser_planner.core.errors import InputError, ModelError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot
@@ -40,7 +41,7 @@ class EncodedFrame:
     snapshot: SensorSnapshot
     points_N3: NDArray[np.float32]
     observation: Tensors
-    features: Tensors
+    features: Mapping[str, NDArray[np.float32]]
     times: StageTimes
 
 
@@ -145,7 +146,8 @@ class FrameEncoder:
         check_tensors(observation, observation_specs(self._contract), "observation")
         frame.times.lap("features")
         encoded = self._backend.encode(observation)
-        if not all(np.isfinite(tensor.sum()) for tensor in encoded.values()):
+        # Features stay where the backend has them; what is wrong in them shows in the samples.
+        if not all(np.isfinite(encoded[name].sum()) for name in auxiliary_specs(self._contract)):
             raise ModelError(f"model {self._backend.manifest.name}: the encoder returned NaN or infinite values")
         frame.times.lap("encode")
         return EncodedFrame(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class PerceivedScene:
     """
 
     observation: Tensors
-    features: Tensors
+    features: Mapping[str, NDArray[np.float32]]
     bev_probability_KLL: NDArray[np.float32]
     tracks: list[Track]
     agent_pose_A3: FloatArray

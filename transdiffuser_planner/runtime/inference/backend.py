@@ -7,6 +7,7 @@ Tensors are float32 with a leading axis of 1 scene unless stated otherwise; name
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 
 Array = NDArray[np.float32]
-Tensors = dict[str, Array]
+Tensors = Mapping[str, Array]
 
 
 @runtime_checkable
@@ -33,11 +34,17 @@ class InferenceBackend(Protocol):
     precision: str
 
     @property
+    def parallel_shares(self) -> int:
+        """How many calls of ``predict_noise``, each for a share of the samples, gain by running at the same time."""
+
+    @property
     def has_scorer(self) -> bool:
         """Whether the model can predict scores."""
 
     def encode(self, observation: Tensors) -> Tensors:
         """Compute scene features and auxiliary outputs of one observation.
+
+        A backend may leave results on its device until they are read; they are valid for as long as a caller has them.
 
         Args:
             observation: ``core.contract.observation_specs``; of these ``ENCODER_INPUTS`` are read: image (1, 3, H, W) and

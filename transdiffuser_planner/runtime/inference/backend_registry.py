@@ -9,17 +9,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from transdiffuser_planner.core.errors import ConfigError, PlannerError
+from transdiffuser_planner.core.contract import STORED_PRECISIONS
+from transdiffuser_planner.core.errors import ConfigError, ModelError, PlannerError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.plugins import load_plugin, plugin_names
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+from transdiffuser_planner.runtime.inference.bound_backend import BoundBackend
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 
 BackendFactory = Callable[[ModelManifest, PlannerConfig], InferenceBackend]
 
 GROUP: Final = "transdiffuser_planner.backends"
-BUILT_IN: Final[dict[str, BackendFactory]] = {"onnxruntime": OnnxBackend.for_config}
+
+
+def onnx_backend(manifest: ModelManifest, config: PlannerConfig) -> InferenceBackend:
+    """Make a backend on the configured execution provider, or on the CPU if the configuration allows that.
+
+    Args:
+        manifest: A checked model folder.
+        config: Provider, precision and threads.
+
+    Raises:
+        ModelError: A graph cannot be loaded; also when the provider does not work and ``strict_provider`` is set.
+    """
+    precision = config.precision
+    if config.provider != "cpu":
+        try:
+            return BoundBackend(manifest, config)
+        except ModelError:
+            if config.strict_provider:
+                raise
+        precision = precision if precision in STORED_PRECISIONS else "fp32"
+    return OnnxBackend(manifest, "cpu", config.num_threads, precision)
+
+
+BUILT_IN: Final[dict[str, BackendFactory]] = {"onnxruntime": onnx_backend}
 
 
 def backend_names() -> tuple[str, ...]:

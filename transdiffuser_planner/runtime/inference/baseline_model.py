@@ -25,7 +25,7 @@ from transdiffuser_planner.runtime.inference.manifest import (
     read_manifest,
     sha256_of,
 )
-from transdiffuser_planner.runtime.inference.onnx_backend import make_session
+from transdiffuser_planner.runtime.inference.onnx_session import make_session
 
 FloatArray = NDArray[np.float64]
 

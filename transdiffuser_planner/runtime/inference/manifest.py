@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.core.contract import CONTRACT_VERSION, PRECISIONS, ModelContract
+from transdiffuser_planner.core.contract import CONTRACT_VERSION, STORED_PRECISIONS, ModelContract
 from transdiffuser_planner.core.errors import ConfigError, ContractError, ModelError
 from transdiffuser_planner.core.files import read_text
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
@@ -72,13 +72,13 @@ class ModelManifest:
         """Return graph name -> file for a precision.
 
         Args:
-            precision: Of ``core.contract.PRECISIONS``.
+            precision: Of ``core.contract.STORED_PRECISIONS``.
 
         Raises:
             ModelError: The precision is unknown, or the folder has no int8 graphs.
         """
-        if precision not in PRECISIONS:
-            raise ModelError(f"precision '{precision}' is unknown; known are {', '.join(PRECISIONS)}")
+        if precision not in STORED_PRECISIONS:
+            raise ModelError(f"precision '{precision}' is unknown; known are {', '.join(STORED_PRECISIONS)}")
         if precision == "fp32":
             return dict(self.graphs)
         missing = [path.name for path in self.int8_graphs.values() if not path.is_file()]

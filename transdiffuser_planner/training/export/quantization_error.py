@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from transdiffuser_planner.core.contract import PRECISIONS
+from transdiffuser_planner.core.contract import STORED_PRECISIONS
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
@@ -41,11 +41,11 @@ def measure_shift(folder: Path, scenes: list[Tensors], num_candidates: int) -> d
         ModelError: The folder has no int8 graphs.
     """
     manifest = load_manifest(folder)
-    backends = {precision: OnnxBackend(manifest, precision=precision) for precision in PRECISIONS}
+    backends = {precision: OnnxBackend(manifest, precision=precision) for precision in STORED_PRECISIONS}
     normalizer = PlanNormalizer.from_json(manifest.read_json("normalizer.json"))
     shifts: list[FloatArray] = []
-    errors: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-    least = dict.fromkeys(PRECISIONS, float("inf"))
+    errors: dict[str, list[float]] = {precision: [] for precision in STORED_PRECISIONS}
+    least = dict.fromkeys(STORED_PRECISIONS, float("inf"))
     for scene in tqdm(scenes, desc="plans", unit="scene", file=sys.stderr, mininterval=1.0):
         position = {}
         for precision, backend in backends.items():

@@ -35,7 +35,8 @@ from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet, obs
 from transdiffuser_planner.data.samples.targets import visible_agents
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 from transdiffuser_planner.runtime.inference.manifest import MANIFEST_NAME, ModelManifest, load_manifest, sha256_of
-from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend, make_session
+from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.inference.onnx_session import make_session
 from transdiffuser_planner.training.export.model_folder import random_observation
 from transdiffuser_planner.training.export.onnx_graphs import GRAPHS
 from transdiffuser_planner.training.export.rewriting.feature_maps import join_in_rows

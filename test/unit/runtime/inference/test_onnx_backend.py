@@ -13,6 +13,7 @@ from transdiffuser_planner.core.contract import agent_specs, observation_specs, 
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.runtime.inference import onnx_backend
+from transdiffuser_planner.runtime.inference.backend_registry import make_backend
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
@@ -81,9 +82,9 @@ def test_a_size_loaded_ahead_is_not_loaded_again(scene: dict[str, np.ndarray], m
     loaded: list[tuple[str, int, dict[str, int] | None]] = []
     original = onnx_backend.make_session
 
-    def counted(path, provider, num_threads, sizes=None, engines=None):  # type: ignore[no-untyped-def]
+    def counted(path, provider, num_threads, sizes=None):  # type: ignore[no-untyped-def]
         loaded.append((path.name, num_threads, sizes))
-        return original(path, provider, num_threads, sizes, engines)
+        return original(path, provider, num_threads, sizes)
 
     monkeypatch.setattr(onnx_backend, "make_session", counted)
     backend = OnnxBackend(load_manifest(TINY), "cpu", 2)
@@ -153,6 +154,6 @@ def test_a_provider_that_is_not_available_is_an_error_or_replaced_by_the_cpu_as_
         pytest.skip("CUDA may work here")
     manifest = load_manifest(TINY)
     with pytest.raises(ModelError, match="execution provider 'cuda' is not available"):
-        OnnxBackend.for_config(manifest, PlannerConfig(provider="cuda"))
-    lenient = OnnxBackend.for_config(manifest, PlannerConfig(provider="cuda", strict_provider=False))
-    assert lenient.provider == "cpu"
+        make_backend(manifest, PlannerConfig(provider="cuda"))
+    lenient = make_backend(manifest, PlannerConfig(provider="cuda", precision="fp16", strict_provider=False))
+    assert (lenient.provider, lenient.precision) == ("cpu", "fp32")
