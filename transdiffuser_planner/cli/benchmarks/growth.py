@@ -71,7 +71,9 @@ def _growth(args: argparse.Namespace) -> dict[str, Any]:
 
     if args.rounds is not None and args.rounds < 1:
         raise ConfigError(f"--rounds: expected 1 or more, got {args.rounds}")
-    axes, workers, notices = {}, [], []
+    axes: dict[str, Any] = {}
+    workers: list[dict[str, Any]] = []
+    notices: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         for axis in (name for name in SIZES if name in args.axes):
             axes[axis] = _axis(args, axis, Path(scratch))
@@ -169,7 +171,7 @@ def _training(args: argparse.Namespace, scratch: Path) -> list[dict[str, Any]]:
     counts, steps = (QUICK_WORKERS, _QUICK_STEPS) if args.quick else (WORKERS, _STEPS)
     rows = []
     with tqdm(total=len(counts) + 1, desc=TRAINING, unit="run", file=sys.stderr) as bar:
-        samples = args.samples or record_samples(drawn_scenario(args), default_rig(), scratch / "drive", _DRIVE_S)
+        samples = args.samples or record_samples(default_rig(), scratch / "drive", _DRIVE_S)
         bar.update()
         for count in counts:
             rate = training_rate(samples, scratch / f"run_{count}", count, steps)

@@ -41,6 +41,7 @@ def add_parts(parts: Any) -> None:
         help="also run the same network in PyTorch eager mode, fp32, as papers publish it, and state the speed-up over it",
     )
     planner.add_argument("--cycles", type=int, default=300, help="planning cycles (default: %(default)s)")
+    planner.add_argument("--quick", action="store_true", help="two cycles, to see that it runs")
     add_scenario(planner)
     deadline = parts.add_parser("deadline", help="closed-loop cycles with watchdog and budget: is a plan ever late?")
     add_model(deadline)
@@ -83,21 +84,25 @@ def _work(text: str) -> tuple[int, int]:
 def _planner(args: argparse.Namespace) -> dict[str, Any]:
     from tqdm import tqdm
 
-    from transdiffuser_planner.evaluation.benchmarks.planner_latency import WARM_UP_CYCLES, planner_speed, start_up
+    from transdiffuser_planner.evaluation.benchmarks.planner_latency import (
+        WARM_UP_CYCLES,
+        BenchmarkSetting,
+        planner_speed,
+        start_up,
+    )
     from transdiffuser_planner.evaluation.benchmarks.planner_tables import tables
     from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import snapshots
 
-    inputs = snapshots(drawn_scenario(args), default_rig(), min(args.cycles, 100))
-    eager = _eager_network(args)
+    cycles, warm_up = (2, 1) if args.quick else (args.cycles, WARM_UP_CYCLES)
+    rig, eager = default_rig(), _eager_network(args)
+    inputs = snapshots(drawn_scenario(args), rig, min(cycles, 100))
     settings = list(itertools.product(args.load, args.precision))
-    total = len(settings) * (args.cycles + WARM_UP_CYCLES)
-    with tqdm(total=total, unit="cycle", file=sys.stderr, mininterval=1.0) as bar:
-        runs = [
-            planner_speed(
-                args.model, default_rig(), planner_config(args, precision), inputs, args.cycles, load, eager, bar.update
-            )
-            for load, precision in settings
-        ]
+    runs = []
+    with tqdm(total=len(settings) * (cycles + warm_up), unit="cycle", file=sys.stderr, mininterval=1.0) as bar:
+        for load, precision in settings:
+            setting = BenchmarkSetting(cycles=cycles, warm_up=warm_up, load=load)
+            config = planner_config(args, precision)
+            runs.append(planner_speed(args.model, rig, config, inputs, setting, eager, bar.update))
     print(tables(runs) + "\n")
     return {"runs": runs, "start_up": start_up(args.model)}
 

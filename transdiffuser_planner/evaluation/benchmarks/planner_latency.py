@@ -48,13 +48,27 @@ class EagerNetwork(Protocol):
         """Run the network of one cycle with these agents and return the milliseconds."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchmarkSetting:
+    """How much is measured, and beside what.
+
+    Attributes:
+        cycles: Number of measured cycles.
+        warm_up: Number of cycles before.
+        load: Number of other processes that each load one core; with them cycles have the node's budget.
+    """
+
+    cycles: int
+    warm_up: int = WARM_UP_CYCLES
+    load: int = 0
+
+
 def planner_speed(
     model: Path,
     rig: Rig,
     config: PlannerConfig,
     inputs: list[SensorSnapshot],
-    cycles: int,
-    load: int = 0,
+    setting: BenchmarkSetting,
     eager: EagerNetwork | None = None,
     advance: Callable[[], Any] = lambda: None,
 ) -> dict[str, Any]:
@@ -65,8 +79,7 @@ def planner_speed(
         rig: The vehicle's sensors.
         config: Precision, threads, numbers of candidates and steps; its deadline applies under load.
         inputs: Snapshots, used repeatedly; the planner is reset before each pass.
-        cycles: Number of measured cycles.
-        load: Number of other processes that each load one core; with them cycles have the node's budget.
+        setting: Numbers of cycles and of busy processes.
         eager: The same network in PyTorch, run after every cycle: with the contract's agents after every other one, with
             the scene's agents after the rest.
         advance: Called after every cycle.
@@ -82,23 +95,23 @@ def planner_speed(
     apply_realtime_settings()
     priority = raise_priority(config.priority)
     samples = _Samples(reference=ReferenceConvolution(), limits=GraphLimits(backend, config), eager=eager)
-    with loaded_cores(load):
-        for index in range(cycles + WARM_UP_CYCLES):
+    with loaded_cores(setting.load):
+        for index in range(setting.cycles + setting.warm_up):
             if index % len(inputs) == 0:
                 planner.reset()
             backend.take()
-            result, elapsed_ms = _one_cycle(planner, inputs[index % len(inputs)], has_budget=load > 0)
+            result, elapsed_ms = _one_cycle(planner, inputs[index % len(inputs)], has_budget=setting.load > 0)
             advance()
-            if index >= WARM_UP_CYCLES:
+            if index >= setting.warm_up:
                 samples.add(result, elapsed_ms)
     return {
         "precision": config.precision,
         "candidates": config.num_candidates,
         "denoise_steps": config.num_denoise_steps,
         "threads": config.num_threads,
-        "busy_processes": load,
+        "busy_processes": setting.load,
         "priority": priority,
-        "cycles": cycles,
+        "cycles": setting.cycles,
         "load_s": round(load_s, 2),
         **samples.statistics(config.deadline_ms),
         **samples.limits.statistics(float(np.median(samples.total_ms))),

@@ -98,7 +98,7 @@ def load(point: GrowthPoint) -> Planner:
     return planner
 
 
-def upper_exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
+def upper_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     """Return the exponent p of the growth ``value ~ size ** p`` over the three largest sizes (least squares of logarithms).
 
     Linear growth without a constant part has 1, faster growth more.

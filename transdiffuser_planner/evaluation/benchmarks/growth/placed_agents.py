@@ -29,7 +29,7 @@ class PlacedAgents:
 
     def __init__(self, backend: InferenceBackend, num_agents: int) -> None:
         self._backend = backend
-        self._outputs = _detection_outputs(backend.manifest.contract, num_agents)
+        self._outputs = detection_outputs(backend.manifest.contract, num_agents)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
@@ -39,7 +39,13 @@ class PlacedAgents:
         return self._backend.encode(observation) | self._outputs
 
 
-def _detection_outputs(contract: ModelContract, num_agents: int) -> Tensors:
+def detection_outputs(contract: ModelContract, num_agents: int) -> Tensors:
+    """Return heat-map and boxes, with a leading 1, in which so many cars stand parallel to the ego.
+
+    Args:
+        contract: Sizes of the detection head.
+        num_agents: 0 to 32.
+    """
     assert 0 <= num_agents <= MOST
     cells = contract.bev_cells
     heatmap = np.full((1, len(AgentClass), cells, cells), -8.0, dtype=np.float32)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +16,14 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.data.samples.convert_bags import convert_all
 from transdiffuser_planner.data.samples.sample_builder import DatasetJob
 from transdiffuser_planner.data.samples.sample_set import META_NAME
-from transdiffuser_planner.messages.topic_map import TopicMap
-from transdiffuser_planner.messages.topic_matching import preset_files
+from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
 from transdiffuser_planner.simulation.expert_recorder import RecordingPlan, record
-from transdiffuser_planner.simulation.scenario import Scenario
+from transdiffuser_planner.simulation.scenario import draw_scenario
 
 STAGE: Final = "encoder"
 BATCH_SIZE: Final = 16
+TRAINING_SEED: Final = 2
+"""First scenario seed of the shipped model's training drives."""
 _LOG_EVERY: Final = 20
 
 
@@ -54,11 +54,10 @@ def training_rate(samples: Path, out: Path, processes: int, steps: int) -> float
     return (last - first) * BATCH_SIZE / (last_s - first_s)
 
 
-def record_samples(scenario: Scenario, rig: Rig, out: Path, duration_s: float) -> Path:
-    """Record a drive of the expert and convert it to samples.
+def record_samples(rig: Rig, out: Path, duration_s: float) -> Path:
+    """Record a drive of the expert on a training scenario and convert it to samples.
 
     Args:
-        scenario: Map, seed and traffic.
         rig: The vehicle's sensors.
         out: Folder for bag and samples.
         duration_s: Seconds of driving; 10 frames each.
@@ -70,9 +69,8 @@ def record_samples(scenario: Scenario, rig: Rig, out: Path, duration_s: float) -
         EvaluationError: The drive gives no sample.
     """
     topics, _ = preset_files("carla")
-    plan = RecordingPlan(
-        scenario=replace(scenario, duration_s=duration_s), rig=rig, out=out / "bags", sensor_every=1, variants=(0,)
-    )
+    scenario = draw_scenario(TRAINING_SEED, duration_s=duration_s)
+    plan = RecordingPlan(scenario=scenario, rig=rig, out=out / "bags", sensor_every=1, variants=(0,))
     jobs = [
         DatasetJob(bag=bag, out=out / "samples" / bag.stem, rig=rig, topics=TopicMap.load(topics), contract=TINY)
         for bag in record(plan)
