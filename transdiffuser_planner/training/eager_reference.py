@@ -20,9 +20,9 @@ import torch
 from transdiffuser_planner.core.contract import ENCODER_INPUTS, plan_spec
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.networks.network_config import NetworkConfig
+from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 from transdiffuser_planner.training.export.model_folder import random_observation
-from transdiffuser_planner.training.export.random_model import random_network
 
 Array = np.ndarray
 
@@ -48,7 +48,7 @@ class EagerReference:
         self.num_agents = manifest.contract.num_agents
         self._num_candidates, self._numbers = num_candidates, plan_spec(manifest.contract).shape[1]
         self._schedule = manifest.sampler().schedule
-        self._network = random_network(NetworkConfig.from_dict(manifest.training["network"]), manifest.contract)
+        self._network = PlannerNetwork(NetworkConfig.from_dict(manifest.training["network"]), manifest.contract).eval()
         values = random_observation(manifest.contract, 0)
         self._values = {name: torch.from_numpy(value) for name, value in values.items()}
 

@@ -18,6 +18,7 @@ from transdiffuser_planner.cli.benchmarks.options import (
 )
 from transdiffuser_planner.cli.output_paths import OutputFile
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.evaluation.benchmarks.placed_agents import MOST
 
 if TYPE_CHECKING:
     from transdiffuser_planner.evaluation.benchmarks.planner_latency import EagerNetwork
@@ -41,6 +42,13 @@ def add_parts(parts: Any) -> None:
         help="also run the same network in PyTorch eager mode, fp32, as papers publish it, and state the speed-up over it",
     )
     planner.add_argument("--cycles", type=int, default=300, help="planning cycles (default: %(default)s)")
+    planner.add_argument(
+        "--place-agents",
+        type=int,
+        choices=range(MOST + 1),
+        metavar="N",
+        help="cars around the vehicle instead of those that the model detects; for random weights, which detect anything",
+    )
     planner.add_argument("--quick", action="store_true", help="two cycles, to see that it runs")
     add_scenario(planner)
     deadline = parts.add_parser("deadline", help="closed-loop cycles with watchdog and budget: is a plan ever late?")
@@ -100,7 +108,7 @@ def _planner(args: argparse.Namespace) -> dict[str, Any]:
     runs = []
     with tqdm(total=len(settings) * (cycles + warm_up), unit="cycle", file=sys.stderr, mininterval=1.0) as bar:
         for load, precision in settings:
-            setting = BenchmarkSetting(cycles=cycles, warm_up=warm_up, load=load)
+            setting = BenchmarkSetting(cycles=cycles, warm_up=warm_up, load=load, placed_agents=args.place_agents)
             config = planner_config(args, precision)
             runs.append(planner_speed(args.model, rig, config, inputs, setting, eager, bar.update))
     print(tables(runs) + "\n")

@@ -19,6 +19,7 @@ from transdiffuser_planner.evaluation.benchmarks.cpu_load import loaded_cores, r
 from transdiffuser_planner.evaluation.benchmarks.graph_calls import RecordingBackend
 from transdiffuser_planner.evaluation.benchmarks.graph_limits import GraphLimits
 from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
+from transdiffuser_planner.evaluation.benchmarks.placed_agents import PlacedAgents
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
 from transdiffuser_planner.runtime.inference.backend_registry import make_backend
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
@@ -56,11 +57,13 @@ class BenchmarkSetting:
         cycles: Number of measured cycles.
         warm_up: Number of cycles before.
         load: Number of other processes that each load one core; with them cycles have the node's budget.
+        placed_agents: Cars placed around the vehicle; None: those that the model detects.
     """
 
     cycles: int
     warm_up: int = WARM_UP_CYCLES
     load: int = 0
+    placed_agents: int | None = None
 
 
 def planner_speed(
@@ -88,7 +91,10 @@ def planner_speed(
         Settings and numbers. "graphs" has one row per graph; without onnx "not_counted" has the reason instead.
     """
     begin = time.perf_counter()
-    backend = RecordingBackend(make_backend(load_manifest(model), config))
+    executed = make_backend(load_manifest(model), config)
+    if setting.placed_agents is not None:
+        executed = PlacedAgents(executed, setting.placed_agents)
+    backend = RecordingBackend(executed)
     planner = Planner(backend, rig, config)
     planner.warm_up()
     load_s = time.perf_counter() - begin

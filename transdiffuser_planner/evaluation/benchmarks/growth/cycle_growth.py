@@ -12,7 +12,7 @@ import numpy as np
 from transdiffuser_planner.core.types import SensorSnapshot
 from transdiffuser_planner.evaluation.benchmarks.cpu_load import resident_mb
 from transdiffuser_planner.evaluation.benchmarks.growth.axes import GrowthPoint
-from transdiffuser_planner.evaluation.benchmarks.growth.placed_agents import PlacedAgents
+from transdiffuser_planner.evaluation.benchmarks.placed_agents import PlacedAgents
 from transdiffuser_planner.runtime.inference.backend_registry import make_backend
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.planner import Planner
