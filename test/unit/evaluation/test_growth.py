@@ -12,8 +12,8 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.evaluation.benchmarks.growth.axes import camera_rig
 from transdiffuser_planner.evaluation.benchmarks.growth.cycle_growth import upper_exponent
 from transdiffuser_planner.evaluation.benchmarks.growth.growth_plot import plot_growth
-from transdiffuser_planner.evaluation.benchmarks.placed_agents import MOST, detection_outputs
 from transdiffuser_planner.evaluation.benchmarks.growth.scoring_workers import BATCH, ScoredBatch, rate_of
+from transdiffuser_planner.evaluation.benchmarks.placed_agents import MOST, detection_outputs
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.observation.stitched_view import segment_columns
 from transdiffuser_planner.planning.perception.detection_decoder import decode_detections
