@@ -16,15 +16,17 @@ import time
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ENCODER_INPUTS, plan_spec
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.networks.network_config import NetworkConfig
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
+from transdiffuser_planner.planning.diffusion.sampler import sample_plans
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 from transdiffuser_planner.training.export.model_folder import random_observation
 
-Array = np.ndarray
+Array = NDArray[np.float32]
 
 
 class EagerReference:
@@ -75,7 +77,9 @@ class EagerReference:
         features, _ = self._network.perception(*(values[name] for name in ENCODER_INPUTS))
         agents = (values[name][:, :num_agents] for name in ("agents", "agents_valid"))
         prepared = decoder.prepare(features.tokens, values, *agents)
-        x = noise[0]
-        for index, (k, k_prev) in enumerate(self._schedule.pairs(self.num_steps), start=1):
+
+        def predict_noise(x: Array, k: int) -> Array:
             predicted, _ = decoder(torch.from_numpy(x)[None], torch.full((1, 1), k), prepared)
-            x = self._schedule.ancestral_step(x, predicted[0].numpy(), k, k_prev, noise[index] if k_prev else None)
+            return np.asarray(predicted[0])
+
+        sample_plans(predict_noise, self._schedule, noise, num_steps=self.num_steps, sampler="ddpm")

@@ -113,6 +113,7 @@ def planner_speed(
     return {
         "precision": config.precision,
         "candidates": config.num_candidates,
+        "sampler": config.sampler,
         "denoise_steps": config.num_denoise_steps,
         "threads": config.num_threads,
         "busy_processes": setting.load,
