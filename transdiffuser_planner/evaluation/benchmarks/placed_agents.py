@@ -1,4 +1,4 @@
-"""A backend whose detections are a given number of cars beside the ego's lane, whatever the weights."""
+"""A backend whose detections are a given number of cars next to the ego's lane, whatever the weights."""
 
 from __future__ import annotations
 

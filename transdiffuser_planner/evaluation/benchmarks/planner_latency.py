@@ -51,7 +51,7 @@ class EagerNetwork(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BenchmarkSetting:
-    """How much is measured, and beside what.
+    """How much is measured, and under which load.
 
     Attributes:
         cycles: Number of measured cycles.
