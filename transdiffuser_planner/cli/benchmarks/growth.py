@@ -96,7 +96,7 @@ def _axis(args: argparse.Namespace, axis: str, scratch: Path) -> dict[str, Any]:
 
     from transdiffuser_planner.evaluation.benchmarks.growth.axes import points
     from transdiffuser_planner.evaluation.benchmarks.growth.cycle_growth import cycle_growth, work
-    from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import snapshots
+    from transdiffuser_planner.evaluation.benchmarks.simulated_snapshots import snapshots
 
     sizes = (QUICK_SIZES if args.quick else SIZES)[axis]
     rounds = args.rounds or (_QUICK_ROUNDS if args.quick else _ROUNDS)

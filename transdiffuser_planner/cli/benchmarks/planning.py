@@ -99,7 +99,7 @@ def _planner(args: argparse.Namespace) -> dict[str, Any]:
         start_up,
     )
     from transdiffuser_planner.evaluation.benchmarks.planner_tables import tables
-    from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import snapshots
+    from transdiffuser_planner.evaluation.benchmarks.simulated_snapshots import snapshots
 
     cycles, warm_up = (2, 1) if args.quick else (args.cycles, WARM_UP_CYCLES)
     rig, eager = default_rig(), _eager_network(args)

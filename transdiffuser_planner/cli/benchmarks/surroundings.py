@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.benchmarks.options import add_model, add_scenario, default_rig, drawn_scenario
+from transdiffuser_planner.cli.output_paths import OutputFile
 from transdiffuser_planner.evaluation.benchmarks.sensor_load import DEFAULT, SYNTAX
 
 
@@ -32,9 +33,19 @@ def add_parts(parts: Any) -> None:
         "timing", help="plans from sensors of other latencies, rates, jitters and clocks; no model is run"
     )
     timing.add_argument("--seconds", type=float, default=10.0, help="of driving per case (default: %(default)s)")
-    simulator = parts.add_parser("simulator", help="real-time factor with all sensors on one core")
-    simulator.add_argument("--cycles", type=int, default=300, help="simulator steps (default: %(default)s)")
-    add_scenario(simulator)
+    simulator = parts.add_parser("simulator", help="real-time factor with all sensors on one core, by road users")
+    simulator.add_argument("--cycles", type=int, default=300, help="simulator steps of each row (default: %(default)s)")
+    simulator.add_argument(
+        "--agents",
+        type=int,
+        nargs="+",
+        metavar="N",
+        default=[10, 30, 60, 100],
+        help="road users within 80 m, one row each (default: 10 30 60 100)",
+    )
+    simulator.add_argument("--map", default="avenues", help="map name or SUMO network file (default: %(default)s)")
+    simulator.add_argument("--seed", type=int, default=8005, help="scenario seed (default: %(default)s)")
+    simulator.add_argument("--plot", type=OutputFile, metavar="PNG", help="draw the results")
     scoring = parts.add_parser("scoring", help="scenes scored per second")
     scoring.add_argument("--cycles", type=int, default=300, help="scored scenes (default: %(default)s)")
     scoring.add_argument("--scenes", type=Path, metavar="FILE", help="scenes to score instead of generated ones")
@@ -49,7 +60,7 @@ def _node(args: argparse.Namespace) -> dict[str, Any]:
 
         load = parse_load(args.sensors)
         return {"sensors": asdict(load), **load_run(args.model, load, args.minutes or 1.0, args.threads)}
-    from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import snapshots
+    from transdiffuser_planner.evaluation.benchmarks.simulated_snapshots import snapshots
     from transdiffuser_planner.ros.testbench.node_benchmark import node_run
 
     return node_run(args.model, snapshots(drawn_scenario(args), default_rig(), 100), args.minutes or 30.0, args.threads)
@@ -74,9 +85,19 @@ def _timing(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _simulator(args: argparse.Namespace) -> dict[str, Any]:
-    from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import simulator_speed
+    from tqdm import tqdm
 
-    return simulator_speed(drawn_scenario(args), default_rig(), args.cycles)
+    from transdiffuser_planner.evaluation.benchmarks.simulator_throughput import COLUMNS, plot, simulator_speed
+    from transdiffuser_planner.reports.markdown_tables import machine, markdown_table
+    from transdiffuser_planner.simulation.scenario import draw_scenario
+
+    scenario = draw_scenario(args.seed, map_name=args.map, duration_s=60.0)
+    measured = simulator_speed(scenario, default_rig(), args.agents, args.cycles)
+    rows = list(tqdm(measured, total=len(args.agents), unit="row", file=sys.stderr))
+    print(markdown_table(rows, COLUMNS))
+    if args.plot is not None:
+        plot(args.plot, rows, machine())
+    return {"map": Path(args.map).name, "seed": args.seed, "steps": args.cycles, "rows": rows}
 
 
 def _scoring(args: argparse.Namespace) -> dict[str, Any]:

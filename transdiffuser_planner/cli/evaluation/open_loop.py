@@ -63,7 +63,11 @@ def _add_comparison(kinds: Any) -> None:
     part.add_argument("--samples", type=Path, required=True, help="their samples made by 'dataset'")
     part.add_argument("--candidates", type=int, default=30, help="candidates per frame (default: %(default)s)")
     part.add_argument(
-        "--steps", type=int, nargs="*", default=[1, 2, 5], help="rows of other numbers of denoise steps (default: 1 2 5)"
+        "--steps",
+        type=int,
+        nargs="*",
+        default=[1, 2, 5],
+        help="rows of other numbers of denoise steps (default: 1 2 5)",
     )
     part.add_argument("--every", type=int, default=3, metavar="N", help="every N-th sample (default: %(default)s)")
     part.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
