@@ -27,7 +27,12 @@ RAY_HELP = "distribute over Ray, on this machine or a cluster (pip install ray)"
 
 
 def fan_out(
-    do: Callable[[Job], Outcome], jobs: Sequence[Job], *, workers: int, ray_address: str | None = None
+    do: Callable[[Job], Outcome],
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    ray_address: str | None = None,
+    ray_cores: int | None = None,
 ) -> Iterator[Outcome]:
     """Yield the outcomes of all jobs, in the order of completion.
 
@@ -36,6 +41,7 @@ def fan_out(
         jobs: Arguments of ``do``, picklable.
         workers: Number of processes; 1 runs all jobs in this process. Ray uses one process per core.
         ray_address: Address of a Ray cluster, or "local"; None: no Ray.
+        ray_cores: Number of processes of a local Ray; None: one per core.
 
     Raises:
         ConfigError: Ray cannot be used.
@@ -44,7 +50,7 @@ def fan_out(
     if not jobs:
         return iter(())
     if ray_address is not None:
-        return _on_ray(do, jobs, ray_address)
+        return _on_ray(do, jobs, ray_address, ray_cores)
     return map(do, jobs) if workers <= 1 else _in_processes(do, jobs, workers)
 
 
@@ -73,13 +79,14 @@ def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _on_ray(do: Callable[[Job], Outcome], jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
+def _on_ray(do: Callable[[Job], Outcome], jobs: Sequence[Job], address: str, cores: int | None) -> Iterator[Outcome]:
     try:
         import ray
     except ImportError:
         raise ConfigError("--ray: Ray is not installed; install the ray extra, or omit --ray") from None
     try:
-        ray.init(address=None if address == LOCAL_RAY else address, log_to_driver=False, include_dashboard=False)
+        own = {"num_cpus": cores} if address == LOCAL_RAY else {"address": address}
+        ray.init(**own, log_to_driver=False, include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(f"--ray {address}: {str(error).splitlines()[0]}") from None
     try:

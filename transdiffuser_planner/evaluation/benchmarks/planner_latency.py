@@ -1,37 +1,79 @@
-"""Latency of planning cycles, interleaved with the model's graphs alone and with the reference convolution R."""
+"""Latency of planning cycles, interleaved with the graphs alone, the reference convolution R and the network in PyTorch."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from transdiffuser_planner.core.contract import plan_spec
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import PlanResult, SensorSnapshot
 from transdiffuser_planner.evaluation.benchmarks.cpu_load import loaded_cores, resident_mb
+from transdiffuser_planner.evaluation.benchmarks.graph_calls import RecordingBackend
+from transdiffuser_planner.evaluation.benchmarks.graph_limits import GraphLimits
 from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
-from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
-from transdiffuser_planner.runtime.cycle.candidate_sampler import agent_slots, agent_tensors, candidate_shares
+from transdiffuser_planner.evaluation.benchmarks.placed_agents import PlacedAgents
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget
-from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+from transdiffuser_planner.runtime.inference.backend_registry import make_backend
+from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.reference_convolution import ReferenceConvolution
 from transdiffuser_planner.runtime.planner import Planner
 from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings, raise_priority
 
 WARM_UP_CYCLES = 10
-_SETTLE_S = 0.02  # the reference's threads keep spinning for a while and would disturb the next cycle
+_SETTLE_S = 0.02  # the threads of other libraries keep spinning for a while and would disturb the next cycle
+
+
+class EagerNetwork(Protocol):
+    """The same network in another library; see ``training.eager_reference``.
+
+    Attributes:
+        num_agents: Agents of the contract.
+        num_steps: Denoise steps T.
+    """
+
+    num_agents: int
+
+    @property
+    def num_steps(self) -> int:
+        """Denoise steps T."""
+
+    def once_ms(self, num_agents: int) -> float:
+        """Run the network of one cycle with these agents and return the milliseconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchmarkSetting:
+    """How much is measured, and under which load.
+
+    Attributes:
+        cycles: Number of measured cycles.
+        warm_up: Number of cycles before.
+        load: Number of other processes that each load one core; with them cycles have the node's budget.
+        placed_agents: Cars placed around the vehicle; None: those that the model detects.
+    """
+
+    cycles: int
+    warm_up: int = WARM_UP_CYCLES
+    load: int = 0
+    placed_agents: int | None = None
 
 
 def planner_speed(
-    model: Path, rig: Rig, config: PlannerConfig, inputs: list[SensorSnapshot], cycles: int, load: int = 0
+    model: Path,
+    rig: Rig,
+    config: PlannerConfig,
+    inputs: list[SensorSnapshot],
+    setting: BenchmarkSetting,
+    eager: EagerNetwork | None = None,
+    advance: Callable[[], Any] = lambda: None,
 ) -> dict[str, Any]:
     """Measure percentiles of the planning cycle, of its stages, of the graphs alone and of R, in milliseconds.
 
@@ -40,62 +82,94 @@ def planner_speed(
         rig: The vehicle's sensors.
         config: Precision, threads, numbers of candidates and steps; its deadline applies under load.
         inputs: Snapshots, used repeatedly; the planner is reset before each pass.
-        cycles: Number of measured cycles.
-        load: Number of other processes that each load one core; with them cycles have the node's budget.
+        setting: Numbers of cycles and of busy processes.
+        eager: The same network in PyTorch, run after every cycle: with the contract's agents after every other one, with
+            the scene's agents after the rest.
+        advance: Called after every cycle.
+
+    Returns:
+        Settings and numbers. "graphs" has one row per graph; without onnx "not_counted" has the reason instead.
     """
     begin = time.perf_counter()
-    planner = Planner.load(model, rig, config)
+    executed = make_backend(load_manifest(model), config)
+    if setting.placed_agents is not None:
+        executed = PlacedAgents(executed, setting.placed_agents)
+    backend = RecordingBackend(executed)
+    planner = Planner(backend, rig, config)
+    planner.warm_up()
     load_s = time.perf_counter() - begin
-    reference, graphs = ReferenceConvolution(), _GraphsAlone(planner, rig, inputs[0])
     apply_realtime_settings()
     priority = raise_priority(config.priority)
-    samples = _Samples()
-    with loaded_cores(load):
-        for index in range(cycles + WARM_UP_CYCLES):
+    samples = _Samples(reference=ReferenceConvolution(), limits=GraphLimits(backend, config), eager=eager)
+    with loaded_cores(setting.load):
+        for index in range(setting.cycles + setting.warm_up):
             if index % len(inputs) == 0:
                 planner.reset()
-            start = time.perf_counter()
-            budget = None
-            if load:
-                budget = CycleBudget(end_s=start + (config.deadline_ms - config.fallback_margin_ms) * 1e-3)
-            result = planner.plan(inputs[index % len(inputs)], budget)
-            elapsed_ms = (time.perf_counter() - start) * 1e3
-            if index < WARM_UP_CYCLES:
-                continue
-            samples.total_ms.append(elapsed_ms)
-            samples.results.append(result)
-            # Each after the reference, so that all start with the same cold caches.
-            samples.reference_ms.append(reference.once_ms())
-            time.sleep(_SETTLE_S)
-            samples.graphs_ms.append(graphs.once_ms(len(result.agents.id_A)))
-            samples.reference_ms.append(reference.once_ms())
-            time.sleep(_SETTLE_S)
+            backend.take()
+            result, elapsed_ms = _one_cycle(planner, inputs[index % len(inputs)], has_budget=setting.load > 0)
+            advance()
+            if index >= setting.warm_up:
+                samples.add(result, elapsed_ms)
     return {
         "provider": planner.backend.provider,
         "precision": config.precision,
         "candidates": config.num_candidates,
+        "sampler": config.sampler,
         "denoise_steps": config.num_denoise_steps,
         "threads": config.num_threads,
-        "busy_processes": load,
+        "busy_processes": setting.load,
         "priority": priority,
-        "cycles": cycles,
+        "cycles": setting.cycles,
         "load_s": round(load_s, 2),
         **samples.statistics(config.deadline_ms),
+        **samples.limits.statistics(float(np.median(samples.total_ms))),
         "resident_mb": round(resident_mb(), 0),
     }
 
 
+def _one_cycle(planner: Planner, snapshot: SensorSnapshot, *, has_budget: bool) -> tuple[PlanResult, float]:
+    """Plan once, with the node's budget if requested; the result and the milliseconds."""
+    config, start = planner.config, time.perf_counter()
+    margin_s = (config.deadline_ms - config.fallback_margin_ms) * 1e-3
+    result = planner.plan(snapshot, CycleBudget(end_s=start + margin_s) if has_budget else None)
+    return result, (time.perf_counter() - start) * 1e3
+
+
 @dataclass(kw_only=True, slots=True)
 class _Samples:
-    """Measured cycles with the graphs alone and the reference next to them."""
+    """Measured cycles with the graphs alone, the reference and the network in PyTorch next to them."""
 
+    reference: ReferenceConvolution
+    limits: GraphLimits
+    eager: EagerNetwork | None
     total_ms: list[float] = field(default_factory=list)
     graphs_ms: list[float] = field(default_factory=list)
     reference_ms: list[float] = field(default_factory=list)
+    eager_ms: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
     results: list[PlanResult] = field(default_factory=list)
 
+    def add(self, result: PlanResult, elapsed_ms: float) -> None:
+        """Store a cycle, and measure what belongs next to it: each after R, so that all start with the same cold caches."""
+        self.total_ms.append(elapsed_ms)
+        self.results.append(result)
+        self._measure_reference()
+        alone_ms = self.limits.repeat_ms()
+        self.graphs_ms.append(alone_ms)
+        self._measure_reference()
+        if self.eager is not None:
+            is_padded = len(self.total_ms) % 2 == 1
+            count = self.eager.num_agents if is_padded else len(result.agents.id_A)
+            spent_ms = self.eager.once_ms(count)
+            name = "contract_agents" if is_padded else "scene_agents"
+            self.eager_ms.setdefault(name, []).append((spent_ms, elapsed_ms, alone_ms))
+            time.sleep(_SETTLE_S)
+
+    def _measure_reference(self) -> None:
+        self.reference_ms.append(self.reference.once_ms())
+        time.sleep(_SETTLE_S)
+
     def statistics(self, deadline_ms: float) -> dict[str, Any]:
-        """Return percentiles, and ratios to the graphs alone and to the reference."""
+        """Return percentiles, and ratios to the graphs alone, to the reference and of the network in PyTorch."""
         stages = [result.provenance.stage_ms for result in self.results]
         r_ms, median_ms = float(np.median(self.reference_ms)), float(np.median(self.total_ms))
         return {
@@ -109,39 +183,25 @@ class _Samples:
             "over_deadline": int(sum(value > deadline_ms for value in self.total_ms)),
             "agents_mean": round(float(np.mean([len(result.agents.id_A) for result in self.results])), 1),
             "steps_chosen": _counts([result.provenance.num_denoise_steps for result in self.results]),
+            **self._over_eager(),
         }
 
-
-class _GraphsAlone:
-    """The model's graphs back to back in the planner's own sessions and threads: no cycle can be faster."""
-
-    def __init__(self, planner: Planner, rig: Rig, snapshot: SensorSnapshot) -> None:
-        self._backend: InferenceBackend = planner.backend
-        self._config, self._contract = planner.config, planner.contract
-        self._observation = FeatureBuilder(planner.contract, rig).build(snapshot)
-        self._shares = min(self._config.num_threads, self._backend.parallel_shares)
-        self._threads = ThreadPoolExecutor(max_workers=self._shares)
-
-    def once_ms(self, num_agents: int) -> float:
-        """Measure encoder, conditioner and all denoise steps once, with the slots for ``num_agents`` agents."""
-        slots = next(count for count in agent_slots(self._contract) if count >= num_agents)
-        tokens, numbers = plan_spec(self._contract).shape
-        assert tokens > slots
-        shares = [
-            np.zeros((part.stop - part.start, 1 + slots, numbers), dtype=np.float32)
-            for part in candidate_shares(self._config.num_candidates, self._shares)
-        ]
-        begin = time.perf_counter()
-        features = self._backend.encode(self._observation)
-        no_agents = agent_tensors([], np.zeros((0, 3)), slots)
-        condition = self._backend.condition(features, self._observation, no_agents)
-
-        def walk(x: np.ndarray) -> None:
-            for k in range(self._config.num_denoise_steps, 0, -1):
-                self._backend.predict_noise(x, k, condition)
-
-        list(self._threads.map(walk, shares))
-        return (time.perf_counter() - begin) * 1e3
+    def _over_eager(self) -> dict[str, Any]:
+        """Return the network in PyTorch and the speed-ups over it: medians of paired ratios, and ratios of medians."""
+        if self.eager is None:
+            return {}
+        found: dict[str, Any] = {"library": "torch", "precision": "fp32", "denoise_steps": self.eager.num_steps}
+        for name, rows in self.eager_ms.items():
+            eager, cycle, graphs = np.asarray(rows).T
+            found[name] = {
+                "agents": self.eager.num_agents if name == "contract_agents" else "of the scene",
+                "ms": percentiles(list(eager)),
+                "cycle_ms": round(float(np.median(cycle)), 2),
+                "speed_up": round(float(np.median(eager / cycle)), 2),
+                "speed_up_of_medians": round(float(np.median(eager) / np.median(cycle)), 2),
+                "speed_up_of_graphs": round(float(np.median(eager / graphs)), 2),
+            }
+        return {"eager": found}
 
 
 def _counts(values: list[int]) -> dict[str, int]:

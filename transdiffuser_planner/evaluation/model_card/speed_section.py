@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from transdiffuser_planner.evaluation.benchmarks.planner_tables import cycle_table, eager_table, graph_table, peak_text
 from transdiffuser_planner.reports.markdown_tables import markdown_table
 
 Measured = dict[str, Any] | None
 
-_CYCLE_COLUMNS = {
-    "precision": "precision",
-    "busy_processes": "busy processes",
-    "p50": "median ms",
-    "p95": "p95",
-    "p99": "p99",
-    "max": "max",
-    "jitter": "jitter",
-    "graphs": "graphs alone, median",
-    "by_graphs": "cycle / graphs",
-    "reference": "R ms",
-    "median_in_r": "median in R",
-    "p99_in_r": "p99 in R",
-}
 _DEADLINE_COLUMNS = {
     "busy_processes": "busy processes",
     "cycles": "cycles",
@@ -84,16 +71,6 @@ def cycle_section(data: Measured) -> str:
     if data is None:
         return "## Speed\n\nNot measured for this model."
     result = data["planner"]
-    rows = [
-        {
-            **run,
-            **run["cycle_ms"],
-            "graphs": run["graphs_alone_ms"]["p50"],
-            "by_graphs": run["median_by_graphs_alone"],
-            "reference": run["reference_ms"]["p50"],
-        }
-        for run in result["runs"]
-    ]
     first, start = result["runs"][0], result["start_up"]
     stages = ", ".join(f"{name} {value['p50']:g}" for name, value in first["stage_ms"].items())
     return f"""
@@ -104,10 +81,38 @@ Planning cycles on simulated frames with {first["agents_mean"]:g} agents on aver
 fp32 3x3 convolution of 256 channels on 64x64 with two threads, measured interleaved with the cycles; "graphs alone" are the
 model's graphs back to back. Under load cycles have the node's budget and take fewer steps. {when(data)}
 
-{markdown_table(rows, _CYCLE_COLUMNS)}
+{cycle_table(result["runs"])}
 
 Stages, median ms, of the first row: {stages}. A fresh process has loaded the model after {start["model_ready_s"]:g} s and uses
-{start["resident_mb"]:g} MB."""
+{start["resident_mb"]:g} MB.{_over_eager(result["runs"])}{_limits(first)}"""
+
+
+def _over_eager(runs: list[dict[str, Any]]) -> str:
+    """Write the part on the same network in PyTorch; "" when it was not measured."""
+    table = eager_table(runs)
+    if not table:
+        return ""
+    return f"""
+
+Interleaved with the cycles, the same network in PyTorch as papers publish it (`--reference torch`): eager mode, fp32, the same
+threads, encoder, keys and values of the scene once, all DDPM steps with all candidates in one batch, random weights. It prepares
+no inputs, and tracks, smooths, selects and checks nothing; the cycle does. Speed-up: median of the ratios of neighbors.
+
+{table}"""
+
+
+def _limits(run: dict[str, Any]) -> str:
+    """Write the part on the distance from the machine's limit; "" when operations were not counted."""
+    table = graph_table(run)
+    if not table:
+        return ""
+    return f"""
+
+Floating-point operations of convolutions and matrix products in the first row's cycles, and the graphs repeated alone.
+{peak_text(run)} "ms at the peak" is the time of these operations at the best of both; the scorer is in a cycle only with
+`selection: scorer`.
+
+{table}"""
 
 
 def deadline_section(runs: list[Measured]) -> str:

@@ -13,9 +13,11 @@ import numpy as np
 import onnxruntime
 
 NUM_THREADS = 2
+NUM_OPERATIONS = 2 * 256 * 256 * 3 * 3 * 64 * 64
+"""Multiplications and additions of R."""
 
 # onnx.helper: ConstantOfShape([256, 256, 3, 3], 0.01) -> w; Conv(x, w, pads 1) -> y; opset 17. Small enough to be inline.
-_GRAPH = base64.b64decode(
+GRAPH = base64.b64decode(
     "CAg6uAEKNgoFc2hhcGUSAXciD0NvbnN0YW50T2ZTaGFwZSoZCgV2YWx1ZSoNCAEQASIECtcjPEIBdqABBAoiCgF4CgF3EgF5IgRDb252KhEKBHBhZHNA"
     "AUABQAFAAaABBxIJcmVmZXJlbmNlKhMIBBAHOgaAAoACAwNCBXNoYXBlWhwKAXgSFwoVCAESEQoCCAEKAwiAAgoCCEAKAghAYhwKAXkSFwoVCAESEQoC"
     "CAEKAwiAAgoCCEAKAghAQgQKABAR"
@@ -23,13 +25,17 @@ _GRAPH = base64.b64decode(
 
 
 class ReferenceConvolution:
-    """Measures the duration R of the reference convolution."""
+    """Measures the duration R of the reference convolution.
 
-    def __init__(self) -> None:
+    Args:
+        num_threads: Threads within the convolution; R itself is that of two.
+    """
+
+    def __init__(self, num_threads: int = NUM_THREADS) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = NUM_THREADS
+        options.intra_op_num_threads = num_threads
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(_GRAPH, options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(GRAPH, options, providers=["CPUExecutionProvider"])
         self._input = np.random.default_rng(0).standard_normal((1, 256, 64, 64), dtype=np.float32)
         self.once_ms()
 

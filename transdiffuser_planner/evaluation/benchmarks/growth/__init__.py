@@ -1,0 +1,1 @@
+"""How the cost of planning, scoring and training grows. Imports its sibling benchmarks."""
