@@ -83,7 +83,7 @@ class PlannerConfig:
         ("normal", "high", "realtime"),
         "Of the node's threads among other processes, where the system permits it.",
     )
-    anytime: bool = _switch(True, "Whether the node samples fewer steps or candidates when time runs short.")
+    anytime: bool = _switch(True, "Whether the node samples fewer denoise steps when time runs short.")
     frame_wait_ms: float = _number(50.0, "ms", 0.0, 500.0, "How much longer than usual a frame waits for a sensor.")
     fallback_margin_ms: float = _number(
         20.0, "ms", 1.0, 500.0, "Before the deadline: when a fallback replaces the model."

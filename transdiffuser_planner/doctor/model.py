@@ -126,7 +126,7 @@ def _speed(manifest: ModelManifest, rig: Rig, config: PlannerConfig) -> Iterator
         remedy = "set anytime, or fewer num_candidates or num_denoise_steps, more num_threads, or a faster machine"
         yield _FINDINGS.error("plan", text, remedy)
     elif median_ms > config.deadline_ms - config.fallback_margin_ms:
-        text = f"{text}: plans will use fewer denoise steps or candidates"
+        text = f"{text}: plans will use fewer denoise steps"
         yield _FINDINGS.warn("plan", text, "end other programs, more num_threads, precision int8, or a faster machine")
     elif slowest_ms > 0.8 * config.deadline_ms:
         yield _FINDINGS.warn(

@@ -24,7 +24,6 @@ from transdiffuser_planner.runtime.cycle.candidate_sampler import (
     CandidateSampler,
     JointSamples,
     agent_tensors,
-    candidate_counts,
 )
 from transdiffuser_planner.runtime.cycle.frame_encoder import FrameEncoder, PreparedFrame
 from transdiffuser_planner.runtime.cycle.perception import PerceivedScene, Perception
@@ -129,9 +128,8 @@ class Planner:
         self._sampler.warm_up(features, observation, self.config)
         if self.backend.has_scorer or self.config.selection == "scorer":
             no_agents = agent_tensors([], np.zeros((0, 3)), 0)
-            for count in candidate_counts(self.config):
-                still = np.zeros((count, 1, self.contract.num_plan_steps, 3))
-                self.backend.score(still, features, observation, no_agents)
+            still = np.zeros((self.config.num_candidates, 1, self.contract.num_plan_steps, 3))
+            self.backend.score(still, features, observation, no_agents)
 
     def plan(
         self,

@@ -1,4 +1,4 @@
-"""Samples joint futures of ego and agents for a scene: as many candidates and denoise steps as the time budget allows.
+"""Samples joint futures of ego and agents for a scene, with as many denoise steps as the time budget allows.
 
 The candidates are split into one share per thread (on a GPU there is one for all); every share runs its own chain of denoise
 steps, so threads synchronize once per cycle and not once per operator.
@@ -29,9 +29,6 @@ Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 Tensors = Mapping[str, Array]
 
-FEWER_CANDIDATES = 8
-"""Number of candidates when the time does not suffice for all of them."""
-_MIN_STEPS_WITH_ALL = 2
 _UNKNOWN_STEP_MS = 5.0
 _WARM_STEPS = 3
 DENOISE = "denoise"
@@ -79,16 +76,15 @@ class CandidateSampler:
         Args:
             features: Encoder outputs of any scene, for example zeros.
             observation: Model inputs of the same scene.
-            config: Numbers of candidates.
+            config: Number of candidates.
         """
         _, numbers = plan_spec(self._contract).shape
         for num_agents in agent_slots(self._contract):
             no_agents = agent_tensors([], np.zeros((0, 3)), num_agents)
             condition = self._backend.condition(features, observation, no_agents)
-            for num_candidates in candidate_counts(config):
-                noise = np.zeros((1, num_candidates, 1 + num_agents, numbers), dtype=np.float32)
-                for _ in range(2):
-                    self._sample_shares(noise, condition, "ddim", min(_WARM_STEPS, config.num_denoise_steps), None)
+            noise = np.zeros((1, config.num_candidates, 1 + num_agents, numbers), dtype=np.float32)
+            for _ in range(2):
+                self._sample_shares(noise, condition, "ddim", min(_WARM_STEPS, config.num_denoise_steps), None)
 
     def draw(self, stamp_ns: int, config: PlannerConfig) -> Future[Array]:
         """Start to draw the noise of a frame, in parallel to perception.
@@ -128,10 +124,10 @@ class CandidateSampler:
         slots = next(count for count in agent_slots(self._contract) if count >= num_agents)
         agents = agent_tensors(scene.tracks, scene.agent_pose_A3, slots)
         condition = self._backend.condition(scene.features, scene.observation, agents)
-        num_candidates, num_steps = self._affordable(config, slots, budget)
+        num_steps = self._affordable_steps(config, slots, budget)
         if num_steps < 1:
             return None
-        noise = drawn.result()[:, :num_candidates, : 1 + slots]
+        noise = drawn.result()[:, :, : 1 + slots]
         noise[0] *= np.float32(config.temperature)
 
         target = self._joint.target(scene.token_path, config.token_guidance_weight)
@@ -173,20 +169,14 @@ class CandidateSampler:
         self._costs.observe(DENOISE, _step_name(num_candidates, tokens - 1), step_ms)
         return samples
 
-    def _affordable(self, config: PlannerConfig, slots: int, budget: CycleBudget | None) -> tuple[int, int]:
-        """(candidates, denoise steps) that fit the budget: all candidates with at least a few steps, else fewer candidates."""
+    def _affordable_steps(self, config: PlannerConfig, slots: int, budget: CycleBudget | None) -> int:
+        """Denoise steps of all candidates that fit the budget."""
         if budget is None:
-            return config.num_candidates, config.num_denoise_steps
-        left_ms = budget.left_ms(self._after_ms())
-        fewer = min(FEWER_CANDIDATES, config.num_candidates)
-        steps = 0
-        for count in (config.num_candidates, fewer):
-            # The usual cost, not the upper: the walk checks the clock after every step.
-            step_ms = self._costs.usual_ms(DENOISE, _step_name(count, slots), _UNKNOWN_STEP_MS)
-            steps = min(int(left_ms // step_ms), config.num_denoise_steps)
-            if steps >= min(_MIN_STEPS_WITH_ALL, config.num_denoise_steps):
-                return count, steps
-        return fewer, max(steps, 0)
+            return config.num_denoise_steps
+        # The usual cost, not the upper: the walk checks the clock after every step.
+        step_ms = self._costs.usual_ms(DENOISE, _step_name(config.num_candidates, slots), _UNKNOWN_STEP_MS)
+        fitting = int(budget.left_ms(self._after_ms()) // step_ms)
+        return max(min(fitting, config.num_denoise_steps), 0)
 
     def _after_ms(self) -> float:
         """Time to reserve for the rest of the cycle."""
@@ -219,11 +209,6 @@ class CandidateSampler:
             steps_that_fit=None if budget is None else steps_that_fit,
             return_intermediates=return_intermediates,
         )
-
-
-def candidate_counts(config: PlannerConfig) -> list[int]:
-    """Return the numbers of candidates that a cycle may sample, in ascending order; graphs are loaded for them."""
-    return sorted({config.num_candidates, min(FEWER_CANDIDATES, config.num_candidates)})
 
 
 def agent_slots(contract: ModelContract) -> tuple[int, ...]:
