@@ -10,8 +10,10 @@ from rclpy.parameter import Parameter
 from sensor_faults import dropped
 from synthetic_vehicle import CAMERAS, OPTIONAL
 
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.ros.planner_node.node import PlannerNode, start
 
+STEPS = PlannerConfig().num_denoise_steps
 SECOND = "/second/transdiffuser_planner"
 
 
@@ -60,9 +62,9 @@ def test_debug_topics_are_published_while_subscribed(bench: FaultTestbench) -> N
         bench.wait(lambda topic=topic: len(bench.listener.since(topic, began)) >= 3, 2.0, topic)
     assert all(received.message.data > 0.0 for topic in numbers for received in bench.listener.since(topic, began))
     assert bench.listener.since("debug/seen", began)[-1].message.markers
-    steps = bench.wait(lambda: steps_of_a_whole_plan(bench, began), 3.0, "ten denoise steps of one plan")
+    steps = bench.wait(lambda: steps_of_a_whole_plan(bench, began), 3.0, "all denoise steps of one plan")
     costs = [list(message.candidates[0].costs) for message in steps]
-    assert costs == [[float(step)] for step in range(1, 11)]
+    assert costs == [[float(step)] for step in range(1, STEPS + 1)]
     bench.check(began)
 
 
@@ -71,7 +73,7 @@ def steps_of_a_whole_plan(bench: FaultTestbench, since_s: float) -> list:
     steps: dict[int, list] = {}
     for received in bench.listener.since("debug/denoise_steps", since_s):
         steps.setdefault(received.stamp_ns, []).append(received.message)
-    return next((messages for messages in steps.values() if len(messages) == 10), [])
+    return next((messages for messages in steps.values() if len(messages) == STEPS), [])
 
 
 class Second:

@@ -12,7 +12,10 @@ from faulty_model import Faults
 from sensor_faults import dropped
 from synthetic_vehicle import CAMERAS
 
+from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
+
+STEPS = PlannerConfig().num_denoise_steps
 
 TRIGGER, SET_BOOL = "std_srvs/srv/Trigger", "std_srvs/srv/SetBool"
 
@@ -73,9 +76,9 @@ def test_a_model_that_fails_briefly_is_used_again_at_once(bench: BreakableModelT
 def test_a_slow_model_makes_fewer_denoise_steps_and_reports_it(bench: BreakableModelTestbench) -> None:
     def fewer(began_s: float) -> bool:
         plans = [received.message for received in bench.listener.plans(began_s) if not received.message.fallback_level]
-        return any(plan.num_denoise_steps < 10 for plan in plans)
+        return any(plan.num_denoise_steps < STEPS for plan in plans)
 
-    bench.inject(lambda: bench.break_model("slow", 0.02), bench.faults.end, ("plans_with_fewer_steps=",), until=fewer)
+    bench.inject(lambda: bench.break_model("slow", 0.03), bench.faults.end, ("plans_with_fewer_steps=",), until=fewer)
 
 
 def test_a_model_too_slow_for_any_plan_leads_to_fallbacks(bench: BreakableModelTestbench) -> None:

@@ -32,8 +32,8 @@ def test_a_complete_frame_gives_every_output_with_the_frames_stamp(bench):
 def test_status_reports_the_provenance_of_a_plan(bench):
     status = decode_outputs.status(bench.vehicle.status_at(bench.full_plan()))
     assert status.ready and status.not_ready_reason == ""
-    assert status.model_name == "tiny" and len(status.model_hash) == 64
-    assert status.provider == "cpu" and status.num_denoise_steps == 10
+    assert status.model_name == "tiny" and len(status.model_hash) == 64 and status.sampler == PlannerConfig().sampler
+    assert status.provider == "cpu" and status.num_denoise_steps == PlannerConfig().num_denoise_steps
     assert set(status.input_ages_s) >= {"rgb_left", "rgb_front", "rgb_right", "lidar", "odometry"}
     assert "route" in status.missing and "lidar" not in status.missing
     assert sum(status.stage_ms.values()) <= status.latency_ms + 1.0

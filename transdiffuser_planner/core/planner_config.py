@@ -128,7 +128,7 @@ class PlannerConfig:
     weight_signal: float = _number(10.0, "", 0.0, 1e3, "Selection: passing a stop line whose signal is known red.")
     weight_consensus: float = _number(0.6, "1/m", 0.0, 1e3, "Selection: distance from the nearest other candidates.")
     weight_comfort: float = _number(0.3, "", 0.0, 1e3, "Selection: acceleration beyond comfort.")
-    weight_progress: float = _number(0.1, "1/m", 0.0, 1e3, "Selection: reward per meter along the route.")
+    weight_progress: float = _number(0.15, "1/m", 0.0, 1e3, "Selection: reward per meter along the route.")
     weight_consistency: float = _number(0.3, "1/m", 0.0, 1e3, "Selection: distance across the previous plan's path.")
     switching_hysteresis: float = _number(
         0.3, "", 0.0, 1e3, "Selection: by how much another path must be better than the previous one to replace it."

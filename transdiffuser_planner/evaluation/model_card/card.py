@@ -23,6 +23,7 @@ from transdiffuser_planner.evaluation.model_card.closed_loop_section import (
     suite_model_hash,
 )
 from transdiffuser_planner.evaluation.model_card.comparison_section import table_section
+from transdiffuser_planner.evaluation.model_card.sampler_section import sampler_section
 from transdiffuser_planner.evaluation.model_card.selection_section import choice_section, tokens_section
 from transdiffuser_planner.evaluation.model_card.speed_section import (
     budget_section,
@@ -51,6 +52,7 @@ PARTS = (
     "closed_loop_scorer",
     "open_loop",
     "plan_table",
+    "samplers",
     "tokens",
     "choice",
     "planner",
@@ -87,6 +89,7 @@ def write_card(folder: Path) -> Path:
         drives_section(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
         _open_loop(measured["open_loop"]),
         table_section(manifest, measured["plan_table"]),
+        sampler_section(measured["samplers"]),
         tokens_section(manifest, measured["tokens"]),
         choice_section(manifest, measured["choice"]),
         scorer_drives_section(measured["closed_loop_scorer"]),
@@ -154,7 +157,8 @@ def _head(manifest: ModelManifest) -> str:
 TransDiffuser of this project at the size `{manifest.name}`: {len(contract.segments)} front cameras in one
 {contract.image_width}x{contract.image_height} view, LiDAR as a {contract.lidar_cells}x{contract.lidar_cells} histogram,
 {contract.num_plan_steps} poses over {contract.plan_times_s[-1]:g} s for the vehicle and up to {contract.num_agents} agents,
-{contract.num_candidates} candidates, {contract.num_denoise_steps} denoise steps. Model hash `{manifest.model_hash[:12]}`.
+{contract.num_candidates} candidates, trained with T = {contract.num_denoise_steps} denoise steps. Model hash
+`{manifest.model_hash[:12]}`.
 
 This page is written by `transdiffuser model-card {manifest.folder.as_posix()}` from the manifest and from the results in
 `{MEASURED}/`."""
