@@ -122,7 +122,7 @@ class PlannerConfig:
         "",
         0.0,
         1.0,
-        "How far every denoise step draws candidates to where action tokens lead; 0: not beyond the condition.",
+        "How far each of T denoise steps draws candidates to where action tokens lead; 0: not beyond the condition.",
     )
     weight_tokens: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: distance from where the action tokens lead.")
     weight_signal: float = _number(10.0, "", 0.0, 1e3, "Selection: passing a stop line whose signal is known red.")

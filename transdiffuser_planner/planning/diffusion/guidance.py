@@ -53,16 +53,21 @@ class GuidanceTarget:
         return GuidanceTarget(plan_P=plan_P, weight_P=np.repeat(weight * path.valid_T, 3).astype(np.float32))
 
 
-def guided(predict_noise: PredictNoise, target: GuidanceTarget | None, schedule: NoiseSchedule) -> PredictNoise:
+def guided(
+    predict_noise: PredictNoise, target: GuidanceTarget | None, schedule: NoiseSchedule, num_steps: int
+) -> PredictNoise:
     """Guide the ego's samples towards a target.
 
     Args:
         predict_noise: (samples (M, N, P), denoise step k) -> predicted noise, same shape.
         target: None returns ``predict_noise`` unchanged.
-        schedule: The training schedule.
+        schedule: The training schedule; the weight is that of one of its steps.
+        num_steps: Denoise steps of the walk; of fewer, each guides as much as the ones that it replaces.
     """
     if target is None:
         return predict_noise
+    replaced = schedule.num_steps / min(num_steps, schedule.num_steps)
+    weight_P = (1.0 - (1.0 - target.weight_P) ** replaced).astype(np.float32)
 
     def predict(x_MNP: Array, k: int) -> Array:
         eps_MNP: Array = predict_noise(x_MNP, k).copy()
@@ -70,7 +75,7 @@ def guided(predict_noise: PredictNoise, target: GuidanceTarget | None, schedule:
         target_eps_MP = (x_MNP[:, 0] - np.float32(np.sqrt(alpha_bar)) * target.plan_P) / np.float32(
             np.sqrt(1.0 - alpha_bar)
         )
-        eps_MNP[:, 0] += target.weight_P * (target_eps_MP - eps_MNP[:, 0])
+        eps_MNP[:, 0] += weight_P * (target_eps_MP - eps_MNP[:, 0])
         return eps_MNP
 
     return predict

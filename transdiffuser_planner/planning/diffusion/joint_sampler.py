@@ -89,11 +89,12 @@ class JointSampler:
             steps_that_fit: Called after every step: number of further steps that the time permits; None means no limit.
             return_intermediates: Whether to return the x0 estimate of every step.
         """
+        num_steps = num_steps or self.schedule.num_steps
         return sample_plans(
-            guided(predict_noise, target, self.schedule),
+            guided(predict_noise, target, self.schedule, num_steps),
             self.schedule,
             noise,
-            num_steps=num_steps or self.schedule.num_steps,
+            num_steps=num_steps,
             sampler=sampler,
             steps_that_fit=steps_that_fit,
             return_intermediates=return_intermediates,

@@ -33,7 +33,9 @@ def _predicts_zero(x_MNP: np.ndarray, k: int) -> np.ndarray:
 
 def _sampled(target: GuidanceTarget | None, num_steps: int = 10) -> np.ndarray:
     noise = draw_noise(1, 2, (5, 3, 24), 10)
-    return sample_plans(guided(_predicts_zero, target, SCHEDULE), SCHEDULE, noise, num_steps=num_steps).x0_MNP
+    return sample_plans(
+        guided(_predicts_zero, target, SCHEDULE, num_steps), SCHEDULE, noise, num_steps=num_steps
+    ).x0_MNP
 
 
 @pytest.mark.parametrize("num_steps", [10, 3, 1])
@@ -66,4 +68,12 @@ def test_without_tokens_or_weight_there_is_no_guidance() -> None:
     assert GuidanceTarget.of(ActionTokenFeatures.of({}), normalizer, 0.5) is None
     assert GuidanceTarget.of(ActionTokenFeatures.of(_tokens(0)), normalizer, 0.5) is None
     assert GuidanceTarget.of(ActionTokenFeatures.of(_tokens()), normalizer, 0.0) is None
-    assert guided(_predicts_zero, None, SCHEDULE) is _predicts_zero
+    assert guided(_predicts_zero, None, SCHEDULE, 10) is _predicts_zero
+
+
+def test_few_steps_guide_as_much_as_all_of_them() -> None:
+    """Of a model that predicts x0 = 0, the last step alone decides: 1 - 0.5^5 with two steps of ten, 0.5 with ten."""
+    target = GuidanceTarget.of(ActionTokenFeatures.of(_tokens()), _normalizer(), 0.5)
+    assert target is not None
+    x0 = _sampled(target, num_steps=2)
+    np.testing.assert_allclose(x0[:, 0], np.broadcast_to((1.0 - 0.5**5) * target.plan_P, (5, 24)), atol=1e-4)
