@@ -89,7 +89,8 @@ class Rows:
             plan, ms = _timed(lambda baseline=baseline: baseline_plan(baseline, frame)[None, None])  # type: ignore[misc]
             planned[name] = plan, ms + (encode_ms if baseline.manifest.needs_sensors else 0.0)
         for steps in (None, *self._steps):
-            plan, ms = _timed(lambda steps=steps: self.source.sample(frame, self._count, num_steps=steps))  # type: ignore[misc]
+            fewer = {} if steps is None else {"num_steps": steps}
+            plan, ms = _timed(lambda fewer=fewer: self.source.sample(frame, self._count, **fewer))  # type: ignore[misc]
             planned[MODEL if steps is None else f"{MODEL}@{steps}"] = plan, ms + encode_ms
         for name, source in self._ablations.items():
             start = time.perf_counter()

@@ -41,7 +41,7 @@ def samples(samples_folder: Path) -> SampleSet:
 
 def test_the_cycle_draws_what_it_always_drew(backend: ArithmeticBackend) -> None:
     sampler = CandidateSampler(backend, backend.contract, StageCosts(), 2)
-    config = PlannerConfig(num_candidates=8, run_seed=5, temperature=0.75)
+    config = PlannerConfig(num_candidates=8, run_seed=5, temperature=0.75, sampler="ddpm", num_denoise_steps=10)
     tokens = {"action_tokens": np.full((1, 8, 3), 0.5, np.float32), "action_tokens_valid": np.ones((1, 8), np.float32)}
     observation = {"status": np.full((1, 8), 2.0, np.float32), **tokens}
     points = np.zeros((0, 3), dtype=np.float32)
@@ -62,16 +62,21 @@ def test_the_cycle_draws_what_it_always_drew(backend: ArithmeticBackend) -> None
 
 
 @pytest.mark.parametrize(
-    ("num_steps", "pull", "expected"),
-    [(None, 0.0, "c3518043953043c2"), (3, 0.0, "1f686754ad62c627"), (None, 0.5, "3c22b2ff38a3bddd")],
+    ("sampler", "num_steps", "pull", "expected"),
+    [
+        ("ddpm", 10, 0.0, "c3518043953043c2"),
+        ("ddim", 3, 0.0, "e4cb742d67960e02"),
+        ("ddpm", 10, 0.5, "3c22b2ff38a3bddd"),
+    ],
 )
 def test_samples_draw_what_they_always_drew(
-    backend: ArithmeticBackend, samples: SampleSet, num_steps: int | None, pull: float, expected: str
+    backend: ArithmeticBackend, samples: SampleSet, sampler: str, num_steps: int, pull: float, expected: str
 ) -> None:
     source = CandidateSource(backend, samples)
     segment = np.asarray([[[2.0, 0.25, 0.125]] * 8], dtype=np.float32)
     tokens = {"action_tokens": segment, "action_tokens_valid": np.ones((1, 8), dtype=np.float32)} if pull else None
-    assert digest(source.sample(source.frame(2), 5, tokens, num_steps, pull)) == expected
+    drawn = source.sample(source.frame(2), 5, tokens, num_steps=num_steps, sampler=sampler, pull=pull)
+    assert digest(drawn) == expected
 
 
 def test_calibration_draws_what_it_always_drew(backend: ArithmeticBackend) -> None:

@@ -77,13 +77,13 @@ def test_a_rejected_candidate_is_not_chosen() -> None:
 def test_it_chooses_the_candidate_that_the_planner_executes(frame: int, monkeypatch: pytest.MonkeyPatch) -> None:
     planner = Planner.load(model_folder("tiny"), RIG, PlannerConfig(num_threads=1, selection="scorer"))
     seen: dict[str, Any] = {}
-    rank_in_planner = planner._rank
+    rank_in_planner = planner._chooser.rank
 
     def watched(validated: Any, futures: Any, scene: Any, *rest: Any) -> Any:
         seen.update(futures=futures, scene=scene)
         return rank_in_planner(validated, futures, scene, *rest)
 
-    monkeypatch.setattr(planner, "_rank", watched)
+    monkeypatch.setattr(planner._chooser, "rank", watched)
     chosen = planner.plan(snapshot(frame, speed_mps=6.0)).chosen
     futures, scene = seen["futures"], seen["scene"]
     agents = agent_tensors(scene.tracks, scene.agent_pose_A3, len(scene.tracks))

@@ -115,9 +115,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_model_folder_is_rewritten_and_stays_loadable(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    before, model_hash = (
+        json.loads((folder / "manifest.json").read_text(encoding="utf-8")),
+        load_manifest(folder).model_hash,
+    )
     assert main(["export", "--rewrite", str(folder)]) == 0
     after = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert after["training"].pop("rewritten_from")["model_hash"] == model_hash
+    before["training"].pop("rewritten_from", None)
     assert before.pop("files").keys() == after.pop("files").keys() and before == after
     assert load_manifest(folder).graphs["encoder"].is_file() and not list(folder.glob("*.partial.*"))
     assert "largest difference" in capsys.readouterr().out
