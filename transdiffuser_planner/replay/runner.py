@@ -39,7 +39,7 @@ from transdiffuser_planner.replay.read_ahead import read_ahead
 from transdiffuser_planner.replay.replay_result import ReplayResult
 from transdiffuser_planner.runtime.planner import Planner
 
-_STEPS_AHEAD = 2
+_STEPS_AHEAD = 1
 _MAX_STEP_ITEMS = 32
 
 

@@ -17,7 +17,7 @@ from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.messages.definitions import make_message, typestore
 
-MAX_MEMORY_MB = 500.0
+MAX_MEMORY_MB = 550.0  # a frame is prepared while another is planned from
 # Not ru_maxrss: a new process inherits that from its parent, here the whole test run.
 CHILD = """
 import sys
@@ -54,7 +54,7 @@ def with_eight_cameras(source, out):
     return written
 
 
-def test_a_bag_of_2_gb_is_inspected_replayed_and_copied_within_500_mb(short_bag, tmp_path):
+def test_a_bag_of_2_gb_is_inspected_replayed_and_copied_within_550_mb(short_bag, tmp_path):
     assert with_eight_cameras(short_bag, tmp_path / "big") >= 2e9
     assert peak_mb(["replay", "--inspect", tmp_path / "big"]) < MAX_MEMORY_MB
     assert peak_mb(["replay", tmp_path / "big", "--out", tmp_path / "out"]) < MAX_MEMORY_MB
