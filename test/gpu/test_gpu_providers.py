@@ -65,7 +65,7 @@ def noises(
 def test_features_and_noise_agree_with_those_of_the_cpu(provider: str, precision: str, scene: Tensors) -> None:
     gpu, cpu = (
         BoundBackend(MANIFEST, PlannerConfig(provider=provider, precision=precision)),
-        OnnxBackend(MANIFEST, "cpu", 1),
+        OnnxBackend(MANIFEST, 1),
     )
     found, expected, atol = gpu.encode(scene), cpu.encode(scene), FEATURES_ATOL[provider, precision]
     for name in MANIFEST.encoder_features:
@@ -95,7 +95,7 @@ def test_every_graph_is_captured(provider: str, scene: Tensors) -> None:
 
 
 def test_scores_agree_with_those_of_the_cpu(provider: str, scene: Tensors) -> None:
-    gpu, cpu = BoundBackend(MANIFEST, PlannerConfig(provider=provider)), OnnxBackend(MANIFEST, "cpu", 1)
+    gpu, cpu = BoundBackend(MANIFEST, PlannerConfig(provider=provider)), OnnxBackend(MANIFEST, 1)
     pose = np.random.default_rng(4).standard_normal((30, 4, CONTRACT.num_plan_steps, 3)).cumsum(axis=2)
     agents = {name: scene[name][:, :3] for name in AGENTS}
     found, expected = (backend.score(pose, backend.encode(scene), scene, agents) for backend in (gpu, cpu))

@@ -52,7 +52,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("num_agents", [0, 2, TINY.num_agents])
 def test_runtime_equals_the_network(model: Path, num_agents: int) -> None:
-    network, backend = make_network(), OnnxBackend(load_manifest(model), "cpu", 1)
+    network, backend = make_network(), OnnxBackend(load_manifest(model), 1)
     values = model_folder.random_observation(TINY, 7)
     observation = {name: values[name] for name in observation_specs(TINY)}
     agents = {name: values[name][:, :num_agents] for name in ("agents", "agents_valid")}
@@ -72,7 +72,7 @@ def test_runtime_equals_the_network(model: Path, num_agents: int) -> None:
 
 @pytest.mark.parametrize("num_agents", [0, 2, TINY.num_agents])
 def test_predicted_scores_equal_the_scorers(model: Path, num_agents: int) -> None:
-    backend, scorer = OnnxBackend(load_manifest(model), "cpu", 1), random_scorer(tiny_config(), TINY)
+    backend, scorer = OnnxBackend(load_manifest(model), 1), random_scorer(tiny_config(), TINY)
     values = model_folder.random_observation(TINY, 7)
     agents = {name: values[name][:, :num_agents] for name in ("agents", "agents_valid")}
     features = backend.encode({name: values[name] for name in observation_specs(TINY)})

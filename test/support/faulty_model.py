@@ -47,7 +47,7 @@ class Faults:
             manifest = load_manifest(model_folder(model))
             backend = (self._backends or {}).get(model)
             if backend is None:
-                backend = _FaultyBackend(manifest, config.provider, config.num_threads, config.precision)
+                backend = _FaultyBackend(manifest, config.num_threads, config.precision)
             if self._backends is not None:
                 self._backends[model] = backend
             backend.faults = None

@@ -19,7 +19,7 @@ def planner_loader(model: str, rig: Rig) -> Callable[[PlannerConfig, PlanHistory
     def load(config: PlannerConfig, memory: PlanHistory) -> Planner:
         folder = model_folder(model)
         load_manifest(folder)
-        planner = Planner(_backend(folder, config.provider, config.num_threads, config.precision), rig, config, memory)
+        planner = Planner(_backend(folder, config.num_threads, config.precision), rig, config, memory)
         planner.warm_up()
         return planner
 
@@ -27,5 +27,5 @@ def planner_loader(model: str, rig: Rig) -> Callable[[PlannerConfig, PlanHistory
 
 
 @cache
-def _backend(folder: Path, provider: str, num_threads: int, precision: str) -> OnnxBackend:
-    return OnnxBackend(load_manifest(folder), provider, num_threads, precision)
+def _backend(folder: Path, num_threads: int, precision: str) -> OnnxBackend:
+    return OnnxBackend(load_manifest(folder), num_threads, precision)

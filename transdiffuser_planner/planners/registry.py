@@ -53,6 +53,7 @@ class PlannerSpec:
         precision: Of the model's graphs.
         plan_every: Steps of 0.1 s between plans.
         selection: Of the model's candidates: "rules" or "scorer".
+        parameters: Other parameters of the planner with their values.
     """
 
     name: str
@@ -61,6 +62,7 @@ class PlannerSpec:
     precision: str = "fp32"
     plan_every: int = 1
     selection: str = "rules"
+    parameters: tuple[tuple[str, Any], ...] = ()
 
     @property
     def is_model(self) -> bool:
@@ -82,6 +84,7 @@ class PlannerSpec:
             parts.append(self.selection)
         if self.plan_every != _DEFAULT_PLAN_EVERY.get(self.name, 1):
             parts.append(f"{1.0 / (STEP_S * self.plan_every):g} Hz")
+        parts += [f"{name}={value}" for name, value in self.parameters]
         return " ".join(parts)
 
     @property
@@ -116,7 +119,8 @@ def suite_config(spec: PlannerSpec) -> PlannerConfig:
     Args:
         spec: Planner and its settings.
     """
-    return PlannerConfig(num_threads=1, precision=spec.precision, selection=spec.selection)
+    settings = {"num_threads": 1, "precision": spec.precision, "selection": spec.selection}
+    return PlannerConfig.from_dict({**settings, **dict(spec.parameters)})
 
 
 def make_specs(
@@ -127,6 +131,7 @@ def make_specs(
     precision: str = "fp32",
     plan_every: int = 1,
     selection: str = "rules",
+    parameters: tuple[tuple[str, Any], ...] = (),
 ) -> tuple[list[PlannerSpec], list[str]]:
     """Resolve planners by name.
 
@@ -137,6 +142,7 @@ def make_specs(
         precision: Of models; baselines keep theirs.
         plan_every: Steps of 0.1 s between plans of models and plug-ins.
         selection: Of models; baselines keep theirs.
+        parameters: Other parameters of models, checked.
 
     Returns:
         The planners, and one line for each that cannot be used here.
@@ -146,6 +152,7 @@ def make_specs(
     """
     expanded = [part for name in names for part in ([model, *DRIVING] if name == ALL else [name])]
     settings: dict[str, Any] = {"precision": precision, "plan_every": plan_every, "selection": selection}
+    settings["parameters"] = parameters
     specs, skipped = [], []
     for name in dict.fromkeys(expanded):
         check_not_renamed(name)

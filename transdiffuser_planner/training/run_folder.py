@@ -90,7 +90,7 @@ class RunFolder:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
-        backend = None if model is None else OnnxBackend(load_manifest(model), "cpu", torch.get_num_threads())
+        backend = None if model is None else OnnxBackend(load_manifest(model), torch.get_num_threads())
         contract = _contract(config) if backend is None else backend.manifest.contract
         network = replace(named_config(config.network), joint=config.joint_agents)
         machine = machine or Devices.choose()

@@ -167,6 +167,9 @@ def test_planners_resolve_by_name_and_unusable_ones_are_skipped_with_a_reason(tm
     assert default.label == "tiny" and default.identity() != spec.identity()
     (scored,), _ = make_specs(["tiny"], selection="scorer")
     assert scored.label == "tiny scorer" and scored.identity()["config"]["selection"] == "scorer"
+    (exact,), _ = make_specs(["tiny"], parameters=(("num_denoise_steps", 10), ("sampler", "ddpm")))
+    assert exact.label == "tiny num_denoise_steps=10 sampler=ddpm" and suite_config(exact).sampler == "ddpm"
+    assert exact.identity() != default.identity()
     assert {name for name, kind in DRIVING.items() if kind.is_privileged} == {"idm", "pdm-closed", "log-future"}
 
 

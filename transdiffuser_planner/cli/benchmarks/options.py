@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from transdiffuser_planner.cli.provider_options import provider_values
 from transdiffuser_planner.params import RIGS
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from transdiffuser_planner.simulation.scenario import Scenario
 
 MODEL = Path("models/tiny")
+PRECISIONS = ("fp32", "int8", "fp16")
+"""As ``core.contract.PRECISIONS``, which is not imported for the sake of a quick ``--help``."""
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,36 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
     parser.add_argument("--seed", type=int, default=8001, help="scenario seed (default: %(default)s)")
     parser.add_argument("--agents", type=int, default=60, help="traffic around the ego (default: %(default)s)")
+
+
+def add_provider(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Args:
+        parser: The command's parser.
+    """
+    parser.add_argument(
+        "--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu", help="what runs the model (default: cpu)"
+    )
+    parser.add_argument("--device", type=int, default=0, metavar="N", help="number of the GPU (default: %(default)s)")
+    parser.add_argument(
+        "--cuda-graphs",
+        action=argparse.BooleanOptionalAction,
+        help="replay each graph's work on the GPU as one, and refuse a model that does not permit it "
+        "(default: where it is possible)",
+    )
+
+
+def provider_values(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of the planner that the options set; none of them without the options.
+
+    Args:
+        args: Parsed options.
+    """
+    if not hasattr(args, "provider"):
+        return {}
+    cuda_graphs = {None: "auto", True: "on", False: "off"}[args.cuda_graphs]
+    return {"provider": args.provider, "device_id": args.device, "cuda_graphs": cuda_graphs}
 
 
 def planner_config(args: argparse.Namespace, precision: str = "fp32") -> PlannerConfig:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transdiffuser_planner.cli.benchmarks.options import (
+    PRECISIONS,
     add_model,
+    add_provider,
     add_scenario,
     default_rig,
     drawn_scenario,
     planner_config,
 )
 from transdiffuser_planner.cli.output_paths import OutputFile
-from transdiffuser_planner.cli.provider_options import PRECISIONS, add_provider
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.evaluation.benchmarks.placed_agents import MOST
 

@@ -21,6 +21,8 @@ SUITES = {
     "test": range(9000, 9100),
     "test20": range(9000, 9020),
 }
+OWN_OPTIONS = ("precision", "selection")
+"""Parameters with options of their own."""
 
 
 def add_kinds(kinds: Any) -> None:
@@ -58,6 +60,13 @@ def add_kinds(kinds: Any) -> None:
     )
     suite.add_argument("--precision", default="fp32", help="precision of models: fp32, int8 (default: %(default)s)")
     suite.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="other parameters of models, as sampler=ddpm num_denoise_steps=10 (docs/parameters.md)",
+    )
+    suite.add_argument(
         "--plan-every", type=int, default=1, metavar="N", help="models and plug-ins plan every N-th step of 0.1 s"
     )
     suite.add_argument(
@@ -91,6 +100,30 @@ def _add_run_arguments(suite: argparse.ArgumentParser) -> None:
         default=1.0,
         help="with --ros: simulated seconds per second (default: %(default)s)",
     )
+
+
+def _parameters(texts: list[str]) -> tuple[tuple[str, Any], ...]:
+    """Parameters of "NAME=VALUE".
+
+    Raises:
+        ConfigError: A text is none, or a name or value is refused.
+    """
+    import yaml
+
+    from transdiffuser_planner.core.parameter_overrides import planner_overrides
+
+    given: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if name in OWN_OPTIONS:
+            raise ConfigError(f"--set {text}: use --{name}")
+        if not equals:
+            raise ConfigError(f"--set {text}: expected NAME=VALUE of a planner parameter, as sampler=ddpm")
+        try:
+            given[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {text}: the value cannot be read; quote it") from None
+    return tuple(sorted(planner_overrides(given, "--set").items()))
 
 
 def _num_cores() -> int:
@@ -148,6 +181,7 @@ def run_suite(args: argparse.Namespace) -> int:
         precision=args.precision,
         plan_every=args.plan_every,
         selection=args.selection,
+        parameters=_parameters(args.set),
     )
     for line in skipped:
         print(f"skipped: {line}", file=sys.stderr)

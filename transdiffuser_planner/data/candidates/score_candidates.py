@@ -66,7 +66,7 @@ def score_plans(job: PlanScoreJob) -> int:
     if job.out.is_file():
         with np.load(job.out) as data:
             return len(data["score"])
-    backend = OnnxBackend(load_manifest(job.model), "cpu", 1)
+    backend = OnnxBackend(load_manifest(job.model), 1)
     folder = SampleFolder.open(job.samples, backend.manifest.contract)
     source = CandidateSource(backend, SampleSet([folder]))
     drive = SceneDrive(read_scene_log(job.bag, job.topics), folder.vehicle)

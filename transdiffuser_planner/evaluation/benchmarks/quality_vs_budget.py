@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.core.files import writing
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import FallbackLevel, PlanResult
 from transdiffuser_planner.data.bags.bag_reader import BagMessage
@@ -18,6 +17,7 @@ from transdiffuser_planner.messages.topic_matching import Choice
 from transdiffuser_planner.replay.bag_planner import Cycle
 from transdiffuser_planner.replay.replay_result import ReplayResult
 from transdiffuser_planner.replay.runner import ReplayJob, replay
+from transdiffuser_planner.reports.figures import new_figure, save_figure
 from transdiffuser_planner.runtime.planner import Planner
 
 BUDGETS_MS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
@@ -133,13 +133,7 @@ def plot(path: Path, budgets: Sequence[dict[str, Any]], work: Sequence[dict[str,
     Raises:
         EvaluationError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise EvaluationError(
-            "plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'"
-        ) from None
-    figure = Figure(figsize=(10.0, 4.0), layout="constrained")
+    figure = new_figure(10.0, 4.0)
     left, right = figure.subplots(1, 2)
     left.plot(*_line(budgets, "budget_ms", "pdm_score"), marker="o", label="PDM score")
     left.plot(
@@ -156,9 +150,7 @@ def plot(path: Path, budgets: Sequence[dict[str, Any]], work: Sequence[dict[str,
     right.set(xlabel="denoise steps", ylabel="PDM score", title="by work")
     right.legend(loc="lower right")
     figure.suptitle(title, fontsize=9)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def _line(rows: Sequence[dict[str, Any]], x: str, y: str) -> tuple[list[float], list[float]]:

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.core.files import writing
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.reports.figures import new_figure, save_figure
 from transdiffuser_planner.runtime.inference.reference_convolution import ReferenceConvolution
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode
 from transdiffuser_planner.simulation.map.road_map import RoadMap
@@ -149,13 +148,7 @@ def plot(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
     Raises:
         EvaluationError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise EvaluationError(
-            "plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'"
-        ) from None
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    figure = new_figure(7.0, 4.2)
     axes = figure.subplots()
     rows = sorted(rows, key=lambda row: float(row["agents_mean"]))
     agents = [row["agents_mean"] for row in rows]
@@ -169,6 +162,4 @@ def plot(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
     axes.margins(x=0.06)
     axes.legend(loc="upper left")
     figure.suptitle(title, fontsize=9)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+    save_figure(figure, path)

@@ -60,12 +60,12 @@ class Rows:
             samples: Opens the drive's samples for a model.
         """
         self._count, self._steps = planners.num_candidates, planners.steps
-        self._backend = OnnxBackend(load_manifest(planners.model), "cpu", 1)
+        self._backend = OnnxBackend(load_manifest(planners.model), 1)
         self._opened = samples(self._backend)
         self.source = CandidateSource(self._backend, self._opened)
         self._ablations: dict[str, CandidateSource] = {}
         for name, folder in planners.ablations.items():
-            backend = OnnxBackend(load_manifest(folder), "cpu", 1)
+            backend = OnnxBackend(load_manifest(folder), 1)
             self._ablations[name] = CandidateSource(backend, samples(backend))
         self._baselines = load_baselines(planners.baselines, self._backend.manifest)
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.contract import BevClass
-from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.core.files import writing
+from transdiffuser_planner.reports.figures import new_figure, save_figure
 
 MAX_SAMPLES, MANEUVERS = 3, 3
 _COLORS = {
@@ -44,13 +43,7 @@ def plot_instructed(instructed: Sequence[dict[str, Any]], range_m: float, path: 
     most = sorted(samples.values(), key=lambda items: -len(items))[:MAX_SAMPLES]
     if not most:
         return False
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise EvaluationError(
-            "plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'"
-        ) from None
-    figure = Figure(figsize=(3.0 * (MANEUVERS + 1), 3.2 * len(most)), layout="constrained")
+    figure = new_figure(3.0 * (MANEUVERS + 1), 3.2 * len(most))
     grid = figure.subplots(len(most), MANEUVERS + 1, squeeze=False)
     for axes, items in zip(grid, most, strict=True):
         _panel(axes[0], items[0], "without", "without tokens", range_m)
@@ -58,9 +51,7 @@ def plot_instructed(instructed: Sequence[dict[str, Any]], range_m: float, path: 
             _panel(axis, item, "with", f"tokens: {item['maneuver']}", range_m)
         for axis in axes[1 + len(items) :]:
             axis.axis("off")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=90)
+    save_figure(figure, path, dpi=90)
     return True
 
 

@@ -30,7 +30,7 @@ from transdiffuser_planner.metrics.diversity import diversity
 from transdiffuser_planner.metrics.pdm.epdms import score_epdms
 from transdiffuser_planner.metrics.pdm.pdms import score_pdms
 from transdiffuser_planner.metrics.pdm.reference_planner.pdm_closed import ScoreVersion, with_reference
-from transdiffuser_planner.metrics.pdm.subscores.extended_comfort import PreviousFrame
+from transdiffuser_planner.metrics.pdm.subscores.extended_comfort import LONGEST_S, PreviousFrame
 from transdiffuser_planner.parallel import fan_out
 from transdiffuser_planner.planning.selection.predicted_pdm_score import pdm_score
 from transdiffuser_planner.reports.markdown_tables import markdown_table
@@ -53,8 +53,6 @@ MEASURES = {
 }
 PERCENT = ("one", "best", "rules", "scorer", "epdms", "extended_comfort", "diversity")
 HORIZON_NS = 5_000_000_000
-MOST_ELAPSED_S = 0.55
-"""Longest time between two frames whose plans extended comfort compares."""
 
 
 @dataclass(frozen=True, order=True)
@@ -97,7 +95,7 @@ class _Frames:
     """Plans of all samplers on the samples of one drive, on one thread."""
 
     def __init__(self, job: SamplerJob) -> None:
-        self._backend = OnnxBackend(load_manifest(job.model), "cpu", 1)
+        self._backend = OnnxBackend(load_manifest(job.model), 1)
         folder = SampleFolder.open(job.samples, self._backend.manifest.contract)
         self.source = CandidateSource(self._backend, SampleSet([folder]))
         self.stamp_ns_F = folder.arrays["stamp_ns"]
@@ -106,6 +104,7 @@ class _Frames:
         self._by_rules = DrivingChoice(self.source.contract, self.source.vehicle, rules)
         self._by_scorer = DrivingChoice(self.source.contract, self.source.vehicle, scorer)
         self._settings, self._num_candidates = job.settings, job.num_candidates
+        self.num_settings = len(job.settings)
 
     def joint(self, frame: CandidateFrame) -> list[FloatArray]:
         """Joint futures (M, 1 + A, T, 3) of every sampler."""
@@ -146,19 +145,19 @@ def measure_drive(job: SamplerJob) -> FloatArray:
 
 def _measure_frame(frames: _Frames, index: int, stamp_ns: int) -> list[list[float]]:
     """``MEASURES`` of every sampler in one frame."""
-    frame, joints = frames.source.frame(index), []
+    frame = frames.source.frame(index)
     joints = frames.joint(frame)
     scene = with_reference(frames.drive.scene(stamp_ns), ScoreVersion.PDMS)
     scores = score_pdms(scene, np.concatenate([joint[:, 0] for joint in joints]))
     score_SMQ = np.stack([getattr(scores, f"{name}_M") for name in SCORE_NAMES], axis=-1).astype(np.float64)
     chosen = [frames.chosen_by_rules(frame, joint) for joint in joints]
-    smooth_scene = with_reference(frames.drive.scene(stamp_ns), ScoreVersion.EPDMS)
+    epdms_scene = with_reference(frames.drive.scene(stamp_ns), ScoreVersion.EPDMS)
     previous = _previous(frames, index, stamp_ns)
     rows, start = [], 0
     for joint, rules, before in zip(joints, chosen, previous, strict=True):
         pdms_M = pdm_score(score_SMQ[start : start + len(joint)])
         start += len(joint)
-        extended = score_epdms(smooth_scene, joint[rules : rules + 1, 0], previous=before)
+        extended = score_epdms(epdms_scene, joint[rules : rules + 1, 0], previous=before)
         comfort = extended.extended_comfort_M
         error_M = average_displacement_m(joint[:, 0], frame.raw["plan"][0].astype(np.float64))
         rows.append(
@@ -182,8 +181,8 @@ def _previous(frames: _Frames, index: int, stamp_ns: int) -> list[PreviousFrame 
     """Every sampler's chosen plan in the frame before; None where it is too long ago."""
     before_ns = int(frames.stamp_ns_F[index - 1])
     elapsed_s = (stamp_ns - before_ns) * 1e-9
-    if not 0.0 < elapsed_s <= MOST_ELAPSED_S:
-        return [None] * len(frames.joint(frames.source.frame(index - 1)))
+    if not 0.0 < elapsed_s <= LONGEST_S:
+        return [None] * frames.num_settings
     frame, ego = frames.source.frame(index - 1), frames.drive.scene(before_ns).ego
     return [
         PreviousFrame(ego=ego, plan_T3=joint[frames.chosen_by_rules(frame, joint), 0], elapsed_s=elapsed_s)

@@ -41,7 +41,7 @@ def onnx_backend(manifest: ModelManifest, config: PlannerConfig) -> InferenceBac
             if config.strict_provider:
                 raise
         precision = precision if precision in STORED_PRECISIONS else "fp32"
-    return OnnxBackend(manifest, "cpu", config.num_threads, precision)
+    return OnnxBackend(manifest, config.num_threads, precision)
 
 
 BUILT_IN: Final[dict[str, BackendFactory]] = {"onnxruntime": onnx_backend}

@@ -44,19 +44,17 @@ class OnnxBackend:
 
     The denoise graph is loaded once per number of samples and tokens.
 
-    ``predict_noise`` may be called from several threads at once; on "cpu" each call stays on its caller's thread.
+    ``predict_noise`` may be called from several threads at once; each call stays on its caller's thread.
     """
 
-    def __init__(
-        self, manifest: ModelManifest, provider: str = "cpu", num_threads: int = 2, precision: str = "fp32"
-    ) -> None:
+    provider = "cpu"
+
+    def __init__(self, manifest: ModelManifest, num_threads: int = 2, precision: str = "fp32") -> None:
         """Load the graphs.
 
         Args:
             manifest: A checked model folder.
-            provider: "cpu", "cuda" or "tensorrt".
-            num_threads: Threads within an operator; on "cpu" of the encoder only, the operators of the others are
-                too small to be parallelized.
+            num_threads: Threads within an operator of the encoder; those of the others are too small to be parallelized.
             precision: "fp32" or "int8".
 
         Raises:
@@ -64,23 +62,21 @@ class OnnxBackend:
         """
         self.manifest = manifest
         self._conditions = condition_inputs(manifest.contract)
-        self.provider = provider
         self.precision = precision
         self._paths = manifest.graphs_of(precision)
         self._num_threads = num_threads
-        self._few_threads = 1 if provider == "cpu" else num_threads
-        self._encoder = _Graph(make_session(self._paths["encoder"], provider, num_threads))
-        self._condition = _Graph(make_session(self._paths["condition"], provider, self._few_threads))
+        self._encoder = _Graph(make_session(self._paths["encoder"], self.provider, num_threads))
+        self._condition = _Graph(make_session(self._paths["condition"], self.provider, 1))
         self._scorer = None
         if "scorer" in self._paths:
-            self._scorer = _Graph(make_session(self._paths["scorer"], provider, self._few_threads))
+            self._scorer = _Graph(make_session(self._paths["scorer"], self.provider, 1))
         self._denoise: dict[tuple[int, int], _Graph] = {}
         self._denoise_lock = threading.Lock()
 
     @property
     def parallel_shares(self) -> int:
-        """One call of ``predict_noise`` per thread on "cpu", which each stay on one core."""
-        return self._num_threads if self.provider == "cpu" else 1
+        """One call of ``predict_noise`` per thread; each stays on one core."""
+        return self._num_threads
 
     def load_denoise(self, num_samples: int, num_tokens: int) -> None:
         """Load the denoise graph for M samples of N = 1 + A tokens, so that the first step is as fast as later ones.
@@ -161,7 +157,7 @@ class OnnxBackend:
         with self._denoise_lock:
             if size not in self._denoise:
                 axes = {CANDIDATE_AXIS: num_samples, TOKEN_AXIS: num_tokens}
-                session = make_session(self._paths["denoise"], self.provider, self._few_threads, axes)
+                session = make_session(self._paths["denoise"], self.provider, 1, axes)
                 self._denoise[size] = _Graph(session)
             return self._denoise[size]
 

@@ -31,7 +31,7 @@ def compare_with_base(base: Path, network: PlannerNetwork, samples: list[Tensors
         "model_hash" and training data of the base model, and "difference": the largest one between both noise predictions
         without action tokens.
     """
-    backend = OnnxBackend(load_manifest(base), "cpu", 1)
+    backend = OnnxBackend(load_manifest(base), 1)
     rng, worst = np.random.default_rng(0), 0.0
     shape = (2, *plan_spec(network.contract).shape)
     for sample in samples:

@@ -32,7 +32,7 @@ def bound() -> BoundBackend:
 
 @pytest.fixture(scope="module")
 def plain() -> OnnxBackend:
-    return OnnxBackend(MANIFEST, "cpu", 1)
+    return OnnxBackend(MANIFEST, 1)
 
 
 def make_scene(seed: int) -> Tensors:

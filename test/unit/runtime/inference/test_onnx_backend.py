@@ -23,7 +23,7 @@ TINY = model_folder("tiny")
 
 @pytest.fixture(scope="module")
 def backend() -> OnnxBackend:
-    return OnnxBackend(load_manifest(TINY), "cpu", 1)
+    return OnnxBackend(load_manifest(TINY), 1)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_a_size_loaded_ahead_is_not_loaded_again(scene: dict[str, np.ndarray], m
         return original(path, provider, num_threads, sizes)
 
     monkeypatch.setattr(onnx_backend, "make_session", counted)
-    backend = OnnxBackend(load_manifest(TINY), "cpu", 2)
+    backend = OnnxBackend(load_manifest(TINY), 2)
     backend.load_denoise(3, 9)
     assert [entry[:2] for entry in loaded] == [
         ("encoder.onnx", 2),
@@ -103,7 +103,7 @@ def test_a_size_loaded_ahead_is_not_loaded_again(scene: dict[str, np.ndarray], m
 
 
 def test_int8_differs_a_little(backend: OnnxBackend, scene: dict[str, np.ndarray]) -> None:
-    small = OnnxBackend(backend.manifest, "cpu", 1, "int8")
+    small = OnnxBackend(backend.manifest, 1, "int8")
     ours, theirs = backend.encode(scene), small.encode(scene)
     for name in backend.manifest.encoder_features:
         gap = np.abs(ours[name] - theirs[name]).mean() / np.abs(ours[name]).mean()
@@ -122,9 +122,9 @@ def test_without_its_int8_file_a_model_still_runs_in_fp32(tmp_path: Path) -> Non
     for path in manifest.int8_graphs.values():
         path.unlink()
     manifest = load_manifest(tmp_path)
-    OnnxBackend(manifest, "cpu", 1)
+    OnnxBackend(manifest, 1)
     with pytest.raises(ModelError, match=r"int8\.onnx missing; make them with 'transdiffuser quantize"):
-        OnnxBackend(manifest, "cpu", 1, "int8")
+        OnnxBackend(manifest, 1, "int8")
 
 
 def test_a_model_without_int8_graphs_gives_the_command_that_makes_them(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_model_without_int8_graphs_gives_the_command_that_makes_them(tmp_path:
     del data["int8"]
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(ModelError, match="no int8 graphs; make them with"):
-        OnnxBackend(load_manifest(tmp_path), "cpu", 1, "int8")
+        OnnxBackend(load_manifest(tmp_path), 1, "int8")
 
 
 def test_a_changed_int8_file_is_rejected(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_changed_int8_file_is_rejected(tmp_path: Path) -> None:
 
 def test_unknown_precision_lists_the_known_ones(backend: OnnxBackend) -> None:
     with pytest.raises(ModelError, match="'fp16' is unknown; known are fp32, int8"):
-        OnnxBackend(backend.manifest, "cpu", 1, "fp16")
+        OnnxBackend(backend.manifest, 1, "fp16")
 
 
 def test_a_provider_that_is_not_available_is_an_error_or_replaced_by_the_cpu_as_configured() -> None:

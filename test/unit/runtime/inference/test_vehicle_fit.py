@@ -72,7 +72,7 @@ def test_doctor_prints_the_vehicle_and_warns_of_one_beyond_the_scorer(tmp_path: 
 
 def test_the_model_manager_reports_a_vehicle_that_the_scorer_does_not_fit() -> None:
     def load(rig: Rig) -> ModelManager:
-        backend = OnnxBackend(load_manifest(model_folder("tiny")), "cpu", 1)
+        backend = OnnxBackend(load_manifest(model_folder("tiny")), 1)
         return ModelManager(lambda config, memory: Planner(backend, rig, config, memory), PlannerConfig(), print)
 
     assert load(RIG).vehicle_notice == ""

@@ -45,7 +45,7 @@ def test_int8_graphs_are_written_next_to_the_fp32_ones(model: Path, monkeypatch:
     }
     assert before.items() <= {path.name: sha256_of(path) for path in model.glob("*.onnx")}.items()
     assert (model / "encoder.int8.onnx").stat().st_size < 0.5 * (model / "encoder.onnx").stat().st_size
-    plan = {name: quantize.draw_plans(OnnxBackend(manifest, "cpu", 1, name), scenes[0], 3) for name in ("fp32", "int8")}
+    plan = {name: quantize.draw_plans(OnnxBackend(manifest, 1, name), scenes[0], 3) for name in ("fp32", "int8")}
     assert np.isfinite(plan["int8"]).all() and not np.array_equal(plan["fp32"], plan["int8"])
 
 

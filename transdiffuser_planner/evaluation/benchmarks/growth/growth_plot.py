@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.core.files import writing
 from transdiffuser_planner.evaluation.benchmarks.growth.axes import TITLES
+from transdiffuser_planner.reports.figures import new_figure, save_figure
 
 _COLUMNS = 3
 
@@ -24,15 +23,9 @@ def plot_growth(path: Path, axes: dict[str, Any], workers: list[dict[str, Any]],
     Raises:
         EvaluationError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise EvaluationError(
-            "plots need matplotlib; install it with: pip install 'transdiffuser_planner[plots]'"
-        ) from None
     count = len(axes) + bool(workers)
     rows = -(-count // _COLUMNS)
-    figure = Figure(figsize=(4.2 * min(count, _COLUMNS), 3.2 * rows), layout="constrained")
+    figure = new_figure(4.2 * min(count, _COLUMNS), 3.2 * rows)
     places = list(figure.subplots(rows, min(count, _COLUMNS), squeeze=False).flat)
     for place, (name, result) in zip(places, axes.items(), strict=False):
         _plot_axis(place, name, result)
@@ -41,9 +34,7 @@ def plot_growth(path: Path, axes: dict[str, Any], workers: list[dict[str, Any]],
     for place in places[count:]:
         place.set_axis_off()
     figure.suptitle(title, fontsize=9)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def _plot_axis(place: Any, name: str, result: dict[str, Any]) -> None:
