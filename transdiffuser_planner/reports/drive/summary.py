@@ -146,6 +146,14 @@ def _name_of(drive: Drive, other: int) -> str:
     return f"object {other}"
 
 
+def _sampling(status: RecordedStatus) -> str:
+    """How a plan was sampled; recordings of older versions do not name the sampler."""
+    if not status.num_denoise_steps:
+        return "none"
+    steps = f"{status.num_denoise_steps} step{'s' * (status.num_denoise_steps > 1)}"
+    return f"{status.num_candidates} candidates in {steps}" + (f" of {status.sampler}" if status.sampler else "")
+
+
 def _planner_rows(drive: Drive) -> list[tuple[str, str]]:
     every = drive.statuses()
     ready = [status for status in every if status.ready]
@@ -162,12 +170,7 @@ def _planner_rows(drive: Drive) -> list[tuple[str, str]]:
     return [
         ("Model", ", ".join(_distinct(f"{s.model_name} ({s.model_hash[:12]})" for s in ready))),
         ("Executed by", ", ".join(_distinct(status.provider for status in ready))),
-        (
-            "Sampling",
-            ", ".join(
-                _distinct(f"{s.num_candidates} candidates, {s.num_denoise_steps} denoising steps" for s in ready)
-            ),
-        ),
+        ("Sampling", _counts(Counter(_sampling(status) for status in ready))),
         ("Plans", f"{len(ready)}; run seed {_seeds(ready)}"),
         (
             "Latency",

@@ -254,6 +254,7 @@ def test_cards_and_facts_count_late_plans_fallbacks_and_collisions(drive):
     facts = dict(table(drive))
     assert facts["Later than the deadline"].startswith("1 of 46")
     assert facts["Cycles without a plan"] == "5 × no LiDAR yet"
+    assert facts["Sampling"] == "46 × 3 candidates in 10 steps of ddim"
     assert facts["Missing inputs"] == "acceleration (all plans)"
     assert notes(drive) == []
 
