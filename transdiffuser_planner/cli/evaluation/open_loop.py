@@ -205,7 +205,14 @@ def run_comparison(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from transdiffuser_planner.core.errors import EvaluationError
-    from transdiffuser_planner.evaluation.open_loop.planner_comparison import as_rows, jobs_of, measure_all, seed_spread
+    from transdiffuser_planner.evaluation.open_loop.measured_drives import measured_drives
+    from transdiffuser_planner.evaluation.open_loop.planner_comparison import (
+        as_rows,
+        jobs_of,
+        joined,
+        measure_drive,
+        seed_spread,
+    )
     from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
     from transdiffuser_planner.reports.markdown_tables import PLAN_COLUMNS, markdown_table, save_json
     from transdiffuser_planner.runtime.inference.manifest import load_manifest
@@ -215,20 +222,21 @@ def run_comparison(args: argparse.Namespace) -> int:
     topics = TopicMap.load(preset_files(args.preset)[0])
     jobs = jobs_of(args.bags.resolve(), args.samples.resolve(), topics=topics, planners=planners, every=args.every)
     with tqdm(total=len(jobs), unit="drive", file=sys.stderr) as bar:
-        found, failures = measure_all(jobs, args.workers, bar, args.ray)
+        drives, failures = measured_drives(measure_drive, jobs, args.workers, bar, args.ray)
     for line in failures:
         print(f"skipped: {line}", file=sys.stderr)
+    found = joined(drives)
     if not found:
         raise EvaluationError(f"no frame could be measured: no drive of {args.bags} with samples in {args.samples}")
     trained = {name: load_manifest(path).training for name, path in planners.ablations.items()}
     rows = as_rows(found, {name: str(info.get("title", name)) for name, info in trained.items()})
     spread = seed_spread(rows, {name: dict(info["recipe"]) for name, info in trained.items()})
-    frames, drives = len(next(iter(found.values()))), len(jobs) - len(failures)
+    frames = len(next(iter(found.values())))
     print(markdown_table(rows, PLAN_COLUMNS))
-    print(f"\n{frames} frames of {drives} drives, {args.candidates} candidates; between seeds: {spread}")
+    print(f"\n{frames} frames of {len(drives)} drives, {args.candidates} candidates; between seeds: {spread}")
     print(f"{_origin(manifest)}; {args.workers} processes at once")
     if args.out is not None:
-        content = {"model_hash": manifest.model_hash, "samples": frames, "drives": drives}
+        content = {"model_hash": manifest.model_hash, "samples": frames, "drives": len(drives)}
         content |= {"candidates": args.candidates, "workers": args.workers, "seed_spread": spread}
         save_json(args.out, content | {"every": args.every, "trained_on": _trained_on(args, trained), "rows": rows})
     return 0

@@ -73,8 +73,9 @@ def run_samplers(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from transdiffuser_planner.core.errors import EvaluationError
+    from transdiffuser_planner.evaluation.open_loop.measured_drives import measured_drives
     from transdiffuser_planner.evaluation.open_loop.planner_comparison import drives_with_samples
-    from transdiffuser_planner.evaluation.open_loop.sampler_quality import SamplerJob, as_rows, measure_all, table
+    from transdiffuser_planner.evaluation.open_loop.sampler_quality import SamplerJob, as_rows, measure_drive, table
     from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
     from transdiffuser_planner.reports.markdown_tables import machine, save_json
     from transdiffuser_planner.runtime.inference.manifest import load_manifest
@@ -87,7 +88,7 @@ def run_samplers(args: argparse.Namespace) -> int:
         for bag, samples in drives_with_samples(args.bags.resolve(), args.samples.resolve())
     ]
     with tqdm(total=len(jobs), unit="drive", file=sys.stderr) as bar:
-        drives, failures = measure_all(jobs, args.workers, bar, args.ray)
+        drives, failures = measured_drives(measure_drive, jobs, args.workers, bar, args.ray)
     for line in failures:
         print(f"skipped: {line}", file=sys.stderr)
     if not drives:

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
-from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.data.samples.sample_set import SampleFolder, SampleSet
 from transdiffuser_planner.data.scenes.scene_builder import SceneDrive, read_scene_log
 from transdiffuser_planner.evaluation.open_loop.compared_planners import MODEL, Planners, Rows
@@ -29,7 +28,6 @@ from transdiffuser_planner.metrics.displacement import average_displacement_m, f
 from transdiffuser_planner.metrics.diversity import diversity
 from transdiffuser_planner.metrics.pdm.pdms import score_pdms
 from transdiffuser_planner.metrics.pdm.reference_planner.pdm_closed import ScoreVersion, with_reference
-from transdiffuser_planner.parallel import fan_out
 from transdiffuser_planner.planners.planner_names import NEAREST_TO_MEAN, ONE, ORACLE, SCORER, TITLES
 from transdiffuser_planner.planning.selection.predicted_pdm_score import pdm_score
 
@@ -143,41 +141,13 @@ class _Plans:
         return [*(float(v) for v in score.mean(axis=0)), *means, self.diversity, self.ms]
 
 
-def _measured_or_reason(job: TableJob) -> tuple[Path, dict[str, FloatArray], str]:
-    try:
-        return job.bag, measure_drive(job), ""
-    except PlannerError as error:
-        return job.bag, {}, str(error)
-
-
-def measure_all(
-    jobs: Sequence[TableJob], workers: int, progress: Any = None, ray_address: str | None = None
-) -> tuple[dict[str, FloatArray], list[str]]:
-    """Measure many drives.
+def joined(drives: Sequence[dict[str, FloatArray]]) -> dict[str, FloatArray]:
+    """Return row -> MEASURES (S, 9) of the samples of all drives.
 
     Args:
-        jobs: The drives; with Ray all paths must be absolute.
-        workers: Number of processes.
-        progress: An object with ``update(1)``, or None.
-        ray_address: Ray address, as for ``fan_out``.
-
-    Returns:
-        Row -> MEASURES (S, 9) of all samples, and one line for each drive that failed.
-
-    Raises:
-        ConfigError: Ray cannot be used.
+        drives: Results of ``measure_drive``.
     """
-    parts: dict[Path, dict[str, FloatArray]] = {}
-    failures = []
-    for bag, found, reason in fan_out(_measured_or_reason, jobs, workers=workers, ray_address=ray_address):
-        failures += [reason] if reason else []
-        if found:
-            parts[bag] = found
-        if progress is not None:
-            progress.update(1)
-    ordered = [parts[bag] for bag in sorted(parts)]
-    names = list(ordered[0]) if ordered else []
-    return {name: np.concatenate([part[name] for part in ordered]) for name in names}, sorted(failures)
+    return {name: np.concatenate([part[name] for part in drives]) for name in (drives[0] if drives else ())}
 
 
 def jobs_of(bags: Path, samples: Path, **common: Any) -> list[TableJob]:
@@ -206,7 +176,7 @@ def as_rows(found: dict[str, FloatArray], ablation_titles: dict[str, str]) -> li
     """Return the rows of the table: baselines, the model by selection, the expert, fewer steps, ablations.
 
     Args:
-        found: As ``measure_all`` returns it.
+        found: Result of ``joined``.
         ablation_titles: Titles of the ablations.
     """
     steps = {name: f"TransDiffuser, one sample, denoise steps: {name.split('@')[1]}" for name in found if "@" in name}

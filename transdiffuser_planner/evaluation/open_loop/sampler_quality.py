@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
-from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.data.candidates.candidate_source import CandidateFrame, CandidateSource
 from transdiffuser_planner.data.samples.sample_set import SampleFolder, SampleSet
@@ -31,7 +30,6 @@ from transdiffuser_planner.metrics.pdm.epdms import score_epdms
 from transdiffuser_planner.metrics.pdm.pdms import score_pdms
 from transdiffuser_planner.metrics.pdm.reference_planner.pdm_closed import ScoreVersion, with_reference
 from transdiffuser_planner.metrics.pdm.subscores.extended_comfort import LONGEST_S, PreviousFrame
-from transdiffuser_planner.parallel import fan_out
 from transdiffuser_planner.planning.selection.predicted_pdm_score import pdm_score
 from transdiffuser_planner.reports.markdown_tables import markdown_table
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
@@ -206,41 +204,6 @@ def _tensors(frame: CandidateFrame) -> dict[str, NDArray[Any]]:
     """The scorer's inputs of a frame, without the batch axis."""
     known = {**frame.features, **frame.observation, **frame.agents}
     return {name: known[name][0] for name in SCORER_INPUTS}
-
-
-def _measured_or_reason(job: SamplerJob) -> tuple[Path, FloatArray | None, str]:
-    try:
-        return job.bag, measure_drive(job), ""
-    except PlannerError as error:
-        return job.bag, None, str(error)
-
-
-def measure_all(
-    jobs: Sequence[SamplerJob], workers: int, progress: Any = None, ray_address: str | None = None
-) -> tuple[list[FloatArray], list[str]]:
-    """Measure many drives.
-
-    Args:
-        jobs: The drives; with Ray all paths must be absolute.
-        workers: Number of processes.
-        progress: An object with ``update(1)``, or None.
-        ray_address: Ray address, as for ``fan_out``.
-
-    Returns:
-        Result of ``measure_drive`` of every drive, and one line for each drive that failed.
-
-    Raises:
-        ConfigError: Ray cannot be used.
-    """
-    parts: dict[Path, FloatArray] = {}
-    failures = []
-    for bag, found, reason in fan_out(_measured_or_reason, jobs, workers=workers, ray_address=ray_address):
-        failures += [reason] if reason else []
-        if found is not None and len(found):
-            parts[bag] = found
-        if progress is not None:
-            progress.update(1)
-    return [parts[bag] for bag in sorted(parts)], sorted(failures)
 
 
 def as_rows(drives: list[FloatArray], settings: Sequence[SamplerSetting]) -> list[dict[str, Any]]:

@@ -103,30 +103,12 @@ class BoundBackend:
         )
 
     def condition(self, features: Tensors, observation: Tensors, agents: Tensors) -> DeviceTensors:
-        """Compute the denoiser's condition, once per cycle.
-
-        Args:
-            features: Result of ``encode``.
-            observation: The conditions (history, status, route, signal, speed limit, action tokens with masks).
-            agents: "agents" (1, A, F) and "agents_valid" (1, A), any A from 0 on.
-
-        Raises:
-            ModelError: The graph failed.
-        """
+        """Compute the denoiser's condition, once per cycle; see ``InferenceBackend``."""
         feeds = {name: observation[name] for name in self._conditions} | self._padded(agents)
         return self._device.call(self._run, "condition", self._condition, feeds, {self._encoder: features})
 
     def predict_noise(self, sample_MNP: Array, step: int, condition: Tensors) -> Array:
-        """Predict the noise in M joint samples at a denoise step; thread-safe.
-
-        Args:
-            sample_MNP: Samples (M, N, P) in model space; N = 1 + A with the agents given to ``condition``.
-            step: Denoise step k, 1..T.
-            condition: Result of ``condition``.
-
-        Raises:
-            ModelError: The graph failed or cannot be loaded for this M.
-        """
+        """Predict the noise in M joint samples at a denoise step; thread-safe; see ``InferenceBackend``."""
         num_samples, num_tokens, _ = sample_MNP.shape
         missing = 1 + self._num_agents - num_tokens
         padded = np.pad(sample_MNP, ((0, 0), (0, missing), (0, 0))) if missing else sample_MNP
@@ -136,13 +118,7 @@ class BoundBackend:
     def score(
         self, pose_MKT3: NDArray[np.floating[Any]], features: Tensors, observation: Tensors, agents: Tensors
     ) -> Array:
-        """Predict the sub-scores (M, Q) of ``core.contract.SCORE_NAMES``, each 0 to 1.
-
-        Args:
-            pose_MKT3: Joint futures (M, 1 + A, T, 3) in base_link, the ego first.
-            features: Result of ``encode``.
-            observation: As for ``condition``.
-            agents: As for ``condition``.
+        """Predict the sub-scores (M, Q) of ``core.contract.SCORE_NAMES``, each 0 to 1; see ``InferenceBackend``.
 
         Raises:
             ModelError: The model has no scorer, or it failed.

@@ -15,6 +15,7 @@ pytest.importorskip("rosbags")
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.data.candidates.scored_candidates import NUM_ALTERED
 from transdiffuser_planner.evaluation.model_card.comparison_section import table_section
+from transdiffuser_planner.evaluation.model_card.sampler_section import sampler_section
 from transdiffuser_planner.evaluation.open_loop.planner_comparison import MEASURES, as_rows, seed_spread
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
@@ -105,6 +106,31 @@ def test_the_scorers_candidate_is_compared_with_other_ways_to_choose(drive: Path
     pdms = {row["choice"]: row["pdms"] for row in rows}
     assert list(pdms) == ["one", "nearest_to_mean", "scorer", "oracle"]
     assert 0.0 < pdms["scorer"] <= pdms["oracle"]
+
+
+def test_samplers_are_compared_on_the_same_frames(
+    drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "samplers.json"
+    where = ["--model", str(MODEL), "--bags", str(drive / "bags"), "--samples", str(drive / "samples")]
+    samplers = ["ddpm:10", "ddpm:10", "dpm-solver++:2", "ddim:3@0.5"]
+    few = ["--candidates", "6", "--every", "4", "--workers", "1", "--out", str(out)]
+    assert main(["evaluate", "samplers", *where, "--samplers", *samplers, *few]) == 0
+    exact, again, two, cold = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert not exact["change"] and all(interval == [0.0, 0.0, 0.0] for interval in again["change"].values())
+    assert two["sampler"] == "dpm-solver++, 2 steps" and two["change"]["ade_m"][0] != 0.0
+    assert cold["sampler"] == "ddim, 3 steps at temperature 0.5" and cold["diversity"] < exact["diversity"]
+    assert all(row["best"] >= row["one"] and row["ade_m"] >= row["min_ade_m"] for row in (exact, two, cold))
+    card = sampler_section({"date": "today", "machine": "here", **json.loads(out.read_text(encoding="utf-8"))})
+    assert f"--samplers {' '.join(samplers)}" in card and "| ddim, 3 steps at temperature 0.5 | " in card
+    assert "95 % interval" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", ["ddpm", "euler:3", "ddim:0", "ddim:3@hot"])
+def test_a_sampler_that_there_is_not_is_one_line(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", "samplers", "--bags", "b", "--samples", "s", "--samplers", wrong])
+    assert "expected NAME:STEPS" in capsys.readouterr().err
 
 
 def _values(pdms: float, ade_m: float) -> np.ndarray:
