@@ -148,7 +148,7 @@ def plot(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
     Raises:
         EvaluationError: matplotlib is not installed.
     """
-    figure = new_figure(7.0, 4.2)
+    figure = new_figure(8.2, 4.2)
     axes = figure.subplots()
     rows = sorted(rows, key=lambda row: float(row["agents_mean"]))
     agents = [row["agents_mean"] for row in rows]
@@ -160,6 +160,6 @@ def plot(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
     axes.axhline(1e3 * STEP_S / 3.0, color="black", ls="--", lw=1.0, label="3 times real time")
     axes.set(xlabel="road users within 80 m", ylabel="ms a step of 0.1 s", ylim=(0.0, None))
     axes.margins(x=0.06)
-    axes.legend(loc="upper left")
+    figure.legend(loc="outside right upper")
     figure.suptitle(title, fontsize=9)
     save_figure(figure, path)
