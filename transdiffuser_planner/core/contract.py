@@ -10,6 +10,7 @@ row 0 at x = +range (ahead) and column 0 at y = +range (left): an unchanged plot
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
@@ -126,7 +127,7 @@ class ModelContract:
         ViewSegment(name="rgb_right", width_fraction=136 / 512, yaw_rad=-0.87616),
     )
     lidar_cells: int = 128
-    lidar_channels: int = 2  # 0: ground (z <= 0.3 m), 1: obstacles (0.3 m < z < 4 m)
+    lidar_heights_m: tuple[float, ...] = (0.3,)  # heights that divide the points into channels, lowest first
     range_m: float = 32.0
     lidar_clip_points: int = 5
     bev_cells: int = 64
@@ -141,6 +142,11 @@ class ModelContract:
     num_denoise_steps: int = 10
     codebook_size: int = 0  # size of the action token vocabulary; 0: no action tokens
 
+    def __post_init__(self) -> None:
+        heights = self.lidar_heights_m
+        if not heights or any(high <= low for low, high in itertools.pairwise(heights)):
+            raise ContractError(f"model contract: lidar_heights_m must be increasing heights, got {list(heights)}")
+
     @property
     def plan_times_s(self) -> NDArray[np.float64]:
         """Times of the T plan steps after the snapshot."""
@@ -150,6 +156,11 @@ class ModelContract:
     def history_times_s(self) -> NDArray[np.float64]:
         """Times of the S history steps relative to the snapshot; the last is 0."""
         return np.asarray(self.history_interval_s * np.arange(1 - self.num_history, 1), dtype=np.float64)
+
+    @property
+    def lidar_channels(self) -> int:
+        """Channels of the LiDAR histogram: the ground first, obstacles by height after it."""
+        return len(self.lidar_heights_m) + 1
 
     @property
     def bev_cell_m(self) -> float:
@@ -173,12 +184,15 @@ class ModelContract:
             data: Result of ``to_dict``.
 
         Raises:
-            ContractError: A field is unknown or missing.
+            ContractError: A field is unknown, missing or out of bounds.
         """
         try:
+            # Manifests of models with two channels state their number only.
+            known = {name: value for name, value in data.items() if name != "lidar_channels"}
+            heights = tuple(float(height) for height in known.get("lidar_heights_m", (0.3,)))
             segments = tuple(ViewSegment(**segment) for segment in data["segments"])
-            return ModelContract(**{**data, "segments": segments})
-        except (KeyError, TypeError) as error:
+            return ModelContract(**{**known, "segments": segments, "lidar_heights_m": heights})
+        except (KeyError, TypeError, ValueError) as error:
             raise ContractError(f"model contract: {error}; re-export the model with this version") from None
 
 

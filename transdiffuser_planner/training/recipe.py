@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
+from transdiffuser_planner.core.contract import CONTRACTS, ModelContract
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.files import read_text
 
@@ -130,6 +131,7 @@ class TrainingConfig:
         denoise_steps: T of the diffusion, in training and at run time.
         joint_agents: True to denoise ego and agents together.
         action_tokens: True for a model that can be conditioned on action tokens.
+        lidar_heights_m: Heights that divide the LiDAR points into channels: ground, then obstacles by height.
         encoder: Stage 1.
         decoder: Stage 2.
         joint: Optional stage 3; needs a small learning rate because it starts from trained weights.
@@ -144,6 +146,7 @@ class TrainingConfig:
     denoise_steps: int = 10
     joint_agents: bool = True
     action_tokens: bool = True
+    lidar_heights_m: tuple[float, ...] = (0.3,)
     encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
     decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
     joint: StageConfig = field(
@@ -173,6 +176,22 @@ class TrainingConfig:
         except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"recipe {path}: not valid YAML ({str(error).splitlines()[0]})") from None
         return cast(TrainingConfig, _build(TrainingConfig, data, f"recipe {path}"))
+
+    def contract(self) -> ModelContract:
+        """Sizes of the tensors: those of the network's size with the recipe's changes.
+
+        Raises:
+            ConfigError: The network is unknown.
+            ContractError: lidar_heights_m do not increase.
+        """
+        if self.network not in CONTRACTS:
+            raise ConfigError(f"recipe: network '{self.network}' is unknown; known are {', '.join(CONTRACTS)}")
+        return replace(
+            CONTRACTS[self.network],
+            num_denoise_steps=self.denoise_steps,
+            lidar_heights_m=self.lidar_heights_m,
+            **({} if self.action_tokens else {"codebook_size": 0}),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serializable form of the recipe."""
@@ -222,6 +241,10 @@ def _build(kind: Any, data: Any, where: str) -> Any:
             if type(value) is not expected and not number:
                 raise ConfigError(f"{where}: {name} expected {expected.__name__}, got {value!r}")
             values[name] = expected(value)
+        elif expected == tuple[float, ...]:
+            if not isinstance(value, list | tuple) or not all(type(item) in (int, float) for item in value):
+                raise ConfigError(f"{where}: {name} expected a list of numbers, got {value!r}")
+            values[name] = tuple(float(item) for item in value)
         else:
             values[name] = _build(expected, value, f"{where}: {name}")
     return kind(**values)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from transdiffuser_planner.core.contract import CONTRACTS, ModelContract
+from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet
@@ -91,7 +91,7 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
         backend = None if model is None else OnnxBackend(load_manifest(model), torch.get_num_threads())
-        contract = _contract(config) if backend is None else backend.manifest.contract
+        contract = config.contract() if backend is None else backend.manifest.contract
         network = replace(named_config(config.network), joint=config.joint_agents)
         machine = machine or Devices.choose()
         return cls(folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine)
@@ -236,9 +236,3 @@ class RunFolder:
                 f"run {self.folder}: no {BASELINE_DATA}; finish 'transdiffuser train --stage baselines'"
             )
         return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _contract(config: TrainingConfig) -> ModelContract:
-    """Contract of the recipe's network size, with the recipe's changes."""
-    contract = replace(CONTRACTS[config.network], num_denoise_steps=config.denoise_steps)
-    return contract if config.action_tokens else replace(contract, codebook_size=0)

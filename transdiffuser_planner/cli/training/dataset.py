@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, help="rig YAML instead of the preset's")
-    parser.add_argument("--config", default="tiny", choices=("tiny", "base", "base_half"), help="sizes of the tensors")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--config", default="tiny", choices=("tiny", "base", "base_half"), help="sizes of the tensors")
+    sizes.add_argument("--recipe", type=Path, help="training recipe whose sizes are taken instead of --config")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     add_ray_argument(parser)
 
@@ -47,10 +49,11 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.data.samples.convert_bags import convert_all, find_bags
     from transdiffuser_planner.data.samples.sample_builder import DatasetJob
+    from transdiffuser_planner.training.recipe import TrainingConfig
 
     topics, rig = preset_files(args.preset)
     topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
-    contract = CONTRACTS[args.config]
+    contract = TrainingConfig.load(args.recipe).contract() if args.recipe else CONTRACTS[args.config]
     jobs = [
         DatasetJob(bag=bag, out=args.out / bag.stem, rig=rig_value, topics=topic_map, contract=contract)
         for bag in find_bags(args.bags)

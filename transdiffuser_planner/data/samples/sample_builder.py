@@ -95,6 +95,7 @@ def convert(job: DatasetJob) -> Counter[str]:
     scenario = job.bag / "scenario.json"
     source = json.loads(read_text(scenario)) if scenario.is_file() else {}
     meta = {"bag": job.bag.name, **source, "vehicle": job.rig.vehicle.to_dict(), "counts": dict(counts)}
+    meta["lidar_heights_m"] = list(job.contract.lidar_heights_m)
     with writing(job.out, partial):
         partial.mkdir(parents=True)
         for name, spec in sample_specs(job.contract).items():

@@ -127,6 +127,12 @@ class SampleFolder:
                     f"samples {path}: {name} expected (N, {spec.shape}) {np.dtype(spec.dtype)}, "
                     f"got {arrays[name].shape} {arrays[name].dtype}; make them again with 'dataset'"
                 )
+        heights = meta.get("lidar_heights_m", list(contract.lidar_heights_m))
+        if heights != list(contract.lidar_heights_m):
+            raise InputError(
+                f"samples {path}: LiDAR channels divided at {heights} m, but the model's at "
+                f"{list(contract.lidar_heights_m)} m; make them again with 'dataset --recipe'"
+            )
         return SampleFolder(path=path, arrays=arrays, meta=meta)
 
 
