@@ -160,6 +160,7 @@ def _row(
         "lidar": np.rint(tensors["lidar"][0] * contract.lidar_clip_points).astype(np.uint8),
         "plan": plan_T3,
         "plan_valid": np.ones(len(plan_T3), dtype=np.bool_),
+        "gt_agents_known": np.asarray(agents_now is not None),
         "gt_agents": labels.features,
         "gt_agents_valid": labels.valid,
         "gt_agents_points": labels.points,

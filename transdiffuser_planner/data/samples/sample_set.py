@@ -22,7 +22,7 @@ from transdiffuser_planner.core.contract import (
 from transdiffuser_planner.core.errors import ConfigError, InputError
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 
-NUM_LABEL_AGENTS = 16
+NUM_LABEL_AGENTS = 32
 META_NAME = "meta.json"
 LABELS = (
     "plan",
@@ -52,6 +52,7 @@ def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         **{name: observation[name] for name in CONDITION_INPUTS},
         "plan": TensorSpec(shape=(num_steps, 3)),  # ego future in base_link, heading continuous
         "plan_valid": TensorSpec(shape=(num_steps,), dtype=np.bool_),
+        "gt_agents_known": TensorSpec(shape=(), dtype=np.bool_),  # whether agents were labeled at all
         "gt_agents": TensorSpec(shape=(agents, NUM_AGENT_FEATURES)),  # nearest first, in base_link
         "gt_agents_valid": TensorSpec(shape=(agents,), dtype=np.bool_),
         "gt_agents_points": TensorSpec(shape=(agents,), dtype=np.int32),  # LiDAR points on the agent

@@ -41,6 +41,7 @@ SAMPLE_ARRAYS = (
     *CONDITION_INPUTS,
     "plan",
     "plan_valid",
+    "gt_agents_known",
     "gt_agents",
     "gt_agents_valid",
     "gt_agents_points",
