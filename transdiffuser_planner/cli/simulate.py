@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--variants", type=int, default=1, help="1: plain drive only; more: plain drive and perturbed ones"
     )
     group.add_argument("--sensor-rate", type=float, default=2.0, help="sensor frames per second (default: %(default)s)")
+    group.add_argument(
+        "--labels", action="store_true", help="record the classes of the cameras' pixels, to train the view head on"
+    )
     group.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     add_ray_argument(group)
     group = parser.add_argument_group("live, on ROS 2 topics")
@@ -128,6 +131,7 @@ def _record(args: argparse.Namespace) -> int:
             out=args.record,
             sensor_every=round(10.0 / args.sensor_rate),
             variants=tuple(range(args.variants)),
+            with_labels=args.labels,
         )
         for seed in seeds
     ]

@@ -47,6 +47,26 @@ class BevClass(IntEnum):
     PERSON = 5
 
 
+class ViewClass(IntEnum):
+    """Classes of the pixels of the stitched view."""
+
+    REST = 0
+    ROAD = 1
+    MARKING = 2
+    SIDEWALK = 3
+    VEHICLE = 4
+    PERSON = 5  # pedestrians and cyclists
+    LAMP = 6  # head of a traffic light
+
+
+VIEW_STRIDE = 4
+"""Pixels of the stitched view per cell of its semantics, along each axis."""
+VIEW_UNKNOWN = 255
+"""Label of cells that no camera covers or that have no ground truth."""
+VIEW_MAPS = ("image_map_0", "image_map_1", "image_map_2", "image_map_3")
+"""Further outputs of encoders with a view head: the fused image features of the four stages, finest first."""
+
+
 class StatusIndex(IntEnum):
     """Entries of the status vector; 0..3 are the one-hot driving command."""
 
@@ -294,6 +314,11 @@ def auxiliary_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         "agent_box": TensorSpec(shape=(NUM_BOX_CHANNELS, n, n)),  # BoxIndex
         "signal_logits": TensorSpec(shape=(4,)),  # SignalState of the next signal within 50 m; UNKNOWN = none
     }
+
+
+def view_spec(contract: ModelContract) -> TensorSpec:
+    """Logits of ViewClass (K, H, W) of the stitched view in cells of VIEW_STRIDE, the output of the optional view graph."""
+    return TensorSpec(shape=(len(ViewClass), contract.image_height // VIEW_STRIDE, contract.image_width // VIEW_STRIDE))
 
 
 def plan_spec(contract: ModelContract) -> TensorSpec:

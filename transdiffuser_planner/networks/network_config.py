@@ -9,6 +9,9 @@ from transdiffuser_planner.core.errors import ConfigError
 
 Widths = tuple[int, int, int, int]
 
+VIEW_CHANNELS = 48
+"""Channels of the view head of recipes that have one."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BranchConfig:
@@ -41,6 +44,7 @@ class NetworkConfig:
         bev_upsample: Cells of the heads' outputs per cell of the map, along each axis.
         bev_patch_cells: Edge of the square of map cells that becomes one token.
         head_channels: Hidden channels of the auxiliary heads.
+        view_channels: Channels of the head for the semantics of the stitched view; 0: no such head.
         width, heads, layers, ffn_width: Of the denoising decoder and the plan regression head.
         embed_width: Hidden width of the motion encoder's MLPs.
         dropout: In the decoder's attention and feed-forward parts while training.
@@ -66,6 +70,7 @@ class NetworkConfig:
     embed_width: int = 256
     dropout: float = 0.1
     joint: bool = True
+    view_channels: int = 0
 
     def __post_init__(self) -> None:
         if self.width % self.heads:

@@ -40,6 +40,7 @@ class RecordingPlan:
         out: Folder of the bags, one per variant.
         sensor_every: Steps of 0.1 s between sensor frames.
         variants: 0 is the unperturbed drive, others are perturbed.
+        with_labels: Record the classes of the cameras' pixels as ground truth.
     """
 
     scenario: Scenario
@@ -47,6 +48,7 @@ class RecordingPlan:
     out: Path
     sensor_every: int
     variants: tuple[int, ...]
+    with_labels: bool = False
 
     def bag_path(self, variant: int) -> Path:
         """Return the path of a variant's bag.
@@ -75,7 +77,8 @@ def record(plan: RecordingPlan) -> list[Path]:
         if episode.progress_m() < MIN_PROGRESS_M:
             raise SimulationError(f"the ego moves only {episode.progress_m():.0f} m in stationary traffic; skipped")
         road_map = RoadMap.load(network_file(plan.scenario.map_name), episode.route.xy_N2)
-        suite = SensorSuite(road_map, plan.rig, plan.scenario.weather, plan.scenario.seed)
+        scenario = plan.scenario
+        suite = SensorSuite(road_map, plan.rig, scenario.weather, scenario.seed, with_labels=plan.with_labels)
         for variant in missing:
             track = episode.perturbed_track(variant) if variant else episode.expert_track()
             if episode.overlap_stamps_ns(track):

@@ -57,6 +57,9 @@ class AugmentationConfig:
     Attributes:
         mirror: Left and right swapped (encoder stage only: a mirrored town drives on the other side).
         color: Brightness, contrast and color of the images changed.
+        style: Appearance of the images changed strongly: random tone curves, mixed colors, textured surfaces.
+        blur, noise, cutout, jpeg: Images blurred, with noise, with hidden rectangles, with artifacts of compression.
+        drop_cameras: All cameras masked, the point cloud kept.
         drop_camera: Each camera masked.
         drop_lidar: Point cloud masked.
         drop_history: Past poses masked, so that the plan does not simply continue the past.
@@ -74,6 +77,12 @@ class AugmentationConfig:
 
     mirror: float = 0.5
     color: float = 0.8
+    style: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+    cutout: float = 0.0
+    jpeg: float = 0.0
+    drop_cameras: float = 0.0
     drop_camera: float = 0.05
     drop_lidar: float = 0.05
     drop_history: float = 0.6
@@ -96,7 +105,7 @@ class AugmentationConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossWeights:
-    """Weights of the loss terms; bev, center, box, signal and plan belong to the encoder stage.
+    """Weights of the loss terms; bev to denoising belong to the encoder stage.
 
     Attributes:
         bev: BEV segmentation.
@@ -104,6 +113,10 @@ class LossWeights:
         box: Boxes of agents.
         signal: Traffic signal.
         plan: Plan regression.
+        view: Semantics of the stitched view, of a recipe with view_head.
+        distillation: Difference of the scene tokens from those of the encoder that initializes this one (--init-from), which
+            reads the pictures before their appearance is changed.
+        denoising: Noise prediction of the frozen decoder of --init-from on the encoder's tokens.
         ego: Noise prediction of the ego.
         agents: Noise prediction or plan regression of the agents.
         decorrelation: Decorrelation loss on one noisy sample of every scene, outside the denoise loop.
@@ -115,6 +128,9 @@ class LossWeights:
     box: float = 0.3
     signal: float = 0.3
     plan: float = 1.0
+    view: float = 1.0
+    distillation: float = 0.0
+    denoising: float = 0.0
     ego: float = 1.0
     agents: float = 0.5
     decorrelation: float = 0.02
@@ -132,6 +148,7 @@ class TrainingConfig:
         joint_agents: True to denoise ego and agents together.
         action_tokens: True for a model that can be conditioned on action tokens.
         lidar_heights_m: Heights that divide the LiDAR points into channels: ground, then obstacles by height.
+        view_head: True for a head that segments the stitched view, on samples with labels of it.
         encoder: Stage 1.
         decoder: Stage 2.
         joint: Optional stage 3; needs a small learning rate because it starts from trained weights.
@@ -147,6 +164,7 @@ class TrainingConfig:
     joint_agents: bool = True
     action_tokens: bool = True
     lidar_heights_m: tuple[float, ...] = (0.3,)
+    view_head: bool = False
     encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
     decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
     joint: StageConfig = field(

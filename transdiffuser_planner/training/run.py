@@ -19,11 +19,11 @@ from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDe
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
 from transdiffuser_planner.runtime.inference.baseline_model import BASELINES, REGRESSION_HEAD
 from transdiffuser_planner.training.batches.loader import MakeBatch, ShuffledBatches
-from transdiffuser_planner.training.engine.devices import first_process_first
+from transdiffuser_planner.training.engine.devices import first_process_first, is_first_process
 from transdiffuser_planner.training.engine.pretrained import Pretrained
-from transdiffuser_planner.training.engine.stage_weights import finished_weights
+from transdiffuser_planner.training.engine.stage_weights import starting_weights
 from transdiffuser_planner.training.engine.trainer import StageTrainer
-from transdiffuser_planner.training.engine.warm_start import grow_from
+from transdiffuser_planner.training.engine.warm_start import grow_from, start_from
 from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
 from transdiffuser_planner.training.recipe import StageConfig
 from transdiffuser_planner.training.run_folder import BASELINE_DATA, RunFolder
@@ -33,6 +33,7 @@ from transdiffuser_planner.training.stages import decoder as decoder_stage
 from transdiffuser_planner.training.stages import encoder as encoder_stage
 from transdiffuser_planner.training.stages import joint as joint_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
+from transdiffuser_planner.training.stages.kept_behavior import KeptBehavior
 
 VALIDATION_LIMIT = 1024
 SAMPLING_LIMIT = 256
@@ -47,26 +48,41 @@ class Run(RunFolder):
         batches = ShuffledBatches(size, config.batch_size, seed, make)
         return StageTrainer(self.folder, stage, network, config, batches, self.machine)
 
-    def train_encoder(self, samples: SampleSet, validation: SampleSet, pretrained: Pretrained | None = None) -> None:
+    def train_encoder(
+        self,
+        samples: SampleSet,
+        validation: SampleSet,
+        pretrained: Pretrained | None = None,
+        start: Path | None = None,
+    ) -> None:
         """Train stage 1, the encoder.
 
         Args:
             samples: Training set.
             validation: Validation set.
             pretrained: Published weights to initialize from.
+            start: Folder of a run, or of its weights, whose encoder to initialize from.
         """
         config, contract = self.config, self.contract
         with first_process_first():
             keep_vehicle(self.folder, samples.vehicle)
+            if start is not None:
+                self.adopt_tables(start)
             normalizer = self.normalizer(samples)
         torch.manual_seed(config.seed)
         network = encoder_stage.EncoderStage(self.network, contract).to(memory_format=torch.channels_last)
         if pretrained is not None:
             pretrained.load_into(network.perception.encoder)
+        if start is not None:
+            new = start_from(network, starting_weights(start, encoder_stage.STAGE))
+            if is_first_process():
+                print(f"encoder starts from {start}; not in it: {', '.join(_parts(new)) or 'nothing'}")
+        kept = KeptBehavior.of(config, self.network, contract, network.perception, start, self.schedule)
         make = encoder_stage.batch_maker(samples, contract, normalizer, config)
         trainer = self._trainer(encoder_stage.STAGE, network, config.encoder, make, len(samples))
+        losses = partial(encoder_stage.losses, config, contract, kept=kept)
         validate = partial(encoder_stage.validate, validation, contract, normalizer, VALIDATION_LIMIT)
-        trainer.fit(partial(encoder_stage.losses, config, contract), validate, trainer.batches.steps_per_epoch)
+        trainer.fit(losses, validate, trainer.batches.steps_per_epoch)
 
     def features(self, name: str, samples: SampleSet) -> FeatureCache:
         """Scene features of a set of samples, cached under its name in the run's folder."""
@@ -97,7 +113,7 @@ class Run(RunFolder):
         torch.manual_seed(config.seed + 1)
         network = DenoisingDecoder(self.network, contract, self.token_counts())
         if start is not None:
-            new = grow_from(network, finished_weights(start, decoder_stage.STAGE))
+            new = grow_from(network, starting_weights(start, decoder_stage.STAGE))
             print(f"decoder starts from {start}; trained: {', '.join(new) or 'all of it'}")
         with first_process_first():
             training = decoder_stage.DecoderSamples(samples, self.codebook(samples), self.counterfactual_plans(samples))
@@ -157,6 +173,11 @@ class Run(RunFolder):
             self._trainer(name, network, config.baselines, make, len(samples)).fit(baselines.losses)
         text = json.dumps(describe_data(samples)) + "\n"
         (self.folder / BASELINE_DATA).write_text(text, encoding="utf-8")
+
+
+def _parts(names: list[str]) -> list[str]:
+    """Names of the modules that weights belong to, at most two levels deep."""
+    return sorted({".".join(name.split(".")[:2]) for name in names})
 
 
 def use_threads(count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from transdiffuser_planner.data.samples.targets import fit_normalizer, visible_a
 from transdiffuser_planner.networks.baselines.ego_status_mlp import StatusMlp
 from transdiffuser_planner.networks.baselines.regression_head import RegressionHead
 from transdiffuser_planner.networks.encoder.scene_encoder import SceneEncoder
-from transdiffuser_planner.networks.network_config import NetworkConfig, named_config
+from transdiffuser_planner.networks.network_config import VIEW_CHANNELS, NetworkConfig, named_config
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
 from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME, ActionCodebook
@@ -39,6 +40,7 @@ from transdiffuser_planner.training.stages import joint as joint_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
 
 BASELINE_DATA = "baselines.json"
+NORMALIZER_NAME = "normalizer.json"
 
 AnyRun = TypeVar("AnyRun", bound="RunFolder")
 
@@ -92,7 +94,8 @@ class RunFolder:
             path.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
         backend = None if model is None else OnnxBackend(load_manifest(model), torch.get_num_threads())
         contract = config.contract() if backend is None else backend.manifest.contract
-        network = replace(named_config(config.network), joint=config.joint_agents)
+        channels = VIEW_CHANNELS if config.view_head else 0
+        network = replace(named_config(config.network), joint=config.joint_agents, view_channels=channels)
         machine = machine or Devices.choose()
         return cls(folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine)
 
@@ -134,7 +137,7 @@ class RunFolder:
         """
         if self.model is not None:
             return PlanNormalizer.from_json(self.model.manifest.read_json("normalizer.json"))
-        path = self.folder / "normalizer.json"
+        path = self.folder / NORMALIZER_NAME
         if path.is_file():
             return PlanNormalizer.from_json(json.loads(path.read_text(encoding="utf-8")))
         if samples is None:
@@ -143,6 +146,16 @@ class RunFolder:
         normalizer = fit_normalizer(labels["plan"], visible_agents(labels, self.contract))
         path.write_text(json.dumps(normalizer.to_json()), encoding="utf-8")
         return normalizer
+
+    def adopt_tables(self, start: Path) -> None:
+        """Copy normalizer and codebook of the weights that this run starts from, unless it has its own already.
+
+        Args:
+            start: Folder of these weights.
+        """
+        for name in (NORMALIZER_NAME, CODEBOOK_NAME):
+            if (start / name).is_file() and not (self.folder / name).is_file():
+                shutil.copyfile(start / name, self.folder / name)
 
     def codebook(self, samples: SampleSet | None = None) -> ActionCodebook | None:
         """Codebook of the model if there is one, else of the run, fitted at the first call; None without action tokens.

@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--init-from",
         type=Path,
         metavar="RUN",
-        help="run whose decoder initializes this one; if it has no action tokens, only their weights are trained",
+        help="run, or folder of its .safetensors files, whose encoder and decoder initialize this one's stages; if its "
+        "decoder has no action tokens, only their weights are trained",
     )
     parser.add_argument(
         "--pretrained",
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     if "encoder" in stages:
         branches = BRANCHES if args.pretrained_branches == "both" else (args.pretrained_branches,)
         pretrained = None if args.pretrained is None else Pretrained(path=args.pretrained, branches=branches)
-        training.train_encoder(samples, validation, pretrained)
+        training.train_encoder(samples, validation, pretrained, args.init_from)
     if "decoder" in stages:
         training.train_decoder(samples, validation, args.init_from)
     if "baselines" in stages:

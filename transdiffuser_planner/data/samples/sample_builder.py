@@ -23,7 +23,8 @@ from transdiffuser_planner.data.logs.log_sources import ROSBAG, read_log
 from transdiffuser_planner.data.logs.tracks import AgentTracks
 from transdiffuser_planner.data.samples.bev_labels import BevPainter
 from transdiffuser_planner.data.samples.labels import MATCH_S, agent_labels, plan_label
-from transdiffuser_planner.data.samples.sample_set import META_NAME, sample_specs
+from transdiffuser_planner.data.samples.sample_set import META_NAME, optional_specs, sample_specs
+from transdiffuser_planner.data.samples.view_labels import ViewLabels
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
@@ -98,7 +99,8 @@ def convert(job: DatasetJob) -> Counter[str]:
     meta["lidar_heights_m"] = list(job.contract.lidar_heights_m)
     with writing(job.out, partial):
         partial.mkdir(parents=True)
-        for name, spec in sample_specs(job.contract).items():
+        specs = sample_specs(job.contract) | optional_specs(job.contract)
+        for name, spec in ((name, spec) for name, spec in specs.items() if name in rows[0]):
             np.save(partial / f"{name}.npy", np.stack([row[name] for row in rows]).astype(spec.dtype))
         write_text(partial / META_NAME, json.dumps(meta, indent=1) + "\n")
         partial.rename(job.out)
@@ -118,7 +120,7 @@ def _samples(job: DatasetJob) -> tuple[list[dict[str, NDArray[Any]]], Counter[st
     if why:
         raise InputError(why)
     painter = BevPainter(log.map_pieces, job.contract) if log.map_pieces else None
-    builder = FeatureBuilder(job.contract, job.rig)
+    builder, view = FeatureBuilder(job.contract, job.rig), ViewLabels(job.contract, job.rig.cameras)
     rows, counts = [], collector.skipped | log.rejected  # an input that both reject counts once
     if log.damage:
         counts[log.damage] += 1
@@ -127,7 +129,12 @@ def _samples(job: DatasetJob) -> tuple[list[dict[str, NDArray[Any]]], Counter[st
         if isinstance(plan, str):
             counts[plan] += 1
             continue
-        rows.append(_row(snapshot, plan, builder, log.agents, painter))
+        row = _row(snapshot, plan, builder, log.agents, painter)
+        if log.view_labels:
+            packed = log.view_labels.get(snapshot.stamp_ns, {})
+            labels = {name: packed[name].unpack() for name in snapshot.images if name in packed}
+            row["view_labels"] = view.stitch(labels, snapshot.intrinsics)
+        rows.append(row)
     return rows, counts
 
 

@@ -15,9 +15,11 @@ from transdiffuser_planner.core.contract import (
     CONDITION_INPUTS,
     NUM_AGENT_FEATURES,
     TOKEN_INPUTS,
+    VIEW_UNKNOWN,
     ModelContract,
     TensorSpec,
     observation_specs,
+    view_spec,
 )
 from transdiffuser_planner.core.errors import ConfigError, InputError
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
@@ -66,6 +68,11 @@ def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         "stamp_ns": TensorSpec(shape=(), dtype=np.int64),
     }
     return specs
+
+
+def optional_specs(contract: ModelContract) -> dict[str, TensorSpec]:
+    """Arrays that only some sample folders have; where one is missing, ``SampleSet.gather`` gives VIEW_UNKNOWN."""
+    return {"view_labels": TensorSpec(shape=view_spec(contract).shape[1:], dtype=np.uint8)}  # ViewClass or VIEW_UNKNOWN
 
 
 def stored_observation(contract: ModelContract) -> tuple[str, ...]:
@@ -119,10 +126,12 @@ class SampleFolder:
         """
         try:
             meta = json.loads((path / META_NAME).read_text(encoding="utf-8"))
-            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in sample_specs(contract)}
+            specs = sample_specs(contract)
+            specs |= {k: v for k, v in optional_specs(contract).items() if (path / f"{k}.npy").is_file()}
+            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in specs}
         except (OSError, ValueError) as error:
             raise InputError(f"samples {path}: cannot be read ({error}); make them again with 'dataset'") from None
-        for name, spec in sample_specs(contract).items():
+        for name, spec in specs.items():
             if arrays[name].shape[1:] != spec.shape or arrays[name].dtype != np.dtype(spec.dtype):
                 raise InputError(
                     f"samples {path}: {name} expected (N, {spec.shape}) {np.dtype(spec.dtype)}, "
@@ -179,7 +188,19 @@ class SampleSet:
         folder_B = np.searchsorted(self._starts, index_B, side="right") - 1
         row_B = index_B - self._starts[folder_B]
         pairs = list(zip(folder_B, row_B, strict=True))
-        return {name: np.stack([self.folders[f].arrays[name][r] for f, r in pairs]) for name in names}
+        return {name: np.stack([self._row(name, f, r) for f, r in pairs]) for name in names}
+
+    def _row(self, name: str, folder: int, row: int) -> NDArray[Any]:
+        """One row of an array; of an optional one that its folder does not have, VIEW_UNKNOWN."""
+        array = self.folders[folder].arrays.get(name)
+        if array is not None:
+            return np.asarray(array[row])
+        like = next(f.arrays[name] for f in self.folders if name in f.arrays)
+        return np.full(like.shape[1:], VIEW_UNKNOWN, dtype=like.dtype)
+
+    def has(self, name: str) -> bool:
+        """Check whether a folder has an optional array."""
+        return any(name in folder.arrays for folder in self.folders)
 
     def whole(self, name: str) -> NDArray[Any]:
         """One array of all samples (N, ...); for small arrays."""

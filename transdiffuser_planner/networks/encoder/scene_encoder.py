@@ -28,14 +28,13 @@ class SceneFeatures:
 
     Attributes:
         bev_BCLL: Bird's-eye map, row 0 ahead, column 0 left; coarser than the heads' outputs by bev_upsample.
-        image_BCHW, image_fine_BCHW: Fused image features of the last and of the second-last stage.
+        image_maps: Fused image features of the four stages, finest first.
         lidar_BCHW: Fused LiDAR features of the last stage.
         tokens: FEATURE_NAMES -> (B, N, D), the decoder's memories.
     """
 
     bev_BCLL: Tensor
-    image_BCHW: Tensor
-    image_fine_BCHW: Tensor
+    image_maps: list[Tensor]
     lidar_BCHW: Tensor
     tokens: dict[str, Tensor]
 
@@ -94,7 +93,7 @@ class SceneEncoder(nn.Module):
         tokens = {name: self.norms[name](value.float()) for name, value in raw.items()}
         tokens["image_tokens"] = mix(tokens["image_tokens"], image_valid_BN, self.missing_image)
         tokens["lidar_tokens"] = mix(tokens["lidar_tokens"], lidar_valid, self.missing_lidar)
-        return SceneFeatures(bev, x, images[-2], y, tokens)
+        return SceneFeatures(bev, images, y, tokens)
 
     def token_counts(self) -> dict[str, int]:
         """Number of tokens of each source."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
+from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder, Triangles
 
 BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own color
@@ -171,9 +172,15 @@ def agents_meshes(agents: AgentStates) -> list[Mesh]:
                     vertices_V3=_vertices(some, template).astype(np.float32),
                     triangles=_triangles(kind, len(some)),
                     albedo_F3=_albedo(some, template).astype(np.float32),
+                    class_F=np.full(len(some) * len(template.triangles_F3), _view_class(kind), dtype=np.uint8),
                 )
             )
     return meshes
+
+
+def _view_class(kind: AgentClass) -> ViewClass:
+    """Return the class of an agent's pixels; riders count as persons, with what they ride."""
+    return ViewClass.VEHICLE if kind in (AgentClass.CAR, AgentClass.TRUCK) else ViewClass.PERSON
 
 
 def _triangles(kind: AgentClass, count: int) -> Triangles:

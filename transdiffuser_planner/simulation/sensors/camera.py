@@ -124,7 +124,7 @@ class CameraRenderer:
     def __init__(self, cameras: tuple[CameraMount, ...], light: Light) -> None:
         self._cameras = cameras
         self._light = light
-        self._direction_R3 = np.concatenate([_directions(camera) for camera in cameras])
+        self._direction_R3 = np.concatenate([directions(camera) for camera in cameras])
         self._viewpoints = _viewpoints(cameras, self._direction_R3)
         # A vehicle on flat ground turns about the vertical axis, which does not change the sky.
         self._sky_R3 = np.ascontiguousarray(_encoded(light.sky(self._direction_R3)).T)
@@ -147,7 +147,7 @@ class CameraRenderer:
         Returns:
             Camera name -> uint8 (H, W, 3) RGB.
         """
-        turn = _rotation_z(base_pose_3[2])
+        turn = rotation_z(base_pose_3[2])
         direction = turned(self._direction_R3, turn)
         positions = [turned(view.offset_3[None], turn)[0] for view in self._viewpoints]
         for position_3 in positions:
@@ -214,7 +214,7 @@ class CameraRenderer:
         return images
 
 
-def _directions(camera: CameraMount) -> Array:
+def directions(camera: CameraMount) -> Array:
     """Return unit directions (H * W, 3) of the pixel centers in base_link, row by row."""
     column, row = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
     direction = np.stack(
@@ -247,6 +247,7 @@ def _encoded(color_3X: Array) -> NDArray[np.uint8]:
     return value.astype(np.uint8)
 
 
-def _rotation_z(heading_rad: float) -> Array:
+def rotation_z(heading_rad: float) -> Array:
+    """Return the rotation (3, 3) about the vertical axis."""
     cos, sin = np.cos(heading_rad), np.sin(heading_rad)
     return np.asarray([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]], dtype=np.float32)

@@ -12,6 +12,7 @@ from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.scenario import Weather
 from transdiffuser_planner.simulation.sensors.agent_meshes import agents_meshes
 from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, CameraRenderer, Light
+from transdiffuser_planner.simulation.sensors.label_camera import LabelCamera
 from transdiffuser_planner.simulation.sensors.lidar import LidarScanner
 from transdiffuser_planner.simulation.sensors.mesh import Mesh
 from transdiffuser_planner.simulation.sensors.ray_culling import Prisms, TrafficScene
@@ -32,11 +33,13 @@ class SensorFrame:
         stamp_ns: Of the world state.
         images: Camera name -> uint8 (H, W, 3) RGB.
         lidar_N4: x, y, z, intensity in the LiDAR's frame, float32; None without a LiDAR.
+        labels: Camera name -> ViewClass of its pixels (H, W), uint8; empty unless requested.
     """
 
     stamp_ns: int
     images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     lidar_N4: NDArray[np.float32] | None = None
+    labels: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class SensorSuite:
@@ -47,9 +50,10 @@ class SensorSuite:
         rig: Cameras and LiDAR.
         weather: Of the episode.
         seed: Of the sensor noise.
+        with_labels: Render the ground truth of the cameras' pixels, too.
     """
 
-    def __init__(self, road_map: RoadMap, rig: Rig, weather: Weather, seed: int) -> None:
+    def __init__(self, road_map: RoadMap, rig: Rig, weather: Weather, seed: int, *, with_labels: bool = False) -> None:
         world = build_world_mesh(road_map)
         # Coordinates near the origin keep float32 rays precise on maps with large coordinates.
         self._origin_2 = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
@@ -65,6 +69,7 @@ class SensorSuite:
         self._color_3F = np.ascontiguousarray(color_F3.T)
         self._cameras = CameraRenderer(rig.cameras, self._light) if rig.cameras else None
         self._lidar = LidarScanner(rig.lidar, weather) if rig.lidar is not None else None
+        self._labels = LabelCamera(rig.cameras) if with_labels else None
         self._seed = seed
 
     def render(self, world: WorldState) -> SensorFrame:
@@ -75,7 +80,10 @@ class SensorSuite:
         """
         traffic = self.scene(world)
         return SensorFrame(
-            stamp_ns=world.stamp_ns, images=self.images(world, traffic), lidar_N4=self.cloud(world, traffic)
+            stamp_ns=world.stamp_ns,
+            images=self.images(world, traffic),
+            lidar_N4=self.cloud(world, traffic),
+            labels=self.labels(world, traffic),
         )
 
     def scene(self, world: WorldState) -> TrafficScene | None:
@@ -101,6 +109,17 @@ class SensorSuite:
             traffic: Its ``scene``.
         """
         return self._cameras.render(self._static, self._color_3F, traffic, self._pose(world)) if self._cameras else {}
+
+    def labels(self, world: WorldState, traffic: TrafficScene | None) -> dict[str, NDArray[np.uint8]]:
+        """Render the classes of the cameras' pixels: name -> (H, W) ViewClass; empty unless they were requested.
+
+        Args:
+            world: State of the world.
+            traffic: Its ``scene``.
+        """
+        if self._labels is None:
+            return {}
+        return self._labels.render(self._static, None if traffic is None else traffic.rays, self._pose(world))
 
     def cloud(self, world: WorldState, traffic: TrafficScene | None) -> NDArray[np.float32] | None:
         """Scan with the LiDAR: points (N, 4) as in SensorFrame; None without a LiDAR.

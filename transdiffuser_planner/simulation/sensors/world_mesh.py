@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.simulation.map.polylines import offset_line
 from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, SignalHead
 from transdiffuser_planner.simulation.map.road_map import RoadMap
@@ -38,6 +39,12 @@ WALLS: tuple[Color, ...] = (
 SIDEWALK_Z_M = 0.12
 MARKING_Z_M = 0.02
 GRASS_TILE_M = 12.0
+_CLASS_OF_DETAILS = {
+    LaneKind.DRIVING: ViewClass.MARKING,
+    LaneKind.CROSSING: ViewClass.MARKING,
+    LaneKind.SIDEWALK: ViewClass.SIDEWALK,
+    LaneKind.BICYCLE: ViewClass.ROAD,
+}
 LAMP_NAMES = ("red", "amber", "green")
 
 
@@ -86,18 +93,21 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
     builder = MeshBuilder()
     _ground(builder, road_map)
     num_vegetation = builder.count
-    for polygon in road_map.junctions:
-        builder.polygon(polygon, -0.005, JUNCTION)
-    for lane in road_map.lanes:
-        if not lane.internal and lane.kind == LaneKind.DRIVING:
-            _band(builder, lane, 0.0, ASPHALT)
+    with builder.of_class(ViewClass.ROAD):
+        for polygon in road_map.junctions:
+            builder.polygon(polygon, -0.005, JUNCTION)
+        for lane in road_map.lanes:
+            if not lane.internal and lane.kind == LaneKind.DRIVING:
+                _band(builder, lane, 0.0, ASPHALT)
     num_asphalt = builder.count
     for lane in road_map.lanes:
         _lane_details(builder, lane)
-    for polygon in road_map.walking_areas:
-        builder.polygon(polygon, SIDEWALK_Z_M, SIDEWALK)
-    for line in road_map.stop_lines:
-        _stop_line(builder, line)
+    with builder.of_class(ViewClass.SIDEWALK):
+        for polygon in road_map.walking_areas:
+            builder.polygon(polygon, SIDEWALK_Z_M, SIDEWALK)
+    with builder.of_class(ViewClass.MARKING):
+        for line in road_map.stop_lines:
+            _stop_line(builder, line)
     for building in road_map.buildings:
         _building(builder, building)
     lamps: list[Lamp] = []
@@ -142,6 +152,11 @@ def _band(builder: MeshBuilder, lane: Lane, z_m: float, color: Color) -> None:
 
 def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
     """Append markings of driving lanes, stripes of crossings, sidewalks with curbs, bicycle lanes."""
+    with builder.of_class(_CLASS_OF_DETAILS.get(lane.kind, ViewClass.REST)):
+        _append_details(builder, lane)
+
+
+def _append_details(builder: MeshBuilder, lane: Lane) -> None:
     half = lane.width_m / 2.0
     if lane.kind == LaneKind.DRIVING and not lane.internal:
         left = offset_line(lane.center_N2, half)
@@ -224,13 +239,16 @@ def _signal_head(builder: MeshBuilder, head: SignalHead) -> list[Lamp]:
         builder.quad(np.asarray(corners), color)
 
     pitch = head.lamp_m * 1.15
-    plate(center, head.lamp_m * 0.95, pitch * 1.75, BACKPLATE)
-    plate(center - 0.1 * front, head.lamp_m * 0.95, pitch * 1.75, BACKPLATE)
     lamps = []
-    for color, height in enumerate((pitch, 0.0, -pitch)):
-        first = builder.count
-        plate(center + height * up + 0.05 * front, head.lamp_m / 2.0, head.lamp_m / 2.0, BACKPLATE)
-        lamps.append(Lamp(signal_id=head.signal_id, link=head.link, color=color, first_triangle=first, num_triangles=2))
+    with builder.of_class(ViewClass.LAMP):
+        plate(center, head.lamp_m * 0.95, pitch * 1.75, BACKPLATE)
+        plate(center - 0.1 * front, head.lamp_m * 0.95, pitch * 1.75, BACKPLATE)
+        for color, height in enumerate((pitch, 0.0, -pitch)):
+            first = builder.count
+            plate(center + height * up + 0.05 * front, head.lamp_m / 2.0, head.lamp_m / 2.0, BACKPLATE)
+            lamps.append(
+                Lamp(signal_id=head.signal_id, link=head.link, color=color, first_triangle=first, num_triangles=2)
+            )
     if head.pole:
         foot = np.asarray([[head.x_m, head.y_m] - 0.06 * side[:2], [head.x_m, head.y_m] + 0.06 * side[:2]])
         for line in (foot, foot[::-1]):

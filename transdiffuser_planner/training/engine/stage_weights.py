@@ -104,6 +104,21 @@ def finished_weights(folder: Path, stage: str) -> dict[str, Tensor]:
     return load_weights(folder, stage).tensors
 
 
+def starting_weights(start: Path, stage: str) -> dict[str, Tensor]:
+    """Weights that a stage starts from.
+
+    Args:
+        start: Folder of a run, or of files <stage>.safetensors as runs have them.
+        stage: Name of the stage.
+
+    Raises:
+        TrainingError: The folder does not exist, or as in ``load_weights``.
+    """
+    if not start.is_dir():
+        raise TrainingError(f"--init-from {start}: expected the folder of a run, or of {stage}.safetensors")
+    return finished_weights(start, stage)
+
+
 def load_into(network: nn.Module, tensors: dict[str, Tensor], where: Path) -> None:
     """Load weights into a network of the same structure.
 
