@@ -23,11 +23,15 @@ from transdiffuser_planner.networks.network_config import NetworkConfig
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.training.engine.stage_weights import load_into, starting_weights
+from transdiffuser_planner.training.engine.warm_start import LIDAR_STEM, merged_heights
 from transdiffuser_planner.training.feature_cache import perceive
 from transdiffuser_planner.training.recipe import TrainingConfig
 from transdiffuser_planner.training.stages import decoder as decoder_stage
 
 Batch = dict[str, Any]
+
+STAGE = "encoder"
+"""Stage whose weights the training starts from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +43,14 @@ class KeptBehavior:
         decoder: The trained decoder; None without its loss.
         schedule: Noise schedule of the decoder.
         num_samples: Noisy samples per scene.
+        lidar_channels: LiDAR channels that the teacher was trained with.
     """
 
     teacher: PerceptionNetwork | None
     decoder: DenoisingDecoder | None
     schedule: NoiseSchedule
     num_samples: int
+    lidar_channels: int
 
     @staticmethod
     def of(
@@ -84,8 +90,13 @@ class KeptBehavior:
         for fixed in (teacher, decoder):
             if fixed is not None:
                 fixed.eval().requires_grad_(False)
+        stem = starting_weights(start, STAGE)[f"perception.encoder.{LIDAR_STEM}"]
         return KeptBehavior(
-            teacher=teacher, decoder=decoder, schedule=schedule, num_samples=config.encoder.samples_per_scene
+            teacher=teacher,
+            decoder=decoder,
+            schedule=schedule,
+            num_samples=config.encoder.samples_per_scene,
+            lidar_channels=stem.shape[1],
         )
 
     def losses(self, config: TrainingConfig, features: SceneFeatures, batch: Batch) -> dict[str, Tensor]:
@@ -99,8 +110,10 @@ class KeptBehavior:
         parts = {}
         if self.teacher is not None:
             _follow(self.teacher, batch)
+            contract = self.teacher.contract
+            lidar = merged_heights(batch["lidar"], self.lidar_channels, contract.lidar_clip_points)
             with torch.no_grad():
-                known, _ = perceive(self.teacher, batch | {"image": batch["clean_image"]}, self.teacher.contract)
+                known, _ = perceive(self.teacher, batch | {"image": batch["clean_image"], "lidar": lidar}, contract)
             parts["distillation"] = distillation_loss(features.tokens, known.tokens)
         if self.decoder is not None:
             _follow(self.decoder, batch)
