@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.parallel import add_ray_argument
-from transdiffuser_planner.params import RIGS
+from transdiffuser_planner.params import RECIPES, RIGS
+
+if TYPE_CHECKING:
+    from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sensor-rate", type=float, default=2.0, help="sensor frames per second (default: %(default)s)")
     group.add_argument(
         "--labels", action="store_true", help="record the classes of the cameras' pixels, to train the view head on"
+    )
+    group.add_argument(
+        "--randomize",
+        type=Path,
+        metavar="RECIPE",
+        help="recording recipe (YAML): every drive draws its own rig, LiDAR, cameras, roadside and ground from it; "
+        "shipped: recording (docs/how-to/recording.md)",
     )
     group.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     add_ray_argument(group)
@@ -109,6 +120,15 @@ def seed_range(text: str) -> range:
     return range(first, last)
 
 
+def _recipe(path: Path) -> RecordingRecipe:
+    """Read a recipe by path, or a shipped one by name."""
+    from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
+
+    shipped = RECIPES / f"{path.name}.yaml"
+    is_name = path.parent == Path() and not path.suffix and not path.exists() and shipped.is_file()
+    return RecordingRecipe.load(shipped if is_name else path)
+
+
 def _record(args: argparse.Namespace) -> int:
     """Record drives of all seeds.
 
@@ -123,6 +143,7 @@ def _record(args: argparse.Namespace) -> int:
     if not 0.1 <= args.sensor_rate <= 10.0:
         raise ConfigError(f"--sensor-rate {args.sensor_rate}: expected 0.1 .. 10 per second")
     seeds = seed_range(args.seeds) if args.seeds else range(args.seed, args.seed + 1)
+    recipe = None if args.randomize is None else _recipe(args.randomize)
     rig = Rig.load(args.rig)
     plans = [
         RecordingPlan(
@@ -132,6 +153,7 @@ def _record(args: argparse.Namespace) -> int:
             sensor_every=round(10.0 / args.sensor_rate),
             variants=tuple(range(args.variants)),
             with_labels=args.labels,
+            recipe=recipe,
         )
         for seed in seeds
     ]

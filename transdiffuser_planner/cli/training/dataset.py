@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset", default="carla", help="topic map and rig: params/topics and params/rigs (default: carla)"
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
-    parser.add_argument("--rig", type=Path, help="rig YAML instead of the preset's")
+    parser.add_argument(
+        "--rig", type=Path, help="rig YAML instead of the bag's own (rig.yaml in its folder) and the preset's"
+    )
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--config", default="tiny", choices=("tiny", "base", "base_half"), help="sizes of the tensors")
     sizes.add_argument("--recipe", type=Path, help="training recipe whose sizes are taken instead of --config")
@@ -52,10 +54,16 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.training.recipe import TrainingConfig
 
     topics, rig = preset_files(args.preset)
-    topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
+    topic_map, preset_rig = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
     contract = TrainingConfig.load(args.recipe).contract() if args.recipe else CONTRACTS[args.config]
     jobs = [
-        DatasetJob(bag=bag, out=args.out / bag.stem, rig=rig_value, topics=topic_map, contract=contract)
+        DatasetJob(
+            bag=bag,
+            out=args.out / bag.stem,
+            rig=preset_rig if args.rig else Rig.of_bag(bag, preset_rig),
+            topics=topic_map,
+            contract=contract,
+        )
         for bag in find_bags(args.bags)
     ]
     counts: Counter[str] = Counter()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.core.rig import CameraMount
-from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, directions, rotation_z
+from transdiffuser_planner.simulation.sensors.body_attitude import LEVEL, BodyAttitude
+from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, directions
 from transdiffuser_planner.simulation.sensors.ray_scene import RayScene, turned
 
 
@@ -26,7 +27,11 @@ class LabelCamera:
         self._cameras = [(camera, directions(camera)) for camera in cameras]
 
     def render(
-        self, static: RayScene, traffic: RayScene | None, base_pose_3: tuple[float, float, float]
+        self,
+        static: RayScene,
+        traffic: RayScene | None,
+        base_pose_3: tuple[float, float, float],
+        body: BodyAttitude = LEVEL,
     ) -> dict[str, NDArray[np.uint8]]:
         """Render all cameras.
 
@@ -34,16 +39,17 @@ class LabelCamera:
             static: The static world.
             traffic: Agents in the same frame, or None.
             base_pose_3: x, y, heading of base_link in that frame.
+            body: Height, roll and pitch of base_link.
 
         Returns:
             Camera name -> ViewClass (H, W); the sky is REST.
         """
-        turn = rotation_z(base_pose_3[2])
+        turn = body.turn(base_pose_3[2]).astype(np.float32)
         labels = {}
         for camera, direction_R3 in self._cameras:
             direction = turned(direction_R3, turn)
             position = turned(camera.base_from_sensor()[None, :3, 3].astype(np.float32), turn)[0]
-            position[:2] += np.asarray(base_pose_3[:2], dtype=np.float32)
+            position += np.asarray([base_pose_3[0], base_pose_3[1], body.z_m], dtype=np.float32)
             origin = np.broadcast_to(position, direction.shape)
             hits = static.cast(origin, direction)
             label_R = np.where(hits.triangle_R >= 0, static.class_F[hits.triangle_R], np.uint8(ViewClass.REST))

@@ -76,19 +76,22 @@ class WorldMesh:
         lamps: Triangles whose color follows the signals.
         vegetation_F: True for grass, whose color follows the season.
         asphalt_F: True for road surfaces, which darken when wet.
+        num_ground: Triangles of ground, road and markings; those of buildings and heads follow.
     """
 
     mesh: Mesh
     lamps: tuple[Lamp, ...]
     vegetation_F: NDArray[np.bool_]
     asphalt_F: NDArray[np.bool_]
+    num_ground: int
 
 
-def build_world_mesh(road_map: RoadMap) -> WorldMesh:
+def build_world_mesh(road_map: RoadMap, sidewalk_z_m: float = SIDEWALK_Z_M) -> WorldMesh:
     """Build the triangles of a whole map.
 
     Args:
         road_map: Static elements in the map frame.
+        sidewalk_z_m: Height of the curbs.
     """
     builder = MeshBuilder()
     _ground(builder, road_map)
@@ -101,13 +104,14 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
                 _band(builder, lane, 0.0, ASPHALT)
     num_asphalt = builder.count
     for lane in road_map.lanes:
-        _lane_details(builder, lane)
+        _lane_details(builder, lane, sidewalk_z_m)
     with builder.of_class(ViewClass.SIDEWALK):
         for polygon in road_map.walking_areas:
-            builder.polygon(polygon, SIDEWALK_Z_M, SIDEWALK)
+            builder.polygon(polygon, sidewalk_z_m, SIDEWALK)
     with builder.of_class(ViewClass.MARKING):
         for line in road_map.stop_lines:
             _stop_line(builder, line)
+    num_ground = builder.count
     for building in road_map.buildings:
         _building(builder, building)
     lamps: list[Lamp] = []
@@ -120,6 +124,7 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
         lamps=tuple(lamps),
         vegetation_F=number < num_vegetation,
         asphalt_F=(number >= num_vegetation) & (number < num_asphalt),
+        num_ground=num_ground,
     )
 
 
@@ -150,13 +155,13 @@ def _band(builder: MeshBuilder, lane: Lane, z_m: float, color: Color) -> None:
     builder.strip(offset_line(lane.center_N2, half), offset_line(lane.center_N2, -half), z_m, color)
 
 
-def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
+def _lane_details(builder: MeshBuilder, lane: Lane, sidewalk_z_m: float) -> None:
     """Append markings of driving lanes, stripes of crossings, sidewalks with curbs, bicycle lanes."""
     with builder.of_class(_CLASS_OF_DETAILS.get(lane.kind, ViewClass.REST)):
-        _append_details(builder, lane)
+        _append_details(builder, lane, sidewalk_z_m)
 
 
-def _append_details(builder: MeshBuilder, lane: Lane) -> None:
+def _append_details(builder: MeshBuilder, lane: Lane, sidewalk_z_m: float) -> None:
     half = lane.width_m / 2.0
     if lane.kind == LaneKind.DRIVING and not lane.internal:
         left = offset_line(lane.center_N2, half)
@@ -169,11 +174,11 @@ def _append_details(builder: MeshBuilder, lane: Lane) -> None:
     elif lane.kind == LaneKind.CROSSING:
         _zebra(builder, lane)
     elif lane.kind == LaneKind.SIDEWALK:
-        _band(builder, lane, SIDEWALK_Z_M, SIDEWALK)
+        _band(builder, lane, sidewalk_z_m, SIDEWALK)
         for side in (half, -half):
-            builder.wall(offset_line(lane.center_N2, side), -0.03, SIDEWALK_Z_M, CURB)
+            builder.wall(offset_line(lane.center_N2, side), -0.03, sidewalk_z_m, CURB)
         inner = offset_line(lane.center_N2, half)
-        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), SIDEWALK_Z_M + 0.005, CURB)
+        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), sidewalk_z_m + 0.005, CURB)
     elif lane.kind == LaneKind.BICYCLE and not lane.internal:
         _band(builder, lane, 0.0, BICYCLE_LANE)
 
