@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from transdiffuser_planner.core.geometry import global_from_local, local_from_global, wrap_angle
 from transdiffuser_planner.core.types import EgoState
+from transdiffuser_planner.planning.perception.assignment import nearest_pairs
 from transdiffuser_planner.planning.perception.detection_decoder import Detections
 
 FloatArray = NDArray[np.float64]
@@ -120,8 +120,7 @@ def _associate(tracks: list[Track], pose_D3: FloatArray) -> dict[int, int]:
         return {}
     track_T2 = np.stack([track.pose_3[:2] for track in tracks])
     distance = np.hypot(*(track_T2[:, None] - pose_D3[None, :, :2]).transpose(2, 0, 1))
-    rows, columns = linear_sum_assignment(np.minimum(distance, 2.0 * _GATE_M))
-    return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if distance[r, c] <= _GATE_M}
+    return nearest_pairs(distance, _GATE_M)
 
 
 def _correct(track: Track, detections: Detections, pose_D3: FloatArray, index: int, dt_s: float) -> Track:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.planning.safety.obstacle_distance import distance_to_occupied
 
 FloatArray = NDArray[np.float64]
 
@@ -27,6 +27,8 @@ MIN_EGO_CIRCLES = 4
 MAX_CIRCLE_SPACING = 0.55
 NUM_AGENT_CIRCLES = 3
 FAR_M = 100.0
+REACH_M = 12.0
+"""Farther obstacles count as this far: no check and no cost asks for more."""
 
 
 def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
@@ -42,7 +44,7 @@ def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObstacleField:
-    """Distance in meters from each grid cell to the nearest obstacle point, in base_link."""
+    """Distance in meters from each grid cell to the nearest obstacle point, at most 12 m, in base_link."""
 
     distance_XY: NDArray[np.float32]
 
@@ -74,7 +76,8 @@ class ObstacleField:
         occupied = counts >= MIN_POINTS_PER_CELL
         if not occupied.any():
             return ObstacleField(distance_XY=np.full(shape, FAR_M, dtype=np.float32))
-        return ObstacleField(distance_XY=(distance_transform_edt(~occupied) * CELL_M).astype(np.float32))
+        distance = distance_to_occupied(occupied, round(REACH_M / CELL_M))
+        return ObstacleField(distance_XY=(distance * CELL_M).astype(np.float32))
 
     def clearance(self, pose_X3: FloatArray, vehicle: VehicleModel) -> FloatArray:
         """Distance (...,) in meters from the footprint at each pose (..., 3) to the nearest obstacle; <= 0 is a hit.
