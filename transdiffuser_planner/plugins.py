@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from transdiffuser_planner.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from importlib.metadata import EntryPoint
 
 
@@ -44,12 +43,12 @@ def load_plugin(group: str, name: str) -> Any:
         ) from None
 
 
-def _entry_points(**wanted: str) -> Iterable[EntryPoint]:
+def _entry_points(**wanted: str) -> tuple[EntryPoint, ...]:
     """Entry points of installed packages; the module is imported on first use, as a node without plugins has none."""
     from importlib.metadata import entry_points
 
-    points: Iterable[EntryPoint] = entry_points(**wanted)
-    return points
+    found: Any = entry_points(**wanted)  # typed differently from Python to Python
+    return tuple(found)
 
 
 def _package(point: EntryPoint) -> str:

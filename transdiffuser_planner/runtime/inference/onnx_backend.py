@@ -87,18 +87,6 @@ class OnnxBackend:
         """One call of ``predict_noise`` per thread; each stays on one core."""
         return self._num_threads
 
-    def load_denoise(self, num_samples: int, num_tokens: int) -> None:
-        """Load the denoise graph for M samples of N = 1 + A tokens, so that the first step is as fast as later ones.
-
-        Args:
-            num_samples: M.
-            num_tokens: N.
-
-        Raises:
-            ModelError: The graph cannot be loaded.
-        """
-        self._denoise_graph(num_samples, num_tokens)
-
     def encode(self, observation: Tensors) -> Tensors:
         """Compute scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
         return self._run("encoder", {name: observation[name] for name in ENCODER_INPUTS}, self._encoder)
