@@ -6,6 +6,7 @@ a grid around the ego. Both give the clearance in meters of every plan pose, vec
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,7 @@ REACH_M = 12.0
 """Farther obstacles count as this far: no check and no cost asks for more."""
 
 
+@functools.lru_cache(maxsize=16)
 def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
     """Cover the footprint by circles: centers along base_link's x (m) and their common radius (m).
 
@@ -39,7 +41,9 @@ def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
     radius = vehicle.width_m / 2.0
     reach = max(vehicle.length_m - vehicle.width_m, 0.0)
     count = max(MIN_EGO_CIRCLES, 1 + int(np.ceil(reach / (MAX_CIRCLE_SPACING * vehicle.width_m))))
-    return np.linspace(radius - vehicle.rear_overhang_m, vehicle.front_offset_m - radius, count), radius
+    centers = np.linspace(radius - vehicle.rear_overhang_m, vehicle.front_offset_m - radius, count)
+    centers.flags.writeable = False
+    return centers, radius
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +99,8 @@ class ObstacleField:
         column = np.floor((y - Y_RANGE_M[0]) / CELL_M).astype(np.int64)
         rows, columns = self.distance_XY.shape
         inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-        distance = self.distance_XY[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+        row, column = np.minimum(np.maximum(row, 0), rows - 1), np.minimum(np.maximum(column, 0), columns - 1)
+        distance = self.distance_XY[row, column]
         return np.asarray(np.where(inside, distance, FAR_M).min(axis=-1) - radius, dtype=np.float64)
 
 
@@ -127,10 +132,15 @@ def agent_clearance(
     reach_A = np.maximum(length_m_A - width_m_A, 0.0).astype(np.float32)
     cos_MAF, sin_MAF = np.cos(path[..., 2]), np.sin(path[..., 2])
     nearest2 = np.full((len(pose), *path.shape[1:3]), np.inf, dtype=np.float32)
+    gap2, gap_y = np.empty_like(nearest2), np.empty_like(nearest2)
     for fraction in np.linspace(-0.5, 0.5, NUM_AGENT_CIRCLES, dtype=np.float32):
         ahead_A1 = (reach_A * fraction)[:, None]
         agent_x, agent_y = path[..., 0] + ahead_A1 * cos_MAF, path[..., 1] + ahead_A1 * sin_MAF
         for ego_x, ego_y in zip(ego_x_CMF, ego_y_CMF, strict=True):
-            gap2 = np.square(ego_x[:, None] - agent_x) + np.square(ego_y[:, None] - agent_y)
+            np.subtract(ego_x[:, None], agent_x, out=gap2)
+            np.subtract(ego_y[:, None], agent_y, out=gap_y)
+            np.multiply(gap2, gap2, out=gap2)
+            np.multiply(gap_y, gap_y, out=gap_y)
+            np.add(gap2, gap_y, out=gap2)
             np.minimum(nearest2, gap2, out=nearest2)
     return np.asarray(np.sqrt(nearest2) - radius - (width_m_A / 2.0)[None, :, None], dtype=np.float64)
