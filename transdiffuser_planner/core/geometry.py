@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,6 +13,11 @@ FloatArray = NDArray[np.float64]
 def wrap_angle(angle_rad: ArrayLike) -> FloatArray:
     """Angles wrapped into [-pi, pi)."""
     return np.asarray((np.asarray(angle_rad, dtype=np.float64) + np.pi) % (2.0 * np.pi) - np.pi)
+
+
+def wrapped(angle_rad: float) -> float:
+    """One angle wrapped into [-pi, pi): ``wrap_angle`` without arrays, with the same bits."""
+    return float((angle_rad + math.pi) % (2.0 * math.pi) - math.pi)
 
 
 def local_from_global(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
