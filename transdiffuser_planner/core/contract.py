@@ -63,8 +63,6 @@ VIEW_STRIDE = 4
 """Pixels of the stitched view per cell of its semantics, along each axis."""
 VIEW_UNKNOWN = 255
 """Label of cells that no camera covers or that have no ground truth."""
-VIEW_MAPS = ("image_map_0", "image_map_1", "image_map_2", "image_map_3")
-"""Further outputs of encoders with a view head: the fused image features of the four stages, finest first."""
 
 
 class StatusIndex(IntEnum):

@@ -9,7 +9,7 @@ from transdiffuser_planner.core.errors import ConfigError
 
 Widths = tuple[int, int, int, int]
 
-VIEW_CHANNELS = 48
+VIEW_CHANNELS = 32
 """Channels of the view head of recipes that have one."""
 
 

@@ -22,6 +22,7 @@ from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedul
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.inference.manifest import MANIFEST_FORMAT, MANIFEST_NAME, sha256_of
 from transdiffuser_planner.training.export.onnx_graphs import Tensors, graph_differences, write_graphs, write_scorer
+from transdiffuser_planner.training.export.view_graph import VIEW, write_view
 
 MAX_DIFFERENCE = 1e-4
 
@@ -138,6 +139,8 @@ def _write_checked_graphs(
     if scorer is not None:
         difference["scorer"] = write_scorer(network, scorer.eval(), folder, inputs)
         graphs["scorer"] = "scorer.onnx"
+    if network.perception.view_head is not None:
+        graphs[VIEW], difference[VIEW] = write_view(network.perception, folder, inputs)
     worst = max(difference.values())
     if not worst <= MAX_DIFFERENCE:
         shutil.rmtree(folder)
