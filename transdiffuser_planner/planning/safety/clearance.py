@@ -42,7 +42,7 @@ def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
     reach = max(vehicle.length_m - vehicle.width_m, 0.0)
     count = max(MIN_EGO_CIRCLES, 1 + int(np.ceil(reach / (MAX_CIRCLE_SPACING * vehicle.width_m))))
     centers = np.linspace(radius - vehicle.rear_overhang_m, vehicle.front_offset_m - radius, count)
-    centers.flags.writeable = False
+    centers.setflags(write=False)
     return centers, radius
 
 
