@@ -65,6 +65,10 @@ VIEW_UNKNOWN = 255
 """Label of cells that no camera covers or that have no ground truth."""
 
 
+LAMP_CROP = (64, 32)
+"""Height and width in pixels of the crop around a traffic light's head, the input of the optional lamp graph."""
+
+
 class StatusIndex(IntEnum):
     """Entries of the status vector; 0..3 are the one-hot driving command."""
 

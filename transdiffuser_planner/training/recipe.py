@@ -153,6 +153,7 @@ class TrainingConfig:
         decoder: Stage 2.
         joint: Optional stage 3; needs a small learning rate because it starts from trained weights.
         scorer: The plan scorer.
+        lamps: The classifier of traffic lights' heads.
         baselines: The baselines.
         augmentation: Augmentation of the samples.
         loss: Weights of the loss terms.
@@ -171,6 +172,7 @@ class TrainingConfig:
         default_factory=lambda: StageConfig(batch_size=32, samples_per_scene=4, learning_rate=5e-5)
     )
     scorer: StageConfig = field(default_factory=lambda: StageConfig(epochs=20.0, batch_size=16))
+    lamps: StageConfig = field(default_factory=lambda: StageConfig(epochs=80.0, batch_size=32, ema_decay=0.99))
     baselines: StageConfig = field(default_factory=StageConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossWeights = field(default_factory=LossWeights)

@@ -14,8 +14,10 @@ from torch import nn
 
 from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
 from transdiffuser_planner.data.counterfactuals.counterfactual_plans import CounterfactualPlans
+from transdiffuser_planner.data.lamps.lamp_crops import LampCrops
 from transdiffuser_planner.data.samples.sample_set import SampleSet
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
+from transdiffuser_planner.networks.lamps.lamp_classifier import LampClassifier
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
 from transdiffuser_planner.runtime.inference.baseline_model import BASELINES, REGRESSION_HEAD
 from transdiffuser_planner.training.batches.loader import MakeBatch, ShuffledBatches
@@ -32,6 +34,7 @@ from transdiffuser_planner.training.stages import baselines
 from transdiffuser_planner.training.stages import decoder as decoder_stage
 from transdiffuser_planner.training.stages import encoder as encoder_stage
 from transdiffuser_planner.training.stages import joint as joint_stage
+from transdiffuser_planner.training.stages import lamps as lamps_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
 from transdiffuser_planner.training.stages.kept_behavior import KeptBehavior
 
@@ -160,6 +163,19 @@ class Run(RunFolder):
         trainer = self._trainer(scorer_stage.STAGE, network, self.config.scorer, make, len(plans))
         validate = partial(scorer_stage.validate, validation)
         trainer.fit(scorer_stage.losses, validate, 2 * trainer.batches.steps_per_epoch)
+
+    def train_lamps(self, crops: LampCrops, validation: LampCrops) -> None:
+        """Train the classifier of traffic lights' heads.
+
+        Args:
+            crops: Training set.
+            validation: Validation set.
+        """
+        torch.manual_seed(self.config.seed)
+        make = partial(lamps_stage.make_batch, crops)
+        trainer = self._trainer(lamps_stage.STAGE, LampClassifier(), self.config.lamps, make, len(crops))
+        validate = partial(lamps_stage.validate, validation)
+        trainer.fit(lamps_stage.losses, validate, 10 * trainer.batches.steps_per_epoch)
 
     def train_baselines(self, samples: SampleSet) -> None:
         """Train all baselines in sequence and record their training data in ``baselines.json``."""

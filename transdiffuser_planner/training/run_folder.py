@@ -19,6 +19,7 @@ from transdiffuser_planner.data.samples.targets import fit_normalizer, visible_a
 from transdiffuser_planner.networks.baselines.ego_status_mlp import StatusMlp
 from transdiffuser_planner.networks.baselines.regression_head import RegressionHead
 from transdiffuser_planner.networks.encoder.scene_encoder import SceneEncoder
+from transdiffuser_planner.networks.lamps.lamp_classifier import LampClassifier
 from transdiffuser_planner.networks.network_config import VIEW_CHANNELS, NetworkConfig, named_config
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
@@ -37,6 +38,7 @@ from transdiffuser_planner.training.stages import baselines
 from transdiffuser_planner.training.stages import decoder as decoder_stage
 from transdiffuser_planner.training.stages import encoder as encoder_stage
 from transdiffuser_planner.training.stages import joint as joint_stage
+from transdiffuser_planner.training.stages import lamps as lamps_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
 
 BASELINE_DATA = "baselines.json"
@@ -229,6 +231,14 @@ class RunFolder:
             return None
         network = PlanScorer(self.network, self.contract, self.vehicle)
         load_into(network, finished_weights(self.folder, scorer_stage.STAGE), self.folder)
+        return network.eval()
+
+    def lamps(self) -> LampClassifier | None:
+        """Trained classifier of traffic lights' heads; None if the run has none."""
+        if not was_begun(self.folder, lamps_stage.STAGE):
+            return None
+        network = LampClassifier()
+        load_into(network, finished_weights(self.folder, lamps_stage.STAGE), self.folder)
         return network.eval()
 
     def baseline_network(self, name: str) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The commands 'evaluate pictures' and 'evaluate sweeps': what the model's eyes see in real sensor data."""
+"""The commands 'evaluate pictures', 'lamps' and 'sweeps': what the model sees in real sensor data."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def add_kinds(kinds: Any) -> None:
     )
     part.add_argument("--whole", action="store_true", help="shrink pictures until all their rows are in the view")
     _common(part)
+    part = kinds.add_parser("lamps", help="share of correct states on crops of real traffic lights' heads")
+    part.add_argument("folder", type=Path, metavar="FOLDER", help="crops in folders red, amber or yellow, green, off")
+    part.add_argument("--model", type=Path, default=Path("models/tiny"), help="model folder (default: %(default)s)")
+    part.add_argument(
+        "--half",
+        choices=("all", "first", "second"),
+        default="all",
+        help="every other crop: 'train --stage lamps' learns from the first half, the second is unseen (default: all)",
+    )
+    part.add_argument("--out", type=OutputFile, help="write the results as JSON")
     part = kinds.add_parser(
         "sweeps", help="vehicles and road in single LiDAR sweeps of drives with ground truth, without cameras"
     )
@@ -66,7 +76,7 @@ def run_pictures(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.errors import ConfigError
     from transdiffuser_planner.evaluation.real_data.pictures import Lens, PictureEvaluation, find_pairs, read_pair
     from transdiffuser_planner.runtime.inference.manifest import load_manifest
-    from transdiffuser_planner.runtime.inference.view_segmenter import ViewSegmenter
+    from transdiffuser_planner.runtime.vision.view_segmenter import ViewSegmenter
 
     if not 10.0 <= args.field_of_view <= 150.0 or not 0.0 <= args.horizon <= 1.0:
         raise ConfigError("--field-of-view must lie in 10 .. 150 degrees and --horizon in 0 .. 1")
@@ -79,6 +89,33 @@ def run_pictures(args: argparse.Namespace) -> int:
             args.drawings.mkdir(parents=True, exist_ok=True)
             Image.fromarray(drawing).save(args.drawings / picture.name)
     return _report(args, evaluation.scores.to_json())
+
+
+def run_lamps(args: argparse.Namespace) -> int:
+    """Classify all crops and print the table.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+    """
+    import numpy as np
+
+    from transdiffuser_planner.core.types import SignalState
+    from transdiffuser_planner.data.lamps.lamp_crops import read_crops
+    from transdiffuser_planner.runtime.inference.manifest import load_manifest
+    from transdiffuser_planner.runtime.vision.lamp_reader import LampReader
+
+    reader = LampReader(load_manifest(args.model))
+    crops = read_crops(args.folder, args.half)
+    found, _ = reader.states(list(crops.image_N3HW.transpose(0, 2, 3, 1)))
+    right = np.asarray(found) == crops.state_N
+    values: dict[str, float] = {"crops": len(crops), "accuracy": float(right.mean())}
+    for state in SignalState:
+        if (crops.state_N == int(state)).any():
+            values[f"accuracy_{state.name.lower()}"] = float(right[crops.state_N == int(state)].mean())
+    return _report(args, values)
 
 
 def run_sweeps(args: argparse.Namespace) -> int:
@@ -110,7 +147,10 @@ def run_sweeps(args: argparse.Namespace) -> int:
     backend = OnnxBackend(load_manifest(args.model), args.threads)
     contract, scores = backend.manifest.contract, SweepScores()
     for path in tqdm(args.drives, unit="drive", file=sys.stderr):
-        loaded = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
+        loaded = (
+            TopicMap.load(args.topics or _beside(path, "topics.yaml") or topics),
+            Rig.load(args.rig or _beside(path, "rig.yaml") or rig),
+        )
         for sweep in read_sweeps(path, *loaded, args.source, contract, args.every):
             seen = see(backend, sweep.points_N3)
             verdict = scores.add(sweep, seen, contract)
@@ -118,6 +158,11 @@ def run_sweeps(args: argparse.Namespace) -> int:
                 args.drawings.mkdir(parents=True, exist_ok=True)
                 draw_sweep(args.drawings / f"{sweep.name}.png", sweep, seen, verdict, contract)
     return _report(args, scores.to_json())
+
+
+def _beside(drive: Path, name: str) -> Path | None:
+    """Return a file that an import has written into a drive's folder."""
+    return drive / name if (drive / name).is_file() else None
 
 
 def _report(args: argparse.Namespace, values: dict[str, float]) -> int:
@@ -132,4 +177,4 @@ def _report(args: argparse.Namespace, values: dict[str, float]) -> int:
     return 0
 
 
-KINDS = {"pictures": run_pictures, "sweeps": run_sweeps}
+KINDS = {"pictures": run_pictures, "lamps": run_lamps, "sweeps": run_sweeps}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transdiffuser_planner.training.run import Run
 
 STAGES = ("encoder", "decoder", "baselines")
-JOINT, SCORER = "joint", "scorer"
+JOINT, SCORER, LAMPS = "joint", "scorer", "lamps"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", type=Path, default=RECIPES / "tiny.yaml", help="recipe YAML (default: tiny's)")
     parser.add_argument(
         "--stage",
-        choices=(*STAGES, JOINT, SCORER, "all"),
+        choices=(*STAGES, JOINT, SCORER, LAMPS, "all"),
         default="all",
         help="stage to train (default: encoder, decoder, baselines); joint trains encoder and decoder together from a "
-        "finished run; scorer learns from the folders of 'score-candidates', given as --samples and --validation",
+        "finished run; scorer learns from the folders of 'score-candidates', given as --samples and --validation; "
+        "lamps learns the state of traffic lights from folders of crops (red, amber, green, off), of the same folder from "
+        "one half",
     )
     parser.add_argument(
         "--model",
@@ -108,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model, devices)
     if args.stage == SCORER:
         return _train_scorer(args, training)
+    if args.stage == LAMPS:
+        return _train_lamps(args, training)
     samples = SampleSet.open(args.samples, training.contract)
     validation = SampleSet.open(args.validation, training.contract)
     report = print if is_first_process() else _nothing
@@ -142,6 +146,18 @@ def _train_scorer(args: argparse.Namespace, training: Run) -> int:
     plans, unseen = ScoredPlans.open(args.samples), ScoredPlans.open(args.validation)
     print(f"training on {len(plans)} frames, validating on {len(unseen)}; {plans.num_candidates} candidates each")
     training.train_scorer(plans, unseen)
+    return 0
+
+
+def _train_lamps(args: argparse.Namespace, training: Run) -> int:
+    """Train the classifier of traffic lights' heads, on crops instead of samples."""
+    from transdiffuser_planner.data.lamps.lamp_crops import read_crops
+
+    is_same = args.samples.resolve() == args.validation.resolve()
+    crops = read_crops(args.samples, "first" if is_same else "all")
+    unseen = read_crops(args.validation, "second" if is_same else "all")
+    print(f"training on {len(crops)} crops, validating on {len(unseen)}")
+    training.train_lamps(crops, unseen)
     return 0
 
 

@@ -21,7 +21,7 @@ from transdiffuser_planner.core.rig import CameraMount
 from transdiffuser_planner.core.types import CameraIntrinsics
 from transdiffuser_planner.metrics.overlap import Overlap
 from transdiffuser_planner.planning.observation.stitched_view import ImageView, segment_columns
-from transdiffuser_planner.runtime.inference.view_segmenter import ViewSegmenter
+from transdiffuser_planner.runtime.vision.view_segmenter import ViewSegmenter
 
 Picture = NDArray[np.uint8]
 
@@ -153,8 +153,9 @@ def _in_picture(pixels_HW: Picture, lens: CameraIntrinsics, contract: ModelContr
     row = (np.arange(lens.height) + 0.5 - lens.cy) * contract.focal_px / lens.fy + contract.horizon_row
     column, row = np.floor(column).astype(int), np.floor(row).astype(int)
     inside = ((row >= 0) & (row < contract.image_height))[:, None] & ((column >= left) & (column < right))[None]
-    found = pixels_HW[np.clip(row, 0, contract.image_height - 1)][:, np.clip(column, left, right - 1)]
-    return np.where(inside, found, np.uint8(UNKNOWN)).astype(np.uint8)
+    found: Picture = pixels_HW[np.clip(row, 0, contract.image_height - 1)][:, np.clip(column, left, right - 1)]
+    found[~inside] = UNKNOWN
+    return found
 
 
 def _colored(class_HW: Picture) -> Picture:

@@ -81,6 +81,7 @@ def export_run(
         vehicle=training.vehicle,
         codebook=codebook,
         scorer=training.scorer(),
+        lamps=training.lamps(),
         samples=inputs,
         training={"recipe": training.config.to_dict(), "commit": current_commit(), **info, **kept},
     )
