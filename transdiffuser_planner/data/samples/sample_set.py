@@ -22,7 +22,7 @@ from transdiffuser_planner.core.contract import (
 from transdiffuser_planner.core.errors import ConfigError, InputError
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 
-NUM_LABEL_AGENTS = 16
+NUM_LABEL_AGENTS = 48
 META_NAME = "meta.json"
 LABELS = (
     "plan",
