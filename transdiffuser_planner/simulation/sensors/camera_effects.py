@@ -54,7 +54,7 @@ class CameraEffects:
         picture = Image.fromarray(image_HW3)
         if self.blur_px > 0.15:
             picture = picture.filter(ImageFilter.GaussianBlur(self.blur_px))
-        picture = picture.point([round(v) for channel in range(3) for v in self._table(channel)])
+        picture = picture.point(_lookup(self))
         if abs(self.saturation - 1.0) > 0.02:
             picture = ImageEnhance.Color(picture).enhance(self.saturation)
         value = np.asarray(picture)
@@ -65,11 +65,17 @@ class CameraEffects:
             value = np.clip(changed, 0, 255).astype(np.uint8)
         return value if self.jpeg_quality >= _LOSSLESS else _compressed(value, self.jpeg_quality)
 
-    def _table(self, channel: int) -> NDArray[np.float32]:
-        linear = (np.arange(256) / 255.0) ** 2 * self.exposure * self.white_balance[channel]
+
+@lru_cache(maxsize=16)
+def _lookup(effects: CameraEffects) -> list[int]:
+    """Return the byte for each of 256 bytes of the three channels, one channel after the other."""
+    table: list[int] = []
+    for factor in effects.white_balance:
+        linear = (np.arange(256) / 255.0) ** 2 * effects.exposure * factor
         # Bright parts are compressed rather than cut.
         linear = np.where(linear > 0.8, 0.8 + 0.2 * np.tanh((linear - 0.8) / 0.2), linear)
-        return (255.0 * linear ** (0.5 * self.gamma)).astype(np.float32)
+        table += np.rint(255.0 * linear ** (0.5 * effects.gamma)).astype(int).tolist()
+    return table
 
 
 @lru_cache(maxsize=16)
