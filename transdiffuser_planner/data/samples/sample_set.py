@@ -24,7 +24,7 @@ from transdiffuser_planner.core.contract import (
 from transdiffuser_planner.core.errors import ConfigError, InputError
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 
-NUM_LABEL_AGENTS = 32
+NUM_LABEL_AGENTS = 48
 META_NAME = "meta.json"
 LABELS = (
     "plan",

@@ -5,6 +5,8 @@ Leaves are loose triangles in random directions: a LiDAR sees through them in pa
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -185,7 +187,7 @@ def add_barrier(builder: MeshBuilder, line_N2: FloatArray, kind: str, random: np
     """
     height = float(random.uniform(0.5, 2.2))
     if kind == "wall":
-        color = np.asarray(CONCRETE) * random.uniform(0.5, 1.3, 3)
+        color = np.asarray(CONCRETE) * float(random.uniform(0.5, 1.3)) * random.uniform(0.85, 1.12, 3)
         for first in range(0, len(line_N2) - 1, 3):
             ends = line_N2[[first, min(first + 3, len(line_N2) - 1)]]
             add_block(builder, ends, 0.25, (-0.3, height), color)
@@ -197,7 +199,7 @@ def add_barrier(builder: MeshBuilder, line_N2: FloatArray, kind: str, random: np
             add_leaves(builder, center, radius, random, count=int(14 + 16 * height), leaf_m=0.14)
         return
     slats = kind == "fence"
-    for a, b in zip(line_N2[:-1], line_N2[1:], strict=True):
+    for a, b in itertools.pairwise(line_N2):
         add_block(builder, np.asarray([a, a + 0.06 * (b - a)]), 0.08, (-0.2, height), WOOD if slats else METAL)
         for z in (0.4 * height, height - 0.12):
             add_block(builder, np.asarray([a, b]), 0.04, (z, z + 0.12), WOOD if slats else METAL)
@@ -222,7 +224,7 @@ def add_front(builder: MeshBuilder, line_N2: FloatArray, out_N2: FloatArray, ran
         back = float(random.uniform(0.0, 1.8))
         row = line_N2[[first, last]] + back * out_N2[[first, last]]
         height = float(random.uniform(3.0, 9.0))
-        color = np.asarray((0.55, 0.48, 0.42)) * random.uniform(0.5, 1.3, 3)
+        color = np.asarray((0.55, 0.48, 0.42)) * float(random.uniform(0.5, 1.4)) * random.uniform(0.82, 1.15, 3)
         sill, lintel = float(random.uniform(0.7, 1.3)), float(random.uniform(1.9, 2.6))
         add_block(builder, row, 0.3, (-0.4, sill), color)
         add_block(builder, row, 0.22, (sill, lintel), (0.16, 0.20, 0.26))

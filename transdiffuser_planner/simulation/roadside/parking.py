@@ -135,7 +135,7 @@ def _ramp(line: Line) -> FloatArray:
     """Return 0 near the ends of a line and 1 between (N, 1)."""
     s = np.arange(len(line.xy_N2), dtype=np.float64)
     inside = np.minimum(s, s[-1] - s) - _END_M
-    return np.clip(inside / _RAMP_M, 0.0, 1.0)[:, None]
+    return np.asarray(np.clip(inside / _RAMP_M, 0.0, 1.0)[:, None])
 
 
 class ParkingRows:

@@ -113,7 +113,9 @@ class FreeSpace:
         riding = [lane for lane in road_map.lanes if lane.kind != LaneKind.SIDEWALK]
         walking = [lane for lane in road_map.lanes if lane.kind == LaneKind.SIDEWALK]
         self._riding, self._riding_half_N = _tree(riding)
-        self._walking, self._walking_half_N = _tree(walking) if walking else (None, np.zeros(0))
+        self._walking: cKDTree | None = None
+        if walking:
+            self._walking, self._walking_half_N = _tree(walking)
         self._path = cKDTree(path_N2)
 
     def to_lanes(self, xy_N2: FloatArray) -> FloatArray:

@@ -78,11 +78,15 @@ def add_prism(
 
     Args:
         builder: Of the template.
-        bottom_x, bottom_y: Extent of the lower face.
-        top_x, top_y: Extent of the upper face.
+        bottom_x: Extent of the lower face, ahead.
+        top_x: Extent of the upper face, ahead.
+        bottom_y: Extent of the lower face, across.
+        top_y: Extent of the upper face, across.
         z: Heights of both.
         color: Linear RGB or a code.
-        front, sides, back: Instead of color.
+        front: Instead of color.
+        sides: Instead of color.
+        back: Instead of color.
     """
     ring = ((0, 0), (1, 0), (1, 1), (0, 1))
     low = [np.asarray([bottom_x[i], bottom_y[j], z[0]]) for i, j in ring]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 
 Pixels = NDArray[np.uint8]
+
+_NUM_GRAINS = 1 << 20
+_LOSSLESS = 95  # differences above are smaller than the noise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,32 +51,54 @@ class CameraEffects:
             image_HW3: As rendered, RGB, encoded with gamma 2.
             rng: Of the noise.
         """
-        image = image_HW3
+        picture = Image.fromarray(image_HW3)
         if self.blur_px > 0.15:
-            image = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(self.blur_px)))
-        image = np.stack([self._table(channel)[image[..., channel]] for channel in range(3)], axis=-1)
-        value = image + self._light(image.shape[:2])[..., None] if self.flare or self.vignette else image
-        gray = value.mean(axis=2, keepdims=True)
-        value = gray + np.float32(self.saturation) * (value - gray)
-        if self.noise:
-            # Brighter pixels have more shot noise, but less of it after encoding.
-            value = value + np.float32(255.0 * self.noise) * rng.standard_normal(value.shape, dtype=np.float32)
-        out: Pixels = np.clip(value + np.float32(0.5), 0.0, 255.0).astype(np.uint8)
-        return out if self.jpeg_quality >= 100 else _compressed(out, self.jpeg_quality)
+            picture = picture.filter(ImageFilter.GaussianBlur(self.blur_px))
+        picture = picture.point(_lookup(self))
+        if abs(self.saturation - 1.0) > 0.02:
+            picture = ImageEnhance.Color(picture).enhance(self.saturation)
+        value = np.asarray(picture)
+        if self.flare or self.vignette or self.noise:
+            changed = value + _light(self, value.shape[0], value.shape[1])
+            if self.noise:
+                changed += _grain(value.shape, self.noise, rng)
+            value = np.clip(changed, 0, 255).astype(np.uint8)
+        return value if self.jpeg_quality >= _LOSSLESS else _compressed(value, self.jpeg_quality)
 
-    def _table(self, channel: int) -> NDArray[np.float32]:
-        linear = (np.arange(256) / 255.0) ** 2 * self.exposure * self.white_balance[channel]
+
+@lru_cache(maxsize=16)
+def _lookup(effects: CameraEffects) -> list[int]:
+    """Return the byte for each of 256 bytes of the three channels, one channel after the other."""
+    table: list[int] = []
+    for factor in effects.white_balance:
+        linear = (np.arange(256) / 255.0) ** 2 * effects.exposure * factor
         # Bright parts are compressed rather than cut.
         linear = np.where(linear > 0.8, 0.8 + 0.2 * np.tanh((linear - 0.8) / 0.2), linear)
-        return (255.0 * linear ** (0.5 * self.gamma)).astype(np.float32)
+        table += np.rint(255.0 * linear ** (0.5 * effects.gamma)).astype(int).tolist()
+    return table
 
-    def _light(self, shape: tuple[int, int]) -> NDArray[np.float32]:
-        """Return what flare adds and vignetting takes, for every pixel."""
-        height, width = shape
-        x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-        away = np.hypot(x - self.flare_at[0], (y - self.flare_at[1]) * height / width)
-        out = np.hypot(x - 0.5, y - 0.5) / np.sqrt(0.5)
-        return (255.0 * (self.flare * np.exp(-4.0 * away) - 0.6 * self.vignette * out**3)).astype(np.float32)
+
+@lru_cache(maxsize=16)
+def _light(effects: CameraEffects, height: int, width: int) -> NDArray[np.int16]:
+    """Return what flare adds and vignetting takes, (H, W, 1)."""
+    x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+    away = np.hypot(x - effects.flare_at[0], (y - effects.flare_at[1]) * height / width)
+    out = np.hypot(x - 0.5, y - 0.5) / np.sqrt(0.5)
+    light = 255.0 * (effects.flare * np.exp(-4.0 * away) - 0.6 * effects.vignette * out**3)
+    return np.asarray(light[..., None], dtype=np.int16)
+
+
+@lru_cache(maxsize=4)
+def _grains(noise: float) -> NDArray[np.int16]:
+    random = np.random.default_rng(round(noise * 1e6))
+    return np.rint(255.0 * noise * random.standard_normal(_NUM_GRAINS)).astype(np.int16)
+
+
+def _grain(shape: tuple[int, ...], noise: float, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Return noise of a picture: a piece of a long series, which is much cheaper than drawing it."""
+    count = int(np.prod(shape))
+    first = int(rng.integers(0, _NUM_GRAINS - min(count, _NUM_GRAINS - 1)))
+    return np.resize(_grains(noise)[first : first + count], shape)
 
 
 def _compressed(image_HW3: Pixels, quality: int) -> Pixels:

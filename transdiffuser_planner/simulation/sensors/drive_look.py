@@ -75,20 +75,25 @@ class DriveLook:
             road_map: Static elements.
         """
         flat = build_world_mesh(road_map, self.sidewalk_z_m)
-        mesh, num_ground = flat.mesh, flat.num_ground
-        ground, parent = self.terrain.divided(_part(mesh, 0, num_ground))
-        rest = self.terrain.draped(_part(mesh, num_ground, len(mesh.albedo_F3)))
-        is_grass = flat.vegetation_F[:num_ground][parent]
-        ground = self.terrain.draped(ground, is_grass)
-        whole = _joined(ground, rest)
-        tail = np.zeros(len(rest.albedo_F3), dtype=np.bool_)
-        shift = len(parent) - num_ground
+        corners = flat.mesh.vertices_V3.reshape(-1, 3, 3)  # MeshBuilder gives every triangle vertices of its own
+        ground, parent = self.terrain.divided(corners[: flat.num_ground].astype(np.float64))
+        tail = np.arange(flat.num_ground, len(corners))
+        parent = np.concatenate([parent, tail])
+        is_grass = flat.vegetation_F[parent]
+        vertices = np.concatenate([ground, corners[tail]]).reshape(-1, 3)
+        mesh = Mesh(
+            vertices_V3=self.terrain.lifted(vertices, np.repeat(is_grass, 3)).astype(np.float32),
+            triangles=Triangles.of(np.arange(len(vertices)).reshape(-1, 3)),
+            albedo_F3=self._colored(flat.mesh.albedo_F3, parent),
+            class_F=flat.mesh.class_F[parent],
+        )
+        shift = len(ground) - flat.num_ground
         return WorldMesh(
-            mesh=replace(whole, albedo_F3=self._colored(whole.albedo_F3)),
+            mesh=mesh,
             lamps=tuple(replace(lamp, first_triangle=lamp.first_triangle + shift) for lamp in flat.lamps),
-            vegetation_F=np.concatenate([is_grass, tail]),
-            asphalt_F=np.concatenate([flat.asphalt_F[:num_ground][parent], tail]),
-            num_ground=len(parent),
+            vegetation_F=is_grass,
+            asphalt_F=flat.asphalt_F[parent],
+            num_ground=len(ground),
         )
 
     def ground(self, xy_N2: FloatArray) -> FloatArray:
@@ -117,32 +122,13 @@ class DriveLook:
             roll_rad=on_ground.roll_rad + self.roll_rad * float(turning),
         )
 
-    def _colored(self, albedo_F3: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Change the color of every surface kind, and a little that of every triangle."""
+    def _colored(self, albedo_F3: NDArray[np.float32], parent_P: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Change the color of every surface kind, and a little that of every part of a triangle."""
         random = np.random.default_rng([self.seed, 1])
-        kinds, number = np.unique(np.rint(albedo_F3 * 20.0), axis=0, return_inverse=True)
+        rounded = np.rint(albedo_F3 * 20.0).astype(np.int64) @ np.asarray([1, 100, 10000])
+        kinds, number = np.unique(rounded, return_inverse=True)
         bright = np.exp(random.normal(0.0, self.color_spread, (len(kinds), 1)))
         hue = np.exp(random.normal(0.0, 0.3 * self.color_spread, (len(kinds), 3)))
-        single = np.exp(random.normal(0.0, 0.25 * self.color_spread, (len(albedo_F3), 1)))
-        return np.clip(albedo_F3 * (bright * hue)[number.reshape(-1)] * single, 0.01, 1.0).astype(np.float32)
-
-
-def _part(mesh: Mesh, first: int, past: int) -> Mesh:
-    """Return some triangles; each has vertices of its own, as MeshBuilder makes them."""
-    vertices = mesh.vertices_V3[3 * first : 3 * past]
-    return Mesh(
-        vertices_V3=vertices,
-        triangles=Triangles.of(np.arange(len(vertices)).reshape(-1, 3)),
-        albedo_F3=mesh.albedo_F3[first:past],
-        class_F=mesh.class_F[first:past],
-    )
-
-
-def _joined(first: Mesh, second: Mesh) -> Mesh:
-    vertices = np.concatenate([first.vertices_V3, second.vertices_V3])
-    return Mesh(
-        vertices_V3=vertices,
-        triangles=Triangles.of(np.arange(len(vertices)).reshape(-1, 3)),
-        albedo_F3=np.concatenate([first.albedo_F3, second.albedo_F3]),
-        class_F=np.concatenate([first.class_F, second.class_F]),
-    )
+        single = np.exp(random.normal(0.0, 0.25 * self.color_spread, (len(parent_P), 1)))
+        colored = (albedo_F3 * (bright * hue)[number.reshape(-1)])[parent_P] * single
+        return np.asarray(np.clip(colored, 0.01, 1.0), dtype=np.float32)

@@ -85,7 +85,8 @@ class LidarScanner:
         if last > first:
             outside = (az.ravel() < first) | (az.ravel() > last)
             direction, az = direction[outside], az.ravel()[outside]
-        self._after_R = self._model.first_column_s + self._model.sweep_s * (az.ravel() / (2.0 * np.pi) + 0.5)
+        after = self._model.first_column_s + self._model.sweep_s * (az.ravel() / (2.0 * np.pi) + 0.5)
+        self._after_R: Array = after.astype(np.float32)
         self._direction_R3 = direction.astype(np.float32)
         self._direction_3R = np.ascontiguousarray(self._direction_R3.T)
         in_base = (direction @ self._transform[:3, :3].T).astype(np.float32)
@@ -127,7 +128,7 @@ class LidarScanner:
         hits = static.cast(origin, direction, self._limit_R)
         distance, is_hit_R = hits.distance_R, hits.triangle_R >= 0
         reflectivity = np.take(static.reflectivity_F, hits.triangle_R)
-        velocity_R2 = np.zeros((len(direction), 2)) if self._model.sweep_s else None
+        velocity_R2 = np.zeros((len(direction), 2), dtype=np.float32) if self._model.sweep_s else None
         if traffic is not None:
             bound_R = self._fan.nearest(traffic.prisms, origin[0], base_pose_3[2], body.slack_rad)
             index = np.flatnonzero(bound_R < distance)
@@ -151,7 +152,7 @@ class LidarScanner:
 
     def _surface(
         self, static: RayScene, triangle_R: NDArray[np.int32], direction_R3: Array
-    ) -> tuple[Array, Array] | None:
+    ) -> tuple[Array, NDArray[np.bool_]] | None:
         """Return the cosine of incidence (0 of none: 1) and whether the ray hit the ground; None where no noise needs them."""
         if not self._model.grazing_dropout and not self._model.ground_noise_m:
             return None
@@ -165,7 +166,7 @@ class LidarScanner:
         index: NDArray[np.intp],
         distance: Array,
         reflectivity: Array,
-        surface: tuple[Array, Array] | None,
+        surface: tuple[Array, NDArray[np.bool_]] | None,
         rng: np.random.Generator,
     ) -> tuple[NDArray[np.intp], Array]:
         """Add dropouts and range noise to the hits of the given rays; return the rays of the points, and the points."""
@@ -188,17 +189,15 @@ class LidarScanner:
             cloud[:, 2] += rough * surface[1][index]
         return index, cloud
 
-    def _distort(
-        self, cloud: Array, index: NDArray[np.intp], velocity_R2: NDArray[np.float64], motion: tuple[float, float]
-    ) -> None:
+    def _distort(self, cloud: Array, index: NDArray[np.intp], velocity_R2: Array, motion: tuple[float, float]) -> None:
         """Express every point in the LiDAR's frame at the time of its column, in place."""
         speed_mps, yaw_rate_radps = motion
         after_N = self._after_R[index]
-        turn, offset = self._transform[:3, :3], self._transform[:3, 3]
-        base_N3 = cloud[:, :3] @ turn.T + offset
-        base_N3[:, :2] += velocity_R2[index] * after_N[:, None]
-        angle_N = yaw_rate_radps * after_N
-        x_N, y_N = base_N3[:, 0] - speed_mps * after_N, base_N3[:, 1] - 0.5 * speed_mps * after_N * angle_N
+        turn, offset = self._transform[:3, :3].astype(np.float32), self._transform[:3, 3].astype(np.float32)
+        base_N3 = turned(cloud[:, :3], turn)
+        angle_N = np.float32(yaw_rate_radps) * after_N
+        x_N = base_N3[:, 0] + (velocity_R2[index, 0] - np.float32(speed_mps)) * after_N + offset[0]
+        y_N = base_N3[:, 1] + (velocity_R2[index, 1] - np.float32(0.5 * speed_mps) * angle_N) * after_N + offset[1]
         cos, sin = np.cos(angle_N), np.sin(angle_N)
-        base_N3[:, 0], base_N3[:, 1] = cos * x_N + sin * y_N, cos * y_N - sin * x_N
-        cloud[:, :3] = (base_N3 - offset) @ turn
+        base_N3[:, 0], base_N3[:, 1] = cos * x_N + sin * y_N - offset[0], cos * y_N - sin * x_N - offset[1]
+        cloud[:, :3] = turned(base_N3, turn.T)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.vehicle import VehicleModel
 
 Array = NDArray[np.float32]
+Point = tuple[float, float, float]
 
 HOOD_M = 0.95
 CLEARANCE_M = 0.35
@@ -21,12 +22,10 @@ class OwnBody:
     """Boxes in base_link.
 
     Attributes:
-        low_B3: Lowest corner of each box, m.
-        high_B3: Highest corner of each box, m.
+        boxes: Lowest and highest corner of each box, m.
     """
 
-    low_B3: NDArray[np.float64]
-    high_B3: NDArray[np.float64]
+    boxes: tuple[tuple[Point, Point], ...]
 
     @staticmethod
     def of(vehicle: VehicleModel, lidar_z_m: float) -> OwnBody:
@@ -38,14 +37,14 @@ class OwnBody:
         """
         half, roof = vehicle.width_m / 2.0, min(vehicle.height_m, lidar_z_m - CLEARANCE_M)
         front, rear = vehicle.front_offset_m, -vehicle.rear_overhang_m
-        boxes = [
+        boxes: list[tuple[Point, Point]] = [
             ((rear, -half, 0.3), (front, half, min(HOOD_M, roof))),
             ((rear + 0.4, -0.8 * half, 0.3), (0.5 * front, 0.8 * half, roof)),
         ]
         for side in (-1.0, 1.0):
             inner, outer = sorted((side * half, side * (half + MIRROR_M)))
             boxes.append(((0.45 * front, inner, 0.85), (0.45 * front + 0.15, outer, 1.05)))
-        return OwnBody(low_B3=np.asarray([low for low, _ in boxes]), high_B3=np.asarray([high for _, high in boxes]))
+        return OwnBody(boxes=tuple(boxes))
 
     def distances(self, origin_3: NDArray[np.float64], direction_R3: Array) -> Array:
         """Return the distance (R,) to the body along each ray; infinite where it is not hit.
@@ -57,7 +56,7 @@ class OwnBody:
         nearest = np.full(len(direction_R3), np.inf)
         with np.errstate(divide="ignore", invalid="ignore"):
             inverse = 1.0 / direction_R3.astype(np.float64)
-            for low_3, high_3 in zip(self.low_B3, self.high_B3, strict=True):
+            for low_3, high_3 in self.boxes:
                 a, b = (low_3 - origin_3) * inverse, (high_3 - origin_3) * inverse
                 enter, leave = np.fmin(a, b).max(axis=1), np.fmax(a, b).min(axis=1)
                 is_hit = (enter <= leave) & (enter > 0.0)

@@ -11,12 +11,15 @@ from scipy.spatial import cKDTree
 from transdiffuser_planner.simulation.map.polylines import densify
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.sensors.body_attitude import BodyAttitude
-from transdiffuser_planner.simulation.sensors.mesh import Mesh, Triangles
+from transdiffuser_planner.simulation.sensors.mesh import Mesh
 
 FloatArray = NDArray[np.float64]
 
 LONGEST_EDGE_M = 5.0
 DETAILED_M = 60.0
+_MAX_DIVISIONS = 14
+# The apron around the map is not divided; it lies below every valley instead.
+_LARGEST_M, _APRON_DROP_M = 1000.0, 12.0
 _BANK_STARTS_M, _BANK_ENDS_M = 4.0, 14.0
 
 
@@ -75,8 +78,9 @@ class Terrain:
         shape = self._shape
         if not shape.bank_left and not shape.bank_right:
             return np.zeros(len(xy_N2))
-        gap, nearest = self._street.query(xy_N2)
-        beside = np.clip(gap - self._half_width_N[nearest] - _BANK_STARTS_M, 0.0, _BANK_ENDS_M - _BANK_STARTS_M)
+        gap, nearest = self._street.query(xy_N2, distance_upper_bound=_BANK_ENDS_M + 4.0)
+        half = np.append(self._half_width_N, 0.0)[nearest]
+        beside = np.clip(gap - half - _BANK_STARTS_M, 0.0, _BANK_ENDS_M - _BANK_STARTS_M)
         # The side changes with the place: one side of a street may rise while the other falls.
         share = 0.5 + 0.5 * np.sin(xy_N2 @ self._wave_3[1] * 1.7 + self._phase_3[1])
         return np.asarray(beside * (shape.bank_left * share + shape.bank_right * (1.0 - share)))
@@ -85,7 +89,8 @@ class Terrain:
         """Return height and tilt of a vehicle that stands on the ground.
 
         Args:
-            x_m, y_m: Rear axle, map frame.
+            x_m: Of the rear axle, map frame.
+            y_m: Of the rear axle, map frame.
             heading_rad: Of the vehicle.
         """
         ahead = np.asarray([np.cos(heading_rad), np.sin(heading_rad)])
@@ -98,41 +103,53 @@ class Terrain:
             roll_rad=float(np.arctan2(z[2] - z[3], 2.0)),
         )
 
-    def draped(self, mesh: Mesh, rough_F: NDArray[np.bool_] | None = None) -> Mesh:
+    def draped(self, mesh: Mesh) -> Mesh:
         """Return a mesh lifted by the height below each of its vertices.
 
         Args:
             mesh: In the map frame, over flat ground.
-            rough_F: Triangles of grass; None for none.
         """
-        vertices = mesh.vertices_V3.astype(np.float64)
-        lifted = self.heights(vertices[:, :2])
-        if rough_F is not None and self._shape.roughness_m:
-            numbers = mesh.triangles.numbers_F3[rough_F].reshape(-1)
-            lifted[numbers] += self._shape.roughness_m * _noise(vertices[numbers, :2], self._shape.seed)
-        vertices[:, 2] += lifted
+        vertices = self.lifted(mesh.vertices_V3.astype(np.float64))
         return replace(mesh, vertices_V3=vertices.astype(np.float32))
 
-    def divided(self, mesh: Mesh) -> tuple[Mesh, NDArray[np.intp]]:
+    def lifted(self, xyz_N3: FloatArray, rough_N: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Return points lifted by the height of the ground below them.
+
+        Args:
+            xyz_N3: Map frame, over flat ground, m.
+            rough_N: Points of grass; None for none.
+        """
+        lifted = self._heights_of_shared(xyz_N3[:, :2])
+        if rough_N is not None and self._shape.roughness_m:
+            lifted[rough_N] += self._shape.roughness_m * _noise(xyz_N3[rough_N, :2], self._shape.seed)
+        return np.column_stack([xyz_N3[:, :2], xyz_N3[:, 2] + lifted])
+
+    def _heights_of_shared(self, xy_N2: FloatArray) -> FloatArray:
+        """Return heights of points, many of which are at the same place."""
+        place = np.rint((xy_N2 - xy_N2.min(axis=0)) * 100.0).astype(np.int64)
+        _, first, number = np.unique(place[:, 0] << 32 | place[:, 1], return_index=True, return_inverse=True)
+        return np.asarray(self.heights(xy_N2[first])[number.reshape(-1)])
+
+    def divided(self, corners_F33: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
         """Divide large triangles near the ego's route, so that they can follow the ground.
 
         Args:
-            mesh: Of the ground.
+            corners_F33: Of the ground, m.
 
         Returns:
-            The mesh, and for each of its triangles the number of the one that it is a part of.
+            Corners of all parts, and for each the number of the triangle that it is a part of, in rising order.
         """
-        corners = mesh.vertices_V3[mesh.triangles.numbers_F3].astype(np.float64)
-        parent = np.arange(len(corners))
+        corners, parent = np.array(corners_F33, dtype=np.float64), np.arange(len(corners_F33))
         done: list[tuple[FloatArray, NDArray[np.intp]]] = []
-        for _ in range(14):
+        for _ in range(_MAX_DIVISIONS):
             edge = np.roll(corners, -1, axis=1)[..., :2] - corners[..., :2]
             length = np.hypot(edge[..., 0], edge[..., 1])
-            middle = corners[..., :2].mean(axis=1)
             radius = length.max(axis=1)
-            away = self._path.query(middle, distance_upper_bound=4000.0)[0] - radius
-            split = radius > np.where(away < DETAILED_M, LONGEST_EDGE_M, 4.0 * LONGEST_EDGE_M)
-            split &= np.isfinite(away)
+            split = radius > LONGEST_EDGE_M
+            far = self._path.query(corners[split, :, :2].mean(axis=1))[0] - radius[split] > DETAILED_M
+            split[np.flatnonzero(split)[far & (radius[split] < 4.0 * LONGEST_EDGE_M)]] = False
+            corners[radius >= _LARGEST_M, :, 2] -= _APRON_DROP_M
+            split &= radius < _LARGEST_M
             done.append((corners[~split], parent[~split]))
             corners, parent = corners[split], parent[split]
             if not len(corners):
@@ -141,15 +158,7 @@ class Terrain:
         done.append((corners, parent))
         corners, parent = (np.concatenate(parts) for parts in zip(*done, strict=True))
         order = np.argsort(parent, kind="stable")
-        corners, parent = corners[order], parent[order]
-        numbers = np.arange(3 * len(corners)).reshape(-1, 3)
-        divided = Mesh(
-            vertices_V3=corners.reshape(-1, 3).astype(np.float32),
-            triangles=Triangles.of(numbers),
-            albedo_F3=np.ascontiguousarray(mesh.albedo_F3[parent]),
-            class_F=mesh.class_F[parent],
-        )
-        return divided, parent
+        return corners[order], parent[order]
 
 
 def _bisected(corners_F33: FloatArray, longest_F: NDArray[np.intp]) -> FloatArray:
@@ -166,4 +175,4 @@ def _noise(xy_N2: FloatArray, seed: int) -> FloatArray:
     cell = np.rint(xy_N2 / 0.05).astype(np.int64)
     mixed = cell[:, 0] * 73856093 ^ cell[:, 1] * 19349663 ^ (seed * 83492791 & 0x7FFFFFFF)
     mixed = (mixed ^ mixed >> 13) * 1274126177 & 0x7FFFFFFF
-    return (mixed % 100003) / 100003.0 * np.sqrt(12.0) - np.sqrt(3.0)
+    return np.asarray((mixed % 100003) / 100003.0 * np.sqrt(12.0) - np.sqrt(3.0))

@@ -58,7 +58,8 @@ def _two_vlp32(random: np.random.Generator) -> FloatArray:
 
 def _pandar64(_: np.random.Generator) -> FloatArray:
     """Hesai Pandar64: a sixth of a degree apart from -6 to 2 degrees, one degree and more elsewhere."""
-    return np.concatenate([[-25.0, -19.0], np.arange(-14.0, -6.0, 1.0), np.arange(-6.0, 2.01, 1.0 / 6.0), [3.0, 5.0, 8.0, 11.0, 15.0]])  # fmt: skip
+    middle = [np.arange(-14.0, -6.0, 1.0), np.arange(-6.0, 2.01, 1.0 / 6.0)]
+    return np.concatenate([[-25.0, -19.0], *middle, [3.0, 5.0, 8.0, 11.0, 15.0]])
 
 
 def _os1(random: np.random.Generator) -> FloatArray:

@@ -21,7 +21,7 @@ from transdiffuser_planner.simulation.roadside.parking import (
     add_parking_lanes,
     clear_of_track,
 )
-from transdiffuser_planner.simulation.roadside.street_sides import FreeSpace, StreetSide, street_sides
+from transdiffuser_planner.simulation.roadside.street_sides import FreeSpace, street_sides
 from transdiffuser_planner.simulation.scenario import Scenario, random_generator
 from transdiffuser_planner.simulation.sensors.camera_effects import CameraEffects
 from transdiffuser_planner.simulation.sensors.drive_look import DriveLook, EffectsByCamera
@@ -40,6 +40,7 @@ FloatArray = NDArray[np.float64]
 SWEEP_S = 0.1
 LABELED_M = 80.0
 PARKING_COLOR = (0.20, 0.20, 0.215)
+BEAMS_OF_RIG = {"kitti": "hdl64", "nuscenes": "hdl32", "argoverse2": "two_vlp32", "carla": "uniform"}
 _FIRST_COLUMN_S = {"start": 0.0, "middle": -0.5 * SWEEP_S, "end": -SWEEP_S}
 
 
@@ -100,8 +101,9 @@ def draw_variation(
     """
     random = random_generator(scenario, f"recording {variant}")
     rig, true_rig, rig_name = draw_rig(recipe, random)
-    lidar = draw_lidar(recipe, true_rig, random)
-    effects = EffectsByCamera(by_name={camera.name: draw_effects(recipe, random) for camera in rig.cameras})
+    lidar = draw_lidar(recipe, true_rig, rig_name, random)
+    common = draw_effects(recipe, random)
+    effects = EffectsByCamera(by_name={camera.name: _alike(common, random) for camera in rig.cameras})
     track_K3 = np.asarray([(ego.x_m, ego.y_m, ego.heading_rad) for ego in track])
     changed, parked, steps, clutter = _roadside(recipe, random, road_map, track_K3, rig.vehicle)
     seed = int(random.integers(1 << 31))
@@ -126,19 +128,21 @@ def draw_variation(
     )  # fmt: skip
 
 
-def draw_lidar(recipe: RecordingRecipe, rig: Rig, random: np.random.Generator) -> LidarModel:
-    """Draw a LiDAR.
+def draw_lidar(recipe: RecordingRecipe, rig: Rig, rig_name: str, random: np.random.Generator) -> LidarModel:
+    """Draw a LiDAR; half of those of a data set's rig have its pattern of beams.
 
     Args:
         recipe: Ranges.
         rig: With its mount.
+        rig_name: Of the data set.
         random: Of the drive.
     """
 
     def draw(name: str) -> float:
         return recipe.draw(random, "lidar", name)
 
-    elevations = elevations_rad(recipe.choose(random, "beams"), random)
+    pattern, is_own = recipe.choose(random, "beams"), random.random() < 0.5
+    elevations = elevations_rad(BEAMS_OF_RIG.get(rig_name, pattern) if is_own else pattern, random)
     alive = random.random(len(elevations)) >= draw("dead_beams")
     elevations = elevations[alive] if alive.any() else elevations
     columns = min(int(draw("azimuths")), int(draw("max_rays") / len(elevations)))
@@ -161,8 +165,21 @@ def draw_lidar(recipe: RecordingRecipe, rig: Rig, random: np.random.Generator) -
     )
 
 
+def _alike(common: CameraEffects, random: np.random.Generator) -> CameraEffects:
+    """Return the effects of one camera of a rig: nearly those of the others; flare is its own."""
+    near = np.exp(random.normal(0.0, 0.06, 3))
+    return replace(
+        common,
+        exposure=common.exposure * float(near[0]),
+        gamma=common.gamma * float(near[1]),
+        blur_px=common.blur_px * float(near[2]),
+        flare=common.flare * float(random.random() < 0.5),
+        flare_at=(float(random.uniform(0.0, 1.0)), float(random.uniform(-0.3, 0.4))),
+    )
+
+
 def draw_effects(recipe: RecordingRecipe, random: np.random.Generator) -> CameraEffects:
-    """Draw the effects of one camera.
+    """Draw the effects that the cameras of a rig have in common.
 
     Args:
         recipe: Ranges.
@@ -179,8 +196,7 @@ def draw_effects(recipe: RecordingRecipe, random: np.random.Generator) -> Camera
         saturation=draw("saturation"),
         blur_px=draw("blur_px"),
         noise=draw("noise"),
-        flare=draw("flare") if random.random() < 0.4 else 0.0,
-        flare_at=(float(random.uniform(0.0, 1.0)), float(random.uniform(-0.3, 0.4))),
+        flare=draw("flare"),
         vignette=draw("vignette"),
         jpeg_quality=round(draw("jpeg_quality")),
     )

@@ -6,6 +6,7 @@ are left out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -19,6 +20,12 @@ from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
 # Focal length in pixels at which wide pictures are rendered; the model's view has 198.
 RENDERED_FOCAL_PX = 210.0
 MIN_PIXELS, MAX_PIXELS = 48, 520
+# Tangents of the highest and lowest rows that are kept; the model's view has 0.40 and 0.24.
+UP, DOWN = 0.47, 0.31
+# Angle of the outermost columns that are kept; the model's view has 1.206.
+ACROSS = 1.25
+# Pixels of all cameras together, which bounds the time of a frame; the default rig has 65536.
+ALL_PIXELS = 56000
 
 
 def _camera(
@@ -77,6 +84,8 @@ def draw_rig(recipe: RecordingRecipe, random: np.random.Generator) -> tuple[Rig,
     name = recipe.choose(random, "rigs")
     rig = base_rig(name)
     cameras = tuple(_varied(rendered(camera), recipe, random) for camera in rig.cameras)
+    share = math.sqrt(min(1.0, ALL_PIXELS / sum(camera.width * camera.height for camera in cameras)))
+    cameras = tuple(_resized(camera, share) for camera in cameras)
     kept = tuple(camera for camera in cameras if not recipe.hit(random, "cameras", "missing"))
     lidar = None if recipe.hit(random, "lidar", "absent") else _varied_lidar(rig.lidar, name, recipe, random)
     if recipe.hit(random, "cameras", "none") and lidar is not None:
@@ -94,6 +103,21 @@ def rendered(camera: CameraMount) -> CameraMount:
         camera: Of a data set.
     """
     return _resized(camera, min(1.0, RENDERED_FOCAL_PX / camera.fx))
+
+
+def _cropped(camera: CameraMount) -> CameraMount:
+    """Cut the rows and columns that the model's view never sees, with a margin for pitch and yaw."""
+    top, past_row = _kept(camera.cy, UP * camera.fy, DOWN * camera.fy, camera.height)
+    # A column's direction is the camera's yaw plus the angle to the left of its axis.
+    to_left, to_right = math.tan(min(ACROSS - camera.yaw_rad, 1.2)), math.tan(min(ACROSS + camera.yaw_rad, 1.2))
+    left, past_column = _kept(camera.cx, to_left * camera.fx, to_right * camera.fx, camera.width)
+    return replace(camera, width=past_column - left, cx=camera.cx - left, height=past_row - top, cy=camera.cy - top)
+
+
+def _kept(center: float, before: float, after: float, size: int) -> tuple[int, int]:
+    """Return the first pixel that is kept and the one past the last; all of them where few would be left."""
+    first, past = max(0, math.floor(center - before)), min(size, math.ceil(center + after))
+    return (first, past) if past - first >= MIN_PIXELS else (0, size)
 
 
 def _resized(camera: CameraMount, factor: float) -> CameraMount:
@@ -119,7 +143,7 @@ def _varied(camera: CameraMount, recipe: RecordingRecipe, random: np.random.Gene
         z_m=max(0.8, camera.z_m + recipe.draw(random, "cameras", "height_m")),
         pitch_rad=camera.pitch_rad + recipe.draw(random, "cameras", "pitch_rad"),
     )
-    return _resized(moved, recipe.draw(random, "cameras", "resolution"))
+    return _cropped(_resized(moved, recipe.draw(random, "cameras", "resolution")))
 
 
 def _varied_lidar(
