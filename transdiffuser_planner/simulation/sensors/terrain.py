@@ -15,8 +15,9 @@ from transdiffuser_planner.simulation.sensors.mesh import Mesh
 
 FloatArray = NDArray[np.float64]
 
-LONGEST_EDGE_M = 5.0
+LONGEST_EDGE_M = 4.0
 DETAILED_M = 60.0
+_BELOW_STREET_M, _GRASS_DEPTH_M = 0.8, 0.25
 _MAX_DIVISIONS = 14
 # The apron around the map is not divided; it lies below every valley instead.
 _LARGEST_M, _APRON_DROP_M = 1000.0, 12.0
@@ -120,9 +121,16 @@ class Terrain:
             rough_N: Points of grass; None for none.
         """
         lifted = self._heights_of_shared(xyz_N3[:, :2])
-        if rough_N is not None and self._shape.roughness_m:
-            lifted[rough_N] += self._shape.roughness_m * _noise(xyz_N3[rough_N, :2], self._shape.seed)
+        if rough_N is not None:
+            lifted[rough_N] += self._grass(xyz_N3[rough_N, :2])
         return np.column_stack([xyz_N3[:, :2], xyz_N3[:, 2] + lifted])
+
+    def _grass(self, xy_N2: FloatArray) -> FloatArray:
+        """Return roughness of grass, and its depth below streets: coarse triangles must not show through them."""
+        gap, nearest = self._street.query(xy_N2, distance_upper_bound=6.0)
+        below = gap < np.append(self._half_width_N, 0.0)[nearest] + _BELOW_STREET_M
+        rough = self._shape.roughness_m * _noise(xy_N2, self._shape.seed)
+        return np.where(below, -_GRASS_DEPTH_M, rough)
 
     def _heights_of_shared(self, xy_N2: FloatArray) -> FloatArray:
         """Return heights of points, many of which are at the same place."""
