@@ -55,7 +55,9 @@ class _SnapshotCollector:
     def __init__(self, rig: Rig) -> None:
         self.snapshots: list[SensorSnapshot] = []
         self.skipped: Counter[str] = Counter()
-        self._assembler = SnapshotAssembler(rig, PlannerConfig())
+        # A rig without cameras or without LiDAR gives samples whose masks say so.
+        config = PlannerConfig(min_cameras=min(1, len(rig.cameras)), require_lidar=rig.lidar is not None)
+        self._assembler = SnapshotAssembler(rig, config)
         self._last_ns: int | None = None
 
     def take(self, message: LogMessage) -> None:
