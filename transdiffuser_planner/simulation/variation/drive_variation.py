@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentStates
+from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.map.road_map import RoadMap
@@ -250,7 +251,8 @@ def _strips(road_map: ParkingRoadMap) -> list[Mesh]:
     builder = MeshBuilder()
     for polygon in road_map.parking:
         half = len(polygon) // 2
-        builder.strip(polygon[:half], polygon[half:][::-1], 0.0, PARKING_COLOR)
+        with builder.of_class(ViewClass.ROAD):
+            builder.strip(polygon[:half], polygon[half:][::-1], 0.0, PARKING_COLOR)
     return [builder.build()] if builder.count else []
 
 

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("embreex")
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
+from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.core.geometry import box_corners
 from transdiffuser_planner.core.rig import LidarMount, Rig
 from transdiffuser_planner.params import RECIPES, RIGS
@@ -100,6 +101,13 @@ def test_parking_lanes_are_road_and_people_walk_beside_them(drive: DriveVariatio
     agents = drive.world(state(people(-4.3))).agents
     assert agents.y_m_N[0] == pytest.approx(-4.3 - PARKING_M, abs=0.05)
     assert drive.world(state(people(-1.0))).agents.y_m_N[0] == -1.0
+
+
+def test_pictures_label_parked_vehicles_and_parking_lanes(drive: DriveVariation) -> None:
+    classes = np.concatenate([mesh.class_F for mesh in drive.look.objects])
+    assert {ViewClass.VEHICLE, ViewClass.ROAD, ViewClass.REST} <= set(classes.tolist())
+    strip = drive.look.objects[0]
+    assert (strip.class_F == int(ViewClass.ROAD)).all()
 
 
 def test_a_drive_is_drawn_the_same_again_and_another_variant_differs(drive: DriveVariation) -> None:
