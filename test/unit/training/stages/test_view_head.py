@@ -27,7 +27,7 @@ from transdiffuser_planner.training.recipe import AugmentationConfig, LossWeight
 from transdiffuser_planner.training.run import Run  # noqa: E402
 
 SHORT = StageConfig(epochs=0.7, batch_size=4, samples_per_scene=1)
-PLAIN = TrainingConfig(encoder=SHORT, decoder=SHORT)
+PLAIN = TrainingConfig(action_tokens=False, encoder=SHORT, decoder=SHORT)
 VIEW = replace(
     PLAIN,
     view_head=True,
