@@ -1,4 +1,4 @@
-"""Intersection over union of class maps, summed over pictures."""
+"""Intersection over union of class maps, summed over images."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ class LossWeights:
         plan: Plan regression.
         view: Semantics of the stitched view, of a recipe with view_head.
         distillation: Difference of the scene tokens from those of the encoder that initializes this one (--init-from), which
-            reads the pictures before their appearance is changed.
+            reads the images before their appearance is changed.
         denoising: Noise prediction of the frozen decoder of --init-from on the encoder's tokens.
         ego: Noise prediction of the ego.
         agents: Noise prediction or plan regression of the agents.

@@ -1,4 +1,4 @@
-"""The commands 'evaluate pictures', 'lamps' and 'sweeps': what the model sees in real sensor data."""
+"""The commands 'evaluate images', 'lamps' and 'sweeps': what the model sees in real sensor data."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def add_kinds(kinds: Any) -> None:
         kinds: The subparsers of 'evaluate'.
     """
     part = kinds.add_parser(
-        "pictures",
-        help="intersection over union of the view's classes on labeled pictures (folders laid out as CamVid)",
+        "images",
+        help="intersection over union of the view's classes on labeled images (folders laid out as CamVid)",
     )
     part.add_argument("folder", type=Path, metavar="FOLDER", help="pairs NAME.png and NAME.label.png")
-    part.add_argument("--field-of-view", type=float, default=60.0, metavar="DEG", help="of the pictures, horizontal")
+    part.add_argument("--field-of-view", type=float, default=60.0, metavar="DEG", help="of the images, horizontal")
     part.add_argument(
         "--horizon", type=float, default=0.5, metavar="SHARE", help="its height from the top (default: %(default)s)"
     )
-    part.add_argument("--whole", action="store_true", help="shrink pictures until all their rows are in the view")
+    part.add_argument("--whole", action="store_true", help="shrink images until all their rows are in the view")
     _common(part)
     part = kinds.add_parser("lamps", help="share of correct states on crops of real traffic lights' heads")
     part.add_argument("folder", type=Path, metavar="FOLDER", help="crops in folders red, amber or yellow, green, off")
@@ -57,8 +57,8 @@ def _common(part: argparse.ArgumentParser) -> None:
     part.add_argument("--out", type=OutputFile, help="write the results as JSON")
 
 
-def run_pictures(args: argparse.Namespace) -> int:
-    """Segment all pictures and print the table.
+def run_images(args: argparse.Namespace) -> int:
+    """Segment all images and print the table.
 
     Args:
         args: Parsed options.
@@ -74,7 +74,7 @@ def run_pictures(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from transdiffuser_planner.core.errors import ConfigError
-    from transdiffuser_planner.evaluation.real_data.pictures import Lens, PictureEvaluation, find_pairs, read_pair
+    from transdiffuser_planner.evaluation.real_data.labeled_images import ImageEvaluation, Lens, find_pairs, read_pair
     from transdiffuser_planner.runtime.inference.manifest import load_manifest
     from transdiffuser_planner.runtime.vision.view_segmenter import ViewSegmenter
 
@@ -82,12 +82,12 @@ def run_pictures(args: argparse.Namespace) -> int:
         raise ConfigError("--field-of-view must lie in 10 .. 150 degrees and --horizon in 0 .. 1")
     pairs = find_pairs(args.folder)
     lens = Lens(field_of_view_rad=float(np.deg2rad(args.field_of_view)), horizon=args.horizon, whole=args.whole)
-    evaluation = PictureEvaluation(ViewSegmenter(load_manifest(args.model), args.threads), lens)
-    for picture, label in tqdm(pairs, unit="picture", file=sys.stderr):
-        drawing = evaluation.add(*read_pair(picture, label))
+    evaluation = ImageEvaluation(ViewSegmenter(load_manifest(args.model), args.threads), lens)
+    for image, label in tqdm(pairs, unit="image", file=sys.stderr):
+        drawing = evaluation.add(*read_pair(image, label))
         if args.drawings is not None:
             args.drawings.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(drawing).save(args.drawings / picture.name)
+            Image.fromarray(drawing).save(args.drawings / image.name)
     return _report(args, evaluation.scores.to_json())
 
 
@@ -177,4 +177,4 @@ def _report(args: argparse.Namespace, values: dict[str, float]) -> int:
     return 0
 
 
-KINDS = {"pictures": run_pictures, "lamps": run_lamps, "sweeps": run_sweeps}
+KINDS = {"images": run_images, "lamps": run_lamps, "sweeps": run_sweeps}

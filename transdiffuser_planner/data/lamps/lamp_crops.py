@@ -61,7 +61,7 @@ def read_crops(folder: Path, half: str = "all") -> LampCrops:
         files.sort(key=lambda path: (path.name, str(path)))
         chosen += [(path, state) for path in {"all": files, "first": files[::2], "second": files[1::2]}[half]]
     if not chosen:
-        raise InputError(f"crops {folder}: no picture in a folder named {', '.join(STATES)}")
+        raise InputError(f"crops {folder}: no image in a folder named {', '.join(STATES)}")
     return LampCrops(
         image_N3HW=np.stack([_read(path) for path, _ in chosen]),
         state_N=np.asarray([int(state) for _, state in chosen], dtype=np.int64),

@@ -1,1 +1,1 @@
-"""Perception measured on pictures, lamps and sweeps of real sensors. Imports runtime, data and below."""
+"""Perception measured on images, lamps and sweeps of real sensors. Imports runtime, data and below."""

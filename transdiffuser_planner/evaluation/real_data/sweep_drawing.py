@@ -1,4 +1,4 @@
-"""Bird's-eye drawings of a sweep: what the model saw beside the ground truth. Up is ahead."""
+"""Bird's-eye drawings of a sweep: what the model saw next to the ground truth. Up is ahead."""
 
 from __future__ import annotations
 

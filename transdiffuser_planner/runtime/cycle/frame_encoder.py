@@ -169,7 +169,7 @@ class FrameEncoder:
 
 
 def _signal_reader(manifest: ModelManifest, rig: Rig) -> SignalFromView | None:
-    """Reader of traffic lights in pictures; None for a model without its graphs, which then costs no import."""
+    """Reader of traffic lights in images; None for a model without its graphs, which then costs no import."""
     if not {"view", "lamps"} <= set(manifest.graphs):
         return None
     from transdiffuser_planner.runtime.vision.signal_from_view import SignalFromView

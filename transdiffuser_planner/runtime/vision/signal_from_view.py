@@ -1,6 +1,6 @@
-"""The next traffic light's state from the pictures, where no message names it.
+"""The next traffic light's state from the images, where no message names it.
 
-Heads are found by the view graph's lamp class; the largest one nearly straight ahead is cut out of the picture of the camera that
+Heads are found by the view graph's lamp class; the largest one nearly straight ahead is cut out of the image of the camera that
 shows it best, and the lamp graph reads its state. Its distance follows from its elevation and a usual mounting height: an
 estimate only. A recorded or received signal always wins over it.
 """
@@ -51,7 +51,7 @@ class SignalFromView:
         """Return the light ahead; None without a head whose state is certain.
 
         Args:
-            snapshot: Gives the pictures.
+            snapshot: Gives the images.
             observation: Encoder's inputs of this snapshot.
 
         Raises:
@@ -69,7 +69,7 @@ class SignalFromView:
         return None
 
     def _crop(self, snapshot: SensorSnapshot, box: Box) -> NDArray[np.uint8] | None:
-        """Cut a head out of the picture with the longest focal length that shows all of it."""
+        """Cut a head out of the image with the longest focal length that shows all of it."""
         rays = self._rays_HW3[[box[0], box[0], box[1] - 1, box[1] - 1], [box[2], box[3] - 1, box[2], box[3] - 1]]
         for mount in sorted(self._rig.cameras, key=lambda camera: -camera.fx):
             image, lens = snapshot.images.get(mount.name), snapshot.intrinsics.get(mount.name)

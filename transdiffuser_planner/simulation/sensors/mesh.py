@@ -46,7 +46,7 @@ class Mesh:
         vertices_V3: float32, m.
         triangles: Corners of each triangle.
         albedo_F3: Linear RGB in 0..1.
-        class_F: ViewClass of each triangle, as ground truth of the pictures.
+        class_F: ViewClass of each triangle, as ground truth of the images.
     """
 
     vertices_V3: NDArray[np.float32]

@@ -1,8 +1,8 @@
-"""Strong changes of the pictures' appearance in training, so that the encoder learns shapes and not the simulator's colors.
+"""Strong changes of the images' appearance in training, so that the encoder learns shapes and not the simulator's colors.
 
-Domain randomization (Tobin et al. 2017): every surface class of a picture gets another tint and texture where its labels are
-known, then the whole picture another tone curve and mixture of colors; blur, noise, hidden rectangles and artifacts of JPEG
-imitate cameras. Heads of traffic lights keep their colors, whose meaning is learned. All functions take pictures (3, H, W) of
+Domain randomization (Tobin et al. 2017): every surface class of a image gets another tint and texture where its labels are
+known, then the whole image another tone curve and mixture of colors; blur, noise, hidden rectangles and artifacts of JPEG
+imitate cameras. Heads of traffic lights keep their colors, whose meaning is learned. All functions take images (3, H, W) of
 bytes and return new ones.
 """
 
@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 from transdiffuser_planner.core.contract import VIEW_STRIDE, ViewClass
 from transdiffuser_planner.training.recipe import AugmentationConfig
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 TINT = 0.35
@@ -28,7 +28,7 @@ JPEG_QUALITY = (15, 75)
 BLUR_PX = (0.4, 1.6)
 NOISE_LEVELS = (2.0, 18.0)
 CUTOUT_SHARE = 0.2
-"""Longest edge of a hidden rectangle as a share of the picture's height and width."""
+"""Longest edge of a hidden rectangle as a share of the image's height and width."""
 
 
 def change_appearance(
@@ -37,10 +37,10 @@ def change_appearance(
     rng: np.random.Generator,
     config: AugmentationConfig,
 ) -> NDArray[np.uint8]:
-    """Change shares of the pictures as the recipe requests; without such a request nothing is drawn from rng.
+    """Change shares of the images as the recipe requests; without such a request nothing is drawn from rng.
 
     Args:
-        image_BCHW: Pictures; columns that no camera covers are zeros and stay so.
+        image_BCHW: Images; columns that no camera covers are zeros and stay so.
         labels_BHW: Their ViewClass in cells of VIEW_STRIDE; None without labels.
         rng: Random numbers.
         config: Probabilities.
@@ -52,28 +52,28 @@ def change_appearance(
     chosen = rng.random((len(out), len(shares))) < np.asarray(shares)
     steps = (None, _blurred, _noisy, _with_cutouts, _as_jpeg)
     for row in np.flatnonzero(chosen.any(axis=1)):
-        picture = out[row]
-        hidden_W = ~picture.any(axis=(0, 1))
+        image = out[row]
+        hidden_W = ~image.any(axis=(0, 1))
         if chosen[row, 0]:
-            picture = restyled(picture, None if labels_BHW is None else labels_BHW[row], rng)
+            image = restyled(image, None if labels_BHW is None else labels_BHW[row], rng)
         for step, wanted in zip(steps[1:], chosen[row, 1:], strict=True):
             if wanted and step is not None:
-                picture = step(picture, rng)
-        out[row] = picture
+                image = step(image, rng)
+        out[row] = image
         out[row][:, :, hidden_W] = 0
     return out
 
 
-def restyled(picture_CHW: Picture, labels_HW: NDArray[np.uint8] | None, rng: np.random.Generator) -> Picture:
-    """Give every surface another tint and texture, the picture another tone curve and mixture of colors.
+def restyled(image_CHW: Pixels, labels_HW: NDArray[np.uint8] | None, rng: np.random.Generator) -> Pixels:
+    """Give every surface another tint and texture, the image another tone curve and mixture of colors.
 
     Args:
-        picture_CHW: The picture.
+        image_CHW: The image.
         labels_HW: Its ViewClass in cells of VIEW_STRIDE, or None.
         rng: Random numbers.
     """
-    size = (picture_CHW.shape[1], picture_CHW.shape[2])
-    value: Floats = picture_CHW.astype(np.float32) / np.float32(255.0)
+    size = (image_CHW.shape[1], image_CHW.shape[2])
+    value: Floats = image_CHW.astype(np.float32) / np.float32(255.0)
     keep = np.zeros(size, dtype=np.bool_)
     if labels_HW is not None:
         label = labels_HW.repeat(VIEW_STRIDE, axis=0).repeat(VIEW_STRIDE, axis=1)[: size[0], : size[1]]
@@ -86,7 +86,7 @@ def restyled(picture_CHW: Picture, labels_HW: NDArray[np.uint8] | None, rng: np.
     value *= 1.0 + contrast * _texture(size, rng)
     value = _mixed_colors(value, rng)
     changed = _tone_curves(np.clip(value, 0.0, 1.0), rng)
-    return np.where(keep, picture_CHW, changed)
+    return np.where(keep, image_CHW, changed)
 
 
 def _texture(size: tuple[int, int], rng: np.random.Generator) -> Floats:
@@ -109,7 +109,7 @@ def _mixed_colors(value_CHW: Floats, rng: np.random.Generator) -> Floats:
     return np.tensordot(matrix.astype(np.float32), value_CHW, axes=1)
 
 
-def _tone_curves(value_CHW: Floats, rng: np.random.Generator) -> Picture:
+def _tone_curves(value_CHW: Floats, rng: np.random.Generator) -> Pixels:
     """Apply a random rising curve, slightly different for each channel."""
     knots = np.linspace(0.0, 1.0, 6)
     common = np.cumsum(rng.dirichlet(np.full(6, 3.0)))
@@ -123,9 +123,9 @@ def _tone_curves(value_CHW: Floats, rng: np.random.Generator) -> Picture:
     return out
 
 
-def _blurred(picture_CHW: Picture, rng: np.random.Generator) -> Picture:
-    """Blur, or reduce and enlarge the picture."""
-    image = _to_pillow(picture_CHW)
+def _blurred(image_CHW: Pixels, rng: np.random.Generator) -> Pixels:
+    """Blur, or reduce and enlarge the image."""
+    image = _to_pillow(image_CHW)
     if rng.random() < 0.5:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(*BLUR_PX)))
     else:
@@ -135,18 +135,18 @@ def _blurred(picture_CHW: Picture, rng: np.random.Generator) -> Picture:
     return _from_pillow(image)
 
 
-def _noisy(picture_CHW: Picture, rng: np.random.Generator) -> Picture:
+def _noisy(image_CHW: Pixels, rng: np.random.Generator) -> Pixels:
     """Add noise, of brightness or of each channel."""
     channels = 3 if rng.random() < 0.5 else 1
-    noise = rng.standard_normal((channels, *picture_CHW.shape[1:]), dtype=np.float32)
-    value = picture_CHW + np.float32(rng.uniform(*NOISE_LEVELS)) * noise
+    noise = rng.standard_normal((channels, *image_CHW.shape[1:]), dtype=np.float32)
+    value = image_CHW + np.float32(rng.uniform(*NOISE_LEVELS)) * noise
     return np.clip(value, 0.0, 255.0).astype(np.uint8)
 
 
-def _with_cutouts(picture_CHW: Picture, rng: np.random.Generator) -> Picture:
+def _with_cutouts(image_CHW: Pixels, rng: np.random.Generator) -> Pixels:
     """Hide up to three rectangles behind one color each."""
-    out = picture_CHW.copy()
-    size = np.asarray(picture_CHW.shape[1:])
+    out = image_CHW.copy()
+    size = np.asarray(image_CHW.shape[1:])
     for _ in range(rng.integers(1, 4)):
         edge = np.maximum(size * rng.uniform(0.03, CUTOUT_SHARE, 2), 1).astype(int)
         row, column = (rng.random(2) * (size - edge)).astype(int)
@@ -154,16 +154,16 @@ def _with_cutouts(picture_CHW: Picture, rng: np.random.Generator) -> Picture:
     return out
 
 
-def _as_jpeg(picture_CHW: Picture, rng: np.random.Generator) -> Picture:
+def _as_jpeg(image_CHW: Pixels, rng: np.random.Generator) -> Pixels:
     """Compress and decompress."""
     buffer = io.BytesIO()
-    _to_pillow(picture_CHW).save(buffer, "JPEG", quality=int(rng.integers(*JPEG_QUALITY)))
+    _to_pillow(image_CHW).save(buffer, "JPEG", quality=int(rng.integers(*JPEG_QUALITY)))
     return _from_pillow(Image.open(buffer))
 
 
-def _to_pillow(picture_CHW: Picture) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(picture_CHW.transpose(1, 2, 0)))
+def _to_pillow(image_CHW: Pixels) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(image_CHW.transpose(1, 2, 0)))
 
 
-def _from_pillow(image: Image.Image) -> Picture:
+def _from_pillow(image: Image.Image) -> Pixels:
     return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)

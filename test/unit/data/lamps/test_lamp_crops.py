@@ -29,7 +29,7 @@ def test_halves_are_disjoint_and_together_everything(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_crops_or_with_a_damaged_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no picture in a folder named red"):
+    with pytest.raises(InputError, match="no image in a folder named red"):
         read_crops(tmp_path)
     (tmp_path / "green").mkdir()
     (tmp_path / "green" / "x.jpg").write_bytes(b"no image")

@@ -10,22 +10,22 @@ SHAPE = (4, 3, 32, 64)
 ALL = AugmentationConfig(style=1.0, blur=1.0, noise=1.0, cutout=1.0, jpeg=1.0)
 
 
-def pictures() -> np.ndarray:
+def images() -> np.ndarray:
     image = np.random.default_rng(0).integers(40, 200, SHAPE, dtype=np.uint8)
     image[:, :, :, 48:] = 0
     return image
 
 
 def test_without_a_request_nothing_changes_and_no_random_number_is_drawn() -> None:
-    rng, image = np.random.default_rng(5), pictures()
+    rng, image = np.random.default_rng(5), images()
     assert change_appearance(image, None, rng, AugmentationConfig()) is image
     assert rng.random() == np.random.default_rng(5).random()
 
 
 def test_columns_without_a_camera_stay_black_and_the_original_is_kept() -> None:
-    image = pictures()
+    image = images()
     changed = change_appearance(image, None, np.random.default_rng(1), ALL)
-    assert np.array_equal(image, pictures())
+    assert np.array_equal(image, images())
     assert changed[:, :, :, :48].any() and not changed[:, :, :, 48:].any()
     assert all(np.abs(changed[i].astype(int) - image[i]).mean() > 5.0 for i in range(len(image)))
 

@@ -16,18 +16,24 @@ from sample_fixtures import write_samples  # noqa: E402
 from transdiffuser_planner.core.contract import TINY, VIEW_UNKNOWN, ViewClass, view_spec  # noqa: E402
 from transdiffuser_planner.core.errors import ConfigError, TrainingError  # noqa: E402
 from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
+from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder  # noqa: E402
 from transdiffuser_planner.networks.losses import view_loss  # noqa: E402
 from transdiffuser_planner.networks.network_config import tiny_config  # noqa: E402
 from transdiffuser_planner.training.engine.devices import Devices  # noqa: E402
-from transdiffuser_planner.training.engine.stage_weights import finished_weights  # noqa: E402
+from transdiffuser_planner.training.engine.stage_weights import (  # noqa: E402
+    StageWeights,
+    finished_weights,
+    save_weights,
+)
 from transdiffuser_planner.training.export.model_folder import random_observation  # noqa: E402
 from transdiffuser_planner.training.export.random_model import random_network  # noqa: E402
 from transdiffuser_planner.training.export.view_graph import write_view  # noqa: E402
 from transdiffuser_planner.training.recipe import AugmentationConfig, LossWeights, StageConfig, TrainingConfig  # noqa: E402
 from transdiffuser_planner.training.run import Run  # noqa: E402
+from transdiffuser_planner.training.stages.encoder import EncoderStage  # noqa: E402
 
 SHORT = StageConfig(epochs=0.7, batch_size=4, samples_per_scene=1)
-PLAIN = TrainingConfig(encoder=SHORT, decoder=SHORT)
+PLAIN = TrainingConfig(action_tokens=False, encoder=SHORT, decoder=SHORT)
 VIEW = replace(
     PLAIN,
     view_head=True,
@@ -48,6 +54,11 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> SampleSet:
     return SampleSet.open(folder, TINY)
 
 
+def random_decoder(run: Run, counts: dict[str, int]) -> DenoisingDecoder:
+    """An untrained decoder of a run."""
+    return DenoisingDecoder(run.network, run.contract, counts)
+
+
 def test_samples_without_labels_give_unknown_cells(samples: SampleSet) -> None:
     labels = samples.gather(np.asarray([0, 8]), ("view_labels",))["view_labels"]
     assert labels[0].max() < len(ViewClass) and (labels[1] == VIEW_UNKNOWN).all()
@@ -58,8 +69,11 @@ def test_an_encoder_with_a_view_head_continues_one_without_and_keeps_its_decoder
     samples: SampleSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = Run.create(tmp_path / "before", PLAIN, machine=FP32)
-    before.train_encoder(samples, samples)
-    before.train_decoder(samples, samples)
+    before.normalizer(samples)
+    counts = before.token_counts()
+    parts = {"encoder": EncoderStage(tiny_config(), before.contract), "decoder": random_decoder(before, counts)}
+    for stage, network in parts.items():
+        save_weights(before.folder, StageWeights(tensors=network.state_dict(), stage=stage, num_steps=1))
     decoder = finished_weights(before.folder, "decoder")
     run = Run.create(tmp_path / "after", VIEW, machine=FP32)
     run.train_encoder(samples, samples, start=before.folder)

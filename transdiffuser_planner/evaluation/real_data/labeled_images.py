@@ -1,8 +1,8 @@
-"""Segmentation of real pictures by the view head: intersection over union on folders laid out as CamVid's.
+"""Segmentation of real images by the view head: intersection over union on folders laid out as CamVid's.
 
 A folder has pairs NAME.png and NAME.label.png; labels are the eleven classes of the SegNet tutorial's copy of CamVid (Brostow et
-al. 2009, Badrinarayanan et al. 2017). A picture enters the stitched view as that of a front camera; the cameras at the sides and
-the point cloud are absent. H and W: rows and columns of a picture.
+al. 2009, Badrinarayanan et al. 2017). A image enters the stitched view as that of a front camera; the cameras at the sides and
+the point cloud are absent. H and W: rows and columns of a image.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from transdiffuser_planner.metrics.overlap import Overlap
 from transdiffuser_planner.planning.observation.stitched_view import ImageView, segment_columns
 from transdiffuser_planner.runtime.vision.view_segmenter import ViewSegmenter
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 LABEL_SUFFIX = ".label.png"
-CAMERA = "picture"
+CAMERA = "image"
 COLORS = np.asarray(
     [(70, 70, 70), (128, 64, 128), (240, 240, 240), (244, 35, 232), (0, 0, 220), (220, 20, 60), (250, 170, 30)],
     dtype=np.uint8,
@@ -44,12 +44,12 @@ _OF_VIEW[[c.value for c in ViewClass]] = [0, 1, 1, 2, 3, 4, 0]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lens:
-    """How pictures are placed in the view.
+    """How images are placed in the view.
 
     Attributes:
-        field_of_view_rad: Horizontal field of view of the pictures.
-        horizon: Height of the horizon as a share of the picture's height, from the top.
-        whole: Shrink pictures until all their rows are within the view, as if the lens were longer than it is.
+        field_of_view_rad: Horizontal field of view of the images.
+        horizon: Height of the horizon as a share of the image's height, from the top.
+        whole: Shrink images until all their rows are within the view, as if the lens were longer than it is.
     """
 
     field_of_view_rad: float = float(np.deg2rad(60.0))
@@ -57,7 +57,7 @@ class Lens:
     whole: bool = False
 
     def intrinsics(self, width: int, height: int, contract: ModelContract) -> CameraIntrinsics:
-        """Return the pinhole camera of pictures of a size.
+        """Return the pinhole camera of images of a size.
 
         Args:
             width: Pixels.
@@ -74,78 +74,78 @@ class Lens:
 
 
 @dataclass(kw_only=True, slots=True)
-class PictureScores:
-    """Sums over pictures.
+class ImageScores:
+    """Sums over images.
 
     Attributes:
         overlap: Of the compared classes.
         covered: Labeled pixels within the view.
         labeled: All labeled pixels.
-        pictures: Number of pictures.
+        images: Number of images.
     """
 
     overlap: Overlap
     covered: int = 0
     labeled: int = 0
-    pictures: int = 0
+    images: int = 0
 
     def to_json(self) -> dict[str, float]:
-        """Return IoU by class, mean, share of the labeled pixels within the view and the number of pictures."""
+        """Return IoU by class, mean, share of the labeled pixels within the view and the number of images."""
         iou = {name: round(float(value), 4) for name, value in zip(CLASSES, self.overlap.iou_K, strict=True)}
         share = self.covered / max(self.labeled, 1)
-        return {**{f"iou_{name}": value for name, value in iou.items()}, "covered": share, "pictures": self.pictures}
+        return {**{f"iou_{name}": value for name, value in iou.items()}, "covered": share, "images": self.images}
 
 
-class PictureEvaluation:
-    """Segments pictures and compares them with their labels.
+class ImageEvaluation:
+    """Segments images and compares them with their labels.
 
     Args:
         segmenter: The model's view graph.
-        lens: How pictures are placed in the view.
+        lens: How images are placed in the view.
     """
 
     def __init__(self, segmenter: ViewSegmenter, lens: Lens) -> None:
         self._segmenter, self._lens = segmenter, lens
-        self.scores = PictureScores(overlap=Overlap(len(CLASSES)))
+        self.scores = ImageScores(overlap=Overlap(len(CLASSES)))
 
-    def segment(self, picture_HW3: Picture) -> Picture:
+    def segment(self, image_HW3: Pixels) -> Pixels:
         """Return the ViewClass of every pixel (H, W); UNKNOWN outside of the view.
 
         Args:
-            picture_HW3: RGB.
+            image_HW3: RGB.
         """
-        height, width = picture_HW3.shape[:2]
+        height, width = image_HW3.shape[:2]
         contract = self._segmenter.contract
         lens = self._lens.intrinsics(width, height, contract)
         mount = CameraMount(name=CAMERA, width=width, height=height, fx=lens.fx, fy=lens.fy, cx=lens.cx, cy=lens.cy)
-        image = CameraImage(stamp_ns=0, name=CAMERA, rgb_HW3=picture_HW3)
+        image = CameraImage(stamp_ns=0, name=CAMERA, rgb_HW3=image_HW3)
         view_HW3, covered_V = ImageView(contract, (mount,)).stitch({CAMERA: image}, {CAMERA: lens})
         cells = self._segmenter.classes_of_view(view_HW3, covered_V)
         pixels = cells.repeat(VIEW_STRIDE, axis=0).repeat(VIEW_STRIDE, axis=1)
-        return _in_picture(pixels, lens, contract, mount)
+        return _in_image(pixels, lens, contract, mount)
 
-    def add(self, picture_HW3: Picture, label_HW: Picture) -> Picture:
-        """Segment a picture, count it, and return a drawing: picture, labels, prediction, side by side.
+    def add(self, image_HW3: Pixels, label_HW: Pixels) -> Pixels:
+        """Segment an image, count it, and return a drawing: image, labels, prediction, side by side.
 
         Args:
-            picture_HW3: RGB.
+            image_HW3: RGB.
             label_HW: Classes of CamVid.
         """
-        found = self.segment(picture_HW3)
+        found = self.segment(image_HW3)
         truth = _OF_CAMVID[label_HW]
         truth_in_view = np.where(found == UNKNOWN, UNKNOWN, truth)
         self.scores.overlap.add(truth_in_view, np.where(found == UNKNOWN, 0, _OF_VIEW[found]))
         self.scores.covered += int((truth_in_view != UNKNOWN).sum())
         self.scores.labeled += int((truth != UNKNOWN).sum())
-        self.scores.pictures += 1
+        self.scores.images += 1
         as_view = np.asarray([0, 1, 3, 4, 5], dtype=np.uint8)
         drawn_truth = _colored(np.where(truth == UNKNOWN, UNKNOWN, as_view[np.minimum(truth, len(CLASSES) - 1)]))
-        return np.hstack([picture_HW3, drawn_truth, _blended(picture_HW3, found)])
+        return np.hstack([image_HW3, drawn_truth, _blended(image_HW3, found)])
 
 
-def _in_picture(pixels_HW: Picture, lens: CameraIntrinsics, contract: ModelContract, mount: CameraMount) -> Picture:
-    """Classes of the view's pixels as those of the picture's nearest pixels."""
-    # A view pixel covers several of the picture: each pixel of the picture looks up the front segment of the view.
+def _in_image(pixels_HW: Pixels, lens: CameraIntrinsics, contract: ModelContract, mount: CameraMount) -> Pixels:
+    """Classes of the view's pixels as those of the image's nearest pixels."""
+    # A view pixel covers several of the image: each pixel of the image looks up the front segment of the view.
     segment = next(n for n, s in enumerate(contract.segments) if s.yaw_rad == mount.yaw_rad)
     columns = segment_columns(contract)[segment]
     left, right = columns.start, columns.stop
@@ -153,33 +153,33 @@ def _in_picture(pixels_HW: Picture, lens: CameraIntrinsics, contract: ModelContr
     row = (np.arange(lens.height) + 0.5 - lens.cy) * contract.focal_px / lens.fy + contract.horizon_row
     column, row = np.floor(column).astype(int), np.floor(row).astype(int)
     inside = ((row >= 0) & (row < contract.image_height))[:, None] & ((column >= left) & (column < right))[None]
-    found: Picture = pixels_HW[np.clip(row, 0, contract.image_height - 1)][:, np.clip(column, left, right - 1)]
+    found: Pixels = pixels_HW[np.clip(row, 0, contract.image_height - 1)][:, np.clip(column, left, right - 1)]
     found[~inside] = UNKNOWN
     return found
 
 
-def _colored(class_HW: Picture) -> Picture:
+def _colored(class_HW: Pixels) -> Pixels:
     """Draw classes; UNKNOWN is black."""
     table = np.zeros((256, 3), dtype=np.uint8)
     table[: len(COLORS)] = COLORS
-    drawn: Picture = table[class_HW]
+    drawn: Pixels = table[class_HW]
     return drawn
 
 
-def _blended(picture_HW3: Picture, class_HW: Picture) -> Picture:
-    """Draw classes over a picture; what is UNKNOWN is dark."""
-    mixed = 0.45 * picture_HW3 + 0.55 * _colored(class_HW)
-    return np.asarray(np.where((class_HW == UNKNOWN)[..., None], 0.3 * picture_HW3, mixed), dtype=np.uint8)
+def _blended(image_HW3: Pixels, class_HW: Pixels) -> Pixels:
+    """Draw classes over a image; what is UNKNOWN is dark."""
+    mixed = 0.45 * image_HW3 + 0.55 * _colored(class_HW)
+    return np.asarray(np.where((class_HW == UNKNOWN)[..., None], 0.3 * image_HW3, mixed), dtype=np.uint8)
 
 
 def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """Find pictures with labels.
+    """Find images with labels.
 
     Args:
         folder: Folder with NAME.png and NAME.label.png.
 
     Returns:
-        Paths of pictures and labels.
+        Paths of images and labels.
 
     Raises:
         InputError: There are none.
@@ -188,27 +188,25 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
     pairs = [(label.with_name(label.name.removesuffix(LABEL_SUFFIX) + ".png"), label) for label in labels]
     pairs = [pair for pair in pairs if pair[0].is_file()]
     if not pairs:
-        raise InputError(
-            f"pictures {folder}: no pair NAME.png and NAME{LABEL_SUFFIX}; give a folder laid out like that"
-        )
+        raise InputError(f"images {folder}: no pair NAME.png and NAME{LABEL_SUFFIX}; give a folder laid out like that")
     return pairs
 
 
-def read_pair(picture: Path, label: Path) -> tuple[Picture, Picture]:
-    """Read a picture (H, W, 3) and its labels (H, W).
+def read_pair(file: Path, label: Path) -> tuple[Pixels, Pixels]:
+    """Read an image (H, W, 3) and its labels (H, W).
 
     Args:
-        picture: Image file.
+        file: Image file.
         label: Image file of one channel.
 
     Raises:
         InputError: A file is no image, labels have several channels, or sizes differ.
     """
     try:
-        image = np.asarray(Image.open(picture).convert("RGB"))
+        image = np.asarray(Image.open(file).convert("RGB"))
         classes = np.asarray(Image.open(label))
     except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"picture {picture}: it or its labels cannot be read ({error})") from None
+        raise InputError(f"image {file}: it or its labels cannot be read ({error})") from None
     if classes.ndim != 2 or classes.shape != image.shape[:2] or classes.dtype != np.uint8:
-        raise InputError(f"labels {label}: expected one channel of bytes in the picture's size, got {classes.shape}")
+        raise InputError(f"labels {label}: expected one channel of bytes in the image's size, got {classes.shape}")
     return image, classes
