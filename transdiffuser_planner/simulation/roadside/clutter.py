@@ -1,4 +1,4 @@
-"""Placement of things beside the streets, clear of lanes and of parked vehicles. Nothing of it is labeled."""
+"""Placement of things next to the streets, clear of lanes and of parked vehicles. Nothing of it is labeled."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BARRIERS = ("wall", "fence", "rail", "hedge", "hedge")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClutterDensity:
-    """How much stands beside the streets; see the recipe for the meanings."""
+    """How much stands next to the streets; see the recipe for the meanings."""
 
     poles_per_100m: float
     trees_per_100m: float
@@ -43,7 +43,7 @@ class ClutterDensity:
 
 
 class Clutter:
-    """Things beside the streets of one drive.
+    """Things next to the streets of one drive.
 
     Args:
         free: Distances to lanes, sidewalks as moved by parking included.
@@ -62,7 +62,7 @@ class Clutter:
         self._parked = cKDTree(np.concatenate(ends, axis=1).reshape(-1, 2)) if len(parked) else None
         self.builder = MeshBuilder()
 
-    def beside(self, side: StreetSide, outer_m: float, curb_m: float) -> None:
+    def add_along(self, side: StreetSide, outer_m: float, curb_m: float) -> None:
         """Place things along one side.
 
         Args:

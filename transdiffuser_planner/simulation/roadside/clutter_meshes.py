@@ -1,4 +1,4 @@
-"""Meshes of things beside the street: trees, bushes, poles, walls, fences, hedges, house fronts, bins.
+"""Meshes of things next to the street: trees, bushes, poles, walls, fences, hedges, house fronts, bins.
 
 Leaves are loose triangles in random directions: a LiDAR sees through them in part, as through real ones.
 """

@@ -1,4 +1,4 @@
-"""Right-hand sides of the streets of a map, and what is free beside them."""
+"""Right-hand sides of the streets of a map, and what is free next to them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Line:
         return float(len(self.xy_N2) - 1)
 
     def at(self, s_m: float, right_m: float) -> tuple[FloatArray, float]:
-        """Return a place beside the line and the line's heading there.
+        """Return a place next to the line and the line's heading there.
 
         Args:
             s_m: Along the line.
@@ -65,7 +65,7 @@ class StreetSide:
     Attributes:
         edge: SUMO's edge.
         road_edge: Right border of the outermost lane for cars or bicycles.
-        sidewalk: Lane beside it; None without.
+        sidewalk: Lane next to it; None without.
     """
 
     edge: str

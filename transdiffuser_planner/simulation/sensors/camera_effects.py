@@ -1,4 +1,4 @@
-"""What lens, imager and compression make of a rendered picture: blur, exposure, tone, color, flare, noise, JPEG."""
+"""What lens, imager and compression make of a rendered image: blur, exposure, tone, color, flare, noise, JPEG."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOSSLESS = 95  # differences above are smaller than the noise
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CameraEffects:
-    """Effects of one drive, the same in every picture but for the noise.
+    """Effects of one drive, the same in every image but for the noise.
 
     Attributes:
         exposure: Factor of linear brightness.
@@ -45,19 +45,19 @@ class CameraEffects:
     jpeg_quality: int = 100
 
     def applied(self, image_HW3: Pixels, rng: np.random.Generator) -> Pixels:
-        """Return the picture as this camera would give it.
+        """Return the image as this camera would give it.
 
         Args:
             image_HW3: As rendered, RGB, encoded with gamma 2.
             rng: Of the noise.
         """
-        picture = Image.fromarray(image_HW3)
+        pixels = Image.fromarray(image_HW3)
         if self.blur_px > 0.15:
-            picture = picture.filter(ImageFilter.GaussianBlur(self.blur_px))
-        picture = picture.point(_lookup(self))
+            pixels = pixels.filter(ImageFilter.GaussianBlur(self.blur_px))
+        pixels = pixels.point(_lookup(self))
         if abs(self.saturation - 1.0) > 0.02:
-            picture = ImageEnhance.Color(picture).enhance(self.saturation)
-        value = np.asarray(picture)
+            pixels = ImageEnhance.Color(pixels).enhance(self.saturation)
+        value = np.asarray(pixels)
         if self.flare or self.vignette or self.noise:
             changed = value + _light(self, value.shape[0], value.shape[1])
             if self.noise:
@@ -95,7 +95,7 @@ def _grains(noise: float) -> NDArray[np.int16]:
 
 
 def _grain(shape: tuple[int, ...], noise: float, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Return noise of a picture: a piece of a long series, which is much cheaper than drawing it."""
+    """Return noise of an image: a piece of a long series, which is much cheaper than drawing it."""
     count = int(np.prod(shape))
     first = int(rng.integers(0, _NUM_GRAINS - min(count, _NUM_GRAINS - 1)))
     return np.resize(_grains(noise)[first : first + count], shape)

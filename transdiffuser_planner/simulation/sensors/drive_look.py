@@ -1,4 +1,4 @@
-"""What differs in one drive from the plain simulator: LiDAR, camera effects, ground, things beside the road, body motion."""
+"""What differs in one drive from the plain simulator: LiDAR, camera effects, ground, things next to the road, body motion."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EffectsByCamera:
     by_name: dict[str, CameraEffects]
 
     def applied(self, image_HW3: NDArray[np.uint8], name: str, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """Return a picture with the effects of its camera.
+        """Return a image with the effects of its camera.
 
         Args:
             image_HW3: As rendered.
@@ -52,7 +52,7 @@ class DriveLook:
         effects: Of the cameras.
         terrain: Height of the ground.
         sidewalk_z_m: Height of the curbs.
-        objects: Static things beside the road, parked vehicles included, on the ground already.
+        objects: Static things next to the road, parked vehicles included, on the ground already.
         color_spread: Standard deviation of the logarithm of surface colors.
         pitch_rad, roll_rad: Largest tilt of the body by its own motion.
         seed: Of colors and bumps.

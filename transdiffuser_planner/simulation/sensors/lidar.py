@@ -1,4 +1,4 @@
-"""Spinning LiDAR by ray casting, with range noise and dropouts; 32 beams unless a model says otherwise.
+"""Spinning LiDAR by ray casting, with range noise and dropouts; 32 beams unless a model states other ones.
 
 By default the whole sweep has one stamp, as in a cloud that was compensated for motion. A model with ``sweep_s`` gives the cloud
 as measured: rays are cast at the stamp, then every point is moved by what ego and agents move between the stamp and its column.

@@ -1,4 +1,4 @@
-"""Ground that is not flat: hills, banks beside the street, rough grass. The static world is draped over it."""
+"""Ground that is not flat: hills, banks next to the street, rough grass. The static world is draped over it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TerrainShape:
     Attributes:
         hills_m: Amplitude.
         hill_length_m: Wave length.
-        bank_left, bank_right: Slope of the ground beside the street, by side of the map, positive upward.
+        bank_left, bank_right: Slope of the ground next to the street, by side of the map, positive upward.
         roughness_m: Standard deviation of the height of grass.
         seed: Of phases and roughness.
     """
@@ -81,10 +81,10 @@ class Terrain:
             return np.zeros(len(xy_N2))
         gap, nearest = self._street.query(xy_N2, distance_upper_bound=_BANK_ENDS_M + 4.0)
         half = np.append(self._half_width_N, 0.0)[nearest]
-        beside = np.clip(gap - half - _BANK_STARTS_M, 0.0, _BANK_ENDS_M - _BANK_STARTS_M)
+        distance = np.clip(gap - half - _BANK_STARTS_M, 0.0, _BANK_ENDS_M - _BANK_STARTS_M)
         # The side changes with the place: one side of a street may rise while the other falls.
         share = 0.5 + 0.5 * np.sin(xy_N2 @ self._wave_3[1] * 1.7 + self._phase_3[1])
-        return np.asarray(beside * (shape.bank_left * share + shape.bank_right * (1.0 - share)))
+        return np.asarray(distance * (shape.bank_left * share + shape.bank_right * (1.0 - share)))
 
     def attitude(self, x_m: float, y_m: float, heading_rad: float) -> BodyAttitude:
         """Return height and tilt of a vehicle that stands on the ground.

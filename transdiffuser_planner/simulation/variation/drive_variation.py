@@ -1,4 +1,4 @@
-"""Draws of one drive: rig, LiDAR, cameras, ground, things beside the road; the same for the same scenario, variant and recipe."""
+"""Draws of one drive: rig, LiDAR, cameras, ground, things next to the road; the same for the same scenario, variant and recipe."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class DriveVariation:
     size_factors: tuple[float, float]
 
     def world(self, world: WorldState) -> WorldState:
-        """Return a state with this drive's sizes of agents, people beside parking lanes, and parked vehicles in reach.
+        """Return a state with this drive's sizes of agents, people next to parking lanes, and parked vehicles in reach.
 
         Args:
             world: As simulated.
@@ -241,7 +241,7 @@ def _roadside(
     clutter = Clutter(free, parked, density, random)
     for side in sides:
         curb = PARKING_M if side.edge in with_lane else 0.0
-        clutter.beside(side, curb + side.width_m, curb)
+        clutter.add_along(side, curb + side.width_m, curb)
     meshes = [clutter.builder.build()] if clutter.builder.count else []
     return lots.road_map, parked, lots.steps, meshes
 

@@ -92,7 +92,7 @@ QUANTITIES: dict[str, dict[str, Quantity]] = {
     "ground": {
         "hills_m": _q(0, 5, "m", "Amplitude of hills."),
         "hill_length_m": _q(80, 1000, "m", "Wave length of hills."),
-        "bank": _q(-0.6, 0.6, "", "Slope of the ground beside the street, positive upward."),
+        "bank": _q(-0.6, 0.6, "", "Slope of the ground next to the street, positive upward."),
         "roughness_m": _q(0, 0.3, "m", "Standard deviation of the height of grass."),
         "pitch_rad": _q(0, 0.05, "rad", "Largest pitch of the body by braking and by bumps."),
         "roll_rad": _q(0, 0.05, "rad", "Largest roll of the body in turns and by bumps."),

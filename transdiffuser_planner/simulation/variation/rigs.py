@@ -1,6 +1,6 @@
 """Rigs of public data sets and of CARLA, changed at random: cameras moved, turned, other lenses, missing; LiDAR elsewhere.
 
-Pictures are rendered at about the angular resolution of the model's view and only where it looks: cameras to the rear
+Images are rendered at about the angular resolution of the model's view and only where it looks: cameras to the rear
 are left out.
 """
 
@@ -17,7 +17,7 @@ from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
 
-# Focal length in pixels at which wide pictures are rendered; the model's view has 198.
+# Focal length in pixels at which wide images are rendered; the model's view has 198.
 RENDERED_FOCAL_PX = 210.0
 MIN_PIXELS, MAX_PIXELS = 48, 520
 # Tangents of the highest and lowest rows that are kept; the model's view has 0.40 and 0.24.
@@ -97,7 +97,7 @@ def draw_rig(recipe: RecordingRecipe, random: np.random.Generator) -> tuple[Rig,
 
 
 def rendered(camera: CameraMount) -> CameraMount:
-    """Return the camera with as many pixels as the model's view needs: the same picture, smaller.
+    """Return the camera with as many pixels as the model's view needs: the same image, smaller.
 
     Args:
         camera: Of a data set.

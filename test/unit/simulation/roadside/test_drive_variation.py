@@ -1,4 +1,4 @@
-"""A varied drive: parked vehicles are labeled and off the lanes, things stand beside the road, the ground is not flat."""
+"""A varied drive: parked vehicles are labeled and off the lanes, things stand next to the road, the ground is not flat."""
 
 from dataclasses import replace
 
