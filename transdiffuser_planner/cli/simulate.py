@@ -62,8 +62,13 @@ def run(args: argparse.Namespace) -> int:
 
     Returns:
         Exit status.
+
+    Raises:
+        ConfigError: A recipe is given without a recording.
     """
     if args.record is None:
+        if args.randomize is not None:
+            raise ConfigError("--randomize: only recorded drives are randomized; add --record DIR")
         return _live(args)
     return _record(args)
 
