@@ -174,7 +174,7 @@ class TrainingConfig:
         default_factory=lambda: StageConfig(batch_size=32, samples_per_scene=4, learning_rate=5e-5)
     )
     scorer: StageConfig = field(default_factory=lambda: StageConfig(epochs=20.0, batch_size=16))
-    lamps: StageConfig = field(default_factory=lambda: StageConfig(epochs=80.0, batch_size=32, ema_decay=0.99))
+    lamps: StageConfig = field(default_factory=lambda: StageConfig(epochs=50.0, batch_size=32, ema_decay=0.99))
     baselines: StageConfig = field(default_factory=StageConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossWeights = field(default_factory=LossWeights)
