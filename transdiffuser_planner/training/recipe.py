@@ -148,6 +148,7 @@ class TrainingConfig:
         joint_agents: True to denoise ego and agents together.
         action_tokens: True for a model that can be conditioned on action tokens.
         lidar_heights_m: Heights that divide the LiDAR points into channels: ground, then obstacles by height.
+        backbone: Image branch: resnet of the network's size, or efficientnet_lite0 (train --pretrained efficientnet_lite0).
         view_head: True for a head that segments the stitched view, on samples with labels of it.
         encoder: Stage 1.
         decoder: Stage 2.
@@ -165,6 +166,7 @@ class TrainingConfig:
     joint_agents: bool = True
     action_tokens: bool = True
     lidar_heights_m: tuple[float, ...] = (0.3,)
+    backbone: str = "resnet"
     view_head: bool = False
     encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
     decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
@@ -172,7 +174,7 @@ class TrainingConfig:
         default_factory=lambda: StageConfig(batch_size=32, samples_per_scene=4, learning_rate=5e-5)
     )
     scorer: StageConfig = field(default_factory=lambda: StageConfig(epochs=20.0, batch_size=16))
-    lamps: StageConfig = field(default_factory=lambda: StageConfig(epochs=80.0, batch_size=32, ema_decay=0.99))
+    lamps: StageConfig = field(default_factory=lambda: StageConfig(epochs=50.0, batch_size=32, ema_decay=0.99))
     baselines: StageConfig = field(default_factory=StageConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossWeights = field(default_factory=LossWeights)

@@ -20,7 +20,7 @@ from transdiffuser_planner.networks.baselines.ego_status_mlp import StatusMlp
 from transdiffuser_planner.networks.baselines.regression_head import RegressionHead
 from transdiffuser_planner.networks.encoder.scene_encoder import SceneEncoder
 from transdiffuser_planner.networks.lamps.lamp_classifier import LampClassifier
-from transdiffuser_planner.networks.network_config import VIEW_CHANNELS, NetworkConfig, named_config
+from transdiffuser_planner.networks.network_config import VIEW_CHANNELS, NetworkConfig, named_config, with_backbone
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
 from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME, ActionCodebook
@@ -97,7 +97,8 @@ class RunFolder:
         backend = None if model is None else OnnxBackend(load_manifest(model), torch.get_num_threads())
         contract = config.contract() if backend is None else backend.manifest.contract
         channels = VIEW_CHANNELS if config.view_head else 0
-        network = replace(named_config(config.network), joint=config.joint_agents, view_channels=channels)
+        sized = with_backbone(named_config(config.network), config.backbone)
+        network = replace(sized, joint=config.joint_agents, view_channels=channels)
         machine = machine or Devices.choose()
         return cls(folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine)
 

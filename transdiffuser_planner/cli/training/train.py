@@ -58,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pretrained",
         type=Path,
         metavar="FILE",
-        help="weights of published ResNets or of TransFuser, for stage encoder",
+        help="weights of published ResNets or of TransFuser, for stage encoder; efficientnet_lite0 for those of that "
+        "backbone from its Python package",
     )
     parser.add_argument(
         "--pretrained-branches",
@@ -94,8 +95,9 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: Options that do not go together.
     """
     from transdiffuser_planner.data.samples.sample_set import SampleSet
+    from transdiffuser_planner.networks.network_config import BACKBONES
     from transdiffuser_planner.training.engine.devices import Devices, is_first_process
-    from transdiffuser_planner.training.engine.pretrained import BRANCHES, Pretrained
+    from transdiffuser_planner.training.engine.pretrained import BRANCHES, Pretrained, packaged_weights
     from transdiffuser_planner.training.recipe import TrainingConfig
     from transdiffuser_planner.training.run import Run, describe_data, use_threads
 
@@ -121,7 +123,11 @@ def run(args: argparse.Namespace) -> int:
     stages = STAGES if args.stage == "all" else (args.stage,)
     if "encoder" in stages:
         branches = BRANCHES if args.pretrained_branches == "both" else (args.pretrained_branches,)
-        pretrained = None if args.pretrained is None else Pretrained(path=args.pretrained, branches=branches)
+        pretrained = None
+        if args.pretrained is not None:
+            is_name = not args.pretrained.exists() and args.pretrained.name in BACKBONES
+            file = packaged_weights(args.pretrained.name) if is_name else args.pretrained
+            pretrained = Pretrained(path=file, branches=branches)
         training.train_encoder(samples, validation, pretrained, args.init_from)
     if "decoder" in stages:
         training.train_decoder(samples, validation, args.init_from)

@@ -121,3 +121,22 @@ def drawn_head(rng: np.random.Generator) -> tuple[NDArray[np.uint8], SignalState
         lit = np.asarray(colors[lamp]) * rng.uniform(0.75, 1.0) if lamp == state else rng.uniform(10.0, 70.0, 3)
         crop[max(row, 0) : row + edge, column : column + edge] = lit
     return np.clip(crop, 0.0, 255.0).astype(np.uint8).transpose(2, 0, 1), state
+
+
+def drawn_surroundings(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw something that is no head: areas and edges of any color, as of house fronts, sky and vehicles.
+
+    Args:
+        rng: Random numbers.
+    """
+    height, width = LAMP_CROP
+    crop = np.empty((height, width, 3), dtype=np.float64)
+    crop[:] = rng.uniform(0.0, 255.0, 3)
+    for _ in range(rng.integers(0, 9)):
+        edge = (np.asarray(LAMP_CROP) * rng.uniform(0.1, 1.2, 2)).astype(int) + 1
+        row, column = rng.integers(-edge[0] // 2, height), rng.integers(-edge[1] // 2, width)
+        color = rng.uniform(0.0, 255.0) + rng.normal(0.0, 60.0 if rng.random() < 0.4 else 12.0, 3)
+        crop[max(row, 0) : row + edge[0], max(column, 0) : column + edge[1]] = color
+    coarse = rng.normal(0.0, rng.uniform(0.0, 30.0), (height // 4, width // 4, 1))
+    crop += coarse.repeat(4, axis=0).repeat(4, axis=1)
+    return np.clip(crop, 0.0, 255.0).astype(np.uint8).transpose(2, 0, 1)

@@ -2,7 +2,7 @@
 
 A folder has pairs NAME.png and NAME.label.png; labels are the eleven classes of the SegNet tutorial's copy of CamVid (Brostow et
 al. 2009, Badrinarayanan et al. 2017). A image enters the stitched view as that of a front camera; the cameras at the sides and
-the point cloud are absent. H and W: rows and columns of a image.
+the point cloud are absent. H and W: rows and columns of an image.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _colored(class_HW: Pixels) -> Pixels:
 
 
 def _blended(image_HW3: Pixels, class_HW: Pixels) -> Pixels:
-    """Draw classes over a image; what is UNKNOWN is dark."""
+    """Draw classes over an image; what is UNKNOWN is dark."""
     mixed = 0.45 * image_HW3 + 0.55 * _colored(class_HW)
     return np.asarray(np.where((class_HW == UNKNOWN)[..., None], 0.3 * image_HW3, mixed), dtype=np.uint8)
 

@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.networks.encoder.efficientnet_lite import EfficientNetLite0
 from transdiffuser_planner.networks.encoder.fusion import Fusion, mix
 from transdiffuser_planner.networks.encoder.resnet import NUM_STAGES, ResNet
-from transdiffuser_planner.networks.network_config import NetworkConfig
+from transdiffuser_planner.networks.network_config import RESNET, NetworkConfig
 
 FEATURE_NAMES = ("bev_tokens", "image_tokens", "lidar_tokens")
 
@@ -45,7 +46,8 @@ class SceneEncoder(nn.Module):
     def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
         self.config, self.contract = config, contract
-        self.image_branch = ResNet(config.image, 3)
+        is_resnet = config.image.kind == RESNET
+        self.image_branch = ResNet(config.image, 3) if is_resnet else EfficientNetLite0()
         self.lidar_branch = ResNet(config.lidar, contract.lidar_channels)
         self._check_sizes()
         self.fusions = nn.ModuleList(

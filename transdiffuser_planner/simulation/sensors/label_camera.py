@@ -1,6 +1,6 @@
-"""Ground truth of the cameras' pixels: the class of what each ray hits, as a image of the camera's size.
+"""Ground truth of the cameras' pixels: the class of what each ray hits, as an image of the camera's size.
 
-Rays are cast apart from those of the images: labels are recorded only where requested, and lens effects on a image do not
+Rays are cast apart from those of the images: labels are recorded only where requested, and lens effects on an image do not
 change what its pixels show. R rays.
 """
 

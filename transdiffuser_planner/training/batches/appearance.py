@@ -1,6 +1,6 @@
 """Strong changes of the images' appearance in training, so that the encoder learns shapes and not the simulator's colors.
 
-Domain randomization (Tobin et al. 2017): every surface class of a image gets another tint and texture where its labels are
+Domain randomization (Tobin et al. 2017): every surface class of an image gets another tint and texture where its labels are
 known, then the whole image another tone curve and mixture of colors; blur, noise, hidden rectangles and artifacts of JPEG
 imitate cameras. Heads of traffic lights keep their colors, whose meaning is learned. All functions take images (3, H, W) of
 bytes and return new ones.

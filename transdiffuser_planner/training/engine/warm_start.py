@@ -19,26 +19,28 @@ def start_from(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
 
     Args:
         network: The network.
-        weights: Weights by name; those that the network does not have are left out. Where the network divides obstacles by
-            height and the weights do not, every channel of obstacles starts with the weights of all obstacles.
+        weights: Weights by name; those that the network does not have, or in another shape, are left out. Where the network
+            divides obstacles by height and the weights do not, every channel of obstacles starts with the weights of all
+            obstacles.
 
     Returns:
         Names of the weights without a value.
 
     Raises:
-        TrainingError: No name fits, or a tensor has another shape.
+        TrainingError: No weight fits.
     """
-    own = network.state_dict()
-    common = [name for name in own if name in weights]
-    if not common:
-        raise TrainingError("warm start: no weight of the other network has a name of this one")
-    for name in common:
-        value = weights[name]
-        if name.endswith(LIDAR_STEM):
-            value = _more_heights(value, own[name].shape[1])
-        _check_shape(name, value, own[name])
-        own[name].copy_(value)
-    return [name for name in own if name not in weights]
+    own, new = network.state_dict(), []
+    for name, target in own.items():
+        value = weights.get(name)
+        if value is not None and name.endswith(LIDAR_STEM):
+            value = _more_heights(value, target.shape[1])
+        if value is None or value.shape != target.shape:
+            new.append(name)
+        else:
+            target.copy_(value)
+    if len(new) == len(own):
+        raise TrainingError("warm start: no weight of the other network has name and shape of one here")
+    return new
 
 
 def merged_heights(lidar_BCLL: Tensor, channels: int, clip: int) -> Tensor:
@@ -63,16 +65,6 @@ def _more_heights(weight_OCHW: Tensor, channels: int) -> Tensor:
     """Weights for more channels: the highest one repeated."""
     missing = channels - weight_OCHW.shape[1]
     return torch.cat([weight_OCHW, *[weight_OCHW[:, -1:]] * missing], dim=1) if missing > 0 else weight_OCHW
-
-
-def _check_shape(name: str, was: Tensor, now: Tensor) -> None:
-    """Compare the shapes of a weight in both networks.
-
-    Raises:
-        TrainingError: They differ.
-    """
-    if was.shape != now.shape:
-        raise TrainingError(f"warm start: {name} is {tuple(was.shape)} in the old network, {tuple(now.shape)} here")
 
 
 @torch.no_grad()
@@ -100,7 +92,9 @@ def grow_from(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
             if any(part in name for part in OUTPUTS):
                 value.zero_()
             continue
-        _check_shape(name, weights[name], value)
+        if weights[name].shape != value.shape:
+            was, now = tuple(weights[name].shape), tuple(value.shape)
+            raise TrainingError(f"warm start: {name} is {was} in the old network, {now} here")
         value.copy_(weights[name])
     new = sorted(set(own) - set(weights))
     for name, parameter in network.named_parameters():

@@ -7,7 +7,7 @@ et al. 2015), or the frozen decoder still predicts the noise of the logged plans
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.encoder.scene_encoder import SceneFeatures
 from transdiffuser_planner.networks.losses import distillation_loss
-from transdiffuser_planner.networks.network_config import NetworkConfig
+from transdiffuser_planner.networks.network_config import RESNET, NetworkConfig, named_config
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.training.engine.stage_weights import load_into, starting_weights
-from transdiffuser_planner.training.engine.warm_start import LIDAR_STEM, merged_heights
+from transdiffuser_planner.training.engine.warm_start import LIDAR_STEM, merged_heights, start_from
 from transdiffuser_planner.training.feature_cache import perceive
 from transdiffuser_planner.training.recipe import TrainingConfig
 from transdiffuser_planner.training.stages import decoder as decoder_stage
@@ -86,7 +86,7 @@ class KeptBehavior:
         if weights.denoising:
             decoder = DenoisingDecoder(network, contract, perception.encoder.token_counts())
             load_into(decoder, starting_weights(start, decoder_stage.STAGE), start)
-        teacher = copy.deepcopy(perception) if weights.distillation else None
+        teacher = _teacher(config, network, contract, perception, start) if weights.distillation else None
         for fixed in (teacher, decoder):
             if fixed is not None:
                 fixed.eval().requires_grad_(False)
@@ -121,6 +121,19 @@ class KeptBehavior:
             planned = decoder_stage.losses(config.loss, self.num_samples, self.schedule, self.decoder, scene)
             parts["denoising"] = planned["diffusion"]
         return parts
+
+
+def _teacher(
+    config: TrainingConfig, network: NetworkConfig, contract: ModelContract, perception: PerceptionNetwork, start: Path
+) -> PerceptionNetwork:
+    """The perception before the training; with another backbone the earlier one, whose image branch was trained."""
+    if config.backbone == RESNET:
+        return copy.deepcopy(perception)
+    earlier = PerceptionNetwork(replace(network, image=named_config(config.network).image, view_channels=0), contract)
+    prefix = "perception."
+    weights = starting_weights(start, STAGE)
+    start_from(earlier, {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)})
+    return earlier
 
 
 def _follow(network: nn.Module, batch: Batch) -> None:

@@ -12,19 +12,19 @@ from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import LAMP_CROP
 from transdiffuser_planner.core.types import SignalState
-from transdiffuser_planner.data.lamps.lamp_crops import LampCrops, drawn_head, unlit
+from transdiffuser_planner.data.lamps.lamp_crops import LampCrops, drawn_head, drawn_surroundings, unlit
 from transdiffuser_planner.training.engine.devices import full_precision
 
 Batch = dict[str, Any]
 Crop = NDArray[np.uint8]
 
 STAGE = "lamps"
-DRAWN_SHARE, UNLIT_SHARE = 0.25, 0.15
+DRAWN_SHARE, SURROUNDINGS_SHARE, UNLIT_SHARE = 0.25, 0.15, 0.15
 NOTHING = SignalState.UNKNOWN
 
 
 def make_batch(crops: LampCrops, index_B: NDArray[np.int64], rng: np.random.Generator) -> Batch:
-    """Make one batch: rare states as often as others, some heads drawn or without light, all changed at random.
+    """Make one batch: rare states as often as others, some heads drawn or without light, some crops of none, all changed.
 
     Args:
         crops: Training set.
@@ -35,8 +35,11 @@ def make_batch(crops: LampCrops, index_B: NDArray[np.int64], rng: np.random.Gene
     present = [state for state in SignalState if len(rows[state])]
     images, states = [], []
     for _ in index_B:
-        if rng.random() < DRAWN_SHARE:
+        kind = rng.random()
+        if kind < DRAWN_SHARE:
             image, state = drawn_head(rng)
+        elif kind < DRAWN_SHARE + SURROUNDINGS_SHARE:
+            image, state = drawn_surroundings(rng), NOTHING
         else:
             state = present[rng.integers(len(present))]
             image = crops.image_N3HW[rng.choice(rows[state])]

@@ -28,10 +28,13 @@ from transdiffuser_planner.training.engine.stage_weights import (  # noqa: E402
 from transdiffuser_planner.training.export.model_folder import random_observation  # noqa: E402
 from transdiffuser_planner.training.export.random_model import random_network  # noqa: E402
 from transdiffuser_planner.training.export.view_graph import write_view  # noqa: E402
+from transdiffuser_planner.training.feature_cache import perceive  # noqa: E402
 from transdiffuser_planner.training.recipe import AugmentationConfig, LossWeights, StageConfig, TrainingConfig  # noqa: E402
 from transdiffuser_planner.training.run import Run  # noqa: E402
-from transdiffuser_planner.training.stages.encoder import EncoderStage  # noqa: E402
+from transdiffuser_planner.training.stages.encoder import EncoderStage, make_batch  # noqa: E402
+from transdiffuser_planner.training.stages.kept_behavior import KeptBehavior  # noqa: E402
 
+TINY_PLAIN = replace(TINY, codebook_size=0)
 SHORT = StageConfig(epochs=0.7, batch_size=4, samples_per_scene=1)
 PLAIN = TrainingConfig(action_tokens=False, encoder=SHORT, decoder=SHORT)
 VIEW = replace(
@@ -83,6 +86,27 @@ def test_an_encoder_with_a_view_head_continues_one_without_and_keeps_its_decoder
     assert all(torch.equal(value, after[name]) for name, value in decoder.items())
     assert not any(name.startswith(("teacher", "decoder")) for name in finished_weights(run.folder, "encoder"))
     assert run.perception().view_head is not None
+
+
+def test_another_backbone_learns_from_the_encoder_before_it(samples: SampleSet, tmp_path: Path) -> None:
+    before = Run.create(tmp_path / "before", PLAIN, machine=FP32)
+    save_weights(
+        before.folder,
+        StageWeights(tensors=EncoderStage(tiny_config(), TINY_PLAIN).state_dict(), stage="encoder", num_steps=1),
+    )
+    recipe = replace(VIEW, backbone="efficientnet_lite0", loss=LossWeights(distillation=1.0))
+    run = Run.create(tmp_path / "run", recipe, machine=FP32)
+    network = EncoderStage(run.network, run.contract).perception
+    kept = KeptBehavior.of(recipe, run.network, run.contract, network, before.folder, run.schedule)
+    assert kept is not None and kept.teacher is not None and kept.decoder is None
+    name = "encoder.image_branch.conv1.weight"
+    assert torch.equal(
+        kept.teacher.state_dict()[name], finished_weights(before.folder, "encoder")[f"perception.{name}"]
+    )
+    batch = make_batch(samples, run.contract, run.normalizer(samples), recipe, np.arange(2), np.random.default_rng(0))
+    features, heads = perceive(network, batch, run.contract, with_view=True)
+    assert heads["view_logits"].shape[1:] == view_spec(run.contract).shape
+    assert float(kept.losses(recipe, features, batch)["distillation"]) > 0.0
 
 
 def test_keeping_a_decoder_needs_weights_to_start_from(samples: SampleSet, tmp_path: Path) -> None:
