@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.simulation.map.opendrive.plain_network import EDGE_TYPE
 from transdiffuser_planner.simulation.map.polylines import offset_line, without_repeats
 from transdiffuser_planner.simulation.map.road_elements import Lane, LaneKind
 
@@ -63,9 +64,18 @@ def read_lanes(network: Any) -> list[Lane]:
                     internal=function == "internal",
                     has_left_neighbor=bool(left),
                     has_signal=bool(signal and lane.allows("passenger")),
+                    at_right_edge=_is_at_right_edge(edge, row, index),
+                    verge_m=sum(float(r.getWidth()) for r in row[:index]) if edge.getType() == EDGE_TYPE else 0.0,
                 )
             )
     return lanes
+
+
+def _is_at_right_edge(edge: Any, row: Any, index: int) -> bool:
+    """Return whether a lane is the rightmost for cars; in networks that are not from OpenDRIVE one of the first two."""
+    if edge.getType() == EDGE_TYPE:
+        return not any(lane.allows("passenger") for lane in row[:index])
+    return index in (0, 1)
 
 
 def _lane_kind(lane: Any, function: str) -> LaneKind | None:
@@ -77,6 +87,8 @@ def _lane_kind(lane: Any, function: str) -> LaneKind | None:
         return LaneKind.BICYCLE
     if lane.allows("pedestrian") and function != "internal":
         return LaneKind.SIDEWALK
+    if lane.getEdge().getType() == EDGE_TYPE and function != "internal":
+        return LaneKind.PAVED
     return None
 
 

@@ -19,6 +19,15 @@ from typing import Any
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.files import cache_folder, reason
 from transdiffuser_planner.simulation.map.avenue_grid import avenues_xml
+from transdiffuser_planner.simulation.map.opendrive.conversion import (
+    CONVERTER_VERSION,
+    OPTIONS,
+    SUFFIXES,
+    is_opendrive,
+    opendrive_file,
+    speed_cap_mps,
+    write_inputs,
+)
 from transdiffuser_planner.simulation.map.town_generator import town_xml
 
 NUM_TOWNS = 1000
@@ -58,15 +67,16 @@ SIDEWALK_OPTIONS = ("--sidewalks.guess", "true", "--sidewalks.guess.max-speed", 
 
 
 def known_map_names() -> list[str]:
-    """Return the map names of scenarios, in addition to paths of SUMO networks."""
-    return [f"town-000 .. town-{NUM_TOWNS - 1:03d}", *PACKAGED_NETWORKS]
+    """Return the map names of scenarios, in addition to paths of SUMO networks and OpenDRIVE files."""
+    return [f"town-000 .. town-{NUM_TOWNS - 1:03d}", *PACKAGED_NETWORKS, "carla:Town01 .. carla:Town15"]
 
 
 def network_file(map_name: str) -> Path:
     """Return the network of a map, built when missing in the cache.
 
     Args:
-        map_name: A known name, or the path of a .net.xml or .net.xml.gz file.
+        map_name: A known name, the path of a .net.xml or .net.xml.gz file, or an OpenDRIVE file: its path when it ends in
+            .xodr or .xodr.gz, else opendrive:FILE.
 
     Returns:
         Path of a .net.xml file in the cache.
@@ -81,13 +91,16 @@ def network_file(map_name: str) -> Path:
         return _generated(AVENUES, *avenues_xml())
     if map_name in PACKAGED_NETWORKS:
         return _rebuilt(sumo_home() / PACKAGED_NETWORKS[map_name])
+    if is_opendrive(map_name):
+        return _converted(map_name)
     path = Path(map_name)
     if path.name.endswith((".net.xml", ".net.xml.gz")):
         if not path.is_file():
             raise SimulationError(f"map {map_name}: expected a SUMO network file, found none; check the path")
         return _rebuilt(path)
     raise SimulationError(
-        f"map {map_name!r}: unknown; expected one of {', '.join(known_map_names())}, or the path of a .net.xml file"
+        f"map {map_name!r}: unknown; expected one of {', '.join(known_map_names())}, "
+        "or the path of a .net.xml or .xodr file"
     )
 
 
@@ -147,6 +160,22 @@ def _rebuilt(path: Path) -> Path:
         return ["-s", str(path), *options]
 
     return _cached(path.name.split(".")[0], content + " ".join(options).encode(), inputs)
+
+
+def _converted(map_name: str) -> Path:
+    """Return the network of an OpenDRIVE file.
+
+    Raises:
+        SimulationError: It is missing, cannot be read, or netconvert cannot build it.
+    """
+    path = opendrive_file(map_name)
+    options = f"{CONVERTER_VERSION} {speed_cap_mps(map_name)} {OPTIONS}"
+    name = next((path.name.removesuffix(end) for end in reversed(SUFFIXES) if path.name.endswith(end)), path.stem)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SimulationError(f"map {map_name}: cannot be read ({reason(error, path)}); check the file") from None
+    return _cached(name, content + options.encode(), lambda folder: write_inputs(map_name, folder))
 
 
 def _has_sidewalks(path: Path) -> bool:

@@ -1,0 +1,341 @@
+"""Content of an OpenDRIVE file that a road network needs: roads with lanes and links, junctions, signals, crosswalks."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.simulation.map.opendrive.reference_line import Geometry
+
+FloatArray = NDArray[np.float64]
+
+MPS_PER_UNIT = {"m/s": 1.0, "km/h": 1.0 / 3.6, "mph": 0.44704, "": 1.0}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneRecord:
+    """One lane of a lane section.
+
+    Attributes:
+        number: Negative right of the reference line, positive left of it.
+        kind: OpenDRIVE's type: driving, sidewalk, shoulder and so on.
+        width_K5: Cubic pieces (start along the road, a, b, c, d), m.
+        predecessor, successor: Numbers of the linked lanes; None without a link.
+        speed_mps: Limit of the lane itself, if any.
+    """
+
+    number: int
+    kind: str
+    width_K5: FloatArray
+    predecessor: int | None
+    successor: int | None
+    speed_mps: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneSection:
+    """Part of a road with a constant number of lanes.
+
+    Attributes:
+        start_m, end_m: Along the road.
+        lanes: By number; the center lane 0 is left out.
+    """
+
+    start_m: float
+    end_m: float
+    lanes: dict[int, LaneRecord]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """Neighbor of a road.
+
+    Attributes:
+        kind: "road" or "junction".
+        element: Id of the road or junction.
+        at_start: Whether the neighbor is met at its start; for roads only.
+    """
+
+    kind: str
+    element: str
+    at_start: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignalRecord:
+    """Traffic light or sign, or the reference of a road to one.
+
+    Attributes:
+        signal: Its id.
+        s_m, t_m: Along the road and to the left of its reference line.
+        is_reference: Whether another road has the position.
+        is_dynamic: Whether it is a traffic light; unknown for references.
+        from_lane, to_lane: Range of lanes for which it is valid; 0, 0 for none.
+    """
+
+    signal: str
+    s_m: float
+    t_m: float
+    is_reference: bool
+    is_dynamic: bool
+    from_lane: int
+    to_lane: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectRecord:
+    """Crosswalk or stop line.
+
+    Attributes:
+        kind: "crosswalk" or "stop line".
+        s_m, t_m: Along the road and to the left of its reference line.
+        heading_rad: Of its length axis relative to the road.
+        length_m, width_m: Of the box.
+    """
+
+    kind: str
+    s_m: float
+    t_m: float
+    heading_rad: float
+    length_m: float
+    width_m: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Road:
+    """One road.
+
+    Attributes:
+        road: Its id.
+        junction: Id of the junction that it is inside of; "" for none.
+        length_m: Along the reference line.
+        line: Its reference line.
+        offset_K5: Lateral offset of the lanes, cubic pieces, m.
+        elevation_K5: Height, cubic pieces, m.
+        sections: Ascending.
+        predecessor, successor: Neighbors at start and end.
+        speed_mps: Limit of the road's first type record; None without one.
+        signals, objects: On the road.
+    """
+
+    road: str
+    junction: str
+    length_m: float
+    line: tuple[Geometry, ...]
+    offset_K5: FloatArray
+    elevation_K5: FloatArray
+    sections: tuple[LaneSection, ...]
+    predecessor: Link | None
+    successor: Link | None
+    speed_mps: float | None
+    signals: tuple[SignalRecord, ...]
+    objects: tuple[ObjectRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoadFile:
+    """An OpenDRIVE file.
+
+    Attributes:
+        roads: By id.
+        controllers: Ids of the controllers of each junction, in order of their sequence.
+        controller_of: Controller by signal.
+    """
+
+    roads: dict[str, Road]
+    controllers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    controller_of: dict[str, str] = field(default_factory=dict)
+
+
+def parse_roads(content: bytes, where: str) -> RoadFile:
+    """Read an OpenDRIVE file.
+
+    Args:
+        content: The file.
+        where: Its name, for messages.
+
+    Raises:
+        SimulationError: It is no OpenDRIVE, is incomplete, or holds no lane for cars or left-hand traffic.
+    """
+    try:
+        root = ElementTree.fromstring(content)
+    except ElementTree.ParseError as error:
+        raise SimulationError(f"map {where}: expected OpenDRIVE, it is no XML ({error}); check the file") from None
+    if root.tag.rpartition("}")[2] != "OpenDRIVE":
+        raise SimulationError(f"map {where}: expected OpenDRIVE, found <{root.tag}>; give an .xodr file")
+    if any(road.get("rule") == "LHT" for road in root.iterfind("road")):
+        raise SimulationError(f"map {where}: traffic drives on the left; only right-hand traffic is supported")
+    try:
+        roads = {road.road: road for road in map(_road, root.iterfind("road"))}
+        sequences = {
+            junction.attrib["id"]: sorted(
+                ((int(c.get("sequence") or 0), c.attrib["id"]) for c in junction.iterfind("controller"))
+            )
+            for junction in root.iterfind("junction")
+        }
+        controller_of = {
+            control.attrib["signalId"]: controller.attrib["id"]
+            for controller in root.iterfind("controller")
+            for control in controller.iterfind("control")
+        }
+    except (KeyError, ValueError, IndexError) as error:
+        raise SimulationError(f"map {where}: incomplete OpenDRIVE ({type(error).__name__}: {error})") from None
+    if not any(map(has_driving_lane, roads.values())):
+        raise SimulationError(f"map {where}: expected drivable roads, found no lane of type driving; give another file")
+    return RoadFile(
+        roads=roads,
+        controllers={key: tuple(name for _, name in found) for key, found in sequences.items() if found},
+        controller_of=controller_of,
+    )
+
+
+def is_driving(lane: LaneRecord) -> bool:
+    """Return whether cars drive on a lane.
+
+    Args:
+        lane: Of any kind.
+    """
+    return lane.kind in ("driving", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "slipLane")
+
+
+def has_driving_lane(road: Road) -> bool:
+    """Return whether cars drive anywhere on a road.
+
+    Args:
+        road: Of the file.
+    """
+    return any(is_driving(lane) for section in road.sections for lane in section.lanes.values())
+
+
+def _road(element: ElementTree.Element) -> Road:
+    length = _number(element, "length")
+    starts = [_number(section, "s") for section in element.iterfind("lanes/laneSection")]
+    ends = [*starts[1:], length]
+    sections = tuple(
+        _section(section, start, end)
+        for section, start, end in zip(element.iterfind("lanes/laneSection"), starts, ends, strict=True)
+    )
+    line = tuple(_geometry(item) for item in element.iterfind("planView/geometry"))
+    if not line or not sections:
+        raise ValueError(f"road {element.attrib['id']} has no plan view or no lanes")
+    speed = next((_speed(item) for item in element.iterfind("type/speed")), None)
+    junction = element.get("junction", "-1")
+    return Road(
+        road=element.attrib["id"],
+        junction="" if junction == "-1" else junction,
+        length_m=length,
+        line=line,
+        offset_K5=_pieces(element.iterfind("lanes/laneOffset"), 0.0),
+        elevation_K5=_pieces(element.iterfind("elevationProfile/elevation"), 0.0),
+        sections=sections,
+        predecessor=_link(element.find("link/predecessor")),
+        successor=_link(element.find("link/successor")),
+        speed_mps=speed,
+        signals=tuple(_signals(element)),
+        objects=tuple(_objects(element)),
+    )
+
+
+def _number(element: ElementTree.Element, key: str, default: float | None = None) -> float:
+    text = element.get(key)
+    if text is None and default is not None:
+        return default
+    value = float(element.attrib[key])
+    if not np.isfinite(value):
+        raise ValueError(f"{key} of <{element.tag}> is {text}")
+    return value
+
+
+def _geometry(element: ElementTree.Element) -> Geometry:
+    shape = element[0]
+    names = {
+        "line": (),
+        "arc": ("curvature",),
+        "spiral": ("curvStart", "curvEnd"),
+        "poly3": ("a", "b", "c", "d"),
+        "paramPoly3": ("aU", "bU", "cU", "dU", "aV", "bV", "cV", "dV"),
+    }
+    if shape.tag not in names:
+        raise ValueError(f"geometry of kind {shape.tag} is not known")
+    length = _number(element, "length")
+    values = [_number(shape, name) for name in names[shape.tag]]
+    if shape.tag == "paramPoly3":
+        values.append(length if shape.get("pRange") == "arcLength" else 1.0)
+    return Geometry(
+        s_m=_number(element, "s"),
+        x_m=_number(element, "x"),
+        y_m=_number(element, "y"),
+        heading_rad=_number(element, "hdg"),
+        length_m=length,
+        kind=shape.tag,
+        values=tuple(values),
+    )
+
+
+def _pieces(elements: Iterable[ElementTree.Element], start_m: float, key: str = "s") -> FloatArray:
+    rows = [[_number(e, key) + start_m, *(_number(e, name) for name in "abcd")] for e in elements]
+    return np.asarray(sorted(rows), dtype=np.float64).reshape(-1, 5)
+
+
+def _section(element: ElementTree.Element, start_m: float, end_m: float) -> LaneSection:
+    lanes = {}
+    for lane in [*element.iterfind("left/lane"), *element.iterfind("right/lane")]:
+        number = int(lane.attrib["id"])
+        links = [lane.find(f"link/{name}") for name in ("predecessor", "successor")]
+        predecessor, successor = (None if link is None else int(link.attrib["id"]) for link in links)
+        lanes[number] = LaneRecord(
+            number=number,
+            kind=lane.get("type", "none"),
+            width_K5=_pieces(lane.iterfind("width"), start_m, "sOffset"),
+            predecessor=predecessor,
+            successor=successor,
+            speed_mps=next((_speed(item) for item in lane.iterfind("speed")), None),
+        )
+    return LaneSection(start_m=start_m, end_m=end_m, lanes=lanes)
+
+
+def _speed(element: ElementTree.Element) -> float | None:
+    text = element.get("max", "")
+    if text in ("no limit", "undefined", ""):
+        return None
+    return float(text) * MPS_PER_UNIT[element.get("unit", "")]
+
+
+def _link(element: ElementTree.Element | None) -> Link | None:
+    if element is None:
+        return None
+    at_start = element.get("contactPoint", "start") == "start"
+    return Link(kind=element.get("elementType", "road"), element=element.attrib["elementId"], at_start=at_start)
+
+
+def _signals(road: ElementTree.Element) -> Iterable[SignalRecord]:
+    for element in [*road.iterfind("signals/signal"), *road.iterfind("signals/signalReference")]:
+        valid = element.find("validity")
+        yield SignalRecord(
+            signal=element.attrib["id"],
+            s_m=_number(element, "s"),
+            t_m=_number(element, "t"),
+            is_reference=element.tag == "signalReference",
+            is_dynamic=element.get("dynamic") == "yes",
+            from_lane=0 if valid is None else int(valid.attrib["fromLane"]),
+            to_lane=0 if valid is None else int(valid.attrib["toLane"]),
+        )
+
+
+def _objects(road: ElementTree.Element) -> Iterable[ObjectRecord]:
+    for element in road.iterfind("objects/object"):
+        is_crosswalk = element.get("type") == "crosswalk"
+        if is_crosswalk or element.get("name", "").lower().replace(" ", "") in ("stopline", "stencil_stopline"):
+            yield ObjectRecord(
+                kind="crosswalk" if is_crosswalk else "stop line",
+                s_m=_number(element, "s"),
+                t_m=_number(element, "t"),
+                heading_rad=_number(element, "hdg", 0.0),
+                length_m=_number(element, "length", 0.0),
+                width_m=_number(element, "width", 0.0),
+            )
