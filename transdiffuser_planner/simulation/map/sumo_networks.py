@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,14 @@ from transdiffuser_planner.simulation.map.opendrive.conversion import (
     CONVERTER_VERSION,
     OPTIONS,
     SUFFIXES,
+    convert,
     is_opendrive,
     opendrive_file,
     speed_cap_mps,
     write_inputs,
 )
+from transdiffuser_planner.simulation.map.opendrive.exact_lines import restore_lines
+from transdiffuser_planner.simulation.map.opendrive.plain_network import PlainNetwork
 from transdiffuser_planner.simulation.map.town_generator import town_xml
 
 NUM_TOWNS = 1000
@@ -119,7 +123,7 @@ def read_network(path: Path) -> Any:
     except ImportError as error:
         raise SimulationError("simulator: sumolib is not installed; install the simulation extra") from error
     try:
-        return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True)
+        return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True, withPrograms=True)
     except Exception as error:  # the XML reader raises many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise SimulationError(f"network {path}: cannot be read ({reason}); give a SUMO network file") from None
@@ -175,7 +179,13 @@ def _converted(map_name: str) -> Path:
         content = path.read_bytes()
     except OSError as error:
         raise SimulationError(f"map {map_name}: cannot be read ({reason(error, path)}); check the file") from None
-    return _cached(name, content + options.encode(), lambda folder: write_inputs(map_name, folder))
+    plain: list[PlainNetwork] = []  # once, and only when the network is not in the cache
+
+    def inputs(folder: Path) -> list[str]:
+        plain.append(convert(map_name))
+        return write_inputs(plain[0], folder)
+
+    return _cached(name, content + options.encode(), inputs, lambda built: restore_lines(built, plain[0]))
 
 
 def _has_sidewalks(path: Path) -> bool:
@@ -187,7 +197,7 @@ def _has_sidewalks(path: Path) -> bool:
         return any('allow="pedestrian"' in line for line in stream)
 
 
-def _cached(name: str, content: bytes, inputs: Any) -> Path:
+def _cached(name: str, content: bytes, inputs: Any, finish: Callable[[Path], None] | None = None) -> Path:
     """Return the cached network for a content, built by netconvert when missing; safe for concurrent processes.
 
     Raises:
@@ -206,6 +216,8 @@ def _cached(name: str, content: bytes, inputs: Any) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         built = Path(scratch) / "built.net.xml"
         _netconvert([*inputs(Path(scratch)), *TURN_OPTIONS, "-o", str(built)], name)
+        if finish is not None:
+            finish(built)
         os.replace(built, target)
     return target
 

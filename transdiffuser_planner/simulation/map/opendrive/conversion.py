@@ -9,12 +9,12 @@ from pathlib import Path
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.simulation.map.opendrive.carla_towns import PREFIX as CARLA_PREFIX
 from transdiffuser_planner.simulation.map.opendrive.carla_towns import SPEED_CAP_MPS, town_file
-from transdiffuser_planner.simulation.map.opendrive.plain_network import plain_network
+from transdiffuser_planner.simulation.map.opendrive.plain_network import PlainNetwork, plain_network
 from transdiffuser_planner.simulation.map.opendrive.road_file import RoadFile, parse_roads
 
 FILE_PREFIX = "opendrive:"
 SUFFIXES = (".xodr", ".xodr.gz")
-CONVERTER_VERSION = 4
+CONVERTER_VERSION = 6
 """Incremented when the conversion changes; part of the cache's key."""
 OPTIONS = ("--offset.disable-normalization", "true", "--walkingareas", "true")
 MAX_BYTES = 1 << 30
@@ -75,22 +75,31 @@ def speed_cap_mps(map_name: str) -> float | None:
     return SPEED_CAP_MPS if map_name.startswith(CARLA_PREFIX) else None
 
 
-def write_inputs(map_name: str, folder: Path) -> list[str]:
+def convert(map_name: str) -> PlainNetwork:
     """Convert a map to SUMO's plain XML.
 
     Args:
         map_name: As for ``opendrive_file``.
-        folder: For the files.
-
-    Returns:
-        Arguments of netconvert that read them.
 
     Raises:
         SimulationError: As read_roads raises it.
     """
+    return plain_network(read_roads(map_name), speed_cap_mps(map_name))
+
+
+def write_inputs(plain: PlainNetwork, folder: Path) -> list[str]:
+    """Write a converted map.
+
+    Args:
+        plain: The map.
+        folder: For the files.
+
+    Returns:
+        Arguments of netconvert that read them.
+    """
     arguments = list(OPTIONS)
     names = {"nod": "-n", "edg": "-e", "con": "-x", "tll": "-i"}
-    for name, text in plain_network(read_roads(map_name), speed_cap_mps(map_name)).texts().items():
+    for name, text in plain.texts().items():
         file = folder / f"map.{name}.xml"
         file.write_text(text, encoding="utf-8")
         arguments += [names[name], str(file)]

@@ -88,7 +88,7 @@ def _nodes_xml(edges: NetEdges, signals: dict[str, NetSignal]) -> str:
     for node, points in ends.items():
         x, y = np.mean(points, axis=0)
         kind = "traffic_light" if node in signals else "priority"
-        lines.append(f'  <node id={quoteattr(node)} x="{x:.3f}" y="{y:.3f}" type="{kind}" tl={quoteattr(node)}/>')
+        lines.append(f'  <node id={quoteattr(node)} x="{x:.3f}" y="{y:.3f}" type="{kind}" radius="0.1"/>')
     return "\n".join([*lines, "</nodes>\n"])
 
 
