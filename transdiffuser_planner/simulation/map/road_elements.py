@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
+OPENDRIVE_TYPE = "opendrive"
+"""Type of the edges of networks from OpenDRIVE; their lanes are drawn by neighbor and not by index."""
+OPENDRIVE_HEAD = "opendrive_head_"
+"""Start of the parameter of a traffic light that holds the position of the head of a link in the file: "x y", m."""
+
+
 class LaneKind(IntEnum):
     """Users of a lane."""
 

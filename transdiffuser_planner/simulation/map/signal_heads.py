@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from transdiffuser_planner.simulation.map.opendrive.network_signals import HEAD_KEY
 from transdiffuser_planner.simulation.map.polylines import densify, without_repeats
-from transdiffuser_planner.simulation.map.road_elements import SignalHead
+from transdiffuser_planner.simulation.map.road_elements import OPENDRIVE_HEAD, SignalHead
 
 FloatArray = NDArray[np.float64]
 
@@ -77,8 +76,8 @@ def _file_positions(signal: Any) -> dict[int, FloatArray]:
     found = {}
     for program in signal.getPrograms().values():
         for key, text in program.getParams().items():
-            if key.startswith(HEAD_KEY):
-                found[int(key.removeprefix(HEAD_KEY))] = np.asarray([float(word) for word in text.split()])
+            if key.startswith(OPENDRIVE_HEAD):
+                found[int(key.removeprefix(OPENDRIVE_HEAD))] = np.asarray([float(word) for word in text.split()])
     return found
 
 

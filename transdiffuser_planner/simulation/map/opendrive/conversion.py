@@ -10,7 +10,8 @@ from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.simulation.map.opendrive.carla_towns import PREFIX as CARLA_PREFIX
 from transdiffuser_planner.simulation.map.opendrive.carla_towns import SPEED_CAP_MPS, town_file
 from transdiffuser_planner.simulation.map.opendrive.plain_network import PlainNetwork, plain_network
-from transdiffuser_planner.simulation.map.opendrive.road_file import RoadFile, parse_roads
+from transdiffuser_planner.simulation.map.opendrive.road_file import parse_roads
+from transdiffuser_planner.simulation.map.opendrive.road_records import RoadFile
 
 FILE_PREFIX = "opendrive:"
 SUFFIXES = (".xodr", ".xodr.gz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.simulation.map.opendrive.lane_lines import points_at
 from transdiffuser_planner.simulation.map.opendrive.network_edges import CAR, NetEdge, NetEdges
 from transdiffuser_planner.simulation.map.opendrive.reference_line import sample_line
-from transdiffuser_planner.simulation.map.opendrive.road_file import ObjectRecord, Road, RoadFile
+from transdiffuser_planner.simulation.map.opendrive.road_records import ObjectRecord, Road, RoadFile
 
 FloatArray = NDArray[np.float64]
 
@@ -50,7 +49,7 @@ def crosswalk_line(road: Road, item: ObjectRecord) -> FloatArray:
     return np.stack([center - half, center + half])
 
 
-def network_crosswalks(roads: RoadFile, edges: NetEdges) -> Iterable[Crosswalk]:
+def network_crosswalks(roads: RoadFile, edges: NetEdges) -> list[Crosswalk]:
     """Return the crosswalks inside junctions with the streets that they cross.
 
     Args:
@@ -64,6 +63,7 @@ def network_crosswalks(roads: RoadFile, edges: NetEdges) -> Iterable[Crosswalk]:
             arms.setdefault(edge.end, []).append((edge, [_probe(line) for line in lines]))
             arms.setdefault(edge.start, []).append((edge, [_probe(line[::-1]) for line in lines]))
     taken: set[tuple[str, str]] = set()
+    found = []
     for road in roads.roads.values():
         node = f"j{road.junction}"
         for item in road.objects:
@@ -78,7 +78,9 @@ def network_crosswalks(roads: RoadFile, edges: NetEdges) -> Iterable[Crosswalk]:
                 # SUMO expects crossings counterclockwise around their node.
                 inward, axis = np.diff(next(iter(crossed.values())), axis=0)[0], line[1] - line[0]
                 line = line if inward[0] * axis[1] - inward[1] * axis[0] < 0.0 else line[::-1]
-                yield Crosswalk(node=node, edges=tuple(crossed), line_22=line, width_m=max(item.width_m, 1.5))
+                width = max(item.width_m, 1.5)
+                found.append(Crosswalk(node=node, edges=tuple(crossed), line_22=line, width_m=width))
+    return found
 
 
 def _probe(line_N2: FloatArray) -> FloatArray:

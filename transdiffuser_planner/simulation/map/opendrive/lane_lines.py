@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.simulation.map.opendrive.reference_line import polynomial, sample_line
-from transdiffuser_planner.simulation.map.opendrive.road_file import Road, RoadFile
+from transdiffuser_planner.simulation.map.opendrive.road_records import Road, RoadFile
 
 FloatArray = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from transdiffuser_planner.simulation.map.opendrive.lane_lines import points_at
 from transdiffuser_planner.simulation.map.opendrive.reference_line import polynomial
-from transdiffuser_planner.simulation.map.opendrive.road_file import Road, RoadFile, has_driving_lane
+from transdiffuser_planner.simulation.map.opendrive.road_records import Road, RoadFile, has_driving_lane
 
 FloatArray = NDArray[np.float64]
 

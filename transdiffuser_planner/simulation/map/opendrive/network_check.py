@@ -14,7 +14,7 @@ from transdiffuser_planner.simulation.map.opendrive.lane_lines import LanePlace,
 from transdiffuser_planner.simulation.map.opendrive.network_edges import CAR, NetEdge
 from transdiffuser_planner.simulation.map.opendrive.network_links import NetLink
 from transdiffuser_planner.simulation.map.opendrive.plain_network import PlainNetwork
-from transdiffuser_planner.simulation.map.opendrive.road_file import RoadFile, is_driving
+from transdiffuser_planner.simulation.map.opendrive.road_records import RoadFile, is_driving
 from transdiffuser_planner.simulation.map.signal_heads import place_signal_heads
 
 FloatArray = NDArray[np.float64]
@@ -30,7 +30,7 @@ class NetworkCheck:
 
     Attributes:
         num_lanes, num_links: Compared lanes for cars outside of junctions, and ways through junctions.
-        missing: Lanes and ways of the file that the network lacks, and streets with another number of lanes.
+        missing: Lanes and ways of the file that are missing in the network, and streets with another number of lanes.
         line_m: Largest distance of each lane's center line from the file's, either way.
         link_m: The same of each way through a junction.
         width_m: Difference of each lane's width from the median of the file's.

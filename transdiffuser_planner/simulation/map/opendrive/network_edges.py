@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.simulation.map.opendrive.lane_lines import LanePlace, lane_line, simplified
-from transdiffuser_planner.simulation.map.opendrive.road_file import LaneRecord, Link, Road, RoadFile, has_driving_lane, is_driving
+from transdiffuser_planner.simulation.map.opendrive.road_records import (
+    LaneRecord,
+    Link,
+    Road,
+    RoadFile,
+    has_driving_lane,
+    is_driving,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -120,7 +127,7 @@ def use_of(lane: LaneRecord) -> str | None:
 
 
 def _lanes(roads: RoadFile, road: Road, section: int, side: int, cap_mps: float | None) -> tuple[NetLane, ...]:
-    """Return the lanes of one direction from the right; empty where nobody drives or walks."""
+    """Return the lanes of one direction from the right; empty without traffic in it."""
     records = road.sections[section].lanes
     own = [number for number in sorted(records, key=abs, reverse=True) if number * side > 0]
     lanes = [lane for number in own if (lane := _lane(roads, road, section, number, cap_mps))]

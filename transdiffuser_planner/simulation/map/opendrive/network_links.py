@@ -15,7 +15,7 @@ from transdiffuser_planner.simulation.map.opendrive.lane_lines import (
     simplified,
 )
 from transdiffuser_planner.simulation.map.opendrive.network_edges import NetEdges
-from transdiffuser_planner.simulation.map.opendrive.road_file import RoadFile, is_driving
+from transdiffuser_planner.simulation.map.opendrive.road_records import RoadFile, is_driving
 
 FloatArray = NDArray[np.float64]
 
@@ -86,6 +86,4 @@ def _through(roads: RoadFile, edges: NetEdges, first: LanePlace) -> NetLink | No
     line = np.vstack([lane_line(roads, place)[0] for place in inside])
     step = np.hypot(*np.diff(line, axis=0).T)
     line = line[np.concatenate([[True], step > 0.01])]
-    return NetLink(
-        start=start, end=end, node=edges.edges[start[0]].end, line_N2=simplified(line), inside=tuple(inside)
-    )
+    return NetLink(start=start, end=end, node=edges.edges[start[0]].end, line_N2=simplified(line), inside=tuple(inside))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from transdiffuser_planner.simulation.map.opendrive.lane_lines import LanePlace, points_at
 from transdiffuser_planner.simulation.map.opendrive.network_edges import NetEdges
 from transdiffuser_planner.simulation.map.opendrive.network_links import NetLink
-from transdiffuser_planner.simulation.map.opendrive.road_file import RoadFile
+from transdiffuser_planner.simulation.map.opendrive.road_records import RoadFile
+from transdiffuser_planner.simulation.map.road_elements import OPENDRIVE_HEAD
 
 FloatArray = NDArray[np.float64]
 
@@ -21,8 +22,6 @@ LinkKey = tuple[str, int, str, int]
 GREEN_S, AMBER_S, RED_S = 10, 3, 2
 """CARLA's default times; red between two controllers."""
 LEFT_RAD = 0.6
-HEAD_KEY = "opendrive_head_"
-"""Start of the parameter of a traffic light that holds the position of the head of a link: "x y", m."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,13 +101,15 @@ def signals_xml(signals: dict[str, NetSignal], links: Sequence[NetLink]) -> str:
         controlled = [link for link in links if link.start + link.end in signal.group_of and link.node == node]
         lines.append(f'  <tlLogic id={quoteattr(node)} type="static" programID="0" offset="0">')
         for group in range(len(signal.groups)):
-            green = "".join(_letter(signal, link, controlled) if _group(signal, link) == group else "r" for link in controlled)
+            green = "".join(
+                _letter(signal, link, controlled) if _group(signal, link) == group else "r" for link in controlled
+            )
             amber = "".join("y" if letter != "r" else "r" for letter in green)
             for seconds, state in ((GREEN_S, green), (AMBER_S, amber), (RED_S, "r" * len(controlled))):
                 lines.append(f'    <phase duration="{seconds}" state="{state}"/>')
         for index, link in enumerate(controlled):
             x, y = signal.head_of[link.start + link.end]
-            lines.append(f'    <param key="{HEAD_KEY}{index}" value="{x:.2f} {y:.2f}"/>')
+            lines.append(f'    <param key="{OPENDRIVE_HEAD}{index}" value="{x:.2f} {y:.2f}"/>')
         lines.append("  </tlLogic>")
         lines += [
             f'  <connection from={quoteattr(link.start[0])} to={quoteattr(link.end[0])} fromLane="{link.start[1]}" '

@@ -22,13 +22,17 @@ from transdiffuser_planner.simulation.map.opendrive.network_edges import (
 )
 from transdiffuser_planner.simulation.map.opendrive.network_links import NetLink, network_links
 from transdiffuser_planner.simulation.map.opendrive.network_signals import NetSignal, network_signals, signals_xml
-from transdiffuser_planner.simulation.map.opendrive.road_file import RoadFile
+from transdiffuser_planner.simulation.map.opendrive.road_records import RoadFile
+from transdiffuser_planner.simulation.map.road_elements import OPENDRIVE_TYPE
 
 FloatArray = NDArray[np.float64]
 
-EDGE_TYPE = "opendrive"
-"""Type of all edges; maps that have it draw lanes by neighbor and not by index."""
-_USERS = {CAR: 'disallow="pedestrian"', WALK: 'allow="pedestrian"', BICYCLE: 'allow="bicycle"', PAVED: 'allow="emergency"'}
+_USERS = {
+    CAR: 'disallow="pedestrian"',
+    WALK: 'allow="pedestrian"',
+    BICYCLE: 'allow="bicycle"',
+    PAVED: 'allow="emergency"',
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +102,7 @@ def _edge_xml(edge: NetEdge) -> str:
     speed = max(lane.speed_mps for lane in edge.lanes)
     priority = num_car * 2 + int(speed > 10.0)
     head = (
-        f'  <edge id={quoteattr(edge.edge)} from={quoteattr(edge.start)} to={quoteattr(edge.end)} type="{EDGE_TYPE}" '
+        f'  <edge id={quoteattr(edge.edge)} from={quoteattr(edge.start)} to={quoteattr(edge.end)} type="{OPENDRIVE_TYPE}" '
         f'numLanes="{len(edge.lanes)}" speed="{speed:.2f}" priority="{priority}" spreadType="center" '
         f'shape="{shape_text(lines[len(lines) // 2])}">'
     )
@@ -125,7 +129,7 @@ def _connections_xml(
         lines.append(f"  <connection {link_text(link)}{shape}{free}/>")
     for crosswalk in crosswalks:
         lines.append(
-            f'  <crossing node={quoteattr(crosswalk.node)} edges={quoteattr(" ".join(crosswalk.edges))} '
+            f"  <crossing node={quoteattr(crosswalk.node)} edges={quoteattr(' '.join(crosswalk.edges))} "
             f'width="{crosswalk.width_m:.2f}" shape="{shape_text(crosswalk.line_22)}"/>'
         )
     return "\n".join([*lines, "</connections>\n"])
@@ -138,8 +142,7 @@ def link_text(link: NetLink) -> str:
         link: The connection.
     """
     return (
-        f'from={quoteattr(link.start[0])} to={quoteattr(link.end[0])} '
-        f'fromLane="{link.start[1]}" toLane="{link.end[1]}"'
+        f'from={quoteattr(link.start[0])} to={quoteattr(link.end[0])} fromLane="{link.start[1]}" toLane="{link.end[1]}"'
     )
 
 
