@@ -50,7 +50,8 @@ def restore_lines(net_file: Path, plain: PlainNetwork) -> None:
             continue
         ends = [lines[f"{name}_{index}"] for name, index in (link.start, link.end)]
         line = link.line_N2 if len(link.line_N2) > 1 else np.stack([ends[0][-1], ends[1][0]])
-        second = inner.get(tuple(first.rsplit("_", 1)), "")  # type: ignore[call-overload]
+        edge_id, _, lane_index = first.rpartition("_")
+        second = inner.get((edge_id, lane_index), "")
         if second in lanes:
             head, line = _cut(line, _points(lanes[first])[-1])
             _set(lanes[first], head, _length(head))

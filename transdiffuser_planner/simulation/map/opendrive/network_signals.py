@@ -22,6 +22,8 @@ LinkKey = tuple[str, int, str, int]
 GREEN_S, AMBER_S, RED_S = 10, 3, 2
 """CARLA's default times; red between two controllers."""
 LEFT_RAD = 0.6
+BEFORE_END_M = 30.0
+"""Lights on a street that are nearer to its end belong to the junction there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +42,9 @@ class NetSignal:
 
 
 def network_signals(roads: RoadFile, edges: NetEdges, links: Sequence[NetLink]) -> dict[str, NetSignal]:
-    """Return the traffic lights by node: connections whose lanes inside the junction have a light that is valid for them.
+    """Return the traffic lights by node.
+
+    A connection is controlled by the light that is valid for its lane inside the junction, else for its lane before it.
 
     Args:
         roads: The file.
@@ -50,18 +54,21 @@ def network_signals(roads: RoadFile, edges: NetEdges, links: Sequence[NetLink]) 
     positions = signal_positions(roads)
     names: dict[str, dict[LinkKey, str]] = {}
     for link in links:
-        light = next((name for place in link.inside for name in _lights(roads, place, positions)), None)
+        before = edges.edges[link.start[0]].lanes[link.start[1]].place
+        lights = [name for place in link.inside for name in _lights(roads, place, positions)]
+        lights += _lights_before(roads, before, positions) if link.inside else []
+        light = next(iter(lights), None)
         if light is not None:
             names.setdefault(link.node, {})[link.start + link.end] = light
     found = {}
-    for node, lights in names.items():
+    for node, light_of in names.items():
         sequence = {name: index for index, name in enumerate(roads.controllers.get(node[1:], ()))}
-        group = {name: roads.controller_of.get(name, name) for name in lights.values()}
+        group = {name: roads.controller_of.get(name, name) for name in light_of.values()}
         groups = tuple(sorted(set(group.values()), key=lambda name: (sequence.get(name, len(sequence)), name)))
         found[node] = NetSignal(
             groups=groups,
-            group_of={key: groups.index(group[name]) for key, name in lights.items()},
-            head_of={key: positions[name] for key, name in lights.items()},
+            group_of={key: groups.index(group[name]) for key, name in light_of.items()},
+            head_of={key: positions[name] for key, name in light_of.items()},
         )
     return found
 
@@ -87,6 +94,21 @@ def _lights(roads: RoadFile, place: LanePlace, positions: dict[str, FloatArray])
         for item in roads.roads[place.road].signals
         if item.signal in positions and item.from_lane <= place.lane <= item.to_lane
     ]
+
+
+def _lights_before(roads: RoadFile, place: LanePlace, positions: dict[str, FloatArray]) -> list[str]:
+    """Return the traffic lights at the end of a street that are valid for one of its lanes, the last first."""
+    road = roads.roads[place.road]
+    end_m, wrong_way = (road.length_m, "-") if place.lane < 0 else (0.0, "+")
+    near = [
+        (abs(item.s_m - end_m), item.signal)
+        for item in road.signals
+        if item.signal in positions
+        and item.orientation != wrong_way
+        and item.from_lane <= place.lane <= item.to_lane
+        and abs(item.s_m - end_m) < BEFORE_END_M
+    ]
+    return [name for _, name in sorted(near)]
 
 
 def signals_xml(signals: dict[str, NetSignal], links: Sequence[NetLink]) -> str:

@@ -85,9 +85,9 @@ def plain_network(roads: RoadFile, speed_cap_mps: float | None) -> PlainNetwork:
 def _nodes_xml(edges: NetEdges, signals: dict[str, NetSignal]) -> str:
     ends: dict[str, list[FloatArray]] = {}
     for edge in edges.edges.values():
-        lines = edge.car_lines()
-        ends.setdefault(edge.start, []).append(np.mean([line[0] for line in lines], axis=0))
-        ends.setdefault(edge.end, []).append(np.mean([line[-1] for line in lines], axis=0))
+        ways = edge.car_lines()
+        ends.setdefault(edge.start, []).append(np.mean([line[0] for line in ways], axis=0))
+        ends.setdefault(edge.end, []).append(np.mean([line[-1] for line in ways], axis=0))
     lines = ["<nodes>"]
     for node, points in ends.items():
         x, y = np.mean(points, axis=0)

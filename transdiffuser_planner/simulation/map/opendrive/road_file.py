@@ -23,6 +23,8 @@ from transdiffuser_planner.simulation.map.opendrive.road_records import (
 
 FloatArray = NDArray[np.float64]
 
+ALL_LANES = 1000
+"""Larger than the number of any lane: signals without a validity are valid for all."""
 MPS_PER_UNIT = {"m/s": 1.0, "km/h": 1.0 / 3.6, "mph": 0.44704, "": 1.0}
 
 
@@ -180,8 +182,9 @@ def _signals(road: ElementTree.Element) -> Iterable[SignalRecord]:
             t_m=_number(element, "t"),
             is_reference=element.tag == "signalReference",
             is_dynamic=element.get("dynamic") == "yes",
-            from_lane=0 if valid is None else int(valid.attrib["fromLane"]),
-            to_lane=0 if valid is None else int(valid.attrib["toLane"]),
+            orientation=element.get("orientation", "none"),
+            from_lane=-ALL_LANES if valid is None else int(valid.attrib["fromLane"]),
+            to_lane=ALL_LANES if valid is None else int(valid.attrib["toLane"]),
         )
 
 

@@ -70,6 +70,7 @@ class SignalRecord:
         s_m, t_m: Along the road and to the left of its reference line.
         is_reference: Whether another road has the position.
         is_dynamic: Whether it is a traffic light; unknown for references.
+        orientation: "+" for traffic along the road, "-" for traffic against it, else both.
         from_lane, to_lane: Range of lanes for which it is valid; 0, 0 for none.
     """
 
@@ -78,6 +79,7 @@ class SignalRecord:
     t_m: float
     is_reference: bool
     is_dynamic: bool
+    orientation: str
     from_lane: int
     to_lane: int
 

@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.metadata
+import re
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,14 @@ def test_one_controller_after_another_is_green_and_each_serves_its_street(juncti
             green_s[name] = green_s.get(name, 0.0) + phase.duration
     assert green_s == {"r1.0": 10, "-r2.0": 10, "-r3.0": 10}
     assert sum(phase.duration for phase in program.getPhases()) == 3 * (10 + 3 + 2)
+
+
+def test_lights_on_the_streets_control_the_junction_at_their_end(cache, tmp_path: Path) -> None:
+    text = re.sub("<signals>.*?</signals>", "", three_arms())
+    light = '<signals><signal id="901" s="98" t="-5" dynamic="yes" orientation="+"/></signals></road><road id="2"'
+    name = str(write_map(tmp_path / "lights.xodr", text.replace('</road><road id="2"', light)))
+    (signal,) = read_network(network_file(name)).getTrafficLights()
+    assert {start.getEdge().getID() for start, _, _ in signal.getConnections() if start.allows("passenger")} == {"r1.0"}
 
 
 def test_poles_stand_where_the_file_has_the_signals(junction: str) -> None:
