@@ -15,7 +15,7 @@ from transdiffuser_planner.simulation.map.opendrive.road_records import RoadFile
 
 FILE_PREFIX = "opendrive:"
 SUFFIXES = (".xodr", ".xodr.gz")
-CONVERTER_VERSION = 7
+CONVERTER_VERSION = 8
 """Incremented when the conversion changes; part of the cache's key."""
 OPTIONS = ("--offset.disable-normalization", "true", "--walkingareas", "true")
 MAX_BYTES = 1 << 30

@@ -45,13 +45,22 @@ def lane_line(
     road = roads.roads[place.road]
     section = road.sections[place.section]
     count = max(2, int(np.ceil((section.end_m - section.start_m) / step_m)) + 1)
-    s = np.linspace(section.start_m, section.end_m, count)
+    s = np.union1d(np.linspace(section.start_m, section.end_m, count), _breaks(road, place.section))
     s[-1] -= min(1e-6, (section.end_m - section.start_m) / 2.0)  # widths of this section, not of the next
     center, width = lateral_range(road, place, s)
     beyond = np.maximum(width - max_width_m, 0.0)
     center, width = center - np.sign(place.lane) * beyond / 2.0, width - beyond
     xy = points_at(road, s, center)
     return (xy, width) if place.lane < 0 else (xy[::-1], width[::-1])
+
+
+def _breaks(road: Road, section: int) -> FloatArray:
+    """Return the distances within a section where a piece of the reference line, the offset or a width begins."""
+    part = road.sections[section]
+    starts = [[g.s_m for g in road.line], road.offset_K5[:, 0]]
+    starts += [lane.width_K5[:, 0] for lane in part.lanes.values()]
+    at = np.concatenate([np.asarray(row, dtype=np.float64) for row in starts])
+    return np.asarray(at[(at > part.start_m + 0.01) & (at < part.end_m - 0.01)])
 
 
 def lateral_range(road: Road, place: LanePlace, s_N: FloatArray) -> tuple[FloatArray, FloatArray]:
