@@ -16,6 +16,8 @@ from transdiffuser_planner.params import RECIPES, RIGS
 if TYPE_CHECKING:
     from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
 
+MAP_HELP = "map name, carla:Town03, SUMO network file or OpenDRIVE file (.xodr)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options.
@@ -23,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
-    parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
+    parser.add_argument("--map", help=f"{MAP_HELP}; default: drawn from the seed")
     parser.add_argument("--seed", type=int, default=8000, help="scenario seed (default: %(default)s)")
     parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
     parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")

@@ -44,6 +44,7 @@ _CLASS_OF_DETAILS = {
     LaneKind.CROSSING: ViewClass.MARKING,
     LaneKind.SIDEWALK: ViewClass.SIDEWALK,
     LaneKind.BICYCLE: ViewClass.ROAD,
+    LaneKind.PAVED: ViewClass.ROAD,
 }
 LAMP_NAMES = ("red", "amber", "green")
 
@@ -100,7 +101,7 @@ def build_world_mesh(road_map: RoadMap, sidewalk_z_m: float = SIDEWALK_Z_M) -> W
         for polygon in road_map.junctions:
             builder.polygon(polygon, -0.005, JUNCTION)
         for lane in road_map.lanes:
-            if not lane.internal and lane.kind == LaneKind.DRIVING:
+            if not lane.internal and lane.kind in (LaneKind.DRIVING, LaneKind.PAVED):
                 _band(builder, lane, 0.0, ASPHALT)
     num_asphalt = builder.count
     for lane in road_map.lanes:
@@ -169,7 +170,7 @@ def _append_details(builder: MeshBuilder, lane: Lane, sidewalk_z_m: float) -> No
             _dashes(builder, left, 0.07)
         else:
             _line(builder, left, 0.08)
-        if lane.lane_id.rsplit("_", 1)[-1] in ("0", "1"):
+        if lane.at_right_edge:
             _line(builder, offset_line(lane.center_N2, -half + 0.12), 0.05)
     elif lane.kind == LaneKind.CROSSING:
         _zebra(builder, lane)
