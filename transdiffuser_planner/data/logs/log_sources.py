@@ -12,6 +12,7 @@ from typing import Final
 from transdiffuser_planner.core.errors import ConfigError, PlannerError, RecordingError
 from transdiffuser_planner.data.logs.argoverse.read import is_argoverse, read_argoverse
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
+from transdiffuser_planner.data.logs.py123d.read import is_py123d, read_py123d
 from transdiffuser_planner.data.logs.rosbag import is_rosbag, read_rosbag
 from transdiffuser_planner.data.logs.scenarionet.read import is_scenario, read_scenario
 from transdiffuser_planner.plugins import load_plugin, plugin_names
@@ -23,17 +24,20 @@ ROSBAG: Final = "rosbag"
 BUILT_IN: Final[dict[str, LogSource]] = {
     ROSBAG: read_rosbag,
     "argoverse2": read_argoverse,
+    "py123d": read_py123d,
     "scenarionet": read_scenario,
 }
 
 _RECOGNIZED: Final[dict[str, Callable[[Path], bool]]] = {
     ROSBAG: is_rosbag,
     "argoverse2": is_argoverse,
+    "py123d": is_py123d,
     "scenarionet": is_scenario,
 }
 _DESCRIPTIONS: Final = (
     "a rosbag2",
     "a log of Argoverse 2 (city_SE3_egovehicle.feather)",
+    "a log of py123d (sync.arrow)",
     "a scenario of ScenarioNet (.pkl)",
 )
 

@@ -73,7 +73,7 @@ def import_log(
     folder = partial / out.name  # the bag's file is named after its folder
     with writing(out, partial):
         partial.mkdir(parents=True)
-        with BagWriter(folder) as bag:
+        with BagWriter(folder, is_fast=True) as bag:
             for item in bag_items(log, result.rig, topics):
                 if item.message is None:
                     result.unread[item.reason] += 1

@@ -70,7 +70,7 @@ def read_signals(
 
 def _stop_point(signal: Mapping[str, Any], lane: MapLane, origin_2: NDArray[np.float64]) -> NDArray[np.float64]:
     """The stop line on a lane: as stated, or where the lane begins; nuPlan's converter states a point 8 m farther."""
-    begin_2 = lane.center_K2[0]
+    begin_2 = np.asarray(lane.center_K2[0])
     point = np.asarray(signal.get("stop_point", ()), dtype=np.float64).reshape(-1)
     if len(point) < 2 or not np.isfinite(point[:2]).all():
         return begin_2
@@ -78,7 +78,7 @@ def _stop_point(signal: Mapping[str, Any], lane: MapLane, origin_2: NDArray[np.f
     ahead_2 = lane.center_K2[1] - begin_2
     is_behind_begin = float((stated_2 - begin_2) @ ahead_2) <= 0.5 * float(np.hypot(*ahead_2))
     is_near = float(np.hypot(*(stated_2 - begin_2))) < FAR_M
-    return np.asarray(stated_2 if is_near and is_behind_begin else begin_2)
+    return stated_2 if is_near and is_behind_begin else begin_2
 
 
 def _state(word: Any) -> SignalState:
