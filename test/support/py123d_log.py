@@ -27,7 +27,10 @@ def _write(folder: Path, name: str, columns: dict, metadata: dict, types: dict |
     prefix = "" if name == "map" else f"{name}."
     arrays = {f"{prefix}{key}": pyarrow.array(value, type=(types or {}).get(key)) for key, value in columns.items()}
     table = pyarrow.table(arrays).replace_schema_metadata({b"metadata": msgpack.packb(metadata, use_bin_type=True)})
-    with pyarrow.OSFile(str(folder / f"{name}.arrow"), "wb") as sink, pyarrow.ipc.new_file(sink, table.schema) as writer:
+    with (
+        pyarrow.OSFile(str(folder / f"{name}.arrow"), "wb") as sink,
+        pyarrow.ipc.new_file(sink, table.schema) as writer,
+    ):
         writer.write_table(table, max_chunksize=10)
 
 
@@ -64,7 +67,11 @@ def write_py123d(folder: Path, version: str = "0.7.0", data_set: str = "nuplan",
     _write_boxes(folder, stamps_us)
     _write_sensors(folder, stamps_us, cloud)
     _write_map(folder)
-    lights = {"timestamp_us": stamps_us, "lane_id": [[2, 77]] * STEPS, "status": [[2, 0]] * 30 + [[0, 0]] * (STEPS - 30)}
+    lights = {
+        "timestamp_us": stamps_us,
+        "lane_id": [[2, 77]] * STEPS,
+        "status": [[2, 0]] * 30 + [[0, 0]] * (STEPS - 30),
+    }
     _write(folder, "traffic_light_detections", lights, {})
     return folder
 
@@ -97,7 +104,9 @@ def _write_sensors(folder: Path, stamps_us: list[int], cloud: bytes | None) -> N
     _write(folder, "camera.fmcam_l", {"timestamp_us": stamps_us[:2], "data": [jpeg(), jpeg()]}, fisheye)
     if cloud is None:
         ground_m = -AXLE_BELOW_M - GROUND_BELOW_AXLE_M
-        batch = pa.RecordBatch.from_pydict({"x": [9.0, 4.0], "y": [1.0, 0.0], "z": [ground_m, 1.0], "intensity": [7, 9]})
+        batch = pa.RecordBatch.from_pydict(
+            {"x": [9.0, 4.0], "y": [1.0, 0.0], "z": [ground_m, 1.0], "intensity": [7, 9]}
+        )
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             writer.write_batch(batch)

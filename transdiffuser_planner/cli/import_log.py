@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=(),
         metavar="NAME",
-        help="cameras to write, or 'all' (default: those that look ahead)",
+        help="cameras of the bag, or 'all' (default: those that look ahead)",
     )
     parser.epilog = "Data sets, frames, and what is missing from each: docs/how-to/data-sets.md."
 

@@ -78,17 +78,18 @@ def read_log(request: LogRequest, source: str = ROSBAG) -> DriveLog:
         RecordingError: The drive cannot be read.
         PlannerError: Any other error that the source raises itself.
     """
+    if source == ROSBAG:
+        return read_rosbag(request)
     reader = BUILT_IN.get(source)
-    if reader is not None:
-        return reader(request)
-    if source not in plugin_names(GROUP):
-        raise ConfigError(f"log source '{source}': unknown; installed are {', '.join(source_names())}")
-    plugin = load_plugin(GROUP, source)
+    if reader is None:
+        if source not in plugin_names(GROUP):
+            raise ConfigError(f"log source '{source}': unknown; installed are {', '.join(source_names())}")
+        reader = load_plugin(GROUP, source)
     try:
-        log = plugin(request)
+        log = reader(request)
     except PlannerError:
         raise
-    except Exception as error:  # foreign code can raise anything
+    except Exception as error:  # foreign code, and what files of others hold, can raise anything
         reason = (str(error).splitlines() or [""])[0]
         raise RecordingError(
             f"log source '{source}': {request.path} cannot be read ({type(error).__name__}: {reason})"

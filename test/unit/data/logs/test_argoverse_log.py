@@ -65,7 +65,11 @@ def test_lanes_lead_on_and_only_neighbors_of_the_same_direction_count(log: Drive
     assert lanes[1].successors == (2,) and lanes[2].is_in_junction and lanes[1].left is None
     assert lanes[5].use is LaneUse.BICYCLES
     kinds = [kind for kind, _ in log.map_pieces]
-    assert [kinds.count(kind) for kind in (PieceKind.DRIVING_LANE, PieceKind.JUNCTION, PieceKind.LANE_CENTER)] == [3, 1, 4]
+    assert [kinds.count(kind) for kind in (PieceKind.DRIVING_LANE, PieceKind.JUNCTION, PieceKind.LANE_CENTER)] == [
+        3,
+        1,
+        4,
+    ]
     assert kinds.count(PieceKind.DRIVABLE_AREA) == kinds.count(PieceKind.CROSSING) == 1
 
 

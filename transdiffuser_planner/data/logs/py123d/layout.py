@@ -47,6 +47,7 @@ class LogTable:
             raise RecordingError(f"{path} is absent")
         try:
             self._table = arrow.ipc.open_file(arrow.memory_map(str(path), "rb")).read_all()
+            self._table.validate(full=True)  # offsets of damaged files would be followed out of memory
             packed = (self._table.schema.metadata or {}).get(_KEY)
             unpacked = msgpack.unpackb(packed, raw=False, strict_map_key=False) if packed is not None else {}
         except Exception as error:  # pyarrow's and msgpack's errors are of many kinds

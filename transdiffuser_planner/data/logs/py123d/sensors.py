@@ -237,6 +237,7 @@ def _unpacked(value: Any) -> dict[str, NDArray[Any]]:
         raise ValueError("it is missing, or not packed as Arrow IPC")
     try:
         batch = arrow.ipc.open_stream(arrow.py_buffer(value)).read_next_batch()
+        batch.validate(full=True)
         return {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
     except Exception as error:  # pyarrow's errors are of many kinds
         raise ValueError((str(error).splitlines() or ["damaged"])[0]) from None

@@ -55,7 +55,10 @@ def read_signals(
         if lane is None or listed is None:
             continue
         number = len(lights)
-        stop_2 = _stop_point(signal, lane, origin_2)
+        try:
+            stop_2 = _stop_point(signal, lane, origin_2)
+        except (TypeError, ValueError):
+            stop_2 = np.asarray(lane.center_K2[0])
         away_2 = lane.center_K2[0] - lane.center_K2[1]
         facing_rad = float(np.arctan2(away_2[1], away_2[0]))
         x_m, y_m = float(stop_2[0]), float(stop_2[1])
