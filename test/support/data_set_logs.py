@@ -71,9 +71,24 @@ def write_argoverse(folder: Path) -> Path:
     for step in range(int(DURATION_S * 10) + 1):
         for track, category, ahead, left, size, is_moving in BOXES:
             ahead_m = ahead if is_moving else ahead - SPEED_MPS * step / 10
-            rows.append((BEGIN_NS + step * 100_000_000, track, category, *size, 1.0, 0.0, 0.0, 0.0, ahead_m, left, 0.4, 9))
-    columns = ("timestamp_ns", "track_uuid", "category", "length_m", "width_m", "height_m", *names, "tx_m", "ty_m", "tz_m")
-    _feather(folder / "annotations.feather", {n: [r[i] for r in rows] for i, n in enumerate((*columns, "num_interior_pts"))})
+            rows.append(
+                (BEGIN_NS + step * 100_000_000, track, category, *size, 1.0, 0.0, 0.0, 0.0, ahead_m, left, 0.4, 9)
+            )
+    columns = (
+        "timestamp_ns",
+        "track_uuid",
+        "category",
+        "length_m",
+        "width_m",
+        "height_m",
+        *names,
+        "tx_m",
+        "ty_m",
+        "tz_m",
+    )
+    _feather(
+        folder / "annotations.feather", {n: [r[i] for r in rows] for i, n in enumerate((*columns, "num_interior_pts"))}
+    )
     _feather(
         folder / "calibration" / "egovehicle_SE3_sensor.feather",
         {"sensor_name": ["ring_front_center", "up_lidar"]}
@@ -82,12 +97,17 @@ def write_argoverse(folder: Path) -> Path:
     )
     lens = {"fx_px": 60.0, "fy_px": 60.0, "cx_px": 32.0, "cy_px": 24.0, "k1": -0.2, "k2": 0.0, "k3": 0.0}
     size = {"height_px": 48, "width_px": 64}
-    _feather(folder / "calibration" / "intrinsics.feather", {"sensor_name": ["ring_front_center"]} | {k: [v] for k, v in (lens | size).items()})
+    _feather(
+        folder / "calibration" / "intrinsics.feather",
+        {"sensor_name": ["ring_front_center"]} | {k: [v] for k, v in (lens | size).items()},
+    )
     for step in (10, 11):
         stamp = BEGIN_NS + step * 100_000_000
         cloud = {"x": [10.0, 12.0], "y": [1.0, -1.0], "z": [-0.33, 1.0]}
         cloud = {name: np.asarray(values, dtype=np.float16) for name, values in cloud.items()}
-        _feather(folder / "sensors" / "lidar" / f"{stamp}.feather", cloud | {"intensity": np.asarray([7, 9], dtype=np.uint8)})
+        _feather(
+            folder / "sensors" / "lidar" / f"{stamp}.feather", cloud | {"intensity": np.asarray([7, 9], dtype=np.uint8)}
+        )
         image = folder / "sensors" / "cameras" / "ring_front_center" / f"{stamp}.jpg"
         image.parent.mkdir(parents=True, exist_ok=True)
         image.write_bytes(jpeg())
@@ -104,7 +124,16 @@ def _write_argoverse_map(path: Path) -> None:
 
     def lane(number, left, right, **more):
         values = {"id": number, "is_intersection": False, "lane_type": "VEHICLE", "successors": [], "predecessors": []}
-        return values | {"left_lane_boundary": left, "right_lane_boundary": right, "left_neighbor_id": None, "right_neighbor_id": None} | more
+        return (
+            values
+            | {
+                "left_lane_boundary": left,
+                "right_lane_boundary": right,
+                "left_neighbor_id": None,
+                "right_neighbor_id": None,
+            }
+            | more
+        )
 
     lanes = [
         lane(1, _line([-20, 40], [1.5, 1.5]), _line([-20, 40], [-1.5, -1.5]), successors=[2], left_neighbor_id=4),

@@ -1,4 +1,4 @@
-"""Logs of Argoverse 2 as drives: frames, units, times; logs that lack parts; two real logs where they are at hand."""
+"""Logs of Argoverse 2 as drives: frames, units, times; logs without some of their parts; two real logs where they are at hand."""
 
 import os
 import shutil
