@@ -55,7 +55,7 @@ class _SnapshotCollector:
     def __init__(self, rig: Rig) -> None:
         self.snapshots: list[SensorSnapshot] = []
         self.skipped: Counter[str] = Counter()
-        # A rig without cameras or without LiDAR gives samples whose masks say so.
+        # A rig without cameras or without LiDAR gives samples whose masks state so.
         config = PlannerConfig(min_cameras=min(1, len(rig.cameras)), require_lidar=rig.lidar is not None)
         self._assembler = SnapshotAssembler(rig, config)
         self._last_ns: int | None = None
