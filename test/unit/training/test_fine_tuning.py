@@ -24,12 +24,13 @@ from transdiffuser_planner.runtime.inference.manifest import MANIFEST_NAME  # no
 from transdiffuser_planner.training.engine.devices import Devices  # noqa: E402
 from transdiffuser_planner.training.engine.stage_weights import finished_weights, starting_weights  # noqa: E402
 from transdiffuser_planner.training.export.run_export import write_weights  # noqa: E402
-from transdiffuser_planner.training.recipe import StageConfig, TrainingConfig  # noqa: E402
+from transdiffuser_planner.training.recipe import AugmentationConfig, StageConfig, TrainingConfig  # noqa: E402
 from transdiffuser_planner.training.run import Run  # noqa: E402
 
 FP32 = Devices(precision="fp32")
 SHORT = StageConfig(epochs=0.2, batch_size=4, samples_per_scene=2)
 OWN = replace(TrainingConfig.load(RECIPES / "own_bags.yaml"), encoder=SHORT, decoder=SHORT)
+PLAIN = TrainingConfig(encoder=SHORT, decoder=SHORT, augmentation=AugmentationConfig(counterfactual_share=0.0))
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +40,29 @@ def simulated(samples_folder: Path) -> SampleSet:
 
 
 @pytest.fixture(scope="module")
+def held_out(samples_folder: Path) -> SampleSet:
+    """A few others of these."""
+    return SampleSet.open(samples_folder / "validation", TINY)
+
+
+@pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> SampleSet:
     """Samples of a longer vehicle, without labels of agents, map and signals."""
     folder = tmp_path_factory.mktemp("own") / "drive"
     write_samples(folder, 12)
     for name in ("gt_agents_known", "gt_agents_valid", "bev_valid", "signal_label_valid"):
         np.save(folder / f"{name}.npy", np.zeros_like(np.load(folder / f"{name}.npy")))
-    vehicle = replace(EGO_VEHICLE, front_m=EGO_VEHICLE.front_m + 1.0)
+    vehicle = replace(EGO_VEHICLE, length_m=EGO_VEHICLE.length_m + 1.0)
     (folder / "meta.json").write_text(f'{{"vehicle": {json.dumps(vehicle.to_dict())}}}', encoding="utf-8")
     return SampleSet.open(folder, TINY)
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory, simulated: SampleSet) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory, simulated: SampleSet, held_out: SampleSet) -> Path:
     """What fine-tuning reads of a model folder that was exported with its weights."""
-    run = Run.create(
-        tmp_path_factory.mktemp("run") / "simulated", replace(OWN, loss=TrainingConfig().loss), machine=FP32
-    )
-    run.train_encoder(simulated, simulated)
-    run.train_decoder(simulated, simulated)
+    run = Run.create(tmp_path_factory.mktemp("run") / "simulated", PLAIN, machine=FP32)
+    run.train_encoder(simulated, held_out)
+    run.train_decoder(simulated, held_out)
     folder = run.folder.parent / "model"
     write_weights(run, run.planner_network(), folder / "weights")
     (folder / MANIFEST_NAME).write_text("{}", encoding="utf-8")
@@ -70,11 +75,11 @@ def model(tmp_path_factory: pytest.TempPathFactory, simulated: SampleSet) -> Pat
 
 
 def test_both_stages_start_from_a_model_folder_and_rehearse_samples_of_another_vehicle(
-    own: SampleSet, simulated: SampleSet, model: Path, tmp_path: Path
+    own: SampleSet, simulated: SampleSet, held_out: SampleSet, model: Path, tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path / "own", OWN, machine=FP32)
-    run.train_encoder(own, simulated, start=model, rehearsed=simulated)
-    run.train_decoder(own, simulated, start=model, rehearsed=simulated)
+    run.train_encoder(own, held_out, start=model, rehearsed=simulated)
+    run.train_decoder(own, held_out, start=model, rehearsed=simulated)
     assert run.vehicle == own.vehicle != simulated.vehicle
     assert run.normalizer().to_json() == Run.open(model.parent / "simulated").normalizer().to_json()
     for stage in ("encoder", "decoder"):
