@@ -150,6 +150,8 @@ class TrainingConfig:
         lidar_heights_m: Heights that divide the LiDAR points into channels: ground, then obstacles by height.
         backbone: Image branch: resnet of the network's size, or efficientnet_lite0 (train --pretrained efficientnet_lite0).
         view_head: True for a head that segments the stitched view, on samples with labels of it.
+        rehearsal_share: Share of each batch, above 0 and below 1, that is drawn from the rehearsed samples of the stages encoder
+            and decoder (train --rehearse); without such samples it has no effect.
         encoder: Stage 1.
         decoder: Stage 2.
         joint: Optional stage 3; needs a small learning rate because it starts from trained weights.
@@ -168,6 +170,7 @@ class TrainingConfig:
     lidar_heights_m: tuple[float, ...] = (0.3,)
     backbone: str = "resnet"
     view_head: bool = False
+    rehearsal_share: float = 0.5
     encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
     decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
     joint: StageConfig = field(
@@ -178,6 +181,10 @@ class TrainingConfig:
     baselines: StageConfig = field(default_factory=StageConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rehearsal_share < 1.0:
+            raise ConfigError(f"recipe: rehearsal_share {self.rehearsal_share}: expected above 0 and below 1")
 
     @staticmethod
     def load(path: str | Path) -> TrainingConfig:

@@ -32,6 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--config", default="tiny", choices=("tiny", "base", "base_half"), help="sizes of the tensors")
     sizes.add_argument("--recipe", type=Path, help="training recipe whose sizes are taken instead of --config")
+    parser.add_argument(
+        "--from", dest="begin_s", type=float, default=0.0, metavar="S", help="seconds of each bag to skip (default: 0)"
+    )
+    parser.add_argument(
+        "--until",
+        dest="end_s",
+        type=float,
+        default=float("inf"),
+        metavar="S",
+        help="end of the part that is read, labels included: plans that would end later give no sample (default: the end)",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     add_ray_argument(parser)
 
@@ -51,8 +62,10 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.data.samples.convert_bags import convert_all, find_bags
     from transdiffuser_planner.data.samples.sample_builder import DatasetJob
+    from transdiffuser_planner.data.samples.time_range import TimeRange
     from transdiffuser_planner.training.recipe import TrainingConfig
 
+    part = TimeRange(begin_s=args.begin_s, end_s=args.end_s)
     contract = TrainingConfig.load(args.recipe).contract() if args.recipe else CONTRACTS[args.config]
     jobs = []
     for bag in find_bags(args.bags):
@@ -60,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         topic_map, preset_rig = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
         rig_value = preset_rig if args.rig else Rig.of_bag(bag, preset_rig)
         out = args.out / bag.stem
-        jobs.append(DatasetJob(bag=bag, out=out, rig=rig_value, topics=topic_map, contract=contract))
+        jobs.append(DatasetJob(bag=bag, out=out, rig=rig_value, topics=topic_map, contract=contract, part=part))
     counts: Counter[str] = Counter()
     failures: list[str] = []
     with tqdm(total=len(jobs), unit="bag", file=sys.stderr) as bar:

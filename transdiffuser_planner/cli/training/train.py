@@ -51,8 +51,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--init-from",
         type=Path,
         metavar="RUN",
-        help="run, or folder of its .safetensors files, whose encoder and decoder initialize this one's stages; if its "
-        "decoder has no action tokens, only their weights are trained",
+        help="run, folder of its .safetensors files, or model folder with weights/, whose encoder and decoder initialize this "
+        "one's stages; if its decoder has no action tokens, only their weights are trained",
+    )
+    parser.add_argument(
+        "--rehearse",
+        type=Path,
+        metavar="SAMPLES",
+        help="samples of what the model learned before, such as simulated ones: a share of every batch is drawn from them, so "
+        "that it is not forgotten (stages encoder and decoder)",
+    )
+    parser.add_argument(
+        "--rehearsal-share",
+        type=float,
+        metavar="SHARE",
+        help="that share instead of the recipe's (rehearsal_share: 0.5 by default)",
     )
     parser.add_argument(
         "--pretrained",
@@ -108,16 +121,26 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.pretrained is not None and args.stage not in ("encoder", "all"):
         raise ConfigError("--pretrained goes with stage encoder")
+    if args.rehearse is not None and args.stage not in ("encoder", "decoder"):
+        raise ConfigError("--rehearse goes with --stage encoder or --stage decoder")
+    if args.rehearsal_share is not None and args.rehearse is None:
+        raise ConfigError("--rehearsal-share goes with --rehearse SAMPLES, which the share is drawn from")
     devices = Devices.choose(args.devices, args.precision)
-    training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model, devices)
+    recipe = TrainingConfig.load(args.recipe)
+    if args.rehearsal_share is not None:
+        recipe = recipe.changed({"rehearsal_share": args.rehearsal_share}, "--rehearsal-share")
+    training = Run.create(args.out, recipe, args.model, devices)
     if args.stage == SCORER:
         return _train_scorer(args, training)
     if args.stage == LAMPS:
         return _train_lamps(args, training)
     samples = SampleSet.open(args.samples, training.contract)
     validation = SampleSet.open(args.validation, training.contract)
+    rehearsed = None if args.rehearse is None else SampleSet.open(args.rehearse, training.contract)
     report = print if is_first_process() else _nothing
     report(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
+    if rehearsed is not None:
+        report(f"{recipe.rehearsal_share:.0%} of every batch drawn from {describe_data(rehearsed)}")
     report(f"{devices.num_devices} x {devices.accelerator}, {devices.precision}")
     report(f"curves: tensorboard --logdir {training.folder / 'log'}")
     stages = STAGES if args.stage == "all" else (args.stage,)
@@ -128,9 +151,9 @@ def run(args: argparse.Namespace) -> int:
             is_name = not args.pretrained.exists() and args.pretrained.name in BACKBONES
             file = packaged_weights(args.pretrained.name) if is_name else args.pretrained
             pretrained = Pretrained(path=file, branches=branches)
-        training.train_encoder(samples, validation, pretrained, args.init_from)
+        training.train_encoder(samples, validation, pretrained, args.init_from, rehearsed)
     if "decoder" in stages:
-        training.train_decoder(samples, validation, args.init_from)
+        training.train_decoder(samples, validation, args.init_from, rehearsed)
     if "baselines" in stages:
         training.train_baselines(samples)
     if JOINT in stages:

@@ -166,6 +166,7 @@ class SampleSet:
         return SampleSet([SampleFolder.open(folder, contract) for folder in found])
 
     def __len__(self) -> int:
+        """Return the number of samples."""
         return int(self._starts[-1])
 
     @property
@@ -205,3 +206,8 @@ class SampleSet:
     def whole(self, name: str) -> NDArray[Any]:
         """One array of all samples (N, ...); for small arrays."""
         return np.concatenate([np.asarray(folder.arrays[name]) for folder in self.folders])
+
+
+def joined(first: SampleSet, second: SampleSet | None) -> SampleSet:
+    """One set of two, the samples of the first before those of the second; the first itself without a second."""
+    return first if second is None else SampleSet([*first.folders, *second.folders])
