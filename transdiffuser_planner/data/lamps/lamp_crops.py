@@ -139,4 +139,5 @@ def drawn_surroundings(rng: np.random.Generator) -> NDArray[np.uint8]:
         crop[max(row, 0) : row + edge[0], max(column, 0) : column + edge[1]] = color
     coarse = rng.normal(0.0, rng.uniform(0.0, 30.0), (height // 4, width // 4, 1))
     crop += coarse.repeat(4, axis=0).repeat(4, axis=1)
-    return np.clip(crop, 0.0, 255.0).astype(np.uint8).transpose(2, 0, 1)
+    drawn: NDArray[np.uint8] = np.clip(crop, 0.0, 255.0).astype(np.uint8).transpose(2, 0, 1)
+    return drawn

@@ -9,7 +9,7 @@ from PIL import Image
 from transdiffuser_planner.core.contract import LAMP_CROP
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.types import SignalState
-from transdiffuser_planner.data.lamps.lamp_crops import drawn_head, read_crops, unlit
+from transdiffuser_planner.data.lamps.lamp_crops import drawn_head, drawn_surroundings, read_crops, unlit
 
 
 def folder_of(path: Path) -> Path:
@@ -53,3 +53,10 @@ def test_drawn_heads_show_their_state() -> None:
         assert crop.shape == (3, *LAMP_CROP) and crop.dtype == np.uint8
         seen.add(state)
     assert seen == set(SignalState)
+
+
+def test_surroundings_are_of_many_kinds() -> None:
+    rng = np.random.default_rng(0)
+    crops = [drawn_surroundings(rng) for _ in range(20)]
+    assert all(crop.shape == (3, *LAMP_CROP) and crop.dtype == np.uint8 for crop in crops)
+    assert np.std([crop.mean() for crop in crops]) > 20.0
