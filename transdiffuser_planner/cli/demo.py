@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFolder
-from transdiffuser_planner.cli.simulate import MAP_HELP
+from transdiffuser_planner.cli.simulate import MAP_HELP, check_map
 from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL
 from transdiffuser_planner.evaluation.over_dds.process_group import ProcessGroup, private_ros_environment
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         Exit status: 0, or 1 when no plan was published.
     """
+    check_map(args.map)
     model = model_folder(args.model)
     out = _new_folder(args.out)
     environment = private_ros_environment()

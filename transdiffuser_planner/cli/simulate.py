@@ -56,6 +56,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--result", type=OutputFile, help="write the results as JSON")
 
 
+def check_map(map_name: str | None) -> None:
+    """Look for the file of an OpenDRIVE map before the work begins.
+
+    Args:
+        map_name: Of a scenario; None for the seed's own.
+
+    Raises:
+        SimulationError: It is missing, or the package that holds it.
+    """
+    from transdiffuser_planner.simulation.map.opendrive.conversion import is_opendrive, opendrive_file
+
+    if map_name is not None and is_opendrive(map_name):
+        opendrive_file(map_name)
+
+
 def run(args: argparse.Namespace) -> int:
     """Record drives, or run the simulator node.
 
@@ -68,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: A recipe is given without a recording.
     """
+    check_map(args.map)
     if args.record is None:
         if args.randomize is not None:
             raise ConfigError("--randomize: only recorded drives are randomized; add --record DIR")

@@ -1,10 +1,12 @@
 """CARLA's towns are driven with seeds of their own split only."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
 from transdiffuser_planner.cli.evaluation.suite import scenarios
+from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import ConfigError, SimulationError
 from transdiffuser_planner.simulation.scenario import Split, draw_scenario, split_of_map
 
@@ -43,3 +45,11 @@ def test_the_suite_of_carla_drives_all_validation_towns_equally() -> None:
 def test_the_suite_of_carla_refuses_another_map() -> None:
     with pytest.raises(ConfigError, match="has maps of its own"):
         scenarios(_arguments(name="carla-val", map="town-001"))
+
+
+@pytest.mark.parametrize("command", [["simulate", "--record"], ["evaluate", "suite", "--seeds", "8000:8001", "--out"]])
+def test_a_missing_map_is_reported_before_the_work_begins(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, str(tmp_path / "out"), "--map", "missing.xodr"]) == 2
+    assert "map missing.xodr: expected an OpenDRIVE file, found none; check the path" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFolder
-from transdiffuser_planner.cli.simulate import MAP_HELP, seed_range
+from transdiffuser_planner.cli.simulate import MAP_HELP, check_map, seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
 from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL
@@ -183,6 +183,8 @@ def run_suite(args: argparse.Namespace) -> int:
 
     _check(args)
     name, seeds, drawn = scenarios(args)
+    for map_name in sorted({scenario.map_name for scenario in drawn}):
+        check_map(map_name)
     specs, skipped = make_specs(
         args.planner,
         baselines=args.baselines,
