@@ -152,6 +152,8 @@ class TrainingConfig:
         view_head: True for a head that segments the stitched view, on samples with labels of it.
         rehearsal_share: Share of each batch, above 0 and below 1, that is drawn from the rehearsed samples of the stages encoder
             and decoder (train --rehearse); without such samples it has no effect.
+        freeze_norms: True to keep the statistics of the encoder's batch norms in stage encoder, as fine-tuning on few or similar
+            scenes needs: they would take those over at once and make the encoder worse for all others.
         encoder: Stage 1.
         decoder: Stage 2.
         joint: Optional stage 3; needs a small learning rate because it starts from trained weights.
@@ -171,6 +173,7 @@ class TrainingConfig:
     backbone: str = "resnet"
     view_head: bool = False
     rehearsal_share: float = 0.5
+    freeze_norms: bool = False
     encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
     decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
     joint: StageConfig = field(

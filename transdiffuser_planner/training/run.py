@@ -83,7 +83,8 @@ class Run(RunFolder):
                 self.adopt_tables(start)
             normalizer = self.normalizer(both)
         torch.manual_seed(config.seed)
-        network = encoder_stage.EncoderStage(self.network, contract).to(memory_format=torch.channels_last)
+        network = encoder_stage.EncoderStage(self.network, contract, freeze_norms=config.freeze_norms)
+        network = network.to(memory_format=torch.channels_last)
         if pretrained is not None:
             pretrained.load_into(network.perception.encoder)
         if start is not None:

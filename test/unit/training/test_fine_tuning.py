@@ -85,6 +85,9 @@ def test_both_stages_start_from_a_model_folder_and_rehearse_samples_of_another_v
     for stage in ("encoder", "decoder"):
         before, after = starting_weights(model, stage), finished_weights(run.folder, stage)
         assert any(not torch.equal(value, after[name]) for name, value in before.items()), stage
+    before, after = starting_weights(model, "encoder"), finished_weights(run.folder, "encoder")
+    norms = [name for name in before if name.endswith(("running_mean", "running_var"))]
+    assert norms and all(torch.equal(before[name], after[name]) for name in norms)
     assert len(np.load(run.folder / "features" / "train" / "image_tokens.npy", mmap_mode="r")) == 52
 
 

@@ -68,12 +68,23 @@ class EncoderStage(nn.Module):
     Args:
         config: Sizes of the network.
         contract: Sizes of the tensors.
+        freeze_norms: Batch norms always use their stored statistics, which training then does not change.
     """
 
-    def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
+    def __init__(self, config: NetworkConfig, contract: ModelContract, *, freeze_norms: bool = False) -> None:
         super().__init__()
+        self._freeze_norms = freeze_norms
         self.perception = PerceptionNetwork(config, contract)
         self.regression = RegressionHead(config, contract, self.perception.encoder.token_counts())
+
+    def train(self, mode: bool = True) -> EncoderStage:
+        """Switch between training and evaluation; frozen batch norms always stay in evaluation."""
+        super().train(mode)
+        if self._freeze_norms:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
 
 def segment_columns(contract: ModelContract) -> list[slice]:
