@@ -7,6 +7,7 @@ or from the side while in its own lane, nor while it is stationary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -157,29 +158,21 @@ def _front_strip(corners_42: FloatArray) -> FloatArray:
     return np.stack([corners_42[0], corners_42[0] + back, corners_42[3] + back, corners_42[3]])
 
 
-class DrivableArea:
-    """Union of lanes for cars and of junctions, for point tests.
+class RoadArea:
+    """Union of bands around lines and of polygons, for point tests.
 
     Args:
-        network: As ``sumo_networks.read_network`` returns it.
+        start_K2: Starts of the lines' edges, map frame, m.
+        end_K2: Their ends.
+        half_m_K: Half widths of the bands; 0 for the outlines of polygons, so that the tolerance holds there too.
+        outlines: Polygons (N, 2) in the map frame.
     """
 
-    def __init__(self, network: Any) -> None:
-        starts, ends, half = [], [], []
-        for edge in network.getEdges(withInternal=True):
-            for lane in edge.getLanes():
-                if any(lane.allows(name) for name in DRIVING_CLASSES):
-                    shape = np.asarray(lane.getShape(), dtype=np.float64)[:, :2]
-                    starts.append(shape[:-1])
-                    ends.append(shape[1:])
-                    half.append(np.full(len(shape) - 1, lane.getWidth() / 2.0))
-        self._start_K2, self._end_K2, self._half_K = np.concatenate(starts), np.concatenate(ends), np.concatenate(half)
-        shapes = (
-            np.asarray(node.getShape(), dtype=np.float64)[:, :2]
-            for node in network.getNodes()
-            if len(node.getShape()) > 2
-        )
-        self._junctions = [(shape.min(axis=0), shape.max(axis=0), shape) for shape in shapes]
+    def __init__(
+        self, start_K2: FloatArray, end_K2: FloatArray, half_m_K: FloatArray, outlines: Sequence[FloatArray]
+    ) -> None:
+        self._start_K2, self._end_K2, self._half_K = start_K2, end_K2, half_m_K
+        self._junctions = [(shape.min(axis=0), shape.max(axis=0), shape) for shape in outlines]
 
     def contains(self, point_X2: ArrayLike) -> NDArray[np.bool_]:
         """Return whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m.
@@ -212,6 +205,30 @@ class DrivableArea:
             vehicle: The ego's dimensions.
         """
         return bool(self.contains(ego_corners(ego, vehicle)).all())
+
+
+class DrivableArea(RoadArea):
+    """Union of lanes for cars and of junctions of a SUMO network.
+
+    Args:
+        network: As ``sumo_networks.read_network`` returns it.
+    """
+
+    def __init__(self, network: Any) -> None:
+        starts, ends, half = [], [], []
+        for edge in network.getEdges(withInternal=True):
+            for lane in edge.getLanes():
+                if any(lane.allows(name) for name in DRIVING_CLASSES):
+                    shape = np.asarray(lane.getShape(), dtype=np.float64)[:, :2]
+                    starts.append(shape[:-1])
+                    ends.append(shape[1:])
+                    half.append(np.full(len(shape) - 1, lane.getWidth() / 2.0))
+        shapes = [
+            np.asarray(node.getShape(), dtype=np.float64)[:, :2]
+            for node in network.getNodes()
+            if len(node.getShape()) > 2
+        ]
+        super().__init__(np.concatenate(starts), np.concatenate(ends), np.concatenate(half), shapes)
 
 
 def _in_polygon(point_X2: FloatArray, shape_N2: FloatArray) -> NDArray[np.bool_]:

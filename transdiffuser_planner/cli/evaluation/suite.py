@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.log_options import add_log_arguments, windows_of_logs
 from transdiffuser_planner.cli.output_paths import OutputFolder
 from transdiffuser_planner.cli.simulate import seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
@@ -36,6 +37,9 @@ def add_kinds(kinds: Any) -> None:
     )
     suite.add_argument("name", nargs="?", choices=tuple(SUITES), help="fixed set of scenarios")
     suite.add_argument("--seeds", metavar="A:B", help="seeds A to B-1 instead of a fixed set")
+    suite.add_argument(
+        "--logs", nargs="+", type=Path, metavar="LOG", help="windows of recorded drives instead of seeds (docs/how-to/log-worlds.md)"
+    )
     suite.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
     suite.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
     suite.add_argument(
@@ -76,6 +80,11 @@ def add_kinds(kinds: Any) -> None:
         "--bags", type=OutputFolder, metavar="DIR", help="record drives of models as bags for 'transdiffuser report'"
     )
     _add_run_arguments(suite)
+    group = suite.add_argument_group("logs")
+    group.add_argument("--window", type=float, default=8.0, help="seconds per window of a log (default: %(default)s)")
+    group.add_argument("--stride", type=float, help="seconds from window to window (default: a window)")
+    group.add_argument("--rig", type=Path, metavar="FILE", help="rig YAML instead of the log's own calibration")
+    add_log_arguments(group)
     compare = kinds.add_parser("compare", help="paired differences of two runs of 'evaluate suite'")
     compare.add_argument("first", type=Path, metavar="DIR_A", help="folder of a run")
     compare.add_argument("second", type=Path, metavar="DIR_B", help="folder of another")
@@ -137,15 +146,22 @@ def scenarios(args: argparse.Namespace) -> tuple[str, str, list[Any]]:
         args: Parsed options.
 
     Returns:
-        Name of the suite, its seeds as text, and the scenarios.
+        Name of the suite, its seeds or windows as text, and the scenarios.
 
     Raises:
-        ConfigError: Neither or both of a name and seeds are given.
+        ConfigError: Not exactly one of name, seeds and logs is given.
+        PlannerError: No log can be driven.
     """
     from transdiffuser_planner.simulation.scenario import draw_scenario
 
-    if (args.name is None) == (args.seeds is None):
-        raise ConfigError(f"evaluate suite: give either one of {', '.join(SUITES)} or --seeds A:B")
+    if sum(choice is not None for choice in (args.name, args.seeds, args.logs)) != 1:
+        raise ConfigError(f"evaluate suite: give either one of {', '.join(SUITES)}, --seeds A:B or --logs LOG")
+    if args.logs is not None:
+        if args.map is not None or args.ros:
+            raise ConfigError("evaluate suite --logs: a log has its own map and is not driven over ROS; leave out --map, --ros")
+        windows = windows_of_logs(args.logs, args, window_s=args.window, stride_s=args.stride or args.window)
+        how = "traffic yields" if args.reactive else "traffic replayed"
+        return f"logs, {how}", f"{len(windows)} windows of {len(args.logs)} logs", list(windows)
     seeds = SUITES[args.name] if args.seeds is None else seed_range(args.seeds)
     text = f"{seeds.start} to {seeds.stop - 1}"
     drawn = [draw_scenario(seed, map_name=args.map, duration_s=args.duration) for seed in seeds]
@@ -201,7 +217,7 @@ def run_suite(args: argparse.Namespace) -> int:
             print(f"\ninterrupted; the same command resumes from {store.folder}", file=sys.stderr)
             return 130
     workers = f"Ray ({args.ray})" if args.ray else f"{args.workers} processes at once"
-    setting = SuiteSetting(name=name, seeds=seeds, duration_s=args.duration, workers=workers)
+    setting = SuiteSetting(name=name, seeds=seeds, duration_s=drawn[0].duration_s, workers=workers)
     content = suite_content(entries, specs, setting, skipped)
     _report(store, content, args.worst)
     return _over_ros(args, drawn, specs, entries) if args.ros else int(bool(content["unfinished"]))

@@ -30,6 +30,7 @@ class MapKind(IntEnum):
     CROSSING = 4
     STOP_LINE = 5
     BUILDING = 6
+    DRIVABLE_AREA = 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +54,21 @@ class Lane:
     internal: bool
     has_left_neighbor: bool
     has_signal: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Marking:
+    """A painted line that does not follow from a lane's center and width.
+
+    Attributes:
+        line_K2: Map frame, m.
+        half_width_m: Of the paint.
+        is_broken: Whether it is a row of dashes.
+    """
+
+    line_K2: FloatArray
+    half_width_m: float
+    is_broken: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -94,6 +94,8 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
     num_asphalt = builder.count
     for lane in road_map.lanes:
         _lane_details(builder, lane)
+    for marking in road_map.markings:
+        (_dashes if marking.is_broken else _line)(builder, marking.line_K2, marking.half_width_m)
     for polygon in road_map.walking_areas:
         builder.polygon(polygon, SIDEWALK_Z_M, SIDEWALK)
     for line in road_map.stop_lines:

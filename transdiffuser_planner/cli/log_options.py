@@ -1,0 +1,95 @@
+"""Options of commands that drive in recorded drives, and the windows that they select."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transdiffuser_planner.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from transdiffuser_planner.simulation.log_world.log_scenario import LogScenario
+
+
+def add_log_arguments(group: Any) -> None:
+    """Add the options that say how logs are read and driven.
+
+    Args:
+        group: Parser or group of one.
+    """
+    group.add_argument("--source", metavar="NAME", help="kind of the logs (default: recognized by their files)")
+    group.add_argument("--preset", default="carla", help="topics of bags: params/topics (default: %(default)s)")
+    group.add_argument("--topics", type=Path, metavar="FILE", help="topic map YAML instead of the preset's")
+    group.add_argument(
+        "--reactive",
+        action="store_true",
+        help="recorded vehicles yield to a vehicle that deviates from the log (default: all is replayed)",
+    )
+
+
+def check_window(window_s: float, stride_s: float) -> None:
+    """Check the options --window and --stride.
+
+    Args:
+        window_s: Length of a window.
+        stride_s: From begin to begin.
+
+    Raises:
+        ConfigError: One is out of range.
+    """
+    if not 1.0 <= window_s <= 600.0:
+        raise ConfigError(f"--window {window_s:g}: expected 1 .. 600 s")
+    if not 0.1 <= stride_s <= 600.0:
+        raise ConfigError(f"--stride {stride_s:g}: expected 0.1 .. 600 s")
+
+
+def windows_of_logs(
+    logs: list[Path], args: argparse.Namespace, *, window_s: float, stride_s: float
+) -> list[LogScenario]:
+    """Return the windows of all logs; what a log lacks is one line each on stderr.
+
+    Args:
+        logs: Folders or files.
+        args: Parsed options of ``add_log_arguments``, and ``rig``.
+        window_s: Length of a window.
+        stride_s: From begin to begin.
+
+    Raises:
+        PlannerError: No log has a window; of several logs, those that have none are named and left out.
+    """
+    from transdiffuser_planner.core.errors import PlannerError
+    from transdiffuser_planner.core.rig import Rig
+    from transdiffuser_planner.data.logs.log_sources import recognized_source
+    from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+    from transdiffuser_planner.planners.registry import suite_rig
+    from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace
+    from transdiffuser_planner.simulation.log_world.log_windows import WindowChoice, log_scenarios
+
+    check_window(window_s, stride_s)
+    topics = TopicMap.load(args.topics or preset_files(args.preset)[0])
+    choice = WindowChoice(
+        window_s=window_s,
+        stride_s=stride_s,
+        reactive=args.reactive,
+        rig=None if args.rig is None else Rig.load(args.rig),
+        default_rig=suite_rig(),
+    )
+    found: list[LogScenario] = []
+    failures: list[PlannerError] = []
+    for path in logs:
+        place = LogPlace(path=path.resolve(), source=args.source or recognized_source(path), topics=topics)
+        try:
+            scenarios, lines = log_scenarios(place, choice, len(found))
+        except PlannerError as error:
+            failures.append(error)
+            continue
+        found += scenarios
+        for line in lines:
+            print(line, file=sys.stderr)
+    if not found:
+        raise failures[0]
+    for error in failures:
+        print(f"left out: {error}", file=sys.stderr)
+    return found
