@@ -20,6 +20,8 @@ from transdiffuser_planner.core.files import read_text
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel, stated_vehicle
 
 _KEYS = ("cameras", "lidar", "base_from_odometry_child_x_m", "odometry_clock_offset_s", "vehicle")
+OPTICAL_FROM_SENSOR = np.asarray([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+"""Rotation of a frame with x ahead, y left, z up into the optical frame (right, down, ahead) of the same camera."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,6 +157,27 @@ class Rig:
             odometry_clock_offset_s=_number(data, "odometry_clock_offset_s", path),
             vehicle=_vehicle(data, path),
         )
+
+
+def angles_rad(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Convert a rotation matrix to roll, pitch and yaw in the convention of the rig.
+
+    Args:
+        rotation: Rotation matrix (3, 3).
+    """
+    pitch = math.asin(max(-1.0, min(1.0, 0.0 - rotation[2, 0])))
+    return math.atan2(rotation[2, 1], rotation[2, 2]), pitch, math.atan2(rotation[1, 0], rotation[0, 0])
+
+
+def place_of(base_from_sensor: NDArray[np.float64]) -> dict[str, Any]:
+    """Convert a transform to fields of a mount, rounded to 0.1 mm and 0.1 mrad.
+
+    Args:
+        base_from_sensor: 4x4 transform of points from the sensor's x-forward frame into base_link.
+    """
+    names = ("x_m", "y_m", "z_m", "roll_rad", "pitch_rad", "yaw_rad")
+    values = (*base_from_sensor[:3, 3], *angles_rad(base_from_sensor[:3, :3]))
+    return {name: round(float(value), 4) + 0.0 for name, value in zip(names, values, strict=True)}
 
 
 def _number(data: dict[str, Any], key: str, path: Path) -> float:

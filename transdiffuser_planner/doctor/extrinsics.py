@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.rig import Mount, Rig
+from transdiffuser_planner.core.rig import OPTICAL_FROM_SENSOR, Mount, Rig, angles_rad
 from transdiffuser_planner.doctor.findings import Finding, Findings
 from transdiffuser_planner.doctor.topic_statistics import TopicStatistics
 from transdiffuser_planner.messages.decode_inputs import frame_name
@@ -20,8 +20,6 @@ _FINDINGS = Findings("rig and model")
 BASE = "base_link"
 _MAX_GAP_M = 0.1
 _MAX_TURN_RAD = math.radians(2.0)
-OPTICAL_FROM_SENSOR = np.asarray([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
-"""Rotation of a frame with x ahead, y left, z up into the optical frame (right, down, ahead) of the same camera."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,13 +133,3 @@ def _compare(name: str, frame: str, mount: Mount, base_from_frame: NDArray[np.fl
 
 def _angle_rad(rotation: NDArray[np.float64]) -> float:
     return math.acos(max(-1.0, min(1.0, (float(np.trace(rotation)) - 1.0) / 2.0)))
-
-
-def angles_rad(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Convert a rotation matrix to roll, pitch and yaw in the convention of the rig.
-
-    Args:
-        rotation: Rotation matrix (3, 3).
-    """
-    pitch = math.asin(max(-1.0, min(1.0, 0.0 - rotation[2, 0])))
-    return math.atan2(rotation[2, 1], rotation[2, 2]), pitch, math.atan2(rotation[1, 0], rotation[0, 0])

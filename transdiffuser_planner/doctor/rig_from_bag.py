@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.core.rig import CameraMount, LidarMount, Rig
+from transdiffuser_planner.core.rig import OPTICAL_FROM_SENSOR, CameraMount, LidarMount, Rig, place_of
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.doctor.bag_topics import camera_names, image_topic, other_topics
-from transdiffuser_planner.doctor.extrinsics import BASE, OPTICAL_FROM_SENSOR, Link, angles_rad, base_from, link_of
+from transdiffuser_planner.doctor.extrinsics import BASE, Link, base_from, link_of
 from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.topic_map import TopicMap
 
@@ -213,7 +213,7 @@ def _camera(name: str, topic: str, info: Any, frames: _Frames) -> CameraMount:
         fy=found.fy,
         cx=found.cx,
         cy=found.cy,
-        **_place(base_from_sensor),
+        **place_of(base_from_sensor),
     )
 
 
@@ -235,21 +235,14 @@ def body_axes(base_from_camera: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _lidar(cloud: Any, topic: str, frames: _Frames) -> LidarMount:
-    return LidarMount(**_place(frames.base_from(cloud.header.frame_id, topic)))
-
-
-def _place(base_from_sensor: NDArray[np.float64]) -> dict[str, Any]:
-    """Convert a transform to fields of a mount, rounded to 0.1 mm and 0.1 mrad."""
-    names = ("x_m", "y_m", "z_m", "roll_rad", "pitch_rad", "yaw_rad")
-    values = (*base_from_sensor[:3, 3], *angles_rad(base_from_sensor[:3, :3]))
-    return {name: round(float(value), 4) + 0.0 for name, value in zip(names, values, strict=True)}
+    return LidarMount(**place_of(frames.base_from(cloud.header.frame_id, topic)))
 
 
 def _odometry_offset(message: Any, frames: _Frames) -> tuple[float, list[str]]:
     """Return the position of the odometry's child frame along x of the base in meters, and notes."""
     child = message.child_frame_id
     try:
-        place = _place(frames.base_from(child, "odometry")) if child else {}
+        place = place_of(frames.base_from(child, "odometry")) if child else {}
     except InputError:
         return 0.0, [
             f"odometry: its child frame '{child}' is not connected by any transform; assumed to be the rear axle's center"

@@ -21,14 +21,15 @@ from transdiffuser_planner.core.types import (
     TrafficSignal,
     Trajectory,
 )
+from transdiffuser_planner.data.logs.map_elements import MapLane
+from transdiffuser_planner.data.logs.map_elements import MapPiece as MapPiece
+from transdiffuser_planner.data.logs.sensor_frames import SensorFrame
 from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack
 from transdiffuser_planner.messages.decode_outputs import RecordedAgents, RecordedCandidates, RecordedStatus
 from transdiffuser_planner.messages.input_registry import SnapshotSink
 from transdiffuser_planner.messages.topic_map import TopicMap
 
 FloatArray = NDArray[np.float64]
-MapPiece = tuple[int, FloatArray]
-"""Kind as in transdiffuser_msgs/MapPolygon, and vertices (x, y) (C, 2)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +90,21 @@ class PlannerOutput:
     statuses: list[RecordedStatus] = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSet:
+    """The data set that a drive is part of.
+
+    Attributes:
+        name: Of the data set.
+        license: Under which its data may be used.
+        stated_at: Address at which its makers state that.
+    """
+
+    name: str
+    license: str
+    stated_at: str
+
+
 @dataclass(kw_only=True, slots=True)
 class DriveLog:
     """A recorded drive; lists are in order of arrival, pairs are (stamp in ns, value), positions in the odometry's frame.
@@ -107,6 +123,13 @@ class DriveLog:
         lights, light_states: Signal heads of the map, and the state of each by its number.
         collisions: Stamps and ids of the other agents, at every step of a collision.
         output: Output of the planner that drove or was replayed.
+        rig: Sensors and vehicle as calibrated by the data set; None for bags, whose rig is a file of its own.
+        lanes: Lanes with neighbors and successors; empty for bags, whose messages hold map_pieces only.
+        frames: Sensor frames in order of stamps, to be read on request; empty for bags, which pass them to on_input.
+        data_set: Data set and license; None for bags.
+        origin_xyz_m: Position of the frame's origin in the data set's own frame.
+        drives_on_left: Whether traffic keeps to the left; None where the source does not state it.
+        notes: One line for each part that is missing from the source or that could not be read.
         rejected: Messages that could not be used, by reason.
         damage: Reason why the recording could not be read to its end, or "".
     """
@@ -128,6 +151,13 @@ class DriveLog:
     light_states: list[tuple[int, dict[int, SignalState]]] = field(default_factory=list)
     collisions: list[tuple[int, int]] = field(default_factory=list)
     output: PlannerOutput = field(default_factory=PlannerOutput)
+    rig: Rig | None = None
+    lanes: list[MapLane] = field(default_factory=list)
+    frames: list[SensorFrame] = field(default_factory=list)
+    data_set: DataSet | None = None
+    origin_xyz_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    drives_on_left: bool | None = None
+    notes: list[str] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     damage: str = ""
 

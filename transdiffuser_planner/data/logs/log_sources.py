@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from transdiffuser_planner.core.errors import ConfigError, PlannerError, RecordingError
+from transdiffuser_planner.data.logs.argoverse.read import read_argoverse
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
 from transdiffuser_planner.data.logs.rosbag import read_rosbag
 from transdiffuser_planner.plugins import load_plugin, plugin_names
@@ -17,7 +18,7 @@ LogSource = Callable[[LogRequest], DriveLog]
 
 GROUP: Final = "transdiffuser_planner.log_sources"
 ROSBAG: Final = "rosbag"
-BUILT_IN: Final[dict[str, LogSource]] = {ROSBAG: read_rosbag}
+BUILT_IN: Final[dict[str, LogSource]] = {ROSBAG: read_rosbag, "argoverse2": read_argoverse}
 
 
 def source_names() -> tuple[str, ...]:
