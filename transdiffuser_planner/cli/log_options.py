@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from transdiffuser_planner.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from transdiffuser_planner.simulation.log_world.log_scenario import LogScenario
+    from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace, LogScenario
+    from transdiffuser_planner.simulation.log_world.log_windows import WindowChoice
 
 
 def add_log_arguments(group: Any) -> None:
@@ -60,28 +61,15 @@ def windows_of_logs(
         PlannerError: No log has a window; of several logs, those that have none are named and left out.
     """
     from transdiffuser_planner.core.errors import PlannerError
-    from transdiffuser_planner.core.rig import Rig
-    from transdiffuser_planner.data.logs.log_sources import recognized_source
-    from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
-    from transdiffuser_planner.planners.registry import suite_rig
-    from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace
-    from transdiffuser_planner.simulation.log_world.log_windows import WindowChoice, log_scenarios
+    from transdiffuser_planner.simulation.log_world.log_windows import log_scenarios
 
     check_window(window_s, stride_s)
-    topics = TopicMap.load(args.topics or preset_files(args.preset)[0])
-    choice = WindowChoice(
-        window_s=window_s,
-        stride_s=stride_s,
-        reactive=args.reactive,
-        rig=None if args.rig is None else Rig.load(args.rig),
-        default_rig=suite_rig(),
-    )
+    choice = _choice(args, window_s, stride_s)
     found: list[LogScenario] = []
     failures: list[PlannerError] = []
     for path in logs:
-        place = LogPlace(path=path.resolve(), source=args.source or recognized_source(path), topics=topics)
         try:
-            scenarios, lines = log_scenarios(place, choice, len(found))
+            scenarios, lines = log_scenarios(_place(path, args), choice, len(found))
         except PlannerError as error:
             failures.append(error)
             continue
@@ -90,6 +78,79 @@ def windows_of_logs(
             print(line, file=sys.stderr)
     if not found:
         raise failures[0]
-    for error in failures:
-        print(f"left out: {error}", file=sys.stderr)
+    for failure in failures:
+        print(f"left out: {failure}", file=sys.stderr)
     return found
+
+
+def chosen_window(args: argparse.Namespace) -> LogScenario:
+    """Return the window that --log, --begin and --duration select; what the log lacks is one line each on stderr.
+
+    Args:
+        args: Parsed options of ``simulate``.
+
+    Raises:
+        PlannerError: The log cannot be driven there.
+    """
+    from transdiffuser_planner.simulation.log_world.log_windows import log_scenario
+
+    place, choice = _place(args.log, args), _choice(args, args.duration or 1.0, 1.0)
+    scenario, lines = log_scenario(place, choice, args.begin, args.duration)
+    for line in lines:
+        print(line, file=sys.stderr)
+    return scenario
+
+
+def record_log(scenario: LogScenario, out: Path, sensor_every: int) -> int:
+    """Record the human's drive with simulated sensors.
+
+    Args:
+        scenario: The window.
+        out: Folder for the bag.
+        sensor_every: Steps of 0.1 s between sensor frames.
+
+    Returns:
+        Exit status.
+    """
+    from tqdm import tqdm
+
+    from transdiffuser_planner.simulation.log_world.log_recorder import record_human
+
+    with tqdm(
+        total=scenario.duration_s, unit="s", file=sys.stderr, bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} s"
+    ) as bar:
+        path = record_human(scenario, out, sensor_every, lambda: bar.update(0.1))
+    print(f"recorded {path}")
+    return 0
+
+
+def _choice(args: argparse.Namespace, window_s: float, stride_s: float) -> WindowChoice:
+    from transdiffuser_planner.core.rig import Rig
+    from transdiffuser_planner.planners.registry import suite_rig
+    from transdiffuser_planner.simulation.log_world.log_windows import WindowChoice
+
+    return WindowChoice(
+        window_s=window_s,
+        stride_s=stride_s,
+        reactive=args.reactive,
+        rig=None if args.rig is None else Rig.load(args.rig),
+        default_rig=suite_rig(),
+    )
+
+
+def _place(path: Path, args: argparse.Namespace) -> LogPlace:
+    """The log with its source.
+
+    Raises:
+        ConfigError: Nothing is there.
+    """
+    from transdiffuser_planner.data.logs.argoverse.read import is_argoverse
+    from transdiffuser_planner.data.logs.log_sources import ROSBAG
+    from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+    from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace
+
+    if not path.exists():
+        raise ConfigError(f"log {path}: nothing is there; give the folder or file of a recorded drive")
+    topics = TopicMap.load(args.topics or preset_files(args.preset)[0])
+    source = args.source or ("argoverse2" if is_argoverse(path) else ROSBAG)
+    return LogPlace(path=path.resolve(), source=source, topics=topics)

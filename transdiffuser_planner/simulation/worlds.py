@@ -20,14 +20,16 @@ class World(Protocol):
     """A scenario whose ego moves by commands. The order of calls is start, then load_map and step, at last close.
 
     Attributes:
-        scenario: As given.
         past: Odometry before the begin, oldest first, with negative stamps.
         route: The ego's route; set by start().
     """
 
-    scenario: Scenario
     past: tuple[EgoState, ...]
     route: GlobalRoute
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario as given."""
 
     def start(self) -> EpisodeStep:
         """Begin with the ego moving.

@@ -38,7 +38,11 @@ def add_kinds(kinds: Any) -> None:
     suite.add_argument("name", nargs="?", choices=tuple(SUITES), help="fixed set of scenarios")
     suite.add_argument("--seeds", metavar="A:B", help="seeds A to B-1 instead of a fixed set")
     suite.add_argument(
-        "--logs", nargs="+", type=Path, metavar="LOG", help="windows of recorded drives instead of seeds (docs/how-to/log-worlds.md)"
+        "--logs",
+        nargs="+",
+        type=Path,
+        metavar="LOG",
+        help="windows of recorded drives instead of seeds (docs/how-to/log-worlds.md)",
     )
     suite.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
     suite.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
@@ -158,7 +162,9 @@ def scenarios(args: argparse.Namespace) -> tuple[str, str, list[Any]]:
         raise ConfigError(f"evaluate suite: give either one of {', '.join(SUITES)}, --seeds A:B or --logs LOG")
     if args.logs is not None:
         if args.map is not None or args.ros:
-            raise ConfigError("evaluate suite --logs: a log has its own map and is not driven over ROS; leave out --map, --ros")
+            raise ConfigError(
+                "evaluate suite --logs: a log has its own map and is not driven over ROS; leave out --map, --ros"
+            )
         windows = windows_of_logs(args.logs, args, window_s=args.window, stride_s=args.stride or args.window)
         how = "traffic yields" if args.reactive else "traffic replayed"
         return f"logs, {how}", f"{len(windows)} windows of {len(args.logs)} logs", list(windows)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import TracebackType
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.errors import SimulationError
-from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.collisions import RoadArea
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import pose_from_state, state_from_pose
@@ -115,14 +116,27 @@ class LogEpisode:
         agents = ground.agents
         touching_N = touching_human(agents, stretch.poses, self._first, self._last, vehicle)
         self.left_out_ids = tuple(int(number) for number in agents.id_N[touching_N])
-        kept = _selected(agents, ~touching_N)
-        self._traffic: Traffic = (
-            ReactiveTraffic(kept, self._first, vehicle) if scenario.reactive else ReplayedTraffic(kept)
-        )
+        self._agents = _selected(agents, ~touching_N)
 
     def human_poses(self) -> tuple[EgoPose, ...]:
         """Return the human's drive through the window, every 0.1 s."""
         return self._ground.stretch.poses[self._first : self._last + 1]
+
+    def human_worlds(self) -> Iterator[WorldState]:
+        """Yield the world as it was recorded, with the human as the ego.
+
+        Yields:
+            Every step of the window.
+        """
+        replayed = ReplayedTraffic(self._agents)
+        for number, pose in enumerate(self.human_poses()):
+            step, since_ns = self._first + number, STEP_NS * number
+            yield WorldState(
+                stamp_ns=since_ns,
+                ego=pose,
+                agents=replayed.at(step, pose, pose),
+                signals=self._ground.signals.letters(self._begin_ns + since_ns),
+            )
 
     def human_progress_m(self) -> float:
         """Return the human's progress along the route in the window, m."""
@@ -136,8 +150,11 @@ class LogEpisode:
 
     def start(self) -> EpisodeStep:
         """Place the ego where the human was, as fast as the human was."""
-        pose = self._ground.stretch.poses[self._first]
+        pose, kept = self._ground.stretch.poses[self._first], self._agents
         self._step = self._first
+        self._traffic: Traffic = (
+            ReactiveTraffic(kept, self._first, self.vehicle) if self.scenario.reactive else ReplayedTraffic(kept)
+        )
         self._state = state_from_pose(pose, self.vehicle)
         world = self._world(pose)
         self._observer = EgoObserver(self.route, self.area, self.vehicle, self.scenario.duration_s, world)
@@ -179,7 +196,7 @@ class LogEpisode:
         )
 
 
-def _selected(agents: RecordedAgents, keep_N: np.ndarray) -> RecordedAgents:
+def _selected(agents: RecordedAgents, keep_N: NDArray[np.bool_]) -> RecordedAgents:
     return RecordedAgents(
         id_N=agents.id_N[keep_N],
         class_N=agents.class_N[keep_N],

@@ -23,9 +23,7 @@ SAME_BORDER_M: Final = 0.4
 AHEAD_RAD: Final = 0.8
 
 
-def local_lanes(
-    lanes: Sequence[MapLane], pieces: Sequence[MapPiece], origin_2: FloatArray
-) -> tuple[MapLane, ...]:
+def local_lanes(lanes: Sequence[MapLane], pieces: Sequence[MapPiece], origin_2: FloatArray) -> tuple[MapLane, ...]:
     """Return lanes for cars in the local frame.
 
     Args:
@@ -55,7 +53,11 @@ def _lanes_of_pieces(pieces: Sequence[MapPiece]) -> list[MapLane]:
             left_B2, right_B2 = xy[: len(xy) // 2], xy[len(xy) // 2 :][::-1]
             center_K2 = 0.5 * (left_B2 + right_B2)
             if arc_length(center_K2)[-1] > 0.5:
-                found.append(MapLane(number=len(found), use=LaneUse.CARS, center_K2=center_K2, left_B2=left_B2, right_B2=right_B2))
+                found.append(
+                    MapLane(
+                        number=len(found), use=LaneUse.CARS, center_K2=center_K2, left_B2=left_B2, right_B2=right_B2
+                    )
+                )
     with_area = len(found)
     middles_L2 = np.asarray([_middle(lane.center_K2) for lane in found]).reshape(-1, 2)
     for kind, xy in pieces:
@@ -77,7 +79,9 @@ def _joined(lane: MapLane, lanes: Sequence[MapLane]) -> MapLane:
         and np.hypot(*(other.center_K2[0] - end_2)) < JOINT_M
         and abs(float(wrap_angle(begin_heading(other.center_K2) - heading))) < JOINT_RAD
     )
-    return replace(lane, successors=successors, left=_beside(lane, lanes, left=True), right=_beside(lane, lanes, left=False))
+    return replace(
+        lane, successors=successors, left=_beside(lane, lanes, left=True), right=_beside(lane, lanes, left=False)
+    )
 
 
 def _beside(lane: MapLane, lanes: Sequence[MapLane], *, left: bool) -> int | None:
@@ -121,7 +125,7 @@ def lane_ahead(pose_3: FloatArray, lanes: Sequence[MapLane], reach_m: float) -> 
     """
     best, found = reach_m, None
     for lane in lanes:
-        s_m, offset_m = project_onto_polyline(lane.center_K2, pose_3[None, :2])
+        s_m, _ = project_onto_polyline(lane.center_K2, pose_3[None, :2])
         at_2 = resample_polyline(lane.center_K2, s_m)[0]
         gap_m = float(np.hypot(*(at_2 - pose_3[:2])))
         turned = abs(float(wrap_angle(heading_at(lane.center_K2, float(s_m[0])) - pose_3[2])))

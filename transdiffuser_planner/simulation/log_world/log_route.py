@@ -201,7 +201,9 @@ def _widths(lanes: Sequence[MapLane], line_P2: FloatArray) -> FloatArray:
 def _on_lane(lane: MapLane, line_P2: FloatArray) -> NDArray[np.bool_]:
     """The points of a line that lie on a lane and run its way."""
     line_K2 = lane.center_K2
-    if (line_K2.max(axis=0) < line_P2.min(axis=0) - 2.0).any() or (line_K2.min(axis=0) > line_P2.max(axis=0) + 2.0).any():
+    if (line_K2.max(axis=0) < line_P2.min(axis=0) - 2.0).any() or (
+        line_K2.min(axis=0) > line_P2.max(axis=0) + 2.0
+    ).any():
         return np.zeros(len(line_P2), dtype=np.bool_)
     s_P, offset_P = project_onto_polyline(line_K2, line_P2)
     edge = np.clip(np.searchsorted(arc_length(line_K2), s_P), 1, len(line_K2) - 1)

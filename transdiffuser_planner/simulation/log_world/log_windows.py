@@ -9,7 +9,7 @@ from typing import Final
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.rig import CameraMount, Rig
 from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace, LogScenario, window_begins_s
-from transdiffuser_planner.simulation.log_world.recorded_world import recorded_world
+from transdiffuser_planner.simulation.log_world.recorded_world import RecordedWorld, recorded_world
 
 FOCAL_PX: Final = 220.0
 """Pictures are simulated no finer than this: planners reduce them to about 200 pixels of focal length anyway."""
@@ -48,7 +48,8 @@ def log_scenarios(place: LogPlace, choice: WindowChoice, first_number: int) -> t
         The windows, and one line for each thing that the log lacks and its drives go on without.
 
     Raises:
-        PlannerError: The log cannot be read, lacks what a world needs, or is shorter than a window.
+        SimulationError: The log is shorter than a window, or lacks what a world needs.
+        PlannerError: The log cannot be read.
     """
     world = recorded_world(place)
     longest_s = max(stretch.length_s for stretch in world.stretches)
@@ -57,17 +58,12 @@ def log_scenarios(place: LogPlace, choice: WindowChoice, first_number: int) -> t
             f"log {world.name}: {longest_s:.1f} s without a gap, shorter than a window of {choice.window_s:g} s; "
             f"give --window {math.floor(longest_s * 10.0) / 10.0:g}"
         )
-    lines = [f"log {world.name}: {text}" for text in (*world.log.notes, *world.reductions)]
-    rig = choice.rig or world.log.rig or choice.default_rig
-    if choice.rig is None and not (world.log.rig and world.log.rig.cameras):
-        lines.append(f"log {world.name}: no calibrated cameras; the sensors of the default rig are simulated")
-        rig = replace(choice.default_rig, vehicle=rig.vehicle)
-    simulated, fingerprint = simulated_rig(rig), place.fingerprint()
     begins = [
         round(stretch.begin_s + begin, 1)
         for stretch in world.stretches
         for begin in window_begins_s(stretch.length_s, choice.window_s, choice.stride_s)
     ]
+    lines, rig, fingerprint = [*_lacks(world), *_lacks_rig(world, choice)], _rig(world, choice), place.fingerprint()
     scenarios = [
         LogScenario(
             map_name=f"{world.name} {begin_s:.1f} s",
@@ -77,11 +73,72 @@ def log_scenarios(place: LogPlace, choice: WindowChoice, first_number: int) -> t
             fingerprint=fingerprint,
             begin_s=begin_s,
             reactive=choice.reactive,
-            rig=simulated,
+            rig=rig,
         )
         for number, begin_s in enumerate(begins)
     ]
     return scenarios, lines
+
+
+def log_scenario(
+    place: LogPlace, choice: WindowChoice, begin_s: float, duration_s: float | None
+) -> tuple[LogScenario, list[str]]:
+    """Return one window of a log.
+
+    Args:
+        place: The log.
+        choice: How to drive it; its lengths are not used.
+        begin_s: Since the log's begin.
+        duration_s: Length; None for the rest of the log until its next gap.
+
+    Returns:
+        The window, and the lines of ``log_scenarios``.
+
+    Raises:
+        SimulationError: The log ends before the window does, or lacks what a world needs.
+        PlannerError: The log cannot be read.
+    """
+    world = recorded_world(place)
+    begin_s = round(begin_s, 1)
+    stretch, first = world.stretch_at(begin_s)
+    rest_s = round(stretch.length_s - 0.1 * first, 1)
+    scenario = LogScenario(
+        map_name=f"{world.name} {begin_s:.1f} s",
+        seed=0,
+        duration_s=rest_s if duration_s is None else duration_s,
+        place=place,
+        fingerprint=place.fingerprint(),
+        begin_s=begin_s,
+        reactive=choice.reactive,
+        rig=_rig(world, choice),
+    )
+    if scenario.duration_s > rest_s + 1e-6:
+        raise SimulationError(
+            f"log {world.name}: goes on for {rest_s:g} s after {begin_s:g} s, shorter than --duration {duration_s:g}; leave it out"
+        )
+    return scenario, [*_lacks(world), *_lacks_rig(world, choice)]
+
+
+def _lacks(world: RecordedWorld) -> list[str]:
+    """One line of what the source left out, and one for each reduction of the world."""
+    notes = [] if not world.log.notes else ["; ".join(world.log.notes)]
+    return [f"log {world.name}: {text}" for text in (*notes, *world.reductions)]
+
+
+def _lacks_rig(world: RecordedWorld, choice: WindowChoice) -> list[str]:
+    if choice.rig is not None or (world.log.rig is not None and world.log.rig.cameras):
+        return []
+    return [f"log {world.name}: no calibrated cameras; the sensors of the default rig are simulated"]
+
+
+def _rig(world: RecordedWorld, choice: WindowChoice) -> Rig:
+    """The rig of the drives: the given one, else the log's own, else the default one on the log's vehicle."""
+    own = world.log.rig
+    if choice.rig is not None:
+        return simulated_rig(choice.rig)
+    if own is not None and own.cameras:
+        return simulated_rig(own)
+    return simulated_rig(choice.default_rig if own is None else replace(choice.default_rig, vehicle=own.vehicle))
 
 
 def simulated_rig(rig: Rig) -> Rig:

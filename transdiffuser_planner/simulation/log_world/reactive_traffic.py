@@ -121,7 +121,7 @@ class ReactiveTraffic:
 
     def _states(self, step: int) -> FloatArray:
         """Present states of all agents: recorded ones, but for vehicles that have yielded."""
-        state_N4 = self._agents.state_NK4[:, step].copy()
+        state_N4: FloatArray = self._agents.state_NK4[:, step].copy()
         for row, follower in self._followers.items():
             if follower.has_yielded and np.isfinite(state_N4[row]).all():
                 state_N4[row] = follower.state()
@@ -129,7 +129,7 @@ class ReactiveTraffic:
 
     def _move(self, step: int, state_N4: FloatArray, ego: EgoPose | None) -> None:
         size_N3 = self._agents.size_N3
-        corner_N42 = box_corners(*state_N4[:, :3].T, size_N3[:, 0], size_N3[:, 1])
+        corner_N42 = box_corners(state_N4[:, 0], state_N4[:, 1], state_N4[:, 2], size_N3[:, 0], size_N3[:, 1])
         yielded = [row for row, follower in self._followers.items() if follower.has_yielded]
         for row, follower in self._followers.items():
             if not follower.steps[0] <= step - 1 < follower.steps[-1]:
@@ -143,7 +143,9 @@ class ReactiveTraffic:
             boxes += [corner_N42[n] for n in rows]
             speeds += [float(state_N4[n, 3]) for n in rows]
             headings += [float(state_N4[n, 2]) for n in rows]
-            change = self._change(follower, np.asarray(boxes).reshape(-1, 4, 2), np.asarray(speeds), np.asarray(headings))
+            change = self._change(
+                follower, np.asarray(boxes).reshape(-1, 4, 2), np.asarray(speeds), np.asarray(headings)
+            )
             if not follower.has_yielded:
                 follower.s_m, follower.speed_mps = follower.recorded(step - 1)
                 # What the model would do for a reason that was there in the log, too, is no yielding.

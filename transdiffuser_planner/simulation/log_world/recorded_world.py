@@ -6,6 +6,7 @@ the road's height was. Coordinates of whole cities so lose no precision. K steps
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -179,9 +180,11 @@ def make_world(log: DriveLog) -> RecordedWorld:
         raise SimulationError(f"log {log.name}: odometry and agents have no second in common; their clocks differ")
     first_ns = parts[0][0].stamp_ns
     stretches = tuple(_stretch(part, origin_2, first_ns) for part in parts)
-    for before, after in zip(stretches[:-1], stretches[1:], strict=True):
+    for before, after in itertools.pairwise(stretches):
         gap_s = after.begin_s - before.begin_s - before.length_s
-        reductions.append(f"a gap of {gap_s:.1f} s in the poses at {before.begin_s + before.length_s:.1f} s: not driven over")
+        reductions.append(
+            f"a gap of {gap_s:.1f} s in the poses at {before.begin_s + before.length_s:.1f} s: not driven over"
+        )
     if log.damage:
         reductions.append(f"read up to its damage: {log.damage}")
     pieces = tuple((kind, np.asarray(xy, dtype=np.float64) - origin_2) for kind, xy in log.map_pieces)
