@@ -13,6 +13,7 @@ from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline
 from transdiffuser_planner.data.logs.drive_log import MapPiece
 from transdiffuser_planner.data.logs.map_elements import MapLane, PieceKind
+from transdiffuser_planner.metrics.pdm.geometry.polygons import pack_polygons, points_inside
 from transdiffuser_planner.simulation.collisions import RoadArea
 from transdiffuser_planner.simulation.log_world.log_lanes import DEFAULT_WIDTH_M, lane_width_m
 from transdiffuser_planner.simulation.log_world.recorded_world import RecordedWorld
@@ -25,6 +26,8 @@ BUILDING_HEIGHT_M: Final = 9.0
 """Maps of logs do not state heights."""
 LINE_HALF_M: Final = 0.07
 REGION_M: Final = 150.0
+ROADSIDE_M: Final = 2.0
+ROADSIDE_STEP_M: Final = 3.0
 ROAD_KINDS: Final = (PieceKind.DRIVABLE_AREA, PieceKind.DRIVING_LANE, PieceKind.JUNCTION)
 
 
@@ -59,12 +62,14 @@ def log_road_map(world: RecordedWorld, path_P2: FloatArray, heads: Sequence[Sign
     roads = tuple(xy for kind, xy in pieces if kind in ROAD_KINDS and len(xy) >= 3)
     if not roads and not lanes:
         raise SimulationError(f"log {world.name}: its map has no road within {REGION_M:.0f} m of the drive")
+    walks = tuple(xy for kind, xy in pieces if kind == PieceKind.SIDEWALK and len(xy) >= 3) or tuple(roadside(roads))
     crossings = [_band(xy, number) for number, (kind, xy) in enumerate(pieces) if kind == PieceKind.CROSSING]
     return LogRoadMap(
         name=world.log.map_name or world.name,
         lanes=(*(_driving_lane(lane) for lane in lanes), *(lane for lane in crossings if lane is not None)),
         junctions=(*roads, *(_outline(lane) for lane in lanes if not roads)),
-        walking_areas=tuple(xy for kind, xy in pieces if kind == PieceKind.SIDEWALK and len(xy) >= 3),
+        walking_areas=walks,
+        curbs=tuple(np.concatenate([xy, xy[:1]]) for xy in walks),
         stop_lines=tuple(xy[:2] for kind, xy in pieces if kind == PieceKind.STOP_LINE and len(xy) >= 2),
         heads=tuple(heads),
         buildings=tuple(
@@ -113,6 +118,34 @@ def _driving_lane(lane: MapLane) -> Lane:
         has_left_neighbor=lane.left is not None,
         has_signal=False,
     )
+
+
+def roadside(roads: Sequence[FloatArray]) -> list[FloatArray]:
+    """Return raised strips along the outer borders of roads, for maps without sidewalks: pieces (4, 2) of about 3 m.
+
+    Args:
+        roads: Polygons of lanes, junctions and drivable areas, which may overlap.
+    """
+    packed, found = pack_polygons(list(roads)), []
+    for ring_C2 in roads:
+        closed = np.concatenate([ring_C2, ring_C2[:1]])
+        x, y = ring_C2.T
+        turns = 1.0 if float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) > 0.0 else -1.0
+        length_m = float(arc_length(closed)[-1])
+        if length_m < 2.0 * ROADSIDE_STEP_M:
+            continue
+        line_K2 = resample_polyline(closed, np.linspace(0.0, length_m, round(length_m / ROADSIDE_STEP_M) + 1))
+        edge_K2 = np.diff(line_K2, axis=0)
+        out_K2 = turns * np.stack([edge_K2[:, 1], -edge_K2[:, 0]], axis=-1)
+        out_K2 /= np.maximum(np.hypot(*out_K2.T), 1e-9)[:, None]
+        middle_K2 = 0.5 * (line_K2[:-1] + line_K2[1:])
+        samples = np.concatenate([middle_K2 + share * ROADSIDE_M * out_K2 for share in (0.1, 0.5, 1.0, 1.6)])
+        _, inside = points_inside(packed, samples)
+        is_free_K = ~inside.any(axis=0).reshape(4, -1).any(axis=0) if len(inside) else np.ones(len(edge_K2), dtype=bool)
+        for index in np.flatnonzero(is_free_K):
+            a, b, out = line_K2[index], line_K2[index + 1], ROADSIDE_M * out_K2[index]
+            found.append(np.stack([a, b, b + out, a + out]))
+    return found
 
 
 def _outline(lane: MapLane) -> FloatArray:

@@ -46,6 +46,7 @@ class RoadMap:
         heads: Traffic light heads.
         buildings: Generated from the map.
         markings: Painted lines of maps that state them; others are painted along their lanes.
+        curbs: Lines (K, 2) along which walking areas end in a curb; those of sidewalks follow from their lanes.
     """
 
     name: str
@@ -56,6 +57,7 @@ class RoadMap:
     heads: tuple[SignalHead, ...]
     buildings: tuple[Building, ...]
     markings: tuple[Marking, ...] = ()
+    curbs: tuple[FloatArray, ...] = ()
 
     @staticmethod
     def load(net_file: str | Path, around_N2: FloatArray | None = None) -> RoadMap:

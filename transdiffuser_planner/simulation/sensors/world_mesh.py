@@ -98,6 +98,8 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
         (_dashes if marking.is_broken else _line)(builder, marking.line_K2, marking.half_width_m)
     for polygon in road_map.walking_areas:
         builder.polygon(polygon, SIDEWALK_Z_M, SIDEWALK)
+    for line in road_map.curbs:
+        builder.wall(line, -0.03, SIDEWALK_Z_M, CURB)
     for line in road_map.stop_lines:
         _stop_line(builder, line)
     for building in road_map.buildings:
