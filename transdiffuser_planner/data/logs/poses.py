@@ -43,7 +43,7 @@ def transforms(wxyz_N4: FloatArray, xyz_N3: FloatArray) -> FloatArray:
     """
     found = np.broadcast_to(np.eye(4), (len(xyz_N3), 4, 4)).copy()
     found[:, :3, :3], found[:, :3, 3] = rotations(wxyz_N4), xyz_N3
-    return found
+    return np.asarray(found)
 
 
 def heading_of(rotation_N33: FloatArray) -> FloatArray:

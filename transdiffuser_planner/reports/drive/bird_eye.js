@@ -122,8 +122,9 @@ class BirdEye {
     const near = this.drive.pieces.filter(
       (p) => p.left < seen.right && p.right > seen.left && p.bottom < seen.top && p.top > seen.bottom,
     );
-    const { JUNCTION, SIDEWALK, LANE, CROSSING, BUILDING, LANE_CENTER, STOP_LINE } = MapKind;
+    const { JUNCTION, SIDEWALK, LANE, CROSSING, BUILDING, LANE_CENTER, STOP_LINE, DRIVABLE_AREA } = MapKind;
     this.mapAreas(near, BUILDING, "building");
+    this.mapAreas(near, DRIVABLE_AREA, "road");
     this.mapAreas(near, JUNCTION, "road");
     this.mapAreas(near, SIDEWALK, "sidewalk");
     this.mapAreas(near, LANE, "road");

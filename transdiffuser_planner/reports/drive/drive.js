@@ -1,6 +1,6 @@
 // The embedded data and what was true at a time. Times are seconds from the start, positions meters from the first pose.
 
-const MapKind = { LANE: 0, JUNCTION: 1, LANE_CENTER: 2, SIDEWALK: 3, CROSSING: 4, STOP_LINE: 5, BUILDING: 6 };
+const MapKind = { LANE: 0, JUNCTION: 1, LANE_CENTER: 2, SIDEWALK: 3, CROSSING: 4, STOP_LINE: 5, BUILDING: 6, DRIVABLE_AREA: 7 };
 const COMMAND_NAMES = ["turn left", "straight on", "turn right", "none"];
 const SIGNAL_NAMES = ["unknown", "red", "amber", "green"];
 
