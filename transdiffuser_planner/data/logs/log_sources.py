@@ -13,19 +13,29 @@ from transdiffuser_planner.core.errors import ConfigError, PlannerError, Recordi
 from transdiffuser_planner.data.logs.argoverse.read import is_argoverse, read_argoverse
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
 from transdiffuser_planner.data.logs.rosbag import is_rosbag, read_rosbag
+from transdiffuser_planner.data.logs.scenarionet.read import is_scenario, read_scenario
 from transdiffuser_planner.plugins import load_plugin, plugin_names
 
 LogSource = Callable[[LogRequest], DriveLog]
 
 GROUP: Final = "transdiffuser_planner.log_sources"
 ROSBAG: Final = "rosbag"
-BUILT_IN: Final[dict[str, LogSource]] = {ROSBAG: read_rosbag, "argoverse2": read_argoverse}
+BUILT_IN: Final[dict[str, LogSource]] = {
+    ROSBAG: read_rosbag,
+    "argoverse2": read_argoverse,
+    "scenarionet": read_scenario,
+}
 
 _RECOGNIZED: Final[dict[str, Callable[[Path], bool]]] = {
     ROSBAG: is_rosbag,
     "argoverse2": is_argoverse,
+    "scenarionet": is_scenario,
 }
-_DESCRIPTIONS: Final = ("a rosbag2", "a log of Argoverse 2 (city_SE3_egovehicle.feather)")
+_DESCRIPTIONS: Final = (
+    "a rosbag2",
+    "a log of Argoverse 2 (city_SE3_egovehicle.feather)",
+    "a scenario of ScenarioNet (.pkl)",
+)
 
 
 def recognize(path: Path) -> str:

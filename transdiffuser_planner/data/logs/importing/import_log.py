@@ -148,7 +148,7 @@ def _rig_head(log: DriveLog) -> tuple[str, ...]:
 
 
 def _origin(log: DriveLog, result: ImportResult) -> dict[str, object]:
-    """What a bag cannot say in messages: where it comes from, under which license, where its origin lies."""
+    """What messages do not hold: where the drive comes from, under which license, where its origin lies."""
     license_ = {}
     if log.data_set is not None:
         license_ = {
