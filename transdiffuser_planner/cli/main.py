@@ -22,6 +22,7 @@ COMMANDS = {
     "simulate": "drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags",
     "replay": "run the planner over a recorded drive and compare it with the logged trajectory",
     "evaluate": "measure a model in closed loop and open loop on unseen scenarios, and score plans in scenes",
+    "import": "write a log of a data set (Argoverse 2, py123d, ScenarioNet) as a bag with ground truth and rig file",
     "rig": "write a rig file and a topic map from the calibration in a recorded drive",
     "report": "write the HTML report of a recorded drive",
     "dataset": "convert bags into training samples",
@@ -36,6 +37,8 @@ COMMANDS = {
 }
 IN_TRAINING = ("dataset", "score-candidates", "train", "ablate", "export", "quantize", "model-card")
 """Commands whose module is in the folder `training`."""
+MODULES = {"import": "import_log"}
+"""Commands whose name cannot be that of a module."""
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -113,7 +116,7 @@ def command_line(names: Iterable[str]) -> tuple[argparse.ArgumentParser, dict[st
 
 def _module(name: str) -> str:
     folder = "training." if name in IN_TRAINING else ""
-    return f"transdiffuser_planner.cli.{folder}{name.replace('-', '_')}"
+    return f"transdiffuser_planner.cli.{folder}{MODULES.get(name, name).replace('-', '_')}"
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

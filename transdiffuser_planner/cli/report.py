@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transdiffuser_planner.cli.output_paths import OutputFile, check_output
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+from transdiffuser_planner.messages.topic_map import TopicMap, files_for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--title", help="heading of the page (default: the bag's name)")
     parser.add_argument(
-        "--preset", default="carla", help="topics and rig of a known source: carla, kitti (default: %(default)s)"
+        "--preset", help="topics and rig of a known source: carla, kitti (default: the bag's own, else carla)"
     )
     parser.add_argument("--topics", type=Path, metavar="FILE", help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, metavar="FILE", help="sensor rig YAML instead of the preset's")
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from transdiffuser_planner.reports.drive.page import write_report
 
-    topics, rig = preset_files(args.preset)
+    topics, rig = files_for(args.bag, args.preset)
     folder = args.bag.parent if args.bag.is_file() else args.bag
     out = args.out or folder / "report.html"
     check_output(out, "--out")

@@ -42,14 +42,15 @@ def run(args: argparse.Namespace) -> int:
         Exit status.
     """
     from transdiffuser_planner.data.bags.bag_reader import BagReader
-    from transdiffuser_planner.doctor.rig_files import write_rig, write_topic_map
+    from transdiffuser_planner.data.bags.rig_files import write_rig, write_topic_map
     from transdiffuser_planner.doctor.rig_from_bag import SensorSelection, draft_rig
 
     choice = SensorSelection(base=args.base, cameras=tuple(args.cameras), lidar=args.lidar, odometry=args.odometry)
     with BagReader(args.bag) as bag:
         draft = draft_rig(bag, choice)
         damages = bag.damages
-    write_rig(args.out, draft.rig, bag=args.bag.name, base=args.base)
+    head = f"Written by `transdiffuser rig` from camera_info, frames and transforms of {args.bag.name}."
+    write_rig(args.out, draft.rig, head=(head,), base=args.base)
     sensors = [f"camera {camera.name}" for camera in draft.rig.cameras] + (["lidar"] if draft.rig.lidar else [])
     print(f"rig    {args.out}: {', '.join(sensors)}")
     if args.topics is not None:

@@ -11,6 +11,10 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.files import read_text
 from transdiffuser_planner.params import RIGS, TOPICS
 
+OWN_TOPICS, OWN_RIG = "topics.yaml", "rig.yaml"
+"""Files in the folder of a bag that describe it, as `transdiffuser import` writes them."""
+DEFAULT_PRESET = "carla"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TopicMap:
@@ -65,6 +69,31 @@ class TopicMap:
         """Return all topics of the map."""
         single = {getattr(self, item.name) for item in fields(self) if item.name not in ("images", "camera_infos")}
         return (single | set(self.images.values()) | set(self.camera_infos.values())) - {""}
+
+
+def own_files(bag: Path) -> tuple[Path, Path] | None:
+    """Return topic map and rig that lie in a bag's folder, or None without both.
+
+    Args:
+        bag: Folder or file of a bag.
+    """
+    folder = bag if bag.is_dir() else bag.parent
+    topics, rig = folder / OWN_TOPICS, folder / OWN_RIG
+    return (topics, rig) if topics.is_file() and rig.is_file() else None
+
+
+def files_for(bag: Path, preset: str | None) -> tuple[Path, Path]:
+    """Return topic map and rig of a bag: of a preset where one is given, else its own, else those of ``DEFAULT_PRESET``.
+
+    Args:
+        bag: Folder or file of a bag.
+        preset: Name of a preset, or None.
+
+    Raises:
+        ConfigError: No such preset; names the existing ones.
+    """
+    own = own_files(bag) if preset is None else None
+    return own or preset_files(preset or DEFAULT_PRESET)
 
 
 def preset_files(name: str) -> tuple[Path, Path]:

@@ -23,7 +23,7 @@ class Choice:
     """Topics and sensors of a bag.
 
     Attributes:
-        name: Preset, with a role name that differs; "given" for the user's own files.
+        name: Preset, with a role name that differs; "given" for the user's own files, "bag" for its own.
         topics, rig: The mapping and the sensors.
         topics_file, rig_file: Their files; topics_file is None for a derived map.
         why: Human-readable reason, one phrase.
@@ -44,6 +44,7 @@ def choose(
     preset: str | None = None,
     topics_file: Path | None = None,
     rig_file: Path | None = None,
+    own: tuple[Path, Path] | None = None,
 ) -> Choice:
     """Choose the mapping of a bag.
 
@@ -53,6 +54,7 @@ def choose(
         preset: A known source; None: find the fitting one.
         topics_file: The user's own topic map instead of the preset's.
         rig_file: The user's own rig instead of the preset's.
+        own: Topic map and rig in the folder of the bag, if any; they hold where no preset is given.
 
     Raises:
         ConfigError: A file or preset does not exist or is invalid.
@@ -61,6 +63,11 @@ def choose(
     if preset is not None:
         topics, rig = preset_files(preset)
         return _given(held, preset, topics_file or topics, rig_file or rig, is_preset_map=topics_file is None)
+    if own is not None and rig_file is None and topics_file is None:
+        found = _given(held, None, *own, is_preset_map=False)
+        return replace(found, name="bag", why="files in the folder of the bag")
+    if own is not None:
+        topics_file, rig_file = topics_file or own[0], rig_file or own[1]
     if rig_file is not None and topics_file is not None:
         return _given(held, None, topics_file, rig_file, is_preset_map=False)
     if rig_file is not None:

@@ -15,7 +15,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE
 from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES, mapped_inputs
-from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.messages.topic_map import TopicMap, own_files
 from transdiffuser_planner.messages.topic_matching import Choice, choose
 from transdiffuser_planner.replay.bag_frames import check_inputs
 
@@ -128,7 +128,14 @@ def inspect(
             statistics.stamp_ns.append(_stamp_ns(bytes(item.raw[:12])))
     found = Inspection(paths=bag.paths, topics=facts)
     try:
-        choice = choose(available, f"bag {bag.path}", preset=preset, topics_file=topics_file, rig_file=rig_file)
+        choice = choose(
+            available,
+            f"bag {bag.path}",
+            preset=preset,
+            topics_file=topics_file,
+            rig_file=rig_file,
+            own=own_files(bag.path),
+        )
         names = tuple(camera.name for camera in choice.rig.cameras)
         found.choice = choice
         found.absent = check_inputs(bag, choice.topics, names, has_lidar=choice.rig.lidar is not None)

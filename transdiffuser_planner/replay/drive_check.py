@@ -11,6 +11,7 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.data.bags.bag_reader import BagReader
+from transdiffuser_planner.messages.topic_map import own_files
 from transdiffuser_planner.messages.topic_matching import Choice, choose
 from transdiffuser_planner.replay.checks.baseline import check_baseline, update_baseline
 from transdiffuser_planner.replay.checks.conditions import Condition, check_conditions, check_drives, load_conditions
@@ -125,6 +126,7 @@ class DriveTester:
             preset=setup.preset,
             topics_file=setup.topics_file,
             rig_file=setup.rig_file,
+            own=own_files(bags[0]),
         )
 
     def run(

@@ -155,6 +155,7 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
 
     from transdiffuser_planner.data.bags.bag_reader import BagReader
     from transdiffuser_planner.evaluation.benchmarks.quality_vs_budget import BUDGETS_MS, WORK, by_budget, by_work, plot
+    from transdiffuser_planner.messages.topic_map import own_files
     from transdiffuser_planner.messages.topic_matching import choose
     from transdiffuser_planner.reports.markdown_tables import machine
     from transdiffuser_planner.runtime.planner import Planner
@@ -163,7 +164,7 @@ def _budget(args: argparse.Namespace) -> dict[str, Any]:
     drives = []
     for bag in args.bags:
         with BagReader(bag) as reader:
-            drives.append((bag, choose(reader.topics(), f"bag {bag}", preset=args.preset)))
+            drives.append((bag, choose(reader.topics(), f"bag {bag}", preset=args.preset, own=own_files(bag))))
     planner = Planner.load(args.model, drives[0][1].rig, planner_config(args, args.precision))
     apply_realtime_settings()
     times_ms, works = () if args.no_clock else BUDGETS_MS, args.work or WORK

@@ -35,7 +35,7 @@ def add_kinds(kinds: Any) -> None:
     bag.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap, .db3 or ROS 1 .bag file")
     bag.add_argument("--out", type=OutputFile, required=True, metavar="FILE", help="scenes to write, .json or .yaml")
     bag.add_argument("--every", type=float, default=2.0, metavar="S", help="from scene to scene (default: %(default)s)")
-    bag.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
+    bag.add_argument("--preset", help="topics and rig of a known source (default: the bag's own, else carla)")
     bag.add_argument("--topics", type=Path, metavar="FILE", help="topic map YAML instead of the preset's")
     bag.add_argument("--rig", type=Path, metavar="FILE", help="rig YAML with the vehicle instead of the preset's")
 
@@ -102,9 +102,9 @@ def run_scenes_from_bag(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.data.scenes.scene_builder import scenes_from_bag
     from transdiffuser_planner.evaluation.scenes.scene_files import write_scenes
-    from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+    from transdiffuser_planner.messages.topic_map import TopicMap, files_for
 
-    preset = preset_files(args.preset)
+    preset = files_for(args.bag, args.preset)
     topics, rig = TopicMap.load(args.topics or preset[0]), Rig.load(args.rig or preset[1])
     items, problems = scenes_from_bag(args.bag, topics, rig.vehicle, args.every)
     for line in problems:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from transdiffuser_planner.cli.output_paths import OutputFolder
-from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+from transdiffuser_planner.messages.topic_map import TopicMap, files_for
 from transdiffuser_planner.parallel import add_ray_argument
 
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=OutputFolder, required=True, help="folder for the samples, one sub-folder per bag"
     )
     parser.add_argument(
-        "--preset", default="carla", help="topic map and rig: params/topics and params/rigs (default: carla)"
+        "--preset", help="topic map and rig: params/topics and params/rigs (default: the bag's own, else carla)"
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
     parser.add_argument("--rig", type=Path, help="rig YAML instead of the preset's")
@@ -48,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.data.samples.convert_bags import convert_all, find_bags
     from transdiffuser_planner.data.samples.sample_builder import DatasetJob
 
-    topics, rig = preset_files(args.preset)
-    topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
     contract = CONTRACTS[args.config]
-    jobs = [
-        DatasetJob(bag=bag, out=args.out / bag.stem, rig=rig_value, topics=topic_map, contract=contract)
-        for bag in find_bags(args.bags)
-    ]
+    jobs = []
+    for bag in find_bags(args.bags):
+        topics, rig = files_for(bag, args.preset)
+        topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
+        out = args.out / bag.stem
+        jobs.append(DatasetJob(bag=bag, out=out, rig=rig_value, topics=topic_map, contract=contract))
     counts: Counter[str] = Counter()
     failures: list[str] = []
     with tqdm(total=len(jobs), unit="bag", file=sys.stderr) as bar:

@@ -72,12 +72,20 @@ class LogRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrafficLight:
-    """A signal head of the map: position in m and heading of the side that it shows."""
+    """A signal head of the map: position in m and heading of the side that it shows.
+
+    Attributes:
+        number: Its number in ``light_states``.
+        x_m, y_m: Its place; in logs of data sets that of the stop line, as the place of the head is not known.
+        facing_rad: Direction in which it shines.
+        lane: Number of the lane that it controls; None in bags, whose messages do not hold it.
+    """
 
     number: int
     x_m: float
     y_m: float
     facing_rad: float
+    lane: int | None = None
 
 
 @dataclass(kw_only=True, slots=True)

@@ -6,19 +6,55 @@ A package registers a function ``(LogRequest) -> DriveLog`` in the entry-point g
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from transdiffuser_planner.core.errors import ConfigError, PlannerError, RecordingError
-from transdiffuser_planner.data.logs.argoverse.read import read_argoverse
+from transdiffuser_planner.data.logs.argoverse.read import is_argoverse, read_argoverse
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
-from transdiffuser_planner.data.logs.rosbag import read_rosbag
+from transdiffuser_planner.data.logs.rosbag import is_rosbag, read_rosbag
+from transdiffuser_planner.data.logs.scenarionet.read import is_scenario, read_scenario
 from transdiffuser_planner.plugins import load_plugin, plugin_names
 
 LogSource = Callable[[LogRequest], DriveLog]
 
 GROUP: Final = "transdiffuser_planner.log_sources"
 ROSBAG: Final = "rosbag"
-BUILT_IN: Final[dict[str, LogSource]] = {ROSBAG: read_rosbag, "argoverse2": read_argoverse}
+BUILT_IN: Final[dict[str, LogSource]] = {
+    ROSBAG: read_rosbag,
+    "argoverse2": read_argoverse,
+    "scenarionet": read_scenario,
+}
+
+_RECOGNIZED: Final[dict[str, Callable[[Path], bool]]] = {
+    ROSBAG: is_rosbag,
+    "argoverse2": is_argoverse,
+    "scenarionet": is_scenario,
+}
+_DESCRIPTIONS: Final = (
+    "a rosbag2",
+    "a log of Argoverse 2 (city_SE3_egovehicle.feather)",
+    "a scenario of ScenarioNet (.pkl)",
+)
+
+
+def recognize(path: Path) -> str:
+    """Return the name of the source that reads a drive, by what the path holds.
+
+    Args:
+        path: Folder or file of a drive.
+
+    Raises:
+        RecordingError: Nothing is there, or no built-in source reads it.
+    """
+    if not path.exists():
+        raise RecordingError(f"{path}: does not exist; give the folder or file of a log")
+    for name, is_one in _RECOGNIZED.items():
+        if is_one(path):
+            return name
+    raise RecordingError(
+        f"{path}: expected {', '.join(_DESCRIPTIONS)}; found none of them, give the folder of one log, or --source"
+    )
 
 
 def source_names() -> tuple[str, ...]:

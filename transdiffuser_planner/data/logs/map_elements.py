@@ -8,9 +8,9 @@ from enum import IntEnum
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from transdiffuser_planner.core.geometry import arc_length, resample_polyline
+from transdiffuser_planner.core.geometry import arc_length, resample_polyline, wrap_angle
 
 FloatArray = NDArray[np.float64]
 MapPiece = tuple[int, FloatArray]
@@ -51,6 +51,7 @@ class MapLane:
         use: Users of the lane.
         center_K2: Center line.
         left_B2, right_B2: Borders as seen in driving order; None where the map has none.
+        area_C2: Its area, where the map states it; else it lies between the borders.
         is_in_junction: Whether it leads through a junction.
         successors, predecessors: Lanes it leads to and comes from; they need not be part of the map.
         left, right: The lane next to it that runs the same way, if any.
@@ -62,6 +63,7 @@ class MapLane:
     center_K2: FloatArray
     left_B2: FloatArray | None = None
     right_B2: FloatArray | None = None
+    area_C2: FloatArray | None = None
     is_in_junction: bool = False
     successors: tuple[int, ...] = ()
     predecessors: tuple[int, ...] = ()
@@ -71,7 +73,9 @@ class MapLane:
 
     @property
     def outline_C2(self) -> FloatArray | None:
-        """The area between the borders; None without borders."""
+        """The area; None where the map states neither area nor borders."""
+        if self.area_C2 is not None:
+            return self.area_C2
         if self.left_B2 is None or self.right_B2 is None:
             return None
         return np.concatenate([self.left_B2, self.right_B2[::-1]])
@@ -91,6 +95,46 @@ def center_line(left_B2: FloatArray, right_B2: FloatArray) -> FloatArray:
     share_K = np.linspace(0.0, 1.0, max(10, round(float(length_m) / CENTER_SPACING_M) + 1))
     sides = [resample_polyline(line, share_K * arc_length(line)[-1]) for line in (left_B2, right_B2)]
     return np.asarray((sides[0] + sides[1]) / 2.0)
+
+
+def borders_of(center_K2: FloatArray, left_m_K: ArrayLike, right_m_K: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return left and right border (K, 2) of a lane by their distances from its center line.
+
+    Args:
+        center_K2: Center line in driving order, m, without repeated points.
+        left_m_K: Distance of the left border at each point, m, or one for all.
+        right_m_K: Distance of the right border.
+    """
+    step_K2 = np.gradient(center_K2, axis=0)
+    across_K2 = np.stack([-step_K2[:, 1], step_K2[:, 0]], axis=-1)
+    across_K2 /= np.maximum(np.hypot(*step_K2.T), 1e-9)[:, None]
+    left_m, right_m = (np.broadcast_to(np.asarray(m, dtype=np.float64), len(center_K2)) for m in (left_m_K, right_m_K))
+    return np.asarray(center_K2 + left_m[:, None] * across_K2), np.asarray(center_K2 - right_m[:, None] * across_K2)
+
+
+def connected_by_ends(lanes: Sequence[MapLane], gap_m: float, turn_rad: float) -> dict[int, tuple[int, ...]]:
+    """Return the lanes that begin where a lane ends and run on in its direction, for maps that do not state successors.
+
+    Args:
+        lanes: All lanes of a map.
+        gap_m: Largest distance between end and begin, m.
+        turn_rad: Largest change of direction there, rad.
+    """
+    if not lanes:
+        return {}
+    begin_L2 = np.stack([lane.center_K2[0] for lane in lanes])
+    begin_rad_L = np.asarray([_direction_rad(lane.center_K2[:2]) for lane in lanes])
+    found = {}
+    for lane in lanes:
+        near_L = np.hypot(*(begin_L2 - lane.center_K2[-1]).T) < gap_m
+        near_L &= np.abs(wrap_angle(begin_rad_L - _direction_rad(lane.center_K2[-2:]))) < turn_rad
+        numbers = (lanes[index].number for index in np.flatnonzero(near_L).tolist())
+        found[lane.number] = tuple(number for number in numbers if number != lane.number)
+    return found
+
+
+def _direction_rad(line_22: FloatArray) -> float:
+    return float(np.arctan2(*(line_22[-1] - line_22[0])[::-1]))
 
 
 def run_the_same_way(one_K2: FloatArray, other_K2: FloatArray) -> bool:

@@ -43,7 +43,7 @@ def transforms(wxyz_N4: FloatArray, xyz_N3: FloatArray) -> FloatArray:
     """
     found = np.broadcast_to(np.eye(4), (len(xyz_N3), 4, 4)).copy()
     found[:, :3, :3], found[:, :3, 3] = rotations(wxyz_N4), xyz_N3
-    return found
+    return np.asarray(found)
 
 
 def heading_of(rotation_N33: FloatArray) -> FloatArray:
@@ -81,17 +81,20 @@ def derivative(stamp_ns_N: IntArray, value_ND: FloatArray, window_s: float = WIN
     return found
 
 
-def ego_states(stamp_ns_N: IntArray, map_from_base_N44: FloatArray, frame_id: str) -> list[EgoState]:
+def ego_states(
+    stamp_ns_N: IntArray, map_from_base_N44: FloatArray, frame_id: str, window_s: float = WINDOW_S
+) -> list[EgoState]:
     """Return odometry of poses; velocities are their derivatives.
 
     Args:
         stamp_ns_N: Increasing stamps.
         map_from_base_N44: Poses of base_link.
         frame_id: Their frame.
+        window_s: Width of the parabolas that velocities are fitted with, s.
     """
     xyz_N3, rotation_N33 = map_from_base_N44[:, :3, 3], map_from_base_N44[:, :3, :3]
     heading_N = np.unwrap(heading_of(rotation_N33))
-    rate_N4 = derivative(stamp_ns_N, np.column_stack([xyz_N3, heading_N]))
+    rate_N4 = derivative(stamp_ns_N, np.column_stack([xyz_N3, heading_N]), window_s)
     cos_N, sin_N = np.cos(heading_N), np.sin(heading_N)
     forward_N = cos_N * rate_N4[:, 0] + sin_N * rate_N4[:, 1]
     left_N = cos_N * rate_N4[:, 1] - sin_N * rate_N4[:, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,21 @@ _LIGHT_STATUS = "carla_msgs/msg/CarlaTrafficLightStatusList"
 _LIGHT_INFO = "carla_msgs/msg/CarlaTrafficLightInfoList"
 _COLLISION = "carla_msgs/msg/CarlaCollisionEvent"
 
+_BAG_SUFFIXES = (".mcap", ".db3", ".bag")
+_COMPRESSED_SUFFIXES = (".mcap.zstd", ".db3.zstd")
+
 Reader = Callable[[Any, int], None]
+
+
+def is_rosbag(path: Path) -> bool:
+    """Whether a path is a bag: a file of one, or a folder with such files.
+
+    Args:
+        path: Any path.
+    """
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file() or any(is_rosbag(file) for file in path.iterdir() if file.is_file())
+    return path.suffix in _BAG_SUFFIXES or path.name.endswith(_COMPRESSED_SUFFIXES)
 
 
 def read_rosbag(request: LogRequest) -> DriveLog:

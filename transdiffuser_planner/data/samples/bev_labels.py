@@ -11,8 +11,11 @@ from transdiffuser_planner.core.contract import BevClass, ModelContract
 from transdiffuser_planner.core.geometry import box_corners
 from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.data.logs.drive_log import MapPiece
+from transdiffuser_planner.data.logs.map_elements import PieceKind
 
-DRIVING_LANE, JUNCTION, LANE_CENTER, SIDEWALK, CROSSING = 0, 1, 2, 3, 4
+DRIVING_LANE, JUNCTION, LANE_CENTER = PieceKind.DRIVING_LANE, PieceKind.JUNCTION, PieceKind.LANE_CENTER
+SIDEWALK, DRIVABLE_AREA = PieceKind.SIDEWALK, PieceKind.DRIVABLE_AREA
+_DRAWN = (DRIVING_LANE, JUNCTION, LANE_CENTER, SIDEWALK, DRIVABLE_AREA)
 _FINE = 4
 
 
@@ -22,7 +25,7 @@ class BevPainter:
     def __init__(self, pieces: list[MapPiece], contract: ModelContract) -> None:
         self._contract = contract
         self._pieces = [
-            (kind, xy, xy.min(axis=0), xy.max(axis=0)) for kind, xy in pieces if kind <= CROSSING and len(xy) >= 2
+            (kind, xy, xy.min(axis=0), xy.max(axis=0)) for kind, xy in pieces if kind in _DRAWN and len(xy) >= 2
         ]
 
     def paint(self, ego: EgoState, agents: AgentStates) -> NDArray[np.uint8]:
@@ -40,7 +43,8 @@ class BevPainter:
         ]
         fine = Image.new("L", (contract.bev_cells * _FINE,) * 2, int(BevClass.BACKGROUND))
         draw = ImageDraw.Draw(fine)
-        for wanted, value in ((JUNCTION, BevClass.ROAD), (SIDEWALK, BevClass.WALKWAY), (DRIVING_LANE, BevClass.ROAD)):
+        order = ((JUNCTION, BevClass.ROAD), (DRIVABLE_AREA, BevClass.ROAD), (SIDEWALK, BevClass.WALKWAY))
+        for wanted, value in (*order, (DRIVING_LANE, BevClass.ROAD)):
             for kind, xy in near:
                 if kind == wanted and len(xy) >= 3:
                     draw.polygon(self._pixels(ego, xy, _FINE), fill=int(value))

@@ -54,7 +54,7 @@ class _SnapshotCollector:
     def __init__(self, rig: Rig) -> None:
         self.snapshots: list[SensorSnapshot] = []
         self.skipped: Counter[str] = Counter()
-        self._assembler = SnapshotAssembler(rig, PlannerConfig())
+        self._assembler = SnapshotAssembler(rig, PlannerConfig(min_cameras=min(1, len(rig.cameras))))
         self._last_ns: int | None = None
 
     def take(self, message: LogMessage) -> None:

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline
+from transdiffuser_planner.data.logs.map_elements import PieceKind
 from transdiffuser_planner.metrics.pdm.geometry.polygons import pack_polygons, points_inside
 from transdiffuser_planner.metrics.pdm.scene import Area, AreaKind
 from transdiffuser_planner.metrics.pdm.scene_validation import first_crossing
 
 FloatArray = NDArray[np.float64]
 
-DRIVING_LANE, JUNCTION, LANE_CENTER = 0, 1, 2
+DRIVING_LANE, JUNCTION, LANE_CENTER = PieceKind.DRIVING_LANE, PieceKind.JUNCTION, PieceKind.LANE_CENTER
+DRIVABLE_AREA = PieceKind.DRIVABLE_AREA
 LANE_WIDTH_M: Final = 3.2
 SEAM_M: Final = 0.1
 """Lanes are drivable so far beyond their borders: neighbors are rounded to centimeters and would leave gaps."""
@@ -75,6 +77,7 @@ def make_map(pieces: Sequence[tuple[int, FloatArray]], route_N2: FloatArray) -> 
     for kind, name, area_kind in (
         (DRIVING_LANE, "lane", AreaKind.LANE),
         (JUNCTION, "junction", AreaKind.INTERSECTION),
+        (DRIVABLE_AREA, "drivable area", AreaKind.DRIVABLE_AREA),
     ):
         rings = [xy for piece, xy in pieces if piece == kind]
         for index, ring_C2 in enumerate(rings):

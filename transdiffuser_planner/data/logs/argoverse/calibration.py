@@ -9,14 +9,13 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.core.rig import OPTICAL_FROM_SENSOR, CameraMount, LidarMount, Rig, place_of
-from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.data.logs.arrow_tables import read_feather
+from transdiffuser_planner.data.logs.data_sets import ARGOVERSE_2, vehicle_of
 from transdiffuser_planner.data.logs.poses import transforms
 
 GROUND_BELOW_EGO_M: Final = 0.33
 """The ego's frame has its origin at the rear axle's center, this far above the ground (measured in real logs)."""
-VEHICLE: Final = VehicleModel(length_m=4.877, width_m=2.0, height_m=1.473, wheelbase_m=2.85, rear_overhang_m=1.0)
-"""Ford Fusion Hybrid, which recorded the data set; length, width, height and wheelbase of the maker."""
+VEHICLE: Final = vehicle_of(ARGOVERSE_2)
 LIDAR: Final = "up_lidar"
 LIDAR_XYZ_M: Final = (1.35, 0.0, 1.64 + GROUND_BELOW_EGO_M)
 """Usual place of the LiDARs in base_link, for logs without calibration."""

@@ -19,16 +19,16 @@ from transdiffuser_planner.data.logs.argoverse.annotations import read_annotatio
 from transdiffuser_planner.data.logs.argoverse.calibration import GROUND_BELOW_EGO_M, read_rig
 from transdiffuser_planner.data.logs.argoverse.vector_map import read_vector_map
 from transdiffuser_planner.data.logs.arrow_tables import read_feather
-from transdiffuser_planner.data.logs.drive_log import DataSet, DriveLog, LogRequest
+from transdiffuser_planner.data.logs.data_sets import ARGOVERSE_2
+from transdiffuser_planner.data.logs.drive_inputs import derive_inputs
+from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
+from transdiffuser_planner.data.logs.log_inputs import pass_on
 from transdiffuser_planner.data.logs.poses import ego_states, transforms
 from transdiffuser_planner.data.logs.sensor_frames import CloudFrame, ImageFrame, SensorFrame
 from transdiffuser_planner.data.logs.tracks import EgoTrack
 
 MAP_FRAME: Final = "map"
 POSES: Final = "city_SE3_egovehicle.feather"
-DATA_SET: Final = DataSet(
-    name="Argoverse 2", license="CC BY-NC-SA 4.0", stated_at="https://www.argoverse.org/about.html#terms-of-use"
-)
 MIN_STEP_NS: Final = 1_000_000
 """Poses closer together than this are the same measurement, stored twice."""
 _POSE = ("timestamp_ns", "qw", "qx", "qy", "qz", "tx_m", "ty_m", "tz_m")
@@ -61,7 +61,7 @@ def read_argoverse(request: LogRequest) -> DriveLog:
     stamp_ns_N, city_from_ego_N44 = _poses(folder / POSES)
     origin_3 = np.round(city_from_ego_N44[0, :3, 3])
     city_from_ego_N44[:, :3, 3] -= origin_3
-    log = DriveLog(path=folder, data_set=DATA_SET, drives_on_left=False)
+    log = DriveLog(path=folder, data_set=ARGOVERSE_2, drives_on_left=False)
     log.origin_xyz_m = (float(origin_3[0]), float(origin_3[1]), float(origin_3[2]))
     map_from_base_N44 = city_from_ego_N44.copy()
     map_from_base_N44[:, :3, 3] -= GROUND_BELOW_EGO_M * city_from_ego_N44[:, :3, 2]
@@ -80,7 +80,7 @@ def read_argoverse(request: LogRequest) -> DriveLog:
         inputs.add("map")
     log.frames = _frames(folder, log.rig, log.notes)
     log.inputs = frozenset(inputs)
-    return log
+    return pass_on(derive_inputs(log), request)
 
 
 def _poses(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -119,11 +119,14 @@ def _read_map(log: DriveLog, origin_2: NDArray[np.float64]) -> bool:
 def _frames(folder: Path, rig: Rig, notes: list[str]) -> list[SensorFrame]:
     """List images and sweeps in order of stamps."""
     frames: list[SensorFrame] = []
+    without: list[str] = []
     for camera in rig.cameras:
         files = _stamped(folder / "sensors" / "cameras" / camera.name, ".jpg")
         if not files:
-            notes.append(f"camera {camera.name}: no images")
+            without.append(camera.name)
         frames += [ImageFrame(stamp_ns=stamp, camera=camera.name, read=_image_reader(path)) for stamp, path in files]
+    if without:
+        notes.append(f"no images of {', '.join(without)}")
     sweeps = _stamped(folder / "sensors" / "lidar", ".feather")
     if not sweeps:
         notes.append("no LiDAR sweeps")

@@ -1,8 +1,8 @@
-"""Rig file and topic map of a drafted rig, as YAML lines."""
+"""Rig file and topic map that describe a bag, as YAML lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,29 +12,33 @@ from transdiffuser_planner.core.rig import CameraMount, LidarMount, Rig
 from transdiffuser_planner.messages.topic_map import TopicMap
 
 _HEAD = """\
-# Written by `transdiffuser rig` from camera_info, frames and transforms of {bag}.
 # Positions in '{base}' (rear axle's center on the ground; x ahead, y left, z up), meters and radians; positive pitch is nose down.
 # Cameras are rectified pinholes that look along their x axis.
 """
 
 
-def write_rig(path: Path, rig: Rig, *, bag: str, base: str) -> None:
+def write_rig(path: Path, rig: Rig, *, head: Sequence[str], base: str = "base_link") -> None:
     """Write a rig file.
 
     Args:
         path: File to write.
         rig: Sensors and mounts.
-        bag: Name of the bag that they were read from.
+        head: Comments for the head of the file: where the rig comes from.
         base: Frame of the rear axle's center on the ground.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    lines = _HEAD.format(bag=bag, base=base).splitlines()
+    lines = [*(f"# {line}" for line in head), *_HEAD.format(base=base).splitlines()]
     lines += ["cameras:" if rig.cameras else "cameras: []"]
     lines += [f"  - {_flow(camera, CameraMount)}" for camera in rig.cameras]
-    lines += [f"lidar: {_flow(rig.lidar, LidarMount, ('name', 'own_margin_m'))}"] if rig.lidar else []
+    if rig.lidar is not None:
+        skipped = ("name",) if rig.lidar.own_margin_m else ("name", "own_margin_m")
+        lines += [f"lidar: {_flow(rig.lidar, LidarMount, skipped)}"]
     lines += [f"base_from_odometry_child_x_m: {rig.base_from_odometry_child_x_m}"]
+    if rig.vehicle.differences():
+        values = ", ".join(f"{name}: {value}" for name, value in rig.vehicle.to_dict().items())
+        lines += [f"vehicle: {{{values}}}"]
     write_text(path, "\n".join(lines) + "\n")
 
 
