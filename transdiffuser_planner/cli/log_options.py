@@ -139,18 +139,10 @@ def _choice(args: argparse.Namespace, window_s: float, stride_s: float) -> Windo
 
 
 def _place(path: Path, args: argparse.Namespace) -> LogPlace:
-    """The log with its source.
-
-    Raises:
-        ConfigError: Nothing is there.
-    """
-    from transdiffuser_planner.data.logs.argoverse.read import is_argoverse
-    from transdiffuser_planner.data.logs.log_sources import ROSBAG
+    """The log with its source."""
+    from transdiffuser_planner.data.logs.log_sources import recognize
     from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
     from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace
 
-    if not path.exists():
-        raise ConfigError(f"log {path}: nothing is there; give the folder or file of a recorded drive")
     topics = TopicMap.load(args.topics or preset_files(args.preset)[0])
-    source = args.source or ("argoverse2" if is_argoverse(path) else ROSBAG)
-    return LogPlace(path=path.resolve(), source=source, topics=topics)
+    return LogPlace(path=path.resolve(), source=args.source or recognize(path), topics=topics)

@@ -71,7 +71,7 @@ def _ground(place: LogPlace, begin_s: float, vehicle: VehicleModel) -> _Ground:
         stretch=stretch,
         route=route,
         signals=signals,
-        area=log_area(world),
+        area=log_area(world, stretch.poses, vehicle),
         road_map=log_road_map(world, route.xy_N2, signals.heads),
         agents=world.agents(stretch),
     )

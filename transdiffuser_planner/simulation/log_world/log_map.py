@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.data.logs.drive_log import MapPiece
 from transdiffuser_planner.data.logs.map_elements import MapLane, PieceKind
 from transdiffuser_planner.metrics.pdm.geometry.polygons import pack_polygons, points_inside
-from transdiffuser_planner.simulation.collisions import RoadArea
+from transdiffuser_planner.simulation.collisions import RoadArea, ego_corners
 from transdiffuser_planner.simulation.log_world.log_lanes import DEFAULT_WIDTH_M, lane_width_m
 from transdiffuser_planner.simulation.log_world.recorded_world import RecordedWorld
 from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, MapKind, Marking, SignalHead
 from transdiffuser_planner.simulation.map.road_map import RoadMap
+from transdiffuser_planner.simulation.world_state import EgoPose
 
 FloatArray = NDArray[np.float64]
 
@@ -26,6 +28,7 @@ BUILDING_HEIGHT_M: Final = 9.0
 """Maps of logs do not state heights."""
 LINE_HALF_M: Final = 0.07
 REGION_M: Final = 150.0
+COVERED_STEP_M: Final = 0.5
 ROADSIDE_M: Final = 2.0
 ROADSIDE_STEP_M: Final = 3.0
 ROAD_KINDS: Final = (PieceKind.DRIVABLE_AREA, PieceKind.DRIVING_LANE, PieceKind.JUNCTION)
@@ -82,24 +85,39 @@ def log_road_map(world: RecordedWorld, path_P2: FloatArray, heads: Sequence[Sign
     )
 
 
-def log_area(world: RecordedWorld) -> RoadArea:
-    """Return the log's drivable area: its polygons, and lanes half a width from their center lines.
+def log_area(world: RecordedWorld, poses: Sequence[EgoPose], vehicle: VehicleModel) -> RoadArea:
+    """Return the log's drivable area: its polygons, lanes, and the places that the human's own vehicle covered.
+
+    Maps miss some driveways and parking bays; where a human drove there is road, whatever they state.
 
     Args:
         world: The log.
+        poses: The human's drive.
+        vehicle: The ego's dimensions.
     """
     rings = [xy for kind, xy in world.pieces if kind in ROAD_KINDS and len(xy) >= 3]
+    has_areas = bool(rings)
+    rings += _covered(poses, vehicle)
     starts, ends, half = [], [], []
     for ring in rings:
         starts.append(ring)
         ends.append(np.roll(ring, -1, axis=0))
         half.append(np.zeros(len(ring)))
     for lane in world.lanes:
-        if lane.left_B2 is None or not rings:  # where borders are known, polygons cover the lane exactly
+        if lane.left_B2 is None or not has_areas:  # where borders are known, polygons cover the lane exactly
             starts.append(lane.center_K2[:-1])
             ends.append(lane.center_K2[1:])
             half.append(np.full(len(lane.center_K2) - 1, lane_width_m(lane) / 2.0))
     return RoadArea(np.concatenate(starts), np.concatenate(ends), np.concatenate(half), rings)
+
+
+def _covered(poses: Sequence[EgoPose], vehicle: VehicleModel) -> list[FloatArray]:
+    """Boxes (4, 2) of the vehicle at poses at least half a meter apart."""
+    kept: list[EgoPose] = []
+    for pose in poses:
+        if not kept or np.hypot(pose.x_m - kept[-1].x_m, pose.y_m - kept[-1].y_m) > COVERED_STEP_M:
+            kept.append(pose)
+    return [ego_corners(pose, vehicle) for pose in kept]
 
 
 def _is_near(xy_N2: FloatArray, path_P2: FloatArray) -> bool:

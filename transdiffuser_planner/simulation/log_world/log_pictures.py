@@ -30,7 +30,8 @@ def log_pictures(scenario: LogScenario) -> Pictures:
     Raises:
         PlannerError: The log cannot be read.
     """
-    stretch, first = recorded_world(scenario.place).stretch_at(scenario.begin_s)
+    world = recorded_world(scenario.place)
+    stretch, first = world.stretch_at(scenario.begin_s)
     begin_ns = stretch.begin_ns + 100_000_000 * first
     found: Pictures = {}
 
@@ -42,9 +43,10 @@ def log_pictures(scenario: LogScenario) -> Pictures:
         if own and since_ns - own[-1][0] < INTERVAL_NS:
             return
         try:
-            own.append((since_ns, message.decode().rgb_HW3))
+            rgb_HW3 = message.decode().rgb_HW3
         except InputError:
             return
+        own.append((since_ns, np.ascontiguousarray(rgb_HW3[:, ::-1]) if world.is_mirrored else rgb_HW3))
 
     place = scenario.place
     read_log(LogRequest(path=place.path, topics=place.topics, on_input=take), place.source)

@@ -90,7 +90,9 @@ def route_line(world: RecordedWorld, stretch: Stretch) -> FloatArray:
 
 
 def _recorded_line(world: RecordedWorld, stretch: Stretch) -> FloatArray | None:
-    """The recorded route that the human followed, or None."""
+    """The recorded route that the human followed, or None; data sets do not record one, theirs is derived."""
+    if world.log.data_set is not None:
+        return None
     poses_K2 = np.asarray([(pose.x_m, pose.y_m) for pose in stretch.poses])
     for _, route in reversed(world.log.routes):
         line_P2 = np.asarray(route.xy_N2, dtype=np.float64) - world.origin_2

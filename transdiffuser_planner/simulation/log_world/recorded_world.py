@@ -24,6 +24,7 @@ from transdiffuser_planner.data.logs.map_elements import MapLane
 from transdiffuser_planner.planning.observation.ego_history import interpolate, is_discontinuity
 from transdiffuser_planner.simulation.log_world.log_lanes import local_lanes
 from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace
+from transdiffuser_planner.simulation.log_world.mirror import mirrored
 from transdiffuser_planner.simulation.world_state import EgoPose
 
 FloatArray = NDArray[np.float64]
@@ -84,7 +85,8 @@ class RecordedWorld:
 
     Attributes:
         name: Of the log.
-        log: As read.
+        log: As read, mirrored where traffic keeps to the left.
+        is_mirrored: Whether it is mirrored.
         origin_2: Position of the local frame's origin in the log's frame.
         stretches: Without the parts that have no poses or no agents' messages.
         lanes: Of the map, local frame.
@@ -94,6 +96,7 @@ class RecordedWorld:
 
     name: str
     log: DriveLog
+    is_mirrored: bool
     origin_2: FloatArray
     stretches: tuple[Stretch, ...]
     lanes: tuple[MapLane, ...]
@@ -166,18 +169,22 @@ def make_world(log: DriveLog) -> RecordedWorld:
         SimulationError: It has no odometry, or no map.
     """
     if not len(log.ego):
-        raise SimulationError(f"log {log.name}: holds no odometry of the vehicle, which the ego starts from")
+        raise SimulationError(f"log {_name(log)}: holds no odometry of the vehicle, which the ego starts from")
     if not log.map_pieces and not log.lanes:
-        raise SimulationError(f"log {log.name}: holds no map; a world needs lanes or drivable areas of the drive")
+        raise SimulationError(f"log {_name(log)}: holds no map; a world needs lanes or drivable areas of the drive")
+    reductions = []
+    is_mirrored = bool(log.drives_on_left)
+    if is_mirrored:
+        log = mirrored(log)
+        reductions.append("left-hand traffic: the world is mirrored, the vehicle keeps to the right in it")
     states = log.ego.states
     origin_2 = np.asarray([states[0].x_m, states[0].y_m])
-    reductions = []
     span = _agent_span(log)
     if span is None:
         reductions.append("no agents are recorded: the roads are empty")
     parts = _parts(states, span)
     if not parts:
-        raise SimulationError(f"log {log.name}: odometry and agents have no second in common; their clocks differ")
+        raise SimulationError(f"log {_name(log)}: odometry and agents have no second in common; their clocks differ")
     first_ns = parts[0][0].stamp_ns
     stretches = tuple(_stretch(part, origin_2, first_ns) for part in parts)
     for before, after in itertools.pairwise(stretches):
@@ -189,14 +196,21 @@ def make_world(log: DriveLog) -> RecordedWorld:
         reductions.append(f"read up to its damage: {log.damage}")
     pieces = tuple((kind, np.asarray(xy, dtype=np.float64) - origin_2) for kind, xy in log.map_pieces)
     return RecordedWorld(
-        name=log.name,
+        name=_name(log),
         log=log,
+        is_mirrored=is_mirrored,
         origin_2=origin_2,
         stretches=stretches,
         lanes=local_lanes(log.lanes, pieces, origin_2),
         pieces=pieces,
         reductions=tuple(reductions),
     )
+
+
+def _name(log: DriveLog) -> str:
+    """Name of a bag's or log's folder; of a file that holds one log, its own name."""
+    is_one_of_many = log.path.is_file() and log.path.suffix == ".pkl"
+    return log.path.stem if is_one_of_many else log.name
 
 
 def _agent_span(log: DriveLog) -> tuple[int, int] | None:
