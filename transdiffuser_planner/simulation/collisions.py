@@ -172,7 +172,7 @@ class RoadArea:
         self, start_K2: FloatArray, end_K2: FloatArray, half_m_K: FloatArray, outlines: Sequence[FloatArray]
     ) -> None:
         self._start_K2, self._end_K2, self._half_K = start_K2, end_K2, half_m_K
-        self._junctions = [(shape.min(axis=0), shape.max(axis=0), shape) for shape in outlines]
+        self._outlines = [((*shape.min(axis=0).tolist(), *shape.max(axis=0).tolist()), shape) for shape in outlines]
 
     def contains(self, point_X2: ArrayLike) -> NDArray[np.bool_]:
         """Return whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m.
@@ -182,6 +182,7 @@ class RoadArea:
         """
         points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
         low, high = points.min(axis=0) - SEGMENT_CELL_M, points.max(axis=0) + SEGMENT_CELL_M
+        (west, south), (east, north) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         inside = np.zeros(len(points), dtype=np.bool_)
         low_K2, high_K2 = np.minimum(self._start_K2, self._end_K2), np.maximum(self._start_K2, self._end_K2)
         near = ((low_K2 < high) & (high_K2 > low)).all(axis=1)
@@ -192,8 +193,10 @@ class RoadArea:
             t = np.clip((relative * edge).sum(axis=-1) / length2, 0.0, 1.0)
             gap = np.hypot(*(relative - t[..., None] * edge).transpose(2, 0, 1))
             inside |= (gap <= self._half_K[near] + ROAD_TOLERANCE_M).any(axis=1)
-        for box_low, box_high, shape in self._junctions:
-            if (box_low < high).all() and (box_high > low).all():
+        for bounds_4, shape in self._outlines:
+            if inside.all():
+                break
+            if bounds_4[0] <= east and bounds_4[1] <= north and bounds_4[2] >= west and bounds_4[3] >= south:
                 inside |= _in_polygon(points, shape)
         return inside
 

@@ -152,6 +152,7 @@ class LogEpisode:
         """Place the ego where the human was, as fast as the human was."""
         pose, kept = self._ground.stretch.poses[self._first], self._agents
         self._step = self._first
+        self._gone_ids: list[int] = []
         self._traffic: Traffic = (
             ReactiveTraffic(kept, self._first, self.vehicle) if self.scenario.reactive else ReplayedTraffic(kept)
         )
@@ -173,7 +174,10 @@ class LogEpisode:
         """
         self._state = drive_step(self._state, acceleration_mps2, steering_rad, self.vehicle)
         self._step = min(self._step + 1, self._last)
-        return self._observer.describe(self._world(pose_from_state(self._state, self.vehicle)), self._state)
+        found = self._observer.describe(self._world(pose_from_state(self._state, self.vehicle)), self._state)
+        # A recorded vehicle that runs into the ego would drive through it and stand in its way from then on.
+        self._gone_ids += [contact.agent_id for contact in found.new_collisions if not contact.at_fault]
+        return found
 
     def close(self) -> None:
         """Nothing runs beside this process."""
@@ -188,10 +192,11 @@ class LogEpisode:
 
     def _world(self, ego: EgoPose) -> WorldState:
         since_ns = STEP_NS * (self._step - self._first)
+        agents = self._traffic.at(self._step, ego, self._ground.stretch.poses[self._step])
         return WorldState(
             stamp_ns=since_ns,
             ego=ego,
-            agents=self._traffic.at(self._step, ego, self._ground.stretch.poses[self._step]),
+            agents=agents.select(~np.isin(agents.id_N, self._gone_ids)) if self._gone_ids else agents,
             signals=self._ground.signals.letters(self._begin_ns + since_ns),
         )
 

@@ -155,9 +155,9 @@ class ReactiveTraffic:
                     continue
                 follower.has_yielded = True
             after_mps = max(follower.speed_mps + change * STEP_S, 0.0)
-            follower.s_m += 0.5 * (follower.speed_mps + after_mps) * STEP_S
+            follower.s_m = min(follower.s_m + 0.5 * (follower.speed_mps + after_mps) * STEP_S, recorded_m)
             follower.speed_mps = after_mps
-            if follower.s_m >= recorded_m - CAUGHT_UP_M:
+            if follower.s_m >= recorded_m - CAUGHT_UP_M and after_mps >= recorded_mps:
                 follower.s_m, follower.speed_mps, follower.has_yielded = recorded_m, recorded_mps, False
 
     def _change(self, follower: _Follower, box_B42: FloatArray, speed_B: FloatArray, heading_B: FloatArray) -> float:
