@@ -28,6 +28,12 @@ def add_log_arguments(group: Any) -> None:
         action="store_true",
         help="recorded vehicles yield to a vehicle that deviates from the log (default: all is replayed)",
     )
+    group.add_argument(
+        "--no-assumed-signals",
+        dest="assume_signals",
+        action="store_false",
+        help="no red light where the human of a log without signals waits at a free junction",
+    )
 
 
 def check_window(window_s: float, stride_s: float) -> None:
@@ -116,10 +122,8 @@ def record_log(scenario: LogScenario, out: Path, sensor_every: int) -> int:
 
     from transdiffuser_planner.simulation.log_world.log_recorder import record_human
 
-    with tqdm(
-        total=scenario.duration_s, unit="s", file=sys.stderr, bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} s"
-    ) as bar:
-        path = record_human(scenario, out, sensor_every, lambda: bar.update(0.1))
+    with tqdm(total=round(10.0 * scenario.duration_s) + 1, unit="step", file=sys.stderr) as bar:
+        path = record_human(scenario, out, sensor_every, lambda: bar.update(1))
     print(f"recorded {path}")
     return 0
 
@@ -135,6 +139,7 @@ def _choice(args: argparse.Namespace, window_s: float, stride_s: float) -> Windo
         reactive=args.reactive,
         rig=None if args.rig is None else Rig.load(args.rig),
         default_rig=suite_rig(),
+        assume_signals=args.assume_signals,
     )
 
 

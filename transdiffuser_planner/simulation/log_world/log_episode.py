@@ -17,8 +17,9 @@ from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.collisions import RoadArea
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import pose_from_state, state_from_pose
 from transdiffuser_planner.simulation.episode_step import EgoObserver, EpisodeStep, drive_step
+from transdiffuser_planner.simulation.log_world.assumed_signals import assumed_signals
 from transdiffuser_planner.simulation.log_world.log_map import LogRoadMap, log_area, log_road_map
-from transdiffuser_planner.simulation.log_world.log_route import log_route, route_line
+from transdiffuser_planner.simulation.log_world.log_route import log_route, route_line, route_turns
 from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace, LogScenario
 from transdiffuser_planner.simulation.log_world.log_signals import LogSignals, log_signals
 from transdiffuser_planner.simulation.log_world.reactive_traffic import ReactiveTraffic
@@ -61,11 +62,16 @@ class _Ground:
 
 
 @lru_cache(maxsize=4)
-def _ground(place: LogPlace, begin_s: float, vehicle: VehicleModel) -> _Ground:
+def _ground(place: LogPlace, begin_s: float, vehicle: VehicleModel, *, assume_signals: bool) -> _Ground:
     """Build what the windows of the stretch that begins there share."""
     world = recorded_world(place)
     stretch, _ = world.stretch_at(begin_s)
-    signals = log_signals(world, stretch, route_line(world, stretch), vehicle)
+    agents, line_P2 = world.agents(stretch), route_line(world, stretch)
+    assumed = []
+    if assume_signals and not world.has_signals:
+        junctions_m = [turn.start_m for turn in route_turns(world, line_P2)]
+        assumed = assumed_signals(stretch, agents, line_P2, junctions_m, vehicle)
+    signals = log_signals(world, stretch, line_P2, vehicle, assumed)
     route = log_route(world, stretch, signals.on_route)
     return _Ground(
         stretch=stretch,
@@ -73,7 +79,7 @@ def _ground(place: LogPlace, begin_s: float, vehicle: VehicleModel) -> _Ground:
         signals=signals,
         area=log_area(world, stretch.poses, vehicle),
         road_map=log_road_map(world, route.xy_N2, signals.heads),
-        agents=world.agents(stretch),
+        agents=agents,
     )
 
 
@@ -99,7 +105,9 @@ class LogEpisode:
     def __init__(self, scenario: LogScenario, vehicle: VehicleModel) -> None:
         self.scenario, self.vehicle = scenario, vehicle
         stretch, self._first = recorded_world(scenario.place).stretch_at(scenario.begin_s)
-        ground = self._ground = _ground(scenario.place, stretch.begin_s, vehicle)
+        ground = self._ground = _ground(
+            scenario.place, stretch.begin_s, vehicle, assume_signals=scenario.assume_signals
+        )
         self._last = self._first + round(scenario.duration_s / 0.1)
         if self._last >= len(stretch.poses):
             raise SimulationError(

@@ -58,7 +58,7 @@ def log_route(world: RecordedWorld, stretch: Stretch, signals: Sequence[RouteSig
         speed_limit_mps_N=_limits(world, stretch, line_P2),
         lane_width_m_N=_widths(world.lanes, line_P2),
         signals=tuple(signals),
-        turns=_turns(world, line_P2),
+        turns=route_turns(world, line_P2),
         lanes=(),
     )
 
@@ -213,8 +213,13 @@ def _on_lane(lane: MapLane, line_P2: FloatArray) -> NDArray[np.bool_]:
     return np.asarray((s_P > 0.0) & (s_P < arc_length(line_K2)[-1]) & (np.abs(offset_P) < 1.5) & (along_P > 0.0))
 
 
-def _turns(world: RecordedWorld, line_P2: FloatArray) -> tuple[RouteTurn, ...]:
-    """Junctions on the route with the command that their change of heading implies."""
+def route_turns(world: RecordedWorld, line_P2: FloatArray) -> tuple[RouteTurn, ...]:
+    """Return the junctions on a route with the command that their change of heading implies.
+
+    Args:
+        world: The log.
+        line_P2: The route, local frame.
+    """
     rings = [xy for kind, xy in world.pieces if kind == PieceKind.JUNCTION and len(xy) >= 3]
     in_P = np.zeros(len(line_P2), dtype=np.bool_)
     if rings:

@@ -54,6 +54,7 @@ class LogScenario(Scenario):
         begin_s: Begin of the window since the log's own begin, in steps of 0.1 s.
         reactive: Whether recorded vehicles yield to an ego that deviates from the human's drive.
         rig: The vehicle and the sensors to simulate.
+        assume_signals: Whether a log without signals gets a red light where the human waits at a junction.
     """
 
     place: LogPlace
@@ -61,6 +62,7 @@ class LogScenario(Scenario):
     begin_s: float
     reactive: bool
     rig: Rig
+    assume_signals: bool = True
 
     def __post_init__(self) -> None:
         Scenario.__post_init__(self)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.geometry import project_onto_polyline
 from transdiffuser_planner.core.types import SignalState
 from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.simulation.log_world.assumed_signals import AssumedSignal
 from transdiffuser_planner.simulation.log_world.recorded_world import STEP_NS, RecordedWorld, Stretch
 from transdiffuser_planner.simulation.map.road_elements import SignalHead
 from transdiffuser_planner.simulation.map.route import RouteSignal
@@ -77,7 +78,13 @@ class LogSignals:
         return {name: LETTERS[history.at(stamp_ns)] for name, history in self.histories.items()}
 
 
-def log_signals(world: RecordedWorld, stretch: Stretch, line_P2: FloatArray, vehicle: VehicleModel) -> LogSignals:
+def log_signals(
+    world: RecordedWorld,
+    stretch: Stretch,
+    line_P2: FloatArray,
+    vehicle: VehicleModel,
+    assumed: Sequence[AssumedSignal] = (),
+) -> LogSignals:
     """Find the signals of a stretch.
 
     Args:
@@ -85,6 +92,7 @@ def log_signals(world: RecordedWorld, stretch: Stretch, line_P2: FloatArray, veh
         stretch: Part of it.
         line_P2: The route, local frame.
         vehicle: Distances were recorded from its front bumper.
+        assumed: Stop lines of logs that hold no signals.
     """
     histories = {f"light {number}": history for number, history in _head_histories(world).items()}
     heads = tuple(
@@ -108,7 +116,11 @@ def log_signals(world: RecordedWorld, stretch: Stretch, line_P2: FloatArray, veh
             name = f"stop line at {line_m:.0f} m"
             histories[name] = SignalHistory(stamps_ns=stamps_ns, states=states)
         on_route.append(RouteSignal(s_m=line_m, tls_id=name, link_index=0))
-    return LogSignals(heads=heads, on_route=tuple(on_route), histories=histories)
+    for line_m, stamps_ns, states in assumed:
+        name = f"assumed at {line_m:.0f} m"
+        histories[name] = SignalHistory(stamps_ns=stamps_ns, states=states)
+        on_route.append(RouteSignal(s_m=line_m, tls_id=name, link_index=0))
+    return LogSignals(heads=heads, on_route=tuple(sorted(on_route, key=lambda signal: signal.s_m)), histories=histories)
 
 
 def _head_histories(world: RecordedWorld) -> dict[int, SignalHistory]:

@@ -27,6 +27,7 @@ class WindowChoice:
         reactive: Whether recorded vehicles yield to the ego.
         rig: Vehicle and sensors instead of the log's own.
         default_rig: Of logs without calibration.
+        assume_signals: As in LogScenario.
     """
 
     window_s: float
@@ -34,6 +35,7 @@ class WindowChoice:
     reactive: bool
     rig: Rig | None
     default_rig: Rig
+    assume_signals: bool = True
 
 
 def log_scenarios(place: LogPlace, choice: WindowChoice, first_number: int) -> tuple[list[LogScenario], list[str]]:
@@ -63,7 +65,7 @@ def log_scenarios(place: LogPlace, choice: WindowChoice, first_number: int) -> t
         for stretch in world.stretches
         for begin in window_begins_s(stretch.length_s, choice.window_s, choice.stride_s)
     ]
-    lines, rig, fingerprint = [*_lacks(world), *_lacks_rig(world, choice)], _rig(world, choice), place.fingerprint()
+    lines, rig, fingerprint = _lacks(world, choice), _rig(world, choice), place.fingerprint()
     scenarios = [
         LogScenario(
             map_name=f"{world.name} {begin_s:.1f} s",
@@ -74,6 +76,7 @@ def log_scenarios(place: LogPlace, choice: WindowChoice, first_number: int) -> t
             begin_s=begin_s,
             reactive=choice.reactive,
             rig=rig,
+            assume_signals=choice.assume_signals,
         )
         for number, begin_s in enumerate(begins)
     ]
@@ -111,24 +114,31 @@ def log_scenario(
         begin_s=begin_s,
         reactive=choice.reactive,
         rig=_rig(world, choice),
+        assume_signals=choice.assume_signals,
     )
     if scenario.duration_s > rest_s + 1e-6:
         raise SimulationError(
             f"log {world.name}: goes on for {rest_s:g} s after {begin_s:g} s, shorter than --duration {duration_s:g}; leave it out"
         )
-    return scenario, [*_lacks(world), *_lacks_rig(world, choice)]
+    return scenario, _lacks(world, choice)
 
 
-def _lacks(world: RecordedWorld) -> list[str]:
+def _lacks(world: RecordedWorld, choice: WindowChoice) -> list[str]:
     """One line of what the source left out, and one for each reduction of the world."""
-    notes = [] if not world.log.notes else ["; ".join(world.log.notes)]
-    return [f"log {world.name}: {text}" for text in (*notes, *world.reductions)]
-
-
-def _lacks_rig(world: RecordedWorld, choice: WindowChoice) -> list[str]:
-    if choice.rig is not None or (world.log.rig is not None and world.log.rig.cameras):
-        return []
-    return [f"log {world.name}: no calibrated cameras; the sensors of the default rig are simulated"]
+    texts = [] if not world.log.notes else ["; ".join(world.log.notes)]
+    texts += world.reductions
+    if not world.has_signals:
+        texts.append(
+            "no traffic signals are recorded; "
+            + (
+                "where the human waits at a free junction one is assumed"
+                if choice.assume_signals
+                else "none is assumed"
+            )
+        )
+    if choice.rig is None and not (world.log.rig is not None and world.log.rig.cameras):
+        texts.append("no calibrated cameras; the sensors of the default rig are simulated")
+    return [f"log {world.name}: {text}" for text in texts]
 
 
 def _rig(world: RecordedWorld, choice: WindowChoice) -> Rig:

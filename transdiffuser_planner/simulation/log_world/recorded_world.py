@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from transdiffuser_planner.core.errors import SimulationError
-from transdiffuser_planner.core.types import EgoState
+from transdiffuser_planner.core.types import EgoState, SignalState
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest, MapPiece
 from transdiffuser_planner.data.logs.log_sources import read_log
 from transdiffuser_planner.data.logs.map_elements import MapLane
@@ -102,6 +102,11 @@ class RecordedWorld:
     lanes: tuple[MapLane, ...]
     pieces: tuple[MapPiece, ...]
     reductions: tuple[str, ...]
+
+    @property
+    def has_signals(self) -> bool:
+        """Whether the log holds states of traffic signals."""
+        return bool(self.log.light_states or any(s.state is not SignalState.UNKNOWN for s in self.log.signals))
 
     def stretch_at(self, begin_s: float) -> tuple[Stretch, int]:
         """Return the stretch of a window's begin, and the number of the step there.

@@ -16,7 +16,12 @@ from transdiffuser_planner.simulation.expert_cache import expert_drive
 from transdiffuser_planner.simulation.log_world import recorded_world as recorded_module
 from transdiffuser_planner.simulation.log_world.log_episode import LogEpisode, _ground
 from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace, LogScenario
-from transdiffuser_planner.simulation.log_world.log_windows import WindowChoice, log_scenario, log_scenarios, simulated_rig
+from transdiffuser_planner.simulation.log_world.log_windows import (
+    WindowChoice,
+    log_scenario,
+    log_scenarios,
+    simulated_rig,
+)
 from transdiffuser_planner.simulation.log_world.mirror import mirrored
 from transdiffuser_planner.simulation.log_world.recorded_world import make_world
 
@@ -62,7 +67,11 @@ def drive(episode: LogEpisode, acceleration_mps2: float) -> list:
 
 def test_windows_cover_the_log_and_the_human_is_the_expert(logs: Logs) -> None:
     windows = logs.windows(logs.place())
-    assert [(window.map_name, window.begin_s) for window in windows] == [("road 0.0 s", 0.0), ("road 2.0 s", 2.0), ("road 4.0 s", 4.0)]
+    assert [(window.map_name, window.begin_s) for window in windows] == [
+        ("road 0.0 s", 0.0),
+        ("road 2.0 s", 2.0),
+        ("road 4.0 s", 4.0),
+    ]
     human = expert_drive(windows[0], RIG.vehicle)
     # 3 s at 8 m/s, then 4 s of braking to a stop.
     assert human.progress_m == pytest.approx(24.0 + 16.0, abs=0.2)
@@ -178,7 +187,9 @@ def test_recorded_signals_become_stop_lines_of_the_route(logs: Logs) -> None:
         state = SignalState.RED if number < 50 else SignalState.GREEN
         if number <= 30:
             front_m = passed_m + RIG.vehicle.front_offset_m
-            log.signals.append(TrafficSignal(stamp_ns=START_NS + number * 100_000_000, state=state, distance_m=60.0 - front_m))
+            log.signals.append(
+                TrafficSignal(stamp_ns=START_NS + number * 100_000_000, state=state, distance_m=60.0 - front_m)
+            )
     with LogEpisode(logs.windows(logs.place(log=log))[0], RIG.vehicle) as episode:
         signal = episode.start().signal
     assert signal is not None and signal.state is SignalState.RED
@@ -215,6 +226,7 @@ def test_what_a_log_lacks_is_named_and_driven_without(logs: Logs) -> None:
     _, lines = log_scenarios(logs.place(has_agents=False), choice(), 0)
     assert lines == [
         "log road: no agents are recorded: the roads are empty",
+        "log road: no traffic signals are recorded; where the human waits at a free junction one is assumed",
         "log road: no calibrated cameras; the sensors of the default rig are simulated",
     ]
     scenarios, lines = log_scenarios(logs.place("gap", seconds=20.0, gap_s=2.0), choice(4.0, 4.0), 3)
