@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_log_arguments(group: Any) -> None:
-    """Add the options that say how logs are read and driven.
+    """Add the options of how logs are read and driven.
 
     Args:
         group: Parser or group of one.
@@ -55,7 +55,7 @@ def check_window(window_s: float, stride_s: float) -> None:
 def windows_of_logs(
     logs: list[Path], args: argparse.Namespace, *, window_s: float, stride_s: float
 ) -> list[LogScenario]:
-    """Return the windows of all logs; what a log lacks is one line each on stderr.
+    """Return the windows of all logs; what is missing in a log is one line each on stderr.
 
     Args:
         logs: Folders or files.
@@ -90,7 +90,7 @@ def windows_of_logs(
 
 
 def chosen_window(args: argparse.Namespace) -> LogScenario:
-    """Return the window that --log, --begin and --duration select; what the log lacks is one line each on stderr.
+    """Return the window that --log, --begin and --duration select; what is missing in the log is one line each on stderr.
 
     Args:
         args: Parsed options of ``simulate``.

@@ -54,7 +54,7 @@ class World(Protocol):
         """
 
     def close(self) -> None:
-        """End whatever runs beside this process."""
+        """End other processes of the world."""
 
 
 def open_world(scenario: Scenario, vehicle: VehicleModel) -> World:

@@ -20,7 +20,7 @@ from transdiffuser_planner.evaluation.closed_loop.playback_recorder import Playb
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.planners.registry import PlannerSpec, make_planner, suite_config, suite_rig
 from transdiffuser_planner.simulation.expert_cache import expert_drive
-from transdiffuser_planner.simulation.log_world.log_pictures import log_pictures
+from transdiffuser_planner.simulation.log_world.log_images import log_images
 from transdiffuser_planner.simulation.log_world.log_scenario import LogScenario
 from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.rollout.rollout import Rollout
@@ -135,7 +135,7 @@ def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
     with Rollout(scenario, make_planner(spec, rig), rig, suite_config(spec)) as rollout, ExitStack() as stack:
         recorder = PlaybackRecorder(rollout)
         if isinstance(scenario, LogScenario):
-            recorder.add_pictures(log_pictures(scenario))
+            recorder.add_log_images(log_images(scenario))
         bag = None
         if job.bag is not None:
             stream = MessageStream(make_message, rollout.rig, rollout.route, rollout.road_map)

@@ -32,14 +32,14 @@ class Stage {
     for (const { kind, text, time_s } of events) {
       list.append(momentItem({ time_s, text: `${kind}: ${text}` }, colorOfKind(kind), () => player.seek(time_s - LEAD_S)));
     }
-    this.root.append(element("h3", "", title), frame, this.pictures(), list);
+    this.root.append(element("h3", "", title), frame, this.logImages(), list);
     this.view = new Viewpoint();
     wireCanvas(this.canvas, this.view, () => player.show());
   }
 
-  // The log's own pictures, where the drive is one in a log: what the human saw at that time.
-  pictures() {
-    const strip = element("div", "log-pictures");
+  // The log's own images, where the drive is one in a log: what the human's cameras saw at that time.
+  logImages() {
+    const strip = element("div", "log-images");
     this.images = this.drive.data.cameras.map((camera) => {
       const image = element("img");
       image.alt = `Camera ${camera.name} of the log`;

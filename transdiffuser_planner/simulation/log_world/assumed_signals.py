@@ -1,6 +1,6 @@
 """Red lights that a log does not hold, concluded from a human that waits at a junction with a free lane ahead.
 
-Data sets without signals show crossings at which everyone waits for a light that cannot be seen. Where the human stands before
+Data sets without signals show crossings at which all traffic waits for a light that cannot be seen. Where the human stands before
 a junction and nothing stands ahead of it, its stop line counts as red until it goes. A stop sign looks the same.
 """
 

@@ -188,7 +188,7 @@ class LogEpisode:
         return found
 
     def close(self) -> None:
-        """Nothing runs beside this process."""
+        """There is no other process to end."""
 
     def __enter__(self) -> LogEpisode:
         return self

@@ -77,7 +77,7 @@ def route_line(world: RecordedWorld, stretch: Stretch) -> FloatArray:
     path_P2 = _driven(stretch.poses)
     ahead_P2 = follow(np.asarray([last.x_m, last.y_m, last.heading_rad]), world.lanes, AHEAD_M)
     if len(ahead_P2):
-        # The lane begins beside the last position; a few meters later the path has come onto it.
+        # The lane begins next to the last position; a few meters later the path has come onto it.
         path_P2 = np.concatenate([path_P2, ahead_P2[arc_length(ahead_P2) > 4.0]])
     path_P2 = np.concatenate([_straight(first, -BEHIND_M), path_P2])
     path_P2 = _onto_lanes(_resampled(path_P2, FINE_M), world.lanes)

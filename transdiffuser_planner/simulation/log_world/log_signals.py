@@ -141,7 +141,7 @@ def _history(rows: Sequence[tuple[int, SignalState]]) -> SignalHistory:
 def _stop_lines(
     world: RecordedWorld, stretch: Stretch, line_P2: FloatArray, vehicle: VehicleModel
 ) -> list[tuple[float, NDArray[np.int64], tuple[SignalState, ...]]]:
-    """Arc length, stamps and states of each stop line that the recorded next signals tell of."""
+    """Arc length, stamps and states of each stop line that the recorded next signals belong to."""
     begin_ns, last = stretch.begin_ns, len(stretch.poses) - 1
     seen = []
     for signal in world.log.signals:

@@ -12,7 +12,7 @@ from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace, Lo
 from transdiffuser_planner.simulation.log_world.recorded_world import RecordedWorld, recorded_world
 
 FOCAL_PX: Final = 220.0
-"""Pictures are simulated no finer than this: planners reduce them to about 200 pixels of focal length anyway."""
+"""Images are simulated no finer than this: planners reduce them to about 200 pixels of focal length anyway."""
 VIEW_RAD: Final = 1.2
 """Planners look ahead and to the sides; cameras that see nothing nearer to straight ahead than this are not simulated."""
 
@@ -47,10 +47,10 @@ def log_scenarios(place: LogPlace, choice: WindowChoice, first_number: int) -> t
         first_number: Number of the first one; windows of several logs have different numbers.
 
     Returns:
-        The windows, and one line for each thing that the log lacks and its drives go on without.
+        The windows, and one line for each thing that is missing in the log and that its drives go on without.
 
     Raises:
-        SimulationError: The log is shorter than a window, or lacks what a world needs.
+        SimulationError: The log is shorter than a window, or does not hold what a world needs.
         PlannerError: The log cannot be read.
     """
     world = recorded_world(place)
@@ -65,7 +65,7 @@ def log_scenarios(place: LogPlace, choice: WindowChoice, first_number: int) -> t
         for stretch in world.stretches
         for begin in window_begins_s(stretch.length_s, choice.window_s, choice.stride_s)
     ]
-    lines, rig, fingerprint = _lacks(world, choice), _rig(world, choice), place.fingerprint()
+    lines, rig, fingerprint = _missing(world, choice), _rig(world, choice), place.fingerprint()
     scenarios = [
         LogScenario(
             map_name=f"{world.name} {begin_s:.1f} s",
@@ -98,7 +98,7 @@ def log_scenario(
         The window, and the lines of ``log_scenarios``.
 
     Raises:
-        SimulationError: The log ends before the window does, or lacks what a world needs.
+        SimulationError: The log ends before the window does, or does not hold what a world needs.
         PlannerError: The log cannot be read.
     """
     world = recorded_world(place)
@@ -120,10 +120,10 @@ def log_scenario(
         raise SimulationError(
             f"log {world.name}: goes on for {rest_s:g} s after {begin_s:g} s, shorter than --duration {duration_s:g}; leave it out"
         )
-    return scenario, _lacks(world, choice)
+    return scenario, _missing(world, choice)
 
 
-def _lacks(world: RecordedWorld, choice: WindowChoice) -> list[str]:
+def _missing(world: RecordedWorld, choice: WindowChoice) -> list[str]:
     """One line of what the source left out, and one for each reduction of the world."""
     texts = [] if not world.log.notes else ["; ".join(world.log.notes)]
     texts += world.reductions

@@ -91,7 +91,7 @@ class RecordedWorld:
         stretches: Without the parts that have no poses or no agents' messages.
         lanes: Of the map, local frame.
         pieces: Of the map, local frame.
-        reductions: One line for each thing that the log lacks and a drive goes on without.
+        reductions: One line for each thing that is missing in the log and that a drive goes on without.
     """
 
     name: str
@@ -159,13 +159,13 @@ def recorded_world(place: LogPlace) -> RecordedWorld:
         place: The log.
 
     Raises:
-        PlannerError: The log cannot be read, or lacks what a world needs.
+        PlannerError: The log cannot be read, or does not hold what a world needs.
     """
     return make_world(read_log(LogRequest(path=place.path, topics=place.topics), place.source))
 
 
 def make_world(log: DriveLog) -> RecordedWorld:
-    """Move a log into its local frame and find out what it lacks.
+    """Move a log into its local frame and find out what is missing.
 
     Args:
         log: With odometry and map.

@@ -66,7 +66,7 @@ def test_the_human_s_drive_becomes_a_bag_with_simulated_sensors_and_is_a_log_aga
     assert main([*again, "--planner", "log-future"]) == 0
     (row,) = rows(out)
     assert (row["map"], row["expert_m"]) == ("road_1.0_s 0.0 s", pytest.approx(20.0, abs=0.5))
-    # The pictures of the bag are shown beside the drive.
+    # The images of the bag are shown with the drive.
     drive = unpacked((out / "drives" / f"{row['key']}.json.gz").read_bytes())
     assert [camera["name"] for camera in drive["cameras"]] == ["rgb_left", "rgb_front", "rgb_right"]
     assert [frame[0] for frame in drive["cameras"][1]["frames"]] == [0.0, 1.0, 2.0]

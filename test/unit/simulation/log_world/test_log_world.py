@@ -1,15 +1,17 @@
 """A window of a log is driven like any scenario: local frame, route, traffic, score against the human, bad logs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from road_log import EAST_M, FOLLOWER, LEADER, NORTH_M, PARKED, PERSON, START_NS, road_log
+from road_log import EAST_M, FOLLOWER, LEADER, NORTH_M, PARKED, PERSON, START_NS, lane, road_log
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import Route, SignalState, TrafficSignal
 from transdiffuser_planner.data.logs import log_sources
+from transdiffuser_planner.data.logs.map_elements import lane_pieces
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.simulation.expert_cache import expert_drive
@@ -253,3 +255,41 @@ def test_the_simulated_rig_has_the_cameras_that_look_ahead_in_small() -> None:
     assert [camera.name for camera in found.cameras] == ["ahead", "left"]
     assert found.cameras[0].fx == pytest.approx(220.0, rel=0.01) and found.cameras[0].width == 259
     assert simulated_rig(RIG) == RIG
+
+
+def waiting_log():
+    """The human stops with the front bumper 6 m before a junction, without a vehicle ahead."""
+    log = road_log(seconds=12.0, has_agents=False)
+
+    def piece(number: int, from_m: float, to_m: float, **how):
+        whole = lane(number, 0.0)
+        lines = {
+            name: np.asarray([[EAST_M + x, getattr(whole, name)[0, 1]] for x in (from_m, to_m)])
+            for name in ("center_K2", "left_B2", "right_B2")
+        }
+        return replace(whole, **lines, **how)
+
+    log.lanes = [piece(1, -60.0, 50.0, successors=(3,)), piece(3, 50.0, 80.0, is_in_junction=True)]
+    log.map_pieces = list(lane_pieces(log.lanes))
+    return log
+
+
+def test_a_red_light_is_assumed_where_the_human_waits_at_a_free_junction(logs: Logs) -> None:
+    place = logs.place(log=waiting_log())
+    with LogEpisode(logs.windows(place)[0], RIG.vehicle) as episode:
+        signal = episode.start().signal
+    # The human's rear axle stops at 40 m.
+    assert signal is not None and signal.state is SignalState.RED
+    assert signal.distance_m == pytest.approx(41.0, abs=0.5)
+    (blocked,) = logs.windows(logs.place("without", log=waiting_log()), window_s=12.0)
+    with LogEpisode(replace(blocked, assume_signals=False), RIG.vehicle) as episode:
+        assert episode.start().signal is None
+
+
+def test_no_light_is_assumed_where_the_human_waits_for_the_vehicle_ahead(logs: Logs) -> None:
+    log = waiting_log()
+    log.agents = road_log().agents
+    for _, agents in log.agents.snapshots:
+        agents.x_m_N[0], agents.speed_mps_N[0] = EAST_M + 50.0, 0.0
+    with LogEpisode(logs.windows(logs.place(log=log))[0], RIG.vehicle) as episode:
+        assert episode.start().signal is None

@@ -15,13 +15,13 @@ from transdiffuser_planner.simulation.log_world.log_scenario import LogScenario
 from transdiffuser_planner.simulation.log_world.recorded_world import recorded_world
 
 INTERVAL_NS: Final = 490_000_000
-"""Pictures of one camera are at least this far apart: two a second."""
+"""LogImages of one camera are at least this far apart: two a second."""
 
-Pictures = dict[str, list[tuple[int, NDArray[np.uint8]]]]
+LogImages = dict[str, list[tuple[int, NDArray[np.uint8]]]]
 """Camera -> (stamp in ns since the window's begin, RGB (H, W, 3)) in order of stamps."""
 
 
-def log_pictures(scenario: LogScenario) -> Pictures:
+def log_images(scenario: LogScenario) -> LogImages:
     """Read the camera images that were recorded during a window; images that cannot be decoded are left out.
 
     Args:
@@ -33,7 +33,7 @@ def log_pictures(scenario: LogScenario) -> Pictures:
     world = recorded_world(scenario.place)
     stretch, first = world.stretch_at(scenario.begin_s)
     begin_ns = stretch.begin_ns + 100_000_000 * first
-    found: Pictures = {}
+    found: LogImages = {}
 
     def take(message: LogMessage) -> None:
         since_ns = message.stamp_ns - begin_ns
