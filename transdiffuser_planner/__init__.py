@@ -1,8 +1,6 @@
 """A diffusion planner for automated driving: cameras, LiDAR and odometry in, a checked trajectory out."""
 
-import importlib.metadata
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,9 @@ def __getattr__(name: str) -> Any:
 
 def _version() -> str:
     """The version in the checkout's pyproject.toml, which an editable install may be older than, else the installed one."""
+    import importlib.metadata
+    import re
+
     project = Path(__file__).resolve().parents[1] / "pyproject.toml"
     if project.is_file():
         text = project.read_text(encoding="utf-8")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transdiffuser_planner.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def plugin_names(group: str) -> tuple[str, ...]:
     """Names that installed packages register in an entry-point group, sorted."""
-    return tuple(sorted({point.name for point in entry_points(group=group)}))
+    return tuple(sorted({point.name for point in _entry_points(group=group)}))
 
 
 def load_plugin(group: str, name: str) -> Any:
@@ -23,7 +25,7 @@ def load_plugin(group: str, name: str) -> Any:
     Raises:
         ConfigError: No package registers the name, several do, or the object cannot be imported.
     """
-    points = list(entry_points(group=group, name=name))
+    points = list(_entry_points(group=group, name=name))
     if not points:
         known = ", ".join(plugin_names(group)) or "none"
         raise ConfigError(f"entry point '{name}' of group {group}: not installed; installed are {known}")
@@ -39,6 +41,14 @@ def load_plugin(group: str, name: str) -> Any:
             f"entry point '{name}' of group {group}: {point.value} of package {_package(point)} cannot be imported "
             f"({type(error).__name__}: {reason}); repair or uninstall that package"
         ) from None
+
+
+def _entry_points(**wanted: str) -> tuple[EntryPoint, ...]:
+    """Entry points of installed packages; the module is imported on first use, as a node without plugins has none."""
+    from importlib.metadata import entry_points
+
+    found: Any = entry_points(**wanted)  # typed differently from Python to Python
+    return tuple(found)
 
 
 def _package(point: EntryPoint) -> str:

@@ -13,16 +13,22 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIALS = ROOT / "docs" / "tutorials"
 # In the order of the navigation: each may use what the ones before it left.
-PAGES = ("own-vehicle", "own-data", "own-model", "nightly-replay", "carla", "own-planner")
+PAGES = ("own-vehicle", "own-data", "fine-tune", "own-model", "nightly-replay", "carla", "own-planner")
 NEEDS = {
     "own-vehicle": ("libsumo", "rosbags", "rclpy", "transdiffuser_msgs.msg"),
     "own-data": ("torch", "pytorch_lightning"),
+    "fine-tune": ("torch", "pytorch_lightning"),
     "own-model": (),
     "nightly-replay": (),
     "carla": ("rclpy", "transdiffuser_msgs.msg"),
     "own-planner": ("setuptools",),
 }
-BASED_ON = {"own-data": "own-vehicle", "own-model": "own-data", "nightly-replay": "own-vehicle"}
+BASED_ON = {
+    "own-data": "own-vehicle",
+    "fine-tune": "own-data",
+    "own-model": "own-data",
+    "nightly-replay": "own-vehicle",
+}
 SECURITY = ROOT / "docs" / "how-to" / "security.md"
 TIMEOUT_S = 1800
 

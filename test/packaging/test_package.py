@@ -45,8 +45,8 @@ def test_launch_files_are_python_and_name_existing_parameter_files(path):
         assert (path.parent / name).is_file()
 
 
-def test_planning_needs_no_torch_no_simulator_and_no_bag_library():
-    heavy = ["torch", "libsumo", "embreex", "rosbags", "rclpy", "tqdm", "matplotlib"]
+def test_planning_imports_no_torch_no_scipy_no_simulator_and_no_bag_library():
+    heavy = ["torch", "libsumo", "embreex", "rosbags", "rclpy", "tqdm", "matplotlib", "scipy"]
     code = (
         "import sys, transdiffuser_planner.runtime.planner, transdiffuser_planner.runtime.inputs.snapshot_assembler, "
         "transdiffuser_planner.messages.input_router, transdiffuser_planner.messages.encode_outputs; "

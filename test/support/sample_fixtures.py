@@ -17,6 +17,7 @@ except ImportError:
     pass
 
 COUNTS = {"train": 40, "validation": 4}
+NUM_AGENTS = 16
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +39,15 @@ def write_samples(folder: Path, count: int) -> None:
     for name, value in arrays.items():
         if name.endswith("_valid"):
             value[:] = 1
+    arrays["gt_agents_known"][:] = True
+    arrays["gt_agents_valid"][:, NUM_AGENTS:] = False
+    arrays["gt_agents_future_valid"][:, NUM_AGENTS:] = False
     speed = rng.uniform(1.0, 12.0, count)
     arrays["status"][:, [0, 4]] = np.stack([np.ones(count), speed], axis=1)
     arrays["history"][:, :, 0] = np.linspace(-1.5, 0.0, TINY.num_history) * speed[:, None]
     arrays["route"][..., 0] = 3.0 * np.arange(1, TINY.num_route_points + 1)
     arrays["plan"][..., 0] = speed[:, None] * TINY.plan_times_s
-    agents = arrays["gt_agents"]
+    agents, future = arrays["gt_agents"][:, :NUM_AGENTS], arrays["gt_agents_future"][:, :NUM_AGENTS]
     agents[..., AgentIndex.X_M] = rng.uniform(-25.0, 25.0, agents.shape[:2])
     agents[..., AgentIndex.Y_M] = rng.uniform(-25.0, 25.0, agents.shape[:2])
     agents[..., AgentIndex.COS] = 1.0
@@ -52,8 +56,8 @@ def write_samples(folder: Path, count: int) -> None:
     agents[..., AgentIndex.CLASS + AgentClass.CAR] = 1.0
     arrays["gt_agents_points"][:] = 20
     driven = agents[..., AgentIndex.SPEED_MPS, None] * TINY.plan_times_s
-    arrays["gt_agents_future"][..., 0] = agents[..., AgentIndex.X_M, None] + driven
-    arrays["gt_agents_future"][..., 1] = agents[..., AgentIndex.Y_M, None]
+    future[..., 0] = agents[..., AgentIndex.X_M, None] + driven
+    future[..., 1] = agents[..., AgentIndex.Y_M, None]
     arrays["bev"][:] = rng.integers(0, len(BevClass), arrays["bev"].shape)
     arrays["stamp_ns"][:] = np.arange(count) * 500_000_000
     for name, value in arrays.items():

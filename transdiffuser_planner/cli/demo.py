@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFolder
+from transdiffuser_planner.cli.simulate import MAP_HELP, check_map
 from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL
 from transdiffuser_planner.evaluation.over_dds.process_group import ProcessGroup, private_ros_environment
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: The command's parser.
     """
     parser.add_argument("--seed", type=int, default=8003, help="scenario seed (default: %(default)s)")
-    parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
+    parser.add_argument("--map", help=f"{MAP_HELP}; default: drawn from the seed")
     parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model folder or name (default: %(default)s)")
     parser.add_argument(
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         Exit status: 0, or 1 when no plan was published.
     """
+    check_map(args.map)
     model = model_folder(args.model)
     out = _new_folder(args.out)
     environment = private_ros_environment()

@@ -1,12 +1,12 @@
-"""Measure models: in closed loop on unseen scenarios, in open loop on unseen samples, and by PDM scores of scene files."""
+"""Measure models: in closed and in open loop on unseen scenarios, by PDM scores of scene files, on real sensor data."""
 
 from __future__ import annotations
 
 import argparse
 
-from transdiffuser_planner.cli.evaluation import open_loop, samplers, scenes, suite
+from transdiffuser_planner.cli.evaluation import open_loop, real_data, samplers, scenes, suite
 
-KINDS = {**suite.KINDS, **open_loop.KINDS, **samplers.KINDS, **scenes.KINDS}
+KINDS = {**suite.KINDS, **open_loop.KINDS, **samplers.KINDS, **scenes.KINDS, **real_data.KINDS}
 """Kind of evaluation -> function that runs it."""
 
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: The command's parser.
     """
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    for module in (suite, open_loop, samplers, scenes):
+    for module in (suite, open_loop, samplers, scenes, real_data):
         module.add_kinds(kinds)
 
 

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=(),
         metavar="NAME",
-        help="cameras to write, or 'all' (default: those that look ahead)",
+        help="cameras of the bag, or 'all' (default: those that look ahead)",
     )
     parser.epilog = "Data sets, frames, and what is missing from each: docs/how-to/data-sets.md."
 
@@ -52,10 +52,11 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from transdiffuser_planner.core.errors import ConfigError
+    from transdiffuser_planner.core.rig import BAG_RIG_NAME
     from transdiffuser_planner.data.logs.drive_log import LogRequest
     from transdiffuser_planner.data.logs.importing.import_log import count_frames, import_log
     from transdiffuser_planner.data.logs.log_sources import ROSBAG, read_log, recognize
-    from transdiffuser_planner.messages.topic_map import OWN_RIG, OWN_TOPICS, TopicMap
+    from transdiffuser_planner.messages.topic_map import OWN_TOPICS, TopicMap
 
     kind = args.kind or recognize(args.source)
     if kind == ROSBAG:
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     for line in _content(log, result):
         print(line)
     size_mb = sum(file.stat().st_size for file in args.out.rglob("*") if file.is_file()) / 1e6
-    print(f"bag      {args.out} ({size_mb:.1f} MB), with {OWN_RIG} and {OWN_TOPICS}, which the other commands use")
+    print(f"bag      {args.out} ({size_mb:.1f} MB), with {BAG_RIG_NAME} and {OWN_TOPICS}, which the other commands use")
     return 0
 
 

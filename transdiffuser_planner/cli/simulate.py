@@ -12,11 +12,14 @@ from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.parallel import add_ray_argument
-from transdiffuser_planner.params import RIGS
+from transdiffuser_planner.params import RECIPES, RIGS
 
 if TYPE_CHECKING:
     from transdiffuser_planner.simulation.log_world.log_scenario import LogScenario
     from transdiffuser_planner.simulation.scenario import Scenario
+    from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
+
+MAP_HELP = "map name, carla:Town03, SUMO network file or OpenDRIVE file (.xodr)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
-    parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
+    parser.add_argument("--map", help=f"{MAP_HELP}; default: drawn from the seed")
     parser.add_argument("--seed", type=int, default=8000, help="scenario seed (default: %(default)s)")
     parser.add_argument("--duration", type=float, help="seconds of driving (default: 60; of a log, to its end)")
     parser.add_argument(
@@ -44,12 +47,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--variants", type=int, default=1, help="1: plain drive only; more: plain drive and perturbed ones"
     )
     group.add_argument("--sensor-rate", type=float, default=2.0, help="sensor frames per second (default: %(default)s)")
+    group.add_argument(
+        "--labels", action="store_true", help="record the classes of the cameras' pixels, to train the view head on"
+    )
+    group.add_argument(
+        "--randomize",
+        type=Path,
+        metavar="RECIPE",
+        help="recording recipe (YAML): every drive draws its own rig, LiDAR, cameras, roadside and ground from it; "
+        "shipped: recording (docs/how-to/recording.md)",
+    )
     group.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     add_ray_argument(group)
     group = parser.add_argument_group("live, on ROS 2 topics")
     group.add_argument("--realtime-factor", type=float, default=1.0, help="simulated seconds per second")
     group.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a planner and a tracker")
     group.add_argument("--result", type=OutputFile, help="write the results as JSON")
+
+
+def check_map(map_name: str | None) -> None:
+    """Look for the file of an OpenDRIVE map before the work begins.
+
+    Args:
+        map_name: Of a scenario; None for the seed's own.
+
+    Raises:
+        SimulationError: It is missing, or the package that holds it.
+    """
+    from transdiffuser_planner.simulation.map.opendrive.conversion import is_opendrive, opendrive_file
+
+    if map_name is not None and is_opendrive(map_name):
+        opendrive_file(map_name)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,9 +88,15 @@ def run(args: argparse.Namespace) -> int:
 
     Returns:
         Exit status.
+
+    Raises:
+        ConfigError: A recipe is given without a recording.
     """
+    check_map(args.map)
     scenario = None if args.log is None else chosen_window(args)
     args.duration = 60.0 if args.duration is None else args.duration
+    if args.randomize is not None and (args.record is None or scenario is not None):
+        raise ConfigError("--randomize: only recorded drives in SUMO's traffic are randomized; add --record DIR")
     if scenario is not None and args.record is not None:
         return record_log(scenario, args.record, sensor_steps(args.sensor_rate))
     if args.record is None:
@@ -137,6 +171,15 @@ def seed_range(text: str) -> range:
     return range(first, last)
 
 
+def _recipe(path: Path) -> RecordingRecipe:
+    """Read a recipe by path, or a shipped one by name."""
+    from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
+
+    shipped = RECIPES / f"{path.name}.yaml"
+    is_name = path.parent == Path() and not path.suffix and not path.exists() and shipped.is_file()
+    return RecordingRecipe.load(shipped if is_name else path)
+
+
 def _record(args: argparse.Namespace) -> int:
     """Record drives of all seeds.
 
@@ -150,6 +193,7 @@ def _record(args: argparse.Namespace) -> int:
 
     sensor_every = sensor_steps(args.sensor_rate)
     seeds = seed_range(args.seeds) if args.seeds else range(args.seed, args.seed + 1)
+    recipe = None if args.randomize is None else _recipe(args.randomize)
     rig = Rig.load(args.rig or RIGS / "carla.yaml")
     plans = [
         RecordingPlan(
@@ -158,6 +202,8 @@ def _record(args: argparse.Namespace) -> int:
             out=args.record,
             sensor_every=sensor_every,
             variants=tuple(range(args.variants)),
+            with_labels=args.labels,
+            recipe=recipe,
         )
         for seed in seeds
     ]

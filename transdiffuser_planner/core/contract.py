@@ -10,6 +10,7 @@ row 0 at x = +range (ahead) and column 0 at y = +range (left): an unchanged plot
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
@@ -44,6 +45,28 @@ class BevClass(IntEnum):
     CENTER_LINE = 3
     VEHICLE = 4
     PERSON = 5
+
+
+class ViewClass(IntEnum):
+    """Classes of the pixels of the stitched view."""
+
+    REST = 0
+    ROAD = 1
+    MARKING = 2
+    SIDEWALK = 3
+    VEHICLE = 4
+    PERSON = 5  # pedestrians and cyclists
+    LAMP = 6  # head of a traffic light
+
+
+VIEW_STRIDE = 4
+"""Pixels of the stitched view per cell of its semantics, along each axis."""
+VIEW_UNKNOWN = 255
+"""Label of cells that no camera covers or that have no ground truth."""
+
+
+LAMP_CROP = (64, 32)
+"""Height and width in pixels of the crop around a traffic light's head, the input of the optional lamp graph."""
 
 
 class StatusIndex(IntEnum):
@@ -126,7 +149,7 @@ class ModelContract:
         ViewSegment(name="rgb_right", width_fraction=136 / 512, yaw_rad=-0.87616),
     )
     lidar_cells: int = 128
-    lidar_channels: int = 2  # 0: ground (z <= 0.3 m), 1: obstacles (0.3 m < z < 4 m)
+    lidar_heights_m: tuple[float, ...] = (0.3,)  # heights that divide the points into channels, lowest first
     range_m: float = 32.0
     lidar_clip_points: int = 5
     bev_cells: int = 64
@@ -141,6 +164,11 @@ class ModelContract:
     num_denoise_steps: int = 10
     codebook_size: int = 0  # size of the action token vocabulary; 0: no action tokens
 
+    def __post_init__(self) -> None:
+        heights = self.lidar_heights_m
+        if not heights or any(high <= low for low, high in itertools.pairwise(heights)):
+            raise ContractError(f"model contract: lidar_heights_m must be increasing heights, got {list(heights)}")
+
     @property
     def plan_times_s(self) -> NDArray[np.float64]:
         """Times of the T plan steps after the snapshot."""
@@ -150,6 +178,11 @@ class ModelContract:
     def history_times_s(self) -> NDArray[np.float64]:
         """Times of the S history steps relative to the snapshot; the last is 0."""
         return np.asarray(self.history_interval_s * np.arange(1 - self.num_history, 1), dtype=np.float64)
+
+    @property
+    def lidar_channels(self) -> int:
+        """Channels of the LiDAR histogram: the ground first, obstacles by height after it."""
+        return len(self.lidar_heights_m) + 1
 
     @property
     def bev_cell_m(self) -> float:
@@ -173,12 +206,15 @@ class ModelContract:
             data: Result of ``to_dict``.
 
         Raises:
-            ContractError: A field is unknown or missing.
+            ContractError: A field is unknown, missing or out of bounds.
         """
         try:
+            # Manifests of models with two channels state their number only.
+            known = {name: value for name, value in data.items() if name != "lidar_channels"}
+            heights = tuple(float(height) for height in known.get("lidar_heights_m", (0.3,)))
             segments = tuple(ViewSegment(**segment) for segment in data["segments"])
-            return ModelContract(**{**data, "segments": segments})
-        except (KeyError, TypeError) as error:
+            return ModelContract(**{**known, "segments": segments, "lidar_heights_m": heights})
+        except (KeyError, TypeError, ValueError) as error:
             raise ContractError(f"model contract: {error}; re-export the model with this version") from None
 
 
@@ -280,6 +316,11 @@ def auxiliary_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         "agent_box": TensorSpec(shape=(NUM_BOX_CHANNELS, n, n)),  # BoxIndex
         "signal_logits": TensorSpec(shape=(4,)),  # SignalState of the next signal within 50 m; UNKNOWN = none
     }
+
+
+def view_spec(contract: ModelContract) -> TensorSpec:
+    """Logits of ViewClass (K, H, W) of the stitched view in cells of VIEW_STRIDE, the output of the optional view graph."""
+    return TensorSpec(shape=(len(ViewClass), contract.image_height // VIEW_STRIDE, contract.image_width // VIEW_STRIDE))
 
 
 def plan_spec(contract: ModelContract) -> TensorSpec:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,6 +13,11 @@ FloatArray = NDArray[np.float64]
 def wrap_angle(angle_rad: ArrayLike) -> FloatArray:
     """Angles wrapped into [-pi, pi)."""
     return np.asarray((np.asarray(angle_rad, dtype=np.float64) + np.pi) % (2.0 * np.pi) - np.pi)
+
+
+def wrapped(angle_rad: float) -> float:
+    """One angle wrapped into [-pi, pi): ``wrap_angle`` without arrays, with the same bits."""
+    return float((angle_rad + math.pi) % (2.0 * math.pi) - math.pi)
 
 
 def local_from_global(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
@@ -26,7 +33,7 @@ def local_from_global(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
     origin, pose = np.asarray(origin_3, dtype=np.float64), np.asarray(pose_X3, dtype=np.float64)
     dx, dy = pose[..., 0] - origin[..., 0], pose[..., 1] - origin[..., 1]
     cos, sin = np.cos(origin[..., 2]), np.sin(origin[..., 2])
-    return np.stack([cos * dx + sin * dy, cos * dy - sin * dx, wrap_angle(pose[..., 2] - origin[..., 2])], axis=-1)
+    return _poses(cos * dx + sin * dy, cos * dy - sin * dx, wrap_angle(pose[..., 2] - origin[..., 2]))
 
 
 def global_from_local(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
@@ -35,7 +42,14 @@ def global_from_local(origin_3: ArrayLike, pose_X3: ArrayLike) -> FloatArray:
     cos, sin = np.cos(origin[..., 2]), np.sin(origin[..., 2])
     x = origin[..., 0] + cos * pose[..., 0] - sin * pose[..., 1]
     y = origin[..., 1] + sin * pose[..., 0] + cos * pose[..., 1]
-    return np.stack([x, y, wrap_angle(pose[..., 2] + origin[..., 2])], axis=-1)
+    return _poses(x, y, wrap_angle(pose[..., 2] + origin[..., 2]))
+
+
+def _poses(x: FloatArray, y: FloatArray, heading_rad: FloatArray) -> FloatArray:
+    """Poses (..., 3) of arrays of one shape; several times as fast as ``np.stack``."""
+    pose = np.empty((*x.shape, 3))
+    pose[..., 0], pose[..., 1], pose[..., 2] = x, y, heading_rad
+    return pose
 
 
 def arc_length(xy_N2: ArrayLike) -> FloatArray:
@@ -123,14 +137,14 @@ def box_corners(
     x, y, heading = (np.asarray(v, dtype=np.float64) for v in (x_X, y_X, heading_X))
     half_l, half_w = np.asarray(length, dtype=np.float64) / 2.0, np.asarray(width, dtype=np.float64) / 2.0
     cos, sin = np.cos(heading), np.sin(heading)
-    corners = [(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)]
-    return np.stack(
-        [
-            np.stack([x + a * half_l * cos - b * half_w * sin, y + a * half_l * sin + b * half_w * cos], axis=-1)
-            for a, b in corners
-        ],
-        axis=-2,
-    )
+    ahead_x, ahead_y, left_x, left_y = half_l * cos, half_l * sin, -half_w * sin, half_w * cos
+    front_x, front_y, rear_x, rear_y = x + ahead_x, y + ahead_y, x - ahead_x, y - ahead_y
+    corners = np.empty((*np.shape(front_x + left_x), 4, 2))
+    corners[..., 0, 0], corners[..., 0, 1] = front_x + left_x, front_y + left_y
+    corners[..., 1, 0], corners[..., 1, 1] = rear_x + left_x, rear_y + left_y
+    corners[..., 2, 0], corners[..., 2, 1] = rear_x - left_x, rear_y - left_y
+    corners[..., 3, 0], corners[..., 3, 1] = front_x - left_x, front_y - left_y
+    return corners
 
 
 def boxes_overlap(corners_a_X42: ArrayLike, corners_b_X42: ArrayLike) -> NDArray[np.bool_]:

@@ -19,6 +19,8 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.files import read_text
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel, stated_vehicle
 
+BAG_RIG_NAME = "rig.yaml"
+"""Rig file in a bag's folder: of the vehicle that recorded it."""
 _KEYS = ("cameras", "lidar", "base_from_odometry_child_x_m", "odometry_clock_offset_s", "vehicle")
 OPTICAL_FROM_SENSOR = np.asarray([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 """Rotation of a frame with x ahead, y left, z up into the optical frame (right, down, ahead) of the same camera."""
@@ -126,6 +128,20 @@ class Rig:
             raise ConfigError(f"rig: camera names must differ, got {names}")
         if not names and self.lidar is None:
             raise ConfigError("rig: needs at least one camera or a lidar")
+
+    @staticmethod
+    def of_bag(bag: Path, otherwise: Rig) -> Rig:
+        """Read the rig in a bag's folder.
+
+        Args:
+            bag: Folder or file of a bag.
+            otherwise: Rig of a bag without one.
+
+        Raises:
+            ConfigError: As of ``load``.
+        """
+        path = (bag if bag.is_dir() else bag.parent) / BAG_RIG_NAME
+        return Rig.load(path) if path.is_file() else otherwise
 
     @staticmethod
     def load(path: str | Path) -> Rig:

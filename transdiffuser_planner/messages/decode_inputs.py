@@ -256,6 +256,15 @@ def action_tokens(message: Any) -> ActionTokens:
     )
 
 
+def label_image(message: Any, name: str) -> NDArray[np.uint8]:
+    """The classes (H, W) in a mono8 sensor_msgs/Image.
+
+    Raises:
+        InputError: Unknown encoding, truncated data or zero size.
+    """
+    return RawPixels(message, name).unpack(1)[:, :, 0]
+
+
 def object_array(message: Any) -> AgentStates:
     """A derived_object_msgs/ObjectArray; objects without a box or of an unknown class are skipped."""
     objects = [o for o in message.objects if int(o.classification) in _OBJECT_CLASS and len(o.shape.dimensions) >= 3]

@@ -89,6 +89,21 @@ def image(make: MessageFactory, stamp_ns: int, frame_id: str, rgb_HW3: NDArray[n
     )
 
 
+def label_image(make: MessageFactory, stamp_ns: int, frame_id: str, label_HW: NDArray[np.uint8]) -> Any:
+    """sensor_msgs/Image, mono8: the class of each pixel."""
+    height, width = label_HW.shape
+    return make(
+        "sensor_msgs/msg/Image",
+        header=header(make, stamp_ns, frame_id),
+        height=height,
+        width=width,
+        encoding="mono8",
+        is_bigendian=0,
+        step=width,
+        data=np.ascontiguousarray(label_HW).reshape(-1),
+    )
+
+
 def camera_info(make: MessageFactory, stamp_ns: int, frame_id: str, camera: CameraMount) -> Any:
     """sensor_msgs/CameraInfo of a rectified camera."""
     k = np.asarray([camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0])

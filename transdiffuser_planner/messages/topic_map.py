@@ -9,10 +9,11 @@ import yaml
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.files import read_text
+from transdiffuser_planner.core.rig import BAG_RIG_NAME
 from transdiffuser_planner.params import RIGS, TOPICS
 
-OWN_TOPICS, OWN_RIG = "topics.yaml", "rig.yaml"
-"""Files in the folder of a bag that describe it, as `transdiffuser import` writes them."""
+OWN_TOPICS = "topics.yaml"
+"""Topic map in the folder of a bag, as `transdiffuser import` writes it; its rig lies next to it."""
 DEFAULT_PRESET = "carla"
 
 
@@ -78,12 +79,12 @@ def own_files(bag: Path) -> tuple[Path, Path] | None:
         bag: Folder or file of a bag.
     """
     folder = bag if bag.is_dir() else bag.parent
-    topics, rig = folder / OWN_TOPICS, folder / OWN_RIG
+    topics, rig = folder / OWN_TOPICS, folder / BAG_RIG_NAME
     return (topics, rig) if topics.is_file() and rig.is_file() else None
 
 
 def files_for(bag: Path, preset: str | None) -> tuple[Path, Path]:
-    """Return topic map and rig of a bag: of a preset where one is given, else its own, else those of ``DEFAULT_PRESET``.
+    """Return topic map and rig of a bag: of a preset where one is given, else its own, else of ``DEFAULT_PRESET``.
 
     Args:
         bag: Folder or file of a bag.

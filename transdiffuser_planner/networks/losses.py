@@ -64,6 +64,28 @@ def bev_loss(logits_BCLL: Tensor, label_BLL: Tensor, valid_B: Tensor, class_weig
     return (loss * valid_B[:, None, None]).sum() / weight.sum().clamp(min=1.0)
 
 
+def view_loss(logits_BCHW: Tensor, label_BHW: Tensor, class_weights_C: Tensor, unknown: int) -> Tensor:
+    """Cross-entropy of the view's semantics over labeled cells, weighted by class; 0 without any.
+
+    Args:
+        logits_BCHW: Predictions.
+        label_BHW: Class of each cell.
+        class_weights_C: Weight of each class.
+        unknown: Label of cells without ground truth.
+    """
+    loss = functional.cross_entropy(
+        logits_BCHW, label_BHW, weight=class_weights_C, ignore_index=unknown, reduction="none"
+    )
+    known = label_BHW != unknown
+    weight = class_weights_C[torch.where(known, label_BHW, 0)] * known
+    return loss.sum() / weight.sum().clamp(min=1.0)
+
+
+def distillation_loss(tokens: dict[str, Tensor], teacher: dict[str, Tensor]) -> Tensor:
+    """Mean squared difference of tokens of the same names and shapes (Romero et al. 2015), averaged over the names."""
+    return torch.stack([functional.mse_loss(tokens[name].float(), teacher[name].float()) for name in teacher]).mean()
+
+
 def center_loss(logits_BCLL: Tensor, heat_BCLL: Tensor, ignore_BLL: Tensor) -> Tensor:
     """Penalty-reduced focal loss of box centers (CenterNet, Zhou et al. 2019), per positive cell.
 

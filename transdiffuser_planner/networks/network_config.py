@@ -9,12 +9,19 @@ from transdiffuser_planner.core.errors import ConfigError
 
 Widths = tuple[int, int, int, int]
 
+RESNET, EFFICIENTNET_LITE0 = "resnet", "efficientnet_lite0"
+BACKBONES = (RESNET, EFFICIENTNET_LITE0)
+"""Kinds of image branches."""
+VIEW_CHANNELS = 32
+"""Channels of the view head of recipes that have one."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BranchConfig:
-    """One ResNet branch.
+    """One branch of the encoder.
 
     Attributes:
+        kind: "resnet", or "efficientnet_lite0", whose widths are its own and which has neither blocks nor stem to choose.
         widths: Channels of the four stages.
         blocks: Basic blocks of the four stages.
         stem_kernel, stem_stride: Of the first convolution.
@@ -28,6 +35,11 @@ class BranchConfig:
     stem_stride: int = 2
     stem_pool: bool = True
     tokens: tuple[int, int] = (8, 8)
+    kind: str = RESNET
+
+    def __post_init__(self) -> None:
+        if self.kind not in BACKBONES:
+            raise ConfigError(f"backbone '{self.kind}' is unknown; known are {', '.join(BACKBONES)}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +53,7 @@ class NetworkConfig:
         bev_upsample: Cells of the heads' outputs per cell of the map, along each axis.
         bev_patch_cells: Edge of the square of map cells that becomes one token.
         head_channels: Hidden channels of the auxiliary heads.
+        view_channels: Channels of the head for the semantics of the stitched view; 0: no such head.
         width, heads, layers, ffn_width: Of the denoising decoder and the plan regression head.
         embed_width: Hidden width of the motion encoder's MLPs.
         dropout: In the decoder's attention and feed-forward parts while training.
@@ -66,6 +79,7 @@ class NetworkConfig:
     embed_width: int = 256
     dropout: float = 0.1
     joint: bool = True
+    view_channels: int = 0
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -149,6 +163,21 @@ def base_half_config() -> NetworkConfig:
 
 
 CONFIGS = {"tiny": tiny_config, "base": base_config, "base_half": base_half_config}
+
+
+def with_backbone(config: NetworkConfig, kind: str) -> NetworkConfig:
+    """Return a configuration with another image branch.
+
+    Args:
+        config: Of one of the sizes.
+        kind: One of BACKBONES.
+
+    Raises:
+        ConfigError: The kind is unknown.
+    """
+    if kind == EFFICIENTNET_LITE0:
+        return replace(config, image=replace(config.image, kind=kind, widths=(24, 40, 112, 192)))
+    return replace(config, image=replace(config.image, kind=kind))
 
 
 def named_config(name: str) -> NetworkConfig:

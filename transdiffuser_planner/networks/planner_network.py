@@ -9,17 +9,23 @@ from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.encoder.auxiliary_heads import AuxiliaryHeads
 from transdiffuser_planner.networks.encoder.scene_encoder import SceneEncoder, SceneFeatures
+from transdiffuser_planner.networks.encoder.view_head import ViewHead
 from transdiffuser_planner.networks.network_config import NetworkConfig
 
 
 class PerceptionNetwork(nn.Module):
-    """Scene encoder and auxiliary heads, trained in stage 1 and frozen in stage 2."""
+    """Scene encoder and auxiliary heads, trained in stage 1 and frozen in stage 2.
+
+    Attributes:
+        view_head: Semantics of the stitched view, called apart from ``forward``; None without one.
+    """
 
     def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
         self.config, self.contract = config, contract
         self.encoder = SceneEncoder(config, contract)
         self.heads = AuxiliaryHeads(config)
+        self.view_head = ViewHead(config, contract) if config.view_channels else None
 
     def forward(
         self, image: Tensor, camera_valid: Tensor, lidar: Tensor, lidar_valid: Tensor

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from transdiffuser_planner.core.errors import OutputError, PlannerError, SimulationError
 from transdiffuser_planner.core.files import PARTIAL, write_text, writing
-from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.rig import BAG_RIG_NAME, Rig
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.parallel import Files, fan_out, files_in, put_files
+from transdiffuser_planner.simulation.collisions import overlapping_agents
 from transdiffuser_planner.simulation.ego.expert import ExpertTrack
 from transdiffuser_planner.simulation.episode import LoggedEpisode
 from transdiffuser_planner.simulation.map.road_map import RoadMap
@@ -22,6 +24,10 @@ from transdiffuser_planner.simulation.map.sumo_networks import network_file
 from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.sensors.sensor_suite import SensorSuite
+from transdiffuser_planner.simulation.variation.drive_variation import DriveVariation, draw_variation
+from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
+from transdiffuser_planner.simulation.variation.rigs import rig_text
+from transdiffuser_planner.simulation.world_state import WorldState
 
 MEGABYTES_PER_FRAME = 0.25  # three images and a point cloud, compressed; measured on recorded towns
 RECOVERY_S = 2.0
@@ -40,6 +46,8 @@ class RecordingPlan:
         out: Folder of the bags, one per variant.
         sensor_every: Steps of 0.1 s between sensor frames.
         variants: 0 is the unperturbed drive, others are perturbed.
+        with_labels: Record the classes of the cameras' pixels as ground truth.
+        recipe: From which every drive draws its sensors and surroundings; None for ``rig`` in the plain world.
     """
 
     scenario: Scenario
@@ -47,6 +55,8 @@ class RecordingPlan:
     out: Path
     sensor_every: int
     variants: tuple[int, ...]
+    with_labels: bool = False
+    recipe: RecordingRecipe | None = None
 
     def bag_path(self, variant: int) -> Path:
         """Return the path of a variant's bag.
@@ -75,40 +85,110 @@ def record(plan: RecordingPlan) -> list[Path]:
         if episode.progress_m() < MIN_PROGRESS_M:
             raise SimulationError(f"the ego moves only {episode.progress_m():.0f} m in stationary traffic; skipped")
         road_map = RoadMap.load(network_file(plan.scenario.map_name), episode.route.xy_N2)
-        suite = SensorSuite(road_map, plan.rig, plan.scenario.weather, plan.scenario.seed)
+        shared = plain_staging(plan, road_map) if plan.recipe is None else None
         for variant in missing:
             track = episode.perturbed_track(variant) if variant else episode.expert_track()
-            if episode.overlap_stamps_ns(track):
+            staging = shared or varied_staging(plan, variant, road_map, track)
+            if _overlaps(staging, episode, track, plan.rig.vehicle):
                 raise SimulationError("traffic overlaps the expert; skipped")
-            _write_bag(plan, variant, episode, track, road_map, suite)
+            _write_bag(plan, variant, episode, track, staging)
     return [plan.bag_path(v) for v in plan.variants]
 
 
-def _write_bag(
-    plan: RecordingPlan,
-    variant: int,
-    episode: LoggedEpisode,
-    track: ExpertTrack,
-    road_map: RoadMap,
-    suite: SensorSuite,
-) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Staging:
+    """World and sensors of one drive.
+
+    Attributes:
+        rig: As its rig file states it.
+        road_map: Ground truth.
+        suite: Renders the sensors.
+        variation: What the drive has drawn; None in the plain world.
+    """
+
+    rig: Rig
+    road_map: RoadMap
+    suite: SensorSuite
+    variation: DriveVariation | None = None
+
+    def recorded(self, world: WorldState) -> WorldState:
+        """Return a state as ground truth holds it.
+
+        Args:
+            world: As simulated.
+        """
+        return world if self.variation is None else self.variation.world(world)
+
+    def rendered(self, world: WorldState) -> WorldState:
+        """Return a state as the sensors' moving scene holds it.
+
+        Args:
+            world: As simulated.
+        """
+        return world if self.variation is None else self.variation.moving(world)
+
+
+def plain_staging(plan: RecordingPlan, road_map: RoadMap) -> Staging:
+    """Return the plan's rig in the plain world.
+
+    Args:
+        plan: Scenario and rig.
+        road_map: Static elements.
+    """
+    scenario = plan.scenario
+    suite = SensorSuite(road_map, plan.rig, scenario.weather, scenario.seed, with_labels=plan.with_labels)
+    return Staging(rig=plan.rig, road_map=road_map, suite=suite)
+
+
+def varied_staging(plan: RecordingPlan, variant: int, road_map: RoadMap, track: ExpertTrack) -> Staging:
+    """Return what the plan's recipe gives one drive.
+
+    Args:
+        plan: With a recipe.
+        variant: Of the drive.
+        road_map: Static elements.
+        track: Of the ego.
+
+    Raises:
+        SimulationError: The plan has no recipe.
+    """
+    if plan.recipe is None:
+        raise SimulationError("a varied drive needs a recipe")
+    found = draw_variation(plan.recipe, plan.scenario, variant, road_map, track.poses)
+    scenario = plan.scenario
+    suite = SensorSuite(
+        found.road_map, found.true_rig, scenario.weather, scenario.seed, found.look, with_labels=plan.with_labels
+    )
+    return Staging(rig=found.rig, road_map=found.road_map, suite=suite, variation=found)
+
+
+def _overlaps(staging: Staging, episode: LoggedEpisode, track: ExpertTrack, vehicle: VehicleModel) -> bool:
+    """Return whether an agent ever overlaps the ego."""
+    worlds = (staging.recorded(world) for world in episode.worlds(track))
+    return any(overlapping_agents(world.ego, world.agents, vehicle).any() for world in worlds)
+
+
+def _write_bag(plan: RecordingPlan, variant: int, episode: LoggedEpisode, track: ExpertTrack, staging: Staging) -> None:
     """Write to a temporary name and rename, so that an interrupted bag never counts as complete."""
     path = plan.bag_path(variant)
     partial = path.with_name(path.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
-    stream = MessageStream(make_message, plan.rig, episode.route, road_map)
+    stream = MessageStream(make_message, staging.rig, episode.route, staging.road_map)
     with writing(path, partial):
         partial.parent.mkdir(parents=True, exist_ok=True)
     with writing(path, partial), BagWriter(partial) as bag:
         for step, world in enumerate(episode.worlds(track)):
             items = list(stream.latched(world.stamp_ns)) if step == 0 else []
-            items += stream.state(world)
+            items += stream.state(staging.recorded(world))
             if step % plan.sensor_every == 0 or _recovers(world.stamp_ns, track, plan.sensor_every):
-                items += stream.sensors(suite.render(world))
+                items += stream.sensors(staging.suite.render(staging.rendered(world)))
             for topic, type_name, message in items:
                 bag.write(topic, type_name, world.stamp_ns, message)
     scenario = plan.scenario
-    info = {"map": Path(scenario.map_name).name, "seed": scenario.seed, "variant": variant}
+    info: dict[str, object] = {"map": Path(scenario.map_name).name, "seed": scenario.seed, "variant": variant}
+    if staging.variation is not None:
+        info["rig"] = staging.variation.rig_name
+        write_text(partial / BAG_RIG_NAME, rig_text(staging.rig))
     write_text(partial / "scenario.json", json.dumps(info) + "\n")
     partial.rename(path)
 

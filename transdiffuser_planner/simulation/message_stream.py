@@ -15,6 +15,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import Acceleration, EgoState, SignalState
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.messages.definitions import MessageFactory
+from transdiffuser_planner.messages.input_registry import LABELS_TOPIC
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.route import SIGNAL_STATES, GlobalRoute
 from transdiffuser_planner.simulation.sensors.sensor_suite import SensorFrame
@@ -152,7 +153,7 @@ class MessageStream:
             frame: Sensor data of one step.
 
         Yields:
-            Images with their camera_info, and the point cloud.
+            Images with their camera_info, labels of their pixels if there are any, and the point cloud.
         """
         make, stamp_ns = self._make, frame.stamp_ns
         for camera in self._rig.cameras:
@@ -161,6 +162,9 @@ class MessageStream:
             yield f"{topic}/camera_info", "sensor_msgs/msg/CameraInfo", info
             image = encode_inputs.image(make, stamp_ns, frame_id, frame.images[camera.name])
             yield f"{topic}/image", "sensor_msgs/msg/Image", image
+            if camera.name in frame.labels:
+                labels = encode_inputs.label_image(make, stamp_ns, frame_id, frame.labels[camera.name])
+                yield f"{LABELS_TOPIC}/{camera.name}", "sensor_msgs/msg/Image", labels
         if frame.lidar_N4 is not None and self._rig.lidar is not None:
             name = self._rig.lidar.name
             cloud = encode_inputs.point_cloud(make, stamp_ns, f"{EGO_FRAME}/{name}", frame.lidar_N4)

@@ -1,6 +1,7 @@
 """Scenarios: all randomness of an episode is drawn from map and seed.
 
-The seed also determines the split: 0..7999 training, 8000..8999 validation, 9000 and above test.
+The seed also determines the split: 0..7999 training, 8000..8999 validation, 9000 and above test. CARLA's towns belong to a
+split themselves and are driven with seeds of it only.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.simulation.map.opendrive import carla_towns
 
 FIRST_VALIDATION_SEED = 8000
 FIRST_TEST_SEED = 9000
 TRAIN_TOWNS = range(40)
 VALIDATION_TOWNS = range(40, 50)
 TEST_TOWNS = range(50, 90)
+CARLA_VALIDATION = tuple(carla_towns.PREFIX + town for town in carla_towns.VALIDATION_TOWNS)
 TEST_NETWORKS = ("a10kw", "drt", "fokr_bs", "fkk_in", "grid6", "square")
 
 
@@ -60,7 +63,8 @@ class Scenario:
     """One episode.
 
     Attributes:
-        map_name: One of ``sumo_networks.known_map_names()``, or the path of a SUMO network (.net.xml, .net.xml.gz).
+        map_name: One of ``sumo_networks.known_map_names()``, or the path of a SUMO network (.net.xml, .net.xml.gz) or an
+            OpenDRIVE file (.xodr, .xodr.gz, any with opendrive: before it).
         seed: Of traffic, the ego's route, weather and sensor noise.
         duration_s: Length of the episode after the warm-up.
         num_agents: Approximate number of agents within 120 m of the ego, pedestrians and bicycles included, limited by
@@ -111,6 +115,20 @@ def split_of_seed(seed: int) -> Split:
     if seed < FIRST_VALIDATION_SEED:
         return Split.TRAIN
     return Split.VALIDATION if seed < FIRST_TEST_SEED else Split.TEST
+
+
+def split_of_map(map_name: str) -> Split | None:
+    """Return the split that a map belongs to whatever the seed, or None for a map of all splits.
+
+    Args:
+        map_name: Of a scenario.
+    """
+    if not map_name.startswith(carla_towns.PREFIX):
+        return None
+    town = map_name.removeprefix(carla_towns.PREFIX)
+    if town in carla_towns.TRAIN_TOWNS:
+        return Split.TRAIN
+    return Split.VALIDATION if town in carla_towns.VALIDATION_TOWNS else Split.TEST
 
 
 def draw_weather(seed: int) -> Weather:
@@ -172,12 +190,18 @@ def draw_scenario(
         num_agents: As in Scenario.
 
     Raises:
-        SimulationError: The seed does not belong to the split.
+        SimulationError: The seed does not belong to the split, or not to that of the map.
     """
     actual = split_of_seed(seed)
     if split is not None and Split(split) is not actual:
         raise SimulationError(
             f"scenario seed {seed}: belongs to the {actual.value} set, not to {Split(split).value} "
+            f"(0..7999 train, 8000..8999 validation, 9000 and above test)"
+        )
+    of_map = None if map_name is None else split_of_map(map_name)
+    if of_map is not None and of_map is not actual:
+        raise SimulationError(
+            f"map {map_name}: belongs to the {of_map.value} set; seed {seed} does not "
             f"(0..7999 train, 8000..8999 validation, 9000 and above test)"
         )
     return Scenario(

@@ -36,7 +36,7 @@ Encode = Callable[[Arrays], Arrays]
 
 
 def perceive(
-    network: PerceptionNetwork, batch: Batch, contract: ModelContract
+    network: PerceptionNetwork, batch: Batch, contract: ModelContract, *, with_view: bool = False
 ) -> tuple[SceneFeatures, dict[str, Tensor]]:
     """Run the perception on stored sensor bytes.
 
@@ -44,6 +44,7 @@ def perceive(
         network: The perception.
         batch: Stored sensor tensors (B, ...).
         contract: Its sizes.
+        with_view: Add "view_logits" where the network has a view head.
 
     Returns:
         Scene features and auxiliary outputs.
@@ -57,6 +58,8 @@ def perceive(
         "lidar_valid": batch["lidar_valid"],
     }
     features, heads = network(*(inputs[name] for name in ENCODER_INPUTS))
+    if with_view and network.view_head is not None:
+        heads["view_logits"] = network.view_head(features.image_maps)
     return features, heads
 
 

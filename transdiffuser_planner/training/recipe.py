@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
+from transdiffuser_planner.core.contract import CONTRACTS, ModelContract
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.files import read_text
 
@@ -56,6 +57,9 @@ class AugmentationConfig:
     Attributes:
         mirror: Left and right swapped (encoder stage only: a mirrored town drives on the other side).
         color: Brightness, contrast and color of the images changed.
+        style: Appearance of the images changed strongly: random tone curves, mixed colors, textured surfaces.
+        blur, noise, cutout, jpeg: Images blurred, with noise, with hidden rectangles, with artifacts of compression.
+        drop_cameras: All cameras masked, the point cloud kept.
         drop_camera: Each camera masked.
         drop_lidar: Point cloud masked.
         drop_history: Past poses masked, so that the plan does not simply continue the past.
@@ -73,6 +77,12 @@ class AugmentationConfig:
 
     mirror: float = 0.5
     color: float = 0.8
+    style: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+    cutout: float = 0.0
+    jpeg: float = 0.0
+    drop_cameras: float = 0.0
     drop_camera: float = 0.05
     drop_lidar: float = 0.05
     drop_history: float = 0.6
@@ -95,7 +105,7 @@ class AugmentationConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossWeights:
-    """Weights of the loss terms; bev, center, box, signal and plan belong to the encoder stage.
+    """Weights of the loss terms; bev to denoising belong to the encoder stage.
 
     Attributes:
         bev: BEV segmentation.
@@ -103,6 +113,10 @@ class LossWeights:
         box: Boxes of agents.
         signal: Traffic signal.
         plan: Plan regression.
+        view: Semantics of the stitched view, of a recipe with view_head.
+        distillation: Difference of the scene tokens from those of the encoder that initializes this one (--init-from), which
+            reads the images before their appearance is changed.
+        denoising: Noise prediction of the frozen decoder of --init-from on the encoder's tokens.
         ego: Noise prediction of the ego.
         agents: Noise prediction or plan regression of the agents.
         decorrelation: Decorrelation loss on one noisy sample of every scene, outside the denoise loop.
@@ -114,6 +128,9 @@ class LossWeights:
     box: float = 0.3
     signal: float = 0.3
     plan: float = 1.0
+    view: float = 1.0
+    distillation: float = 0.0
+    denoising: float = 0.0
     ego: float = 1.0
     agents: float = 0.5
     decorrelation: float = 0.02
@@ -130,10 +147,18 @@ class TrainingConfig:
         denoise_steps: T of the diffusion, in training and at run time.
         joint_agents: True to denoise ego and agents together.
         action_tokens: True for a model that can be conditioned on action tokens.
+        lidar_heights_m: Heights that divide the LiDAR points into channels: ground, then obstacles by height.
+        backbone: Image branch: resnet of the network's size, or efficientnet_lite0 (train --pretrained efficientnet_lite0).
+        view_head: True for a head that segments the stitched view, on samples with labels of it.
+        rehearsal_share: Share of each batch, above 0 and below 1, that is drawn from the rehearsed samples of the stages encoder
+            and decoder (train --rehearse); without such samples it has no effect.
+        freeze_norms: True to keep the statistics of the encoder's batch norms in stage encoder, as fine-tuning on few or similar
+            scenes needs: they would take those over at once and make the encoder worse for all others.
         encoder: Stage 1.
         decoder: Stage 2.
         joint: Optional stage 3; needs a small learning rate because it starts from trained weights.
         scorer: The plan scorer.
+        lamps: The classifier of traffic lights' heads.
         baselines: The baselines.
         augmentation: Augmentation of the samples.
         loss: Weights of the loss terms.
@@ -144,15 +169,25 @@ class TrainingConfig:
     denoise_steps: int = 10
     joint_agents: bool = True
     action_tokens: bool = True
+    lidar_heights_m: tuple[float, ...] = (0.3,)
+    backbone: str = "resnet"
+    view_head: bool = False
+    rehearsal_share: float = 0.5
+    freeze_norms: bool = False
     encoder: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32))
     decoder: StageConfig = field(default_factory=lambda: StageConfig(samples_per_scene=8))
     joint: StageConfig = field(
         default_factory=lambda: StageConfig(batch_size=32, samples_per_scene=4, learning_rate=5e-5)
     )
     scorer: StageConfig = field(default_factory=lambda: StageConfig(epochs=20.0, batch_size=16))
+    lamps: StageConfig = field(default_factory=lambda: StageConfig(epochs=50.0, batch_size=32, ema_decay=0.99))
     baselines: StageConfig = field(default_factory=StageConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rehearsal_share < 1.0:
+            raise ConfigError(f"recipe: rehearsal_share {self.rehearsal_share}: expected above 0 and below 1")
 
     @staticmethod
     def load(path: str | Path) -> TrainingConfig:
@@ -173,6 +208,22 @@ class TrainingConfig:
         except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"recipe {path}: not valid YAML ({str(error).splitlines()[0]})") from None
         return cast(TrainingConfig, _build(TrainingConfig, data, f"recipe {path}"))
+
+    def contract(self) -> ModelContract:
+        """Sizes of the tensors: those of the network's size with the recipe's changes.
+
+        Raises:
+            ConfigError: The network is unknown.
+            ContractError: lidar_heights_m do not increase.
+        """
+        if self.network not in CONTRACTS:
+            raise ConfigError(f"recipe: network '{self.network}' is unknown; known are {', '.join(CONTRACTS)}")
+        return replace(
+            CONTRACTS[self.network],
+            num_denoise_steps=self.denoise_steps,
+            lidar_heights_m=self.lidar_heights_m,
+            **({} if self.action_tokens else {"codebook_size": 0}),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serializable form of the recipe."""
@@ -222,6 +273,10 @@ def _build(kind: Any, data: Any, where: str) -> Any:
             if type(value) is not expected and not number:
                 raise ConfigError(f"{where}: {name} expected {expected.__name__}, got {value!r}")
             values[name] = expected(value)
+        elif expected == tuple[float, ...]:
+            if not isinstance(value, list | tuple) or not all(type(item) in (int, float) for item in value):
+                raise ConfigError(f"{where}: {name} expected a list of numbers, got {value!r}")
+            values[name] = tuple(float(item) for item in value)
         else:
             values[name] = _build(expected, value, f"{where}: {name}")
     return kind(**values)

@@ -14,16 +14,19 @@ from torch import nn
 
 from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
 from transdiffuser_planner.data.counterfactuals.counterfactual_plans import CounterfactualPlans
-from transdiffuser_planner.data.samples.sample_set import SampleSet
+from transdiffuser_planner.data.lamps.lamp_crops import LampCrops
+from transdiffuser_planner.data.samples.sample_set import SampleSet, joined
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
+from transdiffuser_planner.networks.lamps.lamp_classifier import LampClassifier
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
 from transdiffuser_planner.runtime.inference.baseline_model import BASELINES, REGRESSION_HEAD
 from transdiffuser_planner.training.batches.loader import MakeBatch, ShuffledBatches
-from transdiffuser_planner.training.engine.devices import first_process_first
+from transdiffuser_planner.training.batches.rehearsal import RehearsedBatches
+from transdiffuser_planner.training.engine.devices import first_process_first, is_first_process
 from transdiffuser_planner.training.engine.pretrained import Pretrained
-from transdiffuser_planner.training.engine.stage_weights import finished_weights
+from transdiffuser_planner.training.engine.stage_weights import starting_weights
 from transdiffuser_planner.training.engine.trainer import StageTrainer
-from transdiffuser_planner.training.engine.warm_start import grow_from
+from transdiffuser_planner.training.engine.warm_start import grow_from, start_from
 from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
 from transdiffuser_planner.training.recipe import StageConfig
 from transdiffuser_planner.training.run_folder import BASELINE_DATA, RunFolder
@@ -32,41 +35,69 @@ from transdiffuser_planner.training.stages import baselines
 from transdiffuser_planner.training.stages import decoder as decoder_stage
 from transdiffuser_planner.training.stages import encoder as encoder_stage
 from transdiffuser_planner.training.stages import joint as joint_stage
+from transdiffuser_planner.training.stages import lamps as lamps_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
+from transdiffuser_planner.training.stages.kept_behavior import KeptBehavior
 
 VALIDATION_LIMIT = 1024
+MOST_VALIDATIONS = 10
+"""Of a stage whose epochs are short, as those of a few own drives are."""
 SAMPLING_LIMIT = 256
 
 
 class Run(RunFolder):
     """A training run: trains stages on samples and writes them to its folder."""
 
-    def _trainer(self, stage: str, network: nn.Module, config: StageConfig, make: MakeBatch, size: int) -> StageTrainer:
-        """Create the trainer of a stage on a set of size samples; stages differ in their seed."""
+    def _trainer(
+        self, stage: str, network: nn.Module, config: StageConfig, make: MakeBatch, size: int, rehearsed: int = 0
+    ) -> StageTrainer:
+        """Create the trainer of a stage on a set of size samples, and rehearsed ones after them; stages differ in their seed."""
         seed = self.config.seed + {encoder_stage.STAGE: 0, decoder_stage.STAGE: 1, joint_stage.STAGE: 3}.get(stage, 2)
         batches = ShuffledBatches(size, config.batch_size, seed, make)
+        if rehearsed:
+            share = self.config.rehearsal_share
+            batches = RehearsedBatches(size, rehearsed, share, config.batch_size, seed, make)
         return StageTrainer(self.folder, stage, network, config, batches, self.machine)
 
-    def train_encoder(self, samples: SampleSet, validation: SampleSet, pretrained: Pretrained | None = None) -> None:
+    def train_encoder(
+        self,
+        samples: SampleSet,
+        validation: SampleSet,
+        pretrained: Pretrained | None = None,
+        start: Path | None = None,
+        rehearsed: SampleSet | None = None,
+    ) -> None:
         """Train stage 1, the encoder.
 
         Args:
             samples: Training set.
             validation: Validation set.
             pretrained: Published weights to initialize from.
+            start: Folder of a run, of its weights, or of a model with weights, whose encoder to initialize from.
+            rehearsed: Samples that the recipe's share of every batch is drawn from.
         """
-        config, contract = self.config, self.contract
+        config, contract, both = self.config, self.contract, joined(samples, rehearsed)
         with first_process_first():
             keep_vehicle(self.folder, samples.vehicle)
-            normalizer = self.normalizer(samples)
+            if start is not None:
+                self.adopt_tables(start)
+            normalizer = self.normalizer(both)
         torch.manual_seed(config.seed)
-        network = encoder_stage.EncoderStage(self.network, contract).to(memory_format=torch.channels_last)
+        network = encoder_stage.EncoderStage(self.network, contract, freeze_norms=config.freeze_norms)
+        network = network.to(memory_format=torch.channels_last)
         if pretrained is not None:
             pretrained.load_into(network.perception.encoder)
-        make = encoder_stage.batch_maker(samples, contract, normalizer, config)
-        trainer = self._trainer(encoder_stage.STAGE, network, config.encoder, make, len(samples))
+        if start is not None:
+            new = start_from(network, starting_weights(start, encoder_stage.STAGE))
+            if is_first_process():
+                print(f"encoder starts from {start}; not in it: {', '.join(_parts(new)) or 'nothing'}")
+        kept = KeptBehavior.of(config, self.network, contract, network.perception, start, self.schedule)
+        make = encoder_stage.batch_maker(both, contract, normalizer, config)
+        num_rehearsed = len(both) - len(samples)
+        trainer = self._trainer(encoder_stage.STAGE, network, config.encoder, make, len(samples), num_rehearsed)
+        losses = partial(encoder_stage.losses, config, contract, kept=kept)
         validate = partial(encoder_stage.validate, validation, contract, normalizer, VALIDATION_LIMIT)
-        trainer.fit(partial(encoder_stage.losses, config, contract), validate, trainer.batches.steps_per_epoch)
+        trainer.fit(losses, validate, _validation_interval(trainer, 1))
 
     def features(self, name: str, samples: SampleSet) -> FeatureCache:
         """Scene features of a set of samples, cached under its name in the run's folder."""
@@ -84,29 +115,38 @@ class Run(RunFolder):
         with first_process_first():
             return FeatureCache.make(self.folder / "features" / name, digest.hexdigest(), encode, samples)
 
-    def train_decoder(self, samples: SampleSet, validation: SampleSet, start: Path | None = None) -> None:
+    def train_decoder(
+        self,
+        samples: SampleSet,
+        validation: SampleSet,
+        start: Path | None = None,
+        rehearsed: SampleSet | None = None,
+    ) -> None:
         """Train stage 2, the decoder.
 
         Args:
             samples: Training set.
             validation: Validation set.
-            start: Folder of a run whose decoder to initialize from.
+            start: Folder of a run, of its weights, or of a model with weights, whose decoder to initialize from.
+            rehearsed: Samples that the recipe's share of every batch is drawn from.
         """
         config, contract, normalizer, schedule = self.config, self.contract, self.normalizer(), self.schedule
-        cache, held_out = self.features("train", samples), self.features("validation", validation)
+        both = joined(samples, rehearsed)
+        cache, held_out = self.features("train", both), self.features("validation", validation)
         torch.manual_seed(config.seed + 1)
         network = DenoisingDecoder(self.network, contract, self.token_counts())
         if start is not None:
-            new = grow_from(network, finished_weights(start, decoder_stage.STAGE))
+            new = grow_from(network, starting_weights(start, decoder_stage.STAGE))
             print(f"decoder starts from {start}; trained: {', '.join(new) or 'all of it'}")
         with first_process_first():
-            training = decoder_stage.DecoderSamples(samples, self.codebook(samples), self.counterfactual_plans(samples))
+            training = decoder_stage.DecoderSamples(both, self.codebook(both), self.counterfactual_plans(both))
         make = decoder_stage.batch_maker(training, cache, contract, normalizer, config)
-        trainer = self._trainer(decoder_stage.STAGE, network, config.decoder, make, len(samples))
+        num_rehearsed = len(both) - len(samples)
+        trainer = self._trainer(decoder_stage.STAGE, network, config.decoder, make, len(samples), num_rehearsed)
         unseen = decoder_stage.DecoderSamples(validation)
         validate = partial(decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, SAMPLING_LIMIT)
         losses = partial(decoder_stage.losses, config.loss, config.decoder.samples_per_scene, schedule)
-        trainer.fit(losses, validate, 2 * trainer.batches.steps_per_epoch)
+        trainer.fit(losses, validate, _validation_interval(trainer, 2))
 
     def counterfactual_plans(self, samples: SampleSet) -> CounterfactualPlans | None:
         """Alternative maneuvers of the samples; None without action tokens or when the recipe uses none."""
@@ -145,6 +185,19 @@ class Run(RunFolder):
         validate = partial(scorer_stage.validate, validation)
         trainer.fit(scorer_stage.losses, validate, 2 * trainer.batches.steps_per_epoch)
 
+    def train_lamps(self, crops: LampCrops, validation: LampCrops) -> None:
+        """Train the classifier of traffic lights' heads.
+
+        Args:
+            crops: Training set.
+            validation: Validation set.
+        """
+        torch.manual_seed(self.config.seed)
+        make = partial(lamps_stage.make_batch, crops)
+        trainer = self._trainer(lamps_stage.STAGE, LampClassifier(), self.config.lamps, make, len(crops))
+        validate = partial(lamps_stage.validate, validation)
+        trainer.fit(lamps_stage.losses, validate, 10 * trainer.batches.steps_per_epoch)
+
     def train_baselines(self, samples: SampleSet) -> None:
         """Train all baselines in sequence and record their training data in ``baselines.json``."""
         config, contract, normalizer = self.config, self.contract, self.normalizer()
@@ -157,6 +210,16 @@ class Run(RunFolder):
             self._trainer(name, network, config.baselines, make, len(samples)).fit(baselines.losses)
         text = json.dumps(describe_data(samples)) + "\n"
         (self.folder / BASELINE_DATA).write_text(text, encoding="utf-8")
+
+
+def _validation_interval(trainer: StageTrainer, epochs: int) -> int:
+    """Steps between validations: so many epochs, or more where that would validate too often."""
+    return max(epochs * trainer.batches.steps_per_epoch, trainer.num_steps // MOST_VALIDATIONS)
+
+
+def _parts(names: list[str]) -> list[str]:
+    """Names of the modules that weights belong to, at most two levels deep."""
+    return sorted({".".join(name.split(".")[:2]) for name in names})
 
 
 def use_threads(count: int) -> None:

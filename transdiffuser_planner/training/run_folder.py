@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from transdiffuser_planner.core.contract import CONTRACTS, ModelContract
+from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet
@@ -18,7 +19,8 @@ from transdiffuser_planner.data.samples.targets import fit_normalizer, visible_a
 from transdiffuser_planner.networks.baselines.ego_status_mlp import StatusMlp
 from transdiffuser_planner.networks.baselines.regression_head import RegressionHead
 from transdiffuser_planner.networks.encoder.scene_encoder import SceneEncoder
-from transdiffuser_planner.networks.network_config import NetworkConfig, named_config
+from transdiffuser_planner.networks.lamps.lamp_classifier import LampClassifier
+from transdiffuser_planner.networks.network_config import VIEW_CHANNELS, NetworkConfig, named_config, with_backbone
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork, PlannerNetwork
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
 from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME, ActionCodebook
@@ -36,9 +38,11 @@ from transdiffuser_planner.training.stages import baselines
 from transdiffuser_planner.training.stages import decoder as decoder_stage
 from transdiffuser_planner.training.stages import encoder as encoder_stage
 from transdiffuser_planner.training.stages import joint as joint_stage
+from transdiffuser_planner.training.stages import lamps as lamps_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
 
 BASELINE_DATA = "baselines.json"
+NORMALIZER_NAME = "normalizer.json"
 
 AnyRun = TypeVar("AnyRun", bound="RunFolder")
 
@@ -91,8 +95,10 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
         backend = None if model is None else OnnxBackend(load_manifest(model), torch.get_num_threads())
-        contract = _contract(config) if backend is None else backend.manifest.contract
-        network = replace(named_config(config.network), joint=config.joint_agents)
+        contract = config.contract() if backend is None else backend.manifest.contract
+        channels = VIEW_CHANNELS if config.view_head else 0
+        sized = with_backbone(named_config(config.network), config.backbone)
+        network = replace(sized, joint=config.joint_agents, view_channels=channels)
         machine = machine or Devices.choose()
         return cls(folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine)
 
@@ -134,7 +140,7 @@ class RunFolder:
         """
         if self.model is not None:
             return PlanNormalizer.from_json(self.model.manifest.read_json("normalizer.json"))
-        path = self.folder / "normalizer.json"
+        path = self.folder / NORMALIZER_NAME
         if path.is_file():
             return PlanNormalizer.from_json(json.loads(path.read_text(encoding="utf-8")))
         if samples is None:
@@ -143,6 +149,16 @@ class RunFolder:
         normalizer = fit_normalizer(labels["plan"], visible_agents(labels, self.contract))
         path.write_text(json.dumps(normalizer.to_json()), encoding="utf-8")
         return normalizer
+
+    def adopt_tables(self, start: Path) -> None:
+        """Copy normalizer and codebook of the weights that this run starts from, unless it has its own already.
+
+        Args:
+            start: Folder of these weights.
+        """
+        for name in (NORMALIZER_NAME, CODEBOOK_NAME):
+            if (start / name).is_file() and not (self.folder / name).is_file():
+                shutil.copyfile(start / name, self.folder / name)
 
     def codebook(self, samples: SampleSet | None = None) -> ActionCodebook | None:
         """Codebook of the model if there is one, else of the run, fitted at the first call; None without action tokens.
@@ -218,6 +234,14 @@ class RunFolder:
         load_into(network, finished_weights(self.folder, scorer_stage.STAGE), self.folder)
         return network.eval()
 
+    def lamps(self) -> LampClassifier | None:
+        """Trained classifier of traffic lights' heads; None if the run has none."""
+        if not was_begun(self.folder, lamps_stage.STAGE):
+            return None
+        network = LampClassifier()
+        load_into(network, finished_weights(self.folder, lamps_stage.STAGE), self.folder)
+        return network.eval()
+
     def baseline_network(self, name: str) -> nn.Module:
         """Untrained baseline of a name out of ``BASELINES``."""
         if name == REGRESSION_HEAD:
@@ -236,9 +260,3 @@ class RunFolder:
                 f"run {self.folder}: no {BASELINE_DATA}; finish 'transdiffuser train --stage baselines'"
             )
         return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _contract(config: TrainingConfig) -> ModelContract:
-    """Contract of the recipe's network size, with the recipe's changes."""
-    contract = replace(CONTRACTS[config.network], num_denoise_steps=config.denoise_steps)
-    return contract if config.action_tokens else replace(contract, codebook_size=0)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transdiffuser_planner.cli.simulate import MAP_HELP
 from transdiffuser_planner.params import RIGS
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The benchmark's parser.
     """
-    parser.add_argument("--map", help="map name or SUMO network file; default: drawn from the seed")
+    parser.add_argument("--map", help=f"{MAP_HELP}; default: drawn from the seed")
     parser.add_argument("--seed", type=int, default=8001, help="scenario seed (default: %(default)s)")
     parser.add_argument("--agents", type=int, default=60, help="traffic around the ego (default: %(default)s)")
 

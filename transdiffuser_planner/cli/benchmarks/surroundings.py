@@ -9,6 +9,7 @@ from typing import Any
 
 from transdiffuser_planner.cli.benchmarks.options import add_model, add_scenario, default_rig, drawn_scenario
 from transdiffuser_planner.cli.output_paths import OutputFile
+from transdiffuser_planner.cli.simulate import MAP_HELP
 from transdiffuser_planner.evaluation.benchmarks.sensor_load import DEFAULT, SYNTAX
 
 
@@ -43,7 +44,7 @@ def add_parts(parts: Any) -> None:
         default=[10, 30, 60, 100],
         help="road users within 80 m, one row each (default: 10 30 60 100)",
     )
-    simulator.add_argument("--map", default="avenues", help="map name or SUMO network file (default: %(default)s)")
+    simulator.add_argument("--map", default="avenues", help=f"{MAP_HELP} (default: %(default)s)")
     simulator.add_argument("--seed", type=int, default=8005, help="scenario seed (default: %(default)s)")
     simulator.add_argument("--plot", type=OutputFile, metavar="PNG", help="draw the results")
     scoring = parts.add_parser("scoring", help="scenes scored per second")

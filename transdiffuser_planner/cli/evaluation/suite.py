@@ -10,7 +10,7 @@ from typing import Any
 
 from transdiffuser_planner.cli.log_options import add_log_arguments, windows_of_logs
 from transdiffuser_planner.cli.output_paths import OutputFolder
-from transdiffuser_planner.cli.simulate import seed_range
+from transdiffuser_planner.cli.simulate import MAP_HELP, check_map, seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
 from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL
@@ -19,9 +19,12 @@ from transdiffuser_planner.parallel import add_ray_argument
 SUITES = {
     "val": range(8000, 8100),
     "val20": range(8000, 8020),
+    "carla-val": range(8000, 8060),
     "test": range(9000, 9100),
     "test20": range(9000, 9020),
 }
+CARLA_SUITE = "carla-val"
+"""Over CARLA's validation towns in turn."""
 OWN_OPTIONS = ("precision", "selection")
 """Parameters with options of their own."""
 
@@ -44,7 +47,7 @@ def add_kinds(kinds: Any) -> None:
         metavar="LOG",
         help="windows of recorded drives instead of seeds (docs/how-to/log-worlds.md)",
     )
-    suite.add_argument("--map", help="map name or SUMO network file instead of each seed's own")
+    suite.add_argument("--map", help=f"{MAP_HELP} instead of each seed's own")
     suite.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
     suite.add_argument(
         "--planner",
@@ -153,10 +156,10 @@ def scenarios(args: argparse.Namespace) -> tuple[str, str, list[Any]]:
         Name of the suite, its seeds or windows as text, and the scenarios.
 
     Raises:
-        ConfigError: Not exactly one of name, seeds and logs is given.
+        ConfigError: Not exactly one of name, seeds and logs is given, or a map for a suite that has its own.
         PlannerError: No log can be driven.
     """
-    from transdiffuser_planner.simulation.scenario import draw_scenario
+    from transdiffuser_planner.simulation.scenario import CARLA_VALIDATION, draw_scenario
 
     if sum(choice is not None for choice in (args.name, args.seeds, args.logs)) != 1:
         raise ConfigError(f"evaluate suite: give either one of {', '.join(SUITES)}, --seeds A:B or --logs LOG")
@@ -170,7 +173,13 @@ def scenarios(args: argparse.Namespace) -> tuple[str, str, list[Any]]:
         return f"logs, {how}", f"{len(windows)} windows of {len(args.logs)} logs", list(windows)
     seeds = SUITES[args.name] if args.seeds is None else seed_range(args.seeds)
     text = f"{seeds.start} to {seeds.stop - 1}"
-    drawn = [draw_scenario(seed, map_name=args.map, duration_s=args.duration) for seed in seeds]
+    if args.name == CARLA_SUITE and args.map is not None:
+        raise ConfigError(f"evaluate suite {CARLA_SUITE}: has maps of its own; give --seeds A:B with --map")
+    maps = CARLA_VALIDATION if args.name == CARLA_SUITE else (args.map,)
+    drawn = [
+        draw_scenario(seed, map_name=maps[number % len(maps)], duration_s=args.duration)
+        for number, seed in enumerate(seeds)
+    ]
     return args.name or f"seeds {text}", text, drawn
 
 
@@ -196,6 +205,8 @@ def run_suite(args: argparse.Namespace) -> int:
 
     _check(args)
     name, seeds, drawn = scenarios(args)
+    for map_name in sorted({scenario.map_name for scenario in drawn}):
+        check_map(map_name)
     specs, skipped = make_specs(
         args.planner,
         baselines=args.baselines,
@@ -283,7 +294,7 @@ def _over_ros(args: argparse.Namespace, drawn: list[Any], specs: list[Any], entr
     if spec is None:
         raise EvaluationError("--ros: only a model can drive over ROS 2; name one with --planner")
     rows = {(entry["seed"]): entry["row"] for entry in entries if entry["planner"] == spec.label}
-    return compare_over_ros(args.out / "ros", spec, drawn, rows, args.map, args.realtime_factor)
+    return compare_over_ros(args.out / "ros", spec, drawn, rows, args.realtime_factor)
 
 
 def run_compare(args: argparse.Namespace) -> int:

@@ -26,8 +26,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset", help="topic map and rig: params/topics and params/rigs (default: the bag's own, else carla)"
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
-    parser.add_argument("--rig", type=Path, help="rig YAML instead of the preset's")
-    parser.add_argument("--config", default="tiny", choices=("tiny", "base", "base_half"), help="sizes of the tensors")
+    parser.add_argument(
+        "--rig", type=Path, help="rig YAML instead of the bag's own (rig.yaml in its folder) and the preset's"
+    )
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--config", default="tiny", choices=("tiny", "base", "base_half"), help="sizes of the tensors")
+    sizes.add_argument("--recipe", type=Path, help="training recipe whose sizes are taken instead of --config")
+    parser.add_argument(
+        "--from", dest="begin_s", type=float, default=0.0, metavar="S", help="seconds of each bag to skip (default: 0)"
+    )
+    parser.add_argument(
+        "--until",
+        dest="end_s",
+        type=float,
+        default=float("inf"),
+        metavar="S",
+        help="end of the part that is read, labels included: plans that would end later give no sample (default: the end)",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     add_ray_argument(parser)
 
@@ -47,14 +62,18 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.data.samples.convert_bags import convert_all, find_bags
     from transdiffuser_planner.data.samples.sample_builder import DatasetJob
+    from transdiffuser_planner.data.samples.time_range import TimeRange
+    from transdiffuser_planner.training.recipe import TrainingConfig
 
-    contract = CONTRACTS[args.config]
+    part = TimeRange(begin_s=args.begin_s, end_s=args.end_s)
+    contract = TrainingConfig.load(args.recipe).contract() if args.recipe else CONTRACTS[args.config]
     jobs = []
     for bag in find_bags(args.bags):
         topics, rig = files_for(bag, args.preset)
-        topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
+        topic_map, preset_rig = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
+        rig_value = preset_rig if args.rig else Rig.of_bag(bag, preset_rig)
         out = args.out / bag.stem
-        jobs.append(DatasetJob(bag=bag, out=out, rig=rig_value, topics=topic_map, contract=contract))
+        jobs.append(DatasetJob(bag=bag, out=out, rig=rig_value, topics=topic_map, contract=contract, part=part))
     counts: Counter[str] = Counter()
     failures: list[str] = []
     with tqdm(total=len(jobs), unit="bag", file=sys.stderr) as bar:

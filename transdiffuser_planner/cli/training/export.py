@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, nargs="?", help="folder of a finished training run")
     parser.add_argument("--samples", type=Path, help="samples on which ONNX must equal PyTorch")
     parser.add_argument("--trained-on", type=Path, help="training samples, whose counts the manifest states")
+    parser.add_argument(
+        "--weights",
+        action="store_true",
+        help="also write the weights that the graphs were made of into weights/, so that others can fine-tune the model "
+        "(train --init-from FOLDER)",
+    )
     parser.add_argument("--note", help="remark on the training for readers of the model card")
     parser.add_argument(
         "--base-model",
@@ -129,6 +135,6 @@ def _export_run(args: argparse.Namespace) -> int:
         info["note"] = args.note
     if args.trained_on is not None:
         info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
-    for line in export_run(training, samples, out, info, args.base_model).lines():
+    for line in export_run(training, samples, out, info, args.base_model, with_weights=args.weights).lines():
         print(line)
     return 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transdiffuser_planner.training.run import Run
 
 STAGES = ("encoder", "decoder", "baselines")
-JOINT, SCORER = "joint", "scorer"
+JOINT, SCORER, LAMPS = "joint", "scorer", "lamps"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", type=Path, default=RECIPES / "tiny.yaml", help="recipe YAML (default: tiny's)")
     parser.add_argument(
         "--stage",
-        choices=(*STAGES, JOINT, SCORER, "all"),
+        choices=(*STAGES, JOINT, SCORER, LAMPS, "all"),
         default="all",
         help="stage to train (default: encoder, decoder, baselines); joint trains encoder and decoder together from a "
-        "finished run; scorer learns from the folders of 'score-candidates', given as --samples and --validation",
+        "finished run; scorer learns from the folders of 'score-candidates', given as --samples and --validation; "
+        "lamps learns the state of traffic lights from folders of crops (red, amber, green, off), of the same folder from "
+        "one half",
     )
     parser.add_argument(
         "--model",
@@ -49,13 +51,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--init-from",
         type=Path,
         metavar="RUN",
-        help="run whose decoder initializes this one; if it has no action tokens, only their weights are trained",
+        help="run, folder of its .safetensors files, or model folder with weights/, whose encoder and decoder initialize this "
+        "one's stages; if its decoder has no action tokens, only their weights are trained",
+    )
+    parser.add_argument(
+        "--rehearse",
+        type=Path,
+        metavar="SAMPLES",
+        help="samples of what the model learned before, such as simulated ones: a share of every batch is drawn from them, so "
+        "that it is not forgotten (stages encoder and decoder)",
+    )
+    parser.add_argument(
+        "--rehearsal-share",
+        type=float,
+        metavar="SHARE",
+        help="that share instead of the recipe's (rehearsal_share: 0.5 by default)",
     )
     parser.add_argument(
         "--pretrained",
         type=Path,
         metavar="FILE",
-        help="weights of published ResNets or of TransFuser, for stage encoder",
+        help="weights of published ResNets or of TransFuser, for stage encoder; efficientnet_lite0 for those of that "
+        "backbone from its Python package",
     )
     parser.add_argument(
         "--pretrained-branches",
@@ -91,8 +108,9 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: Options that do not go together.
     """
     from transdiffuser_planner.data.samples.sample_set import SampleSet
+    from transdiffuser_planner.networks.network_config import BACKBONES
     from transdiffuser_planner.training.engine.devices import Devices, is_first_process
-    from transdiffuser_planner.training.engine.pretrained import BRANCHES, Pretrained
+    from transdiffuser_planner.training.engine.pretrained import BRANCHES, Pretrained, packaged_weights
     from transdiffuser_planner.training.recipe import TrainingConfig
     from transdiffuser_planner.training.run import Run, describe_data, use_threads
 
@@ -103,23 +121,39 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.pretrained is not None and args.stage not in ("encoder", "all"):
         raise ConfigError("--pretrained goes with stage encoder")
+    if args.rehearse is not None and args.stage not in ("encoder", "decoder"):
+        raise ConfigError("--rehearse goes with --stage encoder or --stage decoder")
+    if args.rehearsal_share is not None and args.rehearse is None:
+        raise ConfigError("--rehearsal-share goes with --rehearse SAMPLES, which the share is drawn from")
     devices = Devices.choose(args.devices, args.precision)
-    training = Run.create(args.out, TrainingConfig.load(args.recipe), args.model, devices)
+    recipe = TrainingConfig.load(args.recipe)
+    if args.rehearsal_share is not None:
+        recipe = recipe.changed({"rehearsal_share": args.rehearsal_share}, "--rehearsal-share")
+    training = Run.create(args.out, recipe, args.model, devices)
     if args.stage == SCORER:
         return _train_scorer(args, training)
+    if args.stage == LAMPS:
+        return _train_lamps(args, training)
     samples = SampleSet.open(args.samples, training.contract)
     validation = SampleSet.open(args.validation, training.contract)
+    rehearsed = None if args.rehearse is None else SampleSet.open(args.rehearse, training.contract)
     report = print if is_first_process() else _nothing
     report(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
+    if rehearsed is not None:
+        report(f"{recipe.rehearsal_share:.0%} of every batch drawn from {describe_data(rehearsed)}")
     report(f"{devices.num_devices} x {devices.accelerator}, {devices.precision}")
     report(f"curves: tensorboard --logdir {training.folder / 'log'}")
     stages = STAGES if args.stage == "all" else (args.stage,)
     if "encoder" in stages:
         branches = BRANCHES if args.pretrained_branches == "both" else (args.pretrained_branches,)
-        pretrained = None if args.pretrained is None else Pretrained(path=args.pretrained, branches=branches)
-        training.train_encoder(samples, validation, pretrained)
+        pretrained = None
+        if args.pretrained is not None:
+            is_name = not args.pretrained.exists() and args.pretrained.name in BACKBONES
+            file = packaged_weights(args.pretrained.name) if is_name else args.pretrained
+            pretrained = Pretrained(path=file, branches=branches)
+        training.train_encoder(samples, validation, pretrained, args.init_from, rehearsed)
     if "decoder" in stages:
-        training.train_decoder(samples, validation, args.init_from)
+        training.train_decoder(samples, validation, args.init_from, rehearsed)
     if "baselines" in stages:
         training.train_baselines(samples)
     if JOINT in stages:
@@ -141,6 +175,18 @@ def _train_scorer(args: argparse.Namespace, training: Run) -> int:
     plans, unseen = ScoredPlans.open(args.samples), ScoredPlans.open(args.validation)
     print(f"training on {len(plans)} frames, validating on {len(unseen)}; {plans.num_candidates} candidates each")
     training.train_scorer(plans, unseen)
+    return 0
+
+
+def _train_lamps(args: argparse.Namespace, training: Run) -> int:
+    """Train the classifier of traffic lights' heads, on crops instead of samples."""
+    from transdiffuser_planner.data.lamps.lamp_crops import read_crops
+
+    is_same = args.samples.resolve() == args.validation.resolve()
+    crops = read_crops(args.samples, "first" if is_same else "all")
+    unseen = read_crops(args.validation, "second" if is_same else "all")
+    print(f"training on {len(crops)} crops, validating on {len(unseen)}")
+    training.train_lamps(crops, unseen)
     return 0
 
 

@@ -44,13 +44,14 @@ class CounterfactualPlans:
     def make(samples: SampleSet, codebook: ActionCodebook, contract: ModelContract, seed: int) -> CounterfactualPlans:
         """Draw them for all samples that have a bird's-eye label."""
         names = ("plan", "route", "route_valid", "status", "bev", "bev_valid")
-        whole, vehicle = {name: samples.whole(name) for name in names}, samples.vehicle
+        whole = {name: samples.whole(name) for name in names}
+        vehicles = [folder.vehicle for folder in samples.folders for _ in range(len(folder))]
         plan = np.zeros((len(samples), MOST, contract.num_plan_steps, 3), dtype=np.float32)
         count = np.zeros(len(samples), dtype=np.int64)
         bar = tqdm(range(len(samples)), desc="other maneuvers", unit="sample", file=sys.stderr, mininterval=1.0)
         for row in bar:
             rng = np.random.default_rng([seed, row])
-            found = _others({name: value[row] for name, value in whole.items()}, contract, vehicle, rng)
+            found = _others({name: value[row] for name, value in whole.items()}, contract, vehicles[row], rng)
             count[row] = len(found)
             for place, other in enumerate(found):
                 plan[row, place] = other

@@ -46,6 +46,7 @@ def read_feather(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         raise RecordingError(f"{path} is absent")
     try:
         table = feather.read_table(path, columns=list(names), memory_map=True)
+        table.validate(full=True)  # offsets of damaged files would be followed out of memory
     except Exception as error:  # pyarrow's errors are of many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RecordingError(f"{path}: cannot be read ({reason}); fetch this file of the log again") from None

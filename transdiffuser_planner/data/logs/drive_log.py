@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -88,6 +89,28 @@ class TrafficLight:
     lane: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PackedLabels:
+    """Classes of a camera's pixels; large areas of one class take little memory.
+
+    Attributes:
+        shape: Rows and columns.
+        packed: Compressed bytes.
+    """
+
+    shape: tuple[int, int]
+    packed: bytes
+
+    @staticmethod
+    def of(label_HW: NDArray[np.uint8]) -> PackedLabels:
+        """Compress labels."""
+        return PackedLabels((label_HW.shape[0], label_HW.shape[1]), zlib.compress(label_HW.tobytes(), 1))
+
+    def unpack(self) -> NDArray[np.uint8]:
+        """Return the labels (H, W)."""
+        return np.frombuffer(zlib.decompress(self.packed), dtype=np.uint8).reshape(self.shape)
+
+
 @dataclass(kw_only=True, slots=True)
 class PlannerOutput:
     """Recorded output of a planner, in order of arrival."""
@@ -128,6 +151,7 @@ class DriveLog:
         commands, signals, speed_limits: Driving commands, the route's next traffic light, speed limits in m/s.
         agents: Ground truth of the agents.
         map_name, map_pieces: Newest ground truth of the road.
+        view_labels: Stamp -> camera -> recorded classes of its pixels, packed; empty unless sensor frames are passed on.
         lights, light_states: Signal heads of the map, and the state of each by its number.
         collisions: Stamps and ids of the other agents, at every step of a collision.
         output: Output of the planner that drove or was replayed.
@@ -155,6 +179,7 @@ class DriveLog:
     agents: AgentTracks = field(default_factory=AgentTracks)
     map_name: str = ""
     map_pieces: list[MapPiece] = field(default_factory=list)
+    view_labels: dict[int, dict[str, PackedLabels]] = field(default_factory=dict)
     lights: list[TrafficLight] = field(default_factory=list)
     light_states: list[tuple[int, dict[int, SignalState]]] = field(default_factory=list)
     collisions: list[tuple[int, int]] = field(default_factory=list)

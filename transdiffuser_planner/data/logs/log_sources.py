@@ -12,6 +12,7 @@ from typing import Final
 from transdiffuser_planner.core.errors import ConfigError, PlannerError, RecordingError
 from transdiffuser_planner.data.logs.argoverse.read import is_argoverse, read_argoverse
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
+from transdiffuser_planner.data.logs.py123d.read import is_py123d, read_py123d
 from transdiffuser_planner.data.logs.rosbag import is_rosbag, read_rosbag
 from transdiffuser_planner.data.logs.scenarionet.read import is_scenario, read_scenario
 from transdiffuser_planner.plugins import load_plugin, plugin_names
@@ -23,17 +24,20 @@ ROSBAG: Final = "rosbag"
 BUILT_IN: Final[dict[str, LogSource]] = {
     ROSBAG: read_rosbag,
     "argoverse2": read_argoverse,
+    "py123d": read_py123d,
     "scenarionet": read_scenario,
 }
 
 _RECOGNIZED: Final[dict[str, Callable[[Path], bool]]] = {
     ROSBAG: is_rosbag,
     "argoverse2": is_argoverse,
+    "py123d": is_py123d,
     "scenarionet": is_scenario,
 }
 _DESCRIPTIONS: Final = (
     "a rosbag2",
     "a log of Argoverse 2 (city_SE3_egovehicle.feather)",
+    "a log of py123d (sync.arrow)",
     "a scenario of ScenarioNet (.pkl)",
 )
 
@@ -74,17 +78,18 @@ def read_log(request: LogRequest, source: str = ROSBAG) -> DriveLog:
         RecordingError: The drive cannot be read.
         PlannerError: Any other error that the source raises itself.
     """
+    if source == ROSBAG:
+        return read_rosbag(request)
     reader = BUILT_IN.get(source)
-    if reader is not None:
-        return reader(request)
-    if source not in plugin_names(GROUP):
-        raise ConfigError(f"log source '{source}': unknown; installed are {', '.join(source_names())}")
-    plugin = load_plugin(GROUP, source)
+    if reader is None:
+        if source not in plugin_names(GROUP):
+            raise ConfigError(f"log source '{source}': unknown; installed are {', '.join(source_names())}")
+        reader = load_plugin(GROUP, source)
     try:
-        log = plugin(request)
+        log = reader(request)
     except PlannerError:
         raise
-    except Exception as error:  # foreign code can raise anything
+    except Exception as error:  # foreign code, and what files of others hold, can raise anything
         reason = (str(error).splitlines() or [""])[0]
         raise RecordingError(
             f"log source '{source}': {request.path} cannot be read ({type(error).__name__}: {reason})"

@@ -59,6 +59,7 @@ def tracks_of(boxes: LabeledBoxes, frame_id: str) -> AgentTracks:
     for stamp_ns in np.unique(boxes.stamp_ns_N).tolist():
         at = np.flatnonzero((boxes.stamp_ns_N == stamp_ns) & usable_N)
         at = at[~_with_vehicle(boxes, at)]
+        at = at[np.argsort(number_N[at], kind="stable")]
         tracks.add(
             stamp_ns,
             AgentStates(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,17 @@ from transdiffuser_planner.core.types import (
     TrafficSignal,
 )
 from transdiffuser_planner.data.bags.bag_reader import BagMessage, BagReader
-from transdiffuser_planner.data.logs.drive_log import DriveLog, LogMessage, LogRequest, TrafficLight
+from transdiffuser_planner.data.logs.drive_log import DriveLog, LogMessage, LogRequest, PackedLabels, TrafficLight
 from transdiffuser_planner.data.logs.tracks import EgoTrack
 from transdiffuser_planner.messages import decode_inputs, decode_outputs
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE, OUTPUT_TYPES
-from transdiffuser_planner.messages.input_registry import GROUND_TRUTH_TYPES, SINGLE_INPUTS, SnapshotSink, mapped_inputs
+from transdiffuser_planner.messages.input_registry import (
+    GROUND_TRUTH_TYPES,
+    LABELS_TOPIC,
+    SINGLE_INPUTS,
+    SnapshotSink,
+    mapped_inputs,
+)
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.missing_fields import reject_missing_fields
 from transdiffuser_planner.planning.observation.ego_history import odometry_in_base
@@ -33,6 +40,7 @@ from transdiffuser_planner.planning.observation.ego_history import odometry_in_b
 CLOCK_RESET_NS = 1_000_000_000
 """Odometry this much older than the one before begins a new drive; odometry that is less older is out of order."""
 
+IMAGE = "sensor_msgs/msg/Image"
 _LIGHT_STATUS = "carla_msgs/msg/CarlaTrafficLightStatusList"
 _LIGHT_INFO = "carla_msgs/msg/CarlaTrafficLightInfoList"
 _COLLISION = "carla_msgs/msg/CarlaCollisionEvent"
@@ -119,6 +127,11 @@ class _LogBuilder:
             _COLLISION: self._collision,
         }
         readers |= {topic: by_type[kind] for topic, kind in topics.items() if kind in by_type}
+        if request.on_input is not None:
+            prefix = f"{LABELS_TOPIC}/"
+            for topic in topics:
+                if topic.startswith(prefix) and topics[topic] == IMAGE:
+                    readers[topic] = partial(self._labels, topic.removeprefix(prefix))
         for name, reader in (("objects", self._agents), ("map", self._map)):
             for topic in _ground_truth_topics(request, topics, name):
                 readers[topic] = reader
@@ -228,6 +241,10 @@ class _LogBuilder:
 
     def _agents(self, message: Any, stamp_ns: int) -> None:
         self.log.agents.add(stamp_ns, decode_inputs.object_array(message))
+
+    def _labels(self, camera: str, message: Any, stamp_ns: int) -> None:
+        labels = PackedLabels.of(decode_inputs.label_image(message, f"{LABELS_TOPIC}/{camera}"))
+        self.log.view_labels.setdefault(stamp_ns, {})[camera] = labels
 
     def _map(self, message: Any, _: int) -> None:
         self.log.map_pieces, self.log.map_name = decode_inputs.map_polygons(message), str(message.name)

@@ -23,17 +23,21 @@ from transdiffuser_planner.data.logs.log_sources import ROSBAG, read_log
 from transdiffuser_planner.data.logs.tracks import AgentTracks
 from transdiffuser_planner.data.samples.bev_labels import BevPainter
 from transdiffuser_planner.data.samples.labels import MATCH_S, agent_labels, plan_label
-from transdiffuser_planner.data.samples.sample_set import META_NAME, sample_specs
+from transdiffuser_planner.data.samples.sample_set import META_NAME, optional_specs, sample_specs
+from transdiffuser_planner.data.samples.time_range import OUTSIDE, WHOLE_DRIVE, TimeRange
+from transdiffuser_planner.data.samples.view_labels import ViewLabels
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
 SIGNAL_LABEL_RANGE_M = 50.0
+LONGEST_S = 1e9
+"""Stands for an open end of a part of a drive in JSON, which has no infinity."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatasetJob:
-    """One bag to convert; ``out`` is the folder of its samples."""
+    """One bag to convert; ``out`` is the folder of its samples, ``part`` the time of the drive that they are of."""
 
     bag: Path
     out: Path
@@ -41,6 +45,7 @@ class DatasetJob:
     topics: TopicMap
     contract: ModelContract
     source: str = ROSBAG
+    part: TimeRange = WHOLE_DRIVE
 
 
 class _SnapshotCollector:
@@ -54,7 +59,9 @@ class _SnapshotCollector:
     def __init__(self, rig: Rig) -> None:
         self.snapshots: list[SensorSnapshot] = []
         self.skipped: Counter[str] = Counter()
-        self._assembler = SnapshotAssembler(rig, PlannerConfig(min_cameras=min(1, len(rig.cameras))))
+        # A rig without cameras or without LiDAR gives samples whose masks state so.
+        config = PlannerConfig(min_cameras=min(1, len(rig.cameras)), require_lidar=rig.lidar is not None)
+        self._assembler = SnapshotAssembler(rig, config)
         self._last_ns: int | None = None
 
     def take(self, message: LogMessage) -> None:
@@ -81,11 +88,17 @@ def convert(job: DatasetJob) -> Counter[str]:
 
     Raises:
         RecordingError: The bag cannot be read.
-        InputError: No sample can be made from it.
+        InputError: No sample can be made from it, or the folder holds samples of another part of the drive.
         OutputError: The samples cannot be written.
     """
+    bounds = None if job.part == WHOLE_DRIVE else [job.part.begin_s, min(job.part.end_s, LONGEST_S)]
     if (job.out / META_NAME).is_file():
-        return Counter(json.loads((job.out / META_NAME).read_text(encoding="utf-8"))["counts"])
+        made = json.loads((job.out / META_NAME).read_text(encoding="utf-8"))
+        if made.get("time_range_s") != bounds:
+            raise InputError(
+                f"samples {job.out}: made of another part of the drive; give another --out, or remove them"
+            )
+        return Counter(made["counts"])
     rows, counts = _samples(job)
     if not rows:
         raise InputError(f"bag {job.bag}: no sample; left out: {dict(counts)}")
@@ -95,9 +108,13 @@ def convert(job: DatasetJob) -> Counter[str]:
     scenario = job.bag / "scenario.json"
     source = json.loads(read_text(scenario)) if scenario.is_file() else {}
     meta = {"bag": job.bag.name, **source, "vehicle": job.rig.vehicle.to_dict(), "counts": dict(counts)}
+    if bounds is not None:
+        meta["time_range_s"] = bounds
+    meta["lidar_heights_m"] = list(job.contract.lidar_heights_m)
     with writing(job.out, partial):
         partial.mkdir(parents=True)
-        for name, spec in sample_specs(job.contract).items():
+        specs = sample_specs(job.contract) | optional_specs(job.contract)
+        for name, spec in ((name, spec) for name, spec in specs.items() if name in rows[0]):
             np.save(partial / f"{name}.npy", np.stack([row[name] for row in rows]).astype(spec.dtype))
         write_text(partial / META_NAME, json.dumps(meta, indent=1) + "\n")
         partial.rename(job.out)
@@ -116,17 +133,26 @@ def _samples(job: DatasetJob) -> tuple[list[dict[str, NDArray[Any]]], Counter[st
     why = log.why_no_odometry(job.topics)
     if why:
         raise InputError(why)
+    job.part.cut(log)
     painter = BevPainter(log.map_pieces, job.contract) if log.map_pieces else None
-    builder = FeatureBuilder(job.contract, job.rig)
+    builder, view = FeatureBuilder(job.contract, job.rig), ViewLabels(job.contract, job.rig.cameras)
     rows, counts = [], collector.skipped | log.rejected  # an input that both reject counts once
     if log.damage:
         counts[log.damage] += 1
     for snapshot in collector.snapshots:
+        if not job.part.holds(snapshot.stamp_ns, log.ego.begin_ns):
+            counts[OUTSIDE] += 1
+            continue
         plan = plan_label(log.ego, snapshot.ego, job.contract)
         if isinstance(plan, str):
             counts[plan] += 1
             continue
-        rows.append(_row(snapshot, plan, builder, log.agents, painter))
+        row = _row(snapshot, plan, builder, log.agents, painter)
+        if log.view_labels:
+            packed = log.view_labels.get(snapshot.stamp_ns, {})
+            labels = {name: packed[name].unpack() for name in snapshot.images if name in packed}
+            row["view_labels"] = view.stitch(labels, snapshot.intrinsics)
+        rows.append(row)
     return rows, counts
 
 
@@ -159,6 +185,7 @@ def _row(
         "lidar": np.rint(tensors["lidar"][0] * contract.lidar_clip_points).astype(np.uint8),
         "plan": plan_T3,
         "plan_valid": np.ones(len(plan_T3), dtype=np.bool_),
+        "gt_agents_known": np.asarray(agents_now is not None),
         "gt_agents": labels.features,
         "gt_agents_valid": labels.valid,
         "gt_agents_points": labels.points,

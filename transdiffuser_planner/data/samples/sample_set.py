@@ -15,14 +15,16 @@ from transdiffuser_planner.core.contract import (
     CONDITION_INPUTS,
     NUM_AGENT_FEATURES,
     TOKEN_INPUTS,
+    VIEW_UNKNOWN,
     ModelContract,
     TensorSpec,
     observation_specs,
+    view_spec,
 )
 from transdiffuser_planner.core.errors import ConfigError, InputError
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 
-NUM_LABEL_AGENTS = 16
+NUM_LABEL_AGENTS = 48
 META_NAME = "meta.json"
 LABELS = (
     "plan",
@@ -52,6 +54,7 @@ def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         **{name: observation[name] for name in CONDITION_INPUTS},
         "plan": TensorSpec(shape=(num_steps, 3)),  # ego future in base_link, heading continuous
         "plan_valid": TensorSpec(shape=(num_steps,), dtype=np.bool_),
+        "gt_agents_known": TensorSpec(shape=(), dtype=np.bool_),  # whether agents were labeled at all
         "gt_agents": TensorSpec(shape=(agents, NUM_AGENT_FEATURES)),  # nearest first, in base_link
         "gt_agents_valid": TensorSpec(shape=(agents,), dtype=np.bool_),
         "gt_agents_points": TensorSpec(shape=(agents,), dtype=np.int32),  # LiDAR points on the agent
@@ -65,6 +68,11 @@ def sample_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         "stamp_ns": TensorSpec(shape=(), dtype=np.int64),
     }
     return specs
+
+
+def optional_specs(contract: ModelContract) -> dict[str, TensorSpec]:
+    """Arrays that only some sample folders have; where one is missing, ``SampleSet.gather`` gives VIEW_UNKNOWN."""
+    return {"view_labels": TensorSpec(shape=view_spec(contract).shape[1:], dtype=np.uint8)}  # ViewClass or VIEW_UNKNOWN
 
 
 def stored_observation(contract: ModelContract) -> tuple[str, ...]:
@@ -118,15 +126,23 @@ class SampleFolder:
         """
         try:
             meta = json.loads((path / META_NAME).read_text(encoding="utf-8"))
-            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in sample_specs(contract)}
+            specs = sample_specs(contract)
+            specs |= {k: v for k, v in optional_specs(contract).items() if (path / f"{k}.npy").is_file()}
+            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in specs}
         except (OSError, ValueError) as error:
             raise InputError(f"samples {path}: cannot be read ({error}); make them again with 'dataset'") from None
-        for name, spec in sample_specs(contract).items():
+        for name, spec in specs.items():
             if arrays[name].shape[1:] != spec.shape or arrays[name].dtype != np.dtype(spec.dtype):
                 raise InputError(
                     f"samples {path}: {name} expected (N, {spec.shape}) {np.dtype(spec.dtype)}, "
                     f"got {arrays[name].shape} {arrays[name].dtype}; make them again with 'dataset'"
                 )
+        heights = meta.get("lidar_heights_m", list(contract.lidar_heights_m))
+        if heights != list(contract.lidar_heights_m):
+            raise InputError(
+                f"samples {path}: LiDAR channels divided at {heights} m, but the model's at "
+                f"{list(contract.lidar_heights_m)} m; make them again with 'dataset --recipe'"
+            )
         return SampleFolder(path=path, arrays=arrays, meta=meta)
 
 
@@ -150,6 +166,7 @@ class SampleSet:
         return SampleSet([SampleFolder.open(folder, contract) for folder in found])
 
     def __len__(self) -> int:
+        """Return the number of samples."""
         return int(self._starts[-1])
 
     @property
@@ -172,8 +189,25 @@ class SampleSet:
         folder_B = np.searchsorted(self._starts, index_B, side="right") - 1
         row_B = index_B - self._starts[folder_B]
         pairs = list(zip(folder_B, row_B, strict=True))
-        return {name: np.stack([self.folders[f].arrays[name][r] for f, r in pairs]) for name in names}
+        return {name: np.stack([self._row(name, f, r) for f, r in pairs]) for name in names}
+
+    def _row(self, name: str, folder: int, row: int) -> NDArray[Any]:
+        """One row of an array; of an optional one that its folder does not have, VIEW_UNKNOWN."""
+        array = self.folders[folder].arrays.get(name)
+        if array is not None:
+            return np.asarray(array[row])
+        like = next(f.arrays[name] for f in self.folders if name in f.arrays)
+        return np.full(like.shape[1:], VIEW_UNKNOWN, dtype=like.dtype)
+
+    def has(self, name: str) -> bool:
+        """Check whether a folder has an optional array."""
+        return any(name in folder.arrays for folder in self.folders)
 
     def whole(self, name: str) -> NDArray[Any]:
         """One array of all samples (N, ...); for small arrays."""
         return np.concatenate([np.asarray(folder.arrays[name]) for folder in self.folders])
+
+
+def joined(first: SampleSet, second: SampleSet | None) -> SampleSet:
+    """One set of two, the samples of the first before those of the second; the first itself without a second."""
+    return first if second is None else SampleSet([*first.folders, *second.folders])

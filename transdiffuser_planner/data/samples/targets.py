@@ -83,8 +83,8 @@ def detection_targets(batch: Batch, contract: ModelContract) -> Batch:
     """What the detection head learns.
 
     Returns:
-        heat (B, C, L, L), 1 at centers; ignore (B, L, L); box (B, NUM_BOX_CHANNELS, L, L); positive (B, L, L). All
-        float32.
+        heat (B, C, L, L), 1 at centers; ignore (B, L, L), 1 where nothing is known, everywhere without labels of agents;
+        box (B, NUM_BOX_CHANNELS, L, L); positive (B, L, L). All float32.
     """
     agents, valid_BG = batch["gt_agents"], batch["gt_agents_valid"]
     size, cell_m = contract.bev_cells, contract.bev_cell_m
@@ -104,6 +104,7 @@ def detection_targets(batch: Batch, contract: ModelContract) -> Batch:
     )
     limit = np.exp(-0.5 * (IGNORE_CELLS / HEAT_SIGMA_CELLS) ** 2)
     ignore = ((spot_BGLL > limit) & (valid_BG & ~seen_BG)[..., None, None]).any(axis=1)
+    ignore |= ~batch["gt_agents_known"][:, None, None]
     box = np.zeros((len(agents), NUM_BOX_CHANNELS, size, size), dtype=np.float32)
     positive = np.zeros((len(agents), size, size), dtype=np.float32)
     b, g = np.nonzero(seen_BG)

@@ -94,16 +94,13 @@ def agreement(row: dict[str, Any], drive: RosDrive) -> dict[str, Any]:
     }
 
 
-def drive_over_ros(
-    folder: Path, spec: PlannerSpec, scenario: Scenario, map_name: str | None, realtime_factor: float
-) -> RosDrive:
+def drive_over_ros(folder: Path, spec: PlannerSpec, scenario: Scenario, realtime_factor: float) -> RosDrive:
     """Drive one scenario with real nodes.
 
     Args:
         folder: Folder for logs and the result.
         spec: The model.
         scenario: Scenario to drive.
-        map_name: Map instead of the seed's own; None keeps that.
         realtime_factor: Simulated seconds per second.
 
     Raises:
@@ -124,7 +121,7 @@ def drive_over_ros(
         str(result),
     ]
     simulate += ["--wait", f"{START_TIMEOUT_S:g}", "--realtime-factor", f"{realtime_factor:g}"]
-    simulate += [] if map_name is None else ["--map", map_name]
+    simulate += ["--map", scenario.map_name]
     try:
         plan = ["plan", "--preset", "carla", "--model", str(spec.model), *timed]
         plan += ["-p", f"precision:={spec.precision}", "-p", f"selection:={spec.selection}"]
@@ -161,7 +158,6 @@ def compare_over_ros(
     spec: PlannerSpec,
     scenarios: list[Scenario],
     rows: dict[int, dict[str, Any] | None],
-    map_name: str | None,
     realtime_factor: float,
 ) -> int:
     """Drive all scenarios over DDS one after the other, print the comparison, write ``ros.json``.
@@ -171,7 +167,6 @@ def compare_over_ros(
         spec: The model.
         scenarios: Scenarios to drive.
         rows: Row of each drive in process by seed; None or missing rows are skipped.
-        map_name: Map instead of each seed's own; None keeps those.
         realtime_factor: Simulated seconds per second.
 
     Returns:
@@ -183,7 +178,7 @@ def compare_over_ros(
         if row is None:
             continue
         print(f"seed {scenario.seed} over ROS 2", file=sys.stderr)
-        drive = drive_over_ros(folder / f"seed{scenario.seed}", spec, scenario, map_name, realtime_factor)
+        drive = drive_over_ros(folder / f"seed{scenario.seed}", spec, scenario, realtime_factor)
         lines.append(agreement(row, drive))
     num_agreeing = sum(line["agree"] for line in lines)
     print(f"\n{markdown_table(lines, _COLUMNS)}\n")

@@ -73,5 +73,5 @@ class AuxiliaryHeads(nn.Module):
             "bev_logits": semantics,
             "agent_heatmap": centers,
             "agent_box": boxes,
-            "signal_logits": self.signal(features.image_fine_BCHW, features.image_BCHW),
+            "signal_logits": self.signal(features.image_maps[-2], features.image_maps[-1]),
         }

@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import ConfigError
+from transdiffuser_planner.networks.encoder.efficientnet_lite import EfficientNetLite0
 from transdiffuser_planner.networks.encoder.fusion import Fusion, mix
 from transdiffuser_planner.networks.encoder.resnet import NUM_STAGES, ResNet
-from transdiffuser_planner.networks.network_config import NetworkConfig
+from transdiffuser_planner.networks.network_config import RESNET, NetworkConfig
 
 FEATURE_NAMES = ("bev_tokens", "image_tokens", "lidar_tokens")
 
@@ -28,14 +29,13 @@ class SceneFeatures:
 
     Attributes:
         bev_BCLL: Bird's-eye map, row 0 ahead, column 0 left; coarser than the heads' outputs by bev_upsample.
-        image_BCHW, image_fine_BCHW: Fused image features of the last and of the second-last stage.
+        image_maps: Fused image features of the four stages, finest first.
         lidar_BCHW: Fused LiDAR features of the last stage.
         tokens: FEATURE_NAMES -> (B, N, D), the decoder's memories.
     """
 
     bev_BCLL: Tensor
-    image_BCHW: Tensor
-    image_fine_BCHW: Tensor
+    image_maps: list[Tensor]
     lidar_BCHW: Tensor
     tokens: dict[str, Tensor]
 
@@ -46,7 +46,8 @@ class SceneEncoder(nn.Module):
     def __init__(self, config: NetworkConfig, contract: ModelContract) -> None:
         super().__init__()
         self.config, self.contract = config, contract
-        self.image_branch = ResNet(config.image, 3)
+        is_resnet = config.image.kind == RESNET
+        self.image_branch = ResNet(config.image, 3) if is_resnet else EfficientNetLite0()
         self.lidar_branch = ResNet(config.lidar, contract.lidar_channels)
         self._check_sizes()
         self.fusions = nn.ModuleList(
@@ -94,7 +95,7 @@ class SceneEncoder(nn.Module):
         tokens = {name: self.norms[name](value.float()) for name, value in raw.items()}
         tokens["image_tokens"] = mix(tokens["image_tokens"], image_valid_BN, self.missing_image)
         tokens["lidar_tokens"] = mix(tokens["lidar_tokens"], lidar_valid, self.missing_lidar)
-        return SceneFeatures(bev, x, images[-2], y, tokens)
+        return SceneFeatures(bev, images, y, tokens)
 
     def token_counts(self) -> dict[str, int]:
         """Number of tokens of each source."""

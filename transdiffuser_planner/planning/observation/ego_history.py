@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
-from transdiffuser_planner.core.geometry import local_from_global, wrap_angle
+from transdiffuser_planner.core.geometry import local_from_global, wrapped
 from transdiffuser_planner.core.types import EgoState
 
 MAX_GAP_NS = 500_000_000
@@ -59,7 +60,7 @@ def is_discontinuity(previous: EgoState, current: EgoState) -> bool:
     if speed_step > SPEED_JUMP_MPS + _MAX_ACCEL_MPS2 * dt:
         return True
     yaw_rate = 0.5 * (previous.yaw_rate_radps + current.yaw_rate_radps)
-    turned = float(wrap_angle(current.heading_rad - previous.heading_rad))
+    turned = wrapped(current.heading_rad - previous.heading_rad)
     if abs(turned - yaw_rate * dt) > HEADING_JUMP_RAD + _MAX_YAW_ACCEL_RADPS2 * dt * dt:
         return True
     speed = 0.5 * (previous.vx_mps + current.vx_mps)
@@ -78,6 +79,10 @@ def jump_text(previous: EgoState, current: EgoState) -> str:
     return "odometry jumped farther than a vehicle can move; its history starts over"
 
 
+def _stamp_of(state: EgoState) -> int:
+    return state.stamp_ns
+
+
 def interpolate(states: Sequence[EgoState], stamp_ns: int) -> EgoState | None:
     """Interpolate the state at a stamp linearly; up to 50 ms beyond the ends it is extrapolated with its velocity.
 
@@ -90,8 +95,7 @@ def interpolate(states: Sequence[EgoState], stamp_ns: int) -> EgoState | None:
     """
     if not states:
         return None
-    stamps = np.asarray([state.stamp_ns for state in states], dtype=np.int64)
-    right = int(np.searchsorted(stamps, stamp_ns))
+    right = bisect.bisect_left(states, stamp_ns, key=_stamp_of)
     if right < len(states) and states[right].stamp_ns == stamp_ns:
         return states[right]
     if 0 < right < len(states):
@@ -103,7 +107,7 @@ def interpolate(states: Sequence[EgoState], stamp_ns: int) -> EgoState | None:
             x_m=a.x_m + w * (b.x_m - a.x_m),
             y_m=a.y_m + w * (b.y_m - a.y_m),
             z_m=a.z_m + w * (b.z_m - a.z_m),
-            heading_rad=float(wrap_angle(a.heading_rad + w * float(wrap_angle(b.heading_rad - a.heading_rad)))),
+            heading_rad=wrapped(a.heading_rad + w * wrapped(b.heading_rad - a.heading_rad)),
             vx_mps=a.vx_mps + w * (b.vx_mps - a.vx_mps),
             vy_mps=a.vy_mps + w * (b.vy_mps - a.vy_mps),
             yaw_rate_radps=a.yaw_rate_radps + w * (b.yaw_rate_radps - a.yaw_rate_radps),
@@ -121,7 +125,7 @@ def extrapolate(state: EgoState, stamp_ns: int) -> EgoState:
         stamp_ns=stamp_ns,
         x_m=state.x_m + dt * (state.vx_mps * float(np.cos(heading)) - state.vy_mps * float(np.sin(heading))),
         y_m=state.y_m + dt * (state.vx_mps * float(np.sin(heading)) + state.vy_mps * float(np.cos(heading))),
-        heading_rad=float(wrap_angle(state.heading_rad + dt * state.yaw_rate_radps)),
+        heading_rad=wrapped(state.heading_rad + dt * state.yaw_rate_radps),
     )
 
 
@@ -165,9 +169,9 @@ def history_tensor(
     valid = np.zeros(contract.num_history, dtype=np.float32)
     states = [state for state in history if state.stamp_ns < ego.stamp_ns] + [ego]
     origin = np.asarray([ego.x_m, ego.y_m, ego.heading_rad])
-    for row, time_s in enumerate(contract.history_times_s):
-        state = interpolate(states, ego.stamp_ns + round(time_s * 1e9))
-        if state is not None:
-            poses[row] = local_from_global(origin, [state.x_m, state.y_m, state.heading_rad])
-            valid[row] = 1.0
+    past = [interpolate(states, ego.stamp_ns + round(time_s * 1e9)) for time_s in contract.history_times_s]
+    rows = [row for row, state in enumerate(past) if state is not None]
+    if rows:
+        known = [[state.x_m, state.y_m, state.heading_rad] for state in past if state is not None]
+        poses[rows], valid[rows] = local_from_global(origin, known), 1.0
     return poses, valid

@@ -69,7 +69,7 @@ def moved(xyz_N3: NDArray[np.float32], motion: tuple[float, float, float]) -> ND
 
 
 def histogram(xyz_N3: NDArray[np.float32], contract: ModelContract) -> NDArray[np.uint8]:
-    """Count points per cell, ground and obstacles in separate channels.
+    """Count points per cell, in one channel per range of heights (``ModelContract.lidar_heights_m``).
 
     Args:
         xyz_N3: Points in base_link, meters.
@@ -84,7 +84,9 @@ def histogram(xyz_N3: NDArray[np.float32], contract: ModelContract) -> NDArray[n
     x, y, z = x[keep], y[keep], z[keep]
     row = np.minimum(((range_m - x) / cell_m).astype(np.int64), cells - 1)
     column = np.minimum(((range_m - y) / cell_m).astype(np.int64), cells - 1)
-    flat = (z > GROUND_HEIGHT_M) * (cells * cells) + row * cells + column
+    flat = row * cells + column
+    for height_m in contract.lidar_heights_m:
+        flat += (z > height_m) * (cells * cells)
     counts = np.bincount(flat, minlength=contract.lidar_channels * cells * cells)
     shape = (contract.lidar_channels, cells, cells)
     return np.minimum(counts, contract.lidar_clip_points).astype(np.uint8).reshape(shape)

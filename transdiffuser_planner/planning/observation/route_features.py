@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
-from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline
+from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline
 from transdiffuser_planner.core.types import EgoState, Route
 
 MAX_LATERAL_M = 10.0
@@ -40,6 +40,23 @@ class RoutePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class _Line:
+    """What of a route does not depend on the ego; N pieces."""
+
+    xy: NDArray[np.float64]
+    edge_N2: NDArray[np.float64]
+    length_N: NDArray[np.float64]
+    begin_s: NDArray[np.float64]
+
+    @staticmethod
+    def of(route_xy_N2: ArrayLike) -> _Line:
+        xy = np.asarray(route_xy_N2, dtype=np.float64)
+        edge = np.diff(xy, axis=0)
+        length = np.maximum(np.hypot(edge[:, 0], edge[:, 1]), 1e-9)
+        return _Line(xy=xy, edge_N2=edge, length_N=length, begin_s=arc_length(xy))
+
+
+@dataclass(frozen=True, slots=True)
 class _Pieces:
     """All pieces of a route as the ego sees them; N pieces."""
 
@@ -52,15 +69,13 @@ class _Pieces:
     length_m: float
 
 
-def _pieces(xy: NDArray[np.float64], ego: EgoState) -> _Pieces:
+def _pieces(line: _Line, ego: EgoState) -> _Pieces:
     """Projection of the ego onto every piece."""
-    start, edge = xy[:-1], np.diff(xy, axis=0)
-    length = np.maximum(np.hypot(edge[:, 0], edge[:, 1]), 1e-9)
-    relative = np.asarray([ego.x_m, ego.y_m]) - start
+    edge, length, begin = line.edge_N2, line.length_N, line.begin_s
+    relative = np.asarray([ego.x_m, ego.y_m]) - line.xy[:-1]
     fraction = np.clip((relative * edge).sum(axis=1) / length**2, 0.0, 1.0)
     gap = relative - fraction[:, None] * edge
     along = (edge[:, 0] * np.cos(ego.heading_rad) + edge[:, 1] * np.sin(ego.heading_rad)) / length
-    begin = arc_length(xy)
     return _Pieces(
         s_N=begin[:-1] + fraction * length,
         gap_N2=gap,
@@ -86,7 +101,11 @@ def locate(
     Returns:
         The place, or None when the ego is more than 10 m away from every piece of the route.
     """
-    pieces = _pieces(np.asarray(route_xy_N2, dtype=np.float64), ego)
+    return _locate(_Line.of(route_xy_N2), ego, horizon_m, expected_s_m)
+
+
+def _locate(line: _Line, ego: EgoState, horizon_m: float, expected_s_m: float | None) -> RoutePlace | None:
+    pieces = _pieces(line, ego)
     best = int(np.argmin(pieces.cost_N))
     if pieces.distance_N[best] > MAX_LATERAL_M:
         return None
@@ -150,6 +169,13 @@ class RouteMemory:
     def reset(self) -> None:
         """Forget the place, as after a clock jump."""
         self._last: tuple[Route, EgoState, float] | None = None
+        self._line: tuple[Route, _Line] | None = None
+
+    def line(self, route: Route) -> _Line:
+        """Return what is known of a route, computed once."""
+        if self._line is None or self._line[0] is not route:
+            self._line = (route, _Line.of(route.xy_N2))
+        return self._line[1]
 
     def expected_s_m(self, route: Route, ego: EgoState) -> float | None:
         """Return the arc length at which the ego has arrived since the last cycle; None without a place on this route.
@@ -197,14 +223,16 @@ def route_tensor(
     if route is None or route.frame_id != ego.frame_id:
         return points, valid
     ahead = contract.route_spacing_m * np.arange(contract.num_route_points)
-    place = locate(route.xy_N2, ego, float(ahead[-1]), None if memory is None else memory.expected_s_m(route, ego))
+    line = _Line.of(route.xy_N2) if memory is None else memory.line(route)
+    place = _locate(line, ego, float(ahead[-1]), None if memory is None else memory.expected_s_m(route, ego))
     if memory is not None:
         memory.keep(route, ego, place)
     if place is None:
         return points, valid
     s = place.s_m + ahead
-    inside = s <= arc_length(route.xy_N2)[-1] + 1e-6
-    xy = resample_polyline(route.xy_N2, s[inside]) - [ego.x_m, ego.y_m]
+    inside = s <= line.begin_s[-1] + 1e-6
+    x, y = (np.interp(s[inside], line.begin_s, line.xy[:, axis]) for axis in (0, 1))
+    xy = np.stack([x, y], axis=-1) - [ego.x_m, ego.y_m]
     cos, sin = np.cos(ego.heading_rad), np.sin(ego.heading_rad)
     points[inside] = np.stack([cos * xy[:, 0] + sin * xy[:, 1], cos * xy[:, 1] - sin * xy[:, 0]], axis=-1)
     valid[inside] = 1.0

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-from transdiffuser_planner.core.geometry import global_from_local, local_from_global, wrap_angle
+from transdiffuser_planner.core.geometry import global_from_local, local_from_global, wrapped
 from transdiffuser_planner.core.types import EgoState
+from transdiffuser_planner.planning.perception.assignment import nearest_pairs
 from transdiffuser_planner.planning.perception.detection_decoder import Detections
 
 FloatArray = NDArray[np.float64]
@@ -109,8 +109,8 @@ class AgentTracker:
 
 def _predict(track: Track, dt_s: float) -> Track:
     """Move a track with its velocity."""
-    pose = track.pose_3.copy()
-    pose[:2] += dt_s * track.velocity_2
+    (x, y, heading), (vx, vy) = track.pose_3.tolist(), track.velocity_2.tolist()
+    pose = np.asarray([x + dt_s * vx, y + dt_s * vy, heading])
     return replace(track, pose_3=pose, seen_s=track.seen_s + dt_s)
 
 
@@ -120,22 +120,28 @@ def _associate(tracks: list[Track], pose_D3: FloatArray) -> dict[int, int]:
         return {}
     track_T2 = np.stack([track.pose_3[:2] for track in tracks])
     distance = np.hypot(*(track_T2[:, None] - pose_D3[None, :, :2]).transpose(2, 0, 1))
-    rows, columns = linear_sum_assignment(np.minimum(distance, 2.0 * _GATE_M))
-    return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if distance[r, c] <= _GATE_M}
+    return nearest_pairs(distance, _GATE_M)
 
 
 def _correct(track: Track, detections: Detections, pose_D3: FloatArray, index: int, dt_s: float) -> Track:
     """Alpha-beta update of a track by its detection; a heading flipped by half a turn counts as the same axis."""
     seen = pose_D3[index]
-    gap = seen[:2] - track.pose_3[:2]
-    turn = float(wrap_angle(seen[2] - track.pose_3[2]))
+    x, y, heading = track.pose_3.tolist()
+    seen_x, seen_y, seen_heading = seen.tolist()
+    gap_x, gap_y = seen_x - x, seen_y - y
+    turn = wrapped(seen_heading - heading)
     if abs(turn) > np.pi / 2.0 and track.hits >= _MIN_HITS_FOR_SPEED:
-        turn = float(wrap_angle(turn + np.pi))
-    pose = np.append(track.pose_3[:2] + _ALPHA_POSITION * gap, wrap_angle(track.pose_3[2] + _ALPHA_POSITION * turn))
+        turn = wrapped(turn + np.pi)
+    pose = np.asarray(
+        [x + _ALPHA_POSITION * gap_x, y + _ALPHA_POSITION * gap_y, wrapped(heading + _ALPHA_POSITION * turn)]
+    )
     beta = _ALPHA_VELOCITY if track.hits >= _MIN_HITS_FOR_SPEED else 1.0 / max(track.hits, 1)
-    velocity = track.velocity_2 + beta * gap / dt_s if dt_s > 1e-3 else track.velocity_2
-    return replace(
-        track,
+    velocity = track.velocity_2
+    if dt_s > 1e-3:
+        vx, vy = velocity.tolist()
+        velocity = np.asarray([vx + beta * gap_x / dt_s, vy + beta * gap_y / dt_s])
+    return Track(
+        track_id=track.track_id,
         agent_class=int(detections.class_D[index]),
         score=0.7 * track.score + 0.3 * float(detections.score_D[index]),
         pose_3=pose,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 from transdiffuser_planner.core.contract import BoxIndex, ModelContract
 
@@ -42,7 +41,7 @@ def decode_detections(
         Boxes in base_link, best score first, at most one per 3 x 3 cells over all classes.
     """
     best_NN = heatmap_CNN.max(axis=0)
-    peak = (best_NN == maximum_filter(best_NN, size=3)) & (best_NN > np.log(threshold / (1.0 - threshold)))
+    peak = (best_NN == _largest_around(best_NN)) & (best_NN > np.log(threshold / (1.0 - threshold)))
     row, column = np.nonzero(peak)
     order = np.argsort(-best_NN[row, column], kind="stable")
     row, column = row[order], column[order]
@@ -58,3 +57,14 @@ def decode_detections(
         length_m_D=np.exp(np.clip(box[BoxIndex.LOG_LENGTH], -1.5, 3.0)),
         width_m_D=np.exp(np.clip(box[BoxIndex.LOG_WIDTH], -1.5, 1.5)),
     )
+
+
+def _largest_around(value_NN: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Largest value of the 3 x 3 cells around every cell."""
+    largest = value_NN.copy()
+    np.maximum(largest[1:], value_NN[:-1], out=largest[1:])
+    np.maximum(largest[:-1], value_NN[1:], out=largest[:-1])
+    in_column = largest.copy()
+    np.maximum(largest[:, 1:], in_column[:, :-1], out=largest[:, 1:])
+    np.maximum(largest[:, :-1], in_column[:, 1:], out=largest[:, :-1])
+    return np.asarray(largest)

@@ -6,13 +6,14 @@ a grid around the ego. Both give the clearance in meters of every plan pose, vec
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.planning.safety.obstacle_distance import distance_to_occupied
 
 FloatArray = NDArray[np.float64]
 
@@ -27,8 +28,11 @@ MIN_EGO_CIRCLES = 4
 MAX_CIRCLE_SPACING = 0.55
 NUM_AGENT_CIRCLES = 3
 FAR_M = 100.0
+REACH_M = 12.0
+"""Farther obstacles count as this far: no check and no cost asks for more."""
 
 
+@functools.lru_cache(maxsize=16)
 def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
     """Cover the footprint by circles: centers along base_link's x (m) and their common radius (m).
 
@@ -37,12 +41,14 @@ def ego_circles(vehicle: VehicleModel) -> tuple[FloatArray, float]:
     radius = vehicle.width_m / 2.0
     reach = max(vehicle.length_m - vehicle.width_m, 0.0)
     count = max(MIN_EGO_CIRCLES, 1 + int(np.ceil(reach / (MAX_CIRCLE_SPACING * vehicle.width_m))))
-    return np.linspace(radius - vehicle.rear_overhang_m, vehicle.front_offset_m - radius, count), radius
+    centers = np.linspace(radius - vehicle.rear_overhang_m, vehicle.front_offset_m - radius, count)
+    centers.setflags(write=False)
+    return centers, radius
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObstacleField:
-    """Distance in meters from each grid cell to the nearest obstacle point, in base_link."""
+    """Distance in meters from each grid cell to the nearest obstacle point, at most 12 m, in base_link."""
 
     distance_XY: NDArray[np.float32]
 
@@ -74,7 +80,8 @@ class ObstacleField:
         occupied = counts >= MIN_POINTS_PER_CELL
         if not occupied.any():
             return ObstacleField(distance_XY=np.full(shape, FAR_M, dtype=np.float32))
-        return ObstacleField(distance_XY=(distance_transform_edt(~occupied) * CELL_M).astype(np.float32))
+        distance = distance_to_occupied(occupied, round(REACH_M / CELL_M))
+        return ObstacleField(distance_XY=(distance * CELL_M).astype(np.float32))
 
     def clearance(self, pose_X3: FloatArray, vehicle: VehicleModel) -> FloatArray:
         """Distance (...,) in meters from the footprint at each pose (..., 3) to the nearest obstacle; <= 0 is a hit.
@@ -92,7 +99,8 @@ class ObstacleField:
         column = np.floor((y - Y_RANGE_M[0]) / CELL_M).astype(np.int64)
         rows, columns = self.distance_XY.shape
         inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-        distance = self.distance_XY[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+        row, column = np.minimum(np.maximum(row, 0), rows - 1), np.minimum(np.maximum(column, 0), columns - 1)
+        distance = self.distance_XY[row, column]
         return np.asarray(np.where(inside, distance, FAR_M).min(axis=-1) - radius, dtype=np.float64)
 
 
@@ -124,10 +132,15 @@ def agent_clearance(
     reach_A = np.maximum(length_m_A - width_m_A, 0.0).astype(np.float32)
     cos_MAF, sin_MAF = np.cos(path[..., 2]), np.sin(path[..., 2])
     nearest2 = np.full((len(pose), *path.shape[1:3]), np.inf, dtype=np.float32)
+    gap2, gap_y = np.empty_like(nearest2), np.empty_like(nearest2)
     for fraction in np.linspace(-0.5, 0.5, NUM_AGENT_CIRCLES, dtype=np.float32):
         ahead_A1 = (reach_A * fraction)[:, None]
         agent_x, agent_y = path[..., 0] + ahead_A1 * cos_MAF, path[..., 1] + ahead_A1 * sin_MAF
         for ego_x, ego_y in zip(ego_x_CMF, ego_y_CMF, strict=True):
-            gap2 = np.square(ego_x[:, None] - agent_x) + np.square(ego_y[:, None] - agent_y)
+            np.subtract(ego_x[:, None], agent_x, out=gap2)
+            np.subtract(ego_y[:, None], agent_y, out=gap_y)
+            np.multiply(gap2, gap2, out=gap2)
+            np.multiply(gap_y, gap_y, out=gap_y)
+            np.add(gap2, gap_y, out=gap2)
             np.minimum(nearest2, gap2, out=nearest2)
     return np.asarray(np.sqrt(nearest2) - radius - (width_m_A / 2.0)[None, :, None], dtype=np.float64)

@@ -89,7 +89,7 @@ def validate_plans(
     limits = MotionLimits.of(config, around.vehicle)
     obstacle, agents = around.obstacle_clearance(plans), around.agent_clearance(plans)
     violations = kinematic_violations(plans, limits)
-    feasible = combine_violations(violations).accepted_M
+    infeasible_M = np.any(np.stack(list(violations.values())), axis=0)
     violations |= collision_violations(plans, obstacle, agents, speed_mps, config=config, limits=limits)
     result = combine_violations(violations)
     return ValidatedPlans(
@@ -97,7 +97,7 @@ def validate_plans(
         obstacle_clearance_MF=obstacle,
         agent_clearance_MF=agents,
         accepted_M=result.accepted_M,
-        feasible_M=feasible,
+        feasible_M=~infeasible_M,
         reason_M=result.reason_M,
     )
 

@@ -115,7 +115,9 @@ def combine_violations(violations: dict[str, NDArray[np.bool_]]) -> SafetyResult
     names = list(violations)
     rejected = np.asarray(np.any(stacked, axis=0))
     first = stacked.argmax(axis=0)
+    if not rejected.any():
+        return SafetyResult(accepted_M=~rejected, reason_M=("",) * len(rejected))
     return SafetyResult(
         accepted_M=~rejected,
-        reason_M=tuple(names[i] if bad else "" for i, bad in zip(first, rejected, strict=True)),
+        reason_M=tuple(names[i] if bad else "" for i, bad in zip(first.tolist(), rejected.tolist(), strict=True)),
     )

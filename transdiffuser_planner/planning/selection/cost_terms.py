@@ -141,8 +141,9 @@ def off_road_term(
     column = np.floor((contract.range_m - corners[..., 1]) / contract.bev_cell_m).astype(np.int64)
     last = contract.bev_cells - 1
     inside = (row >= 0) & (row <= last) & (column >= 0) & (column <= last)
-    chance = np.where(inside, drivable[np.clip(row, 0, last), np.clip(column, 0, last)], 1.0).min(axis=-1)
-    off = np.clip(1.0 - 2.0 * chance, 0.0, 1.0)
+    row, column = np.minimum(np.maximum(row, 0), last), np.minimum(np.maximum(column, 0), last)
+    chance = np.where(inside, drivable[row, column], 1.0).min(axis=-1)
+    off = np.minimum(np.maximum(1.0 - 2.0 * chance, 0.0), 1.0)
     if on_route is not None:
         off = off * np.clip(np.abs(on_route[1]) / _OFF_ROUTE_M, _ROUTE_DOUBT, 1.0)
     return np.asarray(off.mean(axis=1), dtype=np.float64)
@@ -184,7 +185,9 @@ def consensus_term(plans: SmoothPlans, feasible_M: NDArray[np.bool_]) -> FloatAr
     """
     xy = plans.pose_MF3[:, 4::5, :2]
     others = xy[feasible_M] if feasible_M.any() else xy
-    gap_MO = np.hypot(*(xy[:, None] - others[None]).transpose(3, 0, 1, 2)).mean(axis=2)
+    x_TM, y_TM = np.ascontiguousarray(xy.transpose(2, 1, 0))
+    x_TO, y_TO = np.ascontiguousarray(others.transpose(2, 1, 0))
+    gap_MO = np.hypot(x_TM[:, :, None] - x_TO[:, None], y_TM[:, :, None] - y_TO[:, None]).mean(axis=0)
     nearest = np.sort(gap_MO, axis=1)[:, : 1 + max(round(_NEIGHBOR_SHARE * len(others)), 1)]
     return np.asarray(nearest.mean(axis=1))
 

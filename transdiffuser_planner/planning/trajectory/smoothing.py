@@ -75,7 +75,7 @@ class PlanSmoother:
         pose_MF3, step_MF = _drive_along(x_MF, y_MF)
         pose_MF3[~np.isfinite(plan_MT3).all(axis=(1, 2))] = np.nan  # a broken sample must not pass as standstill
         speed_MF = step_MF / self.step_s
-        turn_MF = np.diff(pose_MF3[..., 2], axis=1, prepend=0.0)
+        turn_MF = np.ascontiguousarray(_steps(pose_MF3[..., 2].T).T)
         with np.errstate(divide="ignore", invalid="ignore"):
             curvature_MF = np.where(step_MF > 5.0 * _MIN_STEP_M, turn_MF / step_MF, 0.0)
         return SmoothPlans(
@@ -95,8 +95,7 @@ def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatA
     Returns:
         Poses (M, F, 3) and step lengths (M, F) in meters.
     """
-    dx_FM = np.diff(x_MF, axis=1, prepend=0.0).T.copy()
-    dy_FM = np.diff(y_MF, axis=1, prepend=0.0).T.copy()
+    dx_FM, dy_FM = _steps(x_MF.T), _steps(y_MF.T)
     length_FM = np.hypot(dx_FM, dy_FM)
     directed_FM = length_FM > _MIN_STEP_M
     unit = np.maximum(length_FM, 1e-9)
@@ -112,7 +111,17 @@ def _drive_along(x_MF: FloatArray, y_MF: FloatArray) -> tuple[FloatArray, FloatA
         step_FM[:, odd], cos_FM[:, odd], sin_FM[:, odd] = held
     heading_FM = np.unwrap(np.concatenate([np.zeros((1, len(x_MF))), np.arctan2(sin_FM, cos_FM)]), axis=0)[1:]
     x_FM, y_FM = np.cumsum(step_FM * cos_FM, axis=0), np.cumsum(step_FM * sin_FM, axis=0)
-    return np.stack([x_FM.T, y_FM.T, heading_FM.T], axis=-1), step_FM.T.copy()
+    pose_FM3 = np.empty((*x_FM.shape, 3))
+    pose_FM3[..., 0], pose_FM3[..., 1], pose_FM3[..., 2] = x_FM, y_FM, heading_FM
+    return pose_FM3.transpose(1, 0, 2), step_FM.T.copy()
+
+
+def _steps(position_FM: FloatArray) -> FloatArray:
+    """Differences from the position before, from 0 at first."""
+    step_FM = np.empty(position_FM.shape)
+    step_FM[0] = position_FM[0]
+    np.subtract(position_FM[1:], position_FM[:-1], out=step_FM[1:])
+    return step_FM
 
 
 def _held(dx_FM: FloatArray, dy_FM: FloatArray, length_FM: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -83,8 +83,8 @@ class CandidateSampler:
             no_agents = agent_tensors([], np.zeros((0, 3)), num_agents)
             condition = self._backend.condition(features, observation, no_agents)
             noise = np.zeros((1, config.num_candidates, 1 + num_agents, numbers), dtype=np.float32)
-            for _ in range(2):
-                self._sample_shares(noise, condition, "ddim", min(_WARM_STEPS, config.num_denoise_steps), None)
+            for num_steps in (1, min(_WARM_STEPS, config.num_denoise_steps)):  # the first run allocates
+                self._sample_shares(noise, condition, "ddim", num_steps, None)
 
     def draw(self, stamp_ns: int, config: PlannerConfig) -> Future[Array]:
         """Start to draw the noise of a frame, in parallel to perception.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,14 @@ from transdiffuser_planner.core.contract import auxiliary_specs, check_tensors, 
 from transdiffuser_planner.core.errors import InputError, ModelError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot
-from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
+from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder, signal_tensor
 from transdiffuser_planner.planning.observation.lidar_bev import histogram
 from transdiffuser_planner.runtime.cycle.stage_timer import StageTimes
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
+from transdiffuser_planner.runtime.inference.manifest import ModelManifest
+
+if TYPE_CHECKING:
+    from transdiffuser_planner.runtime.vision.signal_from_view import SignalFromView
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -86,6 +91,7 @@ class FrameEncoder:
     def __init__(self, backend: InferenceBackend, rig: Rig) -> None:
         self._backend, self._contract = backend, backend.manifest.contract
         self._features = FeatureBuilder(self._contract, rig)
+        self._signals = _signal_reader(backend.manifest, rig)
         self._refused: list[str] = []
         # Its threads start with the first images; decoding leaves the interpreter to others.
         self._helpers = ThreadPoolExecutor(max_workers=_IMAGE_THREADS, thread_name_prefix="images")
@@ -144,6 +150,9 @@ class FrameEncoder:
         """
         observation = self._features.build(frame.snapshot, frame.points_N3, frame.counts_CLL)
         check_tensors(observation, observation_specs(self._contract), "observation")
+        if self._signals is not None and frame.snapshot.signal is None:
+            seen = self._signals.read(frame.snapshot, observation)
+            observation["signal"], observation["signal_valid"] = (part[None] for part in signal_tensor(seen))
         frame.times.lap("features")
         encoded = self._backend.encode(observation)
         # Features stay where the backend has them; what is wrong in them shows in the samples.
@@ -157,6 +166,15 @@ class FrameEncoder:
             features=encoded,
             times=frame.times,
         )
+
+
+def _signal_reader(manifest: ModelManifest, rig: Rig) -> SignalFromView | None:
+    """Reader of traffic lights in images; None for a model without its graphs, which then costs no import."""
+    if not {"view", "lamps"} <= set(manifest.graphs):
+        return None
+    from transdiffuser_planner.runtime.vision.signal_from_view import SignalFromView
+
+    return SignalFromView(manifest, rig)
 
 
 def _without_cameras(snapshot: SensorSnapshot, names: set[str]) -> SensorSnapshot:

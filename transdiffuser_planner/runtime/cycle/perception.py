@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,30 +24,53 @@ _MOVING_MPS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What candidates are checked against, in base_link.
+
+    Attributes:
+        bev_probability_KLL: Bird's-eye-view semantics (K, L, L).
+        obstacles: Distances to LiDAR points that belong to no moving agent.
+    """
+
+    bev_probability_KLL: NDArray[np.float32]
+    obstacles: ObstacleField
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PerceivedScene:
-    """Perceived surroundings of one cycle, in base_link.
+    """Perceived agents and surroundings of one cycle, in base_link.
 
     Attributes:
         observation: Inputs of the model.
         features: Outputs of its encoder.
-        bev_probability_KLL: Bird's-eye-view semantics (K, L, L).
         tracks: Agents, nearest first.
         agent_pose_A3: Their poses (m, m, rad).
-        obstacles: Distances to LiDAR points that belong to no moving agent.
         token_path: Path of the action tokens; None without tokens.
+        computed: Future of the surroundings, which sampling does not need.
     """
 
     observation: Tensors
     features: Mapping[str, NDArray[np.float32]]
-    bev_probability_KLL: NDArray[np.float32]
     tracks: list[Track]
     agent_pose_A3: FloatArray
-    obstacles: ObstacleField
     token_path: ActionTokenFeatures | None
+    computed: Future[Surroundings]
+
+    @property
+    def bev_probability_KLL(self) -> NDArray[np.float32]:
+        """Bird's-eye-view semantics (K, L, L)."""
+        return self.computed.result().bev_probability_KLL
+
+    @property
+    def obstacles(self) -> ObstacleField:
+        """Distances to LiDAR points that belong to no moving agent."""
+        return self.computed.result().obstacles
 
 
 class Perception:
     """Turns encoded frames into scenes; holds the agent tracker.
+
+    A thread of its own computes the surroundings while the samples' condition is computed, which is all on one core.
 
     Args:
         contract: Sizes of all tensors.
@@ -56,13 +80,14 @@ class Perception:
     def __init__(self, contract: ModelContract, vehicle: VehicleModel) -> None:
         self._contract, self._vehicle = contract, vehicle
         self._tracker = AgentTracker()
+        self._helper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="surroundings")
 
     def reset(self) -> None:
         """Discard the tracked agents."""
         self._tracker.reset()
 
     def perceive(self, frame: EncodedFrame, detection_threshold: float) -> PerceivedScene:
-        """Track the agents of a frame and find its obstacles.
+        """Track the agents of a frame and begin to find its obstacles.
 
         Args:
             frame: In order of stamps.
@@ -82,11 +107,18 @@ class Perception:
         return PerceivedScene(
             observation=frame.observation,
             features=features,
-            bev_probability_KLL=_softmax(features["bev_logits"][0]),
             tracks=tracks,
             agent_pose_A3=agent_pose_A3,
-            obstacles=ObstacleField.from_points(frame.points_N3, box_A5, self._vehicle),
             token_path=ActionTokenFeatures.of(frame.observation),
+            computed=self._helper.submit(self._surroundings, features["bev_logits"][0], frame.points_N3, box_A5),
+        )
+
+    def _surroundings(
+        self, logits_KLL: NDArray[np.float32], points_N3: NDArray[np.float32], moving_box_A5: FloatArray
+    ) -> Surroundings:
+        return Surroundings(
+            bev_probability_KLL=_softmax(logits_KLL),
+            obstacles=ObstacleField.from_points(points_N3, moving_box_A5, self._vehicle),
         )
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from transdiffuser_planner.core.contract import STORED_PRECISIONS
+from transdiffuser_planner.core.contract import STORED_PRECISIONS, ModelContract
 from transdiffuser_planner.core.errors import ConfigError, ModelError, PlannerError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.plugins import load_plugin, plugin_names
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
-from transdiffuser_planner.runtime.inference.bound_backend import BoundBackend
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 
@@ -35,13 +34,27 @@ def onnx_backend(manifest: ModelManifest, config: PlannerConfig) -> InferenceBac
     """
     precision = config.precision
     if config.provider != "cpu":
+        from transdiffuser_planner.runtime.inference.bound_backend import BoundBackend  # none of it runs on the CPU
+
         try:
             return BoundBackend(manifest, config)
         except ModelError:
             if config.strict_provider:
                 raise
         precision = precision if precision in STORED_PRECISIONS else "fp32"
-    return OnnxBackend(manifest, config.num_threads, precision)
+    return OnnxBackend(manifest, config.num_threads, precision, denoise_sizes(manifest.contract, config))
+
+
+def denoise_sizes(contract: ModelContract, config: PlannerConfig) -> list[tuple[int, int]]:
+    """Samples and tokens of every denoise graph that a cycle may run: shares of candidates, each number of agents.
+
+    Args:
+        contract: Most agents.
+        config: Numbers of candidates and threads.
+    """
+    shares = min(config.num_threads, config.num_candidates)
+    samples = {config.num_candidates // shares, -(-config.num_candidates // shares)}
+    return [(count, 1 + agents) for count in sorted(samples) for agents in range(contract.num_agents + 1)]
 
 
 BUILT_IN: Final[dict[str, BackendFactory]] = {"onnxruntime": onnx_backend}

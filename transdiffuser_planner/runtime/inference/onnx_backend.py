@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -42,20 +43,27 @@ class _Graph:
 class OnnxBackend:
     """The graphs of one model, fed from the host: the backend of the CPU (``bound_backend.py`` has that of GPUs).
 
-    The denoise graph is loaded once per number of samples and tokens.
+    The denoise graph is loaded once per number of samples and tokens. Graphs are loaded in parallel.
 
     ``predict_noise`` may be called from several threads at once; each call stays on its caller's thread.
     """
 
     provider = "cpu"
 
-    def __init__(self, manifest: ModelManifest, num_threads: int = 2, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        manifest: ModelManifest,
+        num_threads: int = 2,
+        precision: str = "fp32",
+        denoise_sizes: Iterable[tuple[int, int]] = (),
+    ) -> None:
         """Load the graphs.
 
         Args:
             manifest: A checked model folder.
             num_threads: Threads within an operator of the encoder; those of the others are too small to be parallelized.
             precision: "fp32" or "int8".
+            denoise_sizes: Samples M and tokens N of each denoise graph to load at once; others load on first use.
 
         Raises:
             ModelError: A graph cannot be loaded, or the model has no graphs of this precision.
@@ -65,30 +73,19 @@ class OnnxBackend:
         self.precision = precision
         self._paths = manifest.graphs_of(precision)
         self._num_threads = num_threads
-        self._encoder = _Graph(make_session(self._paths["encoder"], self.provider, num_threads))
-        self._condition = _Graph(make_session(self._paths["condition"], self.provider, 1))
-        self._scorer = None
-        if "scorer" in self._paths:
-            self._scorer = _Graph(make_session(self._paths["scorer"], self.provider, 1))
-        self._denoise: dict[tuple[int, int], _Graph] = {}
         self._denoise_lock = threading.Lock()
+        with ThreadPoolExecutor(max_workers=num_threads, thread_name_prefix="graphs") as loaders:
+            single = [name for name in ("encoder", "scorer", "condition") if name in self._paths]
+            jobs = {name: loaders.submit(self._load, name) for name in single}
+            denoise = {size: loaders.submit(self._load, "denoise", size) for size in dict.fromkeys(denoise_sizes)}
+        self._encoder, self._condition = jobs["encoder"].result(), jobs["condition"].result()
+        self._scorer = jobs["scorer"].result() if "scorer" in jobs else None
+        self._denoise = {size: job.result() for size, job in denoise.items()}
 
     @property
     def parallel_shares(self) -> int:
         """One call of ``predict_noise`` per thread; each stays on one core."""
         return self._num_threads
-
-    def load_denoise(self, num_samples: int, num_tokens: int) -> None:
-        """Load the denoise graph for M samples of N = 1 + A tokens, so that the first step is as fast as later ones.
-
-        Args:
-            num_samples: M.
-            num_tokens: N.
-
-        Raises:
-            ModelError: The graph cannot be loaded.
-        """
-        self._denoise_graph(num_samples, num_tokens)
 
     def encode(self, observation: Tensors) -> Tensors:
         """Compute scene features and auxiliary outputs of one observation; see ``core.contract`` for names."""
@@ -156,10 +153,14 @@ class OnnxBackend:
         size = (num_samples, num_tokens)
         with self._denoise_lock:
             if size not in self._denoise:
-                axes = {CANDIDATE_AXIS: num_samples, TOKEN_AXIS: num_tokens}
-                session = make_session(self._paths["denoise"], self.provider, 1, axes)
-                self._denoise[size] = _Graph(session)
+                self._denoise[size] = self._load("denoise", size)
             return self._denoise[size]
+
+    def _load(self, name: str, size: tuple[int, int] | None = None) -> _Graph:
+        """Load a graph, the denoise graph for M samples of N tokens."""
+        axes = None if size is None else {CANDIDATE_AXIS: size[0], TOKEN_AXIS: size[1]}
+        num_threads = self._num_threads if name == "encoder" else 1
+        return _Graph(make_session(self._paths[name], self.provider, num_threads, axes))
 
     def _run(self, name: str, feeds: Tensors, graph: _Graph) -> dict[str, Array]:
         try:

@@ -27,7 +27,7 @@ def place_buildings(
     buildings: list[Building] = []
     centers: list[tuple[float, float, float]] = []
     for lane in lanes:
-        if lane.kind != LaneKind.DRIVING or lane.internal or lane.lane_id.rsplit("_", 1)[-1] not in ("0", "1"):
+        if lane.kind != LaneKind.DRIVING or lane.internal or not lane.at_right_edge:
             continue
         rng = np.random.default_rng([int(v) & 0x7FFFFFFF for v in np.rint(lane.center_N2[0] * 10.0)])
         line = densify(lane.center_N2, 1.0)
@@ -38,7 +38,7 @@ def place_buildings(
             tangent = line[at + 1] - line[at]
             tangent = tangent / max(float(np.hypot(*tangent)), 1e-6)
             right = np.asarray([tangent[1], -tangent[0]])
-            setback = lane.width_m / 2.0 + float(rng.uniform(5.0, 11.0)) + depth / 2.0
+            setback = lane.width_m / 2.0 + lane.verge_m + float(rng.uniform(5.0, 11.0)) + depth / 2.0
             middle = line[at] + setback * right
             radius = float(np.hypot(width, depth)) / 2.0
             free = ((road - middle) ** 2).sum(axis=1).min() > (radius + 2.5) ** 2

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.simulation.map.polylines import offset_line, without_repeats
-from transdiffuser_planner.simulation.map.road_elements import Lane, LaneKind
+from transdiffuser_planner.simulation.map.road_elements import OPENDRIVE_TYPE, Lane, LaneKind
 
 FloatArray = NDArray[np.float64]
 
@@ -63,9 +63,18 @@ def read_lanes(network: Any) -> list[Lane]:
                     internal=function == "internal",
                     has_left_neighbor=bool(left),
                     has_signal=bool(signal and lane.allows("passenger")),
+                    at_right_edge=_is_at_right_edge(edge, row, index),
+                    verge_m=sum(float(r.getWidth()) for r in row[:index]) if edge.getType() == OPENDRIVE_TYPE else 0.0,
                 )
             )
     return lanes
+
+
+def _is_at_right_edge(edge: Any, row: Any, index: int) -> bool:
+    """Return whether a lane is the rightmost for cars; in networks that are not from OpenDRIVE one of the first two."""
+    if edge.getType() == OPENDRIVE_TYPE:
+        return not any(lane.allows("passenger") for lane in row[:index])
+    return index in (0, 1)
 
 
 def _lane_kind(lane: Any, function: str) -> LaneKind | None:
@@ -77,6 +86,8 @@ def _lane_kind(lane: Any, function: str) -> LaneKind | None:
         return LaneKind.BICYCLE
     if lane.allows("pedestrian") and function != "internal":
         return LaneKind.SIDEWALK
+    if lane.getEdge().getType() == OPENDRIVE_TYPE and function != "internal":
+        return LaneKind.PAVED
     return None
 
 

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
+OPENDRIVE_TYPE = "opendrive"
+"""Type of the edges of networks from OpenDRIVE; their lanes are drawn by neighbor and not by index."""
+OPENDRIVE_HEAD = "opendrive_head_"
+"""Start of the parameter of a traffic light that holds the position of the head of a link in the file: "x y", m."""
+
+
 class LaneKind(IntEnum):
     """Users of a lane."""
 
@@ -18,6 +24,7 @@ class LaneKind(IntEnum):
     BICYCLE = 1
     SIDEWALK = 2
     CROSSING = 3
+    PAVED = 4
 
 
 class MapKind(IntEnum):
@@ -45,6 +52,8 @@ class Lane:
         internal: Whether the lane is inside a junction.
         has_left_neighbor: Whether a lane for cars is to the left in the same direction.
         has_signal: Whether a traffic light controls the lane's end.
+        at_right_edge: Whether the right edge of the road is marked along the lane, and buildings stand along it.
+        verge_m: Width of shoulders, parking and sidewalks on its right, which buildings keep free.
     """
 
     lane_id: str
@@ -54,6 +63,8 @@ class Lane:
     internal: bool
     has_left_neighbor: bool
     has_signal: bool
+    at_right_edge: bool = False
+    verge_m: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,18 @@ from typing import Any
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.files import cache_folder, reason
 from transdiffuser_planner.simulation.map.avenue_grid import avenues_xml
+from transdiffuser_planner.simulation.map.opendrive.conversion import (
+    CONVERTER_VERSION,
+    OPTIONS,
+    SUFFIXES,
+    convert,
+    is_opendrive,
+    opendrive_file,
+    speed_cap_mps,
+    write_inputs,
+)
+from transdiffuser_planner.simulation.map.opendrive.exact_lines import restore_lines
+from transdiffuser_planner.simulation.map.opendrive.plain_network import PlainNetwork
 from transdiffuser_planner.simulation.map.town_generator import town_xml
 
 NUM_TOWNS = 1000
@@ -58,15 +71,16 @@ SIDEWALK_OPTIONS = ("--sidewalks.guess", "true", "--sidewalks.guess.max-speed", 
 
 
 def known_map_names() -> list[str]:
-    """Return the map names of scenarios, in addition to paths of SUMO networks."""
-    return [f"town-000 .. town-{NUM_TOWNS - 1:03d}", *PACKAGED_NETWORKS]
+    """Return the map names of scenarios, in addition to paths of SUMO networks and OpenDRIVE files."""
+    return [f"town-000 .. town-{NUM_TOWNS - 1:03d}", *PACKAGED_NETWORKS, "carla:Town01 .. carla:Town15"]
 
 
 def network_file(map_name: str) -> Path:
     """Return the network of a map, built when missing in the cache.
 
     Args:
-        map_name: A known name, or the path of a .net.xml or .net.xml.gz file.
+        map_name: A known name, the path of a .net.xml or .net.xml.gz file, or an OpenDRIVE file: its path when it ends in
+            .xodr or .xodr.gz, else opendrive:FILE.
 
     Returns:
         Path of a .net.xml file in the cache.
@@ -81,13 +95,16 @@ def network_file(map_name: str) -> Path:
         return _generated(AVENUES, *avenues_xml())
     if map_name in PACKAGED_NETWORKS:
         return _rebuilt(sumo_home() / PACKAGED_NETWORKS[map_name])
+    if is_opendrive(map_name):
+        return _converted(map_name)
     path = Path(map_name)
     if path.name.endswith((".net.xml", ".net.xml.gz")):
         if not path.is_file():
             raise SimulationError(f"map {map_name}: expected a SUMO network file, found none; check the path")
         return _rebuilt(path)
     raise SimulationError(
-        f"map {map_name!r}: unknown; expected one of {', '.join(known_map_names())}, or the path of a .net.xml file"
+        f"map {map_name!r}: unknown; expected one of {', '.join(known_map_names())}, "
+        "or the path of a .net.xml or .xodr file"
     )
 
 
@@ -106,7 +123,7 @@ def read_network(path: Path) -> Any:
     except ImportError as error:
         raise SimulationError("simulator: sumolib is not installed; install the simulation extra") from error
     try:
-        return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True)
+        return sumolib.net.readNet(str(path), withInternal=True, withPedestrianConnections=True, withPrograms=True)
     except Exception as error:  # the XML reader raises many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise SimulationError(f"network {path}: cannot be read ({reason}); give a SUMO network file") from None
@@ -149,6 +166,28 @@ def _rebuilt(path: Path) -> Path:
     return _cached(path.name.split(".")[0], content + " ".join(options).encode(), inputs)
 
 
+def _converted(map_name: str) -> Path:
+    """Return the network of an OpenDRIVE file.
+
+    Raises:
+        SimulationError: It is missing, cannot be read, or netconvert cannot build it.
+    """
+    path = opendrive_file(map_name)
+    options = f"{CONVERTER_VERSION} {speed_cap_mps(map_name)} {OPTIONS}"
+    name = next((path.name.removesuffix(end) for end in reversed(SUFFIXES) if path.name.endswith(end)), path.stem)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SimulationError(f"map {map_name}: cannot be read ({reason(error, path)}); check the file") from None
+    plain: list[PlainNetwork] = []  # once, and only when the network is not in the cache
+
+    def inputs(folder: Path) -> list[str]:
+        plain.append(convert(map_name))
+        return write_inputs(plain[0], folder)
+
+    return _cached(name, content + options.encode(), inputs, lambda built: restore_lines(built, plain[0]))
+
+
 def _has_sidewalks(path: Path) -> bool:
     """Return whether any lane of the network is for pedestrians only."""
     import gzip
@@ -158,7 +197,7 @@ def _has_sidewalks(path: Path) -> bool:
         return any('allow="pedestrian"' in line for line in stream)
 
 
-def _cached(name: str, content: bytes, inputs: Any) -> Path:
+def _cached(name: str, content: bytes, inputs: Any, finish: Callable[[Path], None] | None = None) -> Path:
     """Return the cached network for a content, built by netconvert when missing; safe for concurrent processes.
 
     Raises:
@@ -177,6 +216,8 @@ def _cached(name: str, content: bytes, inputs: Any) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         built = Path(scratch) / "built.net.xml"
         _netconvert([*inputs(Path(scratch)), *TURN_OPTIONS, "-o", str(built)], name)
+        if finish is not None:
+            finish(built)
         os.replace(built, target)
     return target
 

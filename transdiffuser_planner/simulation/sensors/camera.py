@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.rig import CameraMount
 from transdiffuser_planner.simulation.scenario import Weather
+from transdiffuser_planner.simulation.sensors.body_attitude import LEVEL, BodyAttitude
 from transdiffuser_planner.simulation.sensors.ray_culling import Prisms, RayFan, TrafficScene
 from transdiffuser_planner.simulation.sensors.ray_scene import RayScene, turned
 
@@ -124,10 +125,10 @@ class CameraRenderer:
     def __init__(self, cameras: tuple[CameraMount, ...], light: Light) -> None:
         self._cameras = cameras
         self._light = light
-        self._direction_R3 = np.concatenate([_directions(camera) for camera in cameras])
+        self._direction_R3 = np.concatenate([directions(camera) for camera in cameras])
         self._viewpoints = _viewpoints(cameras, self._direction_R3)
         # A vehicle on flat ground turns about the vertical axis, which does not change the sky.
-        self._sky_R3 = np.ascontiguousarray(_encoded(light.sky(self._direction_R3)).T)
+        self._sky_R3 = self._sky_of(self._direction_R3)
 
     def render(
         self,
@@ -135,6 +136,7 @@ class CameraRenderer:
         static_color_3F: Array,
         traffic: TrafficScene | None,
         base_pose_3: tuple[float, float, float],
+        body: BodyAttitude = LEVEL,
     ) -> dict[str, NDArray[np.uint8]]:
         """Render all cameras.
 
@@ -143,20 +145,21 @@ class CameraRenderer:
             static_color_3F: Lit colors of its triangles, lamps included.
             traffic: Agents in the same frame, or None.
             base_pose_3: x, y, heading of base_link in that frame.
+            body: Height, roll and pitch of base_link.
 
         Returns:
             Camera name -> uint8 (H, W, 3) RGB.
         """
-        turn = _rotation_z(base_pose_3[2])
+        turn = body.turn(base_pose_3[2]).astype(np.float32)
         direction = turned(self._direction_R3, turn)
         positions = [turned(view.offset_3[None], turn)[0] for view in self._viewpoints]
         for position_3 in positions:
-            position_3[:2] += np.asarray(base_pose_3[:2], dtype=np.float32)
+            position_3 += np.asarray([base_pose_3[0], base_pose_3[1], body.z_m], dtype=np.float32)
         origin = np.broadcast_to(positions[0], direction.shape)
         if len(positions) > 1:
             origin = np.repeat(positions, [len(view.fan) for view in self._viewpoints], axis=0)
         hits = static.cast(origin, direction)
-        image_R3 = self._sky_R3.copy()
+        image_R3 = self._sky_R3.copy() if body.is_upright else self._sky_of(direction)
         index_V = np.flatnonzero(hits.triangle_R >= 0)
         triangle_V, distance_V = hits.triangle_R[index_V], hits.distance_R[index_V]
         color_3V = np.take(static_color_3F, triangle_V, axis=1)
@@ -164,7 +167,9 @@ class CameraRenderer:
             self._paint(image_R3, index_V, color_3V, distance_V)
             return self._split(image_R3)
         agents, light = traffic.rays, self._light
-        index = np.flatnonzero(self._nearest(traffic.prisms, positions, base_pose_3[2]) < hits.distance_R)
+        index = np.flatnonzero(
+            self._nearest(traffic.prisms, positions, base_pose_3[2], body.slack_rad) < hits.distance_R
+        )
         near = agents.cast(origin[index], direction[index], np.minimum(hits.distance_R[index], AGENT_RANGE_M))
         is_hit = near.triangle_R >= 0
         index, triangle = index[is_hit], near.triangle_R[is_hit]
@@ -181,9 +186,12 @@ class CameraRenderer:
         self._paint(image_R3, index, np.take(shade_3F, triangle, axis=1), near.distance_R[is_hit])
         return self._split(image_R3)
 
-    def _nearest(self, prisms: Prisms, positions: list[Array], heading_rad: float) -> Array:
+    def _sky_of(self, direction_R3: Array) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(_encoded(self._light.sky(direction_R3)).T)
+
+    def _nearest(self, prisms: Prisms, positions: list[Array], heading_rad: float, slack_rad: float) -> Array:
         parts = (
-            view.fan.nearest(prisms, position_3, heading_rad)
+            view.fan.nearest(prisms, position_3, heading_rad, slack_rad)
             for view, position_3 in zip(self._viewpoints, positions, strict=True)
         )
         return np.concatenate(list(parts))
@@ -214,7 +222,7 @@ class CameraRenderer:
         return images
 
 
-def _directions(camera: CameraMount) -> Array:
+def directions(camera: CameraMount) -> Array:
     """Return unit directions (H * W, 3) of the pixel centers in base_link, row by row."""
     column, row = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
     direction = np.stack(
@@ -245,8 +253,3 @@ def _encoded(color_3X: Array) -> NDArray[np.uint8]:
     value *= 255.0
     value += 0.5
     return value.astype(np.uint8)
-
-
-def _rotation_z(heading_rad: float) -> Array:
-    cos, sin = np.cos(heading_rad), np.sin(heading_rad)
-    return np.asarray([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]], dtype=np.float32)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from transdiffuser_planner.core.contract import ViewClass
 
 FloatArray = NDArray[np.float64]
 Color = tuple[float, float, float]
@@ -42,11 +46,13 @@ class Mesh:
         vertices_V3: float32, m.
         triangles: Corners of each triangle.
         albedo_F3: Linear RGB in 0..1.
+        class_F: ViewClass of each triangle, as ground truth of the images.
     """
 
     vertices_V3: NDArray[np.float32]
     triangles: Triangles
     albedo_F3: NDArray[np.float32]
+    class_F: NDArray[np.uint8]
 
     def normals(self) -> NDArray[np.float32]:
         """Return unit normals (F, 3); triangles are counter-clockwise from their front."""
@@ -63,12 +69,30 @@ class MeshBuilder:
     def __init__(self) -> None:
         self._corners: list[FloatArray] = []
         self._albedo: list[FloatArray] = []
+        self._classes: list[NDArray[np.uint8]] = []
         self._count = 0
+        self._class = ViewClass.REST
 
     @property
     def count(self) -> int:
         """Number of triangles so far."""
         return self._count
+
+    @contextmanager
+    def of_class(self, value: ViewClass) -> Iterator[None]:
+        """Mark the triangles that are appended inside the block as ground truth of a class, outside of any as REST.
+
+        Args:
+            value: The class.
+
+        Yields:
+            Nothing.
+        """
+        before, self._class = self._class, value
+        try:
+            yield
+        finally:
+            self._class = before
 
     def triangles(self, corners_F33: FloatArray, color: Color | FloatArray) -> None:
         """Append triangles with one color for all, or one color (F, 3) for each.
@@ -80,6 +104,7 @@ class MeshBuilder:
         corners = np.asarray(corners_F33, dtype=np.float64).reshape(-1, 3, 3)
         self._corners.append(corners)
         self._albedo.append(np.broadcast_to(np.asarray(color, dtype=np.float64), (len(corners), 3)))
+        self._classes.append(np.full(len(corners), int(self._class), dtype=np.uint8))
         self._count += len(corners)
 
     def quad(self, corners_43: FloatArray, color: Color) -> None:
@@ -142,6 +167,7 @@ class MeshBuilder:
             vertices_V3=corners.reshape(-1, 3),
             triangles=Triangles.of(np.arange(3 * len(corners)).reshape(-1, 3)),
             albedo_F3=np.ascontiguousarray(np.concatenate(self._albedo), dtype=np.float32),
+            class_F=np.concatenate(self._classes),
         )
 
 

@@ -31,22 +31,26 @@ class Prisms:
 
     Attributes:
         corners_N42: Outlines, m.
-        height_m_N: Top above the ground.
+        bottom_m_N: Height of the ground there.
+        height_m_N: Top above the bottom.
     """
 
     corners_N42: FloatArray
+    bottom_m_N: FloatArray
     height_m_N: FloatArray
 
     @staticmethod
-    def around(boxes: AgentStates) -> Prisms:
+    def around(boxes: AgentStates, ground_m_N: FloatArray | None = None) -> Prisms:
         """Enclose agents.
 
         Args:
             boxes: In any frame; the prisms are in the same one.
+            ground_m_N: Height of the ground at each of them; None for 0.
         """
         length, width = _LARGER * boxes.length_m_N, _LARGER * boxes.width_m_N
         corners = box_corners(boxes.x_m_N, boxes.y_m_N, boxes.heading_rad_N, length, width)
-        return Prisms(corners_N42=corners, height_m_N=_LARGER * boxes.height_m_N)
+        bottom = np.zeros(len(boxes)) if ground_m_N is None else ground_m_N
+        return Prisms(corners_N42=corners, bottom_m_N=bottom, height_m_N=_LARGER * boxes.height_m_N)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +60,22 @@ class TrafficScene:
     Attributes:
         rays: Meshes of all agents.
         prisms: Enclose each of them; at least one.
+        velocity_N2: Of each of them, m/s.
     """
 
     rays: RayScene
     prisms: Prisms
+    velocity_N2: FloatArray
+
+    def velocities(self, place_R2: FloatArray) -> FloatArray:
+        """Return the velocity (R, 2) of the agent nearest to each place.
+
+        Args:
+            place_R2: Where rays hit an agent, m.
+        """
+        center_N2 = self.prisms.corners_N42.mean(axis=1)
+        gap = place_R2[:, None] - center_N2[None]
+        return np.asarray(self.velocity_N2[(gap**2).sum(axis=-1).argmin(axis=1)])
 
 
 class RayFan:
@@ -81,15 +97,16 @@ class RayFan:
     def __len__(self) -> int:
         return len(self._cell_R)
 
-    def nearest(self, prisms: Prisms, position_3: Array, heading_rad: float) -> Array:
+    def nearest(self, prisms: Prisms, position_3: Array, heading_rad: float, slack_rad: float = 0.0) -> Array:
         """Return a distance (R,) nearer than which no prism is hit by each ray: infinite where none can be hit.
 
         Args:
             prisms: On the ground of the frame that position_3 is in.
             position_3: Of the sensor, m.
             heading_rad: Of base_link.
+            slack_rad: Largest roll or pitch of base_link.
         """
-        first_N, past_N, low_N, high_N, near_N = self._windows(prisms, position_3, heading_rad)
+        first_N, past_N, low_N, high_N, near_N = self._windows(prisms, position_3, heading_rad, _SLACK_RAD + slack_rad)
         # Two turns, so that no window is split at the back; near prisms come last and replace farther ones.
         nearest_AE = np.full((2 * NUM_AZIMUTHS, NUM_ELEVATIONS), np.inf, dtype=np.float32)
         order = np.argsort(-near_N)
@@ -100,7 +117,7 @@ class RayFan:
         return np.asarray(np.take(once_AE.ravel(), self._cell_R))
 
     def _windows(
-        self, prisms: Prisms, position_3: Array, heading_rad: float
+        self, prisms: Prisms, position_3: Array, heading_rad: float, slack_rad: float
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], FloatArray]:
         """Return the bins of azimuth and elevation that each prism covers, first and past the last, and its distance."""
         x_m, y_m, z_m = (float(value) for value in position_3)
@@ -113,15 +130,16 @@ class RayFan:
         off_N4 = wrap_angle(corner_N4 - bearing_N[:, None])
         left_N, right_N = off_N4.max(axis=1), off_N4.min(axis=1)
         is_around_N = left_N - right_N >= _ALL_AROUND_RAD
-        start_N = np.where(is_around_N, -np.pi, wrap_angle(bearing_N - heading_rad + right_N - _SLACK_RAD))
-        width_N = np.where(is_around_N, 2.0 * np.pi, left_N - right_N + 2.0 * _SLACK_RAD)
+        start_N = np.where(is_around_N, -np.pi, wrap_angle(bearing_N - heading_rad + right_N - slack_rad))
+        width_N = np.where(is_around_N, 2.0 * np.pi, left_N - right_N + 2.0 * slack_rad)
         per_rad = NUM_AZIMUTHS / (2.0 * np.pi)
         first_N = ((start_N + np.pi) * per_rad).astype(np.intp)
         past_N = ((start_N + np.pi + width_N) * per_rad).astype(np.intp) + 1
         near_N, far_N = np.maximum(away_N - radius_N - _SLACK_M, 0.0), away_N + radius_N
-        above_N = prisms.height_m_N - z_m
-        highest_N = np.arctan2(above_N, np.where(above_N > 0.0, near_N, far_N)) + _SLACK_RAD
-        lowest_N = np.arctan2(-z_m, near_N) - _SLACK_RAD
+        below_N = prisms.bottom_m_N - z_m
+        above_N = prisms.bottom_m_N + prisms.height_m_N - z_m
+        highest_N = np.arctan2(above_N, np.where(above_N > 0.0, near_N, far_N)) + slack_rad
+        lowest_N = np.arctan2(below_N, np.where(below_N < 0.0, near_N, far_N)) - slack_rad
         low_N, high_N = (
             np.clip((angle_N - self._lowest_rad) * self._per_rad, -1.0, NUM_ELEVATIONS).astype(np.intp)
             for angle_N in (lowest_N, highest_N)

@@ -44,12 +44,14 @@ class RayScene:
         albedo_F3: Colors of all triangles.
         normal_F3: Unit normals of all triangles.
         reflectivity_F: Mean of the color.
+        class_F: ViewClass of all triangles.
     """
 
     def __init__(self, meshes: Sequence[Mesh], device_of: RayScene | None = None) -> None:
         self.albedo_F3: Array = np.concatenate([mesh.albedo_F3 for mesh in meshes])
         self.normal_F3: Array = np.concatenate([mesh.normals() for mesh in meshes])
         self.reflectivity_F: Array = self.albedo_F3.mean(axis=1)
+        self.class_F: NDArray[np.uint8] = np.concatenate([mesh.class_F for mesh in meshes])
         counts = [len(mesh.albedo_F3) for mesh in meshes]
         self._first_G = np.cumsum([0, *counts[:-1]], dtype=np.int32)
         self._device: EmbreeDevice = EmbreeDevice() if device_of is None else device_of._device

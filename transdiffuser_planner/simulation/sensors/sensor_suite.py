@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,11 +12,15 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.scenario import Weather
 from transdiffuser_planner.simulation.sensors.agent_meshes import agents_meshes
+from transdiffuser_planner.simulation.sensors.body_attitude import LEVEL, BodyAttitude
 from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, CameraRenderer, Light
+from transdiffuser_planner.simulation.sensors.drive_look import DriveLook
+from transdiffuser_planner.simulation.sensors.label_camera import LabelCamera
 from transdiffuser_planner.simulation.sensors.lidar import LidarScanner
 from transdiffuser_planner.simulation.sensors.mesh import Mesh
 from transdiffuser_planner.simulation.sensors.ray_culling import Prisms, TrafficScene
 from transdiffuser_planner.simulation.sensors.ray_scene import RayScene
+from transdiffuser_planner.simulation.sensors.vehicle_shapes import varied_meshes
 from transdiffuser_planner.simulation.sensors.world_mesh import Lamp, build_world_mesh
 from transdiffuser_planner.simulation.world_state import WorldState
 
@@ -32,11 +37,13 @@ class SensorFrame:
         stamp_ns: Of the world state.
         images: Camera name -> uint8 (H, W, 3) RGB.
         lidar_N4: x, y, z, intensity in the LiDAR's frame, float32; None without a LiDAR.
+        labels: Camera name -> ViewClass of its pixels (H, W), uint8; empty unless requested.
     """
 
     stamp_ns: int
     images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     lidar_N4: NDArray[np.float32] | None = None
+    labels: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class SensorSuite:
@@ -47,10 +54,22 @@ class SensorSuite:
         rig: Cameras and LiDAR.
         weather: Of the episode.
         seed: Of the sensor noise.
+        look: What differs in this drive from the plain simulator; None for nothing.
+        with_labels: Render the ground truth of the cameras' pixels, too.
     """
 
-    def __init__(self, road_map: RoadMap, rig: Rig, weather: Weather, seed: int) -> None:
-        world = build_world_mesh(road_map)
+    def __init__(
+        self,
+        road_map: RoadMap,
+        rig: Rig,
+        weather: Weather,
+        seed: int,
+        look: DriveLook | None = None,
+        *,
+        with_labels: bool = False,
+    ) -> None:
+        self._look = look
+        world = build_world_mesh(road_map) if look is None else look.world_mesh(road_map)
         # Coordinates near the origin keep float32 rays precise on maps with large coordinates.
         self._origin_2 = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
         albedo = _weathered(world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F, weather)
@@ -60,11 +79,14 @@ class SensorSuite:
             self._lamps.setdefault(lamp.signal_id, []).append(lamp)
         self._shown: dict[str, str] = {}
         self._light = Light.from_weather(weather)
-        self._static = RayScene([mesh])
-        color_F3 = self._light.shade(mesh.albedo_F3, self._static.normal_F3)
+        objects = [] if look is None else [_shifted(item, self._origin_2) for item in look.objects]
+        self._static = RayScene([mesh, *objects])
+        color_F3 = self._light.shade(self._static.albedo_F3, self._static.normal_F3)
         self._color_3F = np.ascontiguousarray(color_F3.T)
         self._cameras = CameraRenderer(rig.cameras, self._light) if rig.cameras else None
-        self._lidar = LidarScanner(rig.lidar, weather) if rig.lidar is not None else None
+        model = None if look is None else look.lidar
+        self._lidar = LidarScanner(rig.lidar, weather, model) if rig.lidar is not None else None
+        self._labels = LabelCamera(rig.cameras) if with_labels else None
         self._seed = seed
 
     def render(self, world: WorldState) -> SensorFrame:
@@ -75,7 +97,10 @@ class SensorSuite:
         """
         traffic = self.scene(world)
         return SensorFrame(
-            stamp_ns=world.stamp_ns, images=self.images(world, traffic), lidar_N4=self.cloud(world, traffic)
+            stamp_ns=world.stamp_ns,
+            images=self.images(world, traffic),
+            lidar_N4=self.cloud(world, traffic),
+            labels=self.labels(world, traffic),
         )
 
     def scene(self, world: WorldState) -> TrafficScene | None:
@@ -89,9 +114,16 @@ class SensorSuite:
         near = agents.select(np.hypot(agents.x_m_N - world.ego.x_m, agents.y_m_N - world.ego.y_m) < AGENT_RANGE_M)
         if len(near) == 0:
             return None
-        bodies = [_shifted(mesh, self._origin_2) for mesh in agents_meshes(near)]
+        ground = None if self._look is None else self._look.ground(np.stack([near.x_m_N, near.y_m_N], axis=-1))
+        meshes = agents_meshes(near) if ground is None else varied_meshes(near, ground)
+        bodies = [_shifted(mesh, self._origin_2) for mesh in meshes]
         boxes = replace(near, x_m_N=near.x_m_N - self._origin_2[0], y_m_N=near.y_m_N - self._origin_2[1])
-        return TrafficScene(rays=RayScene(bodies, self._static), prisms=Prisms.around(boxes))
+        heading = np.stack([np.cos(near.heading_rad_N), np.sin(near.heading_rad_N)], axis=-1)
+        return TrafficScene(
+            rays=RayScene(bodies, self._static),
+            prisms=Prisms.around(boxes, ground),
+            velocity_N2=near.speed_mps_N[:, None] * heading,
+        )
 
     def images(self, world: WorldState, traffic: TrafficScene | None) -> dict[str, NDArray[np.uint8]]:
         """Render the cameras: name -> (H, W, 3) RGB.
@@ -100,7 +132,27 @@ class SensorSuite:
             world: State of the world.
             traffic: Its ``scene``.
         """
-        return self._cameras.render(self._static, self._color_3F, traffic, self._pose(world)) if self._cameras else {}
+        if self._cameras is None:
+            return {}
+        pose, body = self._pose(world), self._body(world)
+        images = self._cameras.render(self._static, self._color_3F, traffic, pose, body)
+        if self._look is None:
+            return images
+        rng = self._generator(world, "cameras")
+        return {name: self._look.effects.applied(image, name, rng) for name, image in images.items()}
+
+    def labels(self, world: WorldState, traffic: TrafficScene | None) -> dict[str, NDArray[np.uint8]]:
+        """Render the classes of the cameras' pixels: name -> (H, W) ViewClass; empty unless they were requested.
+
+        Args:
+            world: State of the world.
+            traffic: Its ``scene``.
+        """
+        if self._labels is None:
+            return {}
+        return self._labels.render(
+            self._static, None if traffic is None else traffic.rays, self._pose(world), self._body(world)
+        )
 
     def cloud(self, world: WorldState, traffic: TrafficScene | None) -> NDArray[np.float32] | None:
         """Scan with the LiDAR: points (N, 4) as in SensorFrame; None without a LiDAR.
@@ -111,8 +163,17 @@ class SensorSuite:
         """
         if self._lidar is None:
             return None
-        rng = np.random.default_rng([self._seed, world.stamp_ns & 0xFFFFFFFF, world.stamp_ns >> 32])
-        return self._lidar.scan(self._static, traffic, self._pose(world), rng)
+        motion = (world.ego.speed_mps, world.ego.speed_mps * world.ego.curvature_per_m)
+        return self._lidar.scan(
+            self._static, traffic, self._pose(world), self._generator(world), self._body(world), motion
+        )
+
+    def _generator(self, world: WorldState, purpose: str = "") -> np.random.Generator:
+        extra = [zlib.crc32(purpose.encode())] if purpose else []
+        return np.random.default_rng([self._seed, world.stamp_ns & 0xFFFFFFFF, world.stamp_ns >> 32, *extra])
+
+    def _body(self, world: WorldState) -> BodyAttitude:
+        return LEVEL if self._look is None else self._look.attitude(world)
 
     def _pose(self, world: WorldState) -> tuple[float, float, float]:
         return world.ego.x_m - self._origin_2[0], world.ego.y_m - self._origin_2[1], world.ego.heading_rad

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.simulation.map.polylines import offset_line
 from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, SignalHead
 from transdiffuser_planner.simulation.map.road_map import RoadMap
@@ -38,6 +39,13 @@ WALLS: tuple[Color, ...] = (
 SIDEWALK_Z_M = 0.12
 MARKING_Z_M = 0.02
 GRASS_TILE_M = 12.0
+_CLASS_OF_DETAILS = {
+    LaneKind.DRIVING: ViewClass.MARKING,
+    LaneKind.CROSSING: ViewClass.MARKING,
+    LaneKind.SIDEWALK: ViewClass.SIDEWALK,
+    LaneKind.BICYCLE: ViewClass.ROAD,
+    LaneKind.PAVED: ViewClass.ROAD,
+}
 LAMP_NAMES = ("red", "amber", "green")
 
 
@@ -69,39 +77,46 @@ class WorldMesh:
         lamps: Triangles whose color follows the signals.
         vegetation_F: True for grass, whose color follows the season.
         asphalt_F: True for road surfaces, which darken when wet.
+        num_ground: Triangles of ground, road and markings; those of buildings and heads follow.
     """
 
     mesh: Mesh
     lamps: tuple[Lamp, ...]
     vegetation_F: NDArray[np.bool_]
     asphalt_F: NDArray[np.bool_]
+    num_ground: int
 
 
-def build_world_mesh(road_map: RoadMap) -> WorldMesh:
+def build_world_mesh(road_map: RoadMap, sidewalk_z_m: float = SIDEWALK_Z_M) -> WorldMesh:
     """Build the triangles of a whole map.
 
     Args:
         road_map: Static elements in the map frame.
+        sidewalk_z_m: Height of the curbs.
     """
     builder = MeshBuilder()
     _ground(builder, road_map)
     num_vegetation = builder.count
-    for polygon in road_map.junctions:
-        builder.polygon(polygon, -0.005, JUNCTION)
-    for lane in road_map.lanes:
-        if not lane.internal and lane.kind == LaneKind.DRIVING:
-            _band(builder, lane, 0.0, ASPHALT)
+    with builder.of_class(ViewClass.ROAD):
+        for polygon in road_map.junctions:
+            builder.polygon(polygon, -0.005, JUNCTION)
+        for lane in road_map.lanes:
+            if not lane.internal and lane.kind in (LaneKind.DRIVING, LaneKind.PAVED):
+                _band(builder, lane, 0.0, ASPHALT)
     num_asphalt = builder.count
     for lane in road_map.lanes:
-        _lane_details(builder, lane)
-    for marking in road_map.markings:
-        (_dashes if marking.is_broken else _line)(builder, marking.line_K2, marking.half_width_m)
-    for polygon in road_map.walking_areas:
-        builder.polygon(polygon, SIDEWALK_Z_M, SIDEWALK)
-    for line in road_map.curbs:
-        builder.wall(line, -0.03, SIDEWALK_Z_M, CURB)
-    for line in road_map.stop_lines:
-        _stop_line(builder, line)
+        _lane_details(builder, lane, sidewalk_z_m)
+    with builder.of_class(ViewClass.SIDEWALK):
+        for polygon in road_map.walking_areas:
+            builder.polygon(polygon, sidewalk_z_m, SIDEWALK)
+        for line in road_map.curbs:
+            builder.wall(line, -0.03, sidewalk_z_m, CURB)
+    with builder.of_class(ViewClass.MARKING):
+        for marking in road_map.markings:
+            (_dashes if marking.is_broken else _line)(builder, marking.line_K2, marking.half_width_m)
+        for line in road_map.stop_lines:
+            _stop_line(builder, line)
+    num_ground = builder.count
     for building in road_map.buildings:
         _building(builder, building)
     lamps: list[Lamp] = []
@@ -114,6 +129,7 @@ def build_world_mesh(road_map: RoadMap) -> WorldMesh:
         lamps=tuple(lamps),
         vegetation_F=number < num_vegetation,
         asphalt_F=(number >= num_vegetation) & (number < num_asphalt),
+        num_ground=num_ground,
     )
 
 
@@ -144,8 +160,13 @@ def _band(builder: MeshBuilder, lane: Lane, z_m: float, color: Color) -> None:
     builder.strip(offset_line(lane.center_N2, half), offset_line(lane.center_N2, -half), z_m, color)
 
 
-def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
+def _lane_details(builder: MeshBuilder, lane: Lane, sidewalk_z_m: float) -> None:
     """Append markings of driving lanes, stripes of crossings, sidewalks with curbs, bicycle lanes."""
+    with builder.of_class(_CLASS_OF_DETAILS.get(lane.kind, ViewClass.REST)):
+        _append_details(builder, lane, sidewalk_z_m)
+
+
+def _append_details(builder: MeshBuilder, lane: Lane, sidewalk_z_m: float) -> None:
     half = lane.width_m / 2.0
     if lane.kind == LaneKind.DRIVING and not lane.internal:
         left = offset_line(lane.center_N2, half)
@@ -153,16 +174,16 @@ def _lane_details(builder: MeshBuilder, lane: Lane) -> None:
             _dashes(builder, left, 0.07)
         else:
             _line(builder, left, 0.08)
-        if lane.lane_id.rsplit("_", 1)[-1] in ("0", "1"):
+        if lane.at_right_edge:
             _line(builder, offset_line(lane.center_N2, -half + 0.12), 0.05)
     elif lane.kind == LaneKind.CROSSING:
         _zebra(builder, lane)
     elif lane.kind == LaneKind.SIDEWALK:
-        _band(builder, lane, SIDEWALK_Z_M, SIDEWALK)
+        _band(builder, lane, sidewalk_z_m, SIDEWALK)
         for side in (half, -half):
-            builder.wall(offset_line(lane.center_N2, side), -0.03, SIDEWALK_Z_M, CURB)
+            builder.wall(offset_line(lane.center_N2, side), -0.03, sidewalk_z_m, CURB)
         inner = offset_line(lane.center_N2, half)
-        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), SIDEWALK_Z_M + 0.005, CURB)
+        builder.strip(inner, offset_line(lane.center_N2, half - 0.15), sidewalk_z_m + 0.005, CURB)
     elif lane.kind == LaneKind.BICYCLE and not lane.internal:
         _band(builder, lane, 0.0, BICYCLE_LANE)
 
@@ -228,13 +249,16 @@ def _signal_head(builder: MeshBuilder, head: SignalHead) -> list[Lamp]:
         builder.quad(np.asarray(corners), color)
 
     pitch = head.lamp_m * 1.15
-    plate(center, head.lamp_m * 0.95, pitch * 1.75, BACKPLATE)
-    plate(center - 0.1 * front, head.lamp_m * 0.95, pitch * 1.75, BACKPLATE)
     lamps = []
-    for color, height in enumerate((pitch, 0.0, -pitch)):
-        first = builder.count
-        plate(center + height * up + 0.05 * front, head.lamp_m / 2.0, head.lamp_m / 2.0, BACKPLATE)
-        lamps.append(Lamp(signal_id=head.signal_id, link=head.link, color=color, first_triangle=first, num_triangles=2))
+    with builder.of_class(ViewClass.LAMP):
+        plate(center, head.lamp_m * 0.95, pitch * 1.75, BACKPLATE)
+        plate(center - 0.1 * front, head.lamp_m * 0.95, pitch * 1.75, BACKPLATE)
+        for color, height in enumerate((pitch, 0.0, -pitch)):
+            first = builder.count
+            plate(center + height * up + 0.05 * front, head.lamp_m / 2.0, head.lamp_m / 2.0, BACKPLATE)
+            lamps.append(
+                Lamp(signal_id=head.signal_id, link=head.link, color=color, first_triangle=first, num_triangles=2)
+            )
     if head.pole:
         foot = np.asarray([[head.x_m, head.y_m] - 0.06 * side[:2], [head.x_m, head.y_m] + 0.06 * side[:2]])
         for line in (foot, foot[::-1]):

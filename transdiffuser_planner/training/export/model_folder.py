@@ -15,13 +15,16 @@ from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.networks.decoder.condition_cache import step_names
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES
+from transdiffuser_planner.networks.lamps.lamp_classifier import LampClassifier
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer
 from transdiffuser_planner.planning.action_codebook import CODEBOOK_NAME, ActionCodebook
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.runtime.inference.manifest import MANIFEST_FORMAT, MANIFEST_NAME, sha256_of
+from transdiffuser_planner.training.export.lamp_graph import LAMPS, write_lamps
 from transdiffuser_planner.training.export.onnx_graphs import Tensors, graph_differences, write_graphs, write_scorer
+from transdiffuser_planner.training.export.view_graph import VIEW, write_view
 
 MAX_DIFFERENCE = 1e-4
 
@@ -56,6 +59,7 @@ def export_model(
     vehicle: VehicleModel,
     codebook: ActionCodebook | None = None,
     scorer: PlanScorer | None = None,
+    lamps: LampClassifier | None = None,
     samples: list[Tensors] | None = None,
     training: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
@@ -70,6 +74,7 @@ def export_model(
         vehicle: Vehicle of the training samples; the scorer's features assume its footprint.
         codebook: Of the action tokens, for a contract with action tokens.
         scorer: Optional plan scorer.
+        lamps: Optional classifier of traffic lights' heads.
         samples: Real inputs (each a batch of one with all observation and agent tensors) for the parity check.
         training: Entries of the manifest about the training.
         metrics: Entries of the manifest about the quality.
@@ -86,7 +91,7 @@ def export_model(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     inputs = samples or [random_observation(contract, seed) for seed in range(4)]
-    graphs, difference = _write_checked_graphs(network, scorer, partial, inputs)
+    graphs, difference = _write_checked_graphs(network, scorer, partial, inputs, lamps)
     _write_tables(partial, normalizer, schedule, codebook)
     manifest = {
         "format": MANIFEST_FORMAT,
@@ -126,7 +131,11 @@ def _check_codebook(codebook: ActionCodebook | None, contract: ModelContract) ->
 
 
 def _write_checked_graphs(
-    network: PlannerNetwork, scorer: PlanScorer | None, folder: Path, inputs: list[Tensors]
+    network: PlannerNetwork,
+    scorer: PlanScorer | None,
+    folder: Path,
+    inputs: list[Tensors],
+    lamps: LampClassifier | None = None,
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Write all graphs; return their file names and differences from PyTorch.
 
@@ -138,6 +147,10 @@ def _write_checked_graphs(
     if scorer is not None:
         difference["scorer"] = write_scorer(network, scorer.eval(), folder, inputs)
         graphs["scorer"] = "scorer.onnx"
+    if lamps is not None:
+        graphs[LAMPS], difference[LAMPS] = write_lamps(lamps, folder)
+    if network.perception.view_head is not None:
+        graphs[VIEW], difference[VIEW] = write_view(network.perception, folder, inputs)
     worst = max(difference.values())
     if not worst <= MAX_DIFFERENCE:
         shutil.rmtree(folder)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,20 @@ import numpy as np
 
 from transdiffuser_planner.data.samples.sample_set import SampleSet, observation_of, stored_observation
 from transdiffuser_planner.data.samples.targets import visible_agents
+from transdiffuser_planner.networks.planner_network import PlannerNetwork
+from transdiffuser_planner.training.engine.stage_weights import (
+    WEIGHTS_FOLDER,
+    StageWeights,
+    load_weights,
+    save_weights,
+)
 from transdiffuser_planner.training.export.base_model_parity import compare_with_base
 from transdiffuser_planner.training.export.model_folder import ExportedModel, export_model
 from transdiffuser_planner.training.export.onnx_graphs import Tensors
 from transdiffuser_planner.training.run import Run
+from transdiffuser_planner.training.stages import decoder as decoder_stage
+from transdiffuser_planner.training.stages import encoder as encoder_stage
+from transdiffuser_planner.training.stages import scorer as scorer_stage
 
 NUM_PARITY_SAMPLES = 16
 _LABELS = (
@@ -53,7 +64,13 @@ class ExportedRun:
 
 
 def export_run(
-    training: Run, samples: SampleSet, out: Path, info: dict[str, Any], base_model: Path | None = None
+    training: Run,
+    samples: SampleSet,
+    out: Path,
+    info: dict[str, Any],
+    base_model: Path | None = None,
+    *,
+    with_weights: bool = False,
 ) -> ExportedRun:
     """Export a finished run.
 
@@ -63,6 +80,7 @@ def export_run(
         out: Model folder.
         info: Entries for the manifest, in addition to recipe and commit.
         base_model: Model folder without action tokens that the run started from; how it was trained is kept in the manifest.
+        with_weights: Write the weights, too, to fine-tune from; without, those of an earlier export are removed.
 
     Returns:
         Folder and differences.
@@ -81,11 +99,33 @@ def export_run(
         vehicle=training.vehicle,
         codebook=codebook,
         scorer=training.scorer(),
+        lamps=training.lamps(),
         samples=inputs,
         training={"recipe": training.config.to_dict(), "commit": current_commit(), **info, **kept},
     )
+    shutil.rmtree(out / WEIGHTS_FOLDER, ignore_errors=True)  # of an earlier export: no longer those of the graphs
+    if with_weights:
+        write_weights(training, network, out / WEIGHTS_FOLDER)
     difference = float(kept["before"]["difference"]) if kept else None
     return ExportedRun(folder=out, model=result, num_samples=len(inputs), base_difference=difference)
+
+
+def write_weights(training: Run, network: PlannerNetwork, folder: Path) -> None:
+    """Write one file per stage as the stages of a run do.
+
+    Args:
+        training: The run.
+        network: Its trained network, after stage joint that one.
+        folder: New folder of the files.
+    """
+    encoder, decoder = load_weights(training.folder, encoder_stage.STAGE), network.decoder.state_dict()
+    perception = {f"perception.{name}": value for name, value in network.perception.state_dict().items()}
+    folder.mkdir(parents=True)
+    steps = load_weights(training.folder, decoder_stage.STAGE).num_steps
+    save_weights(folder, replace(encoder, tensors=encoder.tensors | perception))
+    save_weights(folder, StageWeights(tensors=decoder, stage=decoder_stage.STAGE, num_steps=steps))
+    if training.scorer() is not None:
+        save_weights(folder, load_weights(training.folder, scorer_stage.STAGE))
 
 
 def _parity_inputs(training: Run, samples: SampleSet) -> list[Tensors]:

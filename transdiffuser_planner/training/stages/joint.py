@@ -53,7 +53,7 @@ def losses(
     config: TrainingConfig, contract: ModelContract, schedule: NoiseSchedule, network: PlannerNetwork, batch: Batch
 ) -> dict[str, Tensor]:
     """Compute the diffusion loss of stage 2 plus the auxiliary losses of stage 1, weighted into "total"."""
-    features, heads = perceive(network.perception, batch, contract)
+    features, heads = perceive(network.perception, batch, contract, with_view=True)
     parts = encoder_stage.auxiliary_losses(heads, batch)
     with full_precision(batch["plan"].device):
         auxiliary = encoder_stage.weighted(config.loss, parts)

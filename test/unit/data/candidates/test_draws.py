@@ -21,7 +21,7 @@ from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES  
 from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures  # noqa: E402
 from transdiffuser_planner.planning.safety.clearance import ObstacleField  # noqa: E402
 from transdiffuser_planner.runtime.cycle.candidate_sampler import CandidateSampler  # noqa: E402
-from transdiffuser_planner.runtime.cycle.perception import PerceivedScene  # noqa: E402
+from transdiffuser_planner.runtime.cycle.perception import PerceivedScene, Surroundings  # noqa: E402
 from transdiffuser_planner.runtime.cycle.time_budget import StageCosts  # noqa: E402
 from transdiffuser_planner.runtime.inference.manifest import load_manifest  # noqa: E402
 from transdiffuser_planner.runtime.inference.model_paths import model_folder  # noqa: E402
@@ -45,14 +45,20 @@ def test_the_cycle_draws_what_it_always_drew(backend: ArithmeticBackend) -> None
     tokens = {"action_tokens": np.full((1, 8, 3), 0.5, np.float32), "action_tokens_valid": np.ones((1, 8), np.float32)}
     observation = {"status": np.full((1, 8), 2.0, np.float32), **tokens}
     points = np.zeros((0, 3), dtype=np.float32)
+    surroundings: Future[Surroundings] = Future()
+    surroundings.set_result(
+        Surroundings(
+            bev_probability_KLL=np.zeros((1, 1, 1), dtype=np.float32),
+            obstacles=ObstacleField.from_points(points, np.zeros((0, 5)), EGO_VEHICLE),
+        )
+    )
     scene = PerceivedScene(
         observation=observation,
         token_path=ActionTokenFeatures.of(observation),
         features={},
-        bev_probability_KLL=np.zeros((1, 1, 1), dtype=np.float32),
         tracks=[],
         agent_pose_A3=np.zeros((0, 3)),
-        obstacles=ObstacleField.from_points(points, np.zeros((0, 5)), EGO_VEHICLE),
+        computed=surroundings,
     )
     drawn: Future[np.ndarray] = sampler.draw(123_456_789_000, config)
     futures = sampler.sample(scene, drawn, config, return_intermediates=True)

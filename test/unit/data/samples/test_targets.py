@@ -20,6 +20,7 @@ STEPS = TINY.num_plan_steps
 def make_labels(poses: list[tuple[float, float, float]], points: int = 50) -> dict[str, np.ndarray]:
     """One sample with agents that drive straight ahead at 4 m/s."""
     batch = {
+        "gt_agents_known": np.ones(1, dtype=bool),
         "gt_agents": np.zeros((1, NUM_LABEL_AGENTS, NUM_AGENT_FEATURES), dtype=np.float32),
         "gt_agents_valid": np.zeros((1, NUM_LABEL_AGENTS), dtype=bool),
         "gt_agents_points": np.zeros((1, NUM_LABEL_AGENTS), dtype=np.int32),
@@ -56,6 +57,13 @@ def test_agents_without_points_are_neither_taught_nor_forbidden() -> None:
     target = detection_targets(make_labels([(10.0, 0.0, 0.0)], points=0), TINY)
     assert target["heat"].max() == 0.0
     assert target["ignore"].sum() > 0
+
+
+def test_where_agents_were_not_labeled_their_absence_is_not_learned() -> None:
+    batch = make_labels([])
+    assert detection_targets(batch, TINY)["ignore"].sum() == 0
+    batch["gt_agents_known"][:] = False
+    assert detection_targets(batch, TINY)["ignore"].all()
 
 
 def test_visible_agents_come_first_and_hidden_ones_are_masked() -> None:

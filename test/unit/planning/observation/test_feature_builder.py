@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from transdiffuser_planner.core.contract import BASE, TINY, check_tensors, observation_specs
+from transdiffuser_planner.core.contract import BASE, TINY, ModelContract, check_tensors, observation_specs
+from transdiffuser_planner.core.errors import ContractError
 from transdiffuser_planner.core.rig import CameraMount, LidarMount, Rig
 from transdiffuser_planner.core.types import (
     CameraImage,
@@ -106,6 +107,22 @@ def test_lidar_rows_run_ahead_to_behind_and_columns_left_to_right() -> None:
     assert counts[1, 63, 24] == 1
     assert counts[0, 104, 63] == 1
     assert counts.sum() == 3
+
+
+def test_heights_of_the_contract_divide_the_points_into_channels() -> None:
+    points = np.asarray([[20.0, 0.1, z] for z in (0.0, 0.5, 1.5, 1.6, 3.0)], dtype=np.float32)
+    contract = replace(TINY, lidar_heights_m=(0.3, 1.0, 2.0))
+    assert contract.lidar_channels == 4
+    assert histogram(points, contract)[:, 24, 63].tolist() == [1, 1, 2, 1]
+
+
+def test_contracts_keep_their_heights_and_those_that_do_not_increase_are_refused() -> None:
+    contract = replace(TINY, lidar_heights_m=(0.3, 1.0, 2.0))
+    assert ModelContract.from_dict(contract.to_dict()) == contract
+    earlier = {name: value for name, value in TINY.to_dict().items() if name != "lidar_heights_m"}
+    assert ModelContract.from_dict({**earlier, "lidar_channels": 2}) == TINY
+    with pytest.raises(ContractError, match=r"increasing heights, got \[1.0, 0.3\]"):
+        replace(TINY, lidar_heights_m=(1.0, 0.3))
 
 
 def test_counts_are_clipped_and_points_on_the_ego_are_skipped() -> None:

@@ -12,11 +12,14 @@ import pytest
 from transdiffuser_planner.core.contract import agent_specs, observation_specs, plan_spec
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.runtime.inference import onnx_backend
 from transdiffuser_planner.runtime.inference.backend_registry import make_backend
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
+from transdiffuser_planner.runtime.planner import Planner
 
 TINY = model_folder("tiny")
 
@@ -87,19 +90,26 @@ def test_a_size_loaded_ahead_is_not_loaded_again(scene: dict[str, np.ndarray], m
         return original(path, provider, num_threads, sizes)
 
     monkeypatch.setattr(onnx_backend, "make_session", counted)
-    backend = OnnxBackend(load_manifest(TINY), 2)
-    backend.load_denoise(3, 9)
-    assert [entry[:2] for entry in loaded] == [
-        ("encoder.onnx", 2),
+    backend = OnnxBackend(load_manifest(TINY), 2, denoise_sizes=[(3, 9), (3, 9)])
+    assert sorted(entry[:2] for entry in loaded) == [
         ("condition.onnx", 1),
-        ("scorer.onnx", 1),
         ("denoise.onnx", 1),
+        ("encoder.onnx", 2),
+        ("scorer.onnx", 1),
     ]
     condition = make_condition(backend, scene, scene["agents"], scene["agents_valid"])
     backend.predict_noise(make_samples(backend, 3), 2, condition)
     assert len(loaded) == 4
     backend.predict_noise(make_samples(backend, 2), 2, condition)
     assert len(loaded) == 5
+
+
+@pytest.mark.parametrize(("candidates", "threads"), [(5, 2), (3, 1), (1, 2)])
+def test_no_cycle_loads_a_graph(candidates: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = PlannerConfig(num_candidates=candidates, num_threads=threads, num_denoise_steps=1)
+    planner = Planner(make_backend(load_manifest(TINY), config), Rig.load(RIGS / "carla.yaml"), config)
+    monkeypatch.setattr(onnx_backend, "make_session", None)  # calling it would fail
+    planner.warm_up()
 
 
 def test_int8_differs_a_little(backend: OnnxBackend, scene: dict[str, np.ndarray]) -> None:

@@ -203,9 +203,9 @@ def test_left_hand_traffic_is_mirrored(logs: Logs) -> None:
     log.drives_on_left = True
     world = make_world(log)
     assert world.reductions == ("left-hand traffic: the world is mirrored, the vehicle keeps to the right in it",)
-    assert [(lane.number, lane.left, lane.right) for lane in world.lanes] == [(1, None, 2), (2, 1, None)]
-    for lane in world.lanes:
-        assert (lane.left_B2[:, 1] > lane.right_B2[:, 1]).all()
+    assert [(found.number, found.left, found.right) for found in world.lanes] == [(1, None, 2), (2, 1, None)]
+    for found in world.lanes:
+        assert (found.left_B2[:, 1] > found.right_B2[:, 1]).all()
     back = mirrored(mirrored(road_log()))
     assert np.array_equal(back.map_pieces[0][1], road_log().map_pieces[0][1])
 

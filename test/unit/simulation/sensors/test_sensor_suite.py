@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("embreex")
 
 from transdiffuser_planner.core.agents import AgentStates
+from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, SignalHead
@@ -93,3 +94,18 @@ def test_the_sky_does_not_turn_with_the_vehicle() -> None:
     suite = SensorSuite(street(), RIG, SUNNY, 1)
     ahead, back = (suite.render(world(0, heading_rad=h)).images["rgb_front"][:8] for h in (np.pi / 2, -np.pi / 2))
     assert np.array_equal(ahead[:, :20], back[:, :20]) and ahead.std() > 0.0
+
+
+def test_labels_name_what_the_pixels_show_and_are_made_on_request_only() -> None:
+    state = world(40, heading_rad=0.0)
+    labeled = SensorSuite(street(), RIG, SUNNY, 1, with_labels=True).render(state)
+    plain = SensorSuite(street(), RIG, SUNNY, 1).render(state)
+    assert not plain.labels
+    image, label = labeled.images["rgb_front"], labeled.labels["rgb_front"]
+    assert np.array_equal(image, plain.images["rgb_front"])
+    assert label.shape == image.shape[:2] and label.dtype == np.uint8
+    front = next(camera for camera in RIG.cameras if camera.name == "rgb_front")
+    assert label[-1, front.width // 2] == ViewClass.ROAD and label[0, 0] == ViewClass.REST
+    row = int(front.cy - front.fy * (5.0 - front.z_m) / (25.0 - front.x_m))
+    assert label[row, front.width // 2] == ViewClass.LAMP
+    assert {ViewClass.VEHICLE, ViewClass.PERSON} <= set(np.unique(np.concatenate([*labeled.labels.values()], axis=1)))

@@ -121,7 +121,7 @@ def test_a_file_with_code_in_it_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="contains more than tensors"):
         Pretrained(path=path).load_into(make_encoder(0))
     save_file({"fc.weight": torch.zeros(2)}, tmp_path / "none.safetensors")
-    with pytest.raises(TrainingError, match="no weights of a ResNet"):
+    with pytest.raises(TrainingError, match="no weights of these networks"):
         Pretrained(path=tmp_path / "none.safetensors").load_into(make_encoder(0))
 
 

@@ -96,12 +96,19 @@ def test_the_committed_recipe_is_valid() -> None:
     assert TrainingConfig.load(RECIPES / "tiny.yaml").network == "tiny"
 
 
+def test_the_contract_of_a_recipe_has_its_lidar_heights(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("lidar_heights_m: [0.3, 1, 2]", encoding="utf-8")
+    assert TrainingConfig.load(path).contract().lidar_heights_m == (0.3, 1.0, 2.0)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("epochz: 3", "epochz"),
         ("encoder: {batch_size: many}", "batch_size"),
         ("seed: [", "not valid YAML"),
+        ("lidar_heights_m: 0.3", "lidar_heights_m expected a list of numbers"),
         ("augmentation: {mirror: 1.5}", "mirror"),
     ],
 )

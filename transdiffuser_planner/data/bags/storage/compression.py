@@ -1,4 +1,4 @@
-"""Decompression of chunks and messages, with limits on what wrong bytes can claim."""
+"""Compression, and decompression of chunks and messages, with limits on what wrong bytes can claim."""
 
 from __future__ import annotations
 
@@ -16,8 +16,21 @@ ZstdError = zstd.ZstdError
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 
+FAST_LEVEL: Final = 1
+
+
 class CompressionError(Exception):
     """Compressed data is damaged, or its compression is unknown."""
+
+
+def fast_zstd(data: bytes) -> bytes:
+    """Compress at a level that costs a quarter of the usual time.
+
+    Args:
+        data: Any bytes.
+    """
+    packed: bytes = zstd.compress(data, level=FAST_LEVEL)
+    return packed
 
 
 def _lz4(data: bytes, size: int) -> bytes:

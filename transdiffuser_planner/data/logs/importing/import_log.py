@@ -13,13 +13,13 @@ from typing import Final
 
 from transdiffuser_planner.core.errors import ConfigError, OutputError, RecordingError
 from transdiffuser_planner.core.files import PARTIAL, write_text, writing
-from transdiffuser_planner.core.rig import CameraMount, Rig
+from transdiffuser_planner.core.rig import BAG_RIG_NAME, CameraMount, Rig
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
 from transdiffuser_planner.data.bags.rig_files import write_rig, write_topic_map
 from transdiffuser_planner.data.logs.drive_log import DriveLog
 from transdiffuser_planner.data.logs.importing.log_messages import bag_items, frames_of, topics_of
 from transdiffuser_planner.data.logs.sensor_frames import ImageFrame
-from transdiffuser_planner.messages.topic_map import OWN_RIG, OWN_TOPICS
+from transdiffuser_planner.messages.topic_map import OWN_TOPICS
 from transdiffuser_planner.params import RIGS
 
 ORIGIN_FILE: Final = "log.json"
@@ -73,7 +73,7 @@ def import_log(
     folder = partial / out.name  # the bag's file is named after its folder
     with writing(out, partial):
         partial.mkdir(parents=True)
-        with BagWriter(folder) as bag:
+        with BagWriter(folder, is_fast=True) as bag:
             for item in bag_items(log, result.rig, topics):
                 if item.message is None:
                     result.unread[item.reason] += 1
@@ -84,7 +84,7 @@ def import_log(
                 is_frame = item.message is None or item.topic in (topics.lidar, *topics.images.values())
                 if is_frame and on_frame is not None:
                     on_frame()
-        write_rig(folder / OWN_RIG, result.rig, head=_rig_head(log))
+        write_rig(folder / BAG_RIG_NAME, result.rig, head=_rig_head(log))
         write_topic_map(folder / OWN_TOPICS, topics)
         write_text(folder / ORIGIN_FILE, json.dumps(_origin(log, result), indent=1) + "\n")
         folder.rename(out)

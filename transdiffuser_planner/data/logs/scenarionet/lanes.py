@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 HALF_WIDTH_M: Final = 1.75
 """Half the width of lanes without borders: connectors of junctions, and lanes whose width is not measured."""
 MIN_HALF_WIDTH_M, MAX_HALF_WIDTH_M = 0.8, 4.0
-END_GAP_M: Final = 1.0
+END_GAP_M: Final = 2.0
 END_TURN_RAD: Final = 0.6
 _KMH_PER_MPS: Final = 3.6
 _AREAS: Final = {

@@ -70,7 +70,7 @@ def read_scenario(request: LogRequest) -> DriveLog:
     assert log.data_set is not None
     vehicle = vehicle_of(log.data_set)
     log.rig = _rig(log)
-    name = str(metadata.get("sdc_id", ""))
+    name = _line(metadata.get("sdc_id", ""))
     ego = next((track for key, track in tracks.items() if str(key) == name), None)
     if ego is None:
         raise RecordingError(f"{path}: expected the track '{name}' of the recording vehicle, got none of that name")
@@ -78,7 +78,9 @@ def read_scenario(request: LogRequest) -> DriveLog:
     try:
         valid_T, pose_T44 = _ego_poses(ego, stamp_ns_T, vehicle.center_offset_m, log.data_set.name)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise RecordingError(f"{path}: the track of the recording vehicle cannot be used ({error!r})") from None
+        raise RecordingError(
+            f"{path}: the track of the recording vehicle cannot be used ({_line(repr(error))})"
+        ) from None
     if valid_T.sum() < 2:
         raise RecordingError(f"{path}: the recording vehicle has {int(valid_T.sum())} valid poses; two are needed")
     origin_3 = np.round(pose_T44[valid_T][0, :3, 3])
@@ -109,15 +111,21 @@ def _checked(path: Path, content: Any) -> Mapping[str, Any]:
             "give the file of one scenario, not a summary"
         )
     metadata = content["metadata"]
-    if not isinstance(metadata, Mapping) or not isinstance(content["tracks"], Mapping):
-        raise RecordingError(f"{path}: expected mappings as metadata and tracks of a scenario, got others")
-    axes = str(metadata.get("coordinate", "right-handed"))
+    has_length = isinstance(content["length"], (int, np.integer))
+    if not isinstance(metadata, Mapping) or not isinstance(content["tracks"], Mapping) or not has_length:
+        raise RecordingError(f"{path}: expected metadata, tracks and length of a scenario, got values of other types")
+    axes = _line(metadata.get("coordinate", "right-handed"))
     if axes not in COORDINATES or metadata.get("metadrive_processed"):
         raise RecordingError(
             f"{path}: its coordinates are '{axes}', processed for MetaDrive: {bool(metadata.get('metadrive_processed'))}; "
             f"expected {' or '.join(COORDINATES)} as ScenarioNet's converters write them"
         )
     return content
+
+
+def _line(value: Any) -> str:
+    """A value of a file in one short line."""
+    return " ".join(str(value).split())[:60]
 
 
 def _stamps(path: Path, scenario: Mapping[str, Any]) -> NDArray[np.int64]:

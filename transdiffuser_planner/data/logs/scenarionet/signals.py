@@ -55,7 +55,10 @@ def read_signals(
         if lane is None or listed is None:
             continue
         number = len(lights)
-        stop_2 = _stop_point(signal, lane, origin_2)
+        try:
+            stop_2 = _stop_point(signal, lane, origin_2)
+        except (TypeError, ValueError):
+            stop_2 = np.asarray(lane.center_K2[0])
         away_2 = lane.center_K2[0] - lane.center_K2[1]
         facing_rad = float(np.arctan2(away_2[1], away_2[0]))
         x_m, y_m = float(stop_2[0]), float(stop_2[1])
@@ -70,7 +73,7 @@ def read_signals(
 
 def _stop_point(signal: Mapping[str, Any], lane: MapLane, origin_2: NDArray[np.float64]) -> NDArray[np.float64]:
     """The stop line on a lane: as stated, or where the lane begins; nuPlan's converter states a point 8 m farther."""
-    begin_2 = lane.center_K2[0]
+    begin_2 = np.asarray(lane.center_K2[0])
     point = np.asarray(signal.get("stop_point", ()), dtype=np.float64).reshape(-1)
     if len(point) < 2 or not np.isfinite(point[:2]).all():
         return begin_2
@@ -78,7 +81,7 @@ def _stop_point(signal: Mapping[str, Any], lane: MapLane, origin_2: NDArray[np.f
     ahead_2 = lane.center_K2[1] - begin_2
     is_behind_begin = float((stated_2 - begin_2) @ ahead_2) <= 0.5 * float(np.hypot(*ahead_2))
     is_near = float(np.hypot(*(stated_2 - begin_2))) < FAR_M
-    return np.asarray(stated_2 if is_near and is_behind_begin else begin_2)
+    return stated_2 if is_near and is_behind_begin else begin_2
 
 
 def _state(word: Any) -> SignalState:

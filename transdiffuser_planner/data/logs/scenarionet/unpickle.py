@@ -30,9 +30,8 @@ _CONTAINERS: Final = (
     "complex",
 )
 _ARRAY_MODULES: Final = ("numpy.core.multiarray", "numpy._core.multiarray")
-_ARRAY_FUNCTIONS: Final = {
-    part.__name__: part for part in (np.zeros(0).__reduce__()[0], np.float64(0.0).__reduce__()[0])
-}
+_NAMED_BY_NUMPY: Final[tuple[Any, ...]] = (np.zeros(0).__reduce__()[0], np.float64(0.0).__reduce__()[0])
+_ARRAY_FUNCTIONS: Final = {part.__name__: part for part in _NAMED_BY_NUMPY}
 """The functions that numpy itself names when it pickles an array or a number: _reconstruct and scalar."""
 _MAX_BYTES: Final = 500_000_000
 

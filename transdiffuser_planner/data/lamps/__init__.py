@@ -1,0 +1,1 @@
+"""Crops of traffic light heads: read from folders, drawn, unlit. Imports core."""

@@ -1,0 +1,1 @@
+"""Classifier of crops of traffic light heads. Imports core."""
