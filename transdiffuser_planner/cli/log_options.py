@@ -36,6 +36,20 @@ def add_log_arguments(group: Any) -> None:
     )
 
 
+def add_window_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of suites in windows of logs.
+
+    Args:
+        parser: The suite's parser.
+    """
+    group = parser.add_argument_group("windows of recorded drives instead of seeds (docs/how-to/log-worlds.md)")
+    group.add_argument("--logs", nargs="+", type=Path, metavar="LOG", help="bags with ground truth, logs of data sets")
+    group.add_argument("--window", type=float, default=8.0, help="seconds per window (default: %(default)s)")
+    group.add_argument("--stride", type=float, help="seconds from window to window (default: a window)")
+    group.add_argument("--rig", type=Path, metavar="FILE", help="rig YAML instead of the log's own calibration")
+    add_log_arguments(group)
+
+
 def check_window(window_s: float, stride_s: float) -> None:
     """Check the options --window and --stride.
 

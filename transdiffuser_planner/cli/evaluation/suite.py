@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.cli.log_options import add_log_arguments, windows_of_logs
+from transdiffuser_planner.cli.log_options import add_window_arguments, windows_of_logs
 from transdiffuser_planner.cli.output_paths import OutputFolder
 from transdiffuser_planner.cli.simulate import MAP_HELP, check_map, seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
@@ -40,13 +40,6 @@ def add_kinds(kinds: Any) -> None:
     )
     suite.add_argument("name", nargs="?", choices=tuple(SUITES), help="fixed set of scenarios")
     suite.add_argument("--seeds", metavar="A:B", help="seeds A to B-1 instead of a fixed set")
-    suite.add_argument(
-        "--logs",
-        nargs="+",
-        type=Path,
-        metavar="LOG",
-        help="windows of recorded drives instead of seeds (docs/how-to/log-worlds.md)",
-    )
     suite.add_argument("--map", help=f"{MAP_HELP} instead of each seed's own")
     suite.add_argument("--duration", type=float, default=60.0, help="seconds per scenario (default: %(default)s)")
     suite.add_argument(
@@ -87,11 +80,7 @@ def add_kinds(kinds: Any) -> None:
         "--bags", type=OutputFolder, metavar="DIR", help="record drives of models as bags for 'transdiffuser report'"
     )
     _add_run_arguments(suite)
-    group = suite.add_argument_group("logs")
-    group.add_argument("--window", type=float, default=8.0, help="seconds per window of a log (default: %(default)s)")
-    group.add_argument("--stride", type=float, help="seconds from window to window (default: a window)")
-    group.add_argument("--rig", type=Path, metavar="FILE", help="rig YAML instead of the log's own calibration")
-    add_log_arguments(group)
+    add_window_arguments(suite)
     compare = kinds.add_parser("compare", help="paired differences of two runs of 'evaluate suite'")
     compare.add_argument("first", type=Path, metavar="DIR_A", help="folder of a run")
     compare.add_argument("second", type=Path, metavar="DIR_B", help="folder of another")

@@ -76,7 +76,7 @@ def test_the_human_s_drive_becomes_a_bag_with_simulated_sensors_and_is_a_log_aga
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--seeds", "8000:8001"], "give either one of val, val20, test, test20, --seeds A:B or --logs LOG"),
+        (["--seeds", "8000:8001"], "test20, --seeds A:B or --logs LOG"),
         (["--map", "bs3d"], "a log has its own map"),
         (["--window", "0.5"], "--window 0.5: expected 1 .. 600 s"),
         (["--window", "20"], "12.0 s without a gap, shorter than a window of 20 s; give --window 12"),
