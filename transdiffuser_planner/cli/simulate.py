@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transdiffuser_planner.cli.log_options import add_log_arguments, chosen_window, record_log
 from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
@@ -14,6 +15,8 @@ from transdiffuser_planner.parallel import add_ray_argument
 from transdiffuser_planner.params import RECIPES, RIGS
 
 if TYPE_CHECKING:
+    from transdiffuser_planner.simulation.log_world.log_scenario import LogScenario
+    from transdiffuser_planner.simulation.scenario import Scenario
     from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
 
 MAP_HELP = "map name, carla:Town03, SUMO network file or OpenDRIVE file (.xodr)"
@@ -27,8 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("--map", help=f"{MAP_HELP}; default: drawn from the seed")
     parser.add_argument("--seed", type=int, default=8000, help="scenario seed (default: %(default)s)")
-    parser.add_argument("--duration", type=float, default=60.0, help="seconds of driving (default: %(default)s)")
-    parser.add_argument("--rig", type=Path, default=RIGS / "carla.yaml", help="rig YAML: the vehicle and its sensors")
+    parser.add_argument("--duration", type=float, help="seconds of driving (default: 60; of a log, to its end)")
+    parser.add_argument(
+        "--rig", type=Path, help="rig YAML: the vehicle and its sensors (default: carla; of a log, its own)"
+    )
+    group = parser.add_argument_group("in a recorded drive (docs/how-to/log-worlds.md)")
+    group.add_argument("--log", type=Path, metavar="LOG", help="map and traffic of this log instead of SUMO's")
+    group.add_argument("--begin", type=float, default=0.0, help="seconds after the log's begin (default: %(default)s)")
+    add_log_arguments(group)
     group = parser.add_argument_group("recording (headless, faster than real time)")
     group.add_argument(
         "--record", type=OutputFolder, metavar="DIR", help="record drives of the expert as bags into DIR"
@@ -84,14 +93,18 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: A recipe is given without a recording.
     """
     check_map(args.map)
+    scenario = None if args.log is None else chosen_window(args)
+    args.duration = 60.0 if args.duration is None else args.duration
+    if args.randomize is not None and (args.record is None or scenario is not None):
+        raise ConfigError("--randomize: only recorded drives in SUMO's traffic are randomized; add --record DIR")
+    if scenario is not None and args.record is not None:
+        return record_log(scenario, args.record, sensor_steps(args.sensor_rate))
     if args.record is None:
-        if args.randomize is not None:
-            raise ConfigError("--randomize: only recorded drives are randomized; add --record DIR")
-        return _live(args)
+        return _live(args, scenario)
     return _record(args)
 
 
-def _live(args: argparse.Namespace) -> int:
+def _live(args: argparse.Namespace, window: LogScenario | None) -> int:
     """Drive one scenario on ROS topics.
 
     Raises:
@@ -102,7 +115,8 @@ def _live(args: argparse.Namespace) -> int:
 
     if not 0.05 <= args.realtime_factor <= 10.0:
         raise ConfigError(f"--realtime-factor {args.realtime_factor}: expected 0.05 .. 10")
-    scenario = draw_scenario(args.seed, map_name=args.map, duration_s=args.duration)
+    scenario: Scenario = window or draw_scenario(args.seed, map_name=args.map, duration_s=args.duration)
+    rig = window.rig if window is not None else Rig.load(args.rig or RIGS / "carla.yaml")
     session.init(args.ros_args)
     import rclpy
 
@@ -111,7 +125,7 @@ def _live(args: argparse.Namespace) -> int:
     try:
         result = simulator_node.run(
             scenario,
-            Rig.load(args.rig),
+            rig,
             realtime_factor=args.realtime_factor,
             wait_s=args.wait,
             result_file=args.result,
@@ -120,6 +134,20 @@ def _live(args: argparse.Namespace) -> int:
         rclpy.try_shutdown()
     print(", ".join(f"{key} {value}" for key, value in result.items()))
     return 0
+
+
+def sensor_steps(rate: float) -> int:
+    """Return the steps of 0.1 s between sensor frames.
+
+    Args:
+        rate: Frames per second.
+
+    Raises:
+        ConfigError: The rate is out of range.
+    """
+    if not 0.1 <= rate <= 10.0:
+        raise ConfigError(f"--sensor-rate {rate}: expected 0.1 .. 10 per second")
+    return round(10.0 / rate)
 
 
 def seed_range(text: str) -> range:
@@ -163,17 +191,16 @@ def _record(args: argparse.Namespace) -> int:
     from transdiffuser_planner.simulation.expert_recorder import MEGABYTES_PER_FRAME, RecordingPlan, record_all
     from transdiffuser_planner.simulation.scenario import draw_scenario
 
-    if not 0.1 <= args.sensor_rate <= 10.0:
-        raise ConfigError(f"--sensor-rate {args.sensor_rate}: expected 0.1 .. 10 per second")
+    sensor_every = sensor_steps(args.sensor_rate)
     seeds = seed_range(args.seeds) if args.seeds else range(args.seed, args.seed + 1)
     recipe = None if args.randomize is None else _recipe(args.randomize)
-    rig = Rig.load(args.rig)
+    rig = Rig.load(args.rig or RIGS / "carla.yaml")
     plans = [
         RecordingPlan(
             scenario=draw_scenario(seed, map_name=args.map, duration_s=args.duration),
             rig=rig,
             out=args.record,
-            sensor_every=round(10.0 / args.sensor_rate),
+            sensor_every=sensor_every,
             variants=tuple(range(args.variants)),
             with_labels=args.labels,
             recipe=recipe,

@@ -195,16 +195,17 @@ def _load_failure(folder: Path) -> str:
 
 
 def suite_rig() -> Rig:
-    """Return the rig of all suites."""
+    """Return the rig of all suites of seeds, and of logs without a rig of their own."""
     return Rig.load(RIGS / "carla.yaml")
 
 
 @lru_cache(maxsize=8)
-def make_planner(spec: PlannerSpec) -> PlannerInterface:
-    """Load the planner, once per process.
+def make_planner(spec: PlannerSpec, rig: Rig | None = None) -> PlannerInterface:
+    """Load the planner, once per process and rig.
 
     Args:
         spec: Planner and its settings.
+        rig: The vehicle and its sensors; None for the suites' own.
 
     Raises:
         PlannerError: It cannot be loaded.
@@ -213,7 +214,7 @@ def make_planner(spec: PlannerSpec) -> PlannerInterface:
         return _SIMPLE[spec.name](spec.plan_every)
     if spec.is_plugin:
         return planner_plugins.make(spec.name, spec.plan_every)
-    rig, config = suite_rig(), suite_config(spec)
+    rig, config = rig or suite_rig(), suite_config(spec)
     if spec.baseline is not None:
         return LearnedBaselinePlanner(spec.baseline, spec.model, rig, config, spec.plan_every)
     from transdiffuser_planner.planners.transdiffuser import TransdiffuserPlanner

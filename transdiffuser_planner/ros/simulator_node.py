@@ -25,12 +25,11 @@ from transdiffuser_planner.ros.frame_pacing import FramePacer
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.qos import LATCHED, OUTPUT, RELIABLE
 from transdiffuser_planner.simulation.ego.expert import STEP_S
-from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep
-from transdiffuser_planner.simulation.map.road_map import RoadMap
-from transdiffuser_planner.simulation.map.sumo_networks import network_file
+from transdiffuser_planner.simulation.episode_step import EpisodeStep
 from transdiffuser_planner.simulation.message_stream import EGO, MessageStream
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.sensors.sensor_suite import SensorSuite
+from transdiffuser_planner.simulation.worlds import open_world
 
 NODE_NAME = "transdiffuser_simulator"
 COMMAND_TOPIC = f"{EGO}/ackermann_cmd"
@@ -56,9 +55,9 @@ class SimulatorNode(Node):
         """
         super().__init__(NODE_NAME)
         self._rig = rig
-        self._episode = ClosedLoopEpisode(scenario, rig.vehicle)
+        self._episode = open_world(scenario, rig.vehicle)
         self._step = self._episode.start()
-        road_map = RoadMap.load(network_file(scenario.map_name), self._episode.route.xy_N2)
+        road_map = self._episode.load_map()
         self._suite = SensorSuite(road_map, rig, scenario.weather, scenario.seed)
         self._stream = MessageStream(make_ros_message, rig, self._episode.route, road_map)
         self._publishers_by_topic: dict[str, Any] = {}

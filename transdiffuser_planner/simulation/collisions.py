@@ -7,6 +7,7 @@ or from the side while in its own lane, nor while it is stationary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -157,8 +158,60 @@ def _front_strip(corners_42: FloatArray) -> FloatArray:
     return np.stack([corners_42[0], corners_42[0] + back, corners_42[3] + back, corners_42[3]])
 
 
-class DrivableArea:
-    """Union of lanes for cars and of junctions, for point tests.
+class RoadArea:
+    """Union of bands around lines and of polygons, for point tests.
+
+    Args:
+        start_K2: Starts of the lines' edges, map frame, m.
+        end_K2: Their ends.
+        half_m_K: Half widths of the bands; 0 for the outlines of polygons, so that the tolerance holds there too.
+        outlines: Polygons (N, 2) in the map frame.
+    """
+
+    def __init__(
+        self, start_K2: FloatArray, end_K2: FloatArray, half_m_K: FloatArray, outlines: Sequence[FloatArray]
+    ) -> None:
+        self._start_K2, self._end_K2, self._half_K = start_K2, end_K2, half_m_K
+        self._outlines = [((*shape.min(axis=0).tolist(), *shape.max(axis=0).tolist()), shape) for shape in outlines]
+
+    def contains(self, point_X2: ArrayLike) -> NDArray[np.bool_]:
+        """Return whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m.
+
+        Args:
+            point_X2: Map frame, m.
+        """
+        points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
+        low, high = points.min(axis=0) - SEGMENT_CELL_M, points.max(axis=0) + SEGMENT_CELL_M
+        (west, south), (east, north) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        inside = np.zeros(len(points), dtype=np.bool_)
+        low_K2, high_K2 = np.minimum(self._start_K2, self._end_K2), np.maximum(self._start_K2, self._end_K2)
+        near = ((low_K2 < high) & (high_K2 > low)).all(axis=1)
+        if near.any():
+            start, edge = self._start_K2[near], (self._end_K2 - self._start_K2)[near]
+            relative = points[:, None] - start[None]
+            length2 = np.maximum((edge**2).sum(axis=1), 1e-12)
+            t = np.clip((relative * edge).sum(axis=-1) / length2, 0.0, 1.0)
+            gap = np.hypot(*(relative - t[..., None] * edge).transpose(2, 0, 1))
+            inside |= (gap <= self._half_K[near] + ROAD_TOLERANCE_M).any(axis=1)
+        for bounds_4, shape in self._outlines:
+            if inside.all():
+                break
+            if bounds_4[0] <= east and bounds_4[1] <= north and bounds_4[2] >= west and bounds_4[3] >= south:
+                inside |= _in_polygon(points, shape)
+        return inside
+
+    def ego_on_road(self, ego: EgoPose, vehicle: VehicleModel) -> bool:
+        """Return whether all four corners of the ego are on the road.
+
+        Args:
+            ego: Pose in the map frame.
+            vehicle: The ego's dimensions.
+        """
+        return bool(self.contains(ego_corners(ego, vehicle)).all())
+
+
+class DrivableArea(RoadArea):
+    """Union of lanes for cars and of junctions of a SUMO network.
 
     Args:
         network: As ``sumo_networks.read_network`` returns it.
@@ -173,45 +226,12 @@ class DrivableArea:
                     starts.append(shape[:-1])
                     ends.append(shape[1:])
                     half.append(np.full(len(shape) - 1, lane.getWidth() / 2.0))
-        self._start_K2, self._end_K2, self._half_K = np.concatenate(starts), np.concatenate(ends), np.concatenate(half)
-        shapes = (
+        shapes = [
             np.asarray(node.getShape(), dtype=np.float64)[:, :2]
             for node in network.getNodes()
             if len(node.getShape()) > 2
-        )
-        self._junctions = [(shape.min(axis=0), shape.max(axis=0), shape) for shape in shapes]
-
-    def contains(self, point_X2: ArrayLike) -> NDArray[np.bool_]:
-        """Return whether each point (X, 2) of the map frame is on the road, with a tolerance of 0.1 m.
-
-        Args:
-            point_X2: Map frame, m.
-        """
-        points = np.atleast_2d(np.asarray(point_X2, dtype=np.float64))
-        low, high = points.min(axis=0) - SEGMENT_CELL_M, points.max(axis=0) + SEGMENT_CELL_M
-        inside = np.zeros(len(points), dtype=np.bool_)
-        low_K2, high_K2 = np.minimum(self._start_K2, self._end_K2), np.maximum(self._start_K2, self._end_K2)
-        near = ((low_K2 < high) & (high_K2 > low)).all(axis=1)
-        if near.any():
-            start, edge = self._start_K2[near], (self._end_K2 - self._start_K2)[near]
-            relative = points[:, None] - start[None]
-            length2 = np.maximum((edge**2).sum(axis=1), 1e-12)
-            t = np.clip((relative * edge).sum(axis=-1) / length2, 0.0, 1.0)
-            gap = np.hypot(*(relative - t[..., None] * edge).transpose(2, 0, 1))
-            inside |= (gap <= self._half_K[near] + ROAD_TOLERANCE_M).any(axis=1)
-        for box_low, box_high, shape in self._junctions:
-            if (box_low < high).all() and (box_high > low).all():
-                inside |= _in_polygon(points, shape)
-        return inside
-
-    def ego_on_road(self, ego: EgoPose, vehicle: VehicleModel) -> bool:
-        """Return whether all four corners of the ego are on the road.
-
-        Args:
-            ego: Pose in the map frame.
-            vehicle: The ego's dimensions.
-        """
-        return bool(self.contains(ego_corners(ego, vehicle)).all())
+        ]
+        super().__init__(np.concatenate(starts), np.concatenate(ends), np.concatenate(half), shapes)
 
 
 def _in_polygon(point_X2: FloatArray, shape_N2: FloatArray) -> NDArray[np.bool_]:

@@ -7,23 +7,19 @@ ClosedLoopEpisode moves the ego by commands: vehicle model, then SUMO, then the 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 
 from transdiffuser_planner.core.errors import SimulationError
-from transdiffuser_planner.core.types import DrivingCommand, TrafficSignal
+from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.simulation.collisions import Collision, DrivableArea, find_collisions, overlapping_agents
+from transdiffuser_planner.simulation.collisions import DrivableArea, overlapping_agents
 from transdiffuser_planner.simulation.ego.expert import STEP_S, ExpertPath, ExpertTrack, smooth_expert
-from transdiffuser_planner.simulation.ego.kinematic_bicycle import (
-    EgoVehicleState,
-    pose_from_state,
-    state_from_pose,
-    step_vehicle,
-)
+from transdiffuser_planner.simulation.ego.kinematic_bicycle import pose_from_state, state_from_pose
 from transdiffuser_planner.simulation.ego.perturbation import perturbed_track
+from transdiffuser_planner.simulation.episode_step import EgoObserver, EpisodeStep, drive_step
+from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.route import GlobalRoute
 from transdiffuser_planner.simulation.map.sumo_networks import network_file, read_network
 from transdiffuser_planner.simulation.scenario import Scenario, random_generator
@@ -31,11 +27,7 @@ from transdiffuser_planner.simulation.traffic.traffic_process import TrafficClie
 from transdiffuser_planner.simulation.world_state import EgoPose, WorldState
 
 SETTLE_SAMPLES = 20
-SUBSTEP_S = 0.02
 MIN_LOG_S = 10.0
-END_OF_ROUTE_M = 40.0
-# The ego has left the route beyond this distance.
-OFF_ROUTE_M = 10.0
 
 
 class LoggedEpisode:
@@ -113,37 +105,6 @@ class LoggedEpisode:
         return float(self.path.s_m_K[-1] - self.path.s_m_K[0])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EpisodeStep:
-    """One step of a closed-loop episode.
-
-    Attributes:
-        world: True state after the step.
-        vehicle: The ego's dynamic state, steering included.
-        route_s_m: Arc length of base_link on the route.
-        route_offset_m: Lateral offset of base_link from the route, positive left.
-        progress_m: Farthest arc length reached since the start.
-        command: Driving command of the route.
-        speed_limit_mps: Legal limit.
-        signal: Next signal on the route within 100 m.
-        new_collisions: First contacts during this step.
-        on_road: Whether all corners of the ego are on the road.
-        end_reason: Empty while the episode continues; else "duration", "route_end", "left_route".
-    """
-
-    world: WorldState
-    vehicle: EgoVehicleState
-    route_s_m: float
-    route_offset_m: float
-    progress_m: float
-    command: DrivingCommand
-    speed_limit_mps: float
-    signal: TrafficSignal | None
-    new_collisions: tuple[Collision, ...] = ()
-    on_road: bool = True
-    end_reason: str = ""
-
-
 class ClosedLoopEpisode:
     """Scenario driven by commands. Use as a context manager, or call close().
 
@@ -154,14 +115,16 @@ class ClosedLoopEpisode:
     Attributes:
         scenario: As given.
         vehicle: As given.
+        past: Odometry before the begin; none.
         route: The ego's route; set by start().
         area: Drivable area; set by start().
     """
 
+    past: tuple[EgoState, ...] = ()
+
     def __init__(self, scenario: Scenario, vehicle: VehicleModel) -> None:
         self.scenario, self.vehicle = scenario, vehicle
         self._traffic = TrafficClient(scenario, vehicle)
-        self._collided_ids: frozenset[int] = frozenset()
 
     def start(self) -> EpisodeStep:
         """Start traffic with the ego moving in it.
@@ -174,9 +137,17 @@ class ClosedLoopEpisode:
         self.area = DrivableArea(read_network(network_file(self.scenario.map_name)))
         ego = started.step.world.ego
         self._state = state_from_pose(ego, self.vehicle)
-        self._s_m, _ = self.route.project(ego.x_m, ego.y_m, ego.heading_rad)
-        self._start_s_m = self._farthest_m = self._s_m
-        return self._describe(started.step.world, end_reason="")
+        world = started.step.world
+        self._observer = EgoObserver(self.route, self.area, self.vehicle, self.scenario.duration_s, world)
+        return self._observer.describe(world, self._state)
+
+    def load_map(self) -> RoadMap:
+        """Read the static map around the route.
+
+        Raises:
+            SimulationError: The network cannot be read.
+        """
+        return RoadMap.load(network_file(self.scenario.map_name), self.route.xy_N2)
 
     def step(self, acceleration_mps2: float, steering_rad: float) -> EpisodeStep:
         """Advance 0.1 s with constant commands.
@@ -188,12 +159,10 @@ class ClosedLoopEpisode:
         Raises:
             SimulationError: SUMO failed.
         """
-        commands = {"acceleration_cmd_mps2": acceleration_mps2, "steering_cmd_rad": steering_rad}
-        for _ in range(round(STEP_S / SUBSTEP_S)):
-            self._state = step_vehicle(self._state, **commands, dt_s=SUBSTEP_S, model=self.vehicle)
+        self._state = drive_step(self._state, acceleration_mps2, steering_rad, self.vehicle)
         result = self._traffic.step(pose_from_state(self._state, self.vehicle))
         reason = "" if result.ego_on_route else "left_route"
-        return self._describe(result.world, end_reason=reason)
+        return self._observer.describe(result.world, self._state, reason)
 
     def close(self) -> None:
         """End the traffic process."""
@@ -206,42 +175,6 @@ class ClosedLoopEpisode:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _describe(self, world: WorldState, end_reason: str) -> EpisodeStep:
-        """Derive the step from world, route and road."""
-        ego, vehicle = world.ego, self.vehicle
-        self._s_m, offset = self.route.project(ego.x_m, ego.y_m, ego.heading_rad, self._s_m)
-        self._farthest_m = max(self._farthest_m, self._s_m)
-        spare = 0.5 * (self.route.lane_width(self._s_m) - vehicle.width_m)
-        collisions = find_collisions(
-            ego,
-            world.agents,
-            world.stamp_ns,
-            ego_in_own_lane=abs(offset) <= spare,
-            vehicle=vehicle,
-            ignore_ids=self._collided_ids,
-        )
-        self._collided_ids |= {c.agent_id for c in collisions}
-        return EpisodeStep(
-            world=world,
-            vehicle=self._state,
-            route_s_m=self._s_m,
-            route_offset_m=offset,
-            progress_m=self._farthest_m - self._start_s_m,
-            command=self.route.command(self._s_m),
-            speed_limit_mps=self.route.speed_limit(self._s_m),
-            signal=self.route.next_signal(self._s_m + vehicle.front_offset_m, world.signals, world.stamp_ns),
-            new_collisions=tuple(collisions),
-            on_road=self.area.ego_on_road(ego, vehicle),
-            end_reason=end_reason or self._end_reason(world, offset),
-        )
-
-    def _end_reason(self, world: WorldState, offset_m: float) -> str:
-        if abs(offset_m) > OFF_ROUTE_M:
-            return "left_route"
-        if self.route.length_m - self._s_m < END_OF_ROUTE_M:
-            return "route_end"
-        return "duration" if world.stamp_ns >= round(self.scenario.duration_s * 1e9) else ""
 
 
 def _front_bumper(ego: EgoPose, vehicle: VehicleModel) -> list[float]:

@@ -1,4 +1,4 @@
-"""Cache of the expert's trajectories, one per scenario, in the user's cache folder."""
+"""The expert's trajectories, cached in the user's cache folder; in a window of a log the human is the expert."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core import files
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.episode import LoggedEpisode
+from transdiffuser_planner.simulation.log_world.log_episode import LogEpisode
+from transdiffuser_planner.simulation.log_world.log_scenario import LogScenario
 from transdiffuser_planner.simulation.map.sumo_networks import network_file
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.world_state import EgoPose
@@ -53,8 +55,11 @@ def expert_drive(scenario: Scenario, vehicle: VehicleModel, folder: Path | None 
         folder: Of the cache; None for the user's.
 
     Raises:
-        SimulationError: The scenario cannot be driven.
+        PlannerError: The scenario cannot be driven.
     """
+    if isinstance(scenario, LogScenario):
+        episode = LogEpisode(scenario, vehicle)
+        return ExpertDrive(progress_m=episode.human_progress_m(), poses=episode.human_poses())
     path = (folder or cache_folder()) / f"{_key(scenario, vehicle)}.npz"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,9 @@ split themselves and are driven with seeds of it only.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,15 @@ class Scenario:
             raise SimulationError(f"scenario duration: expected 1 .. 3600 s, got {self.duration_s}")
         if not 0 <= self.num_agents <= 500:
             raise SimulationError(f"scenario num_agents: expected 0 .. 500, got {self.num_agents}")
+
+    @property
+    def file_name(self) -> str:
+        """Name of the scenario's files."""
+        return f"seed{self.seed:05d}"
+
+    def described(self) -> dict[str, Any]:
+        """Return everything that decides a drive, as plain values."""
+        return asdict(self)
 
 
 def random_generator(scenario: Scenario, purpose: str) -> np.random.Generator:

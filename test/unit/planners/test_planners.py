@@ -21,7 +21,7 @@ from transdiffuser_planner.planners.pdm_closed import PdmClosedPlanner
 from transdiffuser_planner.planners.planner_names import COMPARED, DRIVING, RENAMED, SELECTIONS
 from transdiffuser_planner.planners.registry import make_specs, suite_config, suite_rig
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import state_from_pose
-from transdiffuser_planner.simulation.episode import EpisodeStep
+from transdiffuser_planner.simulation.episode_step import EpisodeStep
 from transdiffuser_planner.simulation.expert_cache import expert_drive
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.route import GlobalRoute

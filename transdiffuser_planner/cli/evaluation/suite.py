@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transdiffuser_planner.cli.log_options import add_window_arguments, windows_of_logs
 from transdiffuser_planner.cli.output_paths import OutputFolder
 from transdiffuser_planner.cli.simulate import MAP_HELP, check_map, seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
@@ -79,6 +80,7 @@ def add_kinds(kinds: Any) -> None:
         "--bags", type=OutputFolder, metavar="DIR", help="record drives of models as bags for 'transdiffuser report'"
     )
     _add_run_arguments(suite)
+    add_window_arguments(suite)
     compare = kinds.add_parser("compare", help="paired differences of two runs of 'evaluate suite'")
     compare.add_argument("first", type=Path, metavar="DIR_A", help="folder of a run")
     compare.add_argument("second", type=Path, metavar="DIR_B", help="folder of another")
@@ -140,15 +142,24 @@ def scenarios(args: argparse.Namespace) -> tuple[str, str, list[Any]]:
         args: Parsed options.
 
     Returns:
-        Name of the suite, its seeds as text, and the scenarios.
+        Name of the suite, its seeds or windows as text, and the scenarios.
 
     Raises:
-        ConfigError: Neither or both of a name and seeds are given, or a map for a suite that has its own.
+        ConfigError: Not exactly one of name, seeds and logs is given, or a map for a suite that has its own.
+        PlannerError: No log can be driven.
     """
     from transdiffuser_planner.simulation.scenario import CARLA_VALIDATION, draw_scenario
 
-    if (args.name is None) == (args.seeds is None):
-        raise ConfigError(f"evaluate suite: give either one of {', '.join(SUITES)} or --seeds A:B")
+    if sum(choice is not None for choice in (args.name, args.seeds, args.logs)) != 1:
+        raise ConfigError(f"evaluate suite: give either one of {', '.join(SUITES)}, --seeds A:B or --logs LOG")
+    if args.logs is not None:
+        if args.map is not None or args.ros:
+            raise ConfigError(
+                "evaluate suite --logs: a log has its own map and is not driven over ROS; leave out --map, --ros"
+            )
+        windows = windows_of_logs(args.logs, args, window_s=args.window, stride_s=args.stride or args.window)
+        how = "traffic yields" if args.reactive else "traffic replayed"
+        return f"logs, {how}", f"{len(windows)} windows of {len(args.logs)} logs", list(windows)
     seeds = SUITES[args.name] if args.seeds is None else seed_range(args.seeds)
     text = f"{seeds.start} to {seeds.stop - 1}"
     if args.name == CARLA_SUITE and args.map is not None:
@@ -212,7 +223,7 @@ def run_suite(args: argparse.Namespace) -> int:
             print(f"\ninterrupted; the same command resumes from {store.folder}", file=sys.stderr)
             return 130
     workers = f"Ray ({args.ray})" if args.ray else f"{args.workers} processes at once"
-    setting = SuiteSetting(name=name, seeds=seeds, duration_s=args.duration, workers=workers)
+    setting = SuiteSetting(name=name, seeds=seeds, duration_s=drawn[0].duration_s, workers=workers)
     content = suite_content(entries, specs, setting, skipped)
     _report(store, content, args.worst)
     return _over_ros(args, drawn, specs, entries) if args.ros else int(bool(content["unfinished"]))

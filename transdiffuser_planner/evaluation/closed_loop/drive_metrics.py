@@ -15,7 +15,7 @@ from transdiffuser_planner.evaluation.closed_loop.ride_comfort import violated_l
 from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
 from transdiffuser_planner.metrics.diversity import plan_deviation_m
 from transdiffuser_planner.simulation.collisions import Collision
-from transdiffuser_planner.simulation.episode import END_OF_ROUTE_M
+from transdiffuser_planner.simulation.episode_step import END_OF_ROUTE_M
 from transdiffuser_planner.simulation.map.route import GlobalRoute
 from transdiffuser_planner.simulation.rollout.planner_interface import trajectory_of
 from transdiffuser_planner.simulation.rollout.rollout import STEP_S, RolloutStep

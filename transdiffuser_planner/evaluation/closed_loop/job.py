@@ -7,7 +7,7 @@ import json
 import resource
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,13 @@ from transdiffuser_planner.evaluation.closed_loop.playback_recorder import Playb
 from transdiffuser_planner.messages.definitions import make_message
 from transdiffuser_planner.planners.registry import PlannerSpec, make_planner, suite_config, suite_rig
 from transdiffuser_planner.simulation.expert_cache import expert_drive
+from transdiffuser_planner.simulation.log_world.log_images import log_images
+from transdiffuser_planner.simulation.log_world.log_scenario import LogScenario
 from transdiffuser_planner.simulation.message_stream import MessageStream
 from transdiffuser_planner.simulation.rollout.rollout import Rollout
 from transdiffuser_planner.simulation.rollout.rollout_bag import RolloutBag
 from transdiffuser_planner.simulation.scenario import Scenario
+from transdiffuser_planner.simulation.worlds import rig_of
 
 VERSION = 1
 """Version of the metrics; increased when the same drive would give another row."""
@@ -89,12 +92,12 @@ def make_job(
         vehicle: Vehicle of the suite's rig.
         bags: Folder for bags of the drives of models, one subfolder per planner; None records none.
     """
-    described = {"version": VERSION, "scenario": asdict(scenario), "planner": identity}
+    described = {"version": VERSION, "scenario": scenario.described(), "planner": identity}
     if vehicle.differences():  # rows of the default vehicle by earlier versions stay valid
         described["vehicle"] = vehicle.to_dict()
     text = json.dumps(described, sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
-    bag = bags / planner.label.replace(" ", "_") / f"seed{scenario.seed:05d}" if bags and planner.is_model else None
+    bag = bags / planner.label.replace(" ", "_") / scenario.file_name if bags and planner.is_model else None
     return SuiteJob(scenario=scenario, planner=planner, key=key, bag=bag)
 
 
@@ -125,11 +128,14 @@ def run_job(job: SuiteJob) -> JobOutcome:
 
 
 def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
-    spec, scenario, rig = job.planner, job.scenario, suite_rig()
+    spec, scenario = job.planner, job.scenario
+    rig = rig_of(scenario, suite_rig())
     expert_m = expert_drive(scenario, rig.vehicle).progress_m
     metrics = DriveMetrics(vehicle=rig.vehicle)
-    with Rollout(scenario, make_planner(spec), rig, suite_config(spec)) as rollout, ExitStack() as stack:
+    with Rollout(scenario, make_planner(spec, rig), rig, suite_config(spec)) as rollout, ExitStack() as stack:
         recorder = PlaybackRecorder(rollout)
+        if isinstance(scenario, LogScenario):
+            recorder.add_log_images(log_images(scenario))
         bag = None
         if job.bag is not None:
             stream = MessageStream(make_message, rollout.rig, rollout.route, rollout.road_map)

@@ -1,4 +1,4 @@
-"""Records a drive for playback in the report: map, traffic, plans and candidates, no sensor data."""
+"""Records a drive for playback in the report: map, traffic, plans and candidates, no simulated sensor data."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from transdiffuser_planner.messages.decode_outputs import (
 from transdiffuser_planner.messages.encode_outputs import shown_candidates
 from transdiffuser_planner.reports.drive.drive_to_json import page_data
 from transdiffuser_planner.reports.drive.recorded_drive import Drive, PlanCycle
+from transdiffuser_planner.reports.drive.thinning import thumbnail
+from transdiffuser_planner.simulation.log_world.log_images import LogImages
 from transdiffuser_planner.simulation.map.route import SIGNAL_STATES
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME
 from transdiffuser_planner.simulation.rollout.planner_interface import trajectory_of
@@ -28,6 +30,7 @@ from transdiffuser_planner.simulation.rollout.rollout import Rollout, RolloutSte
 
 EVERY_STEPS = 2
 """The world is kept at 5 Hz, the vehicle at 10 Hz; playback interpolates."""
+LOG_IMAGE_PX = 320
 OBJECT_RANGE_M, MAP_RANGE_M = 90.0, 80.0
 _SHOWN = (
     "duration", "fallback_levels", "vehicle", "ego", "map", "routes", "boxes", "objects", "lights", "lightStates", "signals",
@@ -73,6 +76,11 @@ class PlaybackRecorder:
         states = {i: _light(world.signals, *link) for i, link in enumerate(self._links)}
         if not drive.light_states or drive.light_states[-1][1] != states:
             drive.light_states.append((stamp_ns, states))
+
+    def add_log_images(self, images: LogImages) -> None:
+        """Add camera images of the log that is driven in; they show the human's drive, in small."""
+        for camera, frames in images.items():
+            self._drive.images[camera] = [(stamp_ns, thumbnail(rgb_HW3, LOG_IMAGE_PX)) for stamp_ns, rgb_HW3 in frames]
 
     def packed(self) -> bytes:
         """Return the whole drive as compressed JSON; the same drive gives the same bytes."""

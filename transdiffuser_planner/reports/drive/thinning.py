@@ -89,11 +89,11 @@ def _evenly(points_N3: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     return np.asarray(points_N3[np.linspace(0, len(points_N3) - 1, max(count, 0)).astype(np.int64)])
 
 
-def thumbnail(rgb_HW3: NDArray[np.uint8]) -> Thumbnail:
-    """A image as a small JPEG."""
+def thumbnail(rgb_HW3: NDArray[np.uint8], max_width: int = MAX_IMAGE_WIDTH) -> Thumbnail:
+    """An image as a small JPEG, of at most so many pixels across."""
     image = Image.fromarray(rgb_HW3)
-    if image.width > MAX_IMAGE_WIDTH:
-        size = (MAX_IMAGE_WIDTH, max(1, round(image.height * MAX_IMAGE_WIDTH / image.width)))
+    if image.width > max_width:
+        size = (max_width, max(1, round(image.height * max_width / image.width)))
         image = image.resize(size, Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=JPEG_QUALITY)

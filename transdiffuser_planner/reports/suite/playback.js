@@ -32,9 +32,25 @@ class Stage {
     for (const { kind, text, time_s } of events) {
       list.append(momentItem({ time_s, text: `${kind}: ${text}` }, colorOfKind(kind), () => player.seek(time_s - LEAD_S)));
     }
-    this.root.append(element("h3", "", title), frame, list);
+    this.root.append(element("h3", "", title), frame, this.logImages(), list);
     this.view = new Viewpoint();
     wireCanvas(this.canvas, this.view, () => player.show());
+  }
+
+  // The log's own images, where the drive is one in a log: what the human's cameras saw at that time.
+  logImages() {
+    const strip = element("div", "log-images");
+    this.images = this.drive.data.cameras.map((camera) => {
+      const image = element("img");
+      image.alt = `Camera ${camera.name} of the log`;
+      image.style.aspectRatio = `${camera.width} / ${camera.height}`;
+      image.style.flexGrow = String(camera.width / camera.height);
+      strip.append(image);
+      return image;
+    });
+    strip.hidden = !this.images.length;
+    strip.title = "Recorded by the log at this time, from where the human drove";
+    return strip;
   }
 
   // Call after the canvas was added to the page.
@@ -46,6 +62,11 @@ class Stage {
   draw(time) {
     const t = Math.min(time, this.drive.duration);
     this.birdEye.draw(t);
+    this.drive.cameras.forEach((frames, i) => {
+      const [, jpeg] = frames.at(t) || frames.rows[0];
+      const source = `data:image/jpeg;base64,${jpeg}`;
+      if (this.images[i].src !== source) this.images[i].src = source;
+    });
     const { speed } = this.drive.pose(t);
     const waiting = this.drive.waiting(t);
     const ended = time > this.drive.duration + 0.05 ? "; the drive has ended" : "";

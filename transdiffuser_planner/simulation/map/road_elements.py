@@ -37,6 +37,7 @@ class MapKind(IntEnum):
     CROSSING = 4
     STOP_LINE = 5
     BUILDING = 6
+    DRIVABLE_AREA = 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +65,21 @@ class Lane:
     has_signal: bool
     at_right_edge: bool = False
     verge_m: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Marking:
+    """A painted line that does not follow from a lane's center and width.
+
+    Attributes:
+        line_K2: Map frame, m.
+        half_width_m: Of the paint.
+        is_broken: Whether it is a row of dashes.
+    """
+
+    line_K2: FloatArray
+    half_width_m: float
+    is_broken: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,14 @@ from transdiffuser_planner.simulation.map.network_lanes import (
     stop_line,
     walking_areas,
 )
-from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, MapKind, SignalHead
+from transdiffuser_planner.simulation.map.road_elements import (
+    Building,
+    Lane,
+    LaneKind,
+    MapKind,
+    Marking,
+    SignalHead,
+)
 from transdiffuser_planner.simulation.map.signal_heads import place_signal_heads
 from transdiffuser_planner.simulation.map.sumo_networks import read_network
 
@@ -38,6 +45,8 @@ class RoadMap:
         stop_lines: Both ends (2, 2) of each line.
         heads: Traffic light heads.
         buildings: Generated from the map.
+        markings: Painted lines of maps that state them; others are painted along their lanes.
+        curbs: Lines (K, 2) along which walking areas end in a curb; those of sidewalks follow from their lanes.
     """
 
     name: str
@@ -47,6 +56,8 @@ class RoadMap:
     stop_lines: tuple[FloatArray, ...]
     heads: tuple[SignalHead, ...]
     buildings: tuple[Building, ...]
+    markings: tuple[Marking, ...] = ()
+    curbs: tuple[FloatArray, ...] = ()
 
     @staticmethod
     def load(net_file: str | Path, around_N2: FloatArray | None = None) -> RoadMap:

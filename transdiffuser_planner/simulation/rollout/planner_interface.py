@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from transdiffuser_planner.core.types import EgoState, NotReady, PlanResult, SensorSnapshot, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.simulation.episode import EpisodeStep
+from transdiffuser_planner.simulation.episode_step import EpisodeStep
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.route import GlobalRoute
 from transdiffuser_planner.simulation.scenario import Scenario

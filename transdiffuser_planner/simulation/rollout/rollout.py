@@ -24,9 +24,7 @@ from transdiffuser_planner.core.types import (
 from transdiffuser_planner.planning.trajectory.pure_pursuit import TrajectoryTracker
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 from transdiffuser_planner.runtime.supervision.cycle_scheduler import CycleDecision, CycleScheduler
-from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep
-from transdiffuser_planner.simulation.map.road_map import RoadMap
-from transdiffuser_planner.simulation.map.sumo_networks import network_file
+from transdiffuser_planner.simulation.episode_step import EpisodeStep
 from transdiffuser_planner.simulation.message_stream import MAP_FRAME, ego_acceleration, ego_state
 from transdiffuser_planner.simulation.rollout.planner_interface import (
     ObservationLevel,
@@ -39,6 +37,7 @@ from transdiffuser_planner.simulation.rollout.planner_interface import (
 )
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.sensors.sensor_suite import SensorFrame, SensorSuite
+from transdiffuser_planner.simulation.worlds import open_world
 
 STEP_S = 0.1
 
@@ -119,27 +118,27 @@ class Rollout:
     def __init__(self, scenario: Scenario, planner: PlannerInterface, rig: Rig, config: PlannerConfig) -> None:
         self.scenario, self.rig, self.config = scenario, rig, config
         self._planner = planner
-        self._episode = ClosedLoopEpisode(scenario, rig.vehicle)
+        self._world = open_world(scenario, rig.vehicle)
 
     def __enter__(self) -> Rollout:
-        """Start traffic and read the map.
+        """Start the world and read its map.
 
         Raises:
             SimulationError: The scenario cannot be driven.
         """
         try:
-            self._step = self._episode.start()
-            self.route = self._episode.route
-            self.road_map = RoadMap.load(network_file(self.scenario.map_name), self.route.xy_N2)
+            self._step = self._world.start()
+            self.route = self._world.route
+            self.road_map = self._world.load_map()
         except BaseException:
-            self._episode.close()
+            self._world.close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._episode.close()
+        self._world.close()
 
     def steps(self) -> Iterator[RolloutStep]:
         """Drive to the end; the last step is the one with an end reason.
@@ -148,7 +147,7 @@ class Rollout:
             Every simulation step of 0.1 s, with the plan made at it.
 
         Raises:
-            PlannerError: SUMO or the planner failed.
+            PlannerError: World or planner failed.
         """
         planner, scenario, step = self._planner, self.scenario, self._step
         suite = None
@@ -159,6 +158,8 @@ class Rollout:
         assembler.add_route(Route(stamp_ns=0, frame_id=MAP_FRAME, xy_N2=self.route.xy_N2))
         vehicle, road_map = self.rig.vehicle, self.road_map
         planner.reset(PlannerInitialization(scenario=scenario, vehicle=vehicle, route=self.route, road_map=road_map))
+        for state in self._world.past:
+            assembler.add_odometry(state)
         trajectory, count = None, 0
         while not step.end_reason:
             feed_state(assembler, step)
@@ -170,7 +171,7 @@ class Rollout:
             count += 1
             stamp_ns = step.world.stamp_ns
             command = tracker.command(trajectory, ego_state(step.world.ego, stamp_ns), stamp_ns)
-            step = self._episode.step(command.acceleration_mps2, command.steering_rad)
+            step = self._world.step(command.acceleration_mps2, command.steering_rad)
         yield RolloutStep(step=step)
 
     def _plan(

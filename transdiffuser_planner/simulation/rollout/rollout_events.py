@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from transdiffuser_planner.core.types import NotReady, PlanResult, SignalState
 from transdiffuser_planner.simulation.collisions import Collision
-from transdiffuser_planner.simulation.episode import EpisodeStep
+from transdiffuser_planner.simulation.episode_step import EpisodeStep
 from transdiffuser_planner.simulation.rollout.rollout import RolloutStep
 
 PASSED_WITHIN_M = 1.5

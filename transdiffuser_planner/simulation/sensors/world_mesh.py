@@ -109,7 +109,11 @@ def build_world_mesh(road_map: RoadMap, sidewalk_z_m: float = SIDEWALK_Z_M) -> W
     with builder.of_class(ViewClass.SIDEWALK):
         for polygon in road_map.walking_areas:
             builder.polygon(polygon, sidewalk_z_m, SIDEWALK)
+        for line in road_map.curbs:
+            builder.wall(line, -0.03, sidewalk_z_m, CURB)
     with builder.of_class(ViewClass.MARKING):
+        for marking in road_map.markings:
+            (_dashes if marking.is_broken else _line)(builder, marking.line_K2, marking.half_width_m)
         for line in road_map.stop_lines:
             _stop_line(builder, line)
     num_ground = builder.count

@@ -17,7 +17,7 @@ from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_
 from transdiffuser_planner.evaluation.intervals import bootstrap
 from transdiffuser_planner.simulation.collisions import Collision, CollisionKind
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import state_from_pose
-from transdiffuser_planner.simulation.episode import EpisodeStep
+from transdiffuser_planner.simulation.episode_step import EpisodeStep
 from transdiffuser_planner.simulation.map.route import GlobalRoute
 from transdiffuser_planner.simulation.rollout.rollout import RolloutStep
 from transdiffuser_planner.simulation.rollout.rollout_events import EventCounter

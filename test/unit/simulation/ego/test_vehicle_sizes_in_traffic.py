@@ -10,7 +10,8 @@ from vehicles import KART, Truck
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import EgoVehicleState, step_vehicle
-from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, EpisodeStep, LoggedEpisode
+from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, LoggedEpisode
+from transdiffuser_planner.simulation.episode_step import EpisodeStep
 from transdiffuser_planner.simulation.scenario import draw_scenario
 from transdiffuser_planner.simulation.traffic.demand import VEHICLE_KINDS, ego_kind
 
