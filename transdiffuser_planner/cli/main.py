@@ -35,8 +35,11 @@ COMMANDS = {
     "doctor": "check the installation, the model and a running planner; give a remedy for each fault",
     "benchmark": "measure the planning cycle, the simulator and the scorer on this machine",
 }
-IN_TRAINING = ("dataset", "score-candidates", "train", "ablate", "export", "quantize", "model-card")
-"""Commands whose module is in the folder `training`."""
+FOLDERS = {
+    "training": ("dataset", "score-candidates", "train", "ablate", "export", "quantize", "model-card"),
+    "recordings": ("replay", "report", "import"),
+}
+"""Commands whose module is in a folder of this name."""
 MODULES = {"import": "import_log"}
 """Commands whose name cannot be that of a module."""
 EXIT_BAD_INPUT = 2
@@ -115,7 +118,7 @@ def command_line(names: Iterable[str]) -> tuple[argparse.ArgumentParser, dict[st
 
 
 def _module(name: str) -> str:
-    folder = "training." if name in IN_TRAINING else ""
+    folder = next((f"{folder}." for folder, names in FOLDERS.items() if name in names), "")
     return f"transdiffuser_planner.cli.{folder}{MODULES.get(name, name).replace('-', '_')}"
 
 

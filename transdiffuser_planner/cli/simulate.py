@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transdiffuser_planner.cli.log_options import add_log_arguments, chosen_window, record_log
 from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder
+from transdiffuser_planner.cli.recordings.log_options import add_log_arguments, chosen_window, record_log
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.parallel import add_ray_argument

@@ -47,28 +47,6 @@ class BevClass(IntEnum):
     PERSON = 5
 
 
-class ViewClass(IntEnum):
-    """Classes of the pixels of the stitched view."""
-
-    REST = 0
-    ROAD = 1
-    MARKING = 2
-    SIDEWALK = 3
-    VEHICLE = 4
-    PERSON = 5  # pedestrians and cyclists
-    LAMP = 6  # head of a traffic light
-
-
-VIEW_STRIDE = 4
-"""Pixels of the stitched view per cell of its semantics, along each axis."""
-VIEW_UNKNOWN = 255
-"""Label of cells that no camera covers or that have no ground truth."""
-
-
-LAMP_CROP = (64, 32)
-"""Height and width in pixels of the crop around a traffic light's head, the input of the optional lamp graph."""
-
-
 class StatusIndex(IntEnum):
     """Entries of the status vector; 0..3 are the one-hot driving command."""
 
@@ -316,11 +294,6 @@ def auxiliary_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         "agent_box": TensorSpec(shape=(NUM_BOX_CHANNELS, n, n)),  # BoxIndex
         "signal_logits": TensorSpec(shape=(4,)),  # SignalState of the next signal within 50 m; UNKNOWN = none
     }
-
-
-def view_spec(contract: ModelContract) -> TensorSpec:
-    """Logits of ViewClass (K, H, W) of the stitched view in cells of VIEW_STRIDE, the output of the optional view graph."""
-    return TensorSpec(shape=(len(ViewClass), contract.image_height // VIEW_STRIDE, contract.image_width // VIEW_STRIDE))
 
 
 def plan_spec(contract: ModelContract) -> TensorSpec:

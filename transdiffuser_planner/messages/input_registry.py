@@ -29,7 +29,7 @@ from transdiffuser_planner.messages.topic_map import TopicMap
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 COMPRESSED_SUFFIX = "/compressed"
 LABELS_TOPIC = "/ground_truth/labels"
-"""Ground truth for the view head: below it one topic per camera, mono8 images of ``core.contract.ViewClass``."""
+"""Ground truth for the view head: below it one topic per camera, mono8 images of ``core.view_semantics.ViewClass``."""
 PRIVATE_PREFIX = "~/input/"
 GROUND_TRUTH_TYPES = {
     "objects": ("derived_object_msgs/msg/ObjectArray",),

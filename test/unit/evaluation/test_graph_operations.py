@@ -7,7 +7,7 @@ import pytest
 
 from transdiffuser_planner.core.contract import AGENT_AXIS, CANDIDATE_AXIS, TOKEN_AXIS
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.evaluation.benchmarks.graph_operations import count_operations
+from transdiffuser_planner.evaluation.benchmarks.graphs.graph_operations import count_operations
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.inference.reference_convolution import GRAPH, NUM_OPERATIONS
 

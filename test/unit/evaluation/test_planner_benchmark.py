@@ -11,7 +11,7 @@ import pytest
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.contract import AGENT_AXIS, CANDIDATE_AXIS, TOKEN_AXIS, observation_specs, plan_spec
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.evaluation.benchmarks.graph_calls import GraphsAlone, RecordingBackend
+from transdiffuser_planner.evaluation.benchmarks.graphs.graph_calls import GraphsAlone, RecordingBackend
 from transdiffuser_planner.evaluation.benchmarks.planner_tables import eager_table, tables
 from transdiffuser_planner.evaluation.model_card.speed_section import cycle_section
 from transdiffuser_planner.runtime.cycle.candidate_sampler import agent_tensors

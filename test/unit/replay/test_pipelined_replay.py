@@ -7,7 +7,7 @@ import numpy as np
 from replay_bags import RIG, TOPICS, as_it_is, rewritten
 
 from transdiffuser_planner.cli.main import main
-from transdiffuser_planner.cli.replay_progress import DriveProgress, expected_total, progress_bar
+from transdiffuser_planner.cli.recordings.replay_progress import DriveProgress, expected_total, progress_bar
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.replay.runner import ReplayJob, replay

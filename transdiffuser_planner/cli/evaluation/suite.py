@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.cli.log_options import add_window_arguments, windows_of_logs
 from transdiffuser_planner.cli.output_paths import OutputFolder
+from transdiffuser_planner.cli.recordings.log_options import add_window_arguments, windows_of_logs
 from transdiffuser_planner.cli.simulate import MAP_HELP, check_map, seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
 from transdiffuser_planner.core.files import write_text

@@ -14,6 +14,7 @@ from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.params import RECIPES
 
 if TYPE_CHECKING:
+    from transdiffuser_planner.training.engine.pretrained import Pretrained
     from transdiffuser_planner.training.run import Run
 
 STAGES = ("encoder", "decoder", "baselines")
@@ -41,45 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "lamps learns the state of traffic lights from folders of crops (red, amber, green, off), of the same folder from "
         "one half",
     )
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="FOLDER",
-        help="exported model whose encoder and normalizer the stages decoder and baselines use",
-    )
-    parser.add_argument(
-        "--init-from",
-        type=Path,
-        metavar="RUN",
-        help="run, folder of its .safetensors files, or model folder with weights/, whose encoder and decoder initialize this "
-        "one's stages; if its decoder has no action tokens, only their weights are trained",
-    )
-    parser.add_argument(
-        "--rehearse",
-        type=Path,
-        metavar="SAMPLES",
-        help="samples of what the model learned before, such as simulated ones: a share of every batch is drawn from them, so "
-        "that it is not forgotten (stages encoder and decoder)",
-    )
-    parser.add_argument(
-        "--rehearsal-share",
-        type=float,
-        metavar="SHARE",
-        help="that share instead of the recipe's (rehearsal_share: 0.5 by default)",
-    )
-    parser.add_argument(
-        "--pretrained",
-        type=Path,
-        metavar="FILE",
-        help="weights of published ResNets or of TransFuser, for stage encoder; efficientnet_lite0 for those of that "
-        "backbone from its Python package",
-    )
-    parser.add_argument(
-        "--pretrained-branches",
-        choices=("image", "lidar", "both"),
-        default="both",
-        help="branches whose weights are read from that file (default: those in it)",
-    )
+    _add_starts(parser.add_argument_group("what the training starts from and keeps"))
     parser.add_argument(
         "--devices",
         default="auto",
@@ -95,6 +58,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: %(default)s)")
 
 
+def _add_starts(group: argparse._ArgumentGroup) -> None:
+    """Add the options that name earlier weights and samples."""
+    group.add_argument(
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="exported model whose encoder and normalizer the stages decoder and baselines use",
+    )
+    group.add_argument(
+        "--init-from",
+        type=Path,
+        metavar="RUN",
+        help="run, folder of its .safetensors files, or model folder with weights/, whose encoder and decoder initialize this "
+        "one's stages; if its decoder has no action tokens, only their weights are trained",
+    )
+    group.add_argument(
+        "--rehearse",
+        type=Path,
+        metavar="SAMPLES",
+        help="samples of what the model learned before, such as simulated ones: a share of every batch is drawn from them, so "
+        "that it is not forgotten (stages encoder and decoder)",
+    )
+    group.add_argument(
+        "--rehearsal-share",
+        type=float,
+        metavar="SHARE",
+        help="that share instead of the recipe's (rehearsal_share: 0.5 by default)",
+    )
+    group.add_argument(
+        "--pretrained",
+        type=Path,
+        metavar="FILE",
+        help="weights of published ResNets or of TransFuser, for stage encoder; efficientnet_lite0 for those of that "
+        "backbone from its Python package",
+    )
+    group.add_argument(
+        "--pretrained-branches",
+        choices=("image", "lidar", "both"),
+        default="both",
+        help="branches whose weights are read from that file (default: those in it)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Train the chosen stages.
 
@@ -108,23 +114,12 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: Options that do not go together.
     """
     from transdiffuser_planner.data.samples.sample_set import SampleSet
-    from transdiffuser_planner.networks.network_config import BACKBONES
     from transdiffuser_planner.training.engine.devices import Devices, is_first_process
-    from transdiffuser_planner.training.engine.pretrained import BRANCHES, Pretrained, packaged_weights
     from transdiffuser_planner.training.recipe import TrainingConfig
     from transdiffuser_planner.training.run import Run, describe_data, use_threads
 
     use_threads(args.threads)
-    if args.model is not None and args.stage not in ("decoder", "baselines"):
-        raise ConfigError(
-            "--model goes with --stage decoder or --stage baselines; stage encoder trains its own encoder"
-        )
-    if args.pretrained is not None and args.stage not in ("encoder", "all"):
-        raise ConfigError("--pretrained goes with stage encoder")
-    if args.rehearse is not None and args.stage not in ("encoder", "decoder"):
-        raise ConfigError("--rehearse goes with --stage encoder or --stage decoder")
-    if args.rehearsal_share is not None and args.rehearse is None:
-        raise ConfigError("--rehearsal-share goes with --rehearse SAMPLES, which the share is drawn from")
+    _check(args)
     devices = Devices.choose(args.devices, args.precision)
     recipe = TrainingConfig.load(args.recipe)
     if args.rehearsal_share is not None:
@@ -145,13 +140,7 @@ def run(args: argparse.Namespace) -> int:
     report(f"curves: tensorboard --logdir {training.folder / 'log'}")
     stages = STAGES if args.stage == "all" else (args.stage,)
     if "encoder" in stages:
-        branches = BRANCHES if args.pretrained_branches == "both" else (args.pretrained_branches,)
-        pretrained = None
-        if args.pretrained is not None:
-            is_name = not args.pretrained.exists() and args.pretrained.name in BACKBONES
-            file = packaged_weights(args.pretrained.name) if is_name else args.pretrained
-            pretrained = Pretrained(path=file, branches=branches)
-        training.train_encoder(samples, validation, pretrained, args.init_from, rehearsed)
+        training.train_encoder(samples, validation, _pretrained(args), args.init_from, rehearsed)
     if "decoder" in stages:
         training.train_decoder(samples, validation, args.init_from, rehearsed)
     if "baselines" in stages:
@@ -166,6 +155,38 @@ def run(args: argparse.Namespace) -> int:
     if args.model is None:
         report(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
     return 0
+
+
+def _pretrained(args: argparse.Namespace) -> Pretrained | None:
+    """Published weights that the options name."""
+    from transdiffuser_planner.networks.network_config import BACKBONES
+    from transdiffuser_planner.training.engine.pretrained import BRANCHES, Pretrained, packaged_weights
+
+    if args.pretrained is None:
+        return None
+    is_name = not args.pretrained.exists() and args.pretrained.name in BACKBONES
+    return Pretrained(
+        path=packaged_weights(args.pretrained.name) if is_name else args.pretrained,
+        branches=BRANCHES if args.pretrained_branches == "both" else (args.pretrained_branches,),
+    )
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Check that options go together.
+
+    Raises:
+        ConfigError: They do not.
+    """
+    if args.model is not None and args.stage not in ("decoder", "baselines"):
+        raise ConfigError(
+            "--model goes with --stage decoder or --stage baselines; stage encoder trains its own encoder"
+        )
+    if args.pretrained is not None and args.stage not in ("encoder", "all"):
+        raise ConfigError("--pretrained goes with stage encoder")
+    if args.rehearse is not None and args.stage not in ("encoder", "decoder"):
+        raise ConfigError("--rehearse goes with --stage encoder or --stage decoder")
+    if args.rehearsal_share is not None and args.rehearse is None:
+        raise ConfigError("--rehearsal-share goes with --rehearse SAMPLES, which the share is drawn from")
 
 
 def _train_scorer(args: argparse.Namespace, training: Run) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from transdiffuser_planner.core.contract import LAMP_CROP
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.types import SignalState
+from transdiffuser_planner.core.view_semantics import LAMP_CROP
 
 STATES = {
     "red": SignalState.RED,

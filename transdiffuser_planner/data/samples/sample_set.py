@@ -15,14 +15,13 @@ from transdiffuser_planner.core.contract import (
     CONDITION_INPUTS,
     NUM_AGENT_FEATURES,
     TOKEN_INPUTS,
-    VIEW_UNKNOWN,
     ModelContract,
     TensorSpec,
     observation_specs,
-    view_spec,
 )
 from transdiffuser_planner.core.errors import ConfigError, InputError
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
+from transdiffuser_planner.core.view_semantics import VIEW_UNKNOWN, view_spec
 
 NUM_LABEL_AGENTS = 48
 META_NAME = "meta.json"

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import VIEW_STRIDE, VIEW_UNKNOWN, ModelContract, ViewClass
+from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.rig import CameraMount
 from transdiffuser_planner.core.types import CameraIntrinsics
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, VIEW_UNKNOWN, ViewClass
 from transdiffuser_planner.planning.observation.stitched_view import build_table
 
 Labels = NDArray[np.uint8]

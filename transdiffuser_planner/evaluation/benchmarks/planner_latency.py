@@ -16,8 +16,8 @@ from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import PlanResult, SensorSnapshot
 from transdiffuser_planner.evaluation.benchmarks.cpu_load import loaded_cores, resident_mb
-from transdiffuser_planner.evaluation.benchmarks.graph_calls import RecordingBackend
-from transdiffuser_planner.evaluation.benchmarks.graph_limits import GraphLimits
+from transdiffuser_planner.evaluation.benchmarks.graphs.graph_calls import RecordingBackend
+from transdiffuser_planner.evaluation.benchmarks.graphs.graph_limits import GraphLimits
 from transdiffuser_planner.evaluation.benchmarks.latency_statistics import percentiles
 from transdiffuser_planner.evaluation.benchmarks.placed_agents import PlacedAgents
 from transdiffuser_planner.runtime.cycle.time_budget import CycleBudget

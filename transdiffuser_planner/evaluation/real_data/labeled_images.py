@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from transdiffuser_planner.core.camera_image import CameraImage
-from transdiffuser_planner.core.contract import VIEW_STRIDE, ModelContract, ViewClass
+from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import CameraMount
 from transdiffuser_planner.core.types import CameraIntrinsics
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, ViewClass
 from transdiffuser_planner.metrics.overlap import Overlap
 from transdiffuser_planner.planning.observation.stitched_view import ImageView, segment_columns
 from transdiffuser_planner.runtime.vision.view_segmenter import ViewSegmenter

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from transdiffuser_planner.core.contract import ModelContract, ViewClass, view_spec
+from transdiffuser_planner.core.contract import ModelContract
+from transdiffuser_planner.core.view_semantics import ViewClass, view_spec
 from transdiffuser_planner.networks.network_config import NetworkConfig
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from transdiffuser_planner.core.contract import LAMP_CROP
 from transdiffuser_planner.core.types import SignalState
+from transdiffuser_planner.core.view_semantics import LAMP_CROP
 
 WIDTHS = (16, 24, 32, 48)
 DROPOUT = 0.2

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from transdiffuser_planner.core.contract import LAMP_CROP
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.types import SignalState
+from transdiffuser_planner.core.view_semantics import LAMP_CROP
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 from transdiffuser_planner.runtime.inference.onnx_session import first_line, make_session
 

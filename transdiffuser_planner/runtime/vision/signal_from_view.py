@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from transdiffuser_planner.core.contract import VIEW_STRIDE, ModelContract, ViewClass
+from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot, SignalState, TrafficSignal
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, ViewClass
 from transdiffuser_planner.planning.observation.stitched_view import view_rays
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 from transdiffuser_planner.runtime.vision.lamp_reader import LampReader

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
-from transdiffuser_planner.core.contract import ViewClass
+from transdiffuser_planner.core.view_semantics import ViewClass
 from transdiffuser_planner.simulation.sensors.mesh import Color, Mesh, MeshBuilder, Triangles
 
 BODY: Color = (-1.0, -1.0, -1.0)  # replaced by the agent's own color

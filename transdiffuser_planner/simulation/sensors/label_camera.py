@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.core.rig import CameraMount
+from transdiffuser_planner.core.view_semantics import ViewClass
 from transdiffuser_planner.simulation.sensors.body_attitude import LEVEL, BodyAttitude
 from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, directions
 from transdiffuser_planner.simulation.sensors.ray_scene import RayScene, turned

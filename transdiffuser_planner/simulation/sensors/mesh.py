@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import ViewClass
+from transdiffuser_planner.core.view_semantics import ViewClass
 
 FloatArray = NDArray[np.float64]
 Color = tuple[float, float, float]

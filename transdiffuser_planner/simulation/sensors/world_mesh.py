@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import ViewClass
+from transdiffuser_planner.core.view_semantics import ViewClass
 from transdiffuser_planner.simulation.map.polylines import offset_line
 from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, SignalHead
 from transdiffuser_planner.simulation.map.road_map import RoadMap

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentStates
-from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.core.view_semantics import ViewClass
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.roadside.clutter import Clutter, ClutterDensity, clear_of_buildings
 from transdiffuser_planner.simulation.roadside.parking import (

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from transdiffuser_planner.core.contract import VIEW_STRIDE, ViewClass
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, ViewClass
 from transdiffuser_planner.training.recipe import AugmentationConfig
 
 Pixels = NDArray[np.uint8]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import VIEW_STRIDE, VIEW_UNKNOWN, AgentIndex, StatusIndex
+from transdiffuser_planner.core.contract import AgentIndex, StatusIndex
 from transdiffuser_planner.core.types import DrivingCommand
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, VIEW_UNKNOWN
 from transdiffuser_planner.training.recipe import AugmentationConfig
 
 Batch = dict[str, NDArray[Any]]

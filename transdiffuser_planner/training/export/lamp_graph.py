@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from transdiffuser_planner.core.contract import LAMP_CROP
+from transdiffuser_planner.core.view_semantics import LAMP_CROP
 from transdiffuser_planner.networks.lamps.lamp_classifier import LampClassifier
 from transdiffuser_planner.training.export.onnx_graphs import GraphsOnDisk, difference, trace
 

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from transdiffuser_planner.core.contract import CONDITION_INPUTS, VIEW_UNKNOWN, BevClass, ModelContract, ViewClass
+from transdiffuser_planner.core.contract import CONDITION_INPUTS, BevClass, ModelContract
+from transdiffuser_planner.core.view_semantics import VIEW_UNKNOWN, ViewClass
 from transdiffuser_planner.data.samples.sample_set import SampleSet
 from transdiffuser_planner.data.samples.targets import agent_origins, detection_targets, joint_plan, visible_agents
 from transdiffuser_planner.metrics.overlap import Overlap

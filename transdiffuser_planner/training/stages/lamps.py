@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from transdiffuser_planner.core.contract import LAMP_CROP
 from transdiffuser_planner.core.types import SignalState
+from transdiffuser_planner.core.view_semantics import LAMP_CROP
 from transdiffuser_planner.data.lamps.lamp_crops import LampCrops, drawn_head, drawn_surroundings, unlit
 from transdiffuser_planner.training.engine.devices import full_precision
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transdiffuser_planner.core.contract import LAMP_CROP
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.types import SignalState
+from transdiffuser_planner.core.view_semantics import LAMP_CROP
 from transdiffuser_planner.data.lamps.lamp_crops import drawn_head, drawn_surroundings, read_crops, unlit
 
 

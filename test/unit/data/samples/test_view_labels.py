@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from transdiffuser_planner.core.contract import TINY, VIEW_STRIDE, VIEW_UNKNOWN, ViewClass
+from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import CameraIntrinsics
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, VIEW_UNKNOWN, ViewClass
 from transdiffuser_planner.data.samples.view_labels import ViewLabels, in_cells
 from transdiffuser_planner.params import RIGS
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transdiffuser_planner.core.contract import TINY, VIEW_STRIDE, ViewClass
+from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, ViewClass
 from transdiffuser_planner.evaluation.real_data.labeled_images import (
     UNKNOWN,
     ImageEvaluation,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transdiffuser_planner.cli.replay import add_arguments
+from transdiffuser_planner.cli.recordings.replay import add_arguments
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.types import EgoState, FallbackLevel, Trajectory
 from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from transdiffuser_planner.core.contract import TINY, VIEW_STRIDE, ViewClass
+from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import ModelError
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, ViewClass
 from transdiffuser_planner.planning.observation.stitched_view import view_rays
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.vision.lamp_reader import LampReader

@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("embreex")
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
-from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.core.geometry import box_corners
 from transdiffuser_planner.core.rig import LidarMount, Rig
+from transdiffuser_planner.core.view_semantics import ViewClass
 from transdiffuser_planner.params import RECIPES, RIGS
 from transdiffuser_planner.simulation.map.road_elements import Lane, LaneKind, MapKind
 from transdiffuser_planner.simulation.map.road_map import RoadMap

@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("embreex")
 
 from transdiffuser_planner.core.agents import AgentStates
-from transdiffuser_planner.core.contract import ViewClass
 from transdiffuser_planner.core.rig import Rig
+from transdiffuser_planner.core.view_semantics import ViewClass
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, SignalHead
 from transdiffuser_planner.simulation.map.road_map import RoadMap

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transdiffuser_planner.core.contract import VIEW_STRIDE, ViewClass
+from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, ViewClass
 from transdiffuser_planner.training.batches.appearance import change_appearance
 from transdiffuser_planner.training.recipe import AugmentationConfig
 

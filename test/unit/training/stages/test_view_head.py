@@ -13,8 +13,9 @@ pytest.importorskip("pytorch_lightning")
 
 from sample_fixtures import write_samples  # noqa: E402
 
-from transdiffuser_planner.core.contract import TINY, VIEW_UNKNOWN, ViewClass, view_spec  # noqa: E402
+from transdiffuser_planner.core.contract import TINY  # noqa: E402
 from transdiffuser_planner.core.errors import ConfigError, TrainingError  # noqa: E402
+from transdiffuser_planner.core.view_semantics import VIEW_UNKNOWN, ViewClass, view_spec  # noqa: E402
 from transdiffuser_planner.data.samples.sample_set import SampleSet  # noqa: E402
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder  # noqa: E402
 from transdiffuser_planner.networks.losses import view_loss  # noqa: E402

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from transdiffuser_planner.cli.replay_progress import DriveProgress, progress_bar
+from transdiffuser_planner.cli.recordings.replay_progress import DriveProgress, progress_bar
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 from transdiffuser_planner.evaluation.over_dds.process_group import private_ros_environment

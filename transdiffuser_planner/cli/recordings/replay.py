@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder, check_output
-from transdiffuser_planner.cli.replay_drives import DriveJob, replay_drives
+from transdiffuser_planner.cli.recordings.replay_drives import DriveJob, replay_drives
 from transdiffuser_planner.core.errors import ConfigError, PlannerError
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
 from transdiffuser_planner.data.bags.bag_reader import BagReader

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from transdiffuser_planner.evaluation.benchmarks.graph_operations import require_onnx
+from transdiffuser_planner.evaluation.benchmarks.graphs.graph_operations import require_onnx
 from transdiffuser_planner.runtime.inference.reference_convolution import NUM_OPERATIONS, ReferenceConvolution
 
 SIDE: Final = 1024

@@ -8,9 +8,9 @@ import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.core.planner_config import PlannerConfig
-from transdiffuser_planner.evaluation.benchmarks.graph_calls import GraphCall, GraphsAlone, RecordingBackend
-from transdiffuser_planner.evaluation.benchmarks.graph_operations import count_operations, require_onnx
-from transdiffuser_planner.evaluation.benchmarks.machine_peak import MachinePeak
+from transdiffuser_planner.evaluation.benchmarks.graphs.graph_calls import GraphCall, GraphsAlone, RecordingBackend
+from transdiffuser_planner.evaluation.benchmarks.graphs.graph_operations import count_operations, require_onnx
+from transdiffuser_planner.evaluation.benchmarks.graphs.machine_peak import MachinePeak
 
 SCORER: Final = "scorer"
 WHOLE_CYCLE: Final = "whole cycle"

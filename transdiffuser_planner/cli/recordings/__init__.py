@@ -1,0 +1,1 @@
+"""Commands on recorded drives: replay, report, import."""
