@@ -32,7 +32,7 @@ def test_other_maps_have_no_split_of_their_own() -> None:
 
 
 def _arguments(**given: object) -> argparse.Namespace:
-    return argparse.Namespace(**{"name": None, "seeds": None, "map": None, "duration": 60.0} | given)
+    return argparse.Namespace(**{"name": None, "seeds": None, "map": None, "logs": None, "duration": 60.0} | given)
 
 
 def test_the_suite_of_carla_drives_all_validation_towns_equally() -> None:

@@ -11,7 +11,7 @@ from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import EgoVehicleState, step_vehicle
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, LoggedEpisode
-from transdiffuser_planner.simulation.episode_step import EpisodeStep
+from transdiffuser_planner.simulation.episode_step import EgoObserver, EpisodeStep
 from transdiffuser_planner.simulation.scenario import draw_scenario
 from transdiffuser_planner.simulation.traffic.demand import VEHICLE_KINDS, ego_kind
 
@@ -38,15 +38,18 @@ def truck() -> Iterator[ClosedLoopEpisode]:
         yield episode
 
 
+def described(episode: ClosedLoopEpisode, first: EpisodeStep, rear_m: float) -> EpisodeStep:
+    """The first step with another agent ahead, as the episode describes its steps."""
+    observer = EgoObserver(episode.route, episode.area, episode.vehicle, 20.0, first.world)
+    return observer.describe(replace(first.world, agents=parked_ahead(first, rear_m=rear_m)), first.vehicle)
+
+
 def test_a_truck_collides_where_a_car_does_not(truck: ClosedLoopEpisode) -> None:
     first: EpisodeStep = truck.first  # type: ignore[attr-defined]
     assert EGO_VEHICLE.front_offset_m < 6.0 < Truck.front_offset_m
-    world = replace(first.world, agents=parked_ahead(first, rear_m=6.0))
-    assert [contact.agent_id for contact in truck._describe(world, "").new_collisions] == [7]
+    assert [contact.agent_id for contact in described(truck, first, 6.0).new_collisions] == [7]
     with ClosedLoopEpisode(draw_scenario(SEED, duration_s=20.0), EGO_VEHICLE) as car:
-        first = car.start()
-        world = replace(first.world, agents=parked_ahead(first, rear_m=6.0))
-        assert not car._describe(world, "").new_collisions
+        assert not described(car, car.start(), 6.0).new_collisions
 
 
 def test_a_truck_turns_by_its_wheelbase_and_brakes_by_its_limit(truck: ClosedLoopEpisode) -> None:

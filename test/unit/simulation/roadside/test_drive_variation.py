@@ -38,7 +38,7 @@ def lane(name: str, kind: LaneKind, y: float, width: float, *, back: bool = Fals
     ends = np.asarray([[0.0, y], [120.0, y]])
     return Lane(
         lane_id=name, kind=kind, center_N2=ends[::-1] if back else ends, width_m=width, internal=False,
-        has_left_neighbor=False, has_signal=False,
+        has_left_neighbor=False, has_signal=False, at_right_edge=name.endswith(("_0", "_1")),
     )  # fmt: skip
 
 
