@@ -130,20 +130,6 @@ class Rig:
             raise ConfigError("rig: needs at least one camera or a lidar")
 
     @staticmethod
-    def of_bag(bag: Path, otherwise: Rig) -> Rig:
-        """Read the rig in a bag's folder.
-
-        Args:
-            bag: Folder or file of a bag.
-            otherwise: Rig of a bag without one.
-
-        Raises:
-            ConfigError: As of ``load``.
-        """
-        path = (bag if bag.is_dir() else bag.parent) / BAG_RIG_NAME
-        return Rig.load(path) if path.is_file() else otherwise
-
-    @staticmethod
     def load(path: str | Path) -> Rig:
         """Read a rig from YAML.
 

@@ -14,7 +14,7 @@ import numpy as np
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.simulation.collisions import DrivableArea, overlapping_agents
+from transdiffuser_planner.simulation.collisions import DrivableArea
 from transdiffuser_planner.simulation.ego.expert import STEP_S, ExpertPath, ExpertTrack, smooth_expert
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import pose_from_state, state_from_pose
 from transdiffuser_planner.simulation.ego.perturbation import perturbed_track
@@ -90,15 +90,6 @@ class LoggedEpisode:
             track: Poses at the stamps of the log.
         """
         return [dataclasses.replace(w, ego=ego) for w, ego in zip(self.raw_worlds, track.poses, strict=True)]
-
-    def overlap_stamps_ns(self, track: ExpertTrack) -> list[int]:
-        """Return the stamps at which the ego of a track overlaps an agent; such episodes must not be trained on.
-
-        Args:
-            track: Poses at the stamps of the log.
-        """
-        worlds = self.worlds(track)
-        return [w.stamp_ns for w in worlds if overlapping_agents(w.ego, w.agents, self._vehicle).any()]
 
     def progress_m(self) -> float:
         """Return the distance driven by the expert, m."""

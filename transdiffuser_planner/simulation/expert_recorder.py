@@ -14,7 +14,9 @@ from transdiffuser_planner.core.files import PARTIAL, write_text, writing
 from transdiffuser_planner.core.rig import BAG_RIG_NAME, Rig
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.data.bags.bag_writer import BagWriter
+from transdiffuser_planner.data.bags.rig_files import write_rig, write_topic_map
 from transdiffuser_planner.messages.definitions import make_message
+from transdiffuser_planner.messages.topic_map import DEFAULT_PRESET, OWN_TOPICS, TopicMap, preset_files
 from transdiffuser_planner.parallel import Files, fan_out, files_in, put_files
 from transdiffuser_planner.simulation.collisions import overlapping_agents
 from transdiffuser_planner.simulation.ego.expert import ExpertTrack
@@ -26,7 +28,6 @@ from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.sensors.sensor_suite import SensorSuite
 from transdiffuser_planner.simulation.variation.drive_variation import DriveVariation, draw_variation
 from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
-from transdiffuser_planner.simulation.variation.rigs import rig_text
 from transdiffuser_planner.simulation.world_state import WorldState
 
 MEGABYTES_PER_FRAME = 0.25  # three images and a point cloud, compressed; measured on recorded towns
@@ -188,7 +189,9 @@ def _write_bag(plan: RecordingPlan, variant: int, episode: LoggedEpisode, track:
     info: dict[str, object] = {"map": Path(scenario.map_name).name, "seed": scenario.seed, "variant": variant}
     if staging.variation is not None:
         info["rig"] = staging.variation.rig_name
-        write_text(partial / BAG_RIG_NAME, rig_text(staging.rig))
+        topics, _ = preset_files(DEFAULT_PRESET)
+        write_rig(partial / BAG_RIG_NAME, staging.rig, head=(f"Drawn for this drive: {staging.variation.rig_name}.",))
+        write_topic_map(partial / OWN_TOPICS, TopicMap.load(topics))
     write_text(partial / "scenario.json", json.dumps(info) + "\n")
     partial.rename(path)
 

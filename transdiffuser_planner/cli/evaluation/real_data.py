@@ -1,14 +1,17 @@
-"""The commands 'evaluate images', 'lamps' and 'sweeps': what the model sees in real sensor data."""
+"""The commands 'evaluate images', 'lamps', 'sweeps' and 'clouds': real sensor data, and what the model sees in it."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transdiffuser_planner.cli.output_paths import OutputFile, OutputFolder
+
+if TYPE_CHECKING:
+    from transdiffuser_planner.core.rig import Rig
+    from transdiffuser_planner.messages.topic_map import TopicMap
 
 
 def add_kinds(kinds: Any) -> None:
@@ -41,13 +44,27 @@ def add_kinds(kinds: Any) -> None:
     part = kinds.add_parser(
         "sweeps", help="vehicles and road in single LiDAR sweeps of drives with ground truth, without cameras"
     )
-    part.add_argument("drives", type=Path, nargs="+", metavar="BAG", help="recorded drives with boxes of the agents")
-    part.add_argument("--preset", default="carla", help="topics and rig of a known source (default: %(default)s)")
+    _drives(part)
+    _common(part)
+    part = kinds.add_parser(
+        "clouds",
+        help="points of LiDAR sweeps by height and distance, to compare sensors and the simulator with real ones",
+    )
+    _drives(part)
+    part.add_argument("--out", type=OutputFile, help="write the results as JSON")
+
+
+def _drives(part: argparse.ArgumentParser) -> None:
+    part.add_argument(
+        "drives", type=Path, nargs="+", metavar="BAG", help="recorded drives; for 'sweeps' with boxes of the agents"
+    )
+    part.add_argument(
+        "--preset", help="topics and rig of a known source (default: those in the drive's folder, else carla)"
+    )
     part.add_argument("--topics", type=Path, metavar="FILE", help="topic map YAML instead of the preset's")
     part.add_argument("--rig", type=Path, metavar="FILE", help="rig YAML instead of the preset's")
     part.add_argument("--source", default="rosbag", help="log source (default: %(default)s)")
     part.add_argument("--every", type=int, default=1, metavar="N", help="every N-th sweep (default: %(default)s)")
-    _common(part)
 
 
 def _common(part: argparse.ArgumentParser) -> None:
@@ -126,32 +143,20 @@ def run_sweeps(args: argparse.Namespace) -> int:
 
     Returns:
         Exit status.
-
-    Raises:
-        ConfigError: An option is out of range.
     """
     from tqdm import tqdm
 
-    from transdiffuser_planner.core.errors import ConfigError
-    from transdiffuser_planner.core.rig import Rig
     from transdiffuser_planner.evaluation.real_data.sweep_drawing import draw_sweep
     from transdiffuser_planner.evaluation.real_data.sweeps import SweepScores, see
     from transdiffuser_planner.evaluation.real_data.sweeps_of_log import read_sweeps
-    from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
     from transdiffuser_planner.runtime.inference.manifest import load_manifest
     from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 
-    if args.every < 1:
-        raise ConfigError("--every must be 1 or more")
-    topics, rig = preset_files(args.preset)
+    _check_every(args)
     backend = OnnxBackend(load_manifest(args.model), args.threads)
     contract, scores = backend.manifest.contract, SweepScores()
     for path in tqdm(args.drives, unit="drive", file=sys.stderr):
-        loaded = (
-            TopicMap.load(args.topics or _beside(path, "topics.yaml") or topics),
-            Rig.load(args.rig or _beside(path, "rig.yaml") or rig),
-        )
-        for sweep in read_sweeps(path, *loaded, args.source, contract, args.every):
+        for sweep in read_sweeps(path, *_topics_and_rig(args, path), args.source, contract, args.every):
             seen = see(backend, sweep.points_N3)
             verdict = scores.add(sweep, seen, contract)
             if args.drawings is not None:
@@ -160,21 +165,71 @@ def run_sweeps(args: argparse.Namespace) -> int:
     return _report(args, scores.to_json())
 
 
-def _beside(drive: Path, name: str) -> Path | None:
-    """Return a file that an import has written into a drive's folder."""
-    return drive / name if (drive / name).is_file() else None
+def run_clouds(args: argparse.Namespace) -> int:
+    """Describe the point clouds of all drives and print the mean over sweeps.
+
+    Args:
+        args: Parsed options.
+
+    Returns:
+        Exit status.
+
+    Raises:
+        EvaluationError: There is no point cloud.
+    """
+    import numpy as np
+    from tqdm import tqdm
+
+    from transdiffuser_planner.core.contract import TINY
+    from transdiffuser_planner.core.errors import EvaluationError
+    from transdiffuser_planner.evaluation.real_data.cloud_statistics import cloud_statistics
+    from transdiffuser_planner.evaluation.real_data.sweeps_of_log import read_clouds
+    from transdiffuser_planner.planning.observation.lidar_bev import cloud_in_base
+
+    _check_every(args)
+    rows: list[dict[str, float]] = []
+    for path in tqdm(args.drives, unit="drive", file=sys.stderr):
+        topics, rig = _topics_and_rig(args, path)
+        _, clouds = read_clouds(path, topics, rig, args.source, args.every)
+        rows += [cloud_statistics(cloud_in_base(cloud, rig), TINY) for cloud in clouds]
+    if not rows:
+        raise EvaluationError(f"{', '.join(str(path) for path in args.drives)}: no point cloud that can be read")
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    return _report(args, {"sweeps": len(rows), **means})
+
+
+def _check_every(args: argparse.Namespace) -> None:
+    """Check the option.
+
+    Raises:
+        ConfigError: It is out of range.
+    """
+    from transdiffuser_planner.core.errors import ConfigError
+
+    if args.every < 1:
+        raise ConfigError("--every must be 1 or more")
+
+
+def _topics_and_rig(args: argparse.Namespace, drive: Path) -> tuple[TopicMap, Rig]:
+    """Topic map and rig of a drive: those given, else its own, else the preset's."""
+    from transdiffuser_planner.core.rig import Rig
+    from transdiffuser_planner.messages.topic_map import TopicMap, files_for
+
+    topics, rig = files_for(drive, args.preset)
+    return TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
 
 
 def _report(args: argparse.Namespace, values: dict[str, float]) -> int:
     """Print the values as a Markdown table and write them where requested."""
-    from transdiffuser_planner.core.files import write_text
+    from transdiffuser_planner.reports.markdown_tables import save_json
 
     print("| measured | value |\n| --- | --- |")
     for name, value in values.items():
         print(f"| {name.replace('_', ' ')} | {value if isinstance(value, int) else f'{value:.3f}'} |")
     if args.out is not None:
-        write_text(args.out, json.dumps(values, indent=1) + "\n")
+        model = {"model": args.model.name} if hasattr(args, "model") else {}
+        save_json(args.out, model | values)
     return 0
 
 
-KINDS = {"images": run_images, "lamps": run_lamps, "sweeps": run_sweeps}
+KINDS = {"images": run_images, "lamps": run_lamps, "sweeps": run_sweeps, "clouds": run_clouds}

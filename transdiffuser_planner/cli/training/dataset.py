@@ -70,8 +70,7 @@ def run(args: argparse.Namespace) -> int:
     jobs = []
     for bag in find_bags(args.bags):
         topics, rig = files_for(bag, args.preset)
-        topic_map, preset_rig = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
-        rig_value = preset_rig if args.rig else Rig.of_bag(bag, preset_rig)
+        topic_map, rig_value = TopicMap.load(args.topics or topics), Rig.load(args.rig or rig)
         out = args.out / bag.stem
         jobs.append(DatasetJob(bag=bag, out=out, rig=rig_value, topics=topic_map, contract=contract, part=part))
     counts: Counter[str] = Counter()

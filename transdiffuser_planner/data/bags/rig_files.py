@@ -36,6 +36,8 @@ def write_rig(path: Path, rig: Rig, *, head: Sequence[str], base: str = "base_li
         skipped = ("name",) if rig.lidar.own_margin_m else ("name", "own_margin_m")
         lines += [f"lidar: {_flow(rig.lidar, LidarMount, skipped)}"]
     lines += [f"base_from_odometry_child_x_m: {rig.base_from_odometry_child_x_m}"]
+    if rig.odometry_clock_offset_s:
+        lines += [f"odometry_clock_offset_s: {rig.odometry_clock_offset_s}"]
     if rig.vehicle.differences():
         values = ", ".join(f"{name}: {value}" for name, value in rig.vehicle.to_dict().items())
         lines += [f"vehicle: {{{values}}}"]

@@ -48,9 +48,10 @@ def suite_markdown(content: dict[str, Any]) -> str:
     Args:
         content: Results, as ``results_writer.suite_content`` returns them.
     """
+    drawn_from = content["seeds"] if "windows" in content["seeds"] else f"seeds {content['seeds']}"
     parts = [
         f"# Suite {content['suite']}",
-        f"{content['num_scenarios']} scenarios of {content['duration_s']:g} s, seeds {content['seeds']}. Means over "
+        f"{content['num_scenarios']} scenarios of {content['duration_s']:g} s, {drawn_from}. Means over "
         "scenarios with 95 % intervals (bootstrap). * privileged: uses ground truth.",
         planner_table(content["planners"]),
         "\n".join(f"* {heading(column)}: {column.text}" for column in COLUMNS.values())

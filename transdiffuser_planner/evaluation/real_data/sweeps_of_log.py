@@ -13,16 +13,14 @@ from transdiffuser_planner.core.errors import EvaluationError, InputError
 from transdiffuser_planner.core.geometry import local_from_global
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import EgoState, PointCloud
-from transdiffuser_planner.data.logs.drive_log import LogMessage, LogRequest, MapPiece
+from transdiffuser_planner.data.logs.drive_log import DriveLog, LogMessage, LogRequest, MapPiece
 from transdiffuser_planner.data.logs.log_sources import read_log
-from transdiffuser_planner.data.samples.bev_labels import DRIVING_LANE, JUNCTION
+from transdiffuser_planner.data.logs.map_elements import PieceKind
 from transdiffuser_planner.data.samples.labels import MATCH_S
 from transdiffuser_planner.evaluation.real_data.sweeps import Sweep, boxes_in_base
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.planning.observation.lidar_bev import cloud_in_base
 
-DRIVABLE_AREA = 7
-"""Kind of a map piece that covers all that vehicles may drive on; a map without such pieces has lanes and junctions."""
 NEAREST_NS = 60_000_000
 _FINE = 4
 
@@ -43,21 +41,7 @@ def read_sweeps(
     Raises:
         EvaluationError: There is no sweep with boxes.
     """
-    clouds: list[PointCloud] = []
-    count = 0
-
-    def take(message: LogMessage) -> None:
-        nonlocal count
-        if message.name != "lidar":
-            return
-        count += 1
-        if (count - 1) % every == 0:
-            try:
-                clouds.append(message.decode())
-            except InputError:
-                return
-
-    log = read_log(LogRequest(path=path, topics=topics, rig=rig, on_input=take, any_ground_truth=True), source)
+    log, clouds = read_clouds(path, topics, rig, source, every)
     states = sorted(log.ego.states, key=lambda state: state.stamp_ns)
     stamps = np.asarray([state.stamp_ns for state in states], dtype=np.int64)
     sweeps = []
@@ -83,6 +67,39 @@ def read_sweeps(
     return sweeps
 
 
+def read_clouds(
+    path: Path, topics: TopicMap, rig: Rig, source: str, every: int = 1
+) -> tuple[DriveLog, list[PointCloud]]:
+    """Read a drive with its point clouds, those that cannot be decoded left out.
+
+    Args:
+        path: Bag, or log of another source.
+        topics: Its topics.
+        rig: Its LiDAR's mount and the vehicle.
+        source: Name of the log source.
+        every: Every how many sweeps to take.
+
+    Returns:
+        The drive, and clouds in the LiDAR's frame in order of recording.
+    """
+    clouds: list[PointCloud] = []
+    count = 0
+
+    def take(message: LogMessage) -> None:
+        nonlocal count
+        if message.name != "lidar":
+            return
+        count += 1
+        if (count - 1) % every == 0:
+            try:
+                clouds.append(message.decode())
+            except InputError:
+                return
+
+    log = read_log(LogRequest(path=path, topics=topics, rig=rig, on_input=take, any_ground_truth=True), source)
+    return log, clouds
+
+
 def drivable_cells(pieces: list[MapPiece], ego: EgoState, contract: ModelContract) -> NDArray[np.bool_]:
     """Draw what a map calls drivable into the bird's-eye grid (L, L).
 
@@ -91,7 +108,10 @@ def drivable_cells(pieces: list[MapPiece], ego: EgoState, contract: ModelContrac
         ego: Pose of base_link.
         contract: Sizes of the grid.
     """
-    kinds = {DRIVABLE_AREA} if any(kind == DRIVABLE_AREA for kind, _ in pieces) else {DRIVING_LANE, JUNCTION}
+    kinds = {int(kind) for kind, _ in pieces} & {PieceKind.DRIVABLE_AREA} or {
+        PieceKind.DRIVING_LANE,
+        PieceKind.JUNCTION,
+    }
     grid = Image.new("L", (contract.bev_cells * _FINE,) * 2, 0)
     draw = ImageDraw.Draw(grid)
     origin = np.asarray([ego.x_m, ego.y_m, ego.heading_rad])

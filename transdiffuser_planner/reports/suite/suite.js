@@ -99,7 +99,7 @@ function fillHead() {
     byId("summary-title").lastElementChild.textContent = "mean over scenarios in both and 95 % interval; colored where it excludes zero";
     byId("measure").parentElement.hidden = true;
   } else {
-    byId("facts").textContent = `${data.num_scenarios} scenarios of ${data.duration_s} s, seeds ${data.seeds}; ${data.machine}`;
+    byId("facts").textContent = `${data.num_scenarios} scenarios of ${data.duration_s} s, ${data.seeds.includes("windows") ? "" : "seeds "}${data.seeds}; ${data.machine}`;
   }
   for (const note of data.unfinished || []) byId("notes").append(element("p", "note", `Not finished, the same command tries again: ${note}`));
   for (const note of data.left_out || []) byId("notes").append(element("p", "note", `Skipped: ${note}`));

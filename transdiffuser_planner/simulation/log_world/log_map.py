@@ -18,7 +18,7 @@ from transdiffuser_planner.metrics.pdm.geometry.polygons import pack_polygons, p
 from transdiffuser_planner.simulation.collisions import RoadArea, ego_corners
 from transdiffuser_planner.simulation.log_world.log_lanes import DEFAULT_WIDTH_M, lane_width_m
 from transdiffuser_planner.simulation.log_world.recorded_world import RecordedWorld
-from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, MapKind, Marking, SignalHead
+from transdiffuser_planner.simulation.map.road_elements import Building, Lane, LaneKind, Marking, SignalHead
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.world_state import EgoPose
 
@@ -44,9 +44,9 @@ class LogRoadMap(RoadMap):
 
     pieces: tuple[MapPiece, ...]
 
-    def map_polygons(self) -> list[tuple[MapKind, FloatArray]]:
+    def map_polygons(self) -> list[tuple[PieceKind, FloatArray]]:
         """Return the recorded pieces: (kind, vertices (N, 2) in the local frame)."""
-        return [(MapKind(kind), xy) for kind, xy in self.pieces]
+        return [(PieceKind(kind), xy) for kind, xy in self.pieces]
 
 
 def log_road_map(world: RecordedWorld, path_P2: FloatArray, heads: Sequence[SignalHead]) -> LogRoadMap:

@@ -27,19 +27,6 @@ class LaneKind(IntEnum):
     PAVED = 4
 
 
-class MapKind(IntEnum):
-    """Kinds of ground-truth map polygons; numbers as in the MapPolygon message."""
-
-    DRIVING_LANE = 0
-    JUNCTION = 1
-    LANE_CENTER = 2
-    SIDEWALK = 3
-    CROSSING = 4
-    STOP_LINE = 5
-    BUILDING = 6
-    DRIVABLE_AREA = 7
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lane:
     """One lane.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.data.logs.map_elements import PieceKind
 from transdiffuser_planner.simulation.map.buildings import place_buildings
 from transdiffuser_planner.simulation.map.network_lanes import (
     junction_polygons,
@@ -21,7 +22,6 @@ from transdiffuser_planner.simulation.map.road_elements import (
     Building,
     Lane,
     LaneKind,
-    MapKind,
     Marking,
     SignalHead,
 )
@@ -90,22 +90,22 @@ class RoadMap:
             buildings=place_buildings(lanes, junctions, region.contains_any),
         )
 
-    def map_polygons(self) -> list[tuple[MapKind, FloatArray]]:
+    def map_polygons(self) -> list[tuple[PieceKind, FloatArray]]:
         """Return ground truth for labels and reports: (kind, vertices (N, 2) in the map frame)."""
-        pieces: list[tuple[MapKind, FloatArray]] = []
+        pieces: list[tuple[PieceKind, FloatArray]] = []
         for lane in self.lanes:
             if lane.kind == LaneKind.DRIVING:
                 if not lane.internal:
-                    pieces.append((MapKind.DRIVING_LANE, lane_polygon(lane)))
-                pieces.append((MapKind.LANE_CENTER, lane.center_N2))
+                    pieces.append((PieceKind.DRIVING_LANE, lane_polygon(lane)))
+                pieces.append((PieceKind.LANE_CENTER, lane.center_N2))
             elif lane.kind == LaneKind.SIDEWALK:
-                pieces.append((MapKind.SIDEWALK, lane_polygon(lane)))
+                pieces.append((PieceKind.SIDEWALK, lane_polygon(lane)))
             elif lane.kind == LaneKind.CROSSING:
-                pieces.append((MapKind.CROSSING, lane_polygon(lane)))
-        pieces += [(MapKind.JUNCTION, polygon) for polygon in self.junctions]
-        pieces += [(MapKind.SIDEWALK, polygon) for polygon in self.walking_areas]
-        pieces += [(MapKind.STOP_LINE, line) for line in self.stop_lines]
-        pieces += [(MapKind.BUILDING, building.corners_42) for building in self.buildings]
+                pieces.append((PieceKind.CROSSING, lane_polygon(lane)))
+        pieces += [(PieceKind.JUNCTION, polygon) for polygon in self.junctions]
+        pieces += [(PieceKind.SIDEWALK, polygon) for polygon in self.walking_areas]
+        pieces += [(PieceKind.STOP_LINE, line) for line in self.stop_lines]
+        pieces += [(PieceKind.BUILDING, building.corners_42) for building in self.buildings]
         return pieces
 
 

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.geometry import box_corners
-from transdiffuser_planner.simulation.map.road_elements import MapKind
+from transdiffuser_planner.data.logs.map_elements import PieceKind
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.roadside.street_sides import FreeSpace, Line, StreetSide
 
@@ -49,9 +49,9 @@ class ParkingRoadMap(RoadMap):
 
     parking: tuple[FloatArray, ...]
 
-    def map_polygons(self) -> list[tuple[MapKind, FloatArray]]:
+    def map_polygons(self) -> list[tuple[PieceKind, FloatArray]]:
         """Return ground truth as of RoadMap; parking lanes are road."""
-        return [*RoadMap.map_polygons(self), *((MapKind.DRIVING_LANE, polygon) for polygon in self.parking)]
+        return [*RoadMap.map_polygons(self), *((PieceKind.DRIVING_LANE, polygon) for polygon in self.parking)]
 
 
 class Sidesteps:

@@ -33,7 +33,7 @@ class EffectsByCamera:
     by_name: dict[str, CameraEffects]
 
     def applied(self, image_HW3: NDArray[np.uint8], name: str, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """Return a image with the effects of its camera.
+        """Return an image with the effects of its camera.
 
         Args:
             image_HW3: As rendered.

@@ -7,13 +7,11 @@ are left out.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
-import yaml
 
 from transdiffuser_planner.core.rig import CameraMount, LidarMount, Rig
-from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.simulation.variation.recipe import RecordingRecipe
 
@@ -181,19 +179,3 @@ def _with_errors(rig: Rig, recipe: RecordingRecipe, random: np.random.Generator)
         pitch_rad=rig.lidar.pitch_rad + error("lidar", "tilt_error_rad"),
     )
     return replace(rig, cameras=cameras, lidar=lidar)
-
-
-def rig_text(rig: Rig) -> str:
-    """Return a rig as the text of a rig file.
-
-    Args:
-        rig: To write.
-    """
-    data: dict[str, object] = {"cameras": [asdict(camera) for camera in rig.cameras]}
-    if rig.lidar is not None:
-        data["lidar"] = asdict(rig.lidar)
-    data["base_from_odometry_child_x_m"] = rig.base_from_odometry_child_x_m
-    data["odometry_clock_offset_s"] = rig.odometry_clock_offset_s
-    if rig.vehicle != VehicleModel():
-        data["vehicle"] = rig.vehicle.to_dict()
-    return yaml.safe_dump(data, sort_keys=False)

@@ -11,8 +11,9 @@ from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.geometry import box_corners
 from transdiffuser_planner.core.rig import LidarMount, Rig
 from transdiffuser_planner.core.view_semantics import ViewClass
+from transdiffuser_planner.data.logs.map_elements import PieceKind
 from transdiffuser_planner.params import RECIPES, RIGS
-from transdiffuser_planner.simulation.map.road_elements import Lane, LaneKind, MapKind
+from transdiffuser_planner.simulation.map.road_elements import Lane, LaneKind
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.roadside.parking import FIRST_PARKED_ID, PARKING_M
 from transdiffuser_planner.simulation.roadside.street_sides import FreeSpace
@@ -95,8 +96,8 @@ def test_parked_vehicles_are_labeled_and_stand_beside_the_lanes(drive: DriveVari
 
 
 def test_parking_lanes_are_road_and_people_walk_beside_them(drive: DriveVariation) -> None:
-    before = [xy for kind, xy in STREET.map_polygons() if kind == MapKind.DRIVING_LANE]
-    after = [xy for kind, xy in drive.road_map.map_polygons() if kind == MapKind.DRIVING_LANE]
+    before = [xy for kind, xy in STREET.map_polygons() if kind == PieceKind.DRIVING_LANE]
+    after = [xy for kind, xy in drive.road_map.map_polygons() if kind == PieceKind.DRIVING_LANE]
     assert len(after) == len(before) + 2
     agents = drive.world(state(people(-4.3))).agents
     assert agents.y_m_N[0] == pytest.approx(-4.3 - PARKING_M, abs=0.05)

@@ -10,12 +10,13 @@ import yaml
 from transdiffuser_planner.core.contract import CONTRACTS
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.rig import BAG_RIG_NAME, Rig
+from transdiffuser_planner.data.bags.rig_files import write_rig
 from transdiffuser_planner.params import RECIPES, RIGS
 from transdiffuser_planner.planning.observation.stitched_view import ImageView, view_rays
 from transdiffuser_planner.simulation.scenario import Scenario, random_generator
 from transdiffuser_planner.simulation.variation.beams import elevations_rad
 from transdiffuser_planner.simulation.variation.recipe import CHOICES, QUANTITIES, RecordingRecipe
-from transdiffuser_planner.simulation.variation.rigs import ALL_PIXELS, base_rig, draw_rig, rig_text
+from transdiffuser_planner.simulation.variation.rigs import ALL_PIXELS, base_rig, draw_rig
 
 SHIPPED = RECIPES / "recording.yaml"
 RECIPE = RecordingRecipe.load(SHIPPED)
@@ -75,8 +76,8 @@ def test_draws_are_the_same_for_the_same_drive_and_differ_between_drives() -> No
 @pytest.mark.parametrize("seed", range(25))
 def test_a_drawn_rig_is_written_and_read_and_fills_the_view_where_it_has_cameras(seed: int, tmp_path: Path) -> None:
     stated, true, _ = draw_rig(RECIPE, random(seed))
-    (tmp_path / BAG_RIG_NAME).write_text(rig_text(stated))
-    assert Rig.of_bag(tmp_path, base_rig("default")) == stated
+    write_rig(tmp_path / BAG_RIG_NAME, stated, head=())
+    assert Rig.load(tmp_path / BAG_RIG_NAME) == stated
     assert stated.cameras or stated.lidar is not None
     assert sum(camera.width * camera.height for camera in stated.cameras) < 1.05 * ALL_PIXELS
     for camera, real in zip(stated.cameras, true.cameras, strict=True):

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from opendrive_maps import LANE_M, both_sides, geometry, road, three_arms, write_map
+from scipy.spatial import cKDTree
 
 pytest.importorskip("sumolib")
 pytest.importorskip("sumo")
 
+from opendrive_network_check import NetworkCheck, check_network
+
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.simulation.map.opendrive import carla_towns
 from transdiffuser_planner.simulation.map.opendrive.conversion import convert, read_roads
-from transdiffuser_planner.simulation.map.opendrive.network_check import NetworkCheck, check_network
+from transdiffuser_planner.simulation.map.polylines import densify, without_repeats
 from transdiffuser_planner.simulation.map.road_elements import LaneKind
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.sumo_networks import network_file, read_network
@@ -194,3 +197,36 @@ def test_towns_of_carla_agree_with_their_files(cache, town: str) -> None:
     assert max(check.width_m + check.speed_mps) < 0.05
     # Where the file's position is on a lane, the pole stands next to the stop line.
     assert np.median(check.head_m) < 0.1 and max(check.head_m) < 25.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("town", [*carla_towns.TRAIN_TOWNS, *carla_towns.VALIDATION_TOWNS])
+def test_waypoints_of_carla_lie_on_lanes_of_the_network(cache, town: str) -> None:
+    """CARLA's own reader of OpenDRIVE, independent of this project's."""
+    carla = pytest.importorskip("carla")
+    try:
+        file = carla_towns.town_file(f"carla:{town}")
+    except SimulationError:
+        pytest.skip("needs CARLA's maps: pip install --no-deps py123d==0.7.0")
+    own = carla.Map(town, gzip.decompress(file.read_bytes()).decode())
+    left_out = set(convert(f"carla:{town}").left_out)
+    left_out |= {  # and their ramps through junctions
+        item.road
+        for item in read_roads(f"carla:{town}").roads.values()
+        if item.junction and left_out & {link.element for link in (item.predecessor, item.successor) if link}
+    }
+    network, points, headings = read_network(network_file(f"carla:{town}")), [], []
+    for edge in network.getEdges(withInternal=True):
+        for lane in (lane for lane in edge.getLanes() if lane.allows("passenger")):
+            line = without_repeats(lane.getShape())
+            if len(line) > 1:
+                points.append(densify(line, 0.25))
+                headings.append(np.arctan2(*np.gradient(points[-1], axis=0).T[::-1]))
+    tree, heading = cKDTree(np.concatenate(points)), np.concatenate(headings)
+    waypoints = [w for w in own.generate_waypoints(2.0) if str(w.road_id) not in left_out]
+    place = [(w.transform.location.x, -w.transform.location.y) for w in waypoints]
+    yaw = -np.radians([w.transform.rotation.yaw for w in waypoints])
+    gap, index = tree.query(place, k=12)
+    gap[np.cos(heading[index] - yaw[:, None]) < 0.94] = np.inf
+    assert len(waypoints) > 500 and gap.min(axis=1).max() < 0.4
+    assert np.percentile(gap.min(axis=1), 99) < 0.15

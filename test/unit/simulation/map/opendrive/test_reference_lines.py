@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from opendrive_network_check import line_distance
 from scipy.special import fresnel
 
 from transdiffuser_planner.simulation.map.opendrive.lane_lines import simplified
-from transdiffuser_planner.simulation.map.opendrive.network_check import line_distance
 from transdiffuser_planner.simulation.map.opendrive.reference_line import Geometry, polynomial, sample_line
 
 
