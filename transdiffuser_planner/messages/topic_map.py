@@ -78,13 +78,18 @@ def own_files(bag: Path) -> tuple[Path, Path] | None:
     Args:
         bag: Folder or file of a bag.
     """
-    folder = bag if bag.is_dir() else bag.parent
-    topics, rig = folder / OWN_TOPICS, folder / BAG_RIG_NAME
+    topics, rig = _places(bag)
     return (topics, rig) if topics.is_file() and rig.is_file() else None
 
 
+def _places(bag: Path) -> tuple[Path, Path]:
+    """Where a bag's folder has its topic map and rig, if any."""
+    folder = bag if bag.is_dir() else bag.parent
+    return folder / OWN_TOPICS, folder / BAG_RIG_NAME
+
+
 def files_for(bag: Path, preset: str | None) -> tuple[Path, Path]:
-    """Return topic map and rig of a bag: of a preset where one is given, else its own, else of ``DEFAULT_PRESET``.
+    """Return topic map and rig of a bag: of a preset where one is given, else its own, each else of ``DEFAULT_PRESET``.
 
     Args:
         bag: Folder or file of a bag.
@@ -93,8 +98,11 @@ def files_for(bag: Path, preset: str | None) -> tuple[Path, Path]:
     Raises:
         ConfigError: No such preset; names the existing ones.
     """
-    own = own_files(bag) if preset is None else None
-    return own or preset_files(preset or DEFAULT_PRESET)
+    topics, rig = preset_files(preset or DEFAULT_PRESET)
+    own_topics, own_rig = _places(bag)
+    if preset is None:
+        topics, rig = own_topics if own_topics.is_file() else topics, own_rig if own_rig.is_file() else rig
+    return topics, rig
 
 
 def preset_files(name: str) -> tuple[Path, Path]:

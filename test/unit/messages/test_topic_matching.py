@@ -1,12 +1,14 @@
 """The inputs of a bag's topics are found without options, and never guessed."""
 
+from pathlib import Path
+
 import pytest
 from replay_bags import RIG
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.messages.input_registry import CAMERA, SINGLE_TYPES
-from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
+from transdiffuser_planner.messages.topic_map import TopicMap, files_for, preset_files
 from transdiffuser_planner.messages.topic_matching import choose, preset_names
 
 ODOMETRY, CLOUD, IMAGE = "nav_msgs/msg/Odometry", "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Image"
@@ -76,3 +78,12 @@ def test_two_topics_that_could_be_one_input_are_named_with_the_option_that_decid
     held = {"/odom": ODOMETRY, "/wheel/odom": ODOMETRY, "/points": CLOUD}
     with pytest.raises(InputError, match="odometry could be /odom or /wheel/odom; give --topics with odometry: TOPIC"):
         choose(held, "bag x", rig_file=preset_files("carla")[1])
+
+
+def test_files_in_the_folder_of_a_bag_hold_one_by_one_unless_a_preset_is_given(tmp_path: Path) -> None:
+    assert files_for(tmp_path, None) == preset_files("carla")
+    (tmp_path / "rig.yaml").touch()
+    assert files_for(tmp_path, None) == (preset_files("carla")[0], tmp_path / "rig.yaml")
+    (tmp_path / "topics.yaml").touch()
+    assert files_for(tmp_path / "drive.mcap", None) == (tmp_path / "topics.yaml", tmp_path / "rig.yaml")
+    assert files_for(tmp_path, "kitti") == preset_files("kitti")

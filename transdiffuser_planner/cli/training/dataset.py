@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset", help="topic map and rig: params/topics and params/rigs (default: the bag's own, else carla)"
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML instead of the preset's")
-    parser.add_argument(
-        "--rig", type=Path, help="rig YAML instead of the bag's own (rig.yaml in its folder) and the preset's"
-    )
+    parser.add_argument("--rig", type=Path, help="rig YAML instead of the bag's own and the preset's")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--config", default="tiny", choices=("tiny", "base", "base_half"), help="sizes of the tensors")
     sizes.add_argument("--recipe", type=Path, help="training recipe whose sizes are taken instead of --config")
