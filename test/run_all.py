@@ -1,6 +1,7 @@
 """Runs all tests in two passes: in parallel those that share cores well, then one by one those in real time over ROS.
 
-Both passes always run; the exit status is the first that is not 0. Arguments are passed on to pytest in both passes.
+Both passes always run; the exit status is the first that is not 0. Arguments are passed on to pytest in both passes. A test that
+hangs ends its process with the stacks of all threads; a pass whose process dies, of that or in native code, is run once more.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ SERIAL_OPTIONS = ("-p", "no:xdist", "--reruns", "2")
 """Tests in real time are tried again, visibly: on a shared machine other work may take the cores away for seconds."""
 
 
+HANG_OPTIONS = ("-o", "faulthandler_timeout=600", "-o", "faulthandler_exit_on_timeout=true")
+"""No test takes this long. It ends also one that is stuck in native code, as middleware now and then is."""
+
+
 def folders(parent: Path) -> list[Path]:
     """The folders with tests below a folder, in order of their names."""
     return sorted(path for path in parent.iterdir() if path.is_dir() and any(path.rglob("test_*.py")))
@@ -32,7 +37,10 @@ def commands(parent: Path, num_processes: int) -> list[list[str]]:
     found = folders(parent)
     shared = [str(path) for path in found if path.name not in SERIAL]
     alone = [str(path) for path in found if path.name in SERIAL]
-    return [["-n", str(num_processes), *PARALLEL_OPTIONS, *shared], [*SERIAL_OPTIONS, *alone]]
+    return [
+        ["-n", str(num_processes), *PARALLEL_OPTIONS, *HANG_OPTIONS, *shared],
+        [*SERIAL_OPTIONS, *HANG_OPTIONS, *alone],
+    ]
 
 
 def counts(reports: Sequence[Path]) -> dict[str, int]:
@@ -54,6 +62,9 @@ def main(arguments: Sequence[str]) -> int:
             reports.append(Path(folder) / f"pass_{number}.xml")
             command = [sys.executable, "-m", "pytest", *words, f"--junitxml={reports[-1]}", *arguments]
             statuses.append(subprocess.run(command, cwd=HERE.parent).returncode)
+            if statuses[-1] and not reports[-1].is_file():
+                print("the process of this pass died; once more", flush=True)
+                statuses[-1] = subprocess.run(command, cwd=HERE.parent).returncode
         total = counts(reports)
     bad = total["failures"] + total["errors"]
     print(

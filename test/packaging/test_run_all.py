@@ -2,6 +2,7 @@
 
 import importlib.util
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,29 @@ def test_both_passes_run_and_either_one_fails_the_whole(run_all, monkeypatch, ca
     monkeypatch.setattr(run_all.subprocess, "run", run)
     assert run_all.main(["--maxfail=3"]) == expected
     assert left == [] and capsys.readouterr().out == "both passes: 14 passed, 2 failed, 4 skipped\n"
+
+
+def test_a_pass_whose_process_dies_is_run_once_more(run_all, monkeypatch, capsys):
+    deaths, ended = [True, False, True, True], []
+
+    def run(command, cwd):
+        report = next(word for word in command if word.startswith("--junitxml=")).split("=", 1)[1]
+        ended.append(deaths[len(ended)])
+        if ended[-1]:
+            return subprocess.CompletedProcess(command, -11)
+        Path(report).write_text('<testsuites><testsuite tests="10" failures="0" errors="0" skipped="2"/></testsuites>')
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run_all.subprocess, "run", run)
+    assert run_all.main([]) == -11 and ended == deaths
+    assert capsys.readouterr().out.splitlines()[-1] == "both passes: 8 passed, 0 failed, 2 skipped"
+
+
+def test_a_test_that_hangs_ends_its_process_with_the_stacks(run_all, tmp_path):
+    (tmp_path / "test_hang.py").write_text("import threading\n\ndef test_hang():\n    threading.Event().wait()\n")
+    options = [word.replace("600", "2") for word in run_all.HANG_OPTIONS]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:xdist", *options, str(tmp_path)], cwd=tmp_path,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode and "Timeout" in ended.stderr and "test_hang.py" in ended.stderr
