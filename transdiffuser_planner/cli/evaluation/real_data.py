@@ -56,7 +56,11 @@ def add_kinds(kinds: Any) -> None:
 
 def _drives(part: argparse.ArgumentParser) -> None:
     part.add_argument(
-        "drives", type=Path, nargs="+", metavar="BAG", help="recorded drives; for 'sweeps' with boxes of the agents"
+        "drives",
+        type=Path,
+        nargs="+",
+        metavar="BAG",
+        help="recorded drives, or folders of them; for 'sweeps' with boxes of the agents",
     )
     part.add_argument(
         "--preset", help="topics and rig of a known source (default: those in the drive's folder, else carla)"
@@ -155,7 +159,7 @@ def run_sweeps(args: argparse.Namespace) -> int:
     _check_every(args)
     backend = OnnxBackend(load_manifest(args.model), args.threads)
     contract, scores = backend.manifest.contract, SweepScores()
-    for path in tqdm(args.drives, unit="drive", file=sys.stderr):
+    for path in tqdm(_found_drives(args), unit="drive", file=sys.stderr):
         for sweep in read_sweeps(path, *_topics_and_rig(args, path), args.source, contract, args.every):
             seen = see(backend, sweep.points_N3)
             verdict = scores.add(sweep, seen, contract)
@@ -188,7 +192,7 @@ def run_clouds(args: argparse.Namespace) -> int:
 
     _check_every(args)
     rows: list[dict[str, float]] = []
-    for path in tqdm(args.drives, unit="drive", file=sys.stderr):
+    for path in tqdm(_found_drives(args), unit="drive", file=sys.stderr):
         topics, rig = _topics_and_rig(args, path)
         _, clouds = read_clouds(path, topics, rig, args.source, args.every)
         rows += [cloud_statistics(cloud_in_base(cloud, rig), TINY) for cloud in clouds]
@@ -196,6 +200,12 @@ def run_clouds(args: argparse.Namespace) -> int:
         raise EvaluationError(f"{', '.join(str(path) for path in args.drives)}: no point cloud that can be read")
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
     return _report(args, {"sweeps": len(rows), **means})
+
+
+def _found_drives(args: argparse.Namespace) -> list[Path]:
+    from transdiffuser_planner.data.samples.convert_bags import find_bags
+
+    return find_bags(args.drives) if args.source == "rosbag" else list(args.drives)
 
 
 def _check_every(args: argparse.Namespace) -> None:

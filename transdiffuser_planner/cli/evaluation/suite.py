@@ -19,8 +19,9 @@ from transdiffuser_planner.parallel import add_ray_argument
 SUITES = {
     "val": range(8000, 8100),
     "val20": range(8000, 8020),
+    "val300": range(8000, 8300),
     "carla-val": range(8000, 8060),
-    "test": range(9000, 9100),
+    "test100": range(9000, 9100),
     "test20": range(9000, 9020),
 }
 CARLA_SUITE = "carla-val"
@@ -246,6 +247,7 @@ def _report(store: Any, content: dict[str, Any], num_played: int) -> None:
 
 
 SHOWN = (
+    "scene_score",
     "driving_score",
     "progress",
     "at_fault_collisions",

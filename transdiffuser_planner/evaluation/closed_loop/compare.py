@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from scipy.stats import binomtest
+
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.evaluation.closed_loop.summary import COLUMNS, value
+from transdiffuser_planner.evaluation.closed_loop.summary import COLUMNS, is_success, value
 from transdiffuser_planner.evaluation.closed_loop.tables import heading, interval_text, number
 from transdiffuser_planner.evaluation.intervals import bootstrap
 
@@ -77,10 +79,23 @@ def paired(first: Rows, second: Rows) -> dict[str, Any]:
         "scenarios": len(common),
         "only_first": len(set(first) - set(second)),
         "only_second": len(set(second) - set(first)),
+        "successes": _changed_successes([(is_success(first[at]), is_success(second[at])) for at in common]),
         "better": sum(b > a for a, b in scores),
         "worse": sum(b < a for a, b in scores),
         "columns": columns,
         "drives": sorted(drives, key=lambda drive: (drive["change"], drive["seed"])),
+    }
+
+
+def _changed_successes(outcomes: list[tuple[bool, bool]]) -> dict[str, Any]:
+    """Successful drives of both runs and McNemar's exact test, two-sided, of those that only one of them drove successfully."""
+    lost, gained = (sum(pair == only for pair in outcomes) for only in ((True, False), (False, True)))
+    return {
+        "first": sum(a for a, _ in outcomes),
+        "second": sum(b for _, b in outcomes),
+        "only_first": lost,
+        "only_second": gained,
+        "p_value": round(float(binomtest(lost, lost + gained).pvalue), 5) if lost + gained else 1.0,
     }
 
 
@@ -126,6 +141,7 @@ def compare_markdown(found: list[dict[str, Any]], names: tuple[str, str]) -> str
             f"equal in {item['scenarios'] - item['better'] - item['worse']}; "
             f"only in the first run {item['only_first']}, only in the second {item['only_second']}."
         )
+        parts.append(_success_text(item["successes"], item["scenarios"]))
         lines = ["| measure | difference |", "| --- | --- |"]
         for name, column in COLUMNS.items():
             text = interval_text(item["columns"][name], column)
@@ -139,6 +155,13 @@ def compare_markdown(found: list[dict[str, Any]], names: tuple[str, str]) -> str
             lines.append(f"| {drive['map']} | {drive['seed']} | {' | '.join(cells)} |")
         parts.append("\n".join(lines) if changed else "No driving score changed.")
     return "\n\n".join(parts) + "\n"
+
+
+def _success_text(found: dict[str, Any], num_scenarios: int) -> str:
+    return (
+        f"Successful drives: {found['first']} and {found['second']} of {num_scenarios}; only in the first run "
+        f"{found['only_first']}, only in the second {found['only_second']} (McNemar's exact test: p = {found['p_value']:.3g})."
+    )
 
 
 def is_clear(interval: dict[str, float] | None) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from transdiffuser_planner.core.types import NotReady, PlanResult, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share
+from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share, scene_score
 from transdiffuser_planner.evaluation.closed_loop.ride_comfort import violated_limits
 from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
 from transdiffuser_planner.metrics.diversity import plan_deviation_m
@@ -41,6 +41,7 @@ class DriveMetrics:
         ttc_s: Time to collision of every step; None: no collision within the horizon.
         deviation_m: Mean distance of each plan from the one before.
         fallbacks: Time stamp (ns) and reason of every step without a plan of the model.
+        route_offset_m: Largest distance of base_link from the route.
     """
 
     vehicle: VehicleModel
@@ -49,12 +50,14 @@ class DriveMetrics:
     ttc_s: list[float | None] = field(default_factory=list)
     deviation_m: list[float] = field(default_factory=list)
     fallbacks: list[tuple[int, str]] = field(default_factory=list)
+    route_offset_m: float = 0.0
     _last: Trajectory | None = None
 
     def on_step(self, cycle: RolloutStep) -> None:
         """Add one step of the rollout."""
         self.counter.on_step(cycle)
         self.poses.append(cycle.step.world.ego)
+        self.route_offset_m = max(self.route_offset_m, abs(cycle.step.route_offset_m))
         self.ttc_s.append(time_to_collision_s(cycle.step.world, self.vehicle))
         if is_fallback(cycle):
             self.fallbacks.append((cycle.step.world.stamp_ns, _reason(cycle)))
@@ -84,12 +87,16 @@ class DriveMetrics:
         return {
             "map": Path(scenario.map_name).name,
             "seed": scenario.seed,
+            "scene_score": round(
+                scene_score(share, counter.num_at_fault, STEP_S * len(counter.off_road_ns), self.route_offset_m), 4
+            ),
             "driving_score": round(score, 2),
             "at_fault_collisions": counter.num_at_fault,
             "not_at_fault_collisions": len(counter.contacts) - counter.num_at_fault,
             "off_road_s": round(STEP_S * len(counter.off_road_ns), 1),
             "red_lights": reds,
             "route_deviation": is_deviation,
+            "route_offset_m": round(self.route_offset_m, 2),
             "route_completion": round(min(max(step.progress_m / max(to_drive_m, 1.0), 0.0), 1.0), 4),
             "progress": round(share, 4),
             "progress_m": round(step.progress_m, 1),

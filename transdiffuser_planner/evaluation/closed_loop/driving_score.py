@@ -1,4 +1,4 @@
-"""Driving score of a drive as in CARLA's leaderboard: progress times one factor for each infraction."""
+"""Scores of a drive: as in CARLA's leaderboard, progress times one factor for each infraction, and as in the AlpaSim challenge."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ ROUTE_DEVIATION = 0.70
 UNPROTECTED = (AgentClass.PEDESTRIAN, AgentClass.BICYCLE)
 LEAST_PROGRESS_M = 5.0
 """Progress is not significant where the expert's is below this."""
+SCENE_ROUTE_OFFSET_M, SCENE_PROGRESS = 4.0, 0.8
+"""Of the scene score: farthest distance from the route, and share of the expert's progress that is enough."""
 
 
 def progress_share(progress_m: float, expert_m: float, *, at_route_end: bool) -> float:
@@ -44,3 +46,17 @@ def driving_score(
         if collision.at_fault:
             factor *= WITH_PERSON if collision.agent_class in UNPROTECTED else WITH_VEHICLE
     return 100.0 * share * factor
+
+
+def scene_score(share: float, num_at_fault: int, off_road_s: float, route_offset_m: float) -> float:
+    """Return the scene score of the AlpaSim challenge, 0 to 1: waiting and colliding on one scale.
+
+    Args:
+        share: Progress, as ``progress_share`` returns it.
+        num_at_fault: At-fault collisions.
+        off_road_s: Time with a corner beyond the road's edge.
+        route_offset_m: Largest distance of base_link from the route.
+    """
+    if num_at_fault or off_road_s > 0.0 or route_offset_m > SCENE_ROUTE_OFFSET_M:
+        return 0.0
+    return min(share / SCENE_PROGRESS, 1.0)

@@ -28,7 +28,7 @@ from transdiffuser_planner.simulation.rollout.rollout_bag import RolloutBag
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.worlds import rig_of
 
-VERSION = 1
+VERSION = 2
 """Version of the metrics; increased when the same drive would give another row."""
 
 

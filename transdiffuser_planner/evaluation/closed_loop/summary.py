@@ -8,7 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.evaluation.closed_loop.driving_score import LEAST_PROGRESS_M
+from transdiffuser_planner.evaluation.closed_loop.driving_score import (
+    LEAST_PROGRESS_M,
+    SCENE_PROGRESS,
+    SCENE_ROUTE_OFFSET_M,
+)
 from transdiffuser_planner.evaluation.intervals import bootstrap
 from transdiffuser_planner.planners.registry import PlannerSpec
 
@@ -33,6 +37,14 @@ class Column:
 
 
 COLUMNS: Final = {
+    "scene_score": Column(
+        title="scene score",
+        unit="%",
+        digits=1,
+        better=1,
+        text="0 after an at-fault collision, off the road or more than "
+        f"{SCENE_ROUTE_OFFSET_M:g} m off the route; else progress over {SCENE_PROGRESS:g}, at most 100 %",
+    ),
     "driving_score": Column(
         title="driving score",
         digits=1,

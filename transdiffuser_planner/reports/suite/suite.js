@@ -29,7 +29,7 @@ const table = new DriveTable(byId("drives"), headings, drives, open);
 function summaryRows() {
   if (isComparison) {
     return data.comparisons.map((item) => ({
-      title: item.first === item.second ? item.first : `${item.second} − ${item.first}`, count: String(item.scenarios), intervals: item.columns,
+      title: item.first === item.second ? item.first : `${item.second} − ${item.first}`, count: `${item.successes.first} → ${item.successes.second} of ${item.scenarios} successful, p = ${item.successes.p_value.toPrecision(2)}`, intervals: item.columns,
     }));
   }
   return data.planners.map((planner) => ({
@@ -96,7 +96,7 @@ function fillHead() {
     byId("plot-title").firstChild.textContent = "Driving score of both runs ";
     byId("plot-title").lastElementChild.textContent = "a dot for each scenario, click it; above the line the second run is better";
     byId("summary-title").firstChild.textContent = "Differences ";
-    byId("summary-title").lastElementChild.textContent = "mean over scenarios in both and 95 % interval; colored where it excludes zero";
+    byId("summary-title").lastElementChild.textContent = "mean over scenarios in both and 95 % interval; colored where it excludes zero; p: McNemar's exact test of successful drives";
     byId("measure").parentElement.hidden = true;
   } else {
     byId("facts").textContent = `${data.num_scenarios} scenarios of ${data.duration_s} s, ${data.seeds.includes("windows") ? "" : "seeds "}${data.seeds}; ${data.machine}`;

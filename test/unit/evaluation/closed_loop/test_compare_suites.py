@@ -36,6 +36,18 @@ def test_differences_are_paired_and_sorted_with_the_largest_loss_first() -> None
     assert "| town-001 | 2 | 90.0 | 80.0 | -10.0 |" in text and "| town-001 | 3 |" not in text
 
 
+def test_successes_are_compared_by_mcnemars_exact_test() -> None:
+    first, second = content(dict.fromkeys(range(10), 50.0)), content(dict.fromkeys(range(10), 50.0))
+    for row in first["rows"][:6] + second["rows"][9:]:
+        row["red_lights"] = 1
+    (found,) = compare(first, second)
+    # Six gained, one lost of ten: twice the chance of at most one of seven fair coins, 2 * 8 / 128.
+    assert found["successes"] == {"first": 4, "second": 9, "only_first": 1, "only_second": 6, "p_value": 0.125}
+    assert "4 and 9 of 10" in compare_markdown([found], ("a", "b"))
+    (same,) = compare(first, first)
+    assert same["successes"]["p_value"] == 1.0
+
+
 def test_a_difference_in_every_scenario_is_marked() -> None:
     (found,) = compare(content(dict.fromkeys(range(10), 50.0)), content({seed: 60.0 + seed for seed in range(10)}))
     assert "| driving score | **14.5 (" in compare_markdown([found], ("a", "b"))

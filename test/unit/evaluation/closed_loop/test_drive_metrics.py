@@ -11,7 +11,7 @@ from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.types import DrivingCommand, NotReady, SignalState, TrafficSignal, Trajectory
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMetrics
-from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share
+from transdiffuser_planner.evaluation.closed_loop.driving_score import driving_score, progress_share, scene_score
 from transdiffuser_planner.evaluation.closed_loop.ride_comfort import violated_limits
 from transdiffuser_planner.evaluation.closed_loop.time_to_collision import time_to_collision_s
 from transdiffuser_planner.evaluation.intervals import bootstrap
@@ -105,6 +105,16 @@ def test_the_driving_score_is_progress_times_a_factor_for_each_infraction(
     collisions, reds, off_road, deviates, expected
 ) -> None:
     assert driving_score(0.8, collisions, reds, off_road, route_deviation=deviates) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("share", "collisions", "off_road_s", "offset_m", "expected"),
+    [(0.4, 0, 0.0, 1.0, 0.5), (0.9, 0, 0.0, 4.0, 1.0), (1.0, 1, 0.0, 0.0, 0.0), (1.0, 0, 0.1, 0.0, 0.0), (1.0, 0, 0.0, 4.1, 0.0)],
+)  # fmt: skip
+def test_the_scene_score_is_zero_after_a_failure_and_progress_otherwise(
+    share, collisions, off_road_s, offset_m, expected
+) -> None:
+    assert scene_score(share, collisions, off_road_s, offset_m) == pytest.approx(expected)
 
 
 def test_progress_is_relative_to_the_expert_unless_the_expert_hardly_moves_or_the_route_is_done() -> None:
