@@ -59,6 +59,7 @@ class AugmentationConfig:
         color: Brightness, contrast and color of the images changed.
         style: Appearance of the images changed strongly: random tone curves, mixed colors, textured surfaces.
         blur, noise, cutout, jpeg: Images blurred, with noise, with hidden rectangles, with artifacts of compression.
+        lidar_density: Counts of the point cloud's cells multiplied or thinned, as of a LiDAR with more or fewer points.
         drop_cameras: All cameras masked, the point cloud kept.
         drop_camera: Each camera masked.
         drop_lidar: Point cloud masked.
@@ -82,6 +83,7 @@ class AugmentationConfig:
     noise: float = 0.0
     cutout: float = 0.0
     jpeg: float = 0.0
+    lidar_density: float = 0.0
     drop_cameras: float = 0.0
     drop_camera: float = 0.05
     drop_lidar: float = 0.05

@@ -1,4 +1,4 @@
-"""Augmentation of a batch: mirrored scenes, changed colors, masked inputs, imperfect agents.
+"""Augmentation of a batch: mirrored scenes, changed colors, other LiDARs, masked inputs, imperfect agents.
 
 All functions take dictionaries of NumPy arrays with a leading batch axis, as returned by ``SampleSet.gather``, and leave
 their arrays unchanged. Randomness is passed in as a generator.
@@ -23,6 +23,7 @@ AGENT_POSITION_NOISE_M = 0.25
 AGENT_HEADING_NOISE_RAD = 0.08
 AGENT_SPEED_NOISE_MPS = 0.5
 AGENT_SIZE_NOISE = 0.06
+LARGEST_DENSITY = 5.0
 ROUTE_NOISE_M = 0.1
 TOKEN_NOISE = np.asarray([0.05, 0.02, 0.01])
 FIRST_TOKEN_NOISE = 5.0
@@ -74,6 +75,28 @@ def change_colors(image_BCHW: NDArray[np.uint8], rng: np.random.Generator, share
         for channel in range(3):
             table = np.rint(255.0 * np.clip(gain[channel] * levels**gamma, 0.0, 1.0)).astype(np.uint8)
             out[row, channel] = table[out[row, channel]]
+    return out
+
+
+def change_density(
+    lidar_BCLL: NDArray[np.uint8], clip_points: int, rng: np.random.Generator, share: float
+) -> NDArray[np.uint8]:
+    """Multiply or thin the counts of a share of the point clouds, as other LiDARs would have measured the same scene.
+
+    Args:
+        lidar_BCLL: Points per cell.
+        clip_points: Largest count.
+        rng: Random numbers.
+        share: Share of the samples.
+    """
+    out: NDArray[np.uint8] = lidar_BCLL.copy()
+    for row in np.flatnonzero(rng.random(len(out)) < share):
+        factor = np.exp(rng.uniform(-np.log(2.0), np.log(LARGEST_DENSITY)))
+        if factor < 1.0:
+            out[row] = rng.binomial(out[row], factor)
+        else:  # rounded up or down at random, a cell with points keeps some
+            counts = np.floor(out[row] * factor + rng.random(out[row].shape)).astype(np.int64)
+            out[row] = np.minimum(np.maximum(counts, out[row]), clip_points)
     return out
 
 

@@ -25,6 +25,7 @@ from transdiffuser_planner.training.batches.appearance import change_appearance
 from transdiffuser_planner.training.batches.augmentation import (
     blur_agents,
     change_colors,
+    change_density,
     drop_conditions,
     drop_sensors,
     mirror,
@@ -144,6 +145,8 @@ def _augmented(
     clean = raw["image"]
     raw["image"] = change_colors(raw["image"], rng, augmentation.color)
     raw["image"] = change_appearance(raw["image"], raw.get("view_labels"), rng, augmentation)
+    if augmentation.lidar_density > 0.0:
+        raw["lidar"] = change_density(raw["lidar"], contract.lidar_clip_points, rng, augmentation.lidar_density)
     columns = segment_columns(contract)
     raw = drop_conditions(drop_sensors(raw, columns, rng, augmentation), rng, augmentation)
     if config.loss.distillation:

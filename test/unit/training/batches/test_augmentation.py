@@ -7,6 +7,7 @@ from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.training.batches.augmentation import (
     blur_agents,
     change_colors,
+    change_density,
     drop_conditions,
     drop_sensors,
     mirror,
@@ -92,3 +93,14 @@ def test_missed_agents_are_zeros() -> None:
     out, valid = blur_agents(agents, np.ones((4, 8), dtype=np.float32), rng, AugmentationConfig(drop_agent=0.5))
     assert 0.0 < valid.mean() < 1.0
     assert not out[valid == 0.0].any() and out[valid == 1.0].any()
+
+
+def test_point_clouds_get_the_density_of_other_lidars_within_the_clip() -> None:
+    rng = np.random.default_rng(0)
+    lidar = rng.integers(0, 6, (64, 2, 16, 16)).astype(np.uint8)
+    changed = change_density(lidar, 5, rng, 0.5)
+    assert changed.dtype == np.uint8 and changed.max() <= 5 and ((changed > 0) <= (lidar > 0)).all()
+    ratio = changed.sum(axis=(1, 2, 3)) / lidar.sum(axis=(1, 2, 3))
+    same = (changed == lidar).all(axis=(1, 2, 3))
+    assert 20 <= same.sum() <= 44 and (ratio < 0.95).any() and (ratio > 1.2).any()
+    assert (change_density(lidar, 5, rng, 0.0) == lidar).all()
