@@ -150,7 +150,7 @@ def _write_checked_graphs(
     if lamps is not None:
         graphs[LAMPS], difference[LAMPS] = write_lamps(lamps, folder)
     if network.perception.view_head is not None:
-        graphs[VIEW], difference[VIEW] = write_view(network.perception, folder, inputs)
+        graphs[VIEW], difference[VIEW] = write_view(network.perception, folder, graphs["encoder"], inputs)
     worst = max(difference.values())
     if not worst <= MAX_DIFFERENCE:
         shutil.rmtree(folder)

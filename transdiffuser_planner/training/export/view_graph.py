@@ -1,6 +1,7 @@
 """The optional graph of the view head: from the encoder's inputs to the semantics of the stitched view.
 
-It repeats the encoder, so that the encoder's own graph, which every planning cycle runs, stays as it is without the head.
+It repeats the encoder, so that the encoder's own graph, which every planning cycle runs, stays as it is without the head. The
+weights of both are in the encoder's file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from transdiffuser_planner.core.contract import ENCODER_INPUTS
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork
 from transdiffuser_planner.training.export.onnx_graphs import GraphsOnDisk, Tensors, difference, trace
 from transdiffuser_planner.training.export.rewriting.rewrite_encoder import rewrite_encoder
+from transdiffuser_planner.training.export.shared_tensors import share_tensors
 
 VIEW = "view"
 OUTPUT = "view_logits"
@@ -38,12 +40,15 @@ class ViewGraph(nn.Module):
 
 
 @torch.no_grad()
-def write_view(perception: PerceptionNetwork, folder: Path, inputs: list[Tensors]) -> tuple[str, float]:
+def write_view(
+    perception: PerceptionNetwork, folder: Path, encoder_file: str, inputs: list[Tensors]
+) -> tuple[str, float]:
     """Trace and write the graph.
 
     Args:
         perception: In eval mode, with a view head.
         folder: Target folder.
+        encoder_file: Name of the encoder's graph in it.
         inputs: Observations, each B = 1.
 
     Returns:
@@ -53,6 +58,7 @@ def write_view(perception: PerceptionNetwork, folder: Path, inputs: list[Tensors
     scenes = [tuple(torch.from_numpy(values[name]) for name in ENCODER_INPUTS) for values in inputs]
     trace(graph, scenes[0], folder / file, ENCODER_INPUTS, (OUTPUT,))
     rewrite_encoder(folder / file)
+    share_tensors(folder / file, folder / encoder_file)
     runner = GraphsOnDisk(folder, {VIEW: file})
     gaps = [
         difference({OUTPUT: graph(*scene)}, runner.run(VIEW, dict(zip(ENCODER_INPUTS, scene, strict=True))))

@@ -27,6 +27,7 @@ from transdiffuser_planner.training.engine.stage_weights import (  # noqa: E402
     save_weights,
 )
 from transdiffuser_planner.training.export.model_folder import random_observation  # noqa: E402
+from transdiffuser_planner.training.export.onnx_graphs import write_graphs  # noqa: E402
 from transdiffuser_planner.training.export.random_model import random_network  # noqa: E402
 from transdiffuser_planner.training.export.view_graph import write_view  # noqa: E402
 from transdiffuser_planner.training.feature_cache import perceive  # noqa: E402
@@ -128,7 +129,10 @@ def test_unknown_cells_do_not_count_in_the_loss() -> None:
     assert float(view_loss(logits, label, weights, VIEW_UNKNOWN)) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_the_exported_view_graph_equals_the_network(tmp_path: Path) -> None:
+def test_the_exported_view_graph_equals_the_network_and_reads_the_encoders_weights(tmp_path: Path) -> None:
     network = random_network(replace(tiny_config(), view_channels=8), TINY)
-    file, difference = write_view(network.perception, tmp_path, [random_observation(TINY, seed) for seed in range(2)])
-    assert (tmp_path / file).is_file() and difference < 1e-4
+    observations = [random_observation(TINY, seed) for seed in range(2)]
+    encoder = write_graphs(network, tmp_path, observations[0])["encoder"]
+    file, difference = write_view(network.perception, tmp_path, encoder, observations)
+    assert difference < 1e-4
+    assert (tmp_path / file).stat().st_size < 0.1 * (tmp_path / encoder).stat().st_size
