@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         action="store_true",
-        help="also write the weights that the graphs were made of into weights/, so that others can fine-tune the model "
-        "(train --init-from FOLDER)",
+        help="also write the weights that the graphs were made of into weights/, in half precision, so that others can "
+        "fine-tune the model (train --init-from FOLDER)",
     )
     parser.add_argument("--note", help="remark on the training for readers of the model card")
     parser.add_argument(

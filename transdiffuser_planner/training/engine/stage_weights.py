@@ -52,11 +52,19 @@ def was_begun(folder: Path, stage: str) -> bool:
     return weights_path(folder, stage).is_file() or checkpoint_path(folder, stage).is_file()
 
 
-def save_weights(folder: Path, weights: StageWeights) -> Path:
-    """Write the weights atomically and return the path."""
+def save_weights(folder: Path, weights: StageWeights, *, half: bool = False) -> Path:
+    """Write the weights atomically and return the path.
+
+    Args:
+        folder: Of the run.
+        weights: Weights of a stage.
+        half: Matrices and kernels in half precision: half the size, good to start another training from.
+    """
     path = weights_path(folder, weights.stage)
     partial = path.with_suffix(".partial")
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.tensors.items()}
+    if half:
+        tensors = {name: value.half() if _is_matrix(value) else value for name, value in tensors.items()}
     about = {
         "stage": weights.stage,
         "contract_version": str(CONTRACT_VERSION),
@@ -66,6 +74,10 @@ def save_weights(folder: Path, weights: StageWeights) -> Path:
         partial.write_bytes(save(tensors, metadata=about))  # save_file has errors of its own for a full disk
         os.replace(partial, path)
     return path
+
+
+def _is_matrix(value: Tensor) -> bool:
+    return value.ndim > 1 and value.dtype == torch.float32
 
 
 def load_weights(folder: Path, stage: str) -> StageWeights:
@@ -86,6 +98,9 @@ def load_weights(folder: Path, stage: str) -> StageWeights:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
+            tensors = {
+                name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()
+            }
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"weights {path}: cannot be read ({error}); train the stage again") from None
     check_version(path, about.get("contract_version"))

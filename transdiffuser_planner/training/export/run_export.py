@@ -25,6 +25,7 @@ from transdiffuser_planner.training.export.onnx_graphs import Tensors
 from transdiffuser_planner.training.run import Run
 from transdiffuser_planner.training.stages import decoder as decoder_stage
 from transdiffuser_planner.training.stages import encoder as encoder_stage
+from transdiffuser_planner.training.stages import lamps as lamps_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
 
 NUM_PARITY_SAMPLES = 16
@@ -111,7 +112,7 @@ def export_run(
 
 
 def write_weights(training: Run, network: PlannerNetwork, folder: Path) -> None:
-    """Write one file per stage as the stages of a run do.
+    """Write one file per stage as the stages of a run do, in half precision.
 
     Args:
         training: The run.
@@ -122,10 +123,11 @@ def write_weights(training: Run, network: PlannerNetwork, folder: Path) -> None:
     perception = {f"perception.{name}": value for name, value in network.perception.state_dict().items()}
     folder.mkdir(parents=True)
     steps = load_weights(training.folder, decoder_stage.STAGE).num_steps
-    save_weights(folder, replace(encoder, tensors=encoder.tensors | perception))
-    save_weights(folder, StageWeights(tensors=decoder, stage=decoder_stage.STAGE, num_steps=steps))
-    if training.scorer() is not None:
-        save_weights(folder, load_weights(training.folder, scorer_stage.STAGE))
+    save_weights(folder, replace(encoder, tensors=encoder.tensors | perception), half=True)
+    save_weights(folder, StageWeights(tensors=decoder, stage=decoder_stage.STAGE, num_steps=steps), half=True)
+    for stage, network in ((scorer_stage.STAGE, training.scorer()), (lamps_stage.STAGE, training.lamps())):
+        if network is not None:
+            save_weights(folder, load_weights(training.folder, stage), half=True)
 
 
 def _parity_inputs(training: Run, samples: SampleSet) -> list[Tensors]:
