@@ -85,6 +85,9 @@ class CameraMount(Mount):
             raise ConfigError(f"rig camera '{self.name}': width, height, fx and fy must be positive")
 
 
+MAX_OWN_MARGIN_M = 1.0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LidarMount(Mount):
     """A LiDAR; its point clouds arrive in this frame (x forward, z up).
@@ -99,8 +102,10 @@ class LidarMount(Mount):
     own_margin_m: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.own_margin_m <= 1.0:
-            raise ConfigError(f"rig lidar: own_margin_m must lie in 0 .. 1 m, got {self.own_margin_m}")
+        if not 0.0 <= self.own_margin_m <= MAX_OWN_MARGIN_M:
+            raise ConfigError(
+                f"rig lidar: own_margin_m must lie in 0 .. {MAX_OWN_MARGIN_M:g} m, got {self.own_margin_m}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

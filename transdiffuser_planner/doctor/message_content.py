@@ -11,6 +11,7 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.rig import CameraMount, Rig
 from transdiffuser_planner.core.types import CameraIntrinsics
 from transdiffuser_planner.doctor.findings import Finding, Findings
+from transdiffuser_planner.doctor.own_returns import LEAST_MOTION_M, own_margin_m
 from transdiffuser_planner.doctor.topic_statistics import AREA, TopicStatistics, find
 from transdiffuser_planner.messages import decode_inputs
 from transdiffuser_planner.messages.input_registry import BY_NAME, CAMERA, CAMERA_INFO, INPUTS, LIDAR, ODOMETRY, ROUTE
@@ -50,6 +51,7 @@ def check(topic_statistics: Sequence[TopicStatistics], rig: Rig) -> Iterator[Fin
     lidar, odometry, route = (find(topic_statistics, name) for name in ("lidar", "odometry", "route"))
     if lidar is not None:
         yield from _lidar(lidar, rig)
+        yield from _own_returns(lidar, odometry, rig)
     if odometry is not None:
         yield from _odometry(odometry, rig)
     if route is not None:
@@ -176,6 +178,27 @@ def _sweeps(item: TopicStatistics) -> list[Finding]:
         remedy = "publish whole sweeps: as many rotations as ticks per second (CARLA: rotation_frequency, sensor_tick)"
         return [_FINDINGS.warn(item.name, text, remedy)]
     return []
+
+
+def _own_returns(lidar: TopicStatistics, odometry: TopicStatistics | None, rig: Rig) -> Iterator[Finding]:
+    # While the vehicle drives, what stays beside it is its own.
+    if rig.lidar is None or odometry is None:
+        return
+    try:
+        states = [decode_inputs.odometry(message) for message in odometry.messages]
+        clouds = [decode_inputs.point_cloud(message) for message in lidar.messages]
+    except InputError:
+        return  # reported where the messages are checked
+    first, last = (np.argmin([abs(s.stamp_ns - clouds[i].stamp_ns) for s in states]) for i in (0, -1))
+    moved_m = np.hypot(states[last].x_m - states[first].x_m, states[last].y_m - states[first].y_m)
+    if moved_m < LEAST_MOTION_M:
+        return
+    base = [points_in_base(cloud.xyz_N3, rig.lidar.base_from_sensor()) for cloud in clouds]
+    margin_m = own_margin_m(base, rig.vehicle, rig.lidar.own_margin_m)
+    if margin_m is not None:
+        text = f"{lidar.topic}: points beside the vehicle stay where they are while it drives {moved_m:.0f} m: its own"
+        remedy = f"set own_margin_m: {margin_m:.2f} of the lidar in the rig file, or filter them; plans take them for obstacles"
+        yield _FINDINGS.warn(lidar.name, text, remedy)
 
 
 def ground_height_m(points_N3: Any, rig: Rig) -> float | None:

@@ -239,3 +239,15 @@ def test_the_stamp_is_read_from_the_bytes(big_endian):
 
     data = bytes([0, 0 if big_endian else 1, 0, 0]) + struct.pack(">iI" if big_endian else "<iI", 12, 345)
     assert listen.stamp_of(data) == 12 * 10**9 + 345
+
+
+def test_points_that_move_with_the_vehicle_are_reported_with_the_margin_that_takes_them_out():
+    mirror = np.asarray(
+        [[0.0, 0.95 + 0.32, -0.8, 1.0]], dtype=np.float32
+    )  # in the LiDAR's frame, beside a box of 1.9 m
+    stamps = [NOW + k * 10**8 for k in range(8)]
+    clouds = [encode_inputs.point_cloud(make, stamp, "lidar", np.concatenate([ground(), mirror])) for stamp in stamps]
+    found = [f for f in contents(topic_statistics("lidar", messages=clouds), odometry()) if "its own" in f.text]
+    assert len(found) == 1 and found[0].level == Level.WARN and "own_margin_m: 0.35" in found[0].remedy
+    parked = odometry(vx=0.0, moved_mps=0.0)
+    assert not any("its own" in f.text for f in contents(topic_statistics("lidar", messages=clouds), parked))
