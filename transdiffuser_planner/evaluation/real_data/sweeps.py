@@ -50,10 +50,14 @@ class Sweep:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """What the model sees in a sweep: detections from LOWEST_SCORE on, and the class (L, L) of every cell."""
+    """What the model sees in a sweep: detections from LOWEST_SCORE on, the class (L, L) of every cell, and the cells that are road.
+
+    A cell is road where the classes ``ON_ROAD`` are together more probable than all others.
+    """
 
     detections: Detections
     bev_LL: NDArray[np.uint8]
+    road_LL: NDArray[np.bool_]
 
 
 def boxes_in_base(agents: AgentStates, ego: EgoState) -> AgentStates:
@@ -82,7 +86,10 @@ def see(backend: OnnxBackend, points_N3: NDArray[np.float32]) -> Seen:
     values["lidar_valid"][:] = 1.0
     outputs = backend.encode(values)
     detections = decode_detections(outputs["agent_heatmap"][0], outputs["agent_box"][0], contract, LOWEST_SCORE)
-    return Seen(detections=detections, bev_LL=outputs["bev_logits"][0].argmax(axis=0).astype(np.uint8))
+    logits_KLL = outputs["bev_logits"][0]
+    probability_KLL = np.exp(logits_KLL - logits_KLL.max(axis=0))
+    road_LL = probability_KLL[list(ON_ROAD)].sum(axis=0) > 0.5 * probability_KLL.sum(axis=0)
+    return Seen(detections=detections, bev_LL=logits_KLL.argmax(axis=0).astype(np.uint8), road_LL=road_LL)
 
 
 def points_in_boxes(points_N3: NDArray[np.float32], boxes: AgentStates) -> NDArray[np.int64]:
@@ -140,7 +147,7 @@ class SweepScores:
         self.right += (verdict_D[counted] == 1).tolist()
         if sweep.road_LL is not None:
             near = cells_within(contract, RANGE_M)
-            found, truth = np.isin(seen.bev_LL, ON_ROAD)[near], sweep.road_LL[near]
+            found, truth = seen.road_LL[near], sweep.road_LL[near]
             self.road += [int((found & truth).sum()), int(found.sum()), int(truth.sum()), len(truth)]
         return verdict_D
 

@@ -6,7 +6,14 @@ import pytest
 from transdiffuser_planner.core.agents import AgentClass, AgentStates
 from transdiffuser_planner.core.contract import TINY, BevClass
 from transdiffuser_planner.core.types import EgoState
-from transdiffuser_planner.evaluation.real_data.sweeps import Seen, Sweep, SweepScores, cells_within, points_in_boxes
+from transdiffuser_planner.evaluation.real_data.sweeps import (
+    ON_ROAD,
+    Seen,
+    Sweep,
+    SweepScores,
+    cells_within,
+    points_in_boxes,
+)
 from transdiffuser_planner.evaluation.real_data.sweeps_of_log import drivable_cells
 from transdiffuser_planner.planning.perception.detection_decoder import Detections
 
@@ -52,7 +59,7 @@ def test_detections_are_right_false_or_not_counted() -> None:
         (0.0, 9.0, 0.3, PERSON),
     )
     scores = SweepScores()
-    verdict = scores.add(SWEEP, Seen(detections=detections, bev_LL=BEV), TINY)
+    verdict = scores.add(SWEEP, Seen(detections=detections, bev_LL=BEV, road_LL=np.isin(BEV, ON_ROAD)), TINY)
     assert verdict.tolist() == [1, 0, 0, -1, 1, -1, -1]
     assert scores.vehicles == 2
     assert scores.precision_recall(0.6) == (pytest.approx(1 / 3), 0.5)
@@ -62,7 +69,7 @@ def test_detections_are_right_false_or_not_counted() -> None:
 
 def test_a_precision_that_is_never_reached_gives_no_recall() -> None:
     scores = SweepScores()
-    scores.add(SWEEP, Seen(detections=found((0.0, 9.0, 0.9, CAR)), bev_LL=BEV), TINY)
+    scores.add(SWEEP, Seen(detections=found((0.0, 9.0, 0.9, CAR)), bev_LL=BEV, road_LL=np.isin(BEV, ON_ROAD)), TINY)
     assert scores.recall_at_precision(0.5) == (0.0, 1.0)
 
 
@@ -77,7 +84,7 @@ def test_road_is_compared_within_the_range_only() -> None:
     scores = SweepScores()
     bev = np.where(road, BevClass.ROAD, BevClass.BACKGROUND).astype(np.uint8)
     bev[0] = BevClass.ROAD
-    scores.add(sweep, Seen(detections=found((0.0, 9.0, 0.9, CAR)), bev_LL=bev), TINY)
+    scores.add(sweep, Seen(detections=found((0.0, 9.0, 0.9, CAR)), bev_LL=bev, road_LL=np.isin(bev, ON_ROAD)), TINY)
     values = scores.to_json()
     assert values["road_iou"] == 1.0 and values["road_found"] == values["road_true"]
     assert cells_within(TINY, 25.0).sum() == pytest.approx(np.pi * 25.0**2, rel=0.02)
