@@ -70,6 +70,8 @@ def model(tmp_path_factory: pytest.TempPathFactory, simulated: SampleSet, held_o
         (folder / name).write_bytes((run.folder / name).read_bytes())
     for stage in ("encoder", "decoder"):
         for name, value in finished_weights(run.folder, stage).items():
+            if name.startswith("regression."):
+                continue
             stored = starting_weights(folder, stage)[name]
             halved = value.half().float() if value.ndim > 1 and value.dtype == torch.float32 else value
             assert torch.equal(stored, halved), name

@@ -112,7 +112,7 @@ def export_run(
 
 
 def write_weights(training: Run, network: PlannerNetwork, folder: Path) -> None:
-    """Write one file per stage as the stages of a run do, in half precision.
+    """Write one file per stage as the stages of a run do, in half precision; without the regression head, which is in no graph.
 
     Args:
         training: The run.
@@ -123,7 +123,7 @@ def write_weights(training: Run, network: PlannerNetwork, folder: Path) -> None:
     perception = {f"perception.{name}": value for name, value in network.perception.state_dict().items()}
     folder.mkdir(parents=True)
     steps = load_weights(training.folder, decoder_stage.STAGE).num_steps
-    save_weights(folder, replace(encoder, tensors=encoder.tensors | perception), half=True)
+    save_weights(folder, replace(encoder, tensors=perception), half=True)
     save_weights(folder, StageWeights(tensors=decoder, stage=decoder_stage.STAGE, num_steps=steps), half=True)
     for stage, network in ((scorer_stage.STAGE, training.scorer()), (lamps_stage.STAGE, training.lamps())):
         if network is not None:
