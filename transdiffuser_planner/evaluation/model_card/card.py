@@ -152,7 +152,7 @@ def _with_current_keys(data: dict[str, Any]) -> dict[str, Any]:
 def _head(manifest: ModelManifest) -> str:
     contract = manifest.contract
     return f"""
-# Model `{manifest.name}`
+# Model `{manifest.folder.resolve().name}`
 
 TransDiffuser of this project at the size `{manifest.name}`: {len(contract.segments)} front cameras in one
 {contract.image_width}x{contract.image_height} view, LiDAR as a {contract.lidar_cells}x{contract.lidar_cells} histogram,
@@ -170,6 +170,8 @@ def _recipe(manifest: ModelManifest) -> str:
     data, recipe = first.get("data", {}), first.get("recipe", {})
     if not data or not recipe:
         return "## Training\n\nThe manifest does not record how this model was trained."
+    if any(recipe.get("loss", {}).get(term, 0.0) > 0.0 for term in ("distillation", "denoising")):
+        return _continued(manifest)
     note = f"{first['note']}\n" if "note" in first else ""
     last, folder = data["last_seed"] + 1, manifest.folder.as_posix()
     export = f"transdiffuser export runs/tiny {_SETS['export']} --out {folder}"
@@ -192,6 +194,36 @@ transdiffuser train {_SETS["train"]} --out runs/tiny
 {_stages(recipe, ("encoder", "decoder", "baselines"))}
 
 Seed {recipe["seed"]}; the rest of the recipe is in `manifest.json`.{_grown(manifest)}"""
+
+
+def _continued(manifest: ModelManifest) -> str:
+    """Write the part on an encoder that was continued from another model's and keeps that model's decoder."""
+    training, folder = manifest.training, manifest.folder.as_posix()
+    data, recipe = training["data"], training["recipe"]
+    note = f" {training['note']}" if "note" in training else ""
+    seeds = f"{data['first_seed']} to {data['last_seed']}"
+    standing = f"{100 * data['share_standing']:.0f} %"
+    view = "--recipe transdiffuser_planner/params/recipes/tiny_view.yaml"
+    return f"""
+## Training
+
+In simulation only. The encoder was continued from another model's; that model's decoder stays as it is, and a loss keeps the
+encoder's tokens readable for it.{note} {data["bags"]} drives of seeds {seeds}, most of them with sensors and surroundings
+drawn by the recording recipe, {data["samples"]} samples, {standing} of them stationary.
+Code: commit `{training.get("commit", "unknown")[:12]}`.{_parity(training)}
+
+```
+transdiffuser simulate --record data/bags/varied --seeds A:B --variants 3 --duration 40 --labels --randomize recording
+transdiffuser simulate --record data/bags/plain --seeds C:D --variants 2 --duration 40 --labels
+transdiffuser dataset data/bags/varied data/bags/plain {view} --out data/samples/view
+transdiffuser train --stage encoder {view} --init-from MODEL \\
+    --samples data/samples/view --validation data/samples/validation --out runs/view
+transdiffuser export runs/view --samples data/samples/validation --trained-on data/samples/view --weights --out {folder}
+```
+
+{_stages(recipe, ("encoder",))}
+
+Seed {recipe["seed"]}; the rest of the recipe is in `manifest.json`."""
 
 
 def _grown(manifest: ModelManifest) -> str:
