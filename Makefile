@@ -65,7 +65,7 @@ tutorials: build $(STAMPS)/dev ## run every command of the tutorials (about 5 mi
 check: $(STAMPS)/dev ## formatter, ruff, word list, mypy, import-linter
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES) || { echo "make: not formatted; run .venv/bin/ruff format on the files above" >&2; exit 1; }
 	@$(BIN)/ruff check $(PYTHON_FILES)
-	@$(BIN)/codespell $(PYTHON_FILES) docs README.md ARCHITECTURE.md CONTRIBUTING.md models/tiny/README.md ros2_ws/src/transdiffuser_msgs
+	@$(BIN)/codespell $(PYTHON_FILES) docs README.md ARCHITECTURE.md CONTRIBUTING.md models/tiny/README.md models/tiny_real/README.md ros2_ws/src/transdiffuser_msgs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
