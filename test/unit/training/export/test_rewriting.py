@@ -17,13 +17,15 @@ from transdiffuser_planner.core.contract import ENCODER_INPUTS, TINY  # noqa: E4
 from transdiffuser_planner.core.errors import TrainingError  # noqa: E402
 from transdiffuser_planner.networks.network_config import tiny_config  # noqa: E402
 from transdiffuser_planner.networks.planner_network import PerceptionNetwork  # noqa: E402
-from transdiffuser_planner.runtime.inference.manifest import load_manifest  # noqa: E402
+from transdiffuser_planner.runtime.inference.manifest import load_manifest, sha256_of  # noqa: E402
+from transdiffuser_planner.runtime.vision.view_segmenter import ViewSegmenter  # noqa: E402
 from transdiffuser_planner.training.export import rewritten_folder  # noqa: E402
 from transdiffuser_planner.training.export.model_folder import random_observation  # noqa: E402
 from transdiffuser_planner.training.export.onnx_graphs import EncoderGraph, trace  # noqa: E402
 from transdiffuser_planner.training.export.random_model import random_network  # noqa: E402
 from transdiffuser_planner.training.export.rewriting.feature_maps import IDENTITY, join_in_rows  # noqa: E402
 from transdiffuser_planner.training.export.rewriting.rewrite_encoder import rewrite_encoder  # noqa: E402
+from transdiffuser_planner.training.export.shared_tensors import share_tensors  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +128,28 @@ def test_model_folder_is_rewritten_and_stays_loadable(folder: Path, capsys: pyte
     assert before.pop("files").keys() == after.pop("files").keys() and before == after
     assert load_manifest(folder).graphs["encoder"].is_file() and not list(folder.glob("*.partial.*"))
     assert "largest difference" in capsys.readouterr().out
+
+
+def test_the_view_graph_of_a_rewritten_folder_still_reads_the_encoders_weights(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(SHIPPED.parent / "tiny_real", tmp_path / "tiny_real"))
+    observation = random_observation(load_manifest(folder).contract, 0)
+    before = ViewSegmenter(load_manifest(folder)).classes(observation)
+    # Another byte before the weights: a graph that read at the old places would compute something else.
+    encoder = folder / "encoder.onnx"
+    model = onnx.load(str(encoder))
+    model.doc_string = "moved"
+    model.graph.initializer.insert(0, onnx.numpy_helper.from_array(np.zeros(500, np.float32), "unused"))
+    onnx.save(model, str(encoder))
+    view = onnx.load(str(SHIPPED.parent / "tiny_real" / "view.onnx"))
+    onnx.save(view, str(folder / "view.onnx"))
+    share_tensors(folder / "view.onnx", encoder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"] |= {name: sha256_of(folder / name) for name in ("encoder.onnx", "view.onnx")}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    np.testing.assert_array_equal(ViewSegmenter(load_manifest(folder)).classes(observation), before)
+    rewritten_folder.rewrite_folder(folder)
+    assert (folder / "view.onnx").stat().st_size < 1e6
+    np.testing.assert_array_equal(ViewSegmenter(load_manifest(folder)).classes(observation), before)
 
 
 def test_folder_stays_unchanged_when_the_rewritten_graph_differs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
