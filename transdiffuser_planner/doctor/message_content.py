@@ -181,7 +181,7 @@ def _sweeps(item: TopicStatistics) -> list[Finding]:
 
 
 def _own_returns(lidar: TopicStatistics, odometry: TopicStatistics | None, rig: Rig) -> Iterator[Finding]:
-    # While the vehicle drives, what stays beside it is its own.
+    # While the vehicle drives, what stays next to it is its own.
     if rig.lidar is None or odometry is None:
         return
     try:
@@ -196,7 +196,7 @@ def _own_returns(lidar: TopicStatistics, odometry: TopicStatistics | None, rig: 
     base = [points_in_base(cloud.xyz_N3, rig.lidar.base_from_sensor()) for cloud in clouds]
     margin_m = own_margin_m(base, rig.vehicle, rig.lidar.own_margin_m)
     if margin_m is not None:
-        text = f"{lidar.topic}: points beside the vehicle stay where they are while it drives {moved_m:.0f} m: its own"
+        text = f"{lidar.topic}: points next to the vehicle stay where they are while it drives {moved_m:.0f} m: its own"
         remedy = f"set own_margin_m: {margin_m:.2f} of the lidar in the rig file, or filter them; plans take them for obstacles"
         yield _FINDINGS.warn(lidar.name, text, remedy)
 

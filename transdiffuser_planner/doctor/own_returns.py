@@ -1,6 +1,6 @@
-"""Points beside the vehicle that move with it: returns of its own, as of mirrors and roof bars, or artifacts near the LiDAR.
+"""Points next to the vehicle that move with it: returns of its own, as of mirrors and roof bars, or artifacts near the LiDAR.
 
-Whatever of them the rig file does not take out stands beside every plan as an obstacle.
+Whatever of them the rig file does not take out stands next to every plan as an obstacle.
 """
 
 from __future__ import annotations

@@ -244,7 +244,7 @@ def test_the_stamp_is_read_from_the_bytes(big_endian):
 def test_points_that_move_with_the_vehicle_are_reported_with_the_margin_that_takes_them_out():
     mirror = np.asarray(
         [[0.0, 0.95 + 0.32, -0.8, 1.0]], dtype=np.float32
-    )  # in the LiDAR's frame, beside a box of 1.9 m
+    )  # in the LiDAR's frame, next to a box of 1.9 m
     stamps = [NOW + k * 10**8 for k in range(8)]
     clouds = [encode_inputs.point_cloud(make, stamp, "lidar", np.concatenate([ground(), mirror])) for stamp in stamps]
     found = [f for f in contents(topic_statistics("lidar", messages=clouds), odometry()) if "its own" in f.text]

@@ -1,4 +1,4 @@
-"""Returns of the vehicle itself are told from walls along the road and from what it passes."""
+"""Returns of the vehicle itself are distinguished from walls along the road and from what it passes."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 
 
 def sweeps(*own: tuple[float, float], wall_beyond_m: float | None = None) -> list[np.ndarray]:
-    """Eight sweeps of a street with posts 0.5 m beside the vehicle's path, 0.8 m farther each time."""
+    """Eight sweeps of a street with posts 0.5 m next to the vehicle's path, 0.8 m farther each time."""
     out = []
     for number in range(8):
         posts = [(x - 0.8 * number, SIDE + 0.5, 1.0) for x in np.arange(-5.0, 20.0, 1.9)]
