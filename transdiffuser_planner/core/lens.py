@@ -39,6 +39,24 @@ def largest_shift(intrinsics: CameraIntrinsics) -> float:
     return float(np.nan_to_num(shift, nan=_FARTHEST, posinf=_FARTHEST).clip(max=_FARTHEST).max())
 
 
+def distorted(intrinsics: CameraIntrinsics, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return where rays appear in an image that is not rectified.
+
+    Args:
+        intrinsics: With the distortion of the lens.
+        x: Tangents of the rays to the right of the optical axis, as a pinhole camera would show them.
+        y: Tangents below it.
+
+    Returns:
+        The tangents at which the lens shows them.
+    """
+    if not intrinsics.distortion and intrinsics.distortion_model not in FISHEYE_MODELS:
+        return x, y
+    shift = _fisheye_shift if intrinsics.distortion_model in FISHEYE_MODELS else _radial_shift
+    dx, dy = shift(x, y, intrinsics.distortion)
+    return x + dx, y + dy
+
+
 def _fisheye_shift(x: FloatArray, y: FloatArray, values: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
     """Kannala-Brandt: the distance from the center follows the angle of the ray."""
     r = np.maximum(np.hypot(x, y), 1e-9)

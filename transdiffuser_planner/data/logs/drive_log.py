@@ -158,6 +158,7 @@ class DriveLog:
         rig: Sensors and vehicle as calibrated by the data set; None for bags, whose rig is a file of its own.
         lanes: Lanes with neighbors and successors; empty for bags, whose messages hold map_pieces only.
         frames: Sensor frames in order of stamps, to be read on request; empty for bags, which pass them to on_input.
+        frame_names: Stamp -> name of the frame in its data set; empty where frames have none.
         data_set: Data set and license; None for bags.
         origin_xyz_m: Position of the frame's origin in the data set's own frame.
         drives_on_left: Whether traffic keeps to the left; None where the source does not state it.
@@ -187,6 +188,7 @@ class DriveLog:
     rig: Rig | None = None
     lanes: list[MapLane] = field(default_factory=list)
     frames: list[SensorFrame] = field(default_factory=list)
+    frame_names: dict[int, str] = field(default_factory=dict)
     data_set: DataSet | None = None
     origin_xyz_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     drives_on_left: bool | None = None
@@ -213,5 +215,7 @@ class DriveLog:
 
     @property
     def name(self) -> str:
-        """Name of the drive's folder."""
+        """Name of the drive's folder, or of its file where one folder holds many drives."""
+        if self.path.suffix == ".pkl":
+            return self.path.stem
         return (self.path.parent if self.path.is_file() else self.path).name

@@ -12,6 +12,8 @@ from typing import Final
 from transdiffuser_planner.core.errors import ConfigError, PlannerError, RecordingError
 from transdiffuser_planner.data.logs.argoverse.read import is_argoverse, read_argoverse
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
+from transdiffuser_planner.data.logs.openscene.frames import is_openscene
+from transdiffuser_planner.data.logs.openscene.read import read_openscene
 from transdiffuser_planner.data.logs.py123d.read import is_py123d, read_py123d
 from transdiffuser_planner.data.logs.rosbag import is_rosbag, read_rosbag
 from transdiffuser_planner.data.logs.scenarionet.read import is_scenario, read_scenario
@@ -21,10 +23,12 @@ LogSource = Callable[[LogRequest], DriveLog]
 
 GROUP: Final = "transdiffuser_planner.log_sources"
 ROSBAG: Final = "rosbag"
+OPENSCENE: Final = "openscene"
 BUILT_IN: Final[dict[str, LogSource]] = {
     ROSBAG: read_rosbag,
     "argoverse2": read_argoverse,
     "py123d": read_py123d,
+    OPENSCENE: read_openscene,
     "scenarionet": read_scenario,
 }
 
@@ -32,12 +36,14 @@ _RECOGNIZED: Final[dict[str, Callable[[Path], bool]]] = {
     ROSBAG: is_rosbag,
     "argoverse2": is_argoverse,
     "py123d": is_py123d,
+    OPENSCENE: is_openscene,
     "scenarionet": is_scenario,
 }
 _DESCRIPTIONS: Final = (
     "a rosbag2",
     "a log of Argoverse 2 (city_SE3_egovehicle.feather)",
     "a log of py123d (sync.arrow)",
+    "a log of OpenScene (.pkl, as NAVSIM uses them)",
     "a scenario of ScenarioNet (.pkl)",
 )
 

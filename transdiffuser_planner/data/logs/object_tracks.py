@@ -17,6 +17,8 @@ FloatArray = NDArray[np.float64]
 SPEED_WINDOW_S: Final = 0.5
 """Labels of standing vehicles tremble by centimeters; speeds are fitted to this long a part of the track."""
 RIDER_REACH_M: Final = 1.0
+LONG_VEHICLE_M: Final = 7.0
+"""Where a data set has one label for all vehicles, longer ones count as trucks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.camera_image import Pixels
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageFrame:
@@ -17,11 +19,13 @@ class ImageFrame:
         stamp_ns: Time of the exposure.
         camera: Name of the rig's camera.
         read: Returns the JPEG, PNG or WebP file; raises InputError where it cannot be read.
+        pixels: Returns its pixels where they are not just those of that file; raises InputError.
     """
 
     stamp_ns: int
     camera: str
     read: Callable[[], bytes]
+    pixels: Callable[[], Pixels] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,18 +10,20 @@ from pathlib import Path
 
 from transdiffuser_planner.core.errors import ConfigError, OutputError, PlannerError
 from transdiffuser_planner.data.bags.bag_files import is_bag_folder
+from transdiffuser_planner.data.logs.log_sources import OPENSCENE, ROSBAG
+from transdiffuser_planner.data.logs.openscene.frames import is_openscene
 from transdiffuser_planner.data.samples.sample_builder import DatasetJob, convert
 from transdiffuser_planner.parallel import Files, fan_out, files_in, put_files
 
 
 def find_bags(paths: list[Path]) -> list[Path]:
-    """Find the bags among the given paths and directly below them.
+    """Find the bags and logs of OpenScene among the given paths and directly below them.
 
     Args:
-        paths: Bags and folders of bags.
+        paths: Bags, logs, and folders of either.
 
     Returns:
-        The bags, in order.
+        Their paths, in order.
 
     Raises:
         ConfigError: A path does not exist or holds no bag.
@@ -35,10 +37,22 @@ def find_bags(paths: list[Path]) -> list[Path]:
             continue
         folders = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.endswith(".partial"))
         below = sorted(folder for folder in folders if is_bag_folder(folder))
+        below += sorted(file for file in path.glob("*.pkl") if is_openscene(file))
         if not below:
-            raise ConfigError(f"folder {path}: holds no bag (a folder with metadata.yaml, .mcap, .db3 or .bag files)")
+            raise ConfigError(
+                f"folder {path}: holds no bag (a folder with metadata.yaml, .mcap, .db3 or .bag files) and no log of OpenScene"
+            )
         bags += below
     return bags
+
+
+def source_of(path: Path) -> str:
+    """Return the name of the source that reads a bag or log.
+
+    Args:
+        path: Result of ``find_bags``.
+    """
+    return OPENSCENE if is_openscene(path) else ROSBAG
 
 
 def convert_all(

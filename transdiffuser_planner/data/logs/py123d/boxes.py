@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import RecordingError
-from transdiffuser_planner.data.logs.object_tracks import LabeledBoxes, tracks_of
+from transdiffuser_planner.data.logs.object_tracks import LONG_VEHICLE_M, LabeledBoxes, tracks_of
 from transdiffuser_planner.data.logs.poses import heading_of, rotations
-from transdiffuser_planner.data.logs.py123d.labels import LABELS, LONG_VEHICLE_M, ONE_VEHICLE_LABEL, RIDERS
+from transdiffuser_planner.data.logs.py123d.labels import LABELS, ONE_VEHICLE_LABEL, RIDERS
 from transdiffuser_planner.data.logs.py123d.layout import LogTable
 from transdiffuser_planner.data.logs.tracks import AgentTracks
 

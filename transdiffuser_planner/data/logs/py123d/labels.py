@@ -53,8 +53,6 @@ RIDERS: Final[dict[str, tuple[int, ...]]] = {
     "KITTI360BoxDetectionLabel": (9,),
 }
 """Labels of persons on a vehicle that has a box of its own."""
-LONG_VEHICLE_M: Final = 7.0
-"""Where a data set has one label for all vehicles, longer ones count as trucks."""
 ONE_VEHICLE_LABEL: Final = (
     "NuPlanBoxDetectionLabel",
     "WODPerceptionBoxDetectionLabel",

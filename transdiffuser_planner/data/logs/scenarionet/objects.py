@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass
-from transdiffuser_planner.data.logs.object_tracks import LabeledBoxes, tracks_of
+from transdiffuser_planner.data.logs.object_tracks import LONG_VEHICLE_M, LabeledBoxes, tracks_of
 from transdiffuser_planner.data.logs.tracks import AgentTracks
 
-LONG_VEHICLE_M: Final = 7.0
-"""Vehicles of no stated kind that are longer count as trucks."""
 _TRUCKS: Final = ("truck", "bus", "trailer", "construction")
 _KINDS: Final = {"VEHICLE": AgentClass.CAR, "PEDESTRIAN": AgentClass.PEDESTRIAN, "CYCLIST": AgentClass.BICYCLE}
 

@@ -20,11 +20,11 @@ from transdiffuser_planner.data.logs.data_sets import data_set_of, keeps_left, v
 from transdiffuser_planner.data.logs.drive_inputs import derive_inputs
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
 from transdiffuser_planner.data.logs.log_inputs import pass_on
+from transdiffuser_planner.data.logs.plain_pickle import load_plain_pickle
 from transdiffuser_planner.data.logs.poses import ego_states, heading_of
 from transdiffuser_planner.data.logs.scenarionet.lanes import read_features
 from transdiffuser_planner.data.logs.scenarionet.objects import read_objects
 from transdiffuser_planner.data.logs.scenarionet.signals import read_signals
-from transdiffuser_planner.data.logs.scenarionet.unpickle import load_plain_pickle
 from transdiffuser_planner.data.logs.tracks import EgoTrack
 from transdiffuser_planner.params import RIGS
 

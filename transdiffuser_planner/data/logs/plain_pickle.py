@@ -29,10 +29,19 @@ _CONTAINERS: Final = (
     "str",
     "complex",
 )
-_ARRAY_MODULES: Final = ("numpy.core.multiarray", "numpy._core.multiarray")
-_NAMED_BY_NUMPY: Final[tuple[Any, ...]] = (np.zeros(0).__reduce__()[0], np.float64(0.0).__reduce__()[0])
+_ARRAY_MODULES: Final = (
+    "numpy.core.multiarray",
+    "numpy._core.multiarray",
+    "numpy.core.numeric",
+    "numpy._core.numeric",
+)
+_NAMED_BY_NUMPY: Final[tuple[Any, ...]] = (
+    np.zeros(0).__reduce__()[0],
+    np.zeros(0).__reduce_ex__(5)[0],
+    np.float64(0.0).__reduce__()[0],
+)
 _ARRAY_FUNCTIONS: Final = {part.__name__: part for part in _NAMED_BY_NUMPY}
-"""The functions that numpy itself names when it pickles an array or a number: _reconstruct and scalar."""
+"""The functions that numpy itself names when it pickles an array or a number: _reconstruct, _frombuffer and scalar."""
 _MAX_BYTES: Final = 500_000_000
 
 
@@ -89,7 +98,7 @@ def load_plain_pickle(path: Path) -> Any:
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise RecordingError(f"{path}: larger than {_MAX_BYTES / 1e6:.0f} MB, which no scenario is")
+            raise RecordingError(f"{path}: larger than {_MAX_BYTES / 1e6:.0f} MB, which no log of a drive is")
         data = path.read_bytes()
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror})") from None

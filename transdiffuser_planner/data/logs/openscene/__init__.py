@@ -1,0 +1,1 @@
+"""Logs of OpenScene, nuPlan at 2 Hz as NAVSIM uses it. Imports data/logs."""
