@@ -12,20 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.contract import CONDITION_INPUTS, ModelContract
+from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.files import read_text, write_text, writing
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import NotReady, SensorSnapshot, SignalState
+from transdiffuser_planner.core.types import NotReady, SensorSnapshot
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogMessage, LogRequest
 from transdiffuser_planner.data.logs.importing.import_log import rig_for_bag
 from transdiffuser_planner.data.logs.importing.log_messages import frames_of
 from transdiffuser_planner.data.logs.log_inputs import pass_on
 from transdiffuser_planner.data.logs.log_sources import ROSBAG, read_log
-from transdiffuser_planner.data.logs.tracks import AgentTracks
 from transdiffuser_planner.data.samples.bev_labels import BevPainter
-from transdiffuser_planner.data.samples.labels import MATCH_S, agent_labels, plan_label
+from transdiffuser_planner.data.samples.sample_rows import label_row, observation_row, plan_row
 from transdiffuser_planner.data.samples.sample_set import META_NAME, optional_specs, sample_specs
 from transdiffuser_planner.data.samples.time_range import OUTSIDE, WHOLE_DRIVE, TimeRange
 from transdiffuser_planner.data.samples.view_labels import ViewLabels
@@ -33,7 +32,6 @@ from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 from transdiffuser_planner.runtime.inputs.snapshot_assembler import SnapshotAssembler
 
-SIGNAL_LABEL_RANGE_M = 50.0
 NOT_WANTED = "not in the scene filter"
 LONGEST_S = 1e9
 """Stands for an open end of a part of a drive in JSON, which has no infinity."""
@@ -231,11 +229,14 @@ class _RowMaker:
         if not job.part.holds(snapshot.stamp_ns, log.ego.begin_ns):
             self.counts[OUTSIDE] += 1
             return
-        plan = plan_label(log.ego, snapshot.ego, job.contract)
+        plan = plan_row(log.ego, snapshot, job.contract)
         if isinstance(plan, str):
             self.counts[plan] += 1
             return
-        row = _row(snapshot, plan, self._builder, log.agents, self._painter)
+        points_N3 = self._builder.points(snapshot)
+        row = observation_row(snapshot, self._builder, points_N3) | plan
+        row |= label_row(snapshot, job.contract, points_N3, log.agents, self._painter)
+        row["stamp_ns"] = np.asarray(snapshot.stamp_ns)
         if log.view_labels:
             packed = log.view_labels.get(snapshot.stamp_ns, {})
             labels = {name: packed[name].unpack() for name in snapshot.images if name in packed}
@@ -243,48 +244,3 @@ class _RowMaker:
         self.rows.append(row)
         if log.frame_names:
             self.names.append(log.frame_names.get(snapshot.stamp_ns, ""))
-
-
-def _row(
-    snapshot: SensorSnapshot,
-    plan_T3: NDArray[np.float32],
-    builder: FeatureBuilder,
-    tracks: AgentTracks,
-    painter: BevPainter | None,
-) -> dict[str, NDArray[Any]]:
-    """All arrays of one sample."""
-    contract = builder.contract
-    points = builder.points(snapshot)
-    tensors = builder.build(snapshot, points)
-    agents_now = tracks.nearest(snapshot.stamp_ns, MATCH_S)
-    labels = agent_labels(tracks, snapshot.ego, points, contract)
-    has_bev = painter is not None and agents_now is not None
-    bev = (
-        painter.paint(snapshot.ego, agents_now)
-        if painter is not None and agents_now is not None
-        else np.zeros((contract.bev_cells,) * 2, dtype=np.uint8)
-    )
-    signal = snapshot.signal
-    near = signal is not None and -1.0 <= signal.distance_m <= SIGNAL_LABEL_RANGE_M
-    row: dict[str, NDArray[Any]] = {
-        name: tensors[name][0] for name in (*CONDITION_INPUTS, "camera_valid", "lidar_valid")
-    }
-    row |= {
-        "image": np.rint(tensors["image"][0] * 255.0).astype(np.uint8),
-        "lidar": np.rint(tensors["lidar"][0] * contract.lidar_clip_points).astype(np.uint8),
-        "plan": plan_T3,
-        "plan_valid": np.ones(len(plan_T3), dtype=np.bool_),
-        "gt_agents_known": np.asarray(agents_now is not None),
-        "gt_agents": labels.features,
-        "gt_agents_valid": labels.valid,
-        "gt_agents_points": labels.points,
-        "gt_agents_id": labels.ids,
-        "gt_agents_future": labels.future,
-        "gt_agents_future_valid": labels.future_valid,
-        "bev": bev,
-        "bev_valid": np.asarray(has_bev),
-        "signal_label": np.asarray(int(signal.state) if signal is not None and near else int(SignalState.UNKNOWN)),
-        "signal_label_valid": np.asarray(signal is not None),
-        "stamp_ns": np.asarray(snapshot.stamp_ns),
-    }
-    return row

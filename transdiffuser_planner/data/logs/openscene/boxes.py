@@ -42,9 +42,9 @@ def read_boxes(
     parts: list[LabeledBoxes] = []
     others: Counter[str] = Counter()
     num_bad = 0
-    for stamp_ns, utm_from_axle_44, annotations in labeled:
+    for stamp_ns, utm_from_axle_44, content in labeled:
         try:
-            parts.append(_boxes(stamp_ns, utm_from_axle_44, annotations, origin_3, others))
+            parts.append(_boxes(stamp_ns, utm_from_axle_44, content, origin_3, others))
         except (KeyError, TypeError, ValueError, IndexError):
             num_bad += 1
     listed = ", ".join(f"{count} x {name}" for name, count in sorted(others.items()))

@@ -1,4 +1,4 @@
-"""Reads a log of OpenScene into a DriveLog: odometry, acceleration, driving commands, agents, calibration and sensor frames.
+"""Reads a log of OpenScene into a DriveLog: odometry, acceleration, commands, agents, map, calibration and sensor frames.
 
 NAVSIM gives agents a driving command and no route. A route along the driven path would show a model its answer, so there is
 none here either, and neither signals nor speed limits.
@@ -10,12 +10,14 @@ from typing import Final
 
 import numpy as np
 
+from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.data.logs.data_sets import data_set_of, keeps_left
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
 from transdiffuser_planner.data.logs.log_inputs import pass_on
 from transdiffuser_planner.data.logs.openscene.boxes import read_boxes
 from transdiffuser_planner.data.logs.openscene.ego import accelerations, ego_states
 from transdiffuser_planner.data.logs.openscene.frames import read_frames
+from transdiffuser_planner.data.logs.openscene.maps import map_file, read_city
 from transdiffuser_planner.data.logs.openscene.sensors import read_sensors, sensor_folder
 from transdiffuser_planner.data.logs.tracks import EgoTrack
 
@@ -48,6 +50,23 @@ def read_openscene(request: LogRequest) -> DriveLog:
         log.inputs |= {"objects"}
     else:
         log.notes.append("no agents: the log has no annotations")
+    _add_map(log, frames[0].place)
     log.rig, log.frames, notes = read_sensors(frames, sensor_folder(path))
     log.notes += notes
     return pass_on(log, request)
+
+
+def _add_map(log: DriveLog, place: str) -> None:
+    """Add the map around the drive, where nuPlan's maps are."""
+    origin_2 = np.asarray(log.origin_xyz_m[:2])
+    try:
+        city = read_city(map_file(place))
+    except RecordingError as error:
+        log.notes.append(f"no map: {error}")
+        return
+    xy_N2 = np.asarray([(state.x_m, state.y_m) for state in log.ego.states]) + origin_2
+    log.map_pieces = city.around(xy_N2.min(axis=0), xy_N2.max(axis=0), origin_2)
+    log.map_name = place
+    if city.num_bad:
+        log.notes.append(f"map: {city.num_bad} elements of the city cannot be used and are left out")
+    log.inputs |= {"map"} if log.map_pieces else set()

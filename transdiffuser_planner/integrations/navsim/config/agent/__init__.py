@@ -1,0 +1,1 @@
+"""Agents by the names that the devkit's option ``agent=`` takes."""
