@@ -61,6 +61,15 @@ test-fast: $(STAMPS)/dev ## unit tests and cheap others, without ROS and browser
 tutorials: build $(STAMPS)/dev ## run every command of the tutorials (about 5 minutes)
 	@$(RUN)python -m pytest -m tutorial test/docs $(TEST_ARGS)
 
+NAVSIM_PYTHON ?= $(CHECKOUT)/venv/bin/python
+
+.PHONY: test-navsim
+test-navsim: ## NAVSIM's devkit with our agents; CHECKOUT has navsim, nuplan-devkit and venv (docs/how-to/navsim.md)
+	@[ -d "$(CHECKOUT)/navsim/navsim" ] && [ -d "$(CHECKOUT)/nuplan-devkit/nuplan" ] && [ -x "$(NAVSIM_PYTHON)" ] || \
+	  { echo "make: give CHECKOUT=FOLDER with checkouts navsim and nuplan-devkit, and venv or NAVSIM_PYTHON=...; see docs/how-to/navsim.md" >&2; exit 1; }
+	@PYTHONPATH=$(CURDIR):$(CHECKOUT)/navsim:$(CHECKOUT)/nuplan-devkit $(NAVSIM_PYTHON) -m pytest -s -p no:cacheprovider \
+	  test/devkits/test_navsim_devkit.py $(TEST_ARGS)
+
 .PHONY: check
 check: $(STAMPS)/dev ## formatter, ruff, word list, mypy, import-linter
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES) || { echo "make: not formatted; run .venv/bin/ruff format on the files above" >&2; exit 1; }

@@ -100,7 +100,10 @@ def _camera(name: str, number: int, blobs: Path, rng: np.random.Generator) -> di
     path = blobs / relative
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        coarse = Image.fromarray(rng.integers(0, 255, (9, 16, 3), dtype=np.uint8))
+        picture = np.full((18, 32, 3), (150, 180, 220), dtype=np.int64)
+        picture[9:] = 105
+        picture += rng.integers(-20, 20, picture.shape)
+        coarse = Image.fromarray(picture.astype(np.uint8))
         coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC).save(path, quality=80)
     yaw = np.deg2rad(YAWS_DEG[name])
     cos, sin = np.cos(yaw), np.sin(yaw)

@@ -70,8 +70,8 @@ def _frames(log: DriveLog) -> Iterator[LogMessage]:
 def _decoder(frame: SensorFrame) -> Callable[[], CameraImage | PointCloud]:
     def decode() -> CameraImage | PointCloud:
         if isinstance(frame, ImageFrame):
-            is_file = frame.pixels is None
-            pixels = EncodedPixels(ImageFile(frame.read()), frame.camera) if is_file else frame.pixels()
+            made = frame.pixels
+            pixels = EncodedPixels(ImageFile(frame.read()), frame.camera) if made is None else made()
             return CameraImage(stamp_ns=frame.stamp_ns, name=frame.camera, pixels=pixels)
         return PointCloud(stamp_ns=frame.stamp_ns, xyz_N3=frame.read()[:, :3])
 

@@ -48,7 +48,7 @@ class RectifiedPixels:
         right, below = right_HW[..., None], below_HW[..., None]
         upper = pixels[index_HW] * (1.0 - right) + pixels[index_HW + 1] * right
         lower = pixels[index_HW + width] * (1.0 - right) + pixels[index_HW + width + 1] * right
-        found = np.rint(upper * (1.0 - below) + lower * below).astype(np.uint8)
+        found = np.asarray(np.rint(upper * (1.0 - below) + lower * below), dtype=np.uint8)
         found[outside_HW] = 0
         return found
 

@@ -68,7 +68,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """
     try:
         with PillowImage.open(path) as image:
-            return image.size
+            return int(image.width), int(image.height)
     except Exception:  # the exceptions of Pillow's decoders are no closed list
         raise InputError(f"image {path.name}: is missing or cannot be decoded") from None
 
