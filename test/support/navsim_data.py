@@ -1,11 +1,14 @@
 """Hand-made data in the layout of NAVSIM: one log of OpenScene with images and point clouds, and maps of nuPlan's four cities.
 
-A straight road of two lanes with a junction at 150 m; the vehicle drives at 8 m/s, 25 m behind another.
+A straight road of two lanes with a junction at 150 m; the vehicle drives at 8 m/s, 25 m behind another. Images and clouds are
+small; `python test/support/navsim_data.py FOLDER` writes them in the size of nuPlan's, for measurements.
 """
 
 from __future__ import annotations
 
 import pickle
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +20,41 @@ PLACES = ("sg-one-north", "us-ma-boston", "us-nv-las-vegas-strip", "us-pa-pittsb
 PLACE, LOG, SPLIT, ZONE = PLACES[2], "2021.05.12.22.00.38_veh-35_01008_01518", "mini", 11
 ORIGIN = np.asarray([664_430.0, 3_996_650.0, 607.0])
 SPEED_MPS, GAP_M, NUM_FRAMES = 8.0, 25.0, 40
-WIDTH, HEIGHT, FOCAL = 480, 270, 386.0
 LENS = np.asarray([-0.35, 0.17, -0.002, 0.0005, -0.05])
 YAWS_DEG = {"F0": 0, "L0": 55, "L1": 110, "L2": 150, "R0": -55, "R1": -110, "R2": -150, "B0": 180}
 BEGIN_US = 1_620_857_890_000_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of images, and how often each point of a cloud is repeated."""
+
+    width: int = 480
+    height: int = 270
+    focal: float = 386.0
+    repeats: int = 1
+
+
+SMALL, FULL = Size(), Size(width=1920, height=1080, focal=1544.0, repeats=130)
 
 
 def token_of(frame: int) -> str:
     return f"{0xA0000000 + frame:016x}"
 
 
-def write_navsim(root: Path, num_frames: int = NUM_FRAMES, *, with_maps: bool = True) -> Path:
+def write_navsim(root: Path, num_frames: int = NUM_FRAMES, *, with_maps: bool = True, size: Size = SMALL) -> Path:
     """Write maps, log and sensors below a folder; returns the log's file."""
     if with_maps:
         write_maps(root / "maps")
     blobs, logs = root / "sensor_blobs" / SPLIT, root / "navsim_logs" / SPLIT
     logs.mkdir(parents=True)
-    frames = [frame_of(number, blobs) for number in range(num_frames)]
+    frames = [frame_of(number, blobs, size) for number in range(num_frames)]
     path = logs / f"{LOG}.pkl"
     path.write_bytes(pickle.dumps(frames, protocol=pickle.HIGHEST_PROTOCOL))
     return path
 
 
-def frame_of(number: int, blobs: Path) -> dict[str, Any]:
+def frame_of(number: int, blobs: Path, size: Size = SMALL) -> dict[str, Any]:
     """One frame as OpenScene writes it; its sensor files are written too."""
     rng = np.random.default_rng(number)
     along_m = 10.0 + SPEED_MPS * 0.5 * number
@@ -70,7 +85,7 @@ def frame_of(number: int, blobs: Path) -> dict[str, Any]:
         "roadblock_ids": ["10", "20", "11"],
         "vehicle_name": "veh-35",
         "can_bus": np.concatenate([translation, rotation, np.zeros(11)]),
-        "lidar_path": _cloud(number, blobs, rng),
+        "lidar_path": _cloud(number, blobs, rng, size.repeats),
         "lidar2ego_translation": np.zeros(3),
         "lidar2ego_rotation": [1.0, 0.0, 0.0, 0.0],
         "ego2global_translation": translation,
@@ -78,7 +93,7 @@ def frame_of(number: int, blobs: Path) -> dict[str, Any]:
         "ego_dynamic_state": [SPEED_MPS, 0.02 * number, 0.1, -0.05 * (number % 3)],
         "traffic_lights": [(2001, False), (2002, False)],
         "driving_command": np.eye(4, dtype=int)[1],
-        "cams": {f"CAM_{name}": _camera(name, number, blobs, rng) for name in YAWS_DEG},
+        "cams": {f"CAM_{name}": _camera(name, number, blobs, rng, size) for name in YAWS_DEG},
         "sample_prev": token_of(number - 1) if number else None,
         "sample_next": token_of(number + 1),
         "ego2global": pose,
@@ -94,7 +109,7 @@ def frame_of(number: int, blobs: Path) -> dict[str, Any]:
     }
 
 
-def _camera(name: str, number: int, blobs: Path, rng: np.random.Generator) -> dict[str, Any]:
+def _camera(name: str, number: int, blobs: Path, rng: np.random.Generator, size: Size) -> dict[str, Any]:
     ahead = name in ("F0", "L0", "R0")
     relative = f"{LOG}/CAM_{name}/{token_of(number if ahead else 0)}.jpg"
     path = blobs / relative
@@ -104,24 +119,26 @@ def _camera(name: str, number: int, blobs: Path, rng: np.random.Generator) -> di
         picture[9:] = 105
         picture += rng.integers(-20, 20, picture.shape)
         coarse = Image.fromarray(picture.astype(np.uint8))
-        coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC).save(path, quality=80)
+        coarse.resize((size.width, size.height), Image.Resampling.BICUBIC).save(path, quality=80)
     yaw = np.deg2rad(YAWS_DEG[name])
     cos, sin = np.cos(yaw), np.sin(yaw)
     return {
         "data_path": relative,
         "sensor2lidar_rotation": np.asarray([[sin, 0.0, cos], [-cos, 0.0, sin], [0.0, -1.0, 0.0]]),
         "sensor2lidar_translation": np.asarray([1.6 * cos, 0.6 * sin, 1.45]),
-        "cam_intrinsic": np.asarray([[FOCAL, 0.0, WIDTH / 2], [0.0, FOCAL, HEIGHT / 2], [0.0, 0.0, 1.0]]),
+        "cam_intrinsic": np.asarray(
+            [[size.focal, 0.0, size.width / 2], [0.0, size.focal, size.height / 2], [0.0, 0.0, 1.0]]
+        ),
         "distortion": LENS,
     }
 
 
-def _cloud(number: int, blobs: Path, rng: np.random.Generator) -> str:
+def _cloud(number: int, blobs: Path, rng: np.random.Generator, repeats: int) -> str:
     """A binary PCD file: ground, walls on both sides, the vehicle ahead, and a point that is none."""
     ground = np.column_stack([rng.uniform(-30, 30, 1500), rng.uniform(-12, 12, 1500), np.full(1500, -0.43)])
     walls = np.column_stack([rng.uniform(-30, 30, 400), rng.choice([-9.0, 9.0], 400), rng.uniform(0.0, 2.0, 400)])
     ahead = np.column_stack([np.full(60, 22.8), rng.uniform(-0.9, 0.9, 60), rng.uniform(0.0, 1.0, 60)])
-    xyz = np.concatenate([ground, walls, ahead, [[np.nan, 0.0, 0.0]]])
+    xyz = np.repeat(np.concatenate([ground, walls, ahead, [[np.nan, 0.0, 0.0]]]), repeats, axis=0)
     kinds = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "u1"), ("ring", "u1"), ("lidar_info", "u1")]
     rows = np.zeros(len(xyz), dtype=kinds)
     rows["x"], rows["y"], rows["z"] = xyz.astype(np.float32).T
@@ -214,3 +231,7 @@ def _line(begin: float, end: float, y: float) -> np.ndarray:
 def _box(begin: float, end: float, low: float, high: float) -> np.ndarray:
     upper, lower = _line(begin, end, high), _line(begin, end, low)
     return np.concatenate([upper, lower[::-1], upper[:1]])
+
+
+if __name__ == "__main__":
+    print(write_navsim(Path(sys.argv[1]), size=FULL))
