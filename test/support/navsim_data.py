@@ -16,6 +16,8 @@ import numpy as np
 from gpkg_file import write_gpkg
 from PIL import Image
 
+from transdiffuser_planner.data.logs.poses import rotations
+
 PLACES = ("sg-one-north", "us-ma-boston", "us-nv-las-vegas-strip", "us-pa-pittsburgh-hazelwood")
 PLACE, LOG, SPLIT, ZONE = PLACES[2], "2021.05.12.22.00.38_veh-35_01008_01518", "mini", 11
 ORIGIN = np.asarray([664_430.0, 3_996_650.0, 607.0])
@@ -58,20 +60,15 @@ def frame_of(number: int, blobs: Path, size: Size = SMALL) -> dict[str, Any]:
     """One frame as OpenScene writes it; its sensor files are written too."""
     rng = np.random.default_rng(number)
     along_m = 10.0 + SPEED_MPS * 0.5 * number
-    turn = 0.01 * np.sin(0.3 * number)  # rad, so that poses differ in more than one number
+    turn = heading(number)
     translation = ORIGIN + np.asarray([along_m, -1.75, 0.0])
-    rotation = np.asarray([np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2)])
-    boxes = np.asarray(
-        [
-            [GAP_M * np.cos(turn), -GAP_M * np.sin(turn), 0.4, 4.6, 1.9, 1.6, -turn],
-            [12.0, 5.5, 0.4, 0.7, 0.6, 1.7, 1.5],
-            [8.0, -4.5, 0.1, 0.4, 0.4, 0.8, 0.0],
-        ]
-    )
-    velocity = np.asarray([[SPEED_MPS, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 0.0]])
+    rotation = _product(_product(_turn(1, 0.01), _turn(2, -0.02)), _turn(3, turn))
     pose = np.eye(4)
-    pose[:2, :2] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
-    pose[:3, 3] = translation
+    pose[:3, :3], pose[:3, 3] = rotations(rotation[None])[0], translation
+    places = np.asarray([[GAP_M, 0.0, 0.4], [12.0, 5.5, 0.4], [8.0, -4.5, 0.1]]) @ pose[:3, :3]
+    sizes = np.asarray([[4.6, 1.9, 1.6], [0.7, 0.6, 1.7], [0.4, 0.4, 0.8]])
+    boxes = np.column_stack([places, sizes, np.asarray([0.0, 1.5, 0.0]) - turn])
+    velocity = np.asarray([[SPEED_MPS, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 0.0]]) @ pose[:3, :3]
     tracks = [f"{0xB0000000 + index:016x}" for index in range(3)]
     return {
         "token": token_of(number),
@@ -107,6 +104,23 @@ def frame_of(number: int, blobs: Path, size: Size = SMALL) -> dict[str, Any]:
             "track_tokens": tracks,
         },
     }
+
+
+def _turn(axis: int, angle: float) -> np.ndarray:
+    """Quaternion of a turn about x (1), y (2) or z (3)."""
+    found = np.zeros(4)
+    found[0], found[axis] = np.cos(angle / 2.0), np.sin(angle / 2.0)
+    return found
+
+
+def _product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    w, x, y, z = one
+    return np.asarray([[w, -x, -y, -z], [x, w, -z, y], [y, z, w, -x], [z, -y, x, w]]) @ other
+
+
+def heading(number: int) -> float:
+    """Heading of the vehicle in a frame as the devkit computes it."""
+    return float(0.01 * np.sin(0.3 * number))
 
 
 def _camera(name: str, number: int, blobs: Path, rng: np.random.Generator, size: Size) -> dict[str, Any]:

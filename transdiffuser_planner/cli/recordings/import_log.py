@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=OutputFolder, required=True, metavar="BAG", help="bag to write, a new folder")
     parser.add_argument(
-        "--source", dest="kind", metavar="NAME", help="read it as argoverse2, py123d, scenarionet, or by a plug-in"
+        "--source",
+        dest="kind",
+        metavar="NAME",
+        help="read it as argoverse2, py123d, openscene, scenarionet, or by a plug-in",
     )
     parser.add_argument(
         "--cameras",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from navsim_data import LENS, ORIGIN, PLACE, SPEED_MPS, token_of, write_navsim
+from navsim_data import LENS, ORIGIN, PLACE, SPEED_MPS, heading, token_of, write_navsim
 from PIL import Image
 
 from transdiffuser_planner.core.agents import AgentClass
@@ -72,10 +72,10 @@ def test_odometry_is_the_logs_at_every_frame_and_half_a_second_apart(path: Path)
     assert [log.frame_names[stamp] for stamp in stamps] == [token_of(number) for number in range(FEW)]
     states = {state.stamp_ns: state for state in log.ego.states}
     assert len(states) == (FEW - 1) * 5 + 1
-    for stamp, frame in zip(stamps, frames, strict=True):
+    for number, (stamp, frame) in enumerate(zip(stamps, frames, strict=True)):
         state, xyz = states[stamp], frame["ego2global_translation"] - log.origin_xyz_m
         assert [state.x_m, state.y_m, state.z_m + 0.4385] == pytest.approx(xyz, abs=1e-9)
-        assert state.heading_rad == pytest.approx(2.0 * np.arcsin(frame["ego2global_rotation"][3]), abs=1e-9)
+        assert state.heading_rad == pytest.approx(heading(number), abs=1e-9)
         assert [state.vx_mps, state.vy_mps] == pytest.approx(frame["ego_dynamic_state"][:2])
     assert len(log.ego.continuous_from(stamps[0])) == len(states)
     assert {command for _, command in log.commands} == {DrivingCommand.STRAIGHT}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.data.logs.object_tracks import LONG_VEHICLE_M, LabeledBoxes, tracks_of
 from transdiffuser_planner.data.logs.openscene.ego import MAP_FRAME
-from transdiffuser_planner.data.logs.poses import heading_of
+from transdiffuser_planner.data.logs.openscene.frames import heading_of
 from transdiffuser_planner.data.logs.tracks import AgentTracks
 
 FloatArray = NDArray[np.float64]

@@ -11,8 +11,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from transdiffuser_planner.core.geometry import wrapped
 from transdiffuser_planner.core.types import Acceleration, EgoState
-from transdiffuser_planner.data.logs.openscene.frames import INTERVAL_NS, OpenSceneFrame
-from transdiffuser_planner.data.logs.poses import heading_of
+from transdiffuser_planner.data.logs.openscene.frames import INTERVAL_NS, OpenSceneFrame, heading_of
 
 FloatArray = NDArray[np.float64]
 

@@ -151,6 +151,17 @@ def _frame(entry: Mapping[str, Any], stamp_ns: int, *, is_first: bool) -> OpenSc
     )
 
 
+def heading_of(rotation_N33: FloatArray) -> FloatArray:
+    """Return headings (N,), rad, as OpenScene and NAVSIM compute them: the last of the turns about x, y and z of pyquaternion.
+
+    It differs from the direction of the x axis in the plane by the product of roll and pitch, up to a milliradian on banked roads.
+
+    Args:
+        rotation_N33: Rotation matrices.
+    """
+    return np.asarray(np.arctan2(-rotation_N33[..., 0, 1], rotation_N33[..., 0, 0]))
+
+
 def command_of(one_hot: Sequence[Any] | NDArray[Any]) -> DrivingCommand:
     """Return the driving command; OpenScene's order is this package's: left, forward, right, unknown.
 
