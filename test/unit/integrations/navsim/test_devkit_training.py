@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from transdiffuser_planner.core.contract import BASE, TINY
 from transdiffuser_planner.core.errors import ConfigError, TrainingError
