@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from transdiffuser_planner.core.contract import BASE, TINY
-from transdiffuser_planner.core.errors import ConfigError, TrainingError
-from transdiffuser_planner.data.samples.sample_set import sample_specs
-from transdiffuser_planner.integrations.navsim.devkit_training import (
+torch = pytest.importorskip("torch")
+
+from transdiffuser_planner.core.contract import BASE, TINY  # noqa: E402
+from transdiffuser_planner.core.errors import ConfigError, TrainingError  # noqa: E402
+from transdiffuser_planner.data.samples.sample_set import sample_specs  # noqa: E402
+from transdiffuser_planner.integrations.navsim.devkit_training import (  # noqa: E402
     PREFIX,
     OneBatch,
     load_recipe,
@@ -21,10 +22,10 @@ from transdiffuser_planner.integrations.navsim.devkit_training import (
     starting_normalizer,
     weights_in,
 )
-from transdiffuser_planner.params import RECIPES
-from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
-from transdiffuser_planner.training.run_folder import RunFolder
-from transdiffuser_planner.training.stages import joint as joint_stage
+from transdiffuser_planner.params import RECIPES  # noqa: E402
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule  # noqa: E402
+from transdiffuser_planner.training.run_folder import RunFolder  # noqa: E402
+from transdiffuser_planner.training.stages import joint as joint_stage  # noqa: E402
 
 
 def test_the_recipe_of_navtrain_is_of_the_base_network_without_tokens() -> None:
