@@ -121,7 +121,7 @@ def test_its_feature_cache_equals_the_samples_of_this_package(data: Path, featur
                 assert own.shape == tuple(value.shape), name
                 away = np.abs(own.astype(np.float64) - value.numpy().astype(np.float64))
                 if kind == "labels" and own.dtype.kind != "f":
-                    assert np.mean(away > 0.0) < 0.01, (token, name)
+                    assert np.mean(away > 0.0) < 0.05, (token, name)
                     continue
                 largest[kind] = max(largest[kind], away.max(initial=0.0))
                 # Scenes give poses in the plane, logs with roll and pitch, which boxes are relative to.

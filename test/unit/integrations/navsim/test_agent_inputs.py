@@ -136,7 +136,7 @@ def test_labels_of_a_scene_equal_those_of_the_samples(
     stored = samples.gather(np.asarray([0]), tuple(labels))
     for name, value in labels.items():  # scenes give poses in the plane, logs with roll and pitch
         away = np.abs(value.astype(np.float64) - stored[name][0].astype(np.float64))
-        assert (away.max() < 0.02) if value.dtype.kind == "f" else (np.mean(away > 0.0) < 0.01), name
+        assert (away.max() < 0.02) if value.dtype.kind == "f" else (np.mean(away > 0.0) < 0.05), name
     assert labels["plan"][-1] == pytest.approx([32.0, 0.0, 0.0], abs=0.5)
     assert labels["gt_agents_valid"].sum() == 2 and labels["bev_valid"]
     assert {1, 3, 4} <= set(np.unique(labels["bev"]))
