@@ -20,7 +20,7 @@ from transdiffuser_planner.data.logs.openscene.calibration import FORWARD_CAMERA
 from transdiffuser_planner.data.logs.openscene.ego import MAP_FRAME
 from transdiffuser_planner.data.logs.openscene.frames import INTERVAL_NS, command_of
 from transdiffuser_planner.data.logs.openscene.point_cloud import finite_points
-from transdiffuser_planner.data.logs.rectified_image import RectifiedPixels, pinhole
+from transdiffuser_planner.data.logs.openscene.rectified_image import RectifiedPixels, pinhole
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 
 NOW_NS: Final = 1_000_000_000_000

@@ -21,8 +21,8 @@ from transdiffuser_planner.data.logs.importing.import_log import import_log
 from transdiffuser_planner.data.logs.log_sources import read_log, recognize
 from transdiffuser_planner.data.logs.map_elements import PieceKind
 from transdiffuser_planner.data.logs.openscene.point_cloud import read_pcd
+from transdiffuser_planner.data.logs.openscene.rectified_image import RectifiedPixels, pinhole
 from transdiffuser_planner.data.logs.openscene.utm import utm_of
-from transdiffuser_planner.data.logs.rectified_image import RectifiedPixels, pinhole
 from transdiffuser_planner.data.logs.sensor_frames import CloudFrame, ImageFrame
 from transdiffuser_planner.messages.topic_map import TopicMap
 

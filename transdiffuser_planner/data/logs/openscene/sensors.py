@@ -18,7 +18,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.data.logs.openscene.calibration import CAMERAS, CameraCalibration, camera_of, rig_of
 from transdiffuser_planner.data.logs.openscene.frames import OpenSceneFrame
 from transdiffuser_planner.data.logs.openscene.point_cloud import read_pcd
-from transdiffuser_planner.data.logs.rectified_image import RectifiedPixels
+from transdiffuser_planner.data.logs.openscene.rectified_image import RectifiedPixels
 from transdiffuser_planner.data.logs.sensor_frames import CloudFrame, ImageFrame, SensorFrame
 
 ROOT_VARIABLE: Final = "OPENSCENE_DATA_ROOT"
