@@ -129,10 +129,10 @@ def _camera(name: str, number: int, blobs: Path, rng: np.random.Generator, size:
     path = blobs / relative
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = np.full((18, 32, 3), (150, 180, 220), dtype=np.int64)
-        picture[9:] = 105
-        picture += rng.integers(-20, 20, picture.shape)
-        coarse = Image.fromarray(picture.astype(np.uint8))
+        rgb = np.full((18, 32, 3), (150, 180, 220), dtype=np.int64)
+        rgb[9:] = 105
+        rgb += rng.integers(-20, 20, rgb.shape)
+        coarse = Image.fromarray(rgb.astype(np.uint8))
         coarse.resize((size.width, size.height), Image.Resampling.BICUBIC).save(path, quality=80)
     yaw = np.deg2rad(YAWS_DEG[name])
     cos, sin = np.cos(yaw), np.sin(yaw)

@@ -125,7 +125,7 @@ class Bomb:
     [
         ([Bomb()], "no plain data"),
         ([1, 2], "a list of frames"),
-        ([{"token": "a"}], "lack timestamp"),
+        ([{"token": "a"}], "without timestamp"),
         ([], "two are needed"),
     ],
 )

@@ -95,7 +95,7 @@ def read_frames(path: Path) -> tuple[list[OpenSceneFrame], list[str]]:
         raise RecordingError(f"{path}: expected a log of OpenScene, a list of frames; give a file of navsim_logs/SPLIT")
     absent = [name for name in _REQUIRED if content and name not in content[0]]
     if absent:
-        raise RecordingError(f"{path}: its frames lack {', '.join(absent)}, which logs of OpenScene have")
+        raise RecordingError(f"{path}: its frames are without {', '.join(absent)}, which logs of OpenScene have")
     frames: list[OpenSceneFrame] = []
     num_bad = num_early = last_us = 0
     for entry in sorted(content, key=_time_us):

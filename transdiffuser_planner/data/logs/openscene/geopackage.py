@@ -52,7 +52,7 @@ class GeoPackage:
             columns: Names of its columns.
 
         Raises:
-            RecordingError: It does not exist or lacks a column.
+            RecordingError: It or a column does not exist.
         """
         if table not in self.layers:
             raise RecordingError(f"map {self._path}: has no layer {table}")

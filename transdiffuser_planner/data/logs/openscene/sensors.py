@@ -98,7 +98,7 @@ def read_sensors(frames: Sequence[OpenSceneFrame], folder: Path | None) -> tuple
     cameras, notes = _cameras(frames, folder)
     found: list[SensorFrame] = []
     if folder is None:
-        notes.append(f"no images and point clouds: {BLOBS}/SPLIT is not beside navsim_logs, nor below {ROOT_VARIABLE}")
+        notes.append(f"no images and point clouds: {BLOBS}/SPLIT is not next to navsim_logs, nor below {ROOT_VARIABLE}")
         return rig_of(cameras), found, notes
     num_absent = 0
     for frame in frames:
