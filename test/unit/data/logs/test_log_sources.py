@@ -48,7 +48,16 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_a_log_source_of_another_package_is_reported_like_a_bag() -> None:
-    assert source_names() == ("rosbag", "argoverse2", "py123d", "openscene", "scenarionet", "fails", "number", "straight")
+    assert source_names() == (
+        "rosbag",
+        "argoverse2",
+        "py123d",
+        "openscene",
+        "scenarionet",
+        "fails",
+        "number",
+        "straight",
+    )
     drive = collect(REQUEST.path, REQUEST.topics, None, "straight")
     assert (drive.frame_id, drive.duration_s, drive.distance_m) == ("world", 5.0, 25.0)
     assert page_data(drive, "straight")["bag"] == "7"
