@@ -67,7 +67,8 @@ def run(data: Path, script: str, *options: str) -> str:
 
 @pytest.fixture(scope="module")
 def metric_cache(data: Path) -> Path:
-    run(data, "run_metric_caching.py", f"metric_cache_path={data / 'metric_cache'}")
+    option = "metric_cache_path" if IS_V2 else "cache.cache_path"
+    run(data, "run_metric_caching.py", f"{option}={data / 'metric_cache'}")
     return data / "metric_cache"
 
 
