@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFolder
-from transdiffuser_planner.cli.recordings.log_options import add_window_arguments, windows_of_logs
+from transdiffuser_planner.cli.recordings.log_options import add_window_arguments, rig_of_seeds, windows_of_logs
 from transdiffuser_planner.cli.simulate import MAP_HELP, check_map, seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
 from transdiffuser_planner.core.files import write_text
@@ -212,8 +212,9 @@ def run_suite(args: argparse.Namespace) -> int:
         raise EvaluationError("no planner can be used here")
     check_labels(specs)
     identities = [spec.identity() for spec in specs]
-    owned, vehicle = list(zip(specs, identities, strict=True)), suite_rig().vehicle
-    jobs = [make_job(scenario, spec, own, vehicle, args.bags) for scenario in drawn for spec, own in owned]
+    owned, rig = list(zip(specs, identities, strict=True)), rig_of_seeds(args, specs)
+    vehicle = (rig or suite_rig()).vehicle
+    jobs = [make_job(scenario, spec, own, vehicle, args.bags, rig) for scenario in drawn for spec, own in owned]
     store = Store(folder=args.out)
     if args.fresh:
         store.forget()
@@ -224,6 +225,7 @@ def run_suite(args: argparse.Namespace) -> int:
             print(f"\ninterrupted; the same command resumes from {store.folder}", file=sys.stderr)
             return 130
     workers = f"Ray ({args.ray})" if args.ray else f"{args.workers} processes at once"
+    name = name if rig is None else f"{name}, rig {args.rig.stem}"
     setting = SuiteSetting(name=name, seeds=seeds, duration_s=drawn[0].duration_s, workers=workers)
     content = suite_content(entries, specs, setting, skipped)
     _report(store, content, args.worst)
