@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFolder
+from transdiffuser_planner.cli.planner_settings import parameters
 from transdiffuser_planner.cli.recordings.log_options import add_window_arguments, rig_of_seeds, windows_of_logs
 from transdiffuser_planner.cli.simulate import MAP_HELP, check_map, seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
@@ -108,30 +109,6 @@ def _add_run_arguments(suite: argparse.ArgumentParser) -> None:
     )
 
 
-def _parameters(texts: list[str]) -> tuple[tuple[str, Any], ...]:
-    """Parameters of "NAME=VALUE".
-
-    Raises:
-        ConfigError: A text is none, or a name or value is refused.
-    """
-    import yaml
-
-    from transdiffuser_planner.core.parameter_overrides import planner_overrides
-
-    given: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if name in OWN_OPTIONS:
-            raise ConfigError(f"--set {text}: use --{name}")
-        if not equals:
-            raise ConfigError(f"--set {text}: expected NAME=VALUE of a planner parameter, as sampler=ddpm")
-        try:
-            given[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {text}: the value cannot be read; quote it") from None
-    return tuple(sorted(planner_overrides(given, "--set").items()))
-
-
 def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -204,7 +181,7 @@ def run_suite(args: argparse.Namespace) -> int:
         precision=args.precision,
         plan_every=args.plan_every,
         selection=args.selection,
-        parameters=_parameters(args.set),
+        parameters=parameters(args.set, OWN_OPTIONS),
     )
     for line in skipped:
         print(f"skipped: {line}", file=sys.stderr)
