@@ -86,9 +86,7 @@ def run(args: argparse.Namespace) -> int:
     config = PlannerConfig.from_dict({**given, "require_lidar": args.without_lidar == "refuse"})
     rig = Rig.load(args.rig)
     backend = Planner.load(model_folder(args.model), rig, config).backend
-    settings = ServerSettings(
-        config=config, vehicle=rig.vehicle, max_sessions=args.max_sessions, idle_s=args.idle
-    )
+    settings = ServerSettings(config=config, vehicle=rig.vehicle, max_sessions=args.max_sessions, idle_s=args.idle)
     server = EgodriverServer(backend, settings, args.address, args.client, log=_print)
     _print(f"model {backend.manifest.name} answers on {server.address}")
     server.serve()

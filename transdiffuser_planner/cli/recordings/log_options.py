@@ -49,7 +49,9 @@ def add_window_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--logs", nargs="+", type=Path, metavar="LOG", help="bags with ground truth, logs of data sets")
     group.add_argument("--window", type=float, default=8.0, help="seconds per window (default: %(default)s)")
     group.add_argument("--stride", type=float, help="seconds from window to window (default: a window)")
-    group.add_argument("--rig", type=Path, metavar="FILE", help="rig YAML instead of the log's calibration, or of the suites' rig")
+    group.add_argument(
+        "--rig", type=Path, metavar="FILE", help="rig YAML instead of the log's calibration, or of the suites' rig"
+    )
     add_log_arguments(group)
 
 

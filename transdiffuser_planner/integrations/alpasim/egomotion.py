@@ -49,17 +49,16 @@ class Egomotion:
         if len(states) not in (0, len(poses)):
             raise InputError(f"egomotion: {len(states)} dynamic_states for {len(poses)} poses; give one each, or none")
         read = [(int(item.timestamp_us), RigPose.read(item.pose, "egomotion")) for item in poses]
-        twists = [_twist(state) for state in states]
+        for state in states:
+            _check_finite(state)
         found = []
         for number, (stamp_us, pose) in enumerate(read):
             if self._poses and stamp_us <= self._poses[-1][0]:
                 continue
-            speeds = twists[number] if twists else self._speeds(stamp_us, pose)
+            given = states[number] if states else None
+            ego = _state(stamp_us, pose, self._twist(stamp_us, pose, given))
             self._poses.append((stamp_us, pose))
-            has_acceleration = bool(twists) and states[number].HasField("linear_acceleration")
-            found.append(
-                (_state(stamp_us, pose, speeds), _acceleration(stamp_us, states[number]) if has_acceleration else None)
-            )
+            found.append((ego, None if given is None else _acceleration(stamp_us, given)))
         return found
 
     def pose_at(self, stamp_us: int) -> RigPose:
@@ -74,8 +73,16 @@ class Egomotion:
         (begin_us, begin), (end_us, end) = self._poses[later - 1], self._poses[later]
         return begin.between(end, (stamp_us - begin_us) / (end_us - begin_us))
 
-    def _speeds(self, stamp_us: int, pose: RigPose) -> tuple[float, float, float]:
-        """Velocity forward and left (m/s) and yaw rate (rad/s) from the pose before; 0 without one."""
+    def _twist(self, stamp_us: int, pose: RigPose, given: Any) -> tuple[float, float, float]:
+        """Velocity forward and left (m/s) and yaw rate (rad/s): as given, the rest from the pose before, 0 without one."""
+        ahead, left, turn = self._change(stamp_us, pose)
+        if given is not None and given.HasField("linear_velocity"):
+            ahead, left = given.linear_velocity.x, given.linear_velocity.y
+        if given is not None and given.HasField("angular_velocity"):
+            turn = given.angular_velocity.z
+        return ahead, left, turn
+
+    def _change(self, stamp_us: int, pose: RigPose) -> tuple[float, float, float]:
         if not self._poses:
             return 0.0, 0.0, 0.0
         before_us, before = self._poses[-1]
@@ -85,19 +92,20 @@ class Egomotion:
         return float(move_3[0]) / seconds, float(move_3[1]) / seconds, turn_rad / seconds
 
 
-def _twist(state: Any) -> tuple[float, float, float]:
-    """Velocity forward and left (m/s) and yaw rate (rad/s) of a DynamicState.
+def _check_finite(state: Any) -> None:
+    """Check a DynamicState.
 
     Raises:
-        InputError: One is not finite.
+        InputError: A number is not finite.
     """
-    speeds = (state.linear_velocity.x, state.linear_velocity.y, state.angular_velocity.z)
-    if not all(map(math.isfinite, (*speeds, state.linear_acceleration.x, state.linear_acceleration.y))):
+    linear, given = state.linear_velocity, state.linear_acceleration
+    if not all(map(math.isfinite, (linear.x, linear.y, state.angular_velocity.z, given.x, given.y))):
         raise InputError("egomotion: dynamic_states hold NaN or infinite numbers")
-    return speeds
 
 
-def _acceleration(stamp_us: int, state: Any) -> Acceleration:
+def _acceleration(stamp_us: int, state: Any) -> Acceleration | None:
+    if not state.HasField("linear_acceleration"):
+        return None
     given = state.linear_acceleration
     return Acceleration(stamp_ns=1000 * stamp_us, ax_mps2=given.x, ay_mps2=given.y)
 

@@ -217,7 +217,7 @@ class EgodriverService:
         messages = self._wire.messages
         if answer is None:
             return messages.DriveResponse()
-        response = drive_response(messages, answer, now_us)
+        response = drive_response(messages, answer, now_us, self._sessions.settings.config.max_curvature_per_m)
         if known.has_renderer_data:
             info = messages.CarlaDriveDebugInfo(
                 policy_name=POLICY, inference_seconds=elapsed_s, scalars=debug_numbers(answer)

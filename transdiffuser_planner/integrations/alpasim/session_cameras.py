@@ -15,6 +15,8 @@ from transdiffuser_planner.core.types import CameraIntrinsics
 from transdiffuser_planner.integrations.alpasim.poses import RigPose
 from transdiffuser_planner.integrations.alpasim.wire import BODY_CONTRACT
 
+_Projection = tuple[float, float, float, float, Lens | None]
+
 MAX_CAMERAS = 32
 _MAX_SIDE = 16384
 _PIXEL_CENTER = 0.5
@@ -80,9 +82,7 @@ def read_camera(message: Any, contract: int) -> SessionCamera:
     sizes = {"width": width, "height": height, "fx": fx, "fy": fy, "cx": cx, "cy": cy}
     x_m, y_m, z_m = pose.xyz
     try:
-        mount = CameraMount(
-            name=name, x_m=x_m, y_m=y_m, z_m=z_m, roll_rad=roll, pitch_rad=pitch, yaw_rad=yaw, **sizes
-        )
+        mount = CameraMount(name=name, x_m=x_m, y_m=y_m, z_m=z_m, roll_rad=roll, pitch_rad=pitch, yaw_rad=yaw, **sizes)
     except ConfigError as error:
         raise InputError(str(error)) from None
     shield = spec.HasField("bivariate_windshield_model_param")
@@ -90,13 +90,14 @@ def read_camera(message: Any, contract: int) -> SessionCamera:
     return SessionCamera(mount=mount, intrinsics=CameraIntrinsics(**sizes, lens=lens), notice=notice)
 
 
-def _projection(spec: Any, where: str) -> tuple[float, float, float, float, Lens | None]:
+def _projection(spec: Any, where: str) -> _Projection:
     """Focal lengths on the axis, principal point and lens of a CameraSpec.
 
     Raises:
         InputError: The model is not supported or its numbers are no lens.
     """
     kind = spec.WhichOneof("camera_param")
+    found: _Projection
     if kind == "ftheta_param":
         found = _ftheta(spec.ftheta_param, where)
     elif kind == "opencv_pinhole_param":
@@ -104,7 +105,9 @@ def _projection(spec: Any, where: str) -> tuple[float, float, float, float, Lens
     elif kind == "opencv_fisheye_param":
         found = _fisheye(spec.opencv_fisheye_param)
     else:
-        raise InputError(f"{where}: camera model {kind or 'missing'}; f-theta, OpenCV pinhole or OpenCV fisheye is expected")
+        raise InputError(
+            f"{where}: camera model {kind or 'missing'}; f-theta, OpenCV pinhole or OpenCV fisheye is expected"
+        )
     numbers = _numbers_of(found)
     if not np.isfinite(numbers).all():
         raise InputError(f"{where}: its calibration holds NaN or infinite numbers")
@@ -113,7 +116,7 @@ def _projection(spec: Any, where: str) -> tuple[float, float, float, float, Lens
     return found
 
 
-def _ftheta(param: Any, where: str) -> tuple[float, float, float, float, Lens]:
+def _ftheta(param: Any, where: str) -> _Projection:
     """An f-theta lens.
 
     Raises:
@@ -133,7 +136,7 @@ def _ftheta(param: Any, where: str) -> tuple[float, float, float, float, Lens]:
     return linear[0] * poly[1], poly[1], cx, cy, lens
 
 
-def _pinhole(param: Any) -> tuple[float, float, float, float, Lens | None]:
+def _pinhole(param: Any) -> _Projection:
     """A pinhole camera, with distortion if it has any."""
     ideal = (param.focal_length_x, param.focal_length_y, param.principal_point_x, param.principal_point_y)
     terms = [tuple(values) for values in (param.radial_coeffs, param.tangential_coeffs, param.thin_prism_coeffs)]
@@ -144,7 +147,7 @@ def _pinhole(param: Any) -> tuple[float, float, float, float, Lens | None]:
     return (*ideal, lens)
 
 
-def _fisheye(param: Any) -> tuple[float, float, float, float, Lens]:
+def _fisheye(param: Any) -> _Projection:
     """A fisheye camera."""
     fx, fy = param.focal_length_x, param.focal_length_y
     cx, cy = param.principal_point_x, param.principal_point_y
@@ -153,7 +156,7 @@ def _fisheye(param: Any) -> tuple[float, float, float, float, Lens]:
     return fx, fy, cx, cy, lens
 
 
-def _numbers_of(found: tuple[float, float, float, float, Lens | None]) -> list[float]:
+def _numbers_of(found: _Projection) -> list[float]:
     """All numbers of a projection."""
     lens, numbers = found[4], list(found[:4])
     for name in () if lens is None else getattr(lens, "__dataclass_fields__", ()):
