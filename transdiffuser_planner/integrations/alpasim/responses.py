@@ -48,7 +48,7 @@ def steerable(pose_T3: FloatArray, max_curvature_per_m: float) -> FloatArray:
         pose_T3: x, y, heading.
         max_curvature_per_m: Of the vehicle.
     """
-    found = pose_T3.copy()
+    found: FloatArray = np.array(pose_T3)
     limit_T = max_curvature_per_m * np.hypot(*np.diff(pose_T3[:, :2], axis=0).T)
     for step, limit_rad in enumerate(limit_T.tolist()):
         turn_rad = wrapped(float(pose_T3[step + 1, 2] - found[step, 2]))
