@@ -1,4 +1,4 @@
-"""What the egodriver service adds to a planning cycle: the same moments through gRPC and through the planner alone, in turns."""
+"""What the egodriver service adds to a planning cycle: the same snapshots through gRPC and through the planner alone, in turns."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def front_end_latency(
     Args:
         model: Model folder.
         rig: Of the snapshots.
-        snapshots: Consecutive moments.
+        snapshots: Consecutive ones.
         threads: Of the model.
-        progress: Called after each moment.
+        progress: Called after each snapshot.
 
     Returns:
         Percentiles, ms: ``core`` the planner alone, ``front_end`` all calls of a control step as their client sees them,
-        ``more`` the difference of the same moment, and ``calls`` the median of each kind of call.
+        ``more`` the difference of the same snapshot, and ``calls`` the median of each kind of call.
 
     Raises:
         PlannerError: The model cannot be loaded, or gRPC is not installed.
@@ -68,9 +68,9 @@ def front_end_latency(
         call("start_session", session_request(wire, _UUID, rig, 0))
         for number, snapshot in enumerate(snapshots):
             requests = step_requests(wire, _UUID, rig, snapshot, "JPEG")
-            moment = _with_files(snapshot, requests)
+            with_files = _with_files(snapshot, requests)
             times_ms = [(name, _timed_ms(partial(call, name, request))) for name, request in requests]
-            alone_ms = _timed_ms(partial(core.plan, moment))
+            alone_ms = _timed_ms(partial(core.plan, with_files))
             progress()
             if number < _WARM:
                 continue

@@ -1,4 +1,4 @@
-"""Calls of a client for snapshots of the planner: what a runtime would send for the same moment."""
+"""Calls of a client for snapshots of the planner: what a runtime would send for the same time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _camera(m: Any, mount: CameraMount) -> Any:
 
 
 def _quaternion(rotation: Any) -> tuple[float, float, float, float]:
-    """w, x, y, z of a rotation matrix, by its largest component (Shepperd 1978)."""
+    """w, x, y, z of a rotation matrix, by its largest component."""
     r = np.asarray(rotation)
     squares = np.asarray(
         [

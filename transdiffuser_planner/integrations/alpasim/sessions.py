@@ -111,11 +111,11 @@ class Sessions:
         self._check(uuid, cameras, has_renderer_data)
         config = session_config(self.settings.config, seed)
         rig = session_rig(cameras, self.settings.vehicle, has_lidar=has_renderer_data)
-        heard: set[str] = set()
+        noticed: set[str] = set()
 
         def notice(line: str) -> None:
-            if line not in heard:
-                heard.add(line)
+            if line not in noticed:
+                noticed.add(line)
                 self._log(f"session {uuid}: {line}")
 
         planner = self.plan(lambda: Planner(self.backend, rig, config))
@@ -133,7 +133,11 @@ class Sessions:
                     f"{len(self._open)} sessions are open; close one, or start the server with more --max-sessions",
                 )
             self._open[uuid] = opened
-        lidar = "LiDAR if the drive calls carry it" if has_renderer_data else "no LiDAR: planned from cameras alone"
+        lidar = (
+            "LiDAR if the drive calls carry it"
+            if has_renderer_data
+            else "no LiDAR: planned from cameras alone, which drives far worse"
+        )
         self._log(f"session {uuid} started: scene {scene!r}, {len(cameras)} cameras, {lidar}")
 
     def _check(self, uuid: str, cameras: tuple[SessionCamera, ...], has_renderer_data: bool) -> None:

@@ -102,7 +102,7 @@ class SinglePlans:
         """Plan.
 
         Args:
-            inputs: Of one moment, the time of the newest pose.
+            inputs: At the time of the newest pose.
             time_s_T: Times of the result; later ones than the plan reaches get its end.
 
         Returns:

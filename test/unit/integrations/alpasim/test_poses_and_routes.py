@@ -67,7 +67,9 @@ def test_velocities_follow_from_poses_where_none_are_given():
 
 def test_poses_between_two_known_ones_are_interpolated():
     known = Egomotion()
-    known.add(egomotion((0, pose_message(heading=math.pi - 0.1)), (100_000, pose_message(x=1.0, heading=-math.pi + 0.1))))
+    known.add(
+        egomotion((0, pose_message(heading=math.pi - 0.1)), (100_000, pose_message(x=1.0, heading=-math.pi + 0.1)))
+    )
     middle = known.pose_at(50_000)
     assert middle.xyz[0] == pytest.approx(0.5) and abs(middle.heading_rad) == pytest.approx(math.pi)
     assert known.pose_at(900_000).xyz[0] == 1.0 and known.pose_at(-5).xyz[0] == 0.0
