@@ -92,11 +92,13 @@ def test_the_same_seed_gives_the_same_plans_whatever_else_is_driven(client, serv
 
 
 def test_lidar_of_a_carla_client_stops_the_vehicle_before_a_wall(client):
+    """The wall stands 14 m from where the drive begins."""
     client.start(metadata=CARLA)
     for step in range(3):
         free = client.step(step)
-    blocked = [client.step(step, data=client.renderer_data(client.wall(12.0), step)) for step in range(3, 6)]
-    assert xy(blocked[-1].trajectory)[-1, 0] - 3.0 < 12.0 < xy(free.trajectory)[-1, 0]
+    for step in range(3, 6):
+        blocked = client.step(step, data=client.renderer_data(client.wall(14.0 - 0.6 * step), step))
+    assert xy(blocked.trajectory)[-1, 0] + RIG.vehicle.front_offset_m < 14.1 < xy(free.trajectory)[-1, 0]
 
 
 def test_a_red_light_of_a_carla_client_is_used_and_its_end_too(client):
