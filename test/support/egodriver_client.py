@@ -67,10 +67,11 @@ class Client:
         image.frame_start_us = image.frame_end_us = step * STEP_US
         return self.stub.submit_image_observation(request, timeout=600)
 
-    def egomotion(self, step=0, speed_mps=6.0, states=1):
-        """Send the pose of a step."""
+    def egomotion(self, step=0, speed_mps=6.0, states=1, x_m=None):
+        """Send the pose of a step, at constant speed unless the place is given."""
         request = self.m.RolloutEgoTrajectory(session_uuid=self.uuid)
-        pose = self.m.Pose(vec=self.m.Vec3(x=0.1 * speed_mps * step), quat=self.m.Quat(w=1.0))
+        x_m = 0.1 * speed_mps * step if x_m is None else x_m
+        pose = self.m.Pose(vec=self.m.Vec3(x=x_m), quat=self.m.Quat(w=1.0))
         request.trajectory.poses.append(self.m.PoseAtTime(pose=pose, timestamp_us=step * STEP_US))
         for _ in range(states):
             request.dynamic_states.add().linear_velocity.x = speed_mps

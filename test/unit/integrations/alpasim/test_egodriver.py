@@ -91,18 +91,6 @@ def test_the_same_seed_gives_the_same_plans_whatever_else_is_driven(client, serv
         made.close()
 
 
-def test_lidar_of_a_carla_client_stops_the_vehicle_before_a_wall(client):
-    """Seen once, the wall has no speed yet; it stands 11 m ahead of the rear axle."""
-    client.start(metadata=CARLA)
-    for step in range(3):
-        free = client.step(step)
-    blocked = client.step(3, data=client.renderer_data(client.wall(11.0), 3))
-    numbers = client.m.CarlaDriveDebugInfo.FromString(blocked.debug_info.unstructured_debug_info).scalars
-    assert numbers["lidar"] == 1.0
-    reach_m = xy(blocked.trajectory)[-1, 0] - xy(blocked.trajectory)[0, 0] + RIG.vehicle.front_offset_m
-    assert reach_m < 11.1 < xy(free.trajectory)[-1, 0], dict(numbers)
-
-
 def test_a_red_light_of_a_carla_client_is_used_and_its_end_too(client):
     m = client.m
     client.start(metadata=CARLA)
