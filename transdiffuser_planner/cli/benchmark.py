@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from transdiffuser_planner.cli.benchmarks import growth, planning, surroundings
+from transdiffuser_planner.cli.benchmarks import front_ends, growth, planning, surroundings
 from transdiffuser_planner.cli.output_paths import OutputFile
 
-PARTS = {**planning.PARTS, **surroundings.PARTS, **growth.PARTS}
+PARTS = {**planning.PARTS, **surroundings.PARTS, **growth.PARTS, **front_ends.PARTS}
 """Benchmark -> function that runs it."""
 IN_TABLES = ("rows", "eager", "peak", "graphs", "axes", "workers")
 """Entries of results that are printed as tables only."""
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: The command's parser.
     """
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
-    for module in (planning, surroundings, growth):
+    for module in (planning, surroundings, growth, front_ends):
         module.add_parts(parts)
     for part in parts.choices.values():
         part.add_argument("--out", type=OutputFile, help="write the results as JSON")

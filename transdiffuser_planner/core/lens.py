@@ -1,4 +1,4 @@
-"""Distortion of lenses: how far the pixels of an image are from where a pinhole camera would show them."""
+"""Lenses of cameras: where rays appear in an image, and how far from where a pinhole camera would show them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,28 @@ FloatArray = NDArray[np.float64]
 FISHEYE_MODELS = ("equidistant", "fisheye", "kannala_brandt")
 _RADIAL_MODELS = ("", "plumb_bob", "rational_polynomial", "thin_prism", "radial_tangential", "radtan")
 _COLUMNS, _ROWS = 25, 17
+_LEAST_AHEAD = 0.1
 _FARTHEST = 10.0
 """No polynomial means anything far outside the image; more than ten widths is as bad as ten."""
+
+
+def project(intrinsics: CameraIntrinsics, ray_N3: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Project rays into a camera's images.
+
+    Args:
+        intrinsics: Of the images.
+        ray_N3: Directions in the camera's frame (x ahead, y left, z up), not normalized.
+
+    Returns:
+        Columns (N,), rows (N,), pixels, and which of the rays are imaged (N,); the others' pixels mean nothing.
+    """
+    if intrinsics.lens is not None:
+        pixel_N2, seen = intrinsics.lens.project(np.stack([-ray_N3[:, 1], -ray_N3[:, 2], ray_N3[:, 0]], axis=1))
+        return pixel_N2[:, 0], pixel_N2[:, 1], seen
+    ahead = ray_N3[:, 0] > _LEAST_AHEAD
+    depth = np.where(ahead, ray_N3[:, 0], 1.0)
+    column = intrinsics.cx - intrinsics.fx * ray_N3[:, 1] / depth
+    return column, intrinsics.cy - intrinsics.fy * ray_N3[:, 2] / depth, ahead
 
 
 def largest_shift(intrinsics: CameraIntrinsics) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.camera_image import CameraImage as CameraImage
+from transdiffuser_planner.core.lens_models import Lens
 
 FloatArray = NDArray[np.float64]
 LIDAR = "lidar"
@@ -54,6 +55,8 @@ class CameraIntrinsics:
         distortion_model: Of its lens, as in sensor_msgs/CameraInfo.
         distortion: Coefficients of that model; empty for a lens without distortion.
         is_rectified: Whether the images are free of that distortion: their projection matrix is known.
+        lens: Projection of images that are used as the lens made them; None for those of a pinhole camera. fx and fy then
+            hold on the optical axis.
     """
 
     width: int
@@ -65,6 +68,7 @@ class CameraIntrinsics:
     distortion_model: str = ""
     distortion: tuple[float, ...] = ()
     is_rectified: bool = True
+    lens: Lens | None = None
 
     def fit(self, image: CameraImage) -> bool:
         """Whether they describe images of this size."""

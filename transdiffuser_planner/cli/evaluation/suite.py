@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFolder
-from transdiffuser_planner.cli.recordings.log_options import add_window_arguments, windows_of_logs
+from transdiffuser_planner.cli.planner_settings import parameters
+from transdiffuser_planner.cli.recordings.log_options import add_window_arguments, rig_of_seeds, windows_of_logs
 from transdiffuser_planner.cli.simulate import MAP_HELP, check_map, seed_range
 from transdiffuser_planner.core.errors import ConfigError, EvaluationError
 from transdiffuser_planner.core.files import write_text
@@ -108,30 +109,6 @@ def _add_run_arguments(suite: argparse.ArgumentParser) -> None:
     )
 
 
-def _parameters(texts: list[str]) -> tuple[tuple[str, Any], ...]:
-    """Parameters of "NAME=VALUE".
-
-    Raises:
-        ConfigError: A text is none, or a name or value is refused.
-    """
-    import yaml
-
-    from transdiffuser_planner.core.parameter_overrides import planner_overrides
-
-    given: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if name in OWN_OPTIONS:
-            raise ConfigError(f"--set {text}: use --{name}")
-        if not equals:
-            raise ConfigError(f"--set {text}: expected NAME=VALUE of a planner parameter, as sampler=ddpm")
-        try:
-            given[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {text}: the value cannot be read; quote it") from None
-    return tuple(sorted(planner_overrides(given, "--set").items()))
-
-
 def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -204,7 +181,7 @@ def run_suite(args: argparse.Namespace) -> int:
         precision=args.precision,
         plan_every=args.plan_every,
         selection=args.selection,
-        parameters=_parameters(args.set),
+        parameters=parameters(args.set, OWN_OPTIONS),
     )
     for line in skipped:
         print(f"skipped: {line}", file=sys.stderr)
@@ -212,8 +189,9 @@ def run_suite(args: argparse.Namespace) -> int:
         raise EvaluationError("no planner can be used here")
     check_labels(specs)
     identities = [spec.identity() for spec in specs]
-    owned, vehicle = list(zip(specs, identities, strict=True)), suite_rig().vehicle
-    jobs = [make_job(scenario, spec, own, vehicle, args.bags) for scenario in drawn for spec, own in owned]
+    owned, rig = list(zip(specs, identities, strict=True)), rig_of_seeds(args, specs)
+    vehicle = (rig or suite_rig()).vehicle
+    jobs = [make_job(scenario, spec, own, vehicle, args.bags, rig) for scenario in drawn for spec, own in owned]
     store = Store(folder=args.out)
     if args.fresh:
         store.forget()
@@ -224,6 +202,7 @@ def run_suite(args: argparse.Namespace) -> int:
             print(f"\ninterrupted; the same command resumes from {store.folder}", file=sys.stderr)
             return 130
     workers = f"Ray ({args.ray})" if args.ray else f"{args.workers} processes at once"
+    name = name if rig is None else f"{name}, rig {args.rig.stem}"
     setting = SuiteSetting(name=name, seeds=seeds, duration_s=drawn[0].duration_s, workers=workers)
     content = suite_content(entries, specs, setting, skipped)
     _report(store, content, args.worst)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transdiffuser_planner.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from transdiffuser_planner.core.rig import Rig
+    from transdiffuser_planner.planners.registry import PlannerSpec
     from transdiffuser_planner.simulation.log_world.log_scenario import LogPlace, LogScenario
     from transdiffuser_planner.simulation.log_world.log_windows import WindowChoice
 
@@ -46,7 +49,9 @@ def add_window_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--logs", nargs="+", type=Path, metavar="LOG", help="bags with ground truth, logs of data sets")
     group.add_argument("--window", type=float, default=8.0, help="seconds per window (default: %(default)s)")
     group.add_argument("--stride", type=float, help="seconds from window to window (default: a window)")
-    group.add_argument("--rig", type=Path, metavar="FILE", help="rig YAML instead of the log's own calibration")
+    group.add_argument(
+        "--rig", type=Path, metavar="FILE", help="rig YAML instead of the log's calibration, or of the suites' rig"
+    )
     add_log_arguments(group)
 
 
@@ -101,6 +106,29 @@ def windows_of_logs(
     for failure in failures:
         print(f"left out: {failure}", file=sys.stderr)
     return found
+
+
+def rig_of_seeds(args: argparse.Namespace, specs: Sequence[PlannerSpec]) -> Rig | None:
+    """Return the rig of --rig for scenarios of seeds; None for the suites' own, and for logs, whose windows hold theirs.
+
+    Args:
+        args: Parsed options of 'evaluate suite'.
+        specs: Planners that will drive.
+
+    Raises:
+        ConfigError: The file is invalid, it has no LiDAR while a model needs one, or the drive is over ROS.
+    """
+    from transdiffuser_planner.core.rig import Rig
+    from transdiffuser_planner.planners.registry import suite_config
+
+    if args.rig is None or args.logs is not None:
+        return None
+    if args.ros:
+        raise ConfigError("--rig: drives over ROS are with the suites' own rig; leave out one of --rig, --ros")
+    rig = Rig.load(args.rig)
+    if rig.lidar is None and any(spec.is_model and suite_config(spec).require_lidar for spec in specs):
+        raise ConfigError(f"--rig {args.rig}: has no lidar, which plans need; add --set require_lidar=false")
+    return rig
 
 
 def chosen_window(args: argparse.Namespace) -> LogScenario:

@@ -7,13 +7,14 @@ import json
 import resource
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from transdiffuser_planner.core.errors import MachineError, PlannerError
+from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.evaluation.closed_loop.drive_metrics import DriveMetrics
 from transdiffuser_planner.evaluation.closed_loop.playback_recorder import PlaybackRecorder
@@ -41,12 +42,14 @@ class SuiteJob:
         planner: Planner that drives.
         key: Hash of everything that decides the row.
         bag: Folder of the bag to record; None records none. It does not decide the row.
+        rig: Vehicle and sensors of scenarios without a rig of their own; None for the suites'.
     """
 
     scenario: Scenario
     planner: PlannerSpec
     key: str
     bag: Path | None = None
+    rig: Rig | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +85,7 @@ def make_job(
     identity: dict[str, Any],
     vehicle: VehicleModel,
     bags: Path | None = None,
+    rig: Rig | None = None,
 ) -> SuiteJob:
     """Make a job with its key.
 
@@ -91,14 +95,17 @@ def make_job(
         identity: ``planner.identity()``, passed in because it reads files.
         vehicle: Vehicle of the suite's rig.
         bags: Folder for bags of the drives of models, one subfolder per planner; None records none.
+        rig: Vehicle and sensors instead of the suites' own.
     """
     described = {"version": VERSION, "scenario": scenario.described(), "planner": identity}
     if vehicle.differences():  # rows of the default vehicle by earlier versions stay valid
         described["vehicle"] = vehicle.to_dict()
+    if rig is not None:
+        described["rig"] = asdict(rig)
     text = json.dumps(described, sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     bag = bags / planner.label.replace(" ", "_") / scenario.file_name if bags and planner.is_model else None
-    return SuiteJob(scenario=scenario, planner=planner, key=key, bag=bag)
+    return SuiteJob(scenario=scenario, planner=planner, key=key, bag=bag, rig=rig)
 
 
 def run_job(job: SuiteJob) -> JobOutcome:
@@ -129,7 +136,7 @@ def run_job(job: SuiteJob) -> JobOutcome:
 
 def _drive(job: SuiteJob) -> tuple[dict[str, Any], bytes, list[float]]:
     spec, scenario = job.planner, job.scenario
-    rig = rig_of(scenario, suite_rig())
+    rig = rig_of(scenario, job.rig or suite_rig())
     expert_m = expert_drive(scenario, rig.vehicle).progress_m
     metrics = DriveMetrics(vehicle=rig.vehicle)
     with Rollout(scenario, make_planner(spec, rig), rig, suite_config(spec)) as rollout, ExitStack() as stack:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.lens import project
 from transdiffuser_planner.core.rig import CameraMount
 from transdiffuser_planner.core.types import CameraImage, CameraIntrinsics
 
@@ -69,12 +70,11 @@ def build_table(
     cos, sin = np.cos(heading_rad), np.sin(heading_rad)
     turned = np.asarray([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]) @ mount.base_from_sensor()[:3, :3]
     rays = view_rays(contract).reshape(-1, 3) @ turned
-    ahead = rays[:, 0] > 0.1
-    depth = np.where(ahead, rays[:, 0], 1.0)
-    column = np.floor((intrinsics.cx - intrinsics.fx * rays[:, 1] / depth) / reduction + 1e-6).astype(int)
-    row = np.floor((intrinsics.cy - intrinsics.fy * rays[:, 2] / depth) / reduction + 1e-6).astype(int)
+    columns_N, rows_N, seen = project(intrinsics, rays)
+    column = np.floor(columns_N / reduction + 1e-6).astype(int)
+    row = np.floor(rows_N / reduction + 1e-6).astype(int)
     width, height = -(-intrinsics.width // reduction), -(-intrinsics.height // reduction)
-    inside = ahead & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    inside = seen & (column >= 0) & (column < width) & (row >= 0) & (row < height)
     target = np.flatnonzero(inside)
     copy_columns = None
     for columns in segment_columns(contract):

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.errors import InputError
+from transdiffuser_planner.core.lens import project
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot, SignalState, TrafficSignal
 from transdiffuser_planner.core.view_semantics import VIEW_STRIDE, ViewClass
@@ -75,10 +76,11 @@ class SignalFromView:
         for mount in sorted(self._rig.cameras, key=lambda camera: -camera.fx):
             image, lens = snapshot.images.get(mount.name), snapshot.intrinsics.get(mount.name)
             turned = rays @ mount.base_from_sensor()[:3, :3]
-            if image is None or lens is None or (turned[:, 0] <= 0.1).any():
+            if image is None or lens is None:
                 continue
-            column = lens.cx - lens.fx * turned[:, 1] / turned[:, 0]
-            row = lens.cy - lens.fy * turned[:, 2] / turned[:, 0]
+            column, row, seen = project(lens, turned)
+            if not seen.all():
+                continue
             low = np.floor([row.min(), column.min()]).astype(int)
             high = np.ceil([row.max(), column.max()]).astype(int) + 1
             if (low < 0).any() or (high > [lens.height, lens.width]).any():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ from vehicles import Truck
 
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import ConfigError, MachineError, SimulationError
+from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.closed_loop import run
 from transdiffuser_planner.evaluation.closed_loop.job import JobOutcome, make_job
 from transdiffuser_planner.evaluation.closed_loop.playback_recorder import unpacked
 from transdiffuser_planner.evaluation.closed_loop.results_writer import read_summary
 from transdiffuser_planner.evaluation.closed_loop.run import Store, run_jobs
+from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planners.registry import make_specs
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
@@ -135,6 +138,20 @@ def test_another_vehicle_is_another_job() -> None:
     (first,) = jobs((8003,))
     other = make_job(first.scenario, first.planner, first.planner.identity(), Truck)
     assert other.key != first.key
+
+
+def test_another_rig_is_another_job_and_one_without_lidar_needs_plans_without(tmp_path: Path, capsys) -> None:
+    (first,) = jobs((8003,))
+    whole = Rig.load(RIGS / "carla.yaml")
+    known = (first.scenario, first.planner, first.planner.identity(), EGO_VEHICLE)
+    keys = {make_job(*known, rig=rig).key for rig in (None, whole, replace(whole, lidar=None))}
+    assert len(keys) == 3 and first.key in keys
+    cameras = tmp_path / "cameras.yaml"
+    lines = (RIGS / "carla.yaml").read_text(encoding="utf-8").splitlines()
+    cameras.write_text("\n".join(line for line in lines if not line.startswith("lidar:")), encoding="utf-8")
+    command = ["evaluate", "suite", "--seeds", "8003:8004", "--rig", str(cameras), "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    assert "has no lidar, which plans need; add --set require_lidar=false" in capsys.readouterr().err
 
 
 def test_a_recording_holds_the_drive_its_plans_and_its_traffic(store: Store) -> None:
