@@ -24,7 +24,9 @@ def serve_until_interrupted(map_name: str | None, seed: int, port: int, host: st
     try:
         import msgpack  # noqa: F401
     except ImportError:
-        raise PlannerError("--carla-port: msgpack is missing; pip install transdiffuser_planner[carla-server]") from None
+        raise PlannerError(
+            "--carla-port: msgpack is missing; pip install transdiffuser_planner[carla-server]"
+        ) from None
     from transdiffuser_planner.integrations.carla_server.server import CarlaServer
     from transdiffuser_planner.integrations.carla_server.world.town import Town
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from transdiffuser_planner.integrations.carla_server.calls.names import WITHOUT_EFFECT
 from transdiffuser_planner.integrations.carla_server.calls.registry import Registry, flag
 from transdiffuser_planner.integrations.carla_server.calls.vehicle_calls import vehicles
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
@@ -44,7 +45,11 @@ def destroy_actor(world: World, actor: Any) -> bool:
 
 @actors.value
 def get_actors_by_id(world: World, numbers: Any) -> list[Any]:
-    """Descriptions of actors; what is gone is left out."""
+    """Descriptions of actors; what is gone is left out.
+
+    Raises:
+        CallError: The arguments are malformed.
+    """
     if not isinstance(numbers, list):
         raise CallError("get_actors_by_id: expected a list of numbers")
     found = (world.actors.find(item) for item in numbers if isinstance(item, int))
@@ -53,8 +58,12 @@ def get_actors_by_id(world: World, numbers: Any) -> list[Any]:
 
 @actors.value
 def get_actor_bounding_box(world: World, actor: Any) -> list[Any]:
-    """Box of an actor."""
-    return world.actors.get(actor).bounding_box()
+    """Box of an actor; empty of one that is gone.
+
+    The client's Traffic Manager asks for actors of the last snapshot in a thread of its own, and an error there ends the client.
+    """
+    found = world.actors.find(actor) if isinstance(actor, int) else None
+    return [[0.0] * 3, [0.0] * 3, [0.0] * 3, 0] if found is None else found.bounding_box()
 
 
 @actors.void
@@ -103,7 +112,11 @@ def set_actor_dead(world: World, actor: Any) -> None:
 
 @actors.void
 def apply_control_to_walker(world: World, actor: Any, control: Any) -> None:
-    """Set what a walker does: direction, speed, jump."""
+    """Set what a walker does: direction, speed, jump.
+
+    Raises:
+        CallError: The arguments are malformed.
+    """
     found = world.actors.get(actor, "walker.")
     if not isinstance(control, list) or len(control) != 3:
         raise CallError("apply_control_to_walker: expected direction, speed and jump")
@@ -114,19 +127,36 @@ def apply_control_to_walker(world: World, actor: Any, control: Any) -> None:
     )
 
 
+@actors.void
+def apply_walker_state(world: World, actor: Any, place: Any, speed: Any) -> None:
+    """Put a walker somewhere and show its speed."""
+    found = world.actors.get(actor, "walker.")
+    world.place(found, transform(place, "ApplyWalkerState"))
+    ahead = found.transform.rotation()[:, 0] * number(speed, "speed", -MAX_WALKER_MPS, MAX_WALKER_MPS)
+    found.velocity = (float(ahead[0]), float(ahead[1]), float(ahead[2]))
+
+
 @actors.bare
 def apply_batch(world: World, commands: Any, do_tick: Any = False) -> list[Any]:
-    """Carry out commands one after another and tick if requested; the reply has one entry a command."""
+    """Carry out commands one after another and tick if requested; the reply has one entry a command.
+
+    Raises:
+        CallError: The arguments are malformed.
+    """
     if not isinstance(commands, list) or len(commands) > MAX_COMMANDS:
         raise CallError(f"apply_batch: expected a list of at most {MAX_COMMANDS} commands")
-    results = [_command(world, item, 0) for item in commands]
+    results = [[_command(world, item, 0)] for item in commands]
     if flag(do_tick, "do_tick_cue"):
         world.tick()
     return results
 
 
 def _command(world: World, item: Any, depth: int, future: int = 0) -> list[Any]:
-    """Carry out one command; ``[[variant, arguments]]`` as msgpack has a struct with one boost::variant."""
+    """Carry out one command; ``[[variant, arguments]]`` as msgpack has a struct with one boost::variant.
+
+    Raises:
+        CallError: The arguments are malformed.
+    """
     try:
         if not isinstance(item, list) or len(item) != 1 or not isinstance(item[0], list) or len(item[0]) != 2:
             raise CallError("apply_batch: malformed command")
@@ -137,10 +167,12 @@ def _command(world: World, item: Any, depth: int, future: int = 0) -> list[Any]:
             return [1, _spawn(world, arguments, depth)]
         if isinstance(arguments[0], int) and arguments[0] == 0 and future:
             arguments = [future, *arguments[1:]]  # carla.command.FutureActor
-        name = COMMANDS.get(kind) if isinstance(kind, int) else None
-        if name is None:
+        name = COMMANDS.get(kind, "") if isinstance(kind, int) else ""
+        if name in WITHOUT_EFFECT:
+            return [1, world.actors.get(arguments[0]).actor_id]
+        call = actors.calls.get(name) or vehicles.calls.get(name)
+        if call is None:
             raise CallError(f"apply_batch: command {str(kind)[:20]} is unknown")
-        call = actors.calls.get(name) or vehicles.calls[name]
         if not call.fewest <= len(arguments) <= call.most:
             raise CallError(f"apply_batch: {name}: expected {call.fewest} arguments")
         call.handler(world, *arguments)
@@ -154,7 +186,7 @@ COMMANDS = {
     2: "apply_control_to_vehicle",
     3: "apply_ackermann_control_to_vehicle",
     4: "apply_control_to_walker",
-    5: "apply_vehicle_physics_control",
+    5: "apply_physics_control",
     6: "set_actor_transform",
     7: "apply_walker_state",
     8: "set_actor_target_velocity",

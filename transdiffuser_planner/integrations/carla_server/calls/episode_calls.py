@@ -9,7 +9,12 @@ from transdiffuser_planner.integrations.carla_server.protocol.messages import Ca
 from transdiffuser_planner.integrations.carla_server.protocol.streams import token
 from transdiffuser_planner.integrations.carla_server.world import blueprints, weather
 from transdiffuser_planner.integrations.carla_server.world.frames import number
-from transdiffuser_planner.integrations.carla_server.world.town import load_town, map_of_client
+from transdiffuser_planner.integrations.carla_server.world.town import (
+    UPLOADED_MAP,
+    load_town,
+    map_of_client,
+    uploaded_town,
+)
 from transdiffuser_planner.integrations.carla_server.world.world import MAX_STEP_S, SNAPSHOT_STREAM, Settings, World
 
 CARLA_VERSION = "0.9.16"
@@ -31,7 +36,11 @@ def get_episode_info(world: World) -> list[Any]:
 
 @episode.value
 def get_sensor_token(world: World, stream_id: Any) -> list[Any]:
-    """Token of a stream."""
+    """Token of a stream.
+
+    Raises:
+        CallError: The arguments are malformed.
+    """
     if isinstance(stream_id, bool) or not isinstance(stream_id, int) or not 0 <= stream_id < 1 << 32:
         raise CallError("get_sensor_token: unknown stream")
     return [token(stream_id, world.port)]
@@ -47,7 +56,11 @@ def get_episode_settings(world: World) -> list[Any]:
 
 @episode.value
 def set_episode_settings(world: World, values: Any) -> int:
-    """Change settings; the value is the number of the present frame."""
+    """Change settings; the value is the number of the present frame.
+
+    Raises:
+        CallError: The arguments are malformed.
+    """
     if not isinstance(values, list) or not 3 <= len(values) <= 11:
         raise CallError("set_episode_settings: expected the 11 values of CARLA 0.9.16")
     step = values[2]
@@ -81,7 +94,10 @@ def get_available_maps(world: World) -> list[str]:
 
 @episode.void
 def load_new_episode(world: World, name: Any, reset_settings: Any = True, _layers: Any = 0) -> None:
-    """Load a map by its name."""
+    """Load a map by its name, or the OpenDRIVE map that the client has sent."""
+    if name == UPLOADED_MAP and world.uploaded_opendrive:
+        world.load(uploaded_town(world.uploaded_opendrive), reset_settings=flag(reset_settings, "reset_settings"))
+        return
     map_name = map_of_client(name, world.own_map)
     town = world.town if map_name == world.town.map_name else load_town(map_name)
     world.load(town, reset_settings=flag(reset_settings, "reset_settings"))
@@ -149,7 +165,11 @@ def get_traffic_manager_running(world: World, port: Any) -> list[Any]:
 
 @episode.value
 def add_traffic_manager_running(world: World, info: Any) -> bool:
-    """Remember a client's Traffic Manager; false where another has the port."""
+    """Remember a client's Traffic Manager; false where another has the port.
+
+    Raises:
+        CallError: The arguments are malformed.
+    """
     if not isinstance(info, list) or len(info) != 2 or not isinstance(info[0], str) or not isinstance(info[1], int):
         raise CallError("add_traffic_manager_running: expected address and port")
     if info[1] in world.traffic_managers or len(world.traffic_managers) >= 100:
@@ -183,3 +203,9 @@ def update_day_night_cycle(_: World, _client: Any, _active: Any) -> None:
 @episode.void
 def draw_debug_shape(_: World, _shape: Any) -> None:
     """Lines and text in CARLA's window; there is no window."""
+
+
+@episode.value
+def is_sensor_enabled_for_ros(_: World, _stream: Any) -> bool:
+    """Whether the server publishes a sensor on ROS 2; it never does, the project's own simulator node is for that."""
+    return False

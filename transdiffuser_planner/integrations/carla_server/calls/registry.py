@@ -10,7 +10,6 @@ from typing import Any
 
 from transdiffuser_planner.integrations.carla_server.protocol.messages import (
     CallError,
-    error_result,
     value_result,
     void_result,
 )
@@ -41,19 +40,19 @@ class Call:
     most: int
 
     def answer(self, name: str, world: World, arguments: list[Any]) -> Any:
-        """Return the result of a request; what it refuses is an error in the form of its reply.
+        """Return the result of a request in the form of its reply.
 
         Args:
             name: Of the call.
             world: Of the server.
             arguments: As they came over the network.
+
+        Raises:
+            CallError: It is refused.
         """
-        try:
-            if not self.fewest <= len(arguments) <= self.most:
-                raise CallError(f"{name}: expected {self.fewest} arguments, got {len(arguments)}")
-            value = self.handler(world, *arguments)
-        except CallError as error:
-            return error_result(str(error), has_value=self.form is not Form.VOID)
+        if not self.fewest <= len(arguments) <= self.most:
+            raise CallError(f"{name}: expected {self.fewest} arguments, got {len(arguments)}")
+        value = self.handler(world, *arguments)
         if self.form is Form.BARE:
             return value
         return value_result(value) if self.form is Form.VALUE else void_result()

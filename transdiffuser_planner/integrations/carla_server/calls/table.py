@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
 
 from transdiffuser_planner.integrations.carla_server.calls.actor_calls import actors
 from transdiffuser_planner.integrations.carla_server.calls.episode_calls import episode
 from transdiffuser_planner.integrations.carla_server.calls.light_calls import lights
-from transdiffuser_planner.integrations.carla_server.calls.registry import Call
+from transdiffuser_planner.integrations.carla_server.calls.names import UNANSWERED, WITHOUT_EFFECT
+from transdiffuser_planner.integrations.carla_server.calls.registry import Call, Form
+from transdiffuser_planner.integrations.carla_server.calls.scenery_calls import scenery
 from transdiffuser_planner.integrations.carla_server.calls.vehicle_calls import vehicles
 from transdiffuser_planner.integrations.carla_server.protocol.messages import (
+    CallError,
     Request,
     error_result,
     reply,
     unknown_method,
+    void_result,
 )
 from transdiffuser_planner.integrations.carla_server.world.world import World
 
-CALLS: dict[str, Call] = {**episode.calls, **actors.calls, **vehicles.calls, **lights.calls}
-UNANSWERED_VALUE: tuple[str, ...] = ()
-UNANSWERED_VOID: tuple[str, ...] = ()
+CALLS: dict[str, Call] = {**episode.calls, **actors.calls, **vehicles.calls, **lights.calls, **scenery.calls}
+_LOG = logging.getLogger(__name__)
+_logged: set[str] = set()
 
 
 def answer(world: World, request: Request) -> bytes:
@@ -29,13 +33,31 @@ def answer(world: World, request: Request) -> bytes:
         world: Of the server.
         request: Of a client.
     """
-    call = CALLS.get(request.method)
+    name = request.method
+    call = CALLS.get(name)
     if call is not None:
-        return reply(request.number, call.answer(request.method, world, request.arguments))
-    text = f"{request.method[:80]}: not answered by this server (docs/how-to/carla-server.md)"
-    result: Any = None
-    if request.method in UNANSWERED_VALUE:
-        result = error_result(text, has_value=True)
-    elif request.method in UNANSWERED_VOID:
-        result = error_result(text, has_value=False)
-    return unknown_method(request.number, text) if result is None else reply(request.number, result)
+        return _answered(call, world, request)
+    if name in WITHOUT_EFFECT:
+        if name not in _logged:
+            _logged.add(name)
+            _LOG.warning("%s: has no effect in this simulator (docs/how-to/carla-server.md)", name)
+        return reply(request.number, void_result())
+    text = f"{name[:80]}: not answered by this server (docs/how-to/carla-server.md)"
+    if name in UNANSWERED:
+        return reply(request.number, error_result(text, has_value=True))
+    return unknown_method(request.number, text)
+
+
+def _answered(call: Call, world: World, request: Request) -> bytes:
+    """Return the reply of a call; a fault of this server is one, too, with its stack in the server's log."""
+    name = request.method
+    try:
+        return reply(request.number, call.answer(name, world, request.arguments))
+    except CallError as error:
+        text = str(error)
+    except Exception as error:  # one client's request must not end the server of all
+        _LOG.exception("%s failed", name)
+        text = f"{name}: failed in the server ({type(error).__name__}); its log has more"
+    if call.form is Form.BARE:
+        return unknown_method(request.number, text)
+    return reply(request.number, error_result(text, has_value=call.form is Form.VALUE))

@@ -1,8 +1,8 @@
 """msgpack-rpc as CARLA speaks it: requests from untrusted bytes, replies in the forms that its client expects.
 
 A request is ``[0, id, method, [[is_async], argument, ...]]``, a reply ``[1, id, error, result]``. Results are LibCarla's
-variants (``LibCarla/source/carla/rpc/Response.h``): ``[[1, value]]`` or ``[[0, [text]]]``, and ``[[false]]`` or ``[[true, [text]]]``
-of calls without a value.
+variants (``LibCarla/source/carla/rpc/Response.h``): ``[[1, value]]`` or ``[[0, [text]]]``, of calls without a value ``[[false]]``
+or ``[[true, [text]]]``.
 """
 
 from __future__ import annotations

@@ -29,6 +29,9 @@ class SensorBank:
         town: The map.
         hub: Of the streams.
         seed: Of all noise.
+
+    Attributes:
+        gravity_mps2: That IMUs measure.
     """
 
     def __init__(self, town: Town, hub: StreamHub, seed: int) -> None:
@@ -37,6 +40,7 @@ class SensorBank:
         self._cameras, self._lidars = optics.Cameras(self._scene), beams.Lidars(self._scene)
         self._origin = navigation.reference(town.opendrive)
         self._last_s: dict[int, float] = {}
+        self.gravity_mps2 = navigation.GRAVITY_MPS2
 
     def check(self, sensor: Actor) -> None:
         """Check the attributes of a sensor that is to be made.
@@ -110,7 +114,7 @@ class SensorBank:
             elif sensor.type_id == navigation.GNSS:
                 self._emit(PayloadType.GNSS, sensor, frame, time_s, navigation.fix(sensor, self._origin, rng))
             elif sensor.type_id == navigation.IMU:
-                self._emit(PayloadType.IMU, sensor, frame, time_s, navigation.inertia(sensor, rng))
+                self._emit(PayloadType.IMU, sensor, frame, time_s, navigation.inertia(sensor, self.gravity_mps2, rng))
         for group in groups.values():
             images = self._cameras.render(group, time_s, actors, signals, weather)
             for sensor in group:

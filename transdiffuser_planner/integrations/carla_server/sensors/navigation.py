@@ -64,16 +64,17 @@ def fix(sensor: Actor, origin: tuple[float, float], rng: np.random.Generator) ->
     return payloads.gnss(*noisy)
 
 
-def inertia(sensor: Actor, rng: np.random.Generator) -> bytes:
+def inertia(sensor: Actor, gravity_mps2: float, rng: np.random.Generator) -> bytes:
     """Return the payload of an inertial measurement unit.
 
     Args:
         sensor: The unit.
+        gravity_mps2: That it measures.
         rng: Of the noise.
     """
     carrier = sensor if sensor.parent is None else sensor.parent
     own = sensor.transform.rotation()
-    acceleration = own.T @ (np.asarray(carrier.acceleration) + [0.0, 0.0, GRAVITY_MPS2])
+    acceleration = own.T @ np.add(carrier.acceleration, (0.0, 0.0, gravity_mps2))
     rate = own.T @ np.radians(carrier.turn_degps)
     for index, axis in enumerate("xyz"):
         acceleration[index] += _number(sensor, f"noise_accel_stddev_{axis}") * rng.standard_normal()

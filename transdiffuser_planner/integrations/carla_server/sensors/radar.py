@@ -47,7 +47,9 @@ def measure(
     # Uniform within the ellipse of the two fields of view.
     radius, angle = np.sqrt(rng.random(count)), 2.0 * math.pi * rng.random(count)
     azimuth, altitude = radius * half_azimuth * np.cos(angle), radius * half_altitude * np.sin(angle)
-    local = np.stack([np.cos(altitude) * np.cos(azimuth), np.cos(altitude) * np.sin(azimuth), np.sin(altitude)], axis=-1)
+    local = np.stack(
+        [np.cos(altitude) * np.cos(azimuth), np.cos(altitude) * np.sin(azimuth), np.sin(altitude)], axis=-1
+    )
     place = sensor.transform
     world_R3 = (local @ place.rotation().T) * [1.0, -1.0, 1.0]
     suite = scene.base(weather)

@@ -139,9 +139,7 @@ def world_state(
         signals: Letters of the traffic lights.
         without: Vehicle that carries the sensor.
     """
-    return WorldState(
-        stamp_ns=round(time_s * 1e9), ego=pose, agents=bodies(actors, without=without), signals=signals
-    )
+    return WorldState(stamp_ns=round(time_s * 1e9), ego=pose, agents=bodies(actors, without=without), signals=signals)
 
 
 def bodies(actors: Iterable[Actor], *, without: Actor | None = None) -> AgentStates:

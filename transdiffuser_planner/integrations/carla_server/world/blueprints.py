@@ -64,7 +64,9 @@ class Description:
         return value
 
 
-def _attribute(name: str, kind: int, value: str, recommended: tuple[str, ...] = (), *, fixed: bool = False) -> list[Any]:
+def _attribute(
+    name: str, kind: int, value: str, recommended: tuple[str, ...] = (), *, fixed: bool = False
+) -> list[Any]:
     return [name, kind, value, list(recommended), not fixed, False]
 
 
@@ -139,7 +141,12 @@ def parse_description(value: Any) -> Description:
     Raises:
         CallError: It is malformed, unknown, or of a blueprint that is not simulated.
     """
-    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[1], str) or not isinstance(value[2], list):
+    if (
+        not isinstance(value, list)
+        or len(value) != 3
+        or not isinstance(value[1], str)
+        or not isinstance(value[2], list)
+    ):
         raise CallError("actor description: expected number, name and attributes")
     name = value[1]
     if name in tables.NOT_SIMULATED:

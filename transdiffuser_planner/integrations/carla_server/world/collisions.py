@@ -51,9 +51,7 @@ def outline(actor: Actor, at: Transform | None = None) -> np.ndarray[tuple[int, 
         at: Pose instead of its own.
     """
     place = at or actor.transform
-    return box_corners(
-        place.x, place.y, math.radians(place.yaw), actor.body.length_m, actor.body.width_m
-    )
+    return box_corners(place.x, place.y, math.radians(place.yaw), actor.body.length_m, actor.body.width_m)
 
 
 def blocking(actor: Actor, at: Transform, others: Iterable[Actor]) -> list[Actor]:

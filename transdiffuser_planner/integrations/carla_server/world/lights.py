@@ -250,7 +250,9 @@ def _programs(town: Town) -> dict[str, Program]:
             found[str(signal.getID())] = Program(
                 durations_s=[float(phase.duration) for phase in phases], states=[str(phase.state) for phase in phases]
             )
-    count = 1 + max((int(link) for s in town.network.getTrafficLights() for _, _, link in s.getConnections()), default=0)
+    count = 1 + max(
+        (int(link) for s in town.network.getTrafficLights() for _, _, link in s.getConnections()), default=0
+    )
     for signal in town.network.getTrafficLights():
         found.setdefault(str(signal.getID()), Program(durations_s=[1.0], states=["O" * count]))
     return found
@@ -265,7 +267,11 @@ def _head_actor(end: LaneEnd, actor_id: int) -> Actor:
     description = Description(
         uid=UID,
         type_id=TYPE_ID,
-        attributes={"role_name": (STRING, "traffic_light"), "size": (STRING, "medium"), "height": (FLOAT, str(HEIGHT_M))},
+        attributes={
+            "role_name": (STRING, "traffic_light"),
+            "size": (STRING, "medium"),
+            "height": (FLOAT, str(HEIGHT_M)),
+        },
     )
     return Actor(
         actor_id=actor_id,

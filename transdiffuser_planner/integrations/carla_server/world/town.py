@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,8 @@ from transdiffuser_planner.simulation.map.sumo_networks import (
 FloatArray = NDArray[np.float64]
 SPAWN_EVERY_M, SPAWN_FROM_ENDS_M, SPAWN_HEIGHT_M = 40.0, 8.0, 0.3
 DEFAULT_LIMIT_KMPH = 30.0
+UPLOADED_MAP = "OpenDriveMap"
+"""Name that CARLA's client loads an uploaded map by."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,13 +68,14 @@ class Town:
     def __init__(self, map_name: str) -> None:
         self.map_name = map_name
         self.name = short_name(map_name)
-        self.network = read_network(network_file(map_name))
+        self._network_file = network_file(map_name)
+        self.network = read_network(self._network_file)
         self.opendrive = _with_main_signals(opendrive_text(map_name), self.lane_ends)
 
     @cached_property
     def road_map(self) -> RoadMap:
         """The whole map for rendering."""
-        return RoadMap.load(network_file(self.map_name))
+        return RoadMap.load(self._network_file)
 
     @cached_property
     def lane_ends(self) -> tuple[LaneEnd, ...]:
@@ -191,6 +196,21 @@ def load_town(map_name: str) -> Town:
         return Town(map_name)
     except SimulationError as error:
         raise CallError(str(error)) from None
+
+
+def uploaded_town(text: str) -> Town:
+    """Load an OpenDRIVE map that a client has sent.
+
+    Args:
+        text: Of the map.
+
+    Raises:
+        CallError: It cannot be read or holds no drivable road.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{UPLOADED_MAP}.xodr"
+        path.write_text(text, encoding="utf-8", errors="replace")
+        return load_town(str(path))
 
 
 def _with_main_signals(text: str, ends: tuple[LaneEnd, ...]) -> str:

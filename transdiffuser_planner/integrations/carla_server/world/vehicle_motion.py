@@ -24,6 +24,8 @@ STEERING_CURVE = ((0.0, 1.0), (20.0, 0.9), (60.0, 0.8), (120.0, 0.7))
 """Speed in km/h -> share of the steering angle."""
 MAX_STEP_S = 0.02
 MAX_REVERSE_MPS = 8.0
+ACKERMANN_S = 0.5
+"""Time constant of the speed under Ackermann control."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +64,23 @@ class VehicleControl:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AckermannTarget:
+    """What an Ackermann controller is to reach.
+
+    Attributes:
+        steering_rad: Road-wheel angle, positive to the left.
+        rate_radps: Of the angle; 0 for as fast as it goes.
+        speed_mps: Along the heading, negative backwards.
+        acceleration_mps2: Largest change of the speed; 0 for the vehicle's own limits.
+    """
+
+    steering_rad: float
+    rate_radps: float
+    speed_mps: float
+    acceleration_mps2: float
+
+
 class VehicleMotion:
     """State of one vehicle. Forwards and backwards are the same bicycle: backwards it is turned around and steers mirrored.
 
@@ -71,7 +90,10 @@ class VehicleMotion:
 
     Attributes:
         control: In force.
-        command: Acceleration (m/s2) and road-wheel angle (rad, left) of an Ackermann controller instead of pedals, or None.
+        ackermann: Target instead of pedals, or None.
+        ackermann_gains: As a client set them.
+        steering_curve: Speed in km/h -> share of the steering angle.
+        max_steer_rad: Road-wheel angle at full steering.
         constant_mps: Speed that is kept whatever the pedals say, or None.
         speed_mps: Along the heading, negative backwards.
         acceleration_mps2: Along the heading.
@@ -82,7 +104,9 @@ class VehicleMotion:
     def __init__(self, model: VehicleModel, pose: Transform) -> None:
         self.model = model
         self.control = VehicleControl()
-        self.command: tuple[float, float] | None = None
+        self.ackermann: AckermannTarget | None = None
+        self.ackermann_gains: tuple[float, ...] = (0.15, 0.0, 0.25, 0.01, 0.0, 0.01)
+        self.steering_curve = STEERING_CURVE
         self.constant_mps: float | None = None
         self.speed_mps = self.acceleration_mps2 = self.steering_rad = self.yaw_rate_radps = 0.0
         self.max_steer_rad = math.radians(MAX_STEER_DEG)
@@ -138,7 +162,7 @@ class VehicleMotion:
         state = step_vehicle(
             state,
             acceleration_cmd_mps2=sign * self._wanted_acceleration(),
-            steering_cmd_rad=sign * self._wanted_steering(),
+            steering_cmd_rad=sign * self._wanted_steering(dt_s),
             dt_s=dt_s,
             model=replace(self.model, max_speed_mps=MAX_REVERSE_MPS) if backwards else self.model,
         )
@@ -148,19 +172,25 @@ class VehicleMotion:
         self.y_m = state.y_m + offset * math.sin(state.heading_rad)
 
     def _wants_reverse(self) -> bool:
-        return self.command is None and self.control.reverse and self.control.throttle > 0.0
+        if self.ackermann is not None:
+            return self.ackermann.speed_mps < 0.0
+        return self.control.reverse and self.control.throttle > 0.0
 
-    def _wanted_steering(self) -> float:
-        if self.command is not None:
-            return self.command[1]
-        speeds, shares = zip(*STEERING_CURVE, strict=True)
+    def _wanted_steering(self, dt_s: float) -> float:
+        target = self.ackermann
+        if target is not None:
+            most = target.rate_radps * dt_s or math.inf
+            return self.steering_rad + max(-most, min(most, target.steering_rad - self.steering_rad))
+        speeds, shares = zip(*self.steering_curve, strict=True)
         share = float(np.interp(abs(self.speed_mps) * 3.6, speeds, shares))
         return -self.control.steer * share * self.max_steer_rad
 
     def _wanted_acceleration(self) -> float:
         """Return the acceleration along the heading; resistance and brakes act against the motion."""
-        if self.command is not None:
-            return self.command[0]
+        target = self.ackermann
+        if target is not None:
+            most = target.acceleration_mps2 or BRAKE_MPS2
+            return max(-most, min(most, (target.speed_mps - self.speed_mps) / ACKERMANN_S))
         control, speed = self.control, abs(self.speed_mps)
         drive = control.throttle * min(THROTTLE_MPS2, POWER_W_PER_KG / max(speed, 1.0))
         if control.hand_brake:

@@ -58,6 +58,7 @@ class World:
         hub: As given.
         port: As given.
         own_map, own_name: Map that the server was started with.
+        uploaded_opendrive: Text of a map that a client has sent; "" for none.
         traffic_managers: Address and port of the clients' Traffic Managers, by port.
         settings: Present settings.
         episode_id: Number of the episode.
@@ -76,6 +77,7 @@ class World:
         self.hub, self.port, self._seed = hub, port, seed
         self.own_map, self.own_name = town.map_name, town.name
         self.traffic_managers: dict[int, tuple[str, int]] = {}
+        self.uploaded_opendrive = ""
         self.settings = Settings()
         self.episode_id, self.frame = 1, 0
         self._streams = SNAPSHOT_STREAM
