@@ -70,6 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--carla-host", default="127.0.0.1", metavar="ADDRESS", help="address to listen at (default: this machine only)"
     )
+    group.add_argument(
+        "--carla-traffic",
+        type=int,
+        default=0,
+        metavar="N",
+        help="road users of SUMO within 120 m, about (default: none, as in CARLA: programs bring their own)",
+    )
 
 
 def check_map(map_name: str | None) -> None:
@@ -125,8 +132,12 @@ def _carla(args: argparse.Namespace) -> int:
         raise ConfigError(f"--carla-port {args.carla_port}: expected 1 .. 65534")
     for name in ("log", "record", "rig", "result", "duration"):
         if getattr(args, name) is not None:
-            raise ConfigError(f"--{name}: not with --carla-port; sensors, vehicles and time belong to the CARLA program")
-    serve_until_interrupted(args.map, args.seed, args.carla_port, args.carla_host)
+            raise ConfigError(
+                f"--{name}: not with --carla-port; sensors, vehicles and time belong to the CARLA program"
+            )
+    if not 0 <= args.carla_traffic <= 500:
+        raise ConfigError(f"--carla-traffic {args.carla_traffic}: expected 0 .. 500")
+    serve_until_interrupted(args.map, args.seed, args.carla_port, args.carla_host, args.carla_traffic)
     return 0
 
 

@@ -30,15 +30,16 @@ class CarlaServer:
         town: First map.
         port: Of RPC; that of the streams is the next one. 0 for free ports.
         host: Address to listen at.
-        seed: Of the sensors' noise.
+        seed: Of the sensors' noise and of the server's own traffic.
+        num_ambient: Road users of the server's own traffic, about.
 
     Attributes:
         port: Of RPC; set by start().
         world: The world; set by start().
     """
 
-    def __init__(self, town: Town, port: int = 2000, host: str = LOCAL, seed: int = 0) -> None:
-        self._town, self._host, self._seed = town, host, seed
+    def __init__(self, town: Town, port: int = 2000, host: str = LOCAL, seed: int = 0, num_ambient: int = 0) -> None:
+        self._town, self._host, self._seed, self._num_ambient = town, host, seed, num_ambient
         self.port = port
         self._hub = StreamHub()
         self._clients: set[asyncio.StreamWriter] = set()
@@ -59,7 +60,7 @@ class CarlaServer:
                 f"({error.strerror}); give another port"
             ) from None
         stream_port = int(self._stream.sockets[0].getsockname()[1])
-        self.world = World(self._town, self._hub, stream_port, self._seed)
+        self.world = World(self._town, self._hub, stream_port, self._seed, self._num_ambient)
 
     async def run(self) -> None:
         """Serve until cancelled; in asynchronous mode the world runs in real time, or slower if it cannot."""
@@ -73,6 +74,7 @@ class CarlaServer:
         """Close ports and connections."""
         for listener in (self._rpc, self._stream):
             listener.close()
+        self.world.close()
         for writer in list(self._clients):
             writer.close()
 

@@ -9,7 +9,7 @@ from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.simulation.scenario import draw_map
 
 
-def serve_until_interrupted(map_name: str | None, seed: int, port: int, host: str) -> None:
+def serve_until_interrupted(map_name: str | None, seed: int, port: int, host: str, num_ambient: int) -> None:
     """Load the map, open the ports, serve, and end on an interrupt or termination without a traceback.
 
     Args:
@@ -17,6 +17,7 @@ def serve_until_interrupted(map_name: str | None, seed: int, port: int, host: st
         seed: Of map and noise.
         port: Of RPC; the streams have the next one.
         host: Address to listen at.
+        num_ambient: Road users of the server's own traffic, about.
 
     Raises:
         PlannerError: msgpack is missing, the map is unknown, or the ports are in use.
@@ -31,7 +32,7 @@ def serve_until_interrupted(map_name: str | None, seed: int, port: int, host: st
     from transdiffuser_planner.integrations.carla_server.world.town import Town
 
     town = Town(map_name or draw_map(seed))
-    asyncio.run(_serve(CarlaServer(town, port, host, seed), town.name))
+    asyncio.run(_serve(CarlaServer(town, port, host, seed, num_ambient), town.name))
 
 
 async def _serve(server: object, name: str) -> None:

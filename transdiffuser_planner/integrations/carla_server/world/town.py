@@ -63,11 +63,19 @@ class Town:
 
     Raises:
         SimulationError: Unknown map, or it cannot be built.
+
+    Attributes:
+        map_name: As given.
+        name: That clients see.
+        folder: Of an uploaded map, else None.
+        network: The SUMO network.
+        opendrive: Text of the map.
     """
 
     def __init__(self, map_name: str) -> None:
         self.map_name = map_name
         self.name = short_name(map_name)
+        self.folder: tempfile.TemporaryDirectory[str] | None = None
         self._network_file = network_file(map_name)
         self.network = read_network(self._network_file)
         self.opendrive = _with_main_signals(opendrive_text(map_name), self.lane_ends)
@@ -207,10 +215,12 @@ def uploaded_town(text: str) -> Town:
     Raises:
         CallError: It cannot be read or holds no drivable road.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / f"{UPLOADED_MAP}.xodr"
-        path.write_text(text, encoding="utf-8", errors="replace")
-        return load_town(str(path))
+    folder = tempfile.TemporaryDirectory()  # lives as long as its town: traffic reads the file, too
+    path = Path(folder.name) / f"{UPLOADED_MAP}.xodr"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    town = load_town(str(path))
+    town.folder = folder
+    return town
 
 
 def _with_main_signals(text: str, ends: tuple[LaneEnd, ...]) -> str:

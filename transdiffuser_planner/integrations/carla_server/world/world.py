@@ -14,6 +14,7 @@ from transdiffuser_planner.integrations.carla_server.protocol.streams import Pay
 from transdiffuser_planner.integrations.carla_server.sensors.bank import CLIENT_SIDE, SensorBank
 from transdiffuser_planner.integrations.carla_server.world import walkers, weather
 from transdiffuser_planner.integrations.carla_server.world.actors import Actor, ActorList
+from transdiffuser_planner.integrations.carla_server.world.ambient import AmbientTraffic
 from transdiffuser_planner.integrations.carla_server.world.blueprints import Description, vehicle_model
 from transdiffuser_planner.integrations.carla_server.world.collisions import Contact, blocking, contact
 from transdiffuser_planner.integrations.carla_server.world.frames import Transform
@@ -51,7 +52,11 @@ class World:
         town: First map.
         hub: Of the streams.
         port: Of the streams.
-        seed: Of all noise.
+        seed: Of all noise and of the server's own traffic.
+        num_ambient: Road users of the server's own traffic, about.
+
+    Raises:
+        SimulationError: SUMO failed.
 
     Attributes:
         town: Present map.
@@ -73,11 +78,13 @@ class World:
         weather: Parameters in the order of CARLA's client.
     """
 
-    def __init__(self, town: Town, hub: StreamHub, port: int, seed: int) -> None:
+    def __init__(self, town: Town, hub: StreamHub, port: int, seed: int, num_ambient: int = 0) -> None:
         self.hub, self.port, self._seed = hub, port, seed
         self.own_map, self.own_name = town.map_name, town.name
         self.traffic_managers: dict[int, tuple[str, int]] = {}
         self.uploaded_opendrive = ""
+        self._num_ambient = num_ambient
+        self._ambient: AmbientTraffic | None = None
         self.settings = Settings()
         self.episode_id, self.frame = 1, 0
         self._streams = SNAPSHOT_STREAM
@@ -96,10 +103,11 @@ class World:
         for actor in self.actors:
             self._forget(actor)
         if reset_settings:
-            self.settings = Settings()
+            self._num_ambient = num_ambient
+        self._ambient: AmbientTraffic | None = None
+        self.settings = Settings()
         self.episode_id += 1
         self._begin(town)
-        self.publish(0.0)
 
     def _begin(self, town: Town) -> None:
         self.town, self.time_s = town, 0.0
@@ -114,6 +122,15 @@ class World:
             Actor(actor_id=self.actors.new_id(), description=description, transform=Transform(), has_collisions=False)
         )
         self.lights = TrafficLights(town, self.actors)
+        self.close()
+        if self._num_ambient:
+            self._ambient = AmbientTraffic(town.map_name, self._num_ambient, self._seed)
+
+    def close(self) -> None:
+        """End the server's own traffic."""
+        if self._ambient is not None:
+            self._ambient.close()
+            self._ambient = None
 
     @property
     def step_s(self) -> float:
@@ -126,6 +143,8 @@ class World:
         self.frame += 1
         self.time_s += dt_s
         self.lights.step(dt_s)
+        if self._ambient is not None:
+            self._ambient.step(dt_s, self.actors, self.lights.signals())
         contacts = self._move_vehicles(dt_s)
         for actor in self.actors.of_kind("walker"):
             if not actor.is_ambient:
