@@ -13,13 +13,14 @@ import time
 
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.integrations.carla_server.calls.table import answer
-from transdiffuser_planner.integrations.carla_server.protocol.messages import ProtocolError, RequestReader
+from transdiffuser_planner.integrations.carla_server.protocol.messages import ProtocolError, Request, RequestReader
 from transdiffuser_planner.integrations.carla_server.protocol.streams import StreamHub
 from transdiffuser_planner.integrations.carla_server.world.town import Town
 from transdiffuser_planner.integrations.carla_server.world.world import World
 
 LOCAL = "127.0.0.1"
 READ_BYTES = 1 << 16
+BEFORE_LOAD_S, AFTER_LOAD_S = 1.0, 3.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -43,6 +44,7 @@ class CarlaServer:
         self.port = port
         self._hub = StreamHub()
         self._clients: set[asyncio.StreamWriter] = set()
+        self._loads: set[asyncio.Future[None]] = set()
 
     async def start(self) -> None:
         """Open the ports.
@@ -78,6 +80,20 @@ class CarlaServer:
         for writer in list(self._clients):
             writer.close()
 
+    async def _load_slowly(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """Load an episode as slowly as a client with a Traffic Manager needs it; its other calls are answered meanwhile.
+
+        The Traffic Manager drives on in a thread of its own and reads the new map in that of the streams. It may end the client
+        when the episode changes under it, or when its user ticks before it has the map: CARLA's server never loads that fast.
+        """
+        await asyncio.sleep(BEFORE_LOAD_S)
+        result = answer(self.world, request)
+        self.world.publish(0.0)
+        await asyncio.sleep(AFTER_LOAD_S)
+        if not writer.is_closing():
+            writer.write(result)
+        self._loads = {task for task in self._loads if not task.done()}
+
     def _stream_port(self) -> int:
         return self.port + 1
 
@@ -88,6 +104,9 @@ class CarlaServer:
         try:
             while data := await reader.read(READ_BYTES):
                 for request in requests.feed(data):
+                    if request.method == "load_new_episode" and self.world.traffic_managers:
+                        self._loads.add(asyncio.ensure_future(self._load_slowly(request, writer)))
+                        continue
                     writer.write(answer(self.world, request))
                     await writer.drain()
         except ProtocolError as error:

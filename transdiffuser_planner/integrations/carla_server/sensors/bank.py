@@ -12,7 +12,6 @@ from transdiffuser_planner.integrations.carla_server.sensors import beams, navig
 from transdiffuser_planner.integrations.carla_server.sensors.scene import Scene
 from transdiffuser_planner.integrations.carla_server.world.actors import Actor
 from transdiffuser_planner.integrations.carla_server.world.collisions import Contact
-from transdiffuser_planner.integrations.carla_server.world.town import Town
 from transdiffuser_planner.simulation.scenario import Weather
 
 COLLISION = "sensor.other.collision"
@@ -26,7 +25,7 @@ class SensorBank:
     """Measures and sends.
 
     Args:
-        town: The map.
+        scene: What they see.
         hub: Of the streams.
         seed: Of all noise.
 
@@ -34,11 +33,11 @@ class SensorBank:
         gravity_mps2: That IMUs measure.
     """
 
-    def __init__(self, town: Town, hub: StreamHub, seed: int) -> None:
+    def __init__(self, scene: Scene, hub: StreamHub, seed: int) -> None:
         self._hub, self._seed = hub, seed
-        self._scene = Scene(town, seed)
+        self._scene = scene
         self._cameras, self._lidars = optics.Cameras(self._scene), beams.Lidars(self._scene)
-        self._origin = navigation.reference(town.opendrive)
+        self._origin = navigation.reference(scene.town.opendrive)
         self._last_s: dict[int, float] = {}
         self.gravity_mps2 = navigation.GRAVITY_MPS2
 

@@ -34,10 +34,13 @@ class Scene:
     Args:
         town: The map.
         seed: Of the sensors' noise.
+
+    Attributes:
+        town: As given.
     """
 
     def __init__(self, town: Town, seed: int) -> None:
-        self._town, self._seed = town, seed
+        self.town, self._seed = town, seed
         self._base: SensorSuite | None = None
         self._weather: Weather | None = None
 
@@ -58,7 +61,7 @@ class Scene:
             weather: Present weather.
         """
         if self._base is None:
-            self._base = SensorSuite(self._town.road_map, _NOTHING, weather, self._seed)
+            self._base = SensorSuite(self.town.road_map, _NOTHING, weather, self._seed)
         elif weather != self._weather:
             self._base = self._base.with_weather(weather)
         self._weather = weather

@@ -109,7 +109,7 @@ class TrafficLights:
             head.elapsed_s = head.elapsed_s + dt_s if state == head.state else 0.0
             head.state = state
             head.actor.detail = light_detail(
-                f"{head.end.signal_id}_{head.end.link}",
+                head.end.sign_id,
                 (head.times_s[GREEN], head.times_s[YELLOW], head.times_s[RED]),
                 head.elapsed_s,
                 is_frozen=self._is_frozen(head),

@@ -18,8 +18,11 @@ from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
 from transdiffuser_planner.integrations.carla_server.world.frames import Transform
 from transdiffuser_planner.simulation.map.opendrive.carla_towns import PREFIX
+from transdiffuser_planner.simulation.map.opendrive.conversion import is_opendrive, read_roads
+from transdiffuser_planner.simulation.map.opendrive.network_signals import signal_positions
 from transdiffuser_planner.simulation.map.opendrive_export import opendrive_text
 from transdiffuser_planner.simulation.map.polylines import densify, without_repeats
+from transdiffuser_planner.simulation.map.road_elements import OPENDRIVE_HEAD
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.sumo_networks import (
     AVENUES,
@@ -45,6 +48,7 @@ class LaneEnd:
         x_m, y_m: End of its center line, map frame.
         heading_rad: There.
         width_m: Of the lane.
+        sign_id: Of its signal in the OpenDRIVE text.
     """
 
     signal_id: str
@@ -53,6 +57,7 @@ class LaneEnd:
     y_m: float
     heading_rad: float
     width_m: float
+    sign_id: str
 
 
 class Town:
@@ -89,7 +94,9 @@ class Town:
     def lane_ends(self) -> tuple[LaneEnd, ...]:
         """Ends of all lanes for cars at traffic lights."""
         found = {}
+        positions = signal_positions(read_roads(self.map_name)) if is_opendrive(self.map_name) else {}
         for signal in self.network.getTrafficLights():
+            names = _names_of_file(signal, positions)
             for incoming, outgoing, link in signal.getConnections():
                 line = without_repeats(incoming.getShape())
                 if not incoming.allows("passenger") or len(line) < 2:
@@ -104,6 +111,7 @@ class Town:
                     y_m=float(line[-1][1]),
                     heading_rad=heading,
                     width_m=float(incoming.getWidth()),
+                    sign_id=names.get(int(link), f"{signal.getID()}_{link}"),
                 )
                 if incoming.getID() not in found or rank < found[incoming.getID()][0]:
                     found[incoming.getID()] = (rank, end)
@@ -155,6 +163,18 @@ class Town:
                 if lane.allows("passenger") and len(line) > 1:
                     found.append((densify(line, 2.0), float(lane.getSpeed()), str(lane.getID())))
         return found
+
+
+def _names_of_file(signal: Any, positions: dict[str, FloatArray]) -> dict[int, str]:
+    """Return the names that an OpenDRIVE file has for the signals of a light's links, found by their positions."""
+    found = {}
+    for program in signal.getPrograms().values():
+        for key, text in program.getParams().items():
+            if key.startswith(OPENDRIVE_HEAD) and positions:
+                place = np.asarray([float(word) for word in text.split()])
+                name = min(positions, key=lambda item: float(np.hypot(*(positions[item] - place))))
+                found[int(key.removeprefix(OPENDRIVE_HEAD))] = name
+    return found
 
 
 def short_name(map_name: str) -> str:

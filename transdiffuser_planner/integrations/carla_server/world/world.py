@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
-import numpy as np
-
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
-from transdiffuser_planner.integrations.carla_server.protocol.snapshot import snapshot, vehicle_detail
+from transdiffuser_planner.integrations.carla_server.protocol.snapshot import snapshot
 from transdiffuser_planner.integrations.carla_server.protocol.streams import PayloadType, StreamHub, message, token
 from transdiffuser_planner.integrations.carla_server.sensors.bank import CLIENT_SIDE, SensorBank
-from transdiffuser_planner.integrations.carla_server.world import walkers, weather
+from transdiffuser_planner.integrations.carla_server.sensors.scene import Scene
+from transdiffuser_planner.integrations.carla_server.world import driving, walkers, weather
 from transdiffuser_planner.integrations.carla_server.world.actors import Actor, ActorList
 from transdiffuser_planner.integrations.carla_server.world.ambient import AmbientTraffic
 from transdiffuser_planner.integrations.carla_server.world.blueprints import Description, vehicle_model
-from transdiffuser_planner.integrations.carla_server.world.collisions import Contact, blocking, contact
+from transdiffuser_planner.integrations.carla_server.world.collisions import blocking
 from transdiffuser_planner.integrations.carla_server.world.frames import Transform
-from transdiffuser_planner.integrations.carla_server.world.lights import GREEN, TrafficLights
+from transdiffuser_planner.integrations.carla_server.world.lights import TrafficLights
 from transdiffuser_planner.integrations.carla_server.world.town import Town
 from transdiffuser_planner.integrations.carla_server.world.vehicle_motion import VehicleMotion
 from transdiffuser_planner.integrations.carla_server.world.walkers import WalkerControl
@@ -82,6 +80,9 @@ class World:
         self.hub, self.port, self._seed = hub, port, seed
         self.own_map, self.own_name = town.map_name, town.name
         self.traffic_managers: dict[int, tuple[str, int]] = {}
+        self._num_ambient = num_ambient
+        self._ambient: AmbientTraffic | None = None
+        self._scene = Scene(town, seed)
         self.uploaded_opendrive = ""
         self._num_ambient = num_ambient
         self._ambient: AmbientTraffic | None = None
@@ -103,20 +104,20 @@ class World:
         for actor in self.actors:
             self._forget(actor)
         if reset_settings:
-            self._num_ambient = num_ambient
-        self._ambient: AmbientTraffic | None = None
-        self.settings = Settings()
+            self.settings = Settings()
         self.episode_id += 1
         self._begin(town)
 
     def _begin(self, town: Town) -> None:
+        if self._scene.town is not town:
+            self._scene = Scene(town, self._seed)
         self.town, self.time_s = town, 0.0
         self.actors = self.actors.fresh()
         self.weather = weather.CLEAR
         self.motions: dict[int, VehicleMotion] = {}
         self.walks: dict[int, WalkerControl] = {}
         self.vehicle_lights: dict[int, int] = {}
-        self.bank = SensorBank(town, self.hub, self._seed)
+        self.bank = SensorBank(self._scene, self.hub, self._seed)
         description = Description(uid=1, type_id="spectator")
         self.spectator = self.actors.add(
             Actor(actor_id=self.actors.new_id(), description=description, transform=Transform(), has_collisions=False)
@@ -145,7 +146,7 @@ class World:
         self.lights.step(dt_s)
         if self._ambient is not None:
             self._ambient.step(dt_s, self.actors, self.lights.signals())
-        contacts = self._move_vehicles(dt_s)
+        contacts = driving.move_vehicles(self.actors, self.motions, self.lights, self.town, dt_s)
         for actor in self.actors.of_kind("walker"):
             if not actor.is_ambient:
                 walkers.step(actor, self.walks.setdefault(actor.actor_id, WalkerControl()), dt_s)
@@ -206,7 +207,7 @@ class World:
             raise CallError("Spawn failed because of collision at spawn position")
         if actor.is_kind("vehicle"):
             self.motions[actor.actor_id] = VehicleMotion(vehicle_model(actor.type_id), actor.transform)
-            self._describe(actor, self.motions[actor.actor_id])
+            driving.describe(actor, self.motions[actor.actor_id], self.lights, self.town)
         return self.actors.add(actor)
 
     def destroy(self, actor: Actor) -> None:
@@ -237,54 +238,6 @@ class World:
         if actor.stream_id:
             self.hub.close(actor.stream_id)
             self.bank.forget(actor)
-
-    def _move_vehicles(self, dt_s: float) -> list[Contact]:
-        contacts = []
-        everyone = list(self.actors)
-        for actor in self.actors.of_kind("vehicle"):
-            motion = self.motions.get(actor.actor_id)
-            if motion is None:
-                continue
-            if actor.has_physics:
-                motion.step(dt_s)
-                contacts += self._settle(actor, motion, everyone)
-            self._describe(actor, motion)
-        return contacts
-
-    def _settle(self, actor: Actor, motion: VehicleMotion, everyone: list[Actor]) -> list[Contact]:
-        """Stop a vehicle that runs into something; it may only move apart from what it touches already."""
-        target = motion.transform()
-        moved = math.hypot(target.x - actor.transform.x, target.y - actor.transform.y) > 1e-6
-        if not actor.has_collisions or not moved:
-            return []
-        found = []
-        for other in blocking(actor, target, everyone):
-            before = math.hypot(other.transform.x - actor.transform.x, other.transform.y - actor.transform.y)
-            after = math.hypot(other.transform.x - target.x, other.transform.y - target.y)
-            if after < before:
-                found.append(contact(actor, other))
-        if found:
-            motion.place(actor.transform)
-            motion.stop()
-        return found
-
-    def _describe(self, actor: Actor, motion: VehicleMotion) -> None:
-        """Copy a vehicle's motion into its actor."""
-        if actor.has_physics:
-            actor.transform = motion.transform()
-            ahead = np.asarray([math.cos(motion.heading_rad), -math.sin(motion.heading_rad)])
-            aside = np.asarray([ahead[1], -ahead[0]])  # left of ahead, y to the south
-            along = ahead * motion.acceleration_mps2 + aside * motion.speed_mps * motion.yaw_rate_radps
-            actor.velocity = (*(float(v) for v in ahead * motion.speed_mps), 0.0)  # type: ignore[assignment]
-            actor.acceleration = (*(float(v) for v in along), 0.0)  # type: ignore[assignment]
-            actor.turn_degps = (0.0, 0.0, -math.degrees(motion.yaw_rate_radps))
-        reach = motion.model.length_m / 2.0
-        front_x = motion.x_m + reach * math.cos(motion.heading_rad)
-        front_y = motion.y_m + reach * math.sin(motion.heading_rad)
-        head = self.lights.at(front_x, front_y, motion.heading_rad)
-        limit = self.town.speed_limit_kmph(motion.x_m, motion.y_m, motion.heading_rad)
-        state, light = (GREEN, None) if head is None else (head.state, head.actor.actor_id)
-        actor.detail = vehicle_detail(motion.control.seven, limit, state, light)
 
     def _carry_children(self) -> None:
         for actor in self.actors:
