@@ -41,7 +41,7 @@ class CarlaServer:
 
     def __init__(self, town: Town, port: int = 2000, host: str = LOCAL, seed: int = 0, num_ambient: int = 0) -> None:
         self._town, self._host, self._seed, self._num_ambient = town, host, seed, num_ambient
-        self.port = port
+        self.port, self._is_fixed = port, port != 0
         self._hub = StreamHub()
         self._clients: set[asyncio.StreamWriter] = set()
         self._loads: set[asyncio.Future[None]] = set()
@@ -95,7 +95,7 @@ class CarlaServer:
         self._loads = {task for task in self._loads if not task.done()}
 
     def _stream_port(self) -> int:
-        return self.port + 1
+        return self.port + 1 if self._is_fixed else 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one client; bytes that are no requests end its connection and nothing else."""

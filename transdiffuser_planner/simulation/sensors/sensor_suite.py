@@ -125,7 +125,7 @@ class SensorSuite:
     @property
     def origin_2(self) -> NDArray[np.float64]:
         """Place in the map frame that coordinates of ``static`` are relative to, m."""
-        return self._origin_2
+        return np.asarray(self._origin_2, dtype=np.float64)
 
     def render(self, world: WorldState) -> SensorFrame:
         """Render images and point cloud of one step; noise is seeded from (seed, stamp).

@@ -255,7 +255,8 @@ def serve(pipe: Connection) -> None:
         try:
             if request == "start":
                 traffic = OpenTraffic(*argument)
-                answer: Any = traffic.start()
+                traffic.start()
+                answer: Any = None
             else:
                 assert traffic is not None
                 answer = traffic.step(*argument)

@@ -169,7 +169,7 @@ def _scanner_angle(start: float, sector: float) -> float:
 
 def _in_sensor_frame(cloud_N4: NDArray[np.float32], angle: float) -> NDArray[np.float32]:
     """Return points of a sector in CARLA's sensor frame: turned back, y to the right."""
-    points = cloud_N4.copy()
+    points: NDArray[np.float32] = cloud_N4.copy()
     cos, sin = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     points[:, 0] = cos * cloud_N4[:, 0] - sin * cloud_N4[:, 1]
     points[:, 1] = -(sin * cloud_N4[:, 0] + cos * cloud_N4[:, 1])

@@ -93,7 +93,7 @@ class Town:
     @cached_property
     def lane_ends(self) -> tuple[LaneEnd, ...]:
         """Ends of all lanes for cars at traffic lights."""
-        found = {}
+        found: dict[str, tuple[tuple[int, int], LaneEnd]] = {}
         positions = signal_positions(read_roads(self.map_name)) if is_opendrive(self.map_name) else {}
         for signal in self.network.getTrafficLights():
             names = _names_of_file(signal, positions)

@@ -106,7 +106,7 @@ class VehicleMotion:
         self.control = VehicleControl()
         self.ackermann: AckermannTarget | None = None
         self.ackermann_gains: tuple[float, ...] = (0.15, 0.0, 0.25, 0.01, 0.0, 0.01)
-        self.steering_curve = STEERING_CURVE
+        self.steering_curve: tuple[tuple[float, float], ...] = STEERING_CURVE
         self.constant_mps: float | None = None
         self.speed_mps = self.acceleration_mps2 = self.steering_rad = self.yaw_rate_radps = 0.0
         self.max_steer_rad = math.radians(MAX_STEER_DEG)

@@ -113,7 +113,7 @@ class World:
             self._scene = Scene(town, self._seed)
         self.town, self.time_s = town, 0.0
         self.actors = self.actors.fresh()
-        self.weather = weather.CLEAR
+        self.weather: tuple[float, ...] = weather.CLEAR
         self.motions: dict[int, VehicleMotion] = {}
         self.walks: dict[int, WalkerControl] = {}
         self.vehicle_lights: dict[int, int] = {}
