@@ -84,8 +84,6 @@ class World:
         self._ambient: AmbientTraffic | None = None
         self._scene = Scene(town, seed)
         self.uploaded_opendrive = ""
-        self._num_ambient = num_ambient
-        self._ambient: AmbientTraffic | None = None
         self.settings = Settings()
         self.episode_id, self.frame = 1, 0
         self._streams = SNAPSHOT_STREAM
