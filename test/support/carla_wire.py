@@ -12,7 +12,7 @@ from opendrive_maps import three_arms, write_map
 from transdiffuser_planner.integrations.carla_server.server import CarlaServer
 from transdiffuser_planner.integrations.carla_server.world.town import Town
 
-_OPEN: list[asyncio.StreamWriter] = []  # a writer that nobody holds closes its connection
+_OPEN: list[asyncio.StreamWriter] = []  # a writer without a reference closes its connection
 SNAPSHOT_HEADER = struct.Struct("<QQd6f")
 EGO, CAMERA, LIDAR, COLLISION = (
     "vehicle.lincoln.mkz_2020",

@@ -82,6 +82,6 @@ def test_sizes_of_the_wire() -> None:
 def test_images_are_bgra_and_clouds_are_counted_by_channel() -> None:
     rgb = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
     data = payloads.image(rgb, 90.0)
-    assert struct.unpack("<IIf", data[:12]) == (3, 2, 90.0) and data[12:16] == bytes([2, 1, 0, 255])
+    assert struct.unpack("<2If", data[:12]) == (3, 2, 90.0) and data[12:16] == bytes([2, 1, 0, 255])
     cloud = payloads.lidar(np.ones((3, 4), np.float32), np.asarray([1, 2]), 0.5)
     assert struct.unpack("<fIII", cloud[:16]) == (0.5, 2, 1, 2) and len(cloud) == 16 + 48

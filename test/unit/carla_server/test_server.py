@@ -67,7 +67,7 @@ def test_a_car_is_spawned_driven_seen_and_destroyed(town: Town) -> None:
         kind, seen, data = await receive(snapshots)
         assert kind == 17 and struct.unpack("<Q", data[:8])[0] == episode and (len(data) - 36) % 119 == 0
         kind, seen, data = await receive(images)
-        width, height, fov = struct.unpack("<IIf", data[:12])
+        width, height, fov = struct.unpack("<2If", data[:12])
         assert (kind, width, height, fov) == (13, 64, 32, 90.0) and seen <= frame
         pixels = np.frombuffer(data[12:], np.uint8).reshape(32, 64, 4)
         assert pixels[:4].mean() > pixels[-4:, 24:40].mean()  # sky is brighter than asphalt

@@ -13,10 +13,10 @@ import time
 
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.integrations.carla_server.calls.table import answer
+from transdiffuser_planner.integrations.carla_server.live_world import World
 from transdiffuser_planner.integrations.carla_server.protocol.messages import ProtocolError, Request, RequestReader
 from transdiffuser_planner.integrations.carla_server.protocol.streams import StreamHub
 from transdiffuser_planner.integrations.carla_server.world.town import Town
-from transdiffuser_planner.integrations.carla_server.world.world import World
 
 LOCAL = "127.0.0.1"
 READ_BYTES = 1 << 16
@@ -65,7 +65,7 @@ class CarlaServer:
         self.world = World(self._town, self._hub, stream_port, self._seed, self._num_ambient)
 
     async def run(self) -> None:
-        """Serve until cancelled; in asynchronous mode the world runs in real time, or slower if it cannot."""
+        """Serve until canceled; in asynchronous mode the world runs in real time, or slower if it cannot."""
         while True:
             begin = time.monotonic()
             if not self.world.settings.synchronous:
@@ -120,7 +120,7 @@ class CarlaServer:
 
 
 async def serve(server: CarlaServer) -> None:
-    """Start a server and run it until it is cancelled.
+    """Start a server and run it until it is canceled.
 
     Args:
         server: Not yet started.

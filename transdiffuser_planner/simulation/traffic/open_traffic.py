@@ -1,4 +1,4 @@
-"""SUMO traffic without an ego: whoever else drives in the world is an outsider that traffic sees and reacts to.
+"""SUMO traffic without an ego: vehicles that others drive are outsiders, which traffic sees and reacts to.
 
 Runs in a separate process like the traffic of episodes, which starts it, watches it and explains its end.
 """

@@ -7,11 +7,11 @@ from typing import Any
 from transdiffuser_planner.integrations.carla_server.calls.names import WITHOUT_EFFECT
 from transdiffuser_planner.integrations.carla_server.calls.registry import Registry, flag
 from transdiffuser_planner.integrations.carla_server.calls.vehicle_calls import vehicles
+from transdiffuser_planner.integrations.carla_server.live_world import World
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
 from transdiffuser_planner.integrations.carla_server.world.blueprints import parse_description
 from transdiffuser_planner.integrations.carla_server.world.frames import Transform, number, transform, vector
 from transdiffuser_planner.integrations.carla_server.world.walkers import WalkerControl
-from transdiffuser_planner.integrations.carla_server.world.world import World
 
 actors = Registry()
 MAX_COMMANDS, MAX_DEPTH = 10_000, 3

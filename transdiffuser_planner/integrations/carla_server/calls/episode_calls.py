@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transdiffuser_planner.integrations.carla_server.calls.registry import Registry, flag
+from transdiffuser_planner.integrations.carla_server.live_world import MAX_STEP_S, SNAPSHOT_STREAM, Settings, World
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
 from transdiffuser_planner.integrations.carla_server.protocol.streams import token
 from transdiffuser_planner.integrations.carla_server.world import blueprints, weather
@@ -15,7 +16,6 @@ from transdiffuser_planner.integrations.carla_server.world.town import (
     map_of_client,
     uploaded_town,
 )
-from transdiffuser_planner.integrations.carla_server.world.world import MAX_STEP_S, SNAPSHOT_STREAM, Settings, World
 
 CARLA_VERSION = "0.9.16"
 MAP_FOLDER = "Carla/Maps/"

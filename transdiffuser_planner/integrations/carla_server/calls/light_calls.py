@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from transdiffuser_planner.integrations.carla_server.calls.registry import Registry, flag
+from transdiffuser_planner.integrations.carla_server.live_world import World
 from transdiffuser_planner.integrations.carla_server.world.frames import number
 from transdiffuser_planner.integrations.carla_server.world.lights import GREEN, HEIGHT_M, RED, YELLOW
-from transdiffuser_planner.integrations.carla_server.world.world import World
 
 lights = Registry()
 MAX_LIGHT_S = 1e5

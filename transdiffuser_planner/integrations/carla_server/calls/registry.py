@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from transdiffuser_planner.integrations.carla_server.live_world import World
 from transdiffuser_planner.integrations.carla_server.protocol.messages import (
     CallError,
     value_result,
     void_result,
 )
-from transdiffuser_planner.integrations.carla_server.world.world import World
 
 
 class Form(Enum):

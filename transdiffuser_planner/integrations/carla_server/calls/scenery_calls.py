@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from transdiffuser_planner.integrations.carla_server.calls.registry import Registry
+from transdiffuser_planner.integrations.carla_server.live_world import World
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
 from transdiffuser_planner.integrations.carla_server.world.frames import number, vector
-from transdiffuser_planner.integrations.carla_server.world.world import World
 
 scenery = Registry()
 BUILDINGS, ROADS, ANY = 3, 1, 255

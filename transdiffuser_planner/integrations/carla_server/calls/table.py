@@ -11,6 +11,7 @@ from transdiffuser_planner.integrations.carla_server.calls.names import UNANSWER
 from transdiffuser_planner.integrations.carla_server.calls.registry import Call, Form
 from transdiffuser_planner.integrations.carla_server.calls.scenery_calls import scenery
 from transdiffuser_planner.integrations.carla_server.calls.vehicle_calls import vehicles
+from transdiffuser_planner.integrations.carla_server.live_world import World
 from transdiffuser_planner.integrations.carla_server.protocol.messages import (
     CallError,
     Request,
@@ -19,7 +20,6 @@ from transdiffuser_planner.integrations.carla_server.protocol.messages import (
     unknown_method,
     void_result,
 )
-from transdiffuser_planner.integrations.carla_server.world.world import World
 
 CALLS: dict[str, Call] = {**episode.calls, **actors.calls, **vehicles.calls, **lights.calls, **scenery.calls}
 _LOG = logging.getLogger(__name__)

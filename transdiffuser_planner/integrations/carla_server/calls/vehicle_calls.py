@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from transdiffuser_planner.integrations.carla_server.calls.registry import Registry, flag
+from transdiffuser_planner.integrations.carla_server.live_world import World
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
 from transdiffuser_planner.integrations.carla_server.world.frames import number, vector
 from transdiffuser_planner.integrations.carla_server.world.physics_control import apply_physics, physics_control
@@ -14,7 +15,6 @@ from transdiffuser_planner.integrations.carla_server.world.vehicle_motion import
     VehicleControl,
     VehicleMotion,
 )
-from transdiffuser_planner.integrations.carla_server.world.world import World
 
 vehicles = Registry()
 MAX_SPEED_MPS = 100.0
@@ -77,7 +77,7 @@ def set_actor_target_angular_velocity(world: World, actor: Any, rate: Any) -> No
 
 @vehicles.void
 def enable_actor_constant_velocity(world: World, actor: Any, velocity: Any) -> None:
-    """Keep a speed, whatever the pedals say."""
+    """Keep a speed, whatever the pedals are."""
     speed = vector(velocity, "enable_constant_velocity")[0]
     _motion(world, actor).constant_mps = max(-MAX_SPEED_MPS, min(MAX_SPEED_MPS, speed))
 
@@ -112,7 +112,7 @@ def get_ackermann_controller_settings(world: World, actor: Any) -> list[float]:
 
 @vehicles.void
 def apply_ackermann_controller_settings(world: World, actor: Any, gains: Any) -> None:
-    """Keep gains for whoever asks for them.
+    """Keep gains for clients that ask for them.
 
     Raises:
         CallError: The arguments are malformed.

@@ -1,4 +1,4 @@
-"""msgpack-rpc as CARLA speaks it: requests from untrusted bytes, replies in the forms that its client expects.
+"""msgpack-rpc as CARLA uses it: requests from untrusted bytes, replies in the forms that its client expects.
 
 A request is ``[0, id, method, [[is_async], argument, ...]]``, a reply ``[1, id, error, result]``. Results are LibCarla's
 variants (``LibCarla/source/carla/rpc/Response.h``): ``[[1, value]]`` or ``[[0, [text]]]``, of calls without a value ``[[false]]``

@@ -24,7 +24,7 @@ def image(rgb_HW3: NDArray[np.uint8], fov_deg: float) -> bytes:
     bgra = np.empty((height, width, 4), dtype=np.uint8)
     bgra[..., :3] = rgb_HW3[..., ::-1]
     bgra[..., 3] = 255
-    return struct.pack("<IIf", width, height, fov_deg) + bgra.tobytes()
+    return struct.pack("<2If", width, height, fov_deg) + bgra.tobytes()
 
 
 def lidar(points_N4: NDArray[np.float32], counts_C: NDArray[np.intp], angle_rad: float) -> bytes:

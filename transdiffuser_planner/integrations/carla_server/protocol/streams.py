@@ -79,7 +79,7 @@ class StreamHub:
             writer.close()
 
     def has_subscribers(self, stream_id: int) -> bool:
-        """Return whether anybody listens: what nobody listens to need not be rendered.
+        """Return whether a client listens: other streams need not be rendered.
 
         Args:
             stream_id: Of the stream.

@@ -1,4 +1,4 @@
-"""One tick of all vehicles of clients: motion, contacts, and what snapshots say of them."""
+"""One tick of all vehicles of clients: motion, contacts, and what snapshots have of them."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def move_vehicles(
         town: The map.
         dt_s: Simulated time.
     """
-    contacts, everyone = [], list(actors)
+    contacts, bodies = [], list(actors)
     for actor_id, motion in motions.items():
         actor = actors.get(actor_id)
         if actor.has_physics:
             motion.step(dt_s)
-            contacts += _settle(actor, motion, everyone)
+            contacts += _settle(actor, motion, bodies)
         describe(actor, motion, lights, town)
     return contacts
 
 
-def _settle(actor: Actor, motion: VehicleMotion, everyone: list[Actor]) -> list[Contact]:
+def _settle(actor: Actor, motion: VehicleMotion, bodies: list[Actor]) -> list[Contact]:
     """Stop a vehicle that runs into something; it may only move apart from what it touches already."""
     now, target = actor.transform, motion.transform()
     if not actor.has_collisions or math.hypot(target.x - now.x, target.y - now.y) < _STILL_M:
         return []
     found = []
-    for other in blocking(actor, target, everyone):
+    for other in blocking(actor, target, bodies):
         place = other.transform
         if math.hypot(place.x - target.x, place.y - target.y) < math.hypot(place.x - now.x, place.y - now.y):
             found.append(contact(actor, other))

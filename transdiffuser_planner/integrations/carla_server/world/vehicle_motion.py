@@ -94,7 +94,7 @@ class VehicleMotion:
         ackermann_gains: As a client set them.
         steering_curve: Speed in km/h -> share of the steering angle.
         max_steer_rad: Road-wheel angle at full steering.
-        constant_mps: Speed that is kept whatever the pedals say, or None.
+        constant_mps: Speed that is kept whatever the pedals are, or None.
         speed_mps: Along the heading, negative backwards.
         acceleration_mps2: Along the heading.
         steering_rad: Road-wheel angle, positive to the left.

@@ -34,7 +34,7 @@ def parse(value: Any) -> tuple[float, ...]:
 def weather_of(parameters: tuple[float, ...]) -> Weather:
     """Return the simulator's weather; wind, dust and scattering have no effect.
 
-    Values are rounded, so that a weather that a program changes at every tick is not lit anew for what nobody sees.
+    Values are rounded, so that a weather that a program changes at every tick is not lit again for differences that cannot be seen.
 
     Args:
         parameters: In the order of ``CLEAR``.

@@ -72,7 +72,7 @@ class World:
         motions: Motion of its vehicles by actor.
         walks: Controls of its walkers by actor.
         vehicle_lights: Light flags of its vehicles by actor.
-        spectator: The free viewpoint of CARLA's window, which nobody sees here.
+        spectator: The free viewpoint of CARLA's window, which does not exist here.
         weather: Parameters in the order of CARLA's client.
     """
 
