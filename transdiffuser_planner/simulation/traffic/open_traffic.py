@@ -1,23 +1,20 @@
 """SUMO traffic without an ego: vehicles that others drive are outsiders, which traffic sees and reacts to.
 
-Runs in a separate process like the traffic of episodes, which starts it, watches it and explains its end.
+Runs in a separate process (open_traffic_process.py): libsumo holds one simulation per process and can crash it.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
-from transdiffuser_planner.core.errors import PlannerError, SimulationError
+from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.files import describe
-from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
+from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.map.sumo_networks import network_file, read_network
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.traffic.demand import (
@@ -27,7 +24,6 @@ from transdiffuser_planner.simulation.traffic.demand import (
     VEHICLE_KINDS,
     demand_xml,
 )
-from transdiffuser_planner.simulation.traffic.traffic_process import TrafficClient
 
 STEP_S = 0.1
 BRAKE_SIGNAL = 8
@@ -74,39 +70,6 @@ class RoadUser:
     heading_deg: float
     speed_mps: float
     is_braking: bool
-
-
-class OpenTrafficClient(TrafficClient):
-    """Traffic of a whole map. Use as a context manager, or call close().
-
-    Args:
-        scenario: Map, seed, number of agents; its duration is how long they keep driving.
-    """
-
-    def __init__(self, scenario: Scenario) -> None:
-        super().__init__(scenario, EGO_VEHICLE)
-
-    @staticmethod
-    def command(socket_number: int) -> list[str]:
-        """Return the command line of the server.
-
-        Args:
-            socket_number: File descriptor of the inherited socket.
-        """
-        return [sys.executable, "-m", __name__, str(socket_number)]
-
-    def advance(self, outsiders: Sequence[Outsider], signals: dict[str, str]) -> list[RoadUser]:
-        """Advance 0.1 s.
-
-        Args:
-            outsiders: All of them, at the end of this step.
-            signals: Letters of all traffic lights.
-
-        Raises:
-            SimulationError: SUMO failed.
-        """
-        users: list[RoadUser] = self._ask("step", (tuple(outsiders), signals))
-        return users
 
 
 class OpenTraffic:
@@ -238,36 +201,3 @@ def _backwards(angle_deg: float, distance_m: float) -> tuple[float, float]:
     """Return the offset from a front to a point behind it, map frame."""
     heading = math.radians(90.0 - angle_deg)
     return -distance_m * math.cos(heading), -distance_m * math.sin(heading)
-
-
-def serve(pipe: Connection) -> None:
-    """Answer requests until the client disconnects.
-
-    Args:
-        pipe: Connection to the client.
-    """
-    traffic: OpenTraffic | None = None
-    while True:
-        try:
-            request, argument = pipe.recv()
-        except (EOFError, ConnectionError):
-            return
-        try:
-            if request == "start":
-                traffic = OpenTraffic(*argument)
-                traffic.start()
-                answer: Any = None
-            else:
-                assert traffic is not None
-                answer = traffic.step(*argument)
-        except PlannerError as error:
-            pipe.send(("error", str(error)))
-            continue
-        except ImportError as error:
-            pipe.send(("error", f"simulator: libsumo cannot be loaded ({error}); install the simulation extra"))
-            continue
-        pipe.send(("ok", answer))
-
-
-if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))

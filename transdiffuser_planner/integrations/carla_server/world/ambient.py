@@ -10,7 +10,8 @@ from transdiffuser_planner.integrations.carla_server.world.blueprint_tables impo
 from transdiffuser_planner.integrations.carla_server.world.blueprints import Description, parse_description
 from transdiffuser_planner.integrations.carla_server.world.frames import Transform
 from transdiffuser_planner.simulation.scenario import Scenario
-from transdiffuser_planner.simulation.traffic.open_traffic import PERSON, STEP_S, OpenTrafficClient, Outsider, RoadUser
+from transdiffuser_planner.simulation.traffic.open_traffic import PERSON, STEP_S, Outsider, RoadUser
+from transdiffuser_planner.simulation.traffic.open_traffic_process import OpenTrafficClient
 
 ROLE = "ambient"
 DURATION_S = 1200.0
