@@ -25,7 +25,8 @@ class Actor:
     Attributes:
         actor_id: Unique in the server's life.
         description: What it is.
-        transform: World pose of its origin: center of its box on the ground, of a sensor its viewpoint.
+        transform: World pose of its origin: center of its box on the ground, of a walker half its height above, of a sensor its
+            viewpoint.
         parent: Actor that it is attached to, or None.
         relative: Pose in the parent's frame.
         stream_id: Of a sensor, else 0.
@@ -77,7 +78,7 @@ class Actor:
     def bounding_box(self) -> list[Any]:
         """The box as LibCarla packs it: center in the actor's frame, extent, rotation, actor."""
         center, extent = self.box or (
-            (0.0, 0.0, self.body.height_m / 2.0),
+            (0.0, 0.0, 0.0 if self.is_kind("walker") else self.body.height_m / 2.0),
             (self.body.length_m / 2.0, self.body.width_m / 2.0, self.body.height_m / 2.0),
         )
         return [list(center), list(extent), [0.0, 0.0, 0.0], self.actor_id]
