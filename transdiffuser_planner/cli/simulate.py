@@ -63,6 +63,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--realtime-factor", type=float, default=1.0, help="simulated seconds per second")
     group.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a planner and a tracker")
     group.add_argument("--result", type=OutputFile, help="write the results as JSON")
+    group = parser.add_argument_group("for programs of CARLA (docs/how-to/carla-server.md)")
+    group.add_argument(
+        "--carla-port", type=int, metavar="PORT", help="answer CARLA's client 0.9.16 at this port and the next one"
+    )
+    group.add_argument(
+        "--carla-host", default="127.0.0.1", metavar="ADDRESS", help="address to listen at (default: this machine only)"
+    )
+    group.add_argument(
+        "--carla-traffic",
+        type=int,
+        default=0,
+        metavar="N",
+        help="road users of SUMO within 120 m, about (default: none, as in CARLA: programs bring their own)",
+    )
 
 
 def check_map(map_name: str | None) -> None:
@@ -93,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: A recipe is given without a recording.
     """
     check_map(args.map)
+    if args.carla_port is not None:
+        return _carla(args)
     scenario = None if args.log is None else chosen_window(args)
     args.duration = 60.0 if args.duration is None else args.duration
     if args.randomize is not None and (args.record is None or scenario is not None):
@@ -102,6 +118,27 @@ def run(args: argparse.Namespace) -> int:
     if args.record is None:
         return _live(args, scenario)
     return _record(args)
+
+
+def _carla(args: argparse.Namespace) -> int:
+    """Serve programs of CARLA until interrupted.
+
+    Raises:
+        ConfigError: The port is out of range, or an option has no meaning here.
+    """
+    from transdiffuser_planner.integrations.carla_server.start import serve_until_interrupted
+
+    if not 0 < args.carla_port < 65535:
+        raise ConfigError(f"--carla-port {args.carla_port}: expected 1 .. 65534")
+    for name in ("log", "record", "rig", "result", "duration"):
+        if getattr(args, name) is not None:
+            raise ConfigError(
+                f"--{name}: not with --carla-port; sensors, vehicles and time belong to the CARLA program"
+            )
+    if not 0 <= args.carla_traffic <= 500:
+        raise ConfigError(f"--carla-traffic {args.carla_traffic}: expected 0 .. 500")
+    serve_until_interrupted(args.map, args.seed, args.carla_port, args.carla_host, args.carla_traffic)
+    return 0
 
 
 def _live(args: argparse.Namespace, window: LogScenario | None) -> int:

@@ -215,14 +215,23 @@ def _cached(name: str, content: bytes, inputs: Any, finish: Callable[[Path], Non
         ) from None
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         built = Path(scratch) / "built.net.xml"
-        _netconvert([*inputs(Path(scratch)), *TURN_OPTIONS, "-o", str(built)], name)
+        run_netconvert([*inputs(Path(scratch)), *TURN_OPTIONS, "-o", str(built)], name)
         if finish is not None:
             finish(built)
         os.replace(built, target)
     return target
 
 
-def _netconvert(arguments: list[str], name: str) -> None:
+def run_netconvert(arguments: list[str], name: str) -> None:
+    """Run SUMO's netconvert.
+
+    Args:
+        arguments: Of its command line.
+        name: Of the map, for messages.
+
+    Raises:
+        SimulationError: It is not installed or failed.
+    """
     program = sumo_home() / "bin" / "netconvert"
     executable = str(program) if program.is_file() else shutil.which("netconvert")
     if executable is None:

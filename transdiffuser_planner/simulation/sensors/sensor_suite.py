@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,7 @@ from transdiffuser_planner.simulation.sensors.body_attitude import LEVEL, BodyAt
 from transdiffuser_planner.simulation.sensors.camera import AGENT_RANGE_M, CameraRenderer, Light
 from transdiffuser_planner.simulation.sensors.drive_look import DriveLook
 from transdiffuser_planner.simulation.sensors.label_camera import LabelCamera
-from transdiffuser_planner.simulation.sensors.lidar import LidarScanner
+from transdiffuser_planner.simulation.sensors.lidar import LidarModel, LidarScanner
 from transdiffuser_planner.simulation.sensors.mesh import Mesh
 from transdiffuser_planner.simulation.sensors.ray_culling import Prisms, TrafficScene
 from transdiffuser_planner.simulation.sensors.ray_scene import RayScene
@@ -72,7 +73,9 @@ class SensorSuite:
         world = build_world_mesh(road_map) if look is None else look.world_mesh(road_map)
         # Coordinates near the origin keep float32 rays precise on maps with large coordinates.
         self._origin_2 = np.mean([lane.center_N2.mean(axis=0) for lane in road_map.lanes], axis=0)
-        albedo = _weathered(world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F, weather)
+        self._ground = (world.mesh.albedo_F3, world.vegetation_F, world.asphalt_F)
+        self._weather = weather
+        albedo = _weathered(*self._ground, weather)
         mesh = replace(_shifted(world.mesh, self._origin_2), albedo_F3=albedo)
         self._lamps: dict[str, list[Lamp]] = {}
         for lamp in world.lamps:
@@ -88,6 +91,41 @@ class SensorSuite:
         self._lidar = LidarScanner(rig.lidar, weather, model) if rig.lidar is not None else None
         self._labels = LabelCamera(rig.cameras) if with_labels else None
         self._seed = seed
+
+    def with_weather(self, weather: Weather) -> SensorSuite:
+        """Return a suite of the same world and rig in another weather; the world's geometry is shared.
+
+        Args:
+            weather: From now on.
+        """
+        other = copy.copy(self)
+        other._weather, other._light, other._shown = weather, Light.from_weather(weather), {}
+        albedo_F3 = self._static.albedo_F3.copy()
+        albedo_F3[: len(self._ground[0])] = _weathered(*self._ground, weather)
+        other._color_3F = np.ascontiguousarray(other._light.shade(albedo_F3, self._static.normal_F3).T)
+        return other
+
+    def with_rig(self, rig: Rig, lidar: LidarModel | None = None) -> SensorSuite:
+        """Return a suite of the same world and weather with other sensors; the world and its lamps are shared.
+
+        Args:
+            rig: Cameras and LiDAR.
+            lidar: Beams of the LiDAR; None for the default.
+        """
+        other = copy.copy(self)
+        other._cameras = CameraRenderer(rig.cameras, self._light) if rig.cameras else None
+        other._lidar = LidarScanner(rig.lidar, self._weather, lidar) if rig.lidar is not None else None
+        return other
+
+    @property
+    def static(self) -> RayScene:
+        """The static world, relative to ``origin_2``."""
+        return self._static
+
+    @property
+    def origin_2(self) -> NDArray[np.float64]:
+        """Place in the map frame that coordinates of ``static`` are relative to, m."""
+        return np.asarray(self._origin_2, dtype=np.float64)
 
     def render(self, world: WorldState) -> SensorFrame:
         """Render images and point cloud of one step; noise is seeded from (seed, stamp).

@@ -1,0 +1,1 @@
+"""Sensors of CARLA by the simulator's renderers."""
