@@ -109,3 +109,10 @@ def three_arms() -> str:
 def write_map(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def straight_road(length_m: float) -> str:
+    """One street along +x from the origin, a lane per direction, 50 km/h."""
+    line = geometry(0.0, 0.0, LANE_M / 2.0, 0.0, length_m)
+    body = road(1, line=line, length=length_m, lanes=both_sides({}), speed=speed(50.0, "km/h"))
+    return f'<OpenDRIVE><header revMajor="1" revMinor="4" name="straight"/>{body}</OpenDRIVE>'

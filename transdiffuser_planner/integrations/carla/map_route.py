@@ -27,6 +27,8 @@ LimitOf = Callable[[Any], float]
 """Speed limit in m/s at a carla.Waypoint."""
 CHANGE_LENGTH_M = 40.0
 _SIGNAL_TYPE = "1000001"
+_DETOUR, _DETOUR_M = 2.0, 60.0
+"""Times and meters by which a way on lanes may be longer than the straight line."""
 _REPEAT_M = 0.2
 _JOINT_M = 2.0 * SPACING_M
 """Points this near may overlap at the joint of two lanes or of two pieces of the route."""
@@ -58,7 +60,7 @@ def route_through(
         SimulationError: There is no way between two of them, or the route is shorter than 4 m.
     """
     places: list[_Place] = []
-    for start, goal in itertools.pairwise(waypoints):
+    for start, goal in itertools.pairwise(_without_detours(graph, waypoints)):
         for place in _between(graph.way(start, goal), start, goal):
             if not places or _is_ahead(places, place):
                 places.append(place)
@@ -78,6 +80,25 @@ def route_through(
         turns=turns,
         lanes=(),
     )
+
+
+def _without_detours(graph: LaneGraph, waypoints: Sequence[Any]) -> list[Any]:
+    """Leave out points between first and last that a route would have to make a detour for.
+
+    A position within a junction, or beside a lane change, may have been found on a lane that crosses the one that was meant.
+    """
+    kept = [waypoints[0]]
+    for waypoint in waypoints[1:-1]:
+        if waypoint.is_junction:
+            continue
+        direct_m = float(waypoint.transform.location.distance(kept[-1].transform.location))
+        try:
+            points = _between(graph.way(kept[-1], waypoint), kept[-1], waypoint)
+        except SimulationError:
+            continue
+        if SPACING_M * len(points) <= _DETOUR * direct_m + _DETOUR_M:
+            kept.append(waypoint)
+    return [*kept, waypoints[-1]]
 
 
 def _is_ahead(places: list[_Place], place: _Place) -> bool:

@@ -12,6 +12,18 @@ StateOf = Callable[[str], str]
 """SUMO's letter (r, y, g, o) of a traffic light by its OpenDRIVE id."""
 
 
+_LETTERS = {"Red": "r", "Yellow": "y", "Green": "g"}
+
+
+def letter_of(state: object) -> str:
+    """Return SUMO's letter of a carla.TrafficLightState; o for off and unknown.
+
+    Args:
+        state: Of a light.
+    """
+    return _LETTERS.get(str(state).rpartition(".")[2], "o")
+
+
 class RouteGuide:
     """Follower of the vehicle's place on its route. Not thread-safe.
 
