@@ -51,9 +51,7 @@ class Circle:
 
     def transform(self, time_s: float) -> carla.Transform:
         angle = self.speed_mps / self.radius_m * time_s
-        place = carla.Location(
-            x=self.radius_m * math.sin(angle), y=-self.radius_m * (1.0 - math.cos(angle)), z=0.0
-        )
+        place = carla.Location(x=self.radius_m * math.sin(angle), y=-self.radius_m * (1.0 - math.cos(angle)), z=0.0)
         return carla.Transform(place, carla.Rotation(yaw=math.degrees(self.yaw_rad(time_s))))
 
 

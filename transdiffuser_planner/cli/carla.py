@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from transdiffuser_planner.cli.output_paths import OutputFile
 from transdiffuser_planner.core.errors import ConfigError
@@ -13,6 +15,9 @@ from transdiffuser_planner.core.files import write_text
 from transdiffuser_planner.core.planner_config import DEFAULT_MODEL, PlannerConfig
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.params import RIGS
+
+if TYPE_CHECKING:
+    from transdiffuser_planner.integrations.carla.client.drive import DriveOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=2, help="of the model (default: %(default)s)")
     parser.add_argument(
         "--plan-every", type=int, default=2, metavar="TICKS", help="ticks of 20 Hz between plans (default: 2)"
+    )
+    parser.add_argument(
+        "--ros2",
+        choices=("released", "development"),
+        help="the server runs with --ros2: make vehicle and sensors, tick, and publish the inputs that it does not; planner and "
+        "tracker are nodes with --preset carla_native",
     )
     parser.add_argument("--result", type=OutputFile, help="write the report as JSON")
     parser.add_argument(
@@ -85,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         town=args.map,
         timeout_s=args.timeout,
         vehicle=args.vehicle,
-        rig=Rig.load(args.rig or RIGS / "carla_mkz.yaml"),
+        rig=Rig.load(args.rig or RIGS / ("carla_native.yaml" if args.ros2 else "carla_mkz.yaml")),
         model=args.model,
         config=PlannerConfig(num_threads=args.threads),
         seed=args.seed,
@@ -97,7 +108,11 @@ def run(args: argparse.Namespace) -> int:
         duration_s=args.duration,
         plan_every=args.plan_every,
     )
-    with tqdm(unit="m", file=sys.stderr, bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} m [{elapsed}]") as bar:
+    if args.ros2 is not None:
+        return _ros2(options, args)
+    with tqdm(
+        unit="m", file=sys.stderr, total=args.distance, bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} m [{elapsed}]"
+    ) as bar:
 
         def show(driven_m: float, length_m: float) -> None:
             bar.total, bar.n = length_m, min(driven_m, length_m)
@@ -108,6 +123,27 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.result, json.dumps(report, indent=1) + "\n")
     print(", ".join(f"{key} {value}" for key, value in report.items()))
     return 0 if report["end"] == "goal" and not report["collisions"] else 1
+
+
+def _ros2(options: DriveOptions, args: argparse.Namespace) -> int:
+    """Tick a server with CARLA's own ROS 2 interface until the goal or Ctrl-C."""
+    from transdiffuser_planner.integrations.carla.client import ros_session
+    from transdiffuser_planner.integrations.carla.native.native_names import NativeNames
+    from transdiffuser_planner.ros import session
+
+    session.init(args.ros_args)
+    is_stop_requested = session.note_stop_signals()
+    import rclpy
+
+    def spin_of(node: Any) -> Callable[[], None]:
+        return lambda: rclpy.spin_once(node, timeout_sec=0.0)
+
+    try:
+        end = ros_session.run(options, NativeNames.of(args.ros2), spin_of, lambda: not is_stop_requested.is_set())
+    finally:
+        rclpy.try_shutdown()
+    print(f"end {end}")
+    return 0 if end == "goal" else 1
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -16,6 +16,8 @@ from transdiffuser_planner.params import RIGS, TOPICS
 
 _ROLE = re.compile(r"^/carla/([^/]+)/odometry$")
 _ANY_ROLE = re.compile(r"^/carla/(ego_vehicle|hero)/")
+_LIVE_ONLY = ("carla_development",)
+"""Presets of live sources; another preset, by the aliases of its topics, reads their recordings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,8 +131,8 @@ def _best_preset(held: Mapping[str, str], where: str) -> Choice:
 
 
 def preset_names() -> list[str]:
-    """Return the names of all presets, sorted."""
-    names = [path.stem for path in TOPICS.glob("*.yaml")]
+    """Return the names of all presets that recordings are matched with, sorted."""
+    names = [path.stem for path in TOPICS.glob("*.yaml") if path.stem not in _LIVE_ONLY]
     return sorted(name for name in names if (RIGS / f"{name}.yaml").is_file())
 
 
