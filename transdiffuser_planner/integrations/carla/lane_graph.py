@@ -28,7 +28,7 @@ class LaneStep:
 
     Attributes:
         waypoints: carla.Waypoint every 2 m of the whole lane, in driving order.
-        is_changed_into: Whether the way enters it from the lane beside it, not from behind.
+        is_changed_into: Whether the way enters it from the lane next to it, not from behind.
     """
 
     waypoints: tuple[Any, ...]
@@ -117,7 +117,7 @@ class LaneGraph:
         return gaps.index(min(gaps))
 
     def _stretch(self, first: LaneKey, last: LaneKey) -> float:
-        """Waypoints of a lane per waypoint of the one beside it, which is shorter or longer in a bend."""
+        """Waypoints of a lane per waypoint of its neighbor, which is shorter or longer in a bend."""
         return len(self._lanes[last].waypoints) / len(self._lanes[first].waypoints)
 
     def _search(self, first: LaneKey, last: LaneKey, *, must_leave: bool) -> list[tuple[LaneKey, bool]]:

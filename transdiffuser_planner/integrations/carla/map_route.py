@@ -85,7 +85,7 @@ def route_through(
 def _without_detours(graph: LaneGraph, waypoints: Sequence[Any]) -> list[Any]:
     """Leave out points between first and last that a route would have to make a detour for.
 
-    A position within a junction, or beside a lane change, may have been found on a lane that crosses the one that was meant.
+    A position within a junction, or near a lane change, may have been found on a lane that crosses the one that was meant.
     """
     kept = [waypoints[0]]
     for waypoint in waypoints[1:-1]:

@@ -1,4 +1,4 @@
-"""What the route says at the vehicle's place: driving command, speed limit, next traffic light, progress."""
+"""Guidance of the route at the vehicle's place: driving command, speed limit, next traffic light, progress."""
 
 from __future__ import annotations
 

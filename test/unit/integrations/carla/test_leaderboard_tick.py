@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-carla = pytest.importorskip("carla")
+pytest.importorskip("carla")
 pytest.importorskip("onnxruntime")
 
+import carla
 from fake_carla_world import MEASUREMENTS, Circle, World
 from opendrive_maps import straight_road
 

@@ -61,7 +61,7 @@ def route_on_map(plan: GpsPlan, opendrive: str) -> AgentRoute:
         opendrive: Text of the map.
 
     Raises:
-        InputError: The plan is none, or lies beside the map.
+        InputError: The plan is none, or lies off the map.
         SimulationError: The map is none, or a point of the plan cannot be reached.
     """
     import carla

@@ -85,7 +85,7 @@ def drive(options: DriveOptions, on_progress: Callable[[float, float], None]) ->
     with Connection(options.host, options.port, options.town, options.timeout_s) as connection:
         try:
             return ClientDrive(connection, options).run(on_progress)
-        except RuntimeError as error:  # whatever CARLA's package says when the server goes away
+        except RuntimeError as error:  # whatever CARLA's package raises when the server goes away
             raise SimulationError(f"CARLA at {options.host}:{options.port}: {str(error).splitlines()[0]}") from None
 
 

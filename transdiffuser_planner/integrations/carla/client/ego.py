@@ -105,7 +105,7 @@ def dimensions(vehicle: Any, rig: Rig, origin_m: float) -> VehicleModel:
 
 
 def controls_of(vehicle: Any) -> CarlaVehicle:
-    """Return what the vehicle's physics says about steering; pedals are those of the default.
+    """Return the steering of the vehicle's physics; pedals are those of the default.
 
     Args:
         vehicle: carla.Vehicle.

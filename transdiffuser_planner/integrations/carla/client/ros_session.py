@@ -145,7 +145,7 @@ def _tick_on(
     keep_on: Callable[[], bool],
     duration_s: float,
 ) -> str:
-    """Tick in real time and publish what the route says."""
+    """Tick in real time and publish command, limit and signal of the route."""
     lights, due, first_s = WorldLights(connection.world), time.monotonic(), None
     while keep_on():
         snapshot = connection.tick()

@@ -1,4 +1,4 @@
-"""Publishes the planner's inputs that CARLA's own ROS 2 interface lacks: odometry, acceleration, route, limit, command, signal.
+"""Publishes the planner's inputs that CARLA's own ROS 2 interface does not publish: odometry, acceleration, route, limit, command, signal.
 
 Where the server gives no odometry it is derived from its GNSS and IMU topics.
 """
@@ -89,7 +89,7 @@ class NativeInputsNode(Node):
             self._put(self._topics.odometry, "nav_msgs/msg/Odometry", odometry)
 
     def publish_guide(self, stamp_ns: int, speed_limit_mps: float, signal: TrafficSignal | None) -> None:
-        """Publish what the route says at the vehicle's place.
+        """Publish command, limit and signal of the route at the vehicle's place.
 
         Args:
             stamp_ns: Of the tick.
