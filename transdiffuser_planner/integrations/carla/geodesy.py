@@ -1,9 +1,12 @@
 """Latitude and longitude of CARLA's GNSS sensor and of the leaderboard's GPS route as meters in a local map frame.
 
-CARLA projects its flat world by a Mercator projection of radius R = 6378137 m whose scale is the cosine of the map's reference
-latitude (LibCarla's GeoLocation): x = R k lon, y = R k ln tan(pi / 4 + lat / 2), k = cos(lat_ref), y north. An agent does not know
-the reference; with the latitude of the first point instead lengths differ by tan(lat) times the difference of the latitudes,
-1.4e-4 for a map 1 km across at 42 degrees, and alike for route and vehicle.
+CARLA up to 0.9.15, and the leaderboard's plans with any version, project the flat world by a Mercator projection of radius
+R = 6378137 m whose scale is the cosine of the map's reference latitude: x = R k lon, y = R k ln tan(pi / 4 + lat / 2),
+k = cos(lat_ref), y north. An agent does not know the reference; with the latitude of the first point instead lengths
+differ by tan(lat) times the difference of the latitudes, 1.4e-4 for a map 1 km across at 42 degrees, alike for route and vehicle.
+
+CARLA 0.9.16 measures on the ellipsoid of WGS 84, and latitudes grow to the south (carla issue 9389, pull request 9552): with
+e2 = 0.00669437999014 and w = 1 - e2 sin2(lat_ref), x = R cos(lat_ref) lon / sqrt(w), y = -R (1 - e2) lat / w^1.5.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from transdiffuser_planner.core.errors import InputError
 
 EARTH_RADIUS_M = 6378137.0
+ECCENTRICITY2 = 0.00669437999014
+"""Of the ellipsoid WGS 84, squared."""
 _MAX_LATITUDE_DEG = 85.0
 
 
@@ -51,6 +56,21 @@ class LocalMap:
         radius_m = EARTH_RADIUS_M * math.cos(math.radians(self.latitude_deg))
         x = radius_m * np.radians(np.asarray(longitude_deg, dtype=np.float64) - self.longitude_deg)
         y = radius_m * (_stretched(latitude_deg) - _stretched(self.latitude_deg))
+        return np.stack([x, y], axis=-1)
+
+    def xy_of_0_9_16(self, latitude_deg: ArrayLike, longitude_deg: ArrayLike) -> NDArray[np.float64]:
+        """Return positions (..., 2) in this frame of what the GNSS of CARLA 0.9.16 measures; its origin must be the map's.
+
+        Args:
+            latitude_deg: Latitudes (...,).
+            longitude_deg: Longitudes (...,).
+        """
+        origin_rad = math.radians(self.latitude_deg)
+        flattening = 1.0 - ECCENTRICITY2 * math.sin(origin_rad) ** 2
+        east_m = EARTH_RADIUS_M * math.cos(origin_rad) / math.sqrt(flattening)
+        north_m = EARTH_RADIUS_M * (1.0 - ECCENTRICITY2) / flattening**1.5
+        x = east_m * np.radians(np.asarray(longitude_deg, dtype=np.float64) - self.longitude_deg)
+        y = -north_m * np.radians(np.asarray(latitude_deg, dtype=np.float64) - self.latitude_deg)
         return np.stack([x, y], axis=-1)
 
 

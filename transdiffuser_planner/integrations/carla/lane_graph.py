@@ -67,11 +67,21 @@ class LaneGraph:
 
     Args:
         town: carla.Map.
+
+    Raises:
+        SimulationError: CARLA's package cannot read how the lanes are connected.
     """
 
     def __init__(self, town: Any) -> None:
         self._lanes: dict[LaneKey, _Lane] = {}
-        for begin, end in town.get_topology():
+        try:
+            topology = town.get_topology()
+        except (IndexError, RuntimeError) as error:
+            raise SimulationError(
+                f"map {town.name}: CARLA's package cannot read how its lanes are connected ({error}); every junction needs "
+                "its connections in the OpenDRIVE file"
+            ) from None
+        for begin, end in topology:
             self._lane(begin).successors.append(key_of(end))
             self._lane(end)
 

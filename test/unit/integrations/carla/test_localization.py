@@ -1,12 +1,15 @@
 """GNSS positions become meters as CARLA projects them, and a filter follows the vehicle through their noise."""
 
+import importlib.metadata
 import math
 
 import numpy as np
 import pytest
+from opendrive_maps import straight_road
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.integrations.carla.geodesy import EARTH_RADIUS_M, LocalMap
+from transdiffuser_planner.integrations.carla.geodesy import EARTH_RADIUS_M, ECCENTRICITY2, LocalMap
+from transdiffuser_planner.integrations.carla.gnss_frame import GnssFrame
 from transdiffuser_planner.integrations.carla.gps_route import origin_of, positions, smooth_line
 from transdiffuser_planner.integrations.carla.localization import Localizer, VehicleReading
 
@@ -24,20 +27,47 @@ def test_a_degree_on_the_equator_has_its_length_and_a_parallel_shrinks_by_the_co
         LocalMap(latitude_deg=90.0, longitude_deg=0.0)
 
 
-def test_positions_are_those_of_carlas_own_projection() -> None:
+def test_positions_of_0_9_16_are_those_of_carlas_own_projection() -> None:
     carla = pytest.importorskip("carla")
+    if importlib.metadata.version("carla") != "0.9.16":
+        pytest.skip("another version of CARLA's package")
     header = "<header><geoReference><![CDATA[+proj=tmerc +lat_0=49 +lon_0=8]]></geoReference></header>"
-    from opendrive_maps import straight_road
-
     text = straight_road(100.0)
-    begin, end = text.index("<header"), text.index("<road")
-    town = carla.Map("town", text[:begin] + header + text[end:])
+    town = carla.Map("town", text[: text.index("<header")] + header + text[text.index("<road") :])
     origin = town.transform_to_geolocation(carla.Location())
     local = LocalMap(latitude_deg=origin.latitude, longitude_deg=origin.longitude)
     assert (origin.latitude, origin.longitude) == pytest.approx((49.0, 8.0))
     for x, y in ((500.0, -300.0), (-800.0, 900.0)):
         place = town.transform_to_geolocation(carla.Location(x=x, y=y))
-        assert local.xy(place.latitude, place.longitude) == pytest.approx([x, -y], abs=0.01)
+        assert local.xy_of_0_9_16(place.latitude, place.longitude) == pytest.approx([x, -y], abs=0.15)
+
+
+def _readings(local: LocalMap, y_m: float, *, is_0_9_16: bool) -> tuple[float, float]:
+    """Latitude and longitude of a place at x = 0, on the equator."""
+    degrees_per_m = 1.0 / DEGREE_M
+    return (-y_m * degrees_per_m / (1.0 - ECCENTRICITY2) if is_0_9_16 else y_m * degrees_per_m), 0.0
+
+
+@pytest.mark.parametrize("is_0_9_16", [False, True])
+@pytest.mark.parametrize("start_m", [-300.0, 1.0, 40.0])
+def test_the_projection_shows_at_the_start_or_after_some_meters(is_0_9_16: bool, start_m: float) -> None:
+    local = LocalMap(latitude_deg=0.0, longitude_deg=0.0)
+    frame = GnssFrame(local, np.asarray([0.0, start_m]), is_at_reference=True)
+    for moved_m in np.arange(0.0, 30.0, 0.5):
+        reading = _readings(local, start_m + moved_m, is_0_9_16=is_0_9_16)
+        found = frame.xy(*reading, moved_m)
+        if abs(start_m) > 6.0 or moved_m > 8.5:
+            assert frame.is_mirrored is is_0_9_16
+            assert found == pytest.approx([0.0, start_m + moved_m], abs=0.01)
+
+
+def test_without_the_reference_mirrored_positions_begin_at_the_plans_first_point() -> None:
+    away = LocalMap(latitude_deg=0.003, longitude_deg=0.0)  # 334 m to the north of the map's reference
+    frame = GnssFrame(away, np.zeros(2), is_at_reference=False)
+    reference = LocalMap(latitude_deg=0.0, longitude_deg=0.0)
+    for moved_m in (0.0, 10.0, 25.0):
+        reading = _readings(reference, 0.003 * DEGREE_M + moved_m, is_0_9_16=True)
+        assert frame.xy(*reading, moved_m) == pytest.approx([0.0, moved_m], abs=0.01)
 
 
 def test_a_route_far_from_the_reference_keeps_its_lengths() -> None:

@@ -52,10 +52,38 @@ def test_states_of_lights_have_sumos_letters(state: str, letter: str) -> None:
     assert letter_of(state) == letter
 
 
+CONNECTIONS = (  # incoming road, connecting road, where they touch, lanes of both
+    (1, 101, "start", -1, -1),
+    (2, 101, "end", 1, 1),
+    (1, 102, "start", -1, -1),
+    (3, 102, "end", 1, 1),
+    (2, 103, "start", 1, -1),
+    (3, 103, "end", 1, 1),
+)
+
+
+def connected() -> str:
+    """The map with the connections of its junction, which CARLA's reader needs."""
+    rows = "".join(
+        f'<connection id="{index}" incomingRoad="{incoming}" connectingRoad="{way}" contactPoint="{at}">'
+        f'<laneLink from="{lane}" to="{way_lane}"/></connection>'
+        for index, (incoming, way, at, lane, way_lane) in enumerate(CONNECTIONS)
+    )
+    return three_arms().replace('<junction id="10">', f'<junction id="10">{rows}')
+
+
 @pytest.fixture(scope="module")
 def town():
     carla = pytest.importorskip("carla")
-    return carla.Map("three_arms", three_arms())
+    return carla.Map("three_arms", connected())
+
+
+def test_a_junction_without_connections_is_one_clear_error() -> None:
+    carla = pytest.importorskip("carla")
+    from transdiffuser_planner.integrations.carla.lane_graph import LaneGraph
+
+    with pytest.raises(SimulationError, match="every junction needs"):
+        LaneGraph(carla.Map("three_arms", three_arms()))
 
 
 def _waypoint(town, x_m: float, y_m: float):

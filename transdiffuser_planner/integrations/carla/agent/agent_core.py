@@ -21,6 +21,7 @@ from transdiffuser_planner.integrations.carla.agent.agent_route import (
 )
 from transdiffuser_planner.integrations.carla.agent.agent_settings import AgentSettings
 from transdiffuser_planner.integrations.carla.driver import Driver, Tick
+from transdiffuser_planner.integrations.carla.gnss_frame import GnssFrame
 from transdiffuser_planner.integrations.carla.gps_route import GpsPlan
 from transdiffuser_planner.integrations.carla.localization import Localizer, VehicleReading
 from transdiffuser_planner.integrations.carla.route_guide import RouteGuide, StateOf
@@ -50,6 +51,8 @@ class AgentCore:
         self._sensors = names.sensor_list(settings, rig, self._cameras, self._origin_ahead_m)
         self.driver = Driver.load(settings.model, rig_in_carla(rig, self._cameras), settings.config(), CarlaVehicle())
         self._localizer = Localizer()
+        self._gnss: GnssFrame | None = None
+        self._moved_north_m = 0.0
         self._route: AgentRoute | None = None if settings.has_map else route_from_gps(plan)
         self.guide: RouteGuide | None = None
         """Place on the route; None without a map."""
@@ -82,6 +85,8 @@ class AgentCore:
             speed
         ):  # the leaderboard's speedometer sends None when it is interrupted
             self._speed_mps = float(speed)
+        if self.ego is not None:
+            self._moved_north_m += self._speed_mps * math.sin(imu.heading_rad) * (stamp_ns - self.ego.stamp_ns) * 1e-9
         ego = self._localizer.update(
             VehicleReading(
                 stamp_ns=stamp_ns,
@@ -110,17 +115,23 @@ class AgentCore:
                 self.guide = RouteGuide(self._route.lanes, self.driver.rig.vehicle.front_offset_m)
         return self._route
 
-    @staticmethod
-    def _position(gnss: Any, route: AgentRoute) -> Any:
+    def _position(self, reading: Any, route: AgentRoute) -> Any:
         """Position (2,) of base_link in the route's frame.
 
         Raises:
             InputError: It is no place near the route.
         """
-        latitude, longitude = float(gnss[0]), float(gnss[1])
+        latitude, longitude = float(reading[0]), float(reading[1])
         if not (math.isfinite(latitude) and math.isfinite(longitude)):
             raise InputError(f"gnss: latitude {latitude}, longitude {longitude} are no coordinates")
-        return reference_of(latitude, longitude, route.local).xy(latitude, longitude)
+        if self._gnss is None:
+            local = reference_of(latitude, longitude, route.local)
+            self._gnss = GnssFrame(local, route.message.xy_N2[0], is_at_reference=self._settings.has_map)
+        was_mirrored = self._gnss.is_mirrored
+        xy = self._gnss.xy(latitude, longitude, self._moved_north_m)
+        if self._gnss.is_mirrored and was_mirrored is None:
+            self._localizer = Localizer()  # its past has the other sign
+        return xy
 
     def _tick(self, data: SensorData, ego: EgoState, acceleration: Acceleration, *, is_planned: bool) -> Tick:
         """Values of the driver's tick; images only where they are planned from."""

@@ -127,6 +127,8 @@ class ClientDrive:
         self._num_vehicles = spawn_traffic(
             connection, self.vehicle, options.num_vehicles, options.seed, options.traffic_port
         )
+        for _ in range(_SETTLE_TICKS):  # sensors may miss the first ticks; what they send of these is left out
+            connection.tick()
         self._stands_since_s: float | None = None
         self._offsets_m: list[float] = []
 

@@ -21,6 +21,7 @@ from transdiffuser_planner.integrations.carla.client.traffic import spawn_traffi
 from transdiffuser_planner.integrations.carla.geodesy import LocalMap
 from transdiffuser_planner.integrations.carla.native import native_names
 from transdiffuser_planner.integrations.carla.native.native_names import NativeNames
+from transdiffuser_planner.integrations.carla.native.native_odometry import NativeOdometry
 from transdiffuser_planner.integrations.carla.road_limits import RoadLimits
 from transdiffuser_planner.integrations.carla.route_guide import RouteGuide
 from transdiffuser_planner.integrations.carla.sensor_setup import (
@@ -102,14 +103,20 @@ def run(
         origin_m = ego_vehicle.origin_ahead_m(vehicle, options.rig.vehicle.center_offset_m)
         _spawn_sensors(connection, vehicle, options, origin_m)
         spawn_traffic(connection, vehicle, options.num_vehicles, options.seed, options.traffic_port)
-        place = town.transform_to_geolocation(carla_package().Location())
-        local = LocalMap(latitude_deg=place.latitude, longitude_deg=place.longitude)
         guide = RouteGuide(route, options.rig.vehicle.front_offset_m)
-        node = NativeInputsNode(names, options.rig, guide, local, native_names.ROS_NAME)
+        node = NativeInputsNode(names, options.rig, guide, _odometry(town), native_names.ROS_NAME)
         try:
             return _tick_on(connection, vehicle, node, guide, spin_of(node), keep_on, options.duration_s)
         finally:
             node.destroy_node()
+
+
+def _odometry(town: Any) -> NativeOdometry:
+    """Odometry by the projection of the package, which is the server's: in 0.9.16 latitudes grow with CARLA's y."""
+    location = carla_package().Location
+    origin, south = (town.transform_to_geolocation(location(y=y)) for y in (0.0, 100.0))
+    local = LocalMap(latitude_deg=origin.latitude, longitude_deg=origin.longitude)
+    return NativeOdometry(local, is_0_9_16=south.latitude > origin.latitude)
 
 
 def _spawn_sensors(connection: Connection, vehicle: Any, options: DriveOptions, origin_m: float) -> None:

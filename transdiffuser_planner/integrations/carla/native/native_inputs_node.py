@@ -1,4 +1,4 @@
-"""Publishes the planner's inputs that CARLA's own ROS 2 interface does not publish: odometry, acceleration, route, limit, command, signal.
+"""Publishes the inputs that CARLA's own ROS 2 interface does not: odometry, acceleration, route, limit, command, signal.
 
 Where the server gives no odometry it is derived from its GNSS and IMU topics.
 """
@@ -13,7 +13,6 @@ from rclpy.node import Node
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import Acceleration, EgoState, TrafficSignal
 from transdiffuser_planner.integrations.carla.frames import MAP_FRAME
-from transdiffuser_planner.integrations.carla.geodesy import LocalMap
 from transdiffuser_planner.integrations.carla.native.native_imu import inertial
 from transdiffuser_planner.integrations.carla.native.native_names import NativeNames, base, topic_map
 from transdiffuser_planner.integrations.carla.native.native_odometry import NativeOdometry
@@ -31,19 +30,21 @@ _BASE_FRAME = "base_link"
 class NativeInputsNode(Node):
     """Inputs of one vehicle."""
 
-    def __init__(self, names: NativeNames, rig: Rig, guide: RouteGuide, local: LocalMap, ros_name: str) -> None:
+    def __init__(
+        self, names: NativeNames, rig: Rig, guide: RouteGuide, odometry: NativeOdometry, ros_name: str
+    ) -> None:
         """Create publishers, and subscriptions to GNSS and IMU.
 
         Args:
             names: Line of the server.
             rig: Names of the sensors.
             guide: Route of the vehicle; it follows the odometry.
-            local: Map frame of the GNSS.
+            odometry: Derives the state of base_link.
             ros_name: Of the vehicle.
         """
         super().__init__(NODE_NAME)
         self._names, self._guide, self._topics = names, guide, topic_map(names, rig, ros_name)
-        self._odometry = NativeOdometry(local)
+        self._odometry = odometry
         self.newest: EgoState | None = None
         """Newest derived state of base_link."""
         self._made: dict[str, Any] = {}

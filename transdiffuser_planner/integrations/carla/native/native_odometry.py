@@ -19,11 +19,12 @@ class NativeOdometry:
 
     Args:
         local: Map frame: its origin is CARLA's, by the reference of the map.
+        is_0_9_16: Whether the server projects as CARLA 0.9.16 does.
         gnss_std_m: Standard deviation of the GNSS per axis.
     """
 
-    def __init__(self, local: LocalMap, gnss_std_m: float = GNSS_STD_M) -> None:
-        self._local = local
+    def __init__(self, local: LocalMap, *, is_0_9_16: bool = False, gnss_std_m: float = GNSS_STD_M) -> None:
+        self._xy_of = local.xy_of_0_9_16 if is_0_9_16 else local.xy
         self._localizer = Localizer(gnss_std_m)
         self._position: tuple[int, float, float] | None = None
         self._used_ns = -1
@@ -57,7 +58,7 @@ class NativeOdometry:
         if self._position is not None and self._position[0] > self._used_ns:
             placed_ns, latitude, longitude = self._position
             if stamp_ns - placed_ns <= _MAX_AGE_NS:
-                self._used_ns, xy = placed_ns, self._local.xy(latitude, longitude)
+                self._used_ns, xy = placed_ns, self._xy_of(latitude, longitude)
         ego = self._localizer.update(
             VehicleReading(
                 stamp_ns=stamp_ns,
