@@ -78,8 +78,8 @@ class LaneGraph:
             topology = town.get_topology()
         except (IndexError, RuntimeError) as error:
             raise SimulationError(
-                f"map {town.name}: CARLA's package cannot read how its lanes are connected ({error}); every junction needs "
-                "its connections in the OpenDRIVE file"
+                f"map {town.name}: CARLA's package cannot read how its lanes are connected ({error}); in the OpenDRIVE file "
+                "every road needs its lane 0, and every junction its connections"
             ) from None
         for begin, end in topology:
             self._lane(begin).successors.append(key_of(end))

@@ -72,7 +72,9 @@ def _scenario(vehicle: object) -> SimpleNamespace:
 
 @pytest.mark.parametrize("track", ["SENSORS", "MAP"])
 def test_the_real_scenario_manager_ticks_the_agent_on_a_circle(leaderboard, tmp_path: Path, track: str) -> None:
-    world = World(carla.Map("straight", straight_road(400.0)), Circle(RADIUS_M, SPEED_MPS))
+    world = World(
+        carla.Map("straight", straight_road(400.0, "+proj=tmerc +lat_0=0 +lon_0=0")), Circle(RADIUS_M, SPEED_MPS)
+    )
     provider = importlib.import_module("srunner.scenariomanager.carla_data_provider").CarlaDataProvider
     provider._world, provider._map, provider._sync_flag = world, world.get_map(), True
     wrapper = importlib.import_module("leaderboard.autoagents.agent_wrapper")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from opendrive_maps import LANE_M, straight_road, three_arms
+from opendrive_maps import LANE_M, straight_road, three_arms, with_center_lanes
 
 from transdiffuser_planner.core.errors import InputError, SimulationError
 from transdiffuser_planner.core.types import DrivingCommand, EgoState, SignalState
@@ -63,13 +63,13 @@ CONNECTIONS = (  # incoming road, connecting road, where they touch, lanes of bo
 
 
 def connected() -> str:
-    """The map with the connections of its junction, which CARLA's reader needs."""
+    """The map with the connections of its junction and center lanes, which CARLA's reader needs."""
     rows = "".join(
         f'<connection id="{index}" incomingRoad="{incoming}" connectingRoad="{way}" contactPoint="{at}">'
         f'<laneLink from="{lane}" to="{way_lane}"/></connection>'
         for index, (incoming, way, at, lane, way_lane) in enumerate(CONNECTIONS)
     )
-    return three_arms().replace('<junction id="10">', f'<junction id="10">{rows}')
+    return with_center_lanes(three_arms()).replace('<junction id="10">', f'<junction id="10">{rows}')
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +78,11 @@ def town():
     return carla.Map("three_arms", connected())
 
 
-def test_a_junction_without_connections_is_one_clear_error() -> None:
+def test_a_map_that_carlas_package_cannot_read_is_one_clear_error() -> None:
     carla = pytest.importorskip("carla")
     from transdiffuser_planner.integrations.carla.lane_graph import LaneGraph
 
-    with pytest.raises(SimulationError, match="every junction needs"):
+    with pytest.raises(SimulationError, match="every road needs its lane 0"):
         LaneGraph(carla.Map("three_arms", three_arms()))
 
 
