@@ -5,8 +5,9 @@ R = 6378137 m whose scale is the cosine of the map's reference latitude: x = R k
 k = cos(lat_ref), y north. An agent does not know the reference; with the latitude of the first point instead lengths
 differ by tan(lat) times the difference of the latitudes, 1.4e-4 for a map 1 km across at 42 degrees, alike for route and vehicle.
 
-CARLA 0.9.16 measures on the ellipsoid of WGS 84, and latitudes grow to the south (carla issue 9389, pull request 9552): with
-e2 = 0.00669437999014 and w = 1 - e2 sin2(lat_ref), x = R cos(lat_ref) lon / sqrt(w), y = -R (1 - e2) lat / w^1.5.
+CARLA 0.9.16 projects the sphere by a transverse Mercator projection with a scale k, 0.9996 unless the map states one, and
+its latitudes grow to the south (carla issue 9389, pull request 9552). Within a kilometer of the reference, to 0.1 m,
+x = k R cos(lat_ref) lon, y = -k R lat.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from numpy.typing import ArrayLike, NDArray
 from transdiffuser_planner.core.errors import InputError
 
 EARTH_RADIUS_M = 6378137.0
-ECCENTRICITY2 = 0.00669437999014
-"""Of the ellipsoid WGS 84, squared."""
 _MAX_LATITUDE_DEG = 85.0
 
 
@@ -32,6 +31,7 @@ class LocalMap:
     Attributes:
         latitude_deg: Of the origin; it also determines the scale.
         longitude_deg: Of the origin.
+        scale: Scale of the projection of CARLA 0.9.16.
 
     Raises:
         InputError: The origin is no point that CARLA's projection has.
@@ -39,6 +39,7 @@ class LocalMap:
 
     latitude_deg: float
     longitude_deg: float
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         if not (abs(self.latitude_deg) <= _MAX_LATITUDE_DEG and abs(self.longitude_deg) <= 360.0):
@@ -65,12 +66,10 @@ class LocalMap:
             latitude_deg: Latitudes (...,).
             longitude_deg: Longitudes (...,).
         """
-        origin_rad = math.radians(self.latitude_deg)
-        flattening = 1.0 - ECCENTRICITY2 * math.sin(origin_rad) ** 2
-        east_m = EARTH_RADIUS_M * math.cos(origin_rad) / math.sqrt(flattening)
-        north_m = EARTH_RADIUS_M * (1.0 - ECCENTRICITY2) / flattening**1.5
+        radius_m = EARTH_RADIUS_M * self.scale
+        east_m = radius_m * math.cos(math.radians(self.latitude_deg))
         x = east_m * np.radians(np.asarray(longitude_deg, dtype=np.float64) - self.longitude_deg)
-        y = -north_m * np.radians(np.asarray(latitude_deg, dtype=np.float64) - self.latitude_deg)
+        y = -radius_m * np.radians(np.asarray(latitude_deg, dtype=np.float64) - self.latitude_deg)
         return np.stack([x, y], axis=-1)
 
 

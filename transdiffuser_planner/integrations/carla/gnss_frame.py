@@ -1,7 +1,7 @@
 """GNSS positions in the frame of the route, whichever way the server projects them.
 
 The leaderboard computes its plan by the projection of CARLA up to 0.9.15 with any server, while the GNSS of 0.9.16 is mirrored and
-on an ellipsoid (``geodesy``). A drive begins at the first point of its plan, which shows the projection; within a few meters of the
+scaled (``geodesy``). A drive begins at the first point of its plan, which shows the projection; within a few meters of the
 reference's latitude, where both agree, the first meters to the north or south show it.
 """
 

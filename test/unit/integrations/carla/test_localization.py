@@ -8,10 +8,11 @@ import pytest
 from opendrive_maps import straight_road
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.integrations.carla.geodesy import EARTH_RADIUS_M, ECCENTRICITY2, LocalMap
+from transdiffuser_planner.integrations.carla.geodesy import EARTH_RADIUS_M, LocalMap
 from transdiffuser_planner.integrations.carla.gnss_frame import GnssFrame
-from transdiffuser_planner.integrations.carla.gps_route import origin_of, positions, smooth_line
 from transdiffuser_planner.integrations.carla.localization import Localizer, VehicleReading
+from transdiffuser_planner.integrations.carla.map_reference import reference_of_town
+from transdiffuser_planner.integrations.carla.route.gps_route import origin_of, positions, smooth_line
 
 DEGREE_M = EARTH_RADIUS_M * math.pi / 180.0
 
@@ -32,9 +33,9 @@ def test_positions_of_0_9_16_are_those_of_carlas_own_projection() -> None:
     if importlib.metadata.version("carla") != "0.9.16":
         pytest.skip("another version of CARLA's package")
     town = carla.Map("town", straight_road(100.0, "+proj=tmerc +lat_0=49 +lon_0=8"))
-    origin = town.transform_to_geolocation(carla.Location())
-    local = LocalMap(latitude_deg=origin.latitude, longitude_deg=origin.longitude)
-    assert (origin.latitude, origin.longitude) == pytest.approx((49.0, 8.0))
+    local, is_0_9_16 = reference_of_town(town)
+    assert is_0_9_16 and (local.latitude_deg, local.longitude_deg) == pytest.approx((49.0, 8.0))
+    assert local.scale == pytest.approx(0.9996, abs=1e-5)
     for x, y in ((500.0, -300.0), (-800.0, 900.0)):
         place = town.transform_to_geolocation(carla.Location(x=x, y=y))
         assert local.xy_of_0_9_16(place.latitude, place.longitude) == pytest.approx([x, -y], abs=0.15)
@@ -43,13 +44,13 @@ def test_positions_of_0_9_16_are_those_of_carlas_own_projection() -> None:
 def _readings(local: LocalMap, y_m: float, *, is_0_9_16: bool) -> tuple[float, float]:
     """Latitude and longitude of a place at x = 0, on the equator."""
     degrees_per_m = 1.0 / DEGREE_M
-    return (-y_m * degrees_per_m / (1.0 - ECCENTRICITY2) if is_0_9_16 else y_m * degrees_per_m), 0.0
+    return (-y_m * degrees_per_m / 0.9996 if is_0_9_16 else y_m * degrees_per_m), 0.0
 
 
 @pytest.mark.parametrize("is_0_9_16", [False, True])
 @pytest.mark.parametrize("start_m", [-300.0, 1.0, 40.0])
 def test_the_projection_shows_at_the_start_or_after_some_meters(is_0_9_16: bool, start_m: float) -> None:
-    local = LocalMap(latitude_deg=0.0, longitude_deg=0.0)
+    local = LocalMap(latitude_deg=0.0, longitude_deg=0.0, scale=0.9996)
     frame = GnssFrame(local, np.asarray([0.0, start_m]), is_at_reference=True)
     for moved_m in np.arange(0.0, 30.0, 0.5):
         reading = _readings(local, start_m + moved_m, is_0_9_16=is_0_9_16)
@@ -60,7 +61,7 @@ def test_the_projection_shows_at_the_start_or_after_some_meters(is_0_9_16: bool,
 
 
 def test_without_the_reference_mirrored_positions_begin_at_the_plans_first_point() -> None:
-    away = LocalMap(latitude_deg=0.003, longitude_deg=0.0)  # 334 m to the north of the map's reference
+    away = LocalMap(latitude_deg=0.003, longitude_deg=0.0, scale=0.9996)  # 334 m to the north of the map's reference
     frame = GnssFrame(away, np.zeros(2), is_at_reference=False)
     reference = LocalMap(latitude_deg=0.0, longitude_deg=0.0)
     for moved_m in (0.0, 10.0, 25.0):

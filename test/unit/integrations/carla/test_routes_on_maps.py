@@ -11,8 +11,8 @@ from transdiffuser_planner.core.errors import InputError, SimulationError
 from transdiffuser_planner.core.types import DrivingCommand, EgoState, SignalState
 from transdiffuser_planner.integrations.carla.agent.agent_route import reference_of
 from transdiffuser_planner.integrations.carla.geodesy import LocalMap
-from transdiffuser_planner.integrations.carla.road_limits import CAP_MPS, RoadLimits
-from transdiffuser_planner.integrations.carla.route_guide import RouteGuide, letter_of
+from transdiffuser_planner.integrations.carla.route.road_limits import CAP_MPS, RoadLimits
+from transdiffuser_planner.integrations.carla.route.route_guide import RouteGuide, letter_of
 
 
 def place(road_id: int, lane_id: int = -1, s: float = 1.0) -> SimpleNamespace:
@@ -80,7 +80,7 @@ def town():
 
 def test_a_map_that_carlas_package_cannot_read_is_one_clear_error() -> None:
     carla = pytest.importorskip("carla")
-    from transdiffuser_planner.integrations.carla.lane_graph import LaneGraph
+    from transdiffuser_planner.integrations.carla.route.lane_graph import LaneGraph
 
     with pytest.raises(SimulationError, match="every road needs its lane 0"):
         LaneGraph(carla.Map("three_arms", three_arms()))
@@ -93,8 +93,8 @@ def _waypoint(town, x_m: float, y_m: float):
 
 
 def _route(town, *ends: tuple[float, float]):
-    from transdiffuser_planner.integrations.carla.lane_graph import LaneGraph
-    from transdiffuser_planner.integrations.carla.map_route import route_through
+    from transdiffuser_planner.integrations.carla.route.lane_graph import LaneGraph
+    from transdiffuser_planner.integrations.carla.route.map_route import route_through
 
     limits = RoadLimits(three_arms())
     return route_through(LaneGraph(town), [_waypoint(town, *end) for end in ends], limits.limit_of)

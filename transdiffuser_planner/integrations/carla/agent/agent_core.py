@@ -22,9 +22,9 @@ from transdiffuser_planner.integrations.carla.agent.agent_route import (
 from transdiffuser_planner.integrations.carla.agent.agent_settings import AgentSettings
 from transdiffuser_planner.integrations.carla.driver import Driver, Tick
 from transdiffuser_planner.integrations.carla.gnss_frame import GnssFrame
-from transdiffuser_planner.integrations.carla.gps_route import GpsPlan
 from transdiffuser_planner.integrations.carla.localization import Localizer, VehicleReading
-from transdiffuser_planner.integrations.carla.route_guide import RouteGuide, StateOf
+from transdiffuser_planner.integrations.carla.route.gps_route import GpsPlan
+from transdiffuser_planner.integrations.carla.route.route_guide import RouteGuide, StateOf
 from transdiffuser_planner.integrations.carla.sensor_setup import cameras_of, rig_in_carla
 
 SensorData = Mapping[str, tuple[int, Any]]

@@ -11,10 +11,17 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.types import Route
 from transdiffuser_planner.integrations.carla.frames import MAP_FRAME
 from transdiffuser_planner.integrations.carla.geodesy import LocalMap
-from transdiffuser_planner.integrations.carla.gps_route import GpsPlan, gps_points, origin_of, positions, smooth_line
-from transdiffuser_planner.integrations.carla.lane_graph import LaneGraph
-from transdiffuser_planner.integrations.carla.map_route import route_through
-from transdiffuser_planner.integrations.carla.road_limits import RoadLimits
+from transdiffuser_planner.integrations.carla.map_reference import reference_of_town
+from transdiffuser_planner.integrations.carla.route.gps_route import (
+    GpsPlan,
+    gps_points,
+    origin_of,
+    positions,
+    smooth_line,
+)
+from transdiffuser_planner.integrations.carla.route.lane_graph import LaneGraph
+from transdiffuser_planner.integrations.carla.route.map_route import route_through
+from transdiffuser_planner.integrations.carla.route.road_limits import RoadLimits
 from transdiffuser_planner.simulation.map.route import GlobalRoute
 
 DEFAULT_REFERENCE = LocalMap(latitude_deg=42.0, longitude_deg=2.0)
@@ -68,8 +75,7 @@ def route_on_map(plan: GpsPlan, opendrive: str) -> AgentRoute:
 
     limits = RoadLimits(opendrive)
     town = carla.Map(_TOWN_NAME, opendrive)
-    place = town.transform_to_geolocation(carla.Location())
-    of_map = LocalMap(latitude_deg=place.latitude, longitude_deg=place.longitude)
+    of_map, _is_0_9_16 = reference_of_town(town)
     latitude, longitude = gps_points(plan)[0]
     xy_N2 = positions(plan, reference_of(float(latitude), float(longitude), of_map))
     waypoints = [_waypoint(town, xy, point.get("z", 0.0)) for xy, (point, _option) in zip(xy_N2, plan, strict=True)]

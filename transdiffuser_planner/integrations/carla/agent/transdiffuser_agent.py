@@ -12,7 +12,7 @@ from leaderboard.autoagents.autonomous_agent import AutonomousAgent, Track
 
 from transdiffuser_planner.integrations.carla.agent.agent_core import AgentCore
 from transdiffuser_planner.integrations.carla.agent.agent_settings import AgentSettings
-from transdiffuser_planner.integrations.carla.route_guide import letter_of
+from transdiffuser_planner.integrations.carla.route.route_guide import letter_of
 
 
 def get_entry_point() -> str:

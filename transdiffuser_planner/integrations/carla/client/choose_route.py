@@ -6,8 +6,8 @@ import random
 from typing import Any
 
 from transdiffuser_planner.core.errors import ConfigError, SimulationError
-from transdiffuser_planner.integrations.carla.lane_graph import LaneGraph
-from transdiffuser_planner.integrations.carla.map_route import LimitOf, route_through
+from transdiffuser_planner.integrations.carla.route.lane_graph import LaneGraph
+from transdiffuser_planner.integrations.carla.route.map_route import LimitOf, route_through
 from transdiffuser_planner.simulation.map.route import GlobalRoute
 
 _MAX_TRIES = 60

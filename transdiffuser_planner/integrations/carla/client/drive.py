@@ -21,8 +21,8 @@ from transdiffuser_planner.integrations.carla.client.events import DriveEvents
 from transdiffuser_planner.integrations.carla.client.lights import WorldLights
 from transdiffuser_planner.integrations.carla.client.traffic import PORT, spawn_traffic
 from transdiffuser_planner.integrations.carla.driver import Driver, Tick
-from transdiffuser_planner.integrations.carla.road_limits import RoadLimits
-from transdiffuser_planner.integrations.carla.route_guide import RouteGuide
+from transdiffuser_planner.integrations.carla.route.road_limits import RoadLimits
+from transdiffuser_planner.integrations.carla.route.route_guide import RouteGuide
 from transdiffuser_planner.integrations.carla.sensor_setup import CarlaCamera, cameras_of, rig_in_carla
 
 GOAL_M = 8.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transdiffuser_planner.integrations.carla.route_guide import letter_of
+from transdiffuser_planner.integrations.carla.route.route_guide import letter_of
 
 
 class WorldLights:

@@ -18,12 +18,12 @@ from transdiffuser_planner.integrations.carla.client.connection import TICK_S, C
 from transdiffuser_planner.integrations.carla.client.drive import GOAL_M, DriveOptions
 from transdiffuser_planner.integrations.carla.client.lights import WorldLights
 from transdiffuser_planner.integrations.carla.client.traffic import spawn_traffic
-from transdiffuser_planner.integrations.carla.geodesy import LocalMap
+from transdiffuser_planner.integrations.carla.map_reference import reference_of_town
 from transdiffuser_planner.integrations.carla.native import native_names
 from transdiffuser_planner.integrations.carla.native.native_names import NativeNames
 from transdiffuser_planner.integrations.carla.native.native_odometry import NativeOdometry
-from transdiffuser_planner.integrations.carla.road_limits import RoadLimits
-from transdiffuser_planner.integrations.carla.route_guide import RouteGuide
+from transdiffuser_planner.integrations.carla.route.road_limits import RoadLimits
+from transdiffuser_planner.integrations.carla.route.route_guide import RouteGuide
 from transdiffuser_planner.integrations.carla.sensor_setup import (
     Placement,
     cameras_of,
@@ -112,11 +112,9 @@ def run(
 
 
 def _odometry(town: Any) -> NativeOdometry:
-    """Odometry by the projection of the package, which is the server's: in 0.9.16 latitudes grow with CARLA's y."""
-    location = carla_package().Location
-    origin, south = (town.transform_to_geolocation(location(y=y)) for y in (0.0, 100.0))
-    local = LocalMap(latitude_deg=origin.latitude, longitude_deg=origin.longitude)
-    return NativeOdometry(local, is_0_9_16=south.latitude > origin.latitude)
+    """Odometry by the projection of CARLA's package, which is the server's."""
+    local, is_0_9_16 = reference_of_town(town)
+    return NativeOdometry(local, is_0_9_16=is_0_9_16)
 
 
 def _spawn_sensors(connection: Connection, vehicle: Any, options: DriveOptions, origin_m: float) -> None:

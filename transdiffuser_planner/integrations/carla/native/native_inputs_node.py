@@ -16,7 +16,7 @@ from transdiffuser_planner.integrations.carla.frames import MAP_FRAME
 from transdiffuser_planner.integrations.carla.native.native_imu import inertial
 from transdiffuser_planner.integrations.carla.native.native_names import NativeNames, base, topic_map
 from transdiffuser_planner.integrations.carla.native.native_odometry import NativeOdometry
-from transdiffuser_planner.integrations.carla.route_guide import RouteGuide
+from transdiffuser_planner.integrations.carla.route.route_guide import RouteGuide
 from transdiffuser_planner.messages import encode_inputs
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.qos import LATCHED, RELIABLE, SENSOR_INPUT

@@ -92,6 +92,15 @@ class LaneGraph:
             self._lanes[key] = _Lane(waypoints=(begin, *ahead))
         return self._lanes[key]
 
+    def begin_of(self, waypoint: Any) -> Any:
+        """Return the first carla.Waypoint of the lane that another is on.
+
+        Args:
+            waypoint: On a lane of the map's topology.
+        """
+        lane = self._lanes.get(key_of(waypoint))
+        return waypoint if lane is None else lane.waypoints[0]
+
     def way(self, start: Any, goal: Any) -> list[LaneStep]:
         """Find the shortest way between two waypoints.
 

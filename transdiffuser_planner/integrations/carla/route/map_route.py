@@ -19,7 +19,7 @@ from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline, wrapped
 from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.integrations.carla import frames
-from transdiffuser_planner.integrations.carla.lane_graph import SPACING_M, LaneGraph, LaneStep, key_of
+from transdiffuser_planner.integrations.carla.route.lane_graph import SPACING_M, LaneGraph, LaneStep, key_of
 from transdiffuser_planner.simulation.map.route import TURN_ANGLE_RAD, GlobalRoute, RouteSignal, RouteTurn
 
 FloatArray = NDArray[np.float64]
@@ -76,7 +76,7 @@ def route_through(
         s_N=s_N,
         speed_limit_mps_N=np.asarray([limit_of(waypoint) for waypoint in of_N], dtype=np.float64),
         lane_width_m_N=np.asarray([waypoint.lane_width for waypoint in of_N], dtype=np.float64),
-        signals=_signals(raw, s_N, of_N, turns) if with_signals else (),
+        signals=_signals(graph, s_N, of_N, turns) if with_signals else (),
         turns=turns,
         lanes=(),
     )
@@ -180,7 +180,7 @@ def _turns(s_N: FloatArray, of_N: Sequence[Any]) -> tuple[RouteTurn, ...]:
 
 
 def _signals(
-    raw_N2: FloatArray, s_N: FloatArray, of_N: Sequence[Any], turns: tuple[RouteTurn, ...]
+    graph: LaneGraph, s_N: FloatArray, of_N: Sequence[Any], turns: tuple[RouteTurn, ...]
 ) -> tuple[RouteSignal, ...]:
     """Stop lines of the traffic lights along a route: a light within a junction stops vehicles at its entry."""
     found: dict[str, float] = {}
@@ -190,10 +190,12 @@ def _signals(
         if key == before:
             continue
         before = key
-        for landmark in _lights_on_lane(waypoint):
-            if landmark.road_id != waypoint.road_id or key_of(landmark.waypoint)[2] != waypoint.lane_id:
+        for landmark in _lights_on_lane(graph.begin_of(waypoint)):
+            if landmark.road_id != waypoint.road_id or landmark.waypoint.lane_id != waypoint.lane_id:
                 continue
-            found.setdefault(landmark.id, _stop_m(float(s_m), landmark, waypoint, turns))
+            stop_m = _stop_m(float(s_m), landmark, waypoint, turns)
+            if stop_m is not None:
+                found.setdefault(landmark.id, stop_m)
     return tuple(
         RouteSignal(s_m=stop_m, tls_id=name, link_index=0)
         for name, stop_m in sorted(found.items(), key=lambda item: item[1])
@@ -209,9 +211,11 @@ def _lights_on_lane(waypoint: Any) -> list[Any]:
         return []
 
 
-def _stop_m(s_m: float, landmark: Any, waypoint: Any, turns: tuple[RouteTurn, ...]) -> float:
-    """Arc length of a light's stop line."""
+def _stop_m(s_m: float, landmark: Any, waypoint: Any, turns: tuple[RouteTurn, ...]) -> float | None:
+    """Arc length of a light's stop line; None for one behind the point where the route enters the lane."""
     if waypoint.is_junction:
         return next((turn.start_m for turn in turns if turn.start_m <= s_m <= turn.end_m), s_m)
-    ahead = landmark.waypoint.transform.location.distance(waypoint.transform.location)
-    return s_m + float(ahead)
+    ahead_m = float(landmark.waypoint.s - waypoint.s)
+    if waypoint.lane_id > 0:  # driven against the road's direction
+        ahead_m = -ahead_m
+    return s_m + ahead_m if ahead_m >= -SPACING_M else None
