@@ -80,7 +80,7 @@ class Connection:
             return
         try:
             for actor in reversed(self.actors):
-                if hasattr(actor, "is_listening") and actor.is_listening:
+                if _is_listening(actor):
                     actor.stop()
                 if actor.is_alive:
                     actor.destroy()
@@ -135,6 +135,12 @@ class Connection:
                 "another client ticks this world, end it"
             )
         return snapshot
+
+
+def _is_listening(actor: Any) -> bool:
+    """Whether an actor is a sensor that listens; a property in earlier versions of the package."""
+    found = getattr(actor, "is_listening", False)
+    return bool(found() if callable(found) else found)
 
 
 def _release(version: str) -> str:
