@@ -15,6 +15,8 @@ import numpy as np
 
 TICK_S = float(np.float32(0.05))
 EARTH_RADIUS_M = 6378137.0
+AXLE_M = 1.649
+"""From the rear axle to the vehicle's origin."""
 
 
 class Image(SimpleNamespace):
@@ -41,7 +43,7 @@ MEASUREMENTS = (Image, LidarMeasurement, RadarMeasurement, GnssMeasurement, IMUM
 
 
 class Circle:
-    """Motion of a vehicle's origin to the left on a circle, in CARLA's left-handed world; it starts heading along +x."""
+    """Motion of a vehicle's rear axle to the left on a circle, in CARLA's left-handed world; it starts heading along +x."""
 
     def __init__(self, radius_m: float, speed_mps: float) -> None:
         self.radius_m, self.speed_mps = radius_m, speed_mps
@@ -50,9 +52,11 @@ class Circle:
         return -self.speed_mps / self.radius_m * time_s
 
     def transform(self, time_s: float) -> carla.Transform:
-        angle = self.speed_mps / self.radius_m * time_s
-        place = carla.Location(x=self.radius_m * math.sin(angle), y=-self.radius_m * (1.0 - math.cos(angle)), z=0.0)
-        return carla.Transform(place, carla.Rotation(yaw=math.degrees(self.yaw_rad(time_s))))
+        """Of the vehicle's origin, ahead of the axle."""
+        yaw = self.yaw_rad(time_s)
+        x, y = -self.radius_m * math.sin(yaw), -self.radius_m * (1.0 - math.cos(yaw))
+        place = carla.Location(x=x + AXLE_M * math.cos(yaw), y=y + AXLE_M * math.sin(yaw))
+        return carla.Transform(place, carla.Rotation(yaw=math.degrees(yaw)))
 
 
 class Vehicle:
@@ -74,7 +78,10 @@ class Vehicle:
 
     def get_velocity(self) -> carla.Vector3D:
         yaw, speed = self._motion.yaw_rad(self._world.time_s), self._motion.speed_mps
-        return carla.Vector3D(speed * math.cos(yaw), speed * math.sin(yaw), 0.0)
+        across = -speed / self._motion.radius_m * AXLE_M  # of the origin, to the right
+        return carla.Vector3D(
+            speed * math.cos(yaw) - across * math.sin(yaw), speed * math.sin(yaw) + across * math.cos(yaw), 0.0
+        )
 
     def apply_control(self, control: carla.VehicleControl) -> None:
         self.controls.append(control)
