@@ -71,7 +71,9 @@ def _scenario(vehicle: object) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("track", ["SENSORS", "MAP"])
-def test_the_real_scenario_manager_ticks_the_agent_on_a_circle(leaderboard, tmp_path: Path, track: str) -> None:
+def test_the_real_scenario_manager_ticks_the_agent_on_a_circle(
+    leaderboard, tmp_path: Path, track: str, request: pytest.FixtureRequest
+) -> None:
     world = World(
         carla.Map("straight", straight_road(400.0, "+proj=tmerc +lat_0=0 +lon_0=0")), Circle(RADIUS_M, SPEED_MPS)
     )
@@ -94,6 +96,8 @@ def test_the_real_scenario_manager_ticks_the_agent_on_a_circle(leaderboard, tmp_
     for name in ("_watchdog", "_agent_watchdog"):
         setattr(manager, name, leaderboard.Watchdog(60.0))
         getattr(manager, name).start()
+    request.addfinalizer(manager._watchdog.stop)
+    request.addfinalizer(manager._agent_watchdog.stop)
     manager._running = True
     errors = []
     for _ in range(NUM_TICKS):

@@ -54,6 +54,15 @@ def key_of(waypoint: Any) -> LaneKey:
     return (waypoint.road_id, waypoint.section_id, waypoint.lane_id)
 
 
+def _lane_begin(waypoint: Any) -> Any:
+    """carla.Waypoint near the beginning of a lane."""
+    try:
+        before = [other for other in waypoint.previous_until_lane_start(SPACING_M) if key_of(other) == key_of(waypoint)]
+    except RuntimeError:  # at the very beginning
+        before = []
+    return before[-1] if before else waypoint
+
+
 def _until_lane_end(begin: Any) -> list[Any]:
     """carla.Waypoint every 2 m after one, to the end of its lane."""
     try:
@@ -115,10 +124,9 @@ class LaneGraph:
             SimulationError: There is none.
         """
         first, last = key_of(start), key_of(goal)
-        if first not in self._lanes or last not in self._lanes:
-            raise SimulationError(
-                f"route: lane {first if first not in self._lanes else last} is not in the map's topology"
-            )
+        for waypoint in (start, goal):
+            if key_of(waypoint) not in self._lanes:  # a lane that leads nowhere is not in the topology
+                self._lane(_lane_begin(waypoint))
         is_abreast = first[:2] == last[:2]
         is_behind = is_abreast and self._index(last, goal) < self._index(first, start) * self._stretch(first, last)
         if first == last and not is_behind:
