@@ -135,3 +135,19 @@ def test_a_point_that_would_need_a_detour_is_left_out(town) -> None:
 def test_a_goal_without_a_way_is_one_clear_error(town) -> None:
     with pytest.raises(SimulationError, match="no way leads from lane"):
         _route(town, (60.0, -LANE_M / 2.0), (-100.0, -LANE_M / 2.0))
+
+
+def test_a_road_that_nothing_leads_to_or_from_is_driven_from_point_to_point() -> None:
+    """400 m are whole steps: CARLA's package fails at their end, and ends the process at the begin of such a road."""
+    carla = pytest.importorskip("carla")
+    from transdiffuser_planner.integrations.carla.route.lane_graph import LaneGraph
+    from transdiffuser_planner.integrations.carla.route.map_route import route_through
+
+    town = carla.Map("straight", straight_road(400.0))
+    ends = [town.get_waypoint(carla.Location(x=x)) for x in (150.0, 350.0)]
+    graph = LaneGraph(town)
+    route = route_through(graph, ends, lambda _waypoint: 10.0)
+    assert route.length_m == pytest.approx(200.0, abs=4.0)
+    assert abs(float(route.xy_N2[0, 0]) - 150.0) < 2.0 and np.ptp(route.xy_N2[:, 1]) < 1e-3
+    begin, *_, last = graph.way(*ends)[0].waypoints
+    assert begin.s < 2.0 and last.s > 399.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,20 +55,46 @@ def key_of(waypoint: Any) -> LaneKey:
 
 
 def _lane_begin(waypoint: Any) -> Any:
-    """carla.Waypoint near the beginning of a lane."""
-    try:
-        before = [other for other in waypoint.previous_until_lane_start(SPACING_M) if key_of(other) == key_of(waypoint)]
-    except RuntimeError:  # at the very beginning
-        before = []
-    return before[-1] if before else waypoint
+    """carla.Waypoint within 0.25 m of the beginning of a lane.
+
+    Not by previous_until_lane_start, which ends the process (0.9.16) for a lane that nothing leads to.
+    """
+    return (waypoint, *_stepped(waypoint, lambda at, distance_m: at.previous(distance_m)))[-1]
 
 
-def _until_lane_end(begin: Any) -> list[Any]:
-    """carla.Waypoint every 2 m after one, to the end of its lane."""
+def until_lane_end(begin: Any) -> list[Any]:
+    """Find the waypoints from one to the end of its lane.
+
+    Args:
+        begin: carla.Waypoint.
+
+    Returns:
+        carla.Waypoint every 2 m after it, and the end of the lane.
+    """
     try:
-        return list(begin.next_until_lane_end(SPACING_M))
-    except RuntimeError:  # of a lane without length the library has no distance left to search
-        return []
+        return [waypoint for waypoint in begin.next_until_lane_end(SPACING_M) if key_of(waypoint) == key_of(begin)]
+    except RuntimeError:  # where the last step ends exactly at the end, the library searches on by no distance
+        return _stepped(begin, lambda at, distance_m: at.next(distance_m))
+
+
+def _stepped(start: Any, step: Callable[[Any, float], Any]) -> list[Any]:
+    """carla.Waypoint every 2 m after one on its own lane, and a last one within 0.25 m of the end."""
+
+    def one_step(distance_m: float) -> bool:
+        at = found[-1]
+        others = [other for other in step(at, distance_m) if key_of(other) == key_of(start)]
+        is_on = bool(others) and abs(others[0].s - at.s) < 2.0 * distance_m  # a ring road leads to its own beginning
+        if is_on:
+            found.append(others[0])
+        return is_on
+
+    found = [start]
+    while one_step(SPACING_M):
+        pass
+    whole = len(found)
+    for distance_m in (SPACING_M / 2, SPACING_M / 4, SPACING_M / 8):
+        one_step(distance_m)
+    return [*found[1:whole], *found[max(whole, len(found) - 1) :]]
 
 
 class LaneGraph:
@@ -97,8 +123,7 @@ class LaneGraph:
     def _lane(self, begin: Any) -> _Lane:
         key = key_of(begin)
         if key not in self._lanes:
-            ahead = [waypoint for waypoint in _until_lane_end(begin) if key_of(waypoint) == key]
-            self._lanes[key] = _Lane(waypoints=(begin, *ahead))
+            self._lanes[key] = _Lane(waypoints=(begin, *until_lane_end(begin)))
         return self._lanes[key]
 
     def begin_of(self, waypoint: Any) -> Any:

@@ -19,7 +19,13 @@ from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline, wrapped
 from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.integrations.carla import frames
-from transdiffuser_planner.integrations.carla.route.lane_graph import SPACING_M, LaneGraph, LaneStep, key_of
+from transdiffuser_planner.integrations.carla.route.lane_graph import (
+    SPACING_M,
+    LaneGraph,
+    LaneStep,
+    key_of,
+    until_lane_end,
+)
 from transdiffuser_planner.simulation.map.route import TURN_ANGLE_RAD, GlobalRoute, RouteSignal, RouteTurn
 
 FloatArray = NDArray[np.float64]
@@ -205,7 +211,7 @@ def _signals(
 def _lights_on_lane(waypoint: Any) -> list[Any]:
     """carla.Landmark of the traffic lights between a waypoint and the end of its lane, and some beyond."""
     try:
-        reach_m = SPACING_M * (1 + len(waypoint.next_until_lane_end(SPACING_M)))
+        reach_m = SPACING_M * (1 + len(until_lane_end(waypoint)))
         return list(waypoint.get_landmarks_of_type(reach_m, _SIGNAL_TYPE, False))
     except RuntimeError:  # at the very end of a lane the library has no distance left to search
         return []
