@@ -38,6 +38,7 @@ class Connection:
     Attributes:
         client, world, town: carla.Client, carla.World, carla.Map; set on entry.
         actors: To destroy, in order of creation.
+        traffic_manager: carla.TrafficManager that drives some of them; None without traffic.
     """
 
     def __init__(self, host: str, port: int, town: str | None, timeout_s: float) -> None:
@@ -47,6 +48,7 @@ class Connection:
         self.world: Any = None
         self.town: Any = None
         self.actors: list[Any] = []
+        self.traffic_manager: Any = None
         self._settings: Any = None
         self._is_lost = False
 
@@ -79,6 +81,8 @@ class Connection:
         if self._is_lost:
             return
         try:
+            if self.traffic_manager is not None:  # its thread ends the process where it meets a destroyed vehicle
+                self.traffic_manager.shut_down()
             for actor in reversed(self.actors):
                 if _is_listening(actor):
                     actor.stop()

@@ -28,6 +28,7 @@ def spawn_traffic(connection: Connection, ego: Any, num_vehicles: int, seed: int
     if num_vehicles < 1:
         return 0
     manager = connection.client.get_trafficmanager(port)
+    connection.traffic_manager = manager
     manager.set_synchronous_mode(True)
     manager.set_random_device_seed(seed)
     manager.set_global_distance_to_leading_vehicle(_GAP_M)
