@@ -109,3 +109,16 @@ def three_arms() -> str:
 def write_map(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def with_center_lanes(text: str) -> str:
+    """The file with the lane 0 of every road, which CARLA's reader needs."""
+    return text.replace("</left>", '</left><center><lane id="0" type="none"><link/></lane></center>')
+
+
+def straight_road(length_m: float, reference: str = "") -> str:
+    """One street along +x from the origin, a lane per direction, 50 km/h; its geographic reference as PROJ writes it."""
+    line = geometry(0.0, 0.0, LANE_M / 2.0, 0.0, length_m)
+    body = road(1, line=line, length=length_m, lanes=both_sides({}), speed=speed(50.0, "km/h"))
+    place = f"<geoReference><![CDATA[{reference}]]></geoReference>" if reference else ""
+    return with_center_lanes(f'<OpenDRIVE><header revMajor="1" revMinor="4">{place}</header>{body}</OpenDRIVE>')

@@ -21,6 +21,7 @@ COMMANDS = {
     "track": "run the tracker node: follow the planned trajectory",
     "simulate": "drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags",
     "serve": "let other simulators drive with the planner: AlpaSim's egodriver service",
+    "carla": "drive in a CARLA server: make vehicle, sensors and traffic, plan, drive and report",
     "replay": "run the planner over a recorded drive and compare it with the logged trajectory",
     "evaluate": "measure a model in closed loop and open loop on unseen scenarios, and score plans in scenes",
     "import": "write a log of a data set (Argoverse 2, py123d, ScenarioNet) as a bag with ground truth and rig file",

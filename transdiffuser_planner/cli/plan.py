@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
-    parser.add_argument("--preset", help="topics and rig of a known source: carla, kitti")
+    parser.add_argument(
+        "--preset", help="topics and rig of a known source: carla, carla_native, carla_development, kitti"
+    )
     parser.add_argument("--topics", type=Path, help="topic map YAML (inputs can also be remapped with --ros-args)")
     parser.add_argument("--rig", type=Path, help="rig YAML: the vehicle and its sensors; same as the parameter 'rig'")
     parser.add_argument("--model", help="model folder or name; same as the parameter 'model'")

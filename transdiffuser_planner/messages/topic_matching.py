@@ -16,6 +16,8 @@ from transdiffuser_planner.params import RIGS, TOPICS
 
 _ROLE = re.compile(r"^/carla/([^/]+)/odometry$")
 _ANY_ROLE = re.compile(r"^/carla/(ego_vehicle|hero)/")
+_LIVE_ONLY = ("carla_development",)
+"""Presets of live sources; another preset, by the aliases of its topics, reads their recordings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +29,7 @@ class Choice:
         topics, rig: The mapping and the sensors.
         topics_file, rig_file: Their files; topics_file is None for a derived map.
         why: Human-readable reason, one phrase.
+        role: Role name of CARLA that replaces the preset's; empty where the preset's own names fit.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Choice:
     topics_file: Path | None
     rig_file: Path
     why: str
+    role: str = ""
 
 
 def choose(
@@ -129,8 +133,8 @@ def _best_preset(held: Mapping[str, str], where: str) -> Choice:
 
 
 def preset_names() -> list[str]:
-    """Return the names of all presets, sorted."""
-    names = [path.stem for path in TOPICS.glob("*.yaml")]
+    """Return the names of all presets that recordings are matched with, sorted."""
+    names = [path.stem for path in TOPICS.glob("*.yaml") if path.stem not in _LIVE_ONLY]
     return sorted(name for name in names if (RIGS / f"{name}.yaml").is_file())
 
 
@@ -156,18 +160,24 @@ def _fitting_presets(held: Mapping[str, str]) -> list[tuple[Choice, int]]:
                     topics_file=files[0] if topics == original else None,
                     rig_file=files[1],
                     why=f"{score} of the bag's topics are those of preset {name}{f', role {role}' if role else ''}{spelled}",
+                    role=role,
                 )
                 (others if role else found).append((choice, score))
     return found + others
 
 
 def _different(choices: list[Choice], held: Mapping[str, str]) -> list[Choice]:
-    """Deduplicate choices: keep the first of those with the same topics and rig."""
-    kept: dict[str, Choice] = {}
+    """Deduplicate choices: keep the first of those with the same topics and rig.
+
+    Variants with another role name, which come last, also go where an earlier choice reads the same topics: CARLA's bridge
+    and its own interface differ only in the usual role name, which decides between their rigs.
+    """
+    kept: dict[frozenset[str], list[Choice]] = {}
     for choice in choices:
-        read = sorted(choice.topics.all_topics() & set(held))
-        kept.setdefault(f"{read} {choice.rig}", choice)
-    return list(kept.values())
+        same = kept.setdefault(frozenset(choice.topics.all_topics() & set(held)), [])
+        if not same or (not choice.role and all(choice.rig != other.rig for other in same)):
+            same.append(choice)
+    return [choice for same in kept.values() for choice in same]
 
 
 def _with_roles(topics: TopicMap, held: Mapping[str, str]) -> Iterator[tuple[str, TopicMap]]:

@@ -1,1 +1,1 @@
-"""CARLA through its ROS bridge. Imports ros and messages."""
+"""CARLA as the planner's world: frames, sensors, route and controls, shared by client, agent and nodes. Imports ros and below."""
