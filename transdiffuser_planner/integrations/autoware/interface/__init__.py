@@ -1,0 +1,1 @@
+"""Autoware's messages: versions by hash, inputs to core values, results to messages. Imports messages and lanelets."""
