@@ -1,1 +1,1 @@
-"""Autoware's messages: versions by hash, inputs to core values, results to messages. Imports messages and lanelets."""
+"""Autoware's messages: versions by hash, serialized layouts, inputs to core values. Imports messages."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.types import PlanResult, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.integrations.autoware.interface import versions
-from transdiffuser_planner.integrations.autoware.interface.encode_objects import predicted_path, uuid_message
-from transdiffuser_planner.integrations.autoware.planning_factors import Factor
+from transdiffuser_planner.integrations.autoware.outputs.encode_objects import predicted_path, uuid_message
+from transdiffuser_planner.integrations.autoware.outputs.planning_factors import Factor
 from transdiffuser_planner.messages.definitions import MessageFactory
 from transdiffuser_planner.messages.encode_inputs import duration, header, point, pose, time
 
@@ -53,21 +53,12 @@ def _planned_points(make: MessageFactory, value: Trajectory, vehicle: VehicleMod
         value.speed_mps_T * value.curvature_per_m_T,
         np.arctan(vehicle.wheelbase_m * value.curvature_per_m_T),
     )
-    return [_point(make, *row, altitude_m) for row in np.stack(columns, axis=-1).tolist()]
+    return [_point(make, row, altitude_m) for row in np.stack(columns, axis=-1).tolist()]
 
 
-def _point(
-    make: MessageFactory,
-    time_s: float,
-    x_m: float,
-    y_m: float,
-    heading_rad: float,
-    speed_mps: float,
-    accel_mps2: float,
-    heading_rate_radps: float,
-    wheel_rad: float,
-    altitude_m: float,
-) -> Any:
+def _point(make: MessageFactory, row: list[float], altitude_m: float) -> Any:
+    """A trajectory point of time, x, y, heading, speed, acceleration, heading rate and front-wheel angle."""
+    time_s, x_m, y_m, heading_rad, speed_mps, accel_mps2, heading_rate_radps, wheel_rad = row
     return make(
         "autoware_planning_msgs/msg/TrajectoryPoint",
         time_from_start=duration(make, time_s),
@@ -108,7 +99,7 @@ def candidates(
     rows_MF8 = dense_candidates(result, vehicle)
     order_M = np.argsort(-result.candidates.probability_M, kind="stable")
     others = [int(m) for m in order_M if int(m) != result.chosen and not result.candidates.rejected_M[m]]
-    point_lists += [[_point(make, *row, altitude_m) for row in rows_MF8[m].tolist()] for m in others]
+    point_lists += [[_point(make, row, altitude_m) for row in rows_MF8[m].tolist()] for m in others]
     extra = {"turn_indicators_command": turn_indicators(make, plan.stamp_ns, indicator)} if has_indicator else {}
     items = [
         make(
