@@ -129,7 +129,7 @@ class ManeuverGuidance:
         late_T = self.time_s_T >= self.config.centerline_guidance_start_s
         points = pose_MT3[:, late_T, :2].reshape(-1, 2)
         s_X = project_onto_polyline(self.route_R2, points)[0] if len(points) else np.zeros(0)
-        centered = pose_MT3.copy()
+        centered = np.array(pose_MT3)
         on_route = _poses_along(self.route_R2, s_X).reshape(len(pose_MT3), -1, 3)
         turn = on_route[..., 2] - centered[:, late_T, 2]
         on_route[..., 2] = centered[:, late_T, 2] + (turn + np.pi) % (2.0 * np.pi) - np.pi

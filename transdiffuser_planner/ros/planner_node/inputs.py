@@ -16,7 +16,7 @@ from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.serialized.read_message import read_message
-from transdiffuser_planner.ros.planner_node.front_end import FrontEnd, FrontEndInput
+from transdiffuser_planner.ros.planner_node.front_end import FrontEnd, FrontEndInput, NoFrontEnd
 from transdiffuser_planner.ros.qos import INPUT_PROFILES, input_options
 from transdiffuser_planner.ros.serialized_subscriptions import SerializedSubscriptions
 from transdiffuser_planner.runtime.inputs.input_notices import InputNotices
@@ -58,7 +58,7 @@ class NodeInputs:
         warned: Callable[[str, str], None],
         after: Callable[[], float],
         lock: AbstractContextManager[Any],
-        front_end: FrontEnd,
+        front_end: FrontEnd | None = None,
     ) -> None:
         """Subscribe to every input of the registry that the rig has, and to those of the front end.
 
@@ -71,12 +71,13 @@ class NodeInputs:
             after: Called after all messages that arrived together, and when none has arrived for the time that it returned
                 last [s]; must not raise.
             lock: Other threads use the assembler under it.
-            front_end: Receives decoded messages before the assembler, and its own inputs.
+            front_end: Receives decoded messages before the assembler, and its own inputs; None: the planner alone.
         """
         self._node, self._received, self._warned = node, received, warned
         self._assembler, self._notices = assembler, InputNotices(assembler)
         self.rates = self._notices.rates
         topics = private_topics(rig)
+        front_end = NoFrontEnd() if front_end is None else front_end
         self._router = InputRouter(topics, front_end.configure(rig.vehicle, assembler))
         self._subscriptions = SerializedSubscriptions(node)
         for spec, camera, topic in mapped_inputs(topics):
