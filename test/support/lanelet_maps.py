@@ -49,7 +49,7 @@ class MapText:
             for (x, y), number in self.nodes.items()
         ]
         ways = [
-            f'<way id="{number}">{"".join(f"<nd ref={chr(34)}{node}{chr(34)}/>" for node in nodes)}</way>'
+            f'<way id="{number}">{"".join(f"<nd ref={chr(34)}{node}{chr(34)}/>" for node in nodes)}</way>'  # codespell:ignore
             for number, nodes in self.ways.items()
         ]
         return f'<?xml version="1.0"?><osm version="0.6">{"".join(nodes + ways + self.relations)}</osm>'

@@ -1,6 +1,6 @@
 """Derives the planner's inputs from Autoware's: route, driving command, speed limit, traffic signal, tracked agents.
 
-A sink between decoded messages and the snapshot assembler: every odometry message is followed by what the map says of the
+A sink between decoded messages and the snapshot assembler: every odometry message is followed by what the map states of the
 vehicle's place on its route. The rules are those of the simulator (``data/logs/drive_inputs.py``).
 """
 

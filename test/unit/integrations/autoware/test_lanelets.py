@@ -32,7 +32,7 @@ def town(tmp_path):
 def test_bounds_are_in_driving_order_and_tags_are_read(town):
     right = town.lanelet(RIGHT_1)
     assert (right.right.xyz_N3[0, 0], right.right.xyz_N3[-1, 0]) == (0.0, 60.0)  # the file has it the other way round
-    assert right.left.way_id == town.lanelet(LEFT_1).right.way_id and right.is_beside(town.lanelet(LEFT_1))
+    assert right.left.way_id == town.lanelet(LEFT_1).right.way_id and right.is_adjacent_to(town.lanelet(LEFT_1))
     assert town.lanelet(LEFT_1).speed_limit_mps == pytest.approx(50 / 3.6)
     assert (town.lanelet(TURN).turn_direction, town.lanelet(TURN).rule_ids) == ("left", (LIGHT,))
     assert town.traffic_lights[LIGHT].stop_line_N3 is not None

@@ -63,7 +63,7 @@ class Lanelet:
         """Whether another lanelet begins where this one ends: with the same two nodes."""
         return (self.left.node_ids[-1], self.right.node_ids[-1]) == (other.left.node_ids[0], other.right.node_ids[0])
 
-    def is_beside(self, other: Lanelet) -> bool:
+    def is_adjacent_to(self, other: Lanelet) -> bool:
         """Whether another lanelet shares a boundary with this one, in the same direction."""
         return self.left.way_id == other.right.way_id or self.right.way_id == other.left.way_id
 

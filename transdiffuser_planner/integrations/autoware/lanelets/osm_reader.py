@@ -30,6 +30,7 @@ Tags = Mapping[str, str]
 
 _MPS_OF = {"km/h": 1.0 / 3.6, "kmh": 1.0 / 3.6, "kph": 1.0 / 3.6, "mph": 0.44704, "m/s": 1.0, "mps": 1.0}
 _MAX_POSITION_M = 1e8
+_WAY_NODE = "nd"  # codespell:ignore
 _MAX_BYTES = 2 * 1024**3
 _TURNS = ("left", "right", "straight")
 
@@ -113,7 +114,7 @@ def _take(element: ElementTree.Element, found: _Elements) -> None:
         else:
             found.nodes[number] = position
     elif element.tag == "way":
-        found.ways[number] = tuple(int(nd.attrib["ref"]) for nd in element.iter("nd"))
+        found.ways[number] = tuple(int(item.attrib["ref"]) for item in element.iter(_WAY_NODE))
     else:
         members = [(m.attrib.get("role", ""), m.attrib["type"], int(m.attrib["ref"])) for m in element.iter("member")]
         found.relations[number] = tags, members

@@ -1,4 +1,4 @@
-"""A LaneletRoute as a polyline on the map, with what its lanelets say: speed limits, turn directions, lane changes, stop lines.
+"""A LaneletRoute as a polyline on the map, with what its lanelets state: speed limits, turn directions, lane changes, stop lines.
 
 The polyline follows the center lines of the preferred lanelets. Where the preferred lanelets of two segments lie side by side
 the route changes lanes: over up to 60 m of the segment, not sideways. It is cut at the start and the goal. Arc lengths begin
@@ -166,8 +166,8 @@ def _pieces(
 ) -> list[_Piece]:
     """The pieces of the polyline, one for each lanelet that is driven along or changed from."""
     preferred = [lanelet_map.lanelet(number) for number, _ in segments]
-    beside = [[lanelet_map.lanelets[n] for n in others if n in lanelet_map.lanelets] for _, others in segments]
-    steps = _steps(preferred, beside)
+    adjacent = [[lanelet_map.lanelets[n] for n in others if n in lanelet_map.lanelets] for _, others in segments]
+    steps = _steps(preferred, adjacent)
     pieces = []
     for index, (lanelet, target) in enumerate(steps):
         if target is None:
@@ -178,8 +178,8 @@ def _pieces(
     return pieces
 
 
-def _steps(preferred: list[Lanelet], beside: list[list[Lanelet]]) -> list[tuple[Lanelet, Lanelet | None]]:
-    """Lanelets in driving order, each with the one beside it that the route changes to, or None.
+def _steps(preferred: list[Lanelet], adjacent: list[list[Lanelet]]) -> list[tuple[Lanelet, Lanelet | None]]:
+    """Lanelets in driving order, each with the one next to it that the route changes to, or None.
 
     Raises:
         MapError: Two segments are not connected.
@@ -192,22 +192,22 @@ def _steps(preferred: list[Lanelet], beside: list[list[Lanelet]]) -> list[tuple[
             steps.append((here, None))
             here, index = ahead, index + 1
             continue
-        if here.is_beside(ahead) or ahead.lanelet_id in [other.lanelet_id for other in beside[index]]:
+        if here.is_adjacent_to(ahead) or ahead.lanelet_id in [other.lanelet_id for other in adjacent[index]]:
             # Both belong to one place along the road; the segment of the other one is passed with this change.
             follower = preferred[index + 2] if index + 2 < len(preferred) else None
             steps.append((here, ahead))
             if follower is None:
                 return steps
-            here, index = _after(ahead, follower, beside[index + 2]), index + 2
+            here, index = _after(ahead, follower, adjacent[index + 2]), index + 2
             steps += [(here, follower)] if here is not follower else []
             here = follower
             continue
-        neighbor = next((other for other in beside[index] if other.is_followed_by(ahead)), None)
+        neighbor = next((other for other in adjacent[index] if other.is_followed_by(ahead)), None)
         if neighbor is not None:
             steps.append((here, neighbor))
             here, index = ahead, index + 1
             continue
-        entered = next((other for other in beside[index + 1] if here.is_followed_by(other)), None)
+        entered = next((other for other in adjacent[index + 1] if here.is_followed_by(other)), None)
         if entered is None:
             raise MapError(f"route: lanelets {here.lanelet_id} and {ahead.lanelet_id} are not connected in the map")
         steps += [(here, None), (entered, ahead)]
@@ -219,20 +219,20 @@ def _steps(preferred: list[Lanelet], beside: list[list[Lanelet]]) -> list[tuple[
     return [*steps, (here, None)]
 
 
-def _after(lanelet: Lanelet, follower: Lanelet, beside: list[Lanelet]) -> Lanelet:
-    """The lanelet behind another one in the next segment: the preferred one, or one beside it.
+def _after(lanelet: Lanelet, follower: Lanelet, adjacent: list[Lanelet]) -> Lanelet:
+    """The lanelet behind another one in the next segment: the preferred one, or one next to it.
 
     Raises:
         MapError: None of them follows.
     """
-    found = next((other for other in (follower, *beside) if lanelet.is_followed_by(other)), None)
+    found = next((other for other in (follower, *adjacent) if lanelet.is_followed_by(other)), None)
     if found is None:
         raise MapError(f"route: lanelets {lanelet.lanelet_id} and {follower.lanelet_id} are not connected in the map")
     return found
 
 
 def _change(lanelet: Lanelet, target: Lanelet, start_2: FloatArray | None, goal_2: FloatArray | None) -> _Piece:
-    """The piece that leads from one lane to the one beside it."""
+    """The piece that leads from one lane to the one next to it."""
     from_N3, to_N3 = center_of(lanelet), center_of(target)
     length_m = float(arc_length(from_N3[:, :2])[-1])
     fraction_N = np.linspace(0.0, 1.0, max(int(np.ceil(length_m / _SPACING_M)), 2) + 1)

@@ -63,7 +63,7 @@ class TurnIndicators:
         """Return the command at a stamp.
 
         Args:
-            stamp_ns: Not before the one of the last call; a jump back starts anew.
+            stamp_ns: Not before the one of the last call; after a jump back it starts from off.
             wanted: Result of ``wanted_indicator``.
         """
         if stamp_ns < self._stamp_ns:
