@@ -159,5 +159,6 @@ def test_a_velocity_limit_of_zero_stops_the_vehicle_until_the_next(autoware):
     autoware.publish_until(lambda: not stops())
 
 
-def test_subscriptions_have_autowares_qos():
+def test_what_is_published_on_change_is_received_reliably():
     assert INPUT_PROFILES[topics.INPUTS[topics.ROUTE_INPUT][2]] is LATCHED
+    assert INPUT_PROFILES[topics.INPUTS[topics.LIMIT_INPUT][2]] is RELIABLE

@@ -60,6 +60,11 @@ class AutowareFrontEnd:
                     message_class(type_name), topic, OUTPUT, callback_group=events
                 )
                 self._checks[is_shadow, name] = PeerCheck(node, topic, type_name, is_input=False)
+        if lanelet_map is not None:
+            node.get_logger().info(
+                f"map {lanelet_map.source}: {len(lanelet_map.lanelets)} lanelets, {len(lanelet_map.traffic_lights)} traffic "
+                f"lights; {lanelet_map.skipped} lanelets without two boundaries are left out"
+            )
         fields = message_class(versions.CANDIDATE).get_fields_and_field_types()
         self._candidates_have_indicator = "turn_indicators_command" in fields
 

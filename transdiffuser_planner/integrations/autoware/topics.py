@@ -26,7 +26,7 @@ INPUTS: dict[str, tuple[str, str, InputQos]] = {
         versions.TRACKED_OBJECTS,
         InputQos.SENSOR,
     ),
-    LIMIT_INPUT: ("/planning/scenario_planning/max_velocity", versions.VELOCITY_LIMIT, InputQos.SENSOR),
+    LIMIT_INPUT: ("/planning/scenario_planning/max_velocity", versions.VELOCITY_LIMIT, InputQos.RELIABLE),
 }
 """Private topic -> (Autoware's topic, type, QoS)."""
 OUTPUTS: dict[str, tuple[str, str]] = {
