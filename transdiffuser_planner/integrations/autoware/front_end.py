@@ -136,7 +136,7 @@ class AutowareFrontEnd:
         wanted = Indicator.DISABLE if place is None else wanted_indicator(place.line, place.s_m, speed)
         self._indicator = self._turn_indicators.update(result.trajectory.stamp_ns, wanted)
         if self._may_publish(mode, "trajectory"):
-            message = encode.trajectory(make_ros_message, result.trajectory, self._vehicle, self._altitude_m)
+            message = encode.trajectory(result.trajectory, self._vehicle, self._altitude_m)
             self._publishers[mode.is_shadow, "trajectory"].publish(message)
         if self._may_publish(mode, "turn_indicators_cmd"):
             command = encode.turn_indicators(make_ros_message, result.trajectory.stamp_ns, self._indicator)
@@ -153,10 +153,10 @@ class AutowareFrontEnd:
         place, uuids = (None, {}) if sink is None else (sink.place, sink.uuids)
         makers: dict[str, Callable[[], Any]] = {
             "candidate_trajectories": lambda: encode.candidates(
-                make, result, self._vehicle, altitude_m, self._indicator, has_indicator=self._candidates_have_indicator
+                result, self._vehicle, altitude_m, self._indicator, has_indicator=self._candidates_have_indicator
             ),
             "predicted_objects": lambda: encode_objects.predicted_objects(
-                make, result, altitude_m, lambda number: encode.agent_uuid(number, uuids)
+                result, altitude_m, lambda number: encode.agent_uuid(number, uuids)
             ),
             "planning_factors": lambda: encode.planning_factors(
                 make, result, planning_factors(result, place, self._vehicle), altitude_m, uuids

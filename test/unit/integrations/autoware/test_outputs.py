@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lanelet_maps import GOAL, LIGHT, SEGMENTS, START, write_map
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.types import (
@@ -32,10 +33,23 @@ from transdiffuser_planner.integrations.autoware.outputs.turn_indicators import 
     wanted_indicator,
 )
 from transdiffuser_planner.integrations.autoware.route_inputs import Place
+from transdiffuser_planner.messages.definitions import definition_files, typestore
 from transdiffuser_planner.messages.definitions import make_message as make
-from transdiffuser_planner.messages.definitions import typestore
 
 STAMP = 7_000_000_123
+
+
+def before_1_14():
+    """Definitions with CandidateTrajectory as in autoware_internal_msgs 1.11 to 1.13."""
+    store, types = get_typestore(Stores.ROS2_JAZZY), {}
+    for path in definition_files():
+        name = f"{path.parent.parent.name}/msg/{path.stem}"
+        old = path.parent.parent / "before_1_14" / "msg" / path.name
+        types |= get_types_from_msg((old if old.is_file() else path).read_text(), name)
+    store.register({name: kind for name, kind in types.items() if name not in store.types})
+    return store
+
+
 TIMES = 0.1 * np.arange(41)
 PLAN_TIMES = 0.5 * np.arange(1, 9)
 TICK = 100_000_000
@@ -109,13 +123,17 @@ def place(line, s_m, state=None, distance_m=0.0):
     return Place(stamp_ns=STAMP, line=line, s_m=s_m, ego=ego, stop=line.stop_points[0], signal=signal)
 
 
+def read(data, name):
+    return typestore().deserialize_cdr(data, name)
+
+
 def round_trip(message, name):
     return typestore().deserialize_cdr(typestore().serialize_cdr(message, name), name)
 
 
 def test_a_trajectory_has_the_plan_at_the_vehicles_height():
     plan = trajectory(np.full(41, 5.0))
-    message = round_trip(encode.trajectory(make, plan, EGO_VEHICLE, 5.5), versions.TRAJECTORY)
+    message = read(encode.trajectory(plan, EGO_VEHICLE, 5.5), versions.TRAJECTORY)
     assert (message.header.frame_id, message.header.stamp.sec, message.header.stamp.nanosec) == ("map", 7, 123)
     last = message.points[-1]
     assert (last.time_from_start.sec, len(message.points)) == (4, 41)
@@ -124,16 +142,24 @@ def test_a_trajectory_has_the_plan_at_the_vehicles_height():
     assert last.front_wheel_angle_rad == pytest.approx(np.arctan(0.01 * EGO_VEHICLE.wheelbase_m))
 
 
+@pytest.mark.parametrize("frame_id", ["map", "odom", "a", "four", "hello"])
+def test_points_are_aligned_after_frames_of_any_length(frame_id):
+    plan = replace(trajectory(np.full(41, 5.0)), frame_id=frame_id)
+    data = encode.trajectory(plan, EGO_VEHICLE, 5.5)
+    message = read(data, versions.TRAJECTORY)
+    assert message.header.frame_id == frame_id
+    assert [point.pose.position.x for point in message.points] == pytest.approx(plan.x_m_T.tolist())
+    assert typestore().serialize_cdr(message, versions.TRAJECTORY) == data
+
+
 @pytest.mark.parametrize("has_indicator", [False, True])
 def test_candidates_are_the_plan_and_the_other_accepted_ones(has_indicator):
-    def factory(name, **fields):
-        if name == versions.CANDIDATE:
-            assert ("turn_indicators_command" in fields) == has_indicator
-            fields.setdefault("turn_indicators_command", encode.turn_indicators(make, 0, 0))
-        return make(name, **fields)
-
-    found = encode.candidates(factory, result(np.full(41, 5.0)), EGO_VEHICLE, 5.5, 2, has_indicator=has_indicator)
-    message = round_trip(found, versions.CANDIDATES)
+    data = encode.candidates(result(np.full(41, 5.0)), EGO_VEHICLE, 5.5, 2, has_indicator=has_indicator)
+    store = typestore() if has_indicator else before_1_14()
+    message = store.deserialize_cdr(data, versions.CANDIDATES)
+    assert store.serialize_cdr(message, versions.CANDIDATES) == data
+    if has_indicator:
+        assert {item.turn_indicators_command.command for item in message.candidate_trajectories} == {2}
     assert len(message.candidate_trajectories) == 2  # the rejected one is not offered
     first, other = message.candidate_trajectories
     assert len(first.points) == len(other.points) == 41
@@ -146,12 +172,11 @@ def test_candidates_are_the_plan_and_the_other_accepted_ones(has_indicator):
 
 def test_objects_have_several_paths_whose_confidences_sum_to_one():
     uuids = {1: bytes(range(16))}
-    message = round_trip(
-        encode_objects.predicted_objects(
-            make, result(np.full(41, 5.0), [(30.0, 5.0), (40.0, 5.0)]), 5.5, lambda n: encode.agent_uuid(n, uuids)
-        ),
-        versions.PREDICTED_OBJECTS,
+    data = encode_objects.predicted_objects(
+        result(np.full(41, 5.0), [(30.0, 5.0), (40.0, 5.0)]), 5.5, lambda n: encode.agent_uuid(n, uuids)
     )
+    message = read(data, versions.PREDICTED_OBJECTS)
+    assert typestore().serialize_cdr(message, versions.PREDICTED_OBJECTS) == data
     first, second = message.objects
     assert bytes(first.object_id.uuid) == uuids[1] and bytes(second.object_id.uuid) != bytes(16)
     paths = first.kinematics.predicted_paths

@@ -1,4 +1,4 @@
-"""Plans -> Autoware's trajectories, turn indicators and planning factors. Every function takes the message factory first.
+"""Plans -> Autoware's trajectories (serialized), turn indicators and planning factors (messages of a factory).
 
 M candidates, T plan steps, F points at 10 Hz.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.types import PlanResult, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.integrations.autoware.interface import versions
-from transdiffuser_planner.integrations.autoware.outputs.encode_objects import predicted_path, uuid_message
+from transdiffuser_planner.integrations.autoware.outputs.cdr_writer import CdrWriter
 from transdiffuser_planner.integrations.autoware.outputs.planning_factors import Factor
 from transdiffuser_planner.messages.definitions import MessageFactory
 from transdiffuser_planner.messages.encode_inputs import duration, header, point, pose, time
@@ -29,20 +29,22 @@ _ROLLING_MPS = 0.5
 _OBJECT = 2
 
 
-def trajectory(make: MessageFactory, value: Trajectory, vehicle: VehicleModel, altitude_m: float) -> Any:
-    """autoware_planning_msgs/Trajectory at the stamp of its sensor data.
+def trajectory(value: Trajectory, vehicle: VehicleModel, altitude_m: float) -> bytes:
+    """Serialize an autoware_planning_msgs/Trajectory at the stamp of its sensor data.
 
     Args:
-        make: Message factory.
         value: The plan.
         vehicle: Its wheelbase gives the front-wheel angles.
         altitude_m: Height of all points.
     """
-    head = header(make, value.stamp_ns, value.frame_id)
-    return make(versions.TRAJECTORY, header=head, points=_planned_points(make, value, vehicle, altitude_m))
+    writer = CdrWriter()
+    writer.header(value.stamp_ns, value.frame_id)
+    writer.points(_planned_rows(value, vehicle), altitude_m)
+    return writer.bytes()
 
 
-def _planned_points(make: MessageFactory, value: Trajectory, vehicle: VehicleModel, altitude_m: float) -> list[Any]:
+def _planned_rows(value: Trajectory, vehicle: VehicleModel) -> FloatArray:
+    """Rows of trajectory points, as ``CdrWriter.points`` takes them."""
     columns = (
         value.time_s_T,
         value.x_m_T,
@@ -53,71 +55,40 @@ def _planned_points(make: MessageFactory, value: Trajectory, vehicle: VehicleMod
         value.speed_mps_T * value.curvature_per_m_T,
         np.arctan(vehicle.wheelbase_m * value.curvature_per_m_T),
     )
-    return [_point(make, row, altitude_m) for row in np.stack(columns, axis=-1).tolist()]
-
-
-def _point(make: MessageFactory, row: list[float], altitude_m: float) -> Any:
-    """A trajectory point of time, x, y, heading, speed, acceleration, heading rate and front-wheel angle."""
-    time_s, x_m, y_m, heading_rad, speed_mps, accel_mps2, heading_rate_radps, wheel_rad = row
-    return make(
-        "autoware_planning_msgs/msg/TrajectoryPoint",
-        time_from_start=duration(make, time_s),
-        pose=pose(make, x_m, y_m, heading_rad, altitude_m),
-        longitudinal_velocity_mps=speed_mps,
-        lateral_velocity_mps=0.0,
-        acceleration_mps2=accel_mps2,
-        heading_rate_rps=heading_rate_radps,
-        front_wheel_angle_rad=wheel_rad,
-        rear_wheel_angle_rad=0.0,
-    )
+    return np.stack(columns, axis=-1)
 
 
 def candidates(
-    make: MessageFactory,
-    result: PlanResult,
-    vehicle: VehicleModel,
-    altitude_m: float,
-    indicator: int,
-    *,
-    has_indicator: bool,
-) -> Any:
-    """autoware_internal_planning_msgs/CandidateTrajectories: the published trajectory, then the other accepted candidates.
+    result: PlanResult, vehicle: VehicleModel, altitude_m: float, indicator: int, *, has_indicator: bool
+) -> bytes:
+    """Serialize CandidateTrajectories: the published trajectory, then the other accepted candidates, likeliest first.
 
-    Candidates that a safety check rejected are not offered. The likelier ones come first.
+    Candidates that a safety check rejected are not offered.
 
     Args:
-        make: Message factory.
         result: The plan.
         vehicle: Its wheelbase gives the front-wheel angles.
         altitude_m: Height of all points.
         indicator: Turn indicator command of all of them.
         has_indicator: Whether the type has the field, as from autoware_internal_msgs 1.14 on.
     """
-    plan = result.trajectory
+    plan, sampled = result.trajectory, result.candidates
     generator = uuid.uuid5(_NAMESPACE, result.provenance.model_hash).bytes
-    point_lists = [_planned_points(make, plan, vehicle, altitude_m)]
-    rows_MF8 = dense_candidates(result, vehicle)
-    order_M = np.argsort(-result.candidates.probability_M, kind="stable")
-    others = [int(m) for m in order_M if int(m) != result.chosen and not result.candidates.rejected_M[m]]
-    point_lists += [[_point(make, row, altitude_m) for row in rows_MF8[m].tolist()] for m in others]
-    extra = {"turn_indicators_command": turn_indicators(make, plan.stamp_ns, indicator)} if has_indicator else {}
-    items = [
-        make(
-            versions.CANDIDATE,
-            header=header(make, plan.stamp_ns, plan.frame_id),
-            generator_id=uuid_message(make, generator),
-            points=points,
-            **extra,
-        )
-        for points in point_lists
-    ]
-    name = make("std_msgs/msg/String", data=GENERATOR)
-    info = make(
-        "autoware_internal_planning_msgs/msg/GeneratorInfo",
-        generator_id=uuid_message(make, generator),
-        generator_name=name,
-    )
-    return make(versions.CANDIDATES, candidate_trajectories=items, generator_info=[info])
+    order_M = np.argsort(-sampled.probability_M, kind="stable")
+    others = [int(m) for m in order_M if int(m) != result.chosen and not sampled.rejected_M[m]]
+    writer = CdrWriter()
+    writer.number("u4", 1 + len(others))
+    for row_F8 in (_planned_rows(plan, vehicle), *dense_candidates(result, vehicle)[others]):
+        writer.header(plan.stamp_ns, plan.frame_id)
+        writer.raw(generator)
+        writer.points(row_F8, altitude_m)
+        if has_indicator:
+            writer.time(plan.stamp_ns)
+            writer.number("u1", indicator)
+    writer.number("u4", 1)
+    writer.raw(generator)
+    writer.text(GENERATOR)
+    return writer.bytes()
 
 
 def dense_candidates(result: PlanResult, vehicle: VehicleModel) -> FloatArray:
@@ -215,14 +186,22 @@ def _safety_factor(
 ) -> Any:
     """The agent of a factor."""
     agents, i = result.agents, factor.agent
-    drawn = max(result.chosen, 0)
-    pose_T3 = agents.path_MAT3[drawn, i] if len(agents.path_MAT3) else agents.pose_A3[i : i + 1]
-    x_m, y_m = (float(v) for v in agents.pose_A3[i, :2])
+    x_m, y_m, _ = (float(v) for v in agents.pose_A3[i])
+    drawn = agents.path_MAT3[max(result.chosen, 0), i].tolist() if len(agents.path_MAT3) else []
+    path = make(
+        "autoware_perception_msgs/msg/PredictedPath",
+        path=[pose(make, x, y, heading, altitude_m) for x, y, heading in [agents.pose_A3[i].tolist(), *drawn]],
+        time_step=duration(make, float(agents.time_s_T[0])),
+        confidence=1.0,
+    )
     return make(
         "autoware_internal_planning_msgs/msg/SafetyFactor",
         type=_OBJECT,
-        object_id=uuid_message(make, agent_uuid(int(agents.id_A[i]), uuids)),
-        predicted_path=predicted_path(make, agents.pose_A3[i], pose_T3, float(agents.time_s_T[0]), 1.0, altitude_m),
+        object_id=make(
+            "unique_identifier_msgs/msg/UUID",
+            uuid=np.frombuffer(agent_uuid(int(agents.id_A[i]), uuids), dtype=np.uint8),
+        ),
+        predicted_path=path,
         ttc_begin=0.0,
         ttc_end=0.0,
         points=[point(make, x_m, y_m, altitude_m)],

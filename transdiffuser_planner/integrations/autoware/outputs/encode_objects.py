@@ -1,4 +1,4 @@
-"""Predicted agents -> autoware_perception_msgs/PredictedObjects: of each agent a few paths with confidences.
+"""Predicted agents -> serialized autoware_perception_msgs/PredictedObjects: of each agent a few paths with confidences.
 
 An agent has one path per joint sample. Paths that end near each other are one mode, whose confidence is the sum of their
 samples' probabilities. M samples, A agents, T plan steps.
@@ -7,30 +7,26 @@ samples' probabilities. M samples, A agents, T plan steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.types import PlanResult
-from transdiffuser_planner.messages.definitions import MessageFactory
-from transdiffuser_planner.messages.encode_inputs import duration, header, pose, vector3
+from transdiffuser_planner.integrations.autoware.outputs.cdr_writer import CdrWriter
 
 FloatArray = NDArray[np.float64]
 
 MAX_MODES = 5
+_BOUNDING_BOX = 0
+_NONE_36 = (0.0,) * 36
+"""Covariances that are not known."""
 _SAME_END_M, _SAME_END_SHARE = 1.0, 0.1
 _LABELS = {AgentClass.CAR: 1, AgentClass.TRUCK: 2, AgentClass.MOTORCYCLE: 5, AgentClass.BICYCLE: 6,
            AgentClass.PEDESTRIAN: 7}  # fmt: skip
 _HEIGHTS_M = {AgentClass.CAR: 1.6, AgentClass.TRUCK: 3.0, AgentClass.MOTORCYCLE: 1.6, AgentClass.BICYCLE: 1.7,
               AgentClass.PEDESTRIAN: 1.75}  # fmt: skip
 """The network predicts no heights."""
-
-
-def uuid_message(make: MessageFactory, value: bytes) -> Any:
-    """unique_identifier_msgs/UUID of 16 bytes."""
-    return make("unique_identifier_msgs/msg/UUID", uuid=np.frombuffer(value, dtype=np.uint8))
 
 
 def modes(path_MT3: FloatArray, probability_M: FloatArray) -> list[tuple[int, float]]:
@@ -61,93 +57,44 @@ def modes(path_MT3: FloatArray, probability_M: FloatArray) -> list[tuple[int, fl
     return sorted(found, key=lambda item: -item[1])
 
 
-def predicted_path(
-    make: MessageFactory, now_3: FloatArray, pose_T3: FloatArray, step_s: float, confidence: float, altitude_m: float
-) -> Any:
-    """autoware_perception_msgs/PredictedPath, which begins at the present pose.
+def predicted_objects(result: PlanResult, altitude_m: float, uuid_of: Callable[[int], bytes]) -> bytes:
+    """Serialize autoware_perception_msgs/PredictedObjects at the plan's stamp.
 
     Args:
-        make: Message factory.
-        now_3: Present pose.
-        pose_T3: Poses at multiples of the step.
-        step_s: Time between two poses.
-        confidence: 0..1.
-        altitude_m: Height of all poses.
-    """
-    rows = [now_3.tolist(), *pose_T3.tolist()]
-    return make(
-        "autoware_perception_msgs/msg/PredictedPath",
-        path=[pose(make, x, y, heading, altitude_m) for x, y, heading in rows],
-        time_step=duration(make, step_s),
-        confidence=min(confidence, 1.0),
-    )
-
-
-def predicted_objects(
-    make: MessageFactory, result: PlanResult, altitude_m: float, uuid_of: Callable[[int], bytes]
-) -> Any:
-    """autoware_perception_msgs/PredictedObjects at the plan's stamp.
-
-    Args:
-        make: Message factory.
         result: The plan with its agents.
         altitude_m: Height of all poses.
-        uuid_of: UUID of an agent's number.
+        uuid_of: UUID (16 bytes) of an agent's number.
     """
-    agents = result.agents
-    step_s = float(agents.time_s_T[0])
-    items = []
+    agents, writer = result.agents, CdrWriter()
+    writer.header(result.trajectory.stamp_ns, agents.frame_id)
+    writer.number("u4", len(agents.id_A))
     for i in range(len(agents.id_A)):
-        paths_MT3 = agents.path_MAT3[:, i]
-        paths = [
-            predicted_path(make, agents.pose_A3[i], paths_MT3[m], step_s, confidence, altitude_m)
-            for m, confidence in modes(paths_MT3, result.candidates.probability_M)
-        ]
-        items.append(_object(make, result, i, altitude_m, uuid_of, paths))
-    head = header(make, result.trajectory.stamp_ns, agents.frame_id)
-    return make("autoware_perception_msgs/msg/PredictedObjects", header=head, objects=items)
+        _write_object(writer, result, i, altitude_m, uuid_of(int(agents.id_A[i])))
+    return writer.bytes()
 
 
-def _object(
-    make: MessageFactory,
-    result: PlanResult,
-    i: int,
-    altitude_m: float,
-    uuid_of: Callable[[int], bytes],
-    paths: list[Any],
-) -> Any:
-    agents, none_36 = result.agents, np.zeros(36)
+def _write_object(writer: CdrWriter, result: PlanResult, i: int, altitude_m: float, uuid: bytes) -> None:
+    """Write an autoware_perception_msgs/PredictedObject."""
+    agents = result.agents
     agent_class = AgentClass(int(agents.class_A[i]))
     height_m = _HEIGHTS_M[agent_class]
-    x_m, y_m, heading = (float(v) for v in agents.pose_A3[i])
-    still = make("geometry_msgs/msg/Accel", linear=vector3(make), angular=vector3(make))
-    twist = make("geometry_msgs/msg/Twist", linear=vector3(make, float(agents.speed_A[i])), angular=vector3(make))
-    kinematics = make(
-        "autoware_perception_msgs/msg/PredictedObjectKinematics",
-        initial_pose_with_covariance=make(
-            "geometry_msgs/msg/PoseWithCovariance",
-            pose=pose(make, x_m, y_m, heading, altitude_m + height_m / 2.0),
-            covariance=none_36,
-        ),
-        initial_twist_with_covariance=make("geometry_msgs/msg/TwistWithCovariance", twist=twist, covariance=none_36),
-        initial_acceleration_with_covariance=make(
-            "geometry_msgs/msg/AccelWithCovariance", accel=still, covariance=none_36
-        ),
-        predicted_paths=paths,
-    )
-    existence = float(np.clip(agents.existence_A[i], 0.0, 1.0))
-    return make(
-        "autoware_perception_msgs/msg/PredictedObject",
-        object_id=uuid_message(make, uuid_of(int(agents.id_A[i]))),
-        existence_probability=existence,
-        classification=[
-            make("autoware_perception_msgs/msg/ObjectClassification", label=_LABELS[agent_class], probability=1.0)
-        ],
-        kinematics=kinematics,
-        shape=make(
-            "autoware_perception_msgs/msg/Shape",
-            type=0,
-            footprint=make("geometry_msgs/msg/Polygon", points=[]),
-            dimensions=vector3(make, agents.length_m_A[i], agents.width_m_A[i], height_m),
-        ),
-    )
+    x_m, y_m, heading_rad = agents.pose_A3[i].tolist()
+    writer.raw(uuid)
+    writer.number("f4", float(np.clip(agents.existence_A[i], 0.0, 1.0)))
+    writer.number("u4", 1)
+    writer.number("u1", _LABELS[agent_class])
+    writer.number("f4", 1.0)
+    half = heading_rad / 2.0
+    writer.doubles(np.asarray([x_m, y_m, altitude_m + height_m / 2.0, 0.0, 0.0, np.sin(half), np.cos(half), *_NONE_36]))
+    writer.doubles(np.asarray([float(agents.speed_A[i]), 0.0, 0.0, 0.0, 0.0, 0.0, *_NONE_36]))
+    writer.doubles(np.asarray([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *_NONE_36]))
+    path_MT3 = agents.path_MAT3[:, i]
+    found = modes(path_MT3, result.candidates.probability_M)
+    writer.number("u4", len(found))
+    for m, confidence in found:
+        writer.poses(np.concatenate([agents.pose_A3[i : i + 1], path_MT3[m]]), altitude_m)
+        writer.time(round(float(agents.time_s_T[0]) * 1e9))
+        writer.number("f4", min(confidence, 1.0))
+    writer.number("u1", _BOUNDING_BOX)
+    writer.number("u4", 0)  # no footprint
+    writer.doubles(np.asarray([agents.length_m_A[i], agents.width_m_A[i], height_m]))
