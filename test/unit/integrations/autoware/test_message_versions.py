@@ -1,10 +1,11 @@
 """Own definitions of Autoware's messages are those of the published versions, by hash; others are named."""
 
+import numpy as np
 import pytest
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.integrations.autoware.interface import versions
+from transdiffuser_planner.integrations.autoware.interface import decode, versions
 from transdiffuser_planner.integrations.autoware.interface.serialized import (
     FIELDS,
     TRAFFIC_LIGHTS_BEFORE_1_8,
@@ -12,6 +13,8 @@ from transdiffuser_planner.integrations.autoware.interface.serialized import (
     read_autoware,
 )
 from transdiffuser_planner.messages.definitions import definition_files, make_message, typestore
+from transdiffuser_planner.messages.serialized.cdr_reader import CdrReader
+from transdiffuser_planner.messages.serialized.read_message import object_reader
 
 NOW = {name: digest for name, known in versions.PUBLISHED.items() for digest, text in known.items()
        if not ("before" in text or text.endswith("1.13"))}  # fmt: skip
@@ -100,6 +103,58 @@ def test_traffic_lights_of_both_versions_are_read():
         message = read_autoware(data, versions.TRAFFIC_LIGHTS, versions.PREFIX + digest)
         assert [group.traffic_light_group_id for group in message.traffic_light_groups] == [7, -8]
         assert [group.elements[0].color for group in message.traffic_light_groups] == [1, 1]
+
+
+def tracked(number):
+    """Tracked objects with different numbers of classes and corners."""
+    rng = np.random.default_rng(number)
+    part = {name.rsplit("/", 1)[1]: kind for name, kind in typestore().types.items() if "Trans" not in name}
+
+    def vector():
+        return part["Vector3"](*rng.random(3))
+
+    def twist():
+        return part["Twist"](linear=vector(), angular=vector())
+
+    def item(classes, corners):
+        pose = part["Pose"](position=part["Point"](*rng.random(3)), orientation=part["Quaternion"](*rng.random(4)))
+        points = [part["Point32"](*rng.random(3).astype(np.float32).tolist()) for _ in range(corners)]
+        kinematics = part["TrackedObjectKinematics"](
+            pose_with_covariance=part["PoseWithCovariance"](pose=pose, covariance=rng.random(36)),
+            twist_with_covariance=part["TwistWithCovariance"](twist=twist(), covariance=rng.random(36)),
+            acceleration_with_covariance=part["AccelWithCovariance"](
+                accel=part["Accel"](linear=vector(), angular=vector()), covariance=rng.random(36)
+            ),
+            orientation_availability=int(rng.integers(3)),
+            is_stationary=bool(rng.integers(2)),
+        )
+        return part["TrackedObject"](
+            object_id=part["UUID"](uuid=rng.integers(0, 256, 16).astype(np.uint8)),
+            existence_probability=0.75,
+            classification=[part["ObjectClassification"](label=c + 1, probability=0.25 * c) for c in range(classes)],
+            kinematics=kinematics,
+            shape=part["Shape"](type=2, footprint=part["Polygon"](points=points), dimensions=vector()),
+        )
+
+    stamp = part["Time"](sec=3, nanosec=4)
+    head = part["Header"](stamp=stamp, frame_id="map"[: number % 4])
+    return part["TrackedObjects"](header=head, objects=[item(number % 3, 3 * (k % 2)) for k in range(number)])
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
+def test_tracked_objects_are_read_as_field_by_field(number):
+    data = bytes(typestore().serialize_cdr(tracked(number), versions.TRACKED_OBJECTS))
+    fast, agents = (decode.tracked_objects(message) for message in (
+        read_autoware(data, versions.TRACKED_OBJECTS),
+        object_reader(FIELDS[versions.TRACKED_OBJECTS], TYPES)(CdrReader(data)),
+    ))  # fmt: skip
+    assert fast[1] == agents[1] and fast[0].stamp_ns == agents[0].stamp_ns
+    for name in ("frame_id", "id_N", "x_m_N", "heading_rad_N", "speed_mps_N", "length_m_N", "height_m_N"):
+        assert np.array_equal(getattr(fast[0].states, name), getattr(agents[0].states, name)), name
+    if number:
+        for cut in (len(data) - 1, len(data) // 2, 30):
+            with pytest.raises(InputError, match="ends early"):
+                read_autoware(data[:cut], versions.TRACKED_OBJECTS)
 
 
 def test_other_bytes_are_refused_in_one_line():

@@ -6,6 +6,7 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.integrations.autoware.interface import versions
+from transdiffuser_planner.integrations.autoware.interface.tracked_objects import read_tracked_objects
 from transdiffuser_planner.messages.serialized.cdr_reader import CdrReader
 from transdiffuser_planner.messages.serialized.read_message import NESTED, Fields, Read, object_reader
 
@@ -75,7 +76,9 @@ TRAFFIC_LIGHTS_BEFORE_1_8 = next(
 )
 """Hash of the definition without predictions."""
 
-_READERS: dict[str, Read] = {name: object_reader(fields, TYPES) for name, fields in FIELDS.items()}
+_READERS: dict[str, Read] = {name: object_reader(fields, TYPES) for name, fields in FIELDS.items()} | {
+    versions.TRACKED_OBJECTS: read_tracked_objects
+}
 _LIGHTS_BEFORE_1_8 = object_reader(FIELDS[versions.TRAFFIC_LIGHTS], TYPES | {"TrafficLightGroup": _GROUP})
 
 
