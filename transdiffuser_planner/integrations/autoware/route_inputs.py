@@ -88,6 +88,7 @@ class RouteInputs:
         """
         self._sink, self._map, self._vehicle = sink, lanelet_map, vehicle
         self._line: RouteLine | None = None
+        self._frame_id = ""
         self._lights: dict[int, tuple[int, tuple[Any, ...]]] = {}
         self._has_lights = False
         self._updated_ns = -(10**18)
@@ -122,6 +123,7 @@ class RouteInputs:
         reason = self._sink.add_route(Route(stamp_ns=request.stamp_ns, frame_id=request.frame_id, xy_N2=xy_N2))
         if reason is None:
             self._line, self._s_m, self.place, self._updated_ns = line, None, None, -(10**18)
+            self._frame_id = request.frame_id
         return reason
 
     def add_traffic_lights(self, message: Any) -> str | None:
@@ -176,7 +178,7 @@ class RouteInputs:
 
     def _update(self, ego: EgoState) -> None:
         """Derive command, limit and signal at the vehicle's place."""
-        line = self._line
+        line = self._line if ego.frame_id == self._frame_id else None
         found = None if line is None else locate(line.xyz_N3[:, :2], ego, expected_s_m=self._s_m)
         self._s_m = None if found is None else found.s_m
         if line is None or found is None:

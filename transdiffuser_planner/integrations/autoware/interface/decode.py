@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.agents import AgentClass, AgentStates, TrackedAgents
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.types import SignalState
-from transdiffuser_planner.messages.decode_inputs import frame_name, stamp_ns, yaw_of
+from transdiffuser_planner.messages.decode_inputs import frame_name, yaw_of
 
 FloatArray = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def lanelet_route(message: Any) -> RouteRequest:
     if len(message.segments) > _MAX_SEGMENTS:
         raise InputError(f"route: it has more than {_MAX_SEGMENTS} segments")
     return RouteRequest(
-        stamp_ns=stamp_ns(message),
+        stamp_ns=time_ns(message.header.stamp),
         frame_id=frame_name(message.header.frame_id),
         start_2=ends_22[0],
         goal_2=ends_22[1],
@@ -170,7 +170,7 @@ def tracked_objects(message: Any) -> tuple[TrackedAgents, dict[int, bytes]]:
         braking_N=np.zeros(len(row_N7), dtype=np.bool_),
     )
     existence_N = np.clip(np.asarray(existence, dtype=np.float64), 0.0, 1.0)
-    return TrackedAgents(stamp_ns=stamp_ns(message), states=states, existence_N=existence_N), uuids
+    return TrackedAgents(stamp_ns=time_ns(message.header.stamp), states=states, existence_N=existence_N), uuids
 
 
 def _motion(kinematics: Any) -> tuple[float, float, float, float]:

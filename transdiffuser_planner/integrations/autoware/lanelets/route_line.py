@@ -7,6 +7,7 @@ at its first point. N points.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -154,6 +155,7 @@ def route_line(
     )
 
 
+@functools.cache
 def center_of(lanelet: Lanelet) -> FloatArray:
     """Center line (N, 3) of a lanelet: the explicit one, else derived from its boundaries."""
     if lanelet.centerline_N3 is not None:
