@@ -24,7 +24,7 @@ class CdrWriter:
     def __init__(self) -> None:
         self._data = bytearray()
 
-    def bytes(self) -> bytes:
+    def message(self) -> bytes:
         """Return the whole message."""
         return _ENCAPSULATION + bytes(self._data)
 

@@ -40,7 +40,7 @@ def trajectory(value: Trajectory, vehicle: VehicleModel, altitude_m: float) -> b
     writer = CdrWriter()
     writer.header(value.stamp_ns, value.frame_id)
     writer.points(_planned_rows(value, vehicle), altitude_m)
-    return writer.bytes()
+    return writer.message()
 
 
 def _planned_rows(value: Trajectory, vehicle: VehicleModel) -> FloatArray:
@@ -55,7 +55,7 @@ def _planned_rows(value: Trajectory, vehicle: VehicleModel) -> FloatArray:
         value.speed_mps_T * value.curvature_per_m_T,
         np.arctan(vehicle.wheelbase_m * value.curvature_per_m_T),
     )
-    return np.stack(columns, axis=-1)
+    return np.asarray(np.stack(columns, axis=-1), dtype=np.float64)
 
 
 def candidates(
@@ -88,7 +88,7 @@ def candidates(
     writer.number("u4", 1)
     writer.raw(generator)
     writer.text(GENERATOR)
-    return writer.bytes()
+    return writer.message()
 
 
 def dense_candidates(result: PlanResult, vehicle: VehicleModel) -> FloatArray:

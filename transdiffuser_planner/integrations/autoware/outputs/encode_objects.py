@@ -70,7 +70,7 @@ def predicted_objects(result: PlanResult, altitude_m: float, uuid_of: Callable[[
     writer.number("u4", len(agents.id_A))
     for i in range(len(agents.id_A)):
         _write_object(writer, result, i, altitude_m, uuid_of(int(agents.id_A[i])))
-    return writer.bytes()
+    return writer.message()
 
 
 def _write_object(writer: CdrWriter, result: PlanResult, i: int, altitude_m: float, uuid: bytes) -> None:
