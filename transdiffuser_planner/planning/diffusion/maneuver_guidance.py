@@ -50,6 +50,11 @@ class ManeuverGuidance:
     route_R2: FloatArray | None
 
     @staticmethod
+    def is_on(config: PlannerConfig) -> bool:
+        """Whether any guidance to a maneuver is on."""
+        return config.start_guidance or config.stop_guidance or config.centerline_guidance
+
+    @staticmethod
     def of(
         config: PlannerConfig,
         normalizer: PlanNormalizer,
@@ -66,7 +71,7 @@ class ManeuverGuidance:
             speed_mps: Present speed.
             route_R2: Route ahead in base_link, m; None or short: straight ahead.
         """
-        if not (config.start_guidance or config.stop_guidance or config.centerline_guidance):
+        if not ManeuverGuidance.is_on(config):
             return None
         is_line = route_R2 is not None and len(route_R2) >= 2 and arc_length(route_R2)[-1] >= _LEAST_ROUTE_M
         return ManeuverGuidance(

@@ -158,7 +158,9 @@ class CandidateSampler:
         )
 
     def _maneuver(self, scene: PerceivedScene, config: PlannerConfig, speed_mps: float) -> ManeuverGuidance | None:
-        """Guidance to start, to stop or to the route, if any is on."""
+        """Guidance to start, to stop or to the route, if any is on; without it the route is not read."""
+        if not ManeuverGuidance.is_on(config):
+            return None
         is_route_R = scene.observation["route_valid"][0] > 0.0
         route_R2 = scene.observation["route"][0][is_route_R].astype(np.float64)
         time_s_T = self._contract.plan_times_s
