@@ -38,6 +38,12 @@ INTERFACES := $(foreach name,$(INTERFACE_PACKAGES),$(wildcard ros2_ws/src/$(name
 TO_BUILD := transdiffuser_msgs $(foreach name,$(filter-out transdiffuser_msgs,$(INTERFACE_PACKAGES)),\
   $(if $(wildcard $(addsuffix /share/$(name)/package.xml,$(UNDERLAY))),,$(name)))
 
+# Only where Autoware is wanted: 2 minutes of processor time. AUTOWARE_INTERNAL_MSGS=1.13 builds CandidateTrajectory as before 1.14.
+AUTOWARE_PACKAGES := autoware_planning_msgs autoware_perception_msgs autoware_vehicle_msgs autoware_internal_planning_msgs
+AUTOWARE_FILES := $(foreach name,$(AUTOWARE_PACKAGES),$(wildcard ros2_ws/src/$(name)/*.* ros2_ws/src/$(name)/msg/*.msg))
+AUTOWARE_TO_BUILD := $(foreach name,$(AUTOWARE_PACKAGES),$(if $(wildcard $(addsuffix /share/$(name)/package.xml,$(UNDERLAY))),,$(name)))
+AUTOWARE_INTERNAL_MSGS ?= 1.14
+
 PYTHON_FILES := transdiffuser_planner test launch docs/generate_reference.py docs/hooks.py ros2_ws/repair_wheels.py setup.py
 
 .PHONY: help
@@ -90,6 +96,9 @@ fuzz: build $(STAMPS)/dev ## 10 000 generated messages of every input type throu
 .PHONY: build
 build: $(STAMPS)/interfaces ## install what the demo needs and build the ROS interfaces into .venv
 
+.PHONY: autoware
+autoware: $(STAMPS)/autoware-$(AUTOWARE_INTERNAL_MSGS) ## build Autoware's messages into .venv, those that no underlay has (AUTOWARE_INTERNAL_MSGS=1.13)
+
 .PHONY: install
 install: $(STAMPS)/dev build ## everything for development and training
 
@@ -138,15 +147,26 @@ $(STAMPS)/dev: $(STAMPS)/demo
 	@$(PIP) -e ".[$(EXTRAS),training,dev]"
 	@touch $@
 
+define build_interfaces
+	@mkdir -p build
+	@$(BUILD_ENV) colcon --log-base build/log build --base-paths ros2_ws/src --build-base build/interfaces \
+	  --install-base $(VENV) --merge-install --packages-select $(1) \
+	  --event-handlers console_direct- console_cohesion- console_start_end- console_stderr- \
+	  --cmake-args -DBUILD_TESTING=OFF $(2) > build/$(3).log 2>&1 || \
+	  { tail -n 30 build/$(3).log; echo "make: building the interfaces failed; the whole log is build/$(3).log" >&2; exit 1; }
+endef
+
 $(STAMPS)/interfaces: $(STAMPS)/demo $(INTERFACES)
 	@echo "building the ROS interfaces"
-	@mkdir -p build
 ifndef ROS_DISTRO
 	@$(BIN)/python ros2_ws/repair_wheels.py
 endif
-	@$(BUILD_ENV) colcon --log-base build/log build --base-paths ros2_ws/src --build-base build/interfaces \
-	  --install-base $(VENV) --merge-install --packages-select $(TO_BUILD) \
-	  --event-handlers console_direct- console_cohesion- console_start_end- console_stderr- \
-	  --cmake-args -DBUILD_TESTING=OFF > build/interfaces.log 2>&1 || \
-	  { tail -n 30 build/interfaces.log; echo "make: building the interfaces failed; the whole log is build/interfaces.log" >&2; exit 1; }
+	$(call build_interfaces,$(TO_BUILD),,interfaces)
 	@touch $@
+
+$(STAMPS)/autoware-%: $(STAMPS)/interfaces $(AUTOWARE_FILES)
+ifneq ($(AUTOWARE_TO_BUILD),)
+	@echo "building Autoware's messages ($(AUTOWARE_TO_BUILD))"
+	$(call build_interfaces,$(AUTOWARE_TO_BUILD),-DBEFORE_1_14=$(if $(filter 1.11 1.12 1.13,$*),ON,OFF),autoware)
+endif
+	@rm -f $(STAMPS)/autoware-* && touch $@

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from transdiffuser_planner.messages.definitions import INTERFACE_PACKAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKSPACE = ROOT / "ros2_ws" / "src"
 
@@ -110,7 +112,7 @@ def test_colcon_test_finds_pytest_among_the_extras():
     assert re.search(r'^test = \["pytest', project, re.M)
 
 
-@pytest.mark.parametrize("package", ["transdiffuser_msgs", "carla_msgs", "derived_object_msgs", "ackermann_msgs"])
+@pytest.mark.parametrize("package", INTERFACE_PACKAGES)
 def test_interface_packages_declare_their_build_dependencies(package):
     manifest = ElementTree.parse(WORKSPACE / package / "package.xml").getroot()
     declared = {item.text for item in manifest if item.tag.endswith("depend")}

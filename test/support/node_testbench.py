@@ -131,15 +131,21 @@ class NodeTestbench:
     """A vehicle, a planner node, and the executor that runs both."""
 
     def __init__(self, **parameters: Any) -> None:
-        self.vehicle = Vehicle()
+        self.vehicle = self.make_vehicle()
         # Limits that hold on a slow machine; sensor age and deadline have tests of their own.
         patient = {"num_threads": 1, "max_sensor_age_s": 10.0, "deadline_ms": 1000.0, "model_timeout_s": 10.0}
         overrides = [Parameter(name, value=value) for name, value in {**patient, **parameters}.items()]
-        self.planner = PlannerNode(planner_loader, parameter_overrides=overrides)
+        self.planner = self.make_planner(overrides)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.vehicle)
         self.executor.add_node(self.planner)
         self.started = start(self.planner)
+
+    def make_vehicle(self) -> Vehicle:
+        return Vehicle()
+
+    def make_planner(self, overrides: list[Parameter]) -> PlannerNode:
+        return PlannerNode(planner_loader, parameter_overrides=overrides)
 
     def wait(self, condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> Any:
         """Spin until a condition holds; fails the test after a timeout."""

@@ -18,6 +18,7 @@ from transdiffuser_planner.core.files import describe, reason
 COMMANDS = {
     "demo": "drive a car through live traffic on ROS 2 and write a report",
     "plan": "run the planner node",
+    "autoware": "run the planner node with Autoware's topics, messages and vector map",
     "track": "run the tracker node: follow the planned trajectory",
     "simulate": "drive the simulated vehicle through live traffic, on ROS 2 topics or recorded into bags",
     "serve": "let other simulators drive with the planner: AlpaSim's egodriver service",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from transdiffuser_planner.messages.topic_map import TopicMap, preset_files
@@ -15,8 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
+    add_node_arguments(parser)
+
+
+def add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command with a planner node has.
+
+    Args:
+        parser: The command's parser.
+    """
     parser.add_argument(
-        "--preset", help="topics and rig of a known source: carla, carla_native, carla_development, kitti"
+        "--preset", help="topics and rig of a known source: carla, carla_native, carla_development, kitti, autoware"
     )
     parser.add_argument("--topics", type=Path, help="topic map YAML (inputs can also be remapped with --ros-args)")
     parser.add_argument("--rig", type=Path, help="rig YAML: the vehicle and its sensors; same as the parameter 'rig'")
@@ -36,6 +46,26 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         Exit status.
     """
+
+    def make_node() -> object:
+        from transdiffuser_planner.ros.planner_node.node import PlannerNode
+
+        return PlannerNode()
+
+    return run_planner(args, make_node)
+
+
+def run_planner(args: argparse.Namespace, make_node: Callable[[], object], more: Sequence[tuple[str, str]] = ()) -> int:
+    """Spin a planner node until interrupted.
+
+    Args:
+        args: Parsed options of ``add_node_arguments``.
+        make_node: Makes the node, after rclpy is initialized.
+        more: Further remappings (private topic, topic); those of the command line come first.
+
+    Returns:
+        Exit status.
+    """
     from transdiffuser_planner.ros import session
     from transdiffuser_planner.ros.remapping import as_ros_arguments, planner_remappings
 
@@ -44,13 +74,9 @@ def run(args: argparse.Namespace) -> int:
     if args.preset is not None and topics_file is None:
         topics_file = preset_files(args.preset)[0]
     if topics_file is not None:
-        remappings = planner_remappings(TopicMap.load(topics_file))
-        ros_args = ["--ros-args", *as_ros_arguments(remappings), *ros_args]
-
-    def make_node() -> object:
-        from transdiffuser_planner.ros.planner_node.node import PlannerNode
-
-        return PlannerNode()
+        more = [*planner_remappings(TopicMap.load(topics_file)), *more]
+    if more:
+        ros_args = [*ros_args, "--ros-args", *as_ros_arguments(list(more))]
 
     def start_node(node: object) -> None:
         if not args.no_autostart:

@@ -82,3 +82,18 @@ class AgentStates:
             height_m_N=zeros,
             braking_N=np.zeros(0, dtype=np.bool_),
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TrackedAgents:
+    """Agents that another program tracks, in place of the planner's own detections.
+
+    Attributes:
+        stamp_ns: Their time.
+        states: The agents; identifiers are stable over messages.
+        existence_N: Probability in 0..1.
+    """
+
+    stamp_ns: int
+    states: AgentStates
+    existence_N: NDArray[np.float64]

@@ -124,6 +124,25 @@ class PlannerConfig:
         1.0,
         "How far each of T denoise steps draws candidates to where action tokens lead; 0: not beyond the condition.",
     )
+    start_guidance: bool = _switch(False, "Guide candidates to move off; service ~/service/set_start_guidance_enabled.")
+    stop_guidance: bool = _switch(False, "Guide candidates to stop; service ~/service/set_stop_guidance_enabled.")
+    centerline_guidance: bool = _switch(
+        False, "Guide candidates onto the route; service ~/service/set_centerline_guidance_enabled."
+    )
+    maneuver_guidance_weight: float = _number(
+        0.5,
+        "",
+        0.0,
+        1.0,
+        "How far each of T denoise steps draws candidates to what start, stop and route guidance ask.",
+    )
+    start_guidance_distance_m: float = _number(
+        10.0, "m", 0.5, 100.0, "Start guidance: candidates that end nearer go that far."
+    )
+    stop_guidance_decel_mps2: float = _number(1.0, "m/s2", 0.1, 6.0, "Stop guidance: deceleration.")
+    centerline_guidance_start_s: float = _number(
+        2.0, "s", 0.0, 4.0, "Center-line guidance: from this time of the plan on."
+    )
     weight_tokens: float = _number(1.0, "1/m", 0.0, 1e3, "Selection: distance from where the action tokens lead.")
     weight_signal: float = _number(10.0, "", 0.0, 1e3, "Selection: passing a stop line whose signal is known red.")
     weight_consensus: float = _number(0.6, "1/m", 0.0, 1e3, "Selection: distance from the nearest other candidates.")

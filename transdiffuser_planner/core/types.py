@@ -12,6 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.agents import TrackedAgents
 from transdiffuser_planner.core.camera_image import CameraImage as CameraImage
 from transdiffuser_planner.core.lens_models import Lens
 
@@ -160,6 +161,7 @@ class SensorSnapshot:
         images: By rig camera name.
         intrinsics: By rig camera name, from CameraInfo or the rig.
         action_token_path: Decoded action tokens.
+        agents: Agents that replace the planner's own detections; None to detect.
         missing: Names of expected inputs that are missing from this snapshot.
         ages_ns: Per input, stamp_ns minus the input's stamp.
         motion: Sensor -> pose (x, y, heading) of base_link at the sensor's own stamp, in base_link at stamp_ns; only of
@@ -178,6 +180,7 @@ class SensorSnapshot:
     signal: TrafficSignal | None = None
     speed_limit_mps: float | None = None
     action_token_path: ActionTokenPath | None = None
+    agents: TrackedAgents | None = None
     missing: tuple[str, ...] = ()
     ages_ns: dict[str, int] = field(default_factory=dict)
     motion: dict[str, tuple[float, float, float]] = field(default_factory=dict)

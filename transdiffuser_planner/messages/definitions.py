@@ -16,7 +16,16 @@ from typing import Any
 from transdiffuser_planner.core.errors import RecordingError
 from transdiffuser_planner.core.files import read_text
 
-INTERFACE_PACKAGES = ("transdiffuser_msgs", "carla_msgs", "derived_object_msgs", "ackermann_msgs")
+INTERFACE_PACKAGES = (
+    "transdiffuser_msgs",
+    "carla_msgs",
+    "derived_object_msgs",
+    "ackermann_msgs",
+    "autoware_planning_msgs",
+    "autoware_perception_msgs",
+    "autoware_vehicle_msgs",
+    "autoware_internal_planning_msgs",
+)
 SOURCES = Path("ros2_ws") / "src"
 """Folder of the interface packages in the checkout, and below share/ of an installation."""
 

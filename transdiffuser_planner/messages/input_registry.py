@@ -86,6 +86,7 @@ class InputQos(Enum):
     """QoS of an input's subscription; ``ros.qos`` has the profiles."""
 
     SENSOR = "best effort"
+    RELIABLE = "reliable"
     LATCHED = "reliable, transient local"
 
 

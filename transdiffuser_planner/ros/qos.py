@@ -34,9 +34,9 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-# Every message counts: simulator outputs and recorders.
+# Every message counts: simulator outputs, recorders, inputs that are published on change.
 RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=20, reliability=ReliabilityPolicy.RELIABLE)
-INPUT_PROFILES = {InputQos.SENSOR: SENSOR_INPUT, InputQos.LATCHED: LATCHED}
+INPUT_PROFILES = {InputQos.SENSOR: SENSOR_INPUT, InputQos.RELIABLE: RELIABLE, InputQos.LATCHED: LATCHED}
 """QoS profiles of the planner's subscriptions."""
 
 _POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)

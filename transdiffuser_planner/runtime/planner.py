@@ -203,7 +203,9 @@ class Planner:
         times.resume()
         scene = self._perception.perceive(encoded, config.detection_threshold)
         times.lap("agents")
-        futures = self._sampler.sample(scene, drawn, config, budget, return_intermediates=return_intermediates)
+        futures = self._sampler.sample(
+            scene, drawn, config, budget, speed_mps=ego.vx_mps, return_intermediates=return_intermediates
+        )
         times.lap("denoise")
         if futures is None:
             return self._without_samples(scene, snapshot, times, is_stopping)

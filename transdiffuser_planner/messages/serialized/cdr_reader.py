@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_CODES = {"bool": "?", "uint8": "B", "uint16": "H", "int32": "i", "uint32": "I", "float32": "f", "float64": "d"}
+_CODES = {
+    "bool": "?",
+    "uint8": "B",
+    "uint16": "H",
+    "int32": "i",
+    "uint32": "I",
+    "int64": "q",
+    "float32": "f",
+    "float64": "d",
+}
 _DTYPES = {"uint8": "u1", "uint16": "u2", "float64": "f8"}
 _PACKED = {order: {name: struct.Struct(order + code) for name, code in _CODES.items()} for order in "<>"}
 _ENCAPSULATION = 4

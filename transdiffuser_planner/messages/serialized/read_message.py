@@ -7,7 +7,7 @@ letters replaced, as in rclpy. Objects have the attributes of rclpy's and rosbag
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +18,7 @@ from transdiffuser_planner.messages.serialized.path import PATH, read_path
 Fields = tuple[tuple[str, str], ...]
 
 # "type", "type[]" a sequence, "type[9]" an array; in the order of the .msg files.
-_TYPES: dict[str, Fields] = {
+NESTED: dict[str, Fields] = {
     "Time": (("sec", "int32"), ("nanosec", "uint32")),
     "Header": (("stamp", "Time"), ("frame_id", "string")),
     "Vector3": (("x", "float64"), ("y", "float64"), ("z", "float64")),
@@ -94,26 +94,32 @@ FIELDS: dict[str, Fields] = {
 Read = Callable[[CdrReader], Any]
 
 
-def _reader_of(kind: str) -> Read:
+def _reader_of(kind: str, types: Mapping[str, Fields]) -> Read:
     """Return the reader of one field."""
     if kind == "string":
         return CdrReader.text
     if kind.endswith("[]"):
         element = kind.removesuffix("[]")
-        if element in _TYPES:
-            return _objects(_reader_of(element))
+        if element in types:
+            return _objects(_reader_of(element, types))
         return lambda reader: reader.numbers(element, reader.count())
     if kind.endswith("]"):
         element, _, length = kind.removesuffix("]").partition("[")
         count = int(length)
         return lambda reader: reader.numbers(element, count)
-    if kind in _TYPES:
-        return _object(_TYPES[kind])
+    if kind in types:
+        return object_reader(types[kind], types)
     return lambda reader: reader.number(kind)
 
 
-def _object(fields: Fields) -> Read:
-    readers = [(name, _reader_of(kind)) for name, kind in fields]
+def object_reader(fields: Fields, types: Mapping[str, Fields] = NESTED) -> Read:
+    """Return the reader of a message type.
+
+    Args:
+        fields: Its fields, as in ``FIELDS``.
+        types: Types that fields are made of, by name.
+    """
+    readers = [(name, _reader_of(kind, types)) for name, kind in fields]
 
     def read(reader: CdrReader) -> Any:
         return SimpleNamespace(**{name: read_field(reader) for name, read_field in readers})
@@ -125,7 +131,7 @@ def _objects(read_one: Read) -> Read:
     return lambda reader: [read_one(reader) for _ in range(reader.count())]
 
 
-_READERS: dict[str, Read] = {name: _object(fields) for name, fields in FIELDS.items()} | {PATH: read_path}
+_READERS: dict[str, Read] = {name: object_reader(fields) for name, fields in FIELDS.items()} | {PATH: read_path}
 
 
 def read_message(data: bytes | memoryview, type_name: str) -> Any:

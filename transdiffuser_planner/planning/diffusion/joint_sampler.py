@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract, plan_spec
 from transdiffuser_planner.planning.diffusion.guidance import GuidanceTarget, guided
+from transdiffuser_planner.planning.diffusion.maneuver_guidance import ManeuverGuidance, guided_to
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.planning.diffusion.sampler import (
@@ -75,6 +76,7 @@ class JointSampler:
         sampler: str = "ddpm",
         num_steps: int | None = None,
         target: GuidanceTarget | None = None,
+        maneuver: ManeuverGuidance | None = None,
         steps_that_fit: StepsThatFit | None = None,
         return_intermediates: bool = False,
     ) -> Sample:
@@ -86,12 +88,14 @@ class JointSampler:
             sampler: Of ``core.contract.SAMPLERS``.
             num_steps: Denoise steps; None: all steps of the schedule.
             target: Plan that guides the ego's samples.
+            maneuver: Guides the ego's samples to start, to stop or to the route, after the target.
             steps_that_fit: Called after every step: number of further steps that the time permits; None means no limit.
             return_intermediates: Whether to return the x0 estimate of every step.
         """
         num_steps = num_steps or self.schedule.num_steps
+        by_target = guided(predict_noise, target, self.schedule, num_steps)
         return sample_plans(
-            guided(predict_noise, target, self.schedule, num_steps),
+            guided_to(by_target, maneuver, self.schedule, num_steps),
             self.schedule,
             noise,
             num_steps=num_steps,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.agents import TrackedAgents
 from transdiffuser_planner.core.geometry import global_from_local, local_from_global, wrapped
 from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.planning.perception.assignment import nearest_pairs
@@ -151,6 +152,33 @@ def _correct(track: Track, detections: Detections, pose_D3: FloatArray, index: i
         hits=track.hits + 1,
         seen_s=0.0,
     )
+
+
+def given_tracks(agents: TrackedAgents, stamp_ns: int) -> list[Track]:
+    """Convert agents that another program tracks, moved to a stamp with their speed.
+
+    Args:
+        agents: In the odometry's frame.
+        stamp_ns: Of the frame.
+    """
+    states, dt_s = agents.states, (stamp_ns - agents.stamp_ns) * 1e-9
+    direction_N2 = np.stack([np.cos(states.heading_rad_N), np.sin(states.heading_rad_N)], axis=-1)
+    velocity_N2 = states.speed_mps_N[:, None] * direction_N2
+    tracks = [
+        Track(
+            track_id=int(states.id_N[i]),
+            agent_class=int(states.class_N[i]),
+            score=float(agents.existence_N[i]),
+            pose_3=np.asarray([states.x_m_N[i], states.y_m_N[i], states.heading_rad_N[i]]),
+            velocity_2=velocity_N2[i],
+            length_m=float(states.length_m_N[i]),
+            width_m=float(states.width_m_N[i]),
+            hits=_MIN_HITS_FOR_SPEED,
+            seen_s=0.0,
+        )
+        for i in range(len(states))
+    ]
+    return [_predict(track, dt_s) for track in tracks]
 
 
 def nearest_tracks(tracks: list[Track], ego: EgoState, count: int) -> tuple[list[Track], FloatArray]:

@@ -16,6 +16,7 @@ from transdiffuser_planner.messages.decode_inputs import stamp_ns
 from transdiffuser_planner.messages.input_registry import PRIVATE_PREFIX, mapped_inputs, private_topics
 from transdiffuser_planner.messages.input_router import InputRouter
 from transdiffuser_planner.messages.serialized.read_message import read_message
+from transdiffuser_planner.ros.planner_node.front_end import FrontEnd, FrontEndInput, NoFrontEnd
 from transdiffuser_planner.ros.qos import INPUT_PROFILES, input_options
 from transdiffuser_planner.ros.serialized_subscriptions import SerializedSubscriptions
 from transdiffuser_planner.runtime.inputs.input_notices import InputNotices
@@ -57,8 +58,9 @@ class NodeInputs:
         warned: Callable[[str, str], None],
         after: Callable[[], float],
         lock: AbstractContextManager[Any],
+        front_end: FrontEnd | None = None,
     ) -> None:
-        """Subscribe to every input of the registry that the rig has.
+        """Subscribe to every input of the registry that the rig has, and to those of the front end.
 
         Args:
             node: Owns the subscriptions and the clock.
@@ -69,16 +71,20 @@ class NodeInputs:
             after: Called after all messages that arrived together, and when none has arrived for the time that it returned
                 last [s]; must not raise.
             lock: Other threads use the assembler under it.
+            front_end: Receives decoded messages before the assembler, and its own inputs; None: the planner alone.
         """
         self._node, self._received, self._warned = node, received, warned
         self._assembler, self._notices = assembler, InputNotices(assembler)
         self.rates = self._notices.rates
         topics = private_topics(rig)
-        self._router = InputRouter(topics, assembler)
+        front_end = NoFrontEnd() if front_end is None else front_end
+        self._router = InputRouter(topics, front_end.configure(rig.vehicle, assembler))
         self._subscriptions = SerializedSubscriptions(node)
         for spec, camera, topic in mapped_inputs(topics):
             for message_type in spec.message_types:
                 self._subscribe(message_type, spec.private_topic(camera, message_type), topic, INPUT_PROFILES[spec.qos])
+        for extra in front_end.inputs():
+            self._subscribe_extra(extra)
         self._subscriptions.start(after, lock)
 
     def close(self) -> None:
@@ -93,6 +99,21 @@ class NodeInputs:
             self._take(key, type_name, data, arrived_s)
 
         self._subscriptions.add(type_name, topic, options, take)
+
+    def _subscribe_extra(self, extra: FrontEndInput) -> None:
+        """Subscribe to an input of the front end."""
+        options = input_options(self._node.resolve_topic_name(extra.topic), INPUT_PROFILES[extra.qos], self._warned)
+
+        def take(data: bytes, arrived_s: float) -> None:
+            try:
+                reason = extra.take(data)
+            except InputError as error:
+                reason = f"{extra.topic}: {error}"
+            except Exception as error:  # as in _take: no fault of one message may end the node
+                reason = f"{extra.topic}: {type(error).__name__}: {error}"
+            self._received(extra.topic, arrived_s, reason, is_sensor=False)
+
+        self._subscriptions.add(extra.type_name, extra.topic, options, take)
 
     def _take(self, key: str, type_name: str, data: bytes, arrived_s: float) -> None:
         """Outermost scope of the node: no fault of one message may end the node."""

@@ -26,6 +26,7 @@ from transdiffuser_planner.messages.encode_outputs import Mode
 from transdiffuser_planner.ros.message_factory import message_class
 from transdiffuser_planner.ros.planner_node import parameters
 from transdiffuser_planner.ros.planner_node.diagnostics import NodeDiagnostics
+from transdiffuser_planner.ros.planner_node.front_end import FrontEnd, NoFrontEnd
 from transdiffuser_planner.ros.planner_node.inputs import NodeInputs
 from transdiffuser_planner.ros.planner_node.outputs import NodeOutputs
 from transdiffuser_planner.ros.planner_node.services import NodeServices
@@ -61,11 +62,17 @@ def planner_loader(model: str, rig: Rig) -> LoadPlanner:
 class PlannerNode(LifecycleNode):
     """Planner of one vehicle; topics, services and parameters are in docs/interfaces.md."""
 
-    def __init__(self, loader: Callable[[str, Rig], LoadPlanner] = planner_loader, **node_options: Any) -> None:
+    def __init__(
+        self,
+        loader: Callable[[str, Rig], LoadPlanner] = planner_loader,
+        front_end: Callable[[PlannerNode], FrontEnd] | None = None,
+        **node_options: Any,
+    ) -> None:
         """Declare parameters; nothing is loaded yet.
 
         Args:
             loader: Makes planners from the parameter ``model`` and the rig.
+            front_end: Makes the inputs and outputs of another world for this node.
             node_options: Options of rclpy's node.
 
         Raises:
@@ -92,7 +99,8 @@ class PlannerNode(LifecycleNode):
         self._logged: dict[str, float] = {}
         array = message_class("diagnostic_msgs/msg/DiagnosticArray")
         self._diagnostics = self.create_publisher(array, "/diagnostics", OUTPUT)
-        self._outputs = NodeOutputs(self, self._fault)
+        self._front_end: FrontEnd = NoFrontEnd() if front_end is None else front_end(self)
+        self._outputs = NodeOutputs(self, self.report_fault, self._front_end)
         self._node_services = NodeServices(self, self)
         self.create_timer(_HEARTBEAT_S, self._guarded("heartbeat", self._heartbeat), clock=_STEADY)
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -103,7 +111,7 @@ class PlannerNode(LifecycleNode):
             self._config = parameters.config_of(self)
             rig = Rig.load(Path(self.get_parameter("rig").value))
             self._rig = rig
-            self._model_manager = ModelManager(self.model_loader(), self._config, self._fault)
+            self._model_manager = ModelManager(self.model_loader(), self._config, self.report_fault)
         except PlannerError as error:
             self.diagnostics.fault = str(error)
             self.get_logger().error(f"not configured: {error}")
@@ -112,19 +120,19 @@ class PlannerNode(LifecycleNode):
         self.mode = Mode(is_shadow=bool(self.get_parameter("shadow").value))
         self._scheduler = CycleScheduler(rig, self._config)
         self.use_codebook()
-        self._supervisor = Supervisor(self._model_manager, rig, self._publish, self._fault, self._refuse)
+        self._supervisor = Supervisor(self._model_manager, rig, self._publish, self.report_fault, self._refuse)
         self._outputs.start(self._model_manager.contract, rig.vehicle)
-        callbacks = (self._received, self._fault, self._after_messages)
-        self._inputs = NodeInputs(self, rig, self._scheduler.assembler, *callbacks, self._scheduling)
+        callbacks = (self._received, self.report_fault, self._after_messages)
+        self._inputs = NodeInputs(self, rig, self._scheduler.assembler, *callbacks, self._scheduling, self._front_end)
         source, self.diagnostics.priority = self._model_manager.source, raise_priority(self._config.priority)
         self.get_logger().info(
             f"model {source.model_name} {source.model_hash[:12]} warmed up on {source.provider}, {source.precision}; "
             f"priority {self.diagnostics.priority}; vehicle {rig.vehicle}"
         )
         if self._model_manager.vehicle_notice:
-            self._fault("vehicle", self._model_manager.vehicle_notice)
+            self.report_fault("vehicle", self._model_manager.vehicle_notice)
         for name in parameters.unused_qos_overrides(self, self._qos_overrides):
-            self._fault(name, f"parameter {name}: no subscription of that topic has that policy; it is not used")
+            self.report_fault(name, f"parameter {name}: no subscription of that topic has that policy; it is not used")
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
@@ -187,7 +195,7 @@ class PlannerNode(LifecycleNode):
         """
         self.mode = mode
         if self._supervisor is not None:
-            self._supervisor.is_stopping = mode.is_stopping
+            self._supervisor.is_stopping = mode.is_stopping or self._front_end.must_stop
 
     def _guarded(self, source: str, call: Callable[[], None]) -> Callable[[], None]:
         """Outermost scope of the node: no fault of one cycle may end the node."""
@@ -196,7 +204,7 @@ class PlannerNode(LifecycleNode):
             try:
                 call()
             except Exception as error:
-                self._fault(source, f"{source}: {type(error).__name__}: {error}")
+                self.report_fault(source, f"{source}: {type(error).__name__}: {error}")
 
         return guarded
 
@@ -286,8 +294,13 @@ class PlannerNode(LifecycleNode):
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def _fault(self, source: str, text: str) -> None:
-        """Count and log a failure or warning; from any thread."""
+    def report_fault(self, source: str, text: str) -> None:
+        """Count and log a failure or warning; from any thread.
+
+        Args:
+            source: At most one line per source is logged within a few seconds.
+            text: One line.
+        """
         self.diagnostics.count_event(text)
         self._log(source, text)
 

@@ -23,6 +23,7 @@ from transdiffuser_planner.messages import encode_outputs
 from transdiffuser_planner.messages.encode_markers import seen
 from transdiffuser_planner.messages.encode_outputs import Mode
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
+from transdiffuser_planner.ros.planner_node.front_end import FrontEnd
 from transdiffuser_planner.ros.qos import OUTPUT, RELIABLE
 from transdiffuser_planner.ros.serialized_subscriptions import OccasionalGroup
 from transdiffuser_planner.runtime.supervision.latest_worker import LatestWorker
@@ -44,14 +45,15 @@ class _PublishedPlan:
 class NodeOutputs:
     """The node's publishers. ``plan`` may be called from any thread, one call at a time."""
 
-    def __init__(self, node: Node, fault: Callable[[str, str], None]) -> None:
+    def __init__(self, node: Node, fault: Callable[[str, str], None], front_end: FrontEnd) -> None:
         """Create all publishers.
 
         Args:
             node: Owns them.
             fault: Called with (source, text) when publishing another output than the trajectory fails.
+            front_end: Publishes in addition.
         """
-        self._fault = fault
+        self._fault, self._front_end = fault, front_end
         events = OccasionalGroup()
 
         def publisher(kind: str, topic: str, qos: QoSProfile = OUTPUT) -> Any:
@@ -105,6 +107,10 @@ class NodeOutputs:
         """
         message = encode_outputs.trajectory(make_ros_message, result.trajectory, self._vehicle)
         self._by_mode[mode.is_shadow]["trajectory"].publish(message)
+        try:
+            self._front_end.publish(result, mode)
+        except Exception as error:  # the planner's own outputs do not depend on it
+            self._fault("front end", f"publishing for another world failed: {type(error).__name__}: {error}")
         latency_ms = (time.perf_counter() - arrived_s) * 1e3
         self._status(encode_outputs.status(make_ros_message, result, latency_ms, config, mode), mode)
         if self._publisher_thread is not None:
@@ -141,6 +147,7 @@ class NodeOutputs:
             arguments = (make_ros_message, plan.result, plan.latency_ms, plan.config, subscribed)
             for name, message in encode_outputs.extras(*arguments):
                 publishers[name].publish(message)
+            self._front_end.publish_extras(plan.result, plan.mode)
             self._debug(plan)
         except Exception as error:  # outermost scope of the publisher thread
             self._fault("publisher", f"publishing candidates and markers failed: {error}")

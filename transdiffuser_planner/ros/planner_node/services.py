@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import Future as Outcome
 from dataclasses import replace
 from typing import Any, Protocol
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.task import Future
 
 from transdiffuser_planner.core.errors import PlannerError
@@ -42,9 +44,16 @@ class NodeControl(Protocol):
     def use_codebook(self) -> None:
         """Accept action tokens of the model in use."""
 
+    def set_parameters(self, parameters: list[Parameter]) -> list[Any]:
+        """Set ROS parameters, as a user would."""
+
+
+GUIDANCE = ("start", "stop", "centerline")
+"""Guidance that services ``~/service/set_<name>_guidance_enabled`` switch, named as by Autoware's own planner."""
+
 
 class NodeServices:
-    """``~/request_stop``, ``~/set_shadow`` (std_srvs/SetBool) and ``~/reload_model`` (std_srvs/Trigger)."""
+    """``~/request_stop``, ``~/set_shadow``, guidance (std_srvs/SetBool) and ``~/reload_model`` (std_srvs/Trigger)."""
 
     def __init__(self, node: Node, control: NodeControl) -> None:
         """Create the services.
@@ -60,6 +69,9 @@ class NodeServices:
         node.create_service(set_bool, "~/request_stop", self._request_stop, callback_group=group)
         node.create_service(set_bool, "~/set_shadow", self._set_shadow, callback_group=group)
         node.create_service(trigger, "~/reload_model", self._reload_model, callback_group=group)
+        for name in GUIDANCE:
+            switch = functools.partial(self._set_guidance, name)
+            node.create_service(set_bool, f"~/service/set_{name}_guidance_enabled", switch, callback_group=group)
 
     def _request_stop(self, request: Any, response: Any) -> Any:
         """True: every plan is a stop from now on; false: resume driving."""
@@ -73,6 +85,13 @@ class NodeServices:
         self._control.set_mode(replace(self._control.mode, is_shadow=bool(request.data)))
         response.success = True
         response.message = "plans go to ~/shadow" if request.data else "plans go to ~/output"
+        return response
+
+    def _set_guidance(self, name: str, request: Any, response: Any) -> Any:
+        """Switch one kind of guidance from the next plan on; the parameter of that name follows."""
+        (result,) = self._control.set_parameters([Parameter(f"{name}_guidance", value=bool(request.data))])
+        response.success = bool(result.successful)
+        response.message = result.reason or f"{name} guidance is {'on' if request.data else 'off'}"
         return response
 
     async def _reload_model(self, request: Any, response: Any) -> Any:

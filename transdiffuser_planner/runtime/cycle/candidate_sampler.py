@@ -19,6 +19,7 @@ from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, 
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.planning.diffusion.guidance import GuidanceTarget
+from transdiffuser_planner.planning.diffusion.maneuver_guidance import ManeuverGuidance
 from transdiffuser_planner.planning.diffusion.sampler import Sample
 from transdiffuser_planner.planning.perception.agent_tracker import Track
 from transdiffuser_planner.runtime.cycle.perception import PerceivedScene
@@ -28,6 +29,7 @@ from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 Tensors = Mapping[str, Array]
+Guidance = tuple[GuidanceTarget | None, ManeuverGuidance | None]
 
 _UNKNOWN_STEP_MS = 5.0
 _WARM_STEPS = 3
@@ -106,6 +108,7 @@ class CandidateSampler:
         config: PlannerConfig,
         budget: CycleBudget | None = None,
         *,
+        speed_mps: float = 0.0,
         return_intermediates: bool = False,
     ) -> JointSamples | None:
         """Joint futures of a scene; None when not even one denoise step fits into the budget.
@@ -115,6 +118,7 @@ class CandidateSampler:
             drawn: Result of ``draw`` for the frame, with the same configuration.
             config: Numbers of candidates and steps, threads, seed.
             budget: Time by which the plan must be ready; None has no limit.
+            speed_mps: Present speed, for guidance to start and to stop.
             return_intermediates: Whether to return the x0 estimates of all steps.
 
         Raises:
@@ -131,8 +135,15 @@ class CandidateSampler:
         noise[0] *= np.float32(config.temperature)
 
         target = self._joint.target(scene.token_path, config.token_guidance_weight)
+        maneuver = self._maneuver(scene, config, speed_mps)
         samples = self._sample_shares(
-            noise, condition, config.sampler, num_steps, budget, target, return_intermediates=return_intermediates
+            noise,
+            condition,
+            config.sampler,
+            num_steps,
+            budget,
+            (target, maneuver),
+            return_intermediates=return_intermediates,
         )
         x0_MNP = np.concatenate([sample.x0_MNP for sample in samples])
         if not np.isfinite(x0_MNP).all():
@@ -146,6 +157,15 @@ class CandidateSampler:
             intermediate_SMT3=[self._joint.poses(np.concatenate(parts), origin_A3)[:, 0] for parts in estimates],
         )
 
+    def _maneuver(self, scene: PerceivedScene, config: PlannerConfig, speed_mps: float) -> ManeuverGuidance | None:
+        """Guidance to start, to stop or to the route, if any is on; without it the route is not read."""
+        if not ManeuverGuidance.is_on(config):
+            return None
+        is_route_R = scene.observation["route_valid"][0] > 0.0
+        route_R2 = scene.observation["route"][0][is_route_R].astype(np.float64)
+        time_s_T = self._contract.plan_times_s
+        return ManeuverGuidance.of(config, self._joint.normalizer, time_s_T, speed_mps, route_R2)
+
     def _sample_shares(
         self,
         noise: Array,
@@ -153,7 +173,7 @@ class CandidateSampler:
         sampler: str,
         num_steps: int,
         budget: CycleBudget | None,
-        target: GuidanceTarget | None = None,
+        guidance: Guidance = (None, None),
         *,
         return_intermediates: bool = False,
     ) -> list[Sample]:
@@ -161,7 +181,7 @@ class CandidateSampler:
         num_candidates, tokens = noise.shape[1:3]
         shares = [np.ascontiguousarray(noise[:, part]) for part in candidate_shares(num_candidates, self._num_shares)]
         started = time.perf_counter()
-        rest = (condition, sampler, num_steps, budget, target, return_intermediates)
+        rest = (condition, sampler, num_steps, budget, guidance, return_intermediates)
         others = [self._helpers.submit(self._walk, share, *rest) for share in shares[1:]]
         first = self._walk(shares[0], *rest)
         samples = [first, *(other.result() for other in others)]
@@ -189,7 +209,7 @@ class CandidateSampler:
         sampler: str,
         num_steps: int,
         budget: CycleBudget | None,
-        target: GuidanceTarget | None,
+        guidance: Guidance,
         return_intermediates: bool,
     ) -> Sample:
         """Run one share of the candidates through the denoise steps, with fewer steps when the budget runs out."""
@@ -205,7 +225,8 @@ class CandidateSampler:
             noise,
             sampler=sampler,
             num_steps=num_steps,
-            target=target,
+            target=guidance[0],
+            maneuver=guidance[1],
             steps_that_fit=None if budget is None else steps_that_fit,
             return_intermediates=return_intermediates,
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.planning.observation.action_token_features import ActionTokenFeatures
-from transdiffuser_planner.planning.perception.agent_tracker import AgentTracker, Track, nearest_tracks
+from transdiffuser_planner.planning.perception.agent_tracker import AgentTracker, Track, given_tracks, nearest_tracks
 from transdiffuser_planner.planning.perception.detection_decoder import decode_detections
 from transdiffuser_planner.planning.safety.clearance import ObstacleField
 from transdiffuser_planner.runtime.cycle.frame_encoder import EncodedFrame
@@ -97,7 +97,10 @@ class Perception:
         detections = decode_detections(
             features["agent_heatmap"][0], features["agent_box"][0], self._contract, detection_threshold
         )
-        tracks, agent_pose_A3 = nearest_tracks(self._tracker.update(detections, ego), ego, self._contract.num_agents)
+        own = self._tracker.update(detections, ego)  # also while not used: tracks go on when the others end
+        given = frame.snapshot.agents
+        known = own if given is None else given_tracks(given, ego.stamp_ns)
+        tracks, agent_pose_A3 = nearest_tracks(known, ego, self._contract.num_agents)
         moving = [
             [*pose, track.length_m, track.width_m]
             for track, pose in zip(tracks, agent_pose_A3, strict=True)

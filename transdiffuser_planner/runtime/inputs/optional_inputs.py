@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from transdiffuser_planner.core.agents import TrackedAgents
 from transdiffuser_planner.core.errors import ContractError
 from transdiffuser_planner.core.types import (
     Acceleration,
@@ -14,6 +15,9 @@ from transdiffuser_planner.core.types import (
     TrafficSignal,
 )
 from transdiffuser_planner.planning.action_codebook import ActionCodebook
+
+MAX_AGENTS_AGE_S = 0.5
+"""Older agents of another program are replaced by the planner's own detections."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +30,7 @@ class FreshInputs:
     signal: TrafficSignal | None
     speed_limit_mps: float | None
     action_token_path: ActionTokenPath | None
+    agents: TrackedAgents | None
     missing: tuple[str, ...]
 
 
@@ -45,6 +50,7 @@ class OptionalInputs:
         self._signal: TrafficSignal | None = None
         self._speed_limit: tuple[int, float] | None = None
         self._action_token_path: ActionTokenPath | None = None
+        self._agents: TrackedAgents | None = None
 
     def add_acceleration(self, acceleration: Acceleration) -> str | None:
         """Take an acceleration; returns why it was refused, or None."""
@@ -79,6 +85,11 @@ class OptionalInputs:
         if not 0.0 < speed_limit_mps < 70.0:
             return f"speed limit: {speed_limit_mps} m/s is out of range (0 .. 70)"
         self._speed_limit = (stamp_ns, speed_limit_mps)
+        return None
+
+    def add_agents(self, agents: TrackedAgents) -> str | None:
+        """Take the agents that replace the planner's own detections; never refused."""
+        self._agents = agents
         return None
 
     def add_action_tokens(self, tokens: ActionTokens) -> str | None:
@@ -121,8 +132,12 @@ class OptionalInputs:
         limit = self._speed_limit if self._speed_limit is not None and fresh(self._speed_limit[0]) else None
         tokens = self._action_token_path
         action_token_path = tokens if tokens is not None and fresh(tokens.stamp_ns, max_tokens_age_s) else None
-        # Few vehicles have a publisher of action tokens: they are reported missing only after a first message.
+        agents = self._agents
+        if agents is not None and not (agents.states.frame_id == frame_id and fresh(agents.stamp_ns, MAX_AGENTS_AGE_S)):
+            agents = None
+        # Few vehicles have a publisher of action tokens or agents: they are reported missing only after a first message.
         silent = ("action_tokens",) if tokens is not None and action_token_path is None else ()
+        silent = (*silent, "agents") if self._agents is not None and agents is None else silent
         found = {
             "acceleration": acceleration,
             "route": route,
@@ -137,5 +152,6 @@ class OptionalInputs:
             signal=signal,
             speed_limit_mps=None if limit is None else limit[1],
             action_token_path=action_token_path,
+            agents=agents,
             missing=(*(name for name, value in found.items() if value is None), *silent),
         )

@@ -322,6 +322,7 @@ class SnapshotAssembler(OptionalInputs):
             signal=optional.signal,
             speed_limit_mps=optional.speed_limit_mps,
             action_token_path=optional.action_token_path,
+            agents=optional.agents,
             missing=(*missing, *optional.missing),
             ages_ns=ages,
             motion={name: pose for name, pose in motion.items() if pose is not None},

@@ -12,7 +12,7 @@ from transdiffuser_planner.messages.definitions import make_message as make
 from transdiffuser_planner.messages.definitions import typestore
 from transdiffuser_planner.messages.input_registry import INPUTS
 from transdiffuser_planner.messages.serialized.path import PATH
-from transdiffuser_planner.messages.serialized.read_message import _TYPES, FIELDS, read_message
+from transdiffuser_planner.messages.serialized.read_message import FIELDS, NESTED, read_message
 
 ARRAYS = {"float64": "float64", "uint8": "uint8", "uint16": "uint16"}
 NAME = "camera_äöü"
@@ -86,8 +86,8 @@ def own_leaves(fields):
         element, bracket, count = kind.partition("[")
         path = f"{name}{bracket}{count}"
         found += (
-            [(f"{path}.{p}", leaf) for p, leaf in own_leaves(_TYPES[element])]
-            if element in _TYPES
+            [(f"{path}.{p}", leaf) for p, leaf in own_leaves(NESTED[element])]
+            if element in NESTED
             else [(path, element)]
         )
     return found

@@ -1,0 +1,1 @@
+"""Autoware's messages: versions by hash, serialized layouts, inputs to core values. Imports messages."""
