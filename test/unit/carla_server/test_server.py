@@ -6,6 +6,7 @@ import asyncio
 import random
 import struct
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgpack
 import numpy as np
@@ -37,7 +38,8 @@ def served(town: Town, session: Callable[[CarlaServer, Wire], Awaitable[None]]) 
         finally:
             await server.close()
 
-    asyncio.run(run())
+    with ThreadPoolExecutor(max_workers=1) as own_thread:  # a browser of other tests may have a loop in this one
+        own_thread.submit(asyncio.run, run()).result()
 
 
 async def spawn(wire: Wire, name: str, place=PLACE, parent: int = 0, **attributes: str) -> list:
