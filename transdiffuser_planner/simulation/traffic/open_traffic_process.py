@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.traffic.open_traffic import OpenTraffic, Outsider, RoadUser
-from transdiffuser_planner.simulation.traffic.traffic_process import TrafficClient
+from transdiffuser_planner.simulation.traffic.traffic_process import TrafficClient, serve
 
 
 class OpenTrafficClient(TrafficClient):
@@ -47,34 +46,19 @@ class OpenTrafficClient(TrafficClient):
         return users
 
 
-def serve(pipe: Connection) -> None:
-    """Answer requests until the client disconnects.
+class _Server:
+    """Traffic of a map, from its first request on."""
 
-    Args:
-        pipe: Connection to the client.
-    """
-    traffic: OpenTraffic | None = None
-    while True:
-        try:
-            request, argument = pipe.recv()
-        except (EOFError, ConnectionError):
-            return
-        try:
-            if request == "start":
-                traffic = OpenTraffic(*argument)
-                traffic.start()
-                answer: Any = None
-            else:
-                assert traffic is not None
-                answer = traffic.step(*argument)
-        except PlannerError as error:
-            pipe.send(("error", str(error)))
-            continue
-        except ImportError as error:
-            pipe.send(("error", f"simulator: libsumo cannot be loaded ({error}); install the simulation extra"))
-            continue
-        pipe.send(("ok", answer))
+    _traffic: OpenTraffic | None = None
+
+    def answer(self, request: str, argument: Any) -> Any:
+        if request == "start":
+            self._traffic = OpenTraffic(*argument)
+            self._traffic.start()
+            return None
+        assert self._traffic is not None
+        return self._traffic.step(*argument)
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))
+    serve(Connection(int(sys.argv[1])), _Server().answer)

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -164,33 +165,40 @@ class TrafficClient:
         return SimulationError(f"{where}: {what} (exit status {status}; {last}); try another seed")
 
 
-def serve(pipe: Connection) -> None:
+def serve(pipe: Connection, answer: Callable[[str, Any], Any]) -> None:
     """Answer requests until the client disconnects.
 
     Args:
         pipe: Connection to the client.
+        answer: From a request and its argument to its result.
     """
-    traffic: Traffic | None = None
     while True:
         try:
             request, argument = pipe.recv()
         except (EOFError, ConnectionError):
             return
         try:
-            if request == "start":
-                traffic = Traffic(*argument)
-                answer: Any = traffic.start()
-            else:
-                assert traffic is not None
-                answer = traffic.step(argument)
+            result = answer(request, argument)
         except PlannerError as error:
             pipe.send(("error", str(error)))
-            continue
         except ImportError as error:
             pipe.send(("error", f"simulator: libsumo cannot be loaded ({error}); install the simulation extra"))
-            continue
-        pipe.send(("ok", answer))
+        else:
+            pipe.send(("ok", result))
+
+
+class _Server:
+    """Traffic of an episode, from its first request on."""
+
+    _traffic: Traffic | None = None
+
+    def answer(self, request: str, argument: Any) -> Any:
+        if request == "start":
+            self._traffic = Traffic(*argument)
+            return self._traffic.start()
+        assert self._traffic is not None
+        return self._traffic.step(argument)
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])))
+    serve(Connection(int(sys.argv[1])), _Server().answer)
