@@ -70,10 +70,6 @@ class Actuation:
 
     def __init__(self, vehicle: CarlaVehicle) -> None:
         self._vehicle = vehicle
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the past, as after the vehicle was moved."""
         self._integral_mps2 = 0.0
         self._measured_mps2 = 0.0
         self._speed_mps: float | None = None

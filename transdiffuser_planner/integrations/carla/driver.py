@@ -124,15 +124,6 @@ class Driver:
         """
         self._refused(self._scheduler.assembler.add_route(route))
 
-    def reset(self) -> None:
-        """Begin another drive: forget inputs, agents and plans; the statistics start over."""
-        self._planner.reset()
-        self._scheduler = CycleScheduler(self.rig, self._planner.config)
-        self._scheduler.assembler.codebook = self._planner.codebook
-        self._actuation.reset()
-        self._plan = self.outcome = self._before_ns = None
-        self.statistics = DriverStatistics()
-
     def step(self, tick: Tick, *, is_planned: bool) -> Controls:
         """Take the values of a tick and compute its controls.
 

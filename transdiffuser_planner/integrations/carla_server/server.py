@@ -117,16 +117,3 @@ class CarlaServer:
             self._clients.discard(writer)
             with contextlib.suppress(ConnectionError):
                 writer.close()
-
-
-async def serve(server: CarlaServer) -> None:
-    """Start a server and run it until it is canceled.
-
-    Args:
-        server: Not yet started.
-    """
-    await server.start()
-    try:
-        await server.run()
-    finally:
-        await server.close()

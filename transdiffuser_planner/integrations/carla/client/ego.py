@@ -17,7 +17,6 @@ from transdiffuser_planner.integrations.carla.actuation import CarlaVehicle
 from transdiffuser_planner.integrations.carla.client.connection import TICK_S, Connection, carla_package
 from transdiffuser_planner.integrations.carla.sensor_setup import CarlaCamera, Placement, lidar_attributes, placement_of
 
-BLUEPRINT = "vehicle.lincoln.mkz_2020"
 ROLE_NAME = "hero"
 _CENTIMETERS = 100.0
 _MIN_WHEELBASE_M = 0.5

@@ -7,7 +7,7 @@ from typing import Any
 
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.integrations.carla.actuation import Actuation, CarlaVehicle
-from transdiffuser_planner.integrations.carla.native.native_names import ROS_NAME, base
+from transdiffuser_planner.integrations.carla.native.native_names import ODOMETRY_SUFFIX, ROS_NAME, base
 from transdiffuser_planner.planning.trajectory.pure_pursuit import ControlCommand
 from transdiffuser_planner.ros.message_factory import make_ros_message, message_class
 from transdiffuser_planner.ros.qos import OUTPUT
@@ -32,7 +32,7 @@ def tracker_remappings(output: str, ros_name: str = ROS_NAME) -> list[tuple[str,
     start = base(ros_name)
     return [
         ("~/input/trajectory", f"{_PLANNER_OUTPUT}/trajectory"),
-        ("~/input/odometry", f"{start}/odometry"),
+        ("~/input/odometry", f"{start}/{ODOMETRY_SUFFIX}"),
         ("~/output/command", f"{start}/{OUTPUTS[output][1]}"),
     ]
 

@@ -48,16 +48,13 @@ class _Place:
     waypoint: Any
 
 
-def route_through(
-    graph: LaneGraph, waypoints: Sequence[Any], limit_of: LimitOf, *, with_signals: bool = True
-) -> GlobalRoute:
+def route_through(graph: LaneGraph, waypoints: Sequence[Any], limit_of: LimitOf) -> GlobalRoute:
     """Build the route that passes waypoints in order.
 
     Args:
         graph: Lanes of the map.
         waypoints: carla.Waypoint, at least two.
         limit_of: Speed limit at a waypoint.
-        with_signals: Whether to look for stop lines of traffic lights.
 
     Returns:
         The route in the map frame.
@@ -82,7 +79,7 @@ def route_through(
         s_N=s_N,
         speed_limit_mps_N=np.asarray([limit_of(waypoint) for waypoint in of_N], dtype=np.float64),
         lane_width_m_N=np.asarray([waypoint.lane_width for waypoint in of_N], dtype=np.float64),
-        signals=_signals(graph, s_N, of_N, turns) if with_signals else (),
+        signals=_signals(graph, s_N, of_N, turns),
         turns=turns,
         lanes=(),
     )

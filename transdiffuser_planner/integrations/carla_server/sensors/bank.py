@@ -17,7 +17,6 @@ from transdiffuser_planner.simulation.scenario import Weather
 COLLISION = "sensor.other.collision"
 CLIENT_SIDE = ("sensor.other.lane_invasion",)
 """Sensors that the client computes itself, from snapshots and its map."""
-RENDERED = (*optics.KINDS, beams.RAY_CAST, radar.RADAR)
 _DUE_SLACK_S = 1e-4
 
 

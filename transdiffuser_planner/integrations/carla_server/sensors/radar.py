@@ -7,10 +7,9 @@ import math
 import numpy as np
 
 from transdiffuser_planner.integrations.carla_server.protocol import payloads
-from transdiffuser_planner.integrations.carla_server.sensors.scene import Scene, world_state
+from transdiffuser_planner.integrations.carla_server.sensors.scene import Scene, pose_of, world_state
 from transdiffuser_planner.integrations.carla_server.world.actors import Actor
 from transdiffuser_planner.simulation.scenario import Weather
-from transdiffuser_planner.simulation.world_state import EgoPose
 
 RADAR = "sensor.other.radar"
 
@@ -53,7 +52,7 @@ def measure(
     place = sensor.transform
     world_R3 = (local @ place.rotation().T) * [1.0, -1.0, 1.0]
     suite = scene.base(weather)
-    pose = EgoPose(x_m=place.x, y_m=-place.y, heading_rad=place.heading_rad, speed_mps=0.0)
+    pose = pose_of(place, 0.0)
     traffic = suite.scene(world_state(pose, time_s, actors, {}, without=sensor.parent))
     position = np.asarray([place.x - suite.origin_2[0], -place.y - suite.origin_2[1], place.z], dtype=np.float32)
     direction = world_R3.astype(np.float32)

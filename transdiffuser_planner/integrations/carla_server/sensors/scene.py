@@ -77,12 +77,18 @@ def viewpoint(sensor: Actor) -> tuple[EgoPose, Transform]:
     place = sensor.transform if sensor.parent is None else sensor.parent.transform
     is_level = max(abs(place.pitch), abs(place.roll)) < _LEVEL_DEG and abs(place.z) < _LEVEL_M
     if sensor.parent is not None and is_level:
-        return _pose(place, math.hypot(*sensor.parent.velocity[:2])), sensor.relative
+        return pose_of(place, math.hypot(*sensor.parent.velocity[:2])), sensor.relative
     own = sensor.transform
-    return _pose(own, 0.0), Transform(0.0, 0.0, own.z, own.pitch, 0.0, own.roll)
+    return pose_of(own, 0.0), Transform(0.0, 0.0, own.z, own.pitch, 0.0, own.roll)
 
 
-def _pose(place: Transform, speed_mps: float) -> EgoPose:
+def pose_of(place: Transform, speed_mps: float) -> EgoPose:
+    """Convert a pose from CARLA's world to the map frame.
+
+    Args:
+        place: In the world.
+        speed_mps: Along the heading.
+    """
     return EgoPose(x_m=place.x, y_m=-place.y, heading_rad=place.heading_rad, speed_mps=speed_mps)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.geometry import wrapped
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
 
 FloatArray = NDArray[np.float64]
@@ -39,7 +40,7 @@ class Transform:
     @property
     def heading_rad(self) -> float:
         """Counter-clockwise from +x of the map frame, -pi .. pi."""
-        return (math.pi - math.radians(self.yaw)) % (2.0 * math.pi) - math.pi
+        return wrapped(-math.radians(self.yaw))
 
     def packed(self) -> list[list[float]]:
         """As LibCarla packs it: location, then rotation (pitch, yaw, roll)."""
