@@ -35,11 +35,11 @@ def test_pedals_exclude_each_other_and_a_vehicle_that_is_to_stand_is_held() -> N
 def test_the_wanted_acceleration_is_reached_whatever_the_vehicle(
     throttle_mps2: float, brake_mps2: float, slope_mps2: float
 ) -> None:
-    actuation, speed = Actuation(CarlaVehicle()), 3.0
+    speed = 3.0
     reached = {}
     for wanted in (1.0, -1.5):
         speed = 12.0 if wanted < 0.0 else speed
-        actuation.reset()
+        actuation = Actuation(CarlaVehicle())
         for _ in range(80):
             controls = actuation.controls(command(wanted), speed, 0.05)
             real = controls.throttle * throttle_mps2 - controls.brake * brake_mps2 - 0.2 - slope_mps2
