@@ -29,8 +29,8 @@ from navsim_data import LOG, SPLIT, ZONE, token_of, write_navsim
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.data.samples.sample_builder import DatasetJob, convert
 from transdiffuser_planner.integrations.navsim.devkit import IS_V2
-from transdiffuser_planner.integrations.navsim.devkit_training import write_run
 from transdiffuser_planner.messages.topic_map import TopicMap
+from transdiffuser_planner.training.devkit_training import write_run
 from transdiffuser_planner.training.run_folder import RunFolder
 
 NUM_FRAMES = 18

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.lens_models import brown_conrady, kannala_brandt
 from transdiffuser_planner.core.types import CameraIntrinsics
 
 FloatArray = NDArray[np.float64]
@@ -54,8 +55,8 @@ def largest_shift(intrinsics: CameraIntrinsics) -> float:
     column, row = np.meshgrid(np.linspace(0, intrinsics.width, _COLUMNS), np.linspace(0, intrinsics.height, _ROWS))
     x, y = (column - intrinsics.cx) / intrinsics.fx, (row - intrinsics.cy) / intrinsics.fy
     with np.errstate(all="ignore"):
-        dx, dy = _fisheye_shift(x, y, values) if is_fisheye else _radial_shift(x, y, values)
-        shift = np.hypot(intrinsics.fx * dx, intrinsics.fy * dy) / intrinsics.width
+        bent_x, bent_y = distorted(intrinsics, x, y)
+        shift = np.hypot(intrinsics.fx * (bent_x - x), intrinsics.fy * (bent_y - y)) / intrinsics.width
     return float(np.nan_to_num(shift, nan=_FARTHEST, posinf=_FARTHEST).clip(max=_FARTHEST).max())
 
 
@@ -70,26 +71,12 @@ def distorted(intrinsics: CameraIntrinsics, x: FloatArray, y: FloatArray) -> tup
     Returns:
         The tangents at which the lens shows them.
     """
-    if not intrinsics.distortion and intrinsics.distortion_model not in FISHEYE_MODELS:
+    values = intrinsics.distortion
+    if intrinsics.distortion_model in FISHEYE_MODELS:
+        r = np.maximum(np.hypot(x, y), 1e-9)
+        scale = kannala_brandt(np.arctan(r), values) / r
+        return x * scale, y * scale
+    if not values:
         return x, y
-    shift = _fisheye_shift if intrinsics.distortion_model in FISHEYE_MODELS else _radial_shift
-    dx, dy = shift(x, y, intrinsics.distortion)
-    return x + dx, y + dy
-
-
-def _fisheye_shift(x: FloatArray, y: FloatArray, values: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
-    """Kannala-Brandt: the distance from the center follows the angle of the ray."""
-    r = np.maximum(np.hypot(x, y), 1e-9)
-    angle = np.arctan(r)
-    distorted = angle * (1.0 + sum(k * angle ** (2 * i + 2) for i, k in enumerate(values[:4])))
-    return x * (distorted / r - 1.0), y * (distorted / r - 1.0)
-
-
-def _radial_shift(x: FloatArray, y: FloatArray, values: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
-    """Brown-Conrady with up to twelve coefficients: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4."""
-    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = (*values, *(0.0,) * 12)[:12]
-    r2 = x * x + y * y
-    radial = (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6))) - 1.0
-    dx = x * radial + 2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x) + s1 * r2 + s2 * r2 * r2
-    dy = y * radial + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y + s3 * r2 + s4 * r2 * r2
-    return dx, dy
+    k1, k2, p1, p2, k3, k4, k5, k6, *thin_prism = (*values, *(0.0,) * 12)[:12]  # in the order of OpenCV and ROS
+    return brown_conrady(x, y, (k1, k2, k3, k4, k5, k6), (p1, p2), tuple(thin_prism))

@@ -77,7 +77,7 @@ class FisheyeLens:
     def project(self, ray_N3: FloatArray) -> tuple[FloatArray, BoolArray]:
         """See ``Lens.project``."""
         unit_N2, angle_N = _direction_and_angle(ray_N3)
-        bent_N = angle_N * (1.0 + sum(k * angle_N ** (2 * i + 2) for i, k in enumerate(self.k[:4])))
+        bent_N = kannala_brandt(angle_N, self.k)
         return unit_N2 * bent_N[:, None] * [self.fx, self.fy] + [self.cx, self.cy], angle_N <= (
             self.max_angle_rad or np.pi / 2.0
         )
@@ -107,26 +107,59 @@ class RadialLens:
         ahead_N = ray_N3[:, 2] > 1e-3
         depth_N = np.where(ahead_N, ray_N3[:, 2], 1.0)
         x, y = ray_N3[:, 0] / depth_N, ray_N3[:, 1] / depth_N
-        r2 = x * x + y * y
-        p1, p2 = _padded(self.tangential, 2)
-        s1, s2, s3, s4 = _padded(self.thin_prism, 4)
-        factor = self._factor(r2)
-        bent_x = x * factor + 2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x) + s1 * r2 + s2 * r2 * r2
-        bent_y = y * factor + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y + s3 * r2 + s4 * r2 * r2
-        pixel_N2 = np.stack([self.fx * bent_x + self.cx, self.fy * bent_y + self.cy], axis=1)
-        return pixel_N2, ahead_N & (r2 < self._reach() ** 2)
-
-    def _factor(self, r2: FloatArray) -> FloatArray:
-        k1, k2, k3, k4, k5, k6 = _padded(self.radial, 6)
         with np.errstate(all="ignore"):
-            above, below = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)), 1.0 + r2 * (k4 + r2 * (k5 + r2 * k6))
-            return np.asarray(np.nan_to_num(above / below, nan=0.0, posinf=0.0, neginf=0.0))
+            bent_x, bent_y = brown_conrady(x, y, self.radial, self.tangential, self.thin_prism)
+        pixel_N2 = np.stack([self.fx * bent_x + self.cx, self.fy * bent_y + self.cy], axis=1)
+        seen_N = ahead_N & (x * x + y * y < self._reach() ** 2)
+        return np.where(seen_N[:, None], pixel_N2, 0.0), seen_N
 
     def _reach(self) -> float:
         """Tangent of the angle up to which the image's radius grows with the angle."""
         radius = np.linspace(0.0, _STEEPEST, _SAMPLES)
-        falls = np.diff(radius * self._factor(radius**2)) <= 0.0
-        return float(radius[np.argmax(falls)]) if falls.any() else _STEEPEST
+        with np.errstate(all="ignore"):
+            grows = np.diff(radius * _rational(radius**2, self.radial)) > 0.0
+        return _STEEPEST if grows.all() else float(radius[np.argmin(grows)])
+
+
+def kannala_brandt(angle_N: FloatArray, k: tuple[float, ...]) -> FloatArray:
+    """Return distances from the principal point, in focal lengths, see ``FisheyeLens``.
+
+    Args:
+        angle_N: Angles of the rays to the optical axis, rad.
+        k: Up to four coefficients.
+    """
+    return np.asarray(angle_N * (1.0 + sum(value * angle_N ** (2 * i + 2) for i, value in enumerate(k[:4]))))
+
+
+def brown_conrady(
+    x: FloatArray,
+    y: FloatArray,
+    radial: tuple[float, ...],
+    tangential: tuple[float, ...],
+    thin_prism: tuple[float, ...],
+) -> tuple[FloatArray, FloatArray]:
+    """Return the tangents at which a lens shows rays, see ``RadialLens``; not finite at the poles of its rational term.
+
+    Args:
+        x: Tangents of the rays to the right of the optical axis.
+        y: Tangents below it.
+        radial: Up to six coefficients.
+        tangential: Up to two.
+        thin_prism: Up to four.
+    """
+    r2 = x * x + y * y
+    p1, p2 = _padded(tangential, 2)
+    s1, s2, s3, s4 = _padded(thin_prism, 4)
+    factor = _rational(r2, radial)
+    bent_x = x * factor + 2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x) + s1 * r2 + s2 * r2 * r2
+    bent_y = y * factor + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y + s3 * r2 + s4 * r2 * r2
+    return bent_x, bent_y
+
+
+def _rational(r2: FloatArray, radial: tuple[float, ...]) -> FloatArray:
+    """Factor of the radius."""
+    k1, k2, k3, k4, k5, k6 = _padded(radial, 6)
+    return np.asarray((1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6))))
 
 
 def _direction_and_angle(ray_N3: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.geometry import wrapped
@@ -58,13 +59,7 @@ class RigPose:
     def rotation(self) -> FloatArray:
         """Return the rotation matrix (3, 3)."""
         w, x, y, z = self.wxyz
-        return np.asarray(
-            [
-                [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-                [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-                [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-            ]
-        )
+        return np.asarray(Rotation.from_quat((x, y, z, w)).as_matrix())
 
     def matrix(self) -> FloatArray:
         """Return the transform (4, 4) of points."""

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
+from scipy.spatial.transform import Rotation
 
+from transdiffuser_planner.core.geometry import arc_length, local_from_global
 from transdiffuser_planner.core.rig import OPTICAL_FROM_SENSOR, CameraMount, Rig
 from transdiffuser_planner.core.types import EgoState, SensorSnapshot
 from transdiffuser_planner.integrations.alpasim.wire import Wire
@@ -43,32 +45,9 @@ def _camera(m: Any, mount: CameraMount) -> Any:
         resolution_h=mount.height,
     )
     transform = mount.base_from_sensor()
-    w, x, y, z = _quaternion(transform[:3, :3] @ OPTICAL_FROM_SENSOR.T)
+    x, y, z, w = Rotation.from_matrix(transform[:3, :3] @ OPTICAL_FROM_SENSOR.T).as_quat().tolist()
     pose = m.Pose(vec=m.Vec3(x=mount.x_m, y=mount.y_m, z=mount.z_m), quat=m.Quat(w=w, x=x, y=y, z=z))
     return m.AvailableCamera(intrinsics=spec, rig_to_camera=pose, logical_id=mount.name)
-
-
-def _quaternion(rotation: Any) -> tuple[float, float, float, float]:
-    """w, x, y, z of a rotation matrix, by its largest component."""
-    r = np.asarray(rotation)
-    squares = np.asarray(
-        [
-            1.0 + r[0, 0] + r[1, 1] + r[2, 2],
-            1.0 + r[0, 0] - r[1, 1] - r[2, 2],
-            1.0 - r[0, 0] + r[1, 1] - r[2, 2],
-            1.0 - r[0, 0] - r[1, 1] + r[2, 2],
-        ]
-    )
-    largest = int(np.argmax(squares))
-    products = (
-        (squares[0], r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]),
-        (r[2, 1] - r[1, 2], squares[1], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0]),
-        (r[0, 2] - r[2, 0], r[0, 1] + r[1, 0], squares[2], r[1, 2] + r[2, 1]),
-        (r[1, 0] - r[0, 1], r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], squares[3]),
-    )[largest]
-    scale = 0.5 / math.sqrt(squares[largest])
-    w, x, y, z = (float(value) * scale for value in products)
-    return w, x, y, z
 
 
 def step_requests(
@@ -126,12 +105,10 @@ def _egomotion(m: Any, uuid: str, snapshot: SensorSnapshot) -> Any:
 
 def _ahead(ego: EgoState, xy_N2: Any) -> Any:
     """The route from the ego on, in the rig."""
-    moved = np.asarray(xy_N2) - [ego.x_m, ego.y_m]
-    cos, sin = math.cos(ego.heading_rad), math.sin(ego.heading_rad)
-    in_rig = moved @ np.asarray([[cos, -sin], [sin, cos]])
-    begin = int(np.argmin(np.hypot(*in_rig.T)))
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(in_rig[begin:], axis=0).T))])
-    return in_rig[begin:][along <= _ROUTE_M].tolist()
+    pose_N3 = np.pad(np.asarray(xy_N2), ((0, 0), (0, 1)))
+    in_rig = local_from_global((ego.x_m, ego.y_m, ego.heading_rad), pose_N3)[:, :2]
+    ahead = in_rig[int(np.argmin(np.hypot(*in_rig.T))) :]
+    return ahead[arc_length(ahead) <= _ROUTE_M].tolist()
 
 
 def _renderer_data(m: Any, rig: Rig, snapshot: SensorSnapshot) -> Any:

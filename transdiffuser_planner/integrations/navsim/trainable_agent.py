@@ -18,7 +18,9 @@ from transdiffuser_planner.core.contract import agent_specs, plan_spec
 from transdiffuser_planner.core.errors import TrainingError
 from transdiffuser_planner.integrations.navsim.builders import LabelBuilder, ObservationBuilder
 from transdiffuser_planner.integrations.navsim.devkit import DevkitAgent, trajectory_of
-from transdiffuser_planner.integrations.navsim.devkit_training import (
+from transdiffuser_planner.planning.diffusion.joint_sampler import JointSampler
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
+from transdiffuser_planner.training.devkit_training import (
     OneBatch,
     load_recipe,
     most_central,
@@ -27,8 +29,6 @@ from transdiffuser_planner.integrations.navsim.devkit_training import (
     starting_normalizer,
     weights_in,
 )
-from transdiffuser_planner.planning.diffusion.joint_sampler import JointSampler
-from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.training.engine.devices import to_device
 from transdiffuser_planner.training.engine.stage_weights import load_into
 from transdiffuser_planner.training.feature_cache import perceive

@@ -12,7 +12,9 @@ torch = pytest.importorskip("torch")
 from transdiffuser_planner.core.contract import BASE, TINY  # noqa: E402
 from transdiffuser_planner.core.errors import ConfigError, TrainingError  # noqa: E402
 from transdiffuser_planner.data.samples.sample_set import sample_specs  # noqa: E402
-from transdiffuser_planner.integrations.navsim.devkit_training import (  # noqa: E402
+from transdiffuser_planner.params import RECIPES  # noqa: E402
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule  # noqa: E402
+from transdiffuser_planner.training.devkit_training import (  # noqa: E402
     PREFIX,
     OneBatch,
     load_recipe,
@@ -22,8 +24,6 @@ from transdiffuser_planner.integrations.navsim.devkit_training import (  # noqa:
     starting_normalizer,
     weights_in,
 )
-from transdiffuser_planner.params import RECIPES  # noqa: E402
-from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule  # noqa: E402
 from transdiffuser_planner.training.run_folder import RunFolder  # noqa: E402
 from transdiffuser_planner.training.stages import joint as joint_stage  # noqa: E402
 

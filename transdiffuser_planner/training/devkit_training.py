@@ -1,6 +1,6 @@
 """Networks that the NAVSIM devkit trains: their start, their checkpoints, and their way into a run. Needs torch, no devkit.
 
-``python -m transdiffuser_planner.integrations.navsim.devkit_training CHECKPOINT --recipe navtrain --out RUN`` writes the run of a
+``python -m transdiffuser_planner.training.devkit_training CHECKPOINT --recipe navtrain --out RUN`` writes the run of a
 checkpoint, which ``transdiffuser export RUN`` makes a model of.
 """
 
@@ -140,15 +140,25 @@ def weights_in(checkpoint: Path) -> dict[str, Tensor]:
     Raises:
         TrainingError: It cannot be read, or is of another agent.
     """
+    return _read(checkpoint)[0]
+
+
+def _read(checkpoint: Path) -> tuple[dict[str, Tensor], int]:
+    """Weights of the networks, and the number of training steps.
+
+    Raises:
+        TrainingError: It cannot be read, or is of another agent.
+    """
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state, num_steps = content["state_dict"], int(content["global_step"])
     except Exception as error:  # torch's errors are of many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrainingError(f"checkpoint {checkpoint}: cannot be read ({reason})") from None
     found = {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
     if not found:
         raise TrainingError(f"checkpoint {checkpoint}: holds no weights of agent=transdiffuser_training")
-    return found
+    return found, num_steps
 
 
 def write_run(checkpoint: Path, recipe: str, out: Path, start: Path | None = None) -> None:
@@ -164,14 +174,13 @@ def write_run(checkpoint: Path, recipe: str, out: Path, start: Path | None = Non
         TrainingError: The checkpoint does not belong to the recipe.
     """
     config = load_recipe(recipe)
-    network, tensors = network_of(config), weights_in(checkpoint)
-    load_into(network, tensors, checkpoint)
+    tensors, num_steps = _read(checkpoint)
+    load_into(network_of(config), tensors, checkpoint)
     run = RunFolder.create(out, config)
     normalizer = starting_normalizer(start).to_json()
     (run.folder / NORMALIZER_NAME).write_text(json.dumps(normalizer), encoding="utf-8")
     keep_vehicle(run.folder, vehicle_of(data_set_of("openscene")))
-    steps = int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
-    save_weights(run.folder, StageWeights(tensors=tensors, stage=joint_stage.STAGE, num_steps=steps))
+    save_weights(run.folder, StageWeights(tensors=tensors, stage=joint_stage.STAGE, num_steps=num_steps))
 
 
 def most_central(pose_MT3: NDArray[np.float64]) -> NDArray[np.float64]:
