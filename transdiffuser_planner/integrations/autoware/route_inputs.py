@@ -52,18 +52,14 @@ class Place:
     """The vehicle on its route, as of one odometry message; read by the outputs, from other threads.
 
     Attributes:
-        stamp_ns: Of the odometry.
         line: The route.
         s_m: Arc length on it.
-        ego: The vehicle.
         stop: The next stop line ahead, if any.
         signal: State of its light and distance.
     """
 
-    stamp_ns: int
     line: RouteLine
     s_m: float
-    ego: EgoState
     stop: StopPoint | None
     signal: TrafficSignal | None
 
@@ -194,7 +190,7 @@ class RouteInputs:
         stop, signal = self._signal(line, found.s_m, ego.stamp_ns)
         if signal is not None:
             self._sink.add_signal(signal)
-        self.place = Place(stamp_ns=ego.stamp_ns, line=line, s_m=found.s_m, ego=ego, stop=stop, signal=signal)
+        self.place = Place(line=line, s_m=found.s_m, stop=stop, signal=signal)
 
     def _signal(self, line: RouteLine, s_m: float, now_ns: int) -> tuple[StopPoint | None, TrafficSignal | None]:
         """The next stop line and the state of its light; without any message of lights the state is for the cameras."""

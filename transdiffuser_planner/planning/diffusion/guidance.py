@@ -48,8 +48,7 @@ class GuidanceTarget:
         """
         if weight <= 0.0 or path is None:
             return None
-        agents = np.zeros((1, 0, len(path.pose_T3), 3)), np.zeros((1, 0, 3))
-        plan_P = normalizer.to_model(path.pose_T3[None], *agents)[0, 0]
+        plan_P = ego_plans(path.pose_T3[None], normalizer)[0]
         return GuidanceTarget(plan_P=plan_P, weight_P=np.repeat(weight * path.valid_T, 3).astype(np.float32))
 
 
@@ -66,16 +65,46 @@ def guided(
     """
     if target is None:
         return predict_noise
-    replaced = schedule.num_steps / min(num_steps, schedule.num_steps)
-    weight_P = (1.0 - (1.0 - target.weight_P) ** replaced).astype(np.float32)
+    weight_P = (1.0 - (1.0 - target.weight_P) ** steps_replaced(schedule, num_steps)).astype(np.float32)
 
     def predict(x_MNP: Array, k: int) -> Array:
         eps_MNP: Array = predict_noise(x_MNP, k).copy()
-        alpha_bar = schedule.alpha_bar_K1[k]
-        target_eps_MP = (x_MNP[:, 0] - np.float32(np.sqrt(alpha_bar)) * target.plan_P) / np.float32(
-            np.sqrt(1.0 - alpha_bar)
-        )
-        eps_MNP[:, 0] += weight_P * (target_eps_MP - eps_MNP[:, 0])
+        pull(eps_MNP[:, 0], x_MNP[:, 0], target.plan_P, weight_P, schedule.alpha_bar_K1[k])
         return eps_MNP
 
     return predict
+
+
+def steps_replaced(schedule: NoiseSchedule, num_steps: int) -> float:
+    """Training steps that each denoise step of a walk replaces; it guides as much as they do together.
+
+    Args:
+        schedule: The training schedule.
+        num_steps: Denoise steps of the walk.
+    """
+    return schedule.num_steps / min(num_steps, schedule.num_steps)
+
+
+def ego_plans(pose_MT3: NDArray[np.float64], normalizer: PlanNormalizer) -> Array:
+    """Plans of the ego alone in model space, (M, P).
+
+    Args:
+        pose_MT3: x, y, heading in base_link.
+        normalizer: The model's.
+    """
+    count, steps = pose_MT3.shape[:2]
+    return np.asarray(normalizer.to_model(pose_MT3, np.zeros((count, 0, steps, 3)), np.zeros((count, 0, 3)))[:, 0])
+
+
+def pull(eps_MP: Array, x_MP: Array, plan_P: Array, weight_P: Array | np.float32, alpha_bar: float) -> None:
+    """Interpolate predicted noise towards that of target plans, in place.
+
+    Args:
+        eps_MP: Predicted noise; changed.
+        x_MP: Samples.
+        plan_P: Target plan of all samples, or (M, P) one of each.
+        weight_P: Guidance weight of each number, or one of all.
+        alpha_bar: Cumulative signal share at the denoise step of the samples.
+    """
+    target_eps_MP = (x_MP - np.float32(np.sqrt(alpha_bar)) * plan_P) / np.float32(np.sqrt(1.0 - alpha_bar))
+    eps_MP += weight_P * (target_eps_MP - eps_MP)

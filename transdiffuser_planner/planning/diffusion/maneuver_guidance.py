@@ -13,7 +13,7 @@ than a start. Letters: M samples, T plan steps, P = T x 3, R route points.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline
 from transdiffuser_planner.core.planner_config import PlannerConfig
+from transdiffuser_planner.planning.diffusion.guidance import ego_plans, pull, steps_replaced
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
+from transdiffuser_planner.planning.diffusion.sampler import PredictNoise
 
 Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
-PredictNoise = Callable[[Array, int], Array]
 
 _LEAST_ROUTE_M = 1.0
 
@@ -102,10 +103,15 @@ class ManeuverGuidance:
 
     def _started(self, pose_MT3: FloatArray) -> FloatArray:
         """Samples that end too near move off along the route with constant acceleration."""
-        distance_m, end_s = self.config.start_guidance_distance_m, float(self.time_s_T[-1])
-        is_short_M = np.hypot(*pose_MT3[:, -1, :2].T) < distance_m
+        is_short_M = np.hypot(*pose_MT3[:, -1, :2].T) < self.config.start_guidance_distance_m
         if not is_short_M.any():
             return pose_MT3
+        return np.asarray(np.where(is_short_M[:, None, None], self._ahead_T3, pose_MT3))
+
+    @functools.cached_property
+    def _ahead_T3(self) -> FloatArray:
+        """The plan that moves off, the same at every denoise step."""
+        distance_m, end_s = self.config.start_guidance_distance_m, float(self.time_s_T[-1])
         accel = 2.0 * (distance_m - self.speed_mps * end_s) / end_s**2
         s_T = np.maximum(self.speed_mps * self.time_s_T + 0.5 * accel * self.time_s_T**2, 0.0)
         route_R2 = np.asarray([[0.0, 0.0], [1.0, 0.0]]) if self.route_R2 is None else self.route_R2
@@ -113,7 +119,7 @@ class ManeuverGuidance:
         ahead_T3 = _poses_along(route_R2, begin_m + s_T)
         beside_2 = _poses_along(route_R2, np.asarray([begin_m]))[0, :2]
         ahead_T3[:, :2] -= beside_2 * (1.0 - np.clip(s_T / distance_m, 0.0, 1.0))[:, None]  # gradually onto the route
-        return np.asarray(np.where(is_short_M[:, None, None], ahead_T3, pose_MT3))
+        return ahead_T3
 
     def _stopped(self, pose_MT3: FloatArray) -> FloatArray:
         """Samples go no farther along their own path than a stop with the given deceleration."""
@@ -168,7 +174,7 @@ def guided_to(
     """
     if maneuver is None:
         return predict_noise
-    replaced = schedule.num_steps / min(num_steps, schedule.num_steps)
+    replaced = steps_replaced(schedule, num_steps)
     weight = np.float32(1.0 - (1.0 - maneuver.config.maneuver_guidance_weight) ** replaced)
     normalizer = maneuver.normalizer
 
@@ -176,14 +182,8 @@ def guided_to(
         eps_MNP: Array = predict_noise(x_MNP, k).copy()
         x0_MP = schedule.predict_x0(x_MNP[:, 0], eps_MNP[:, 0], k)
         pose_MT3 = normalizer.to_poses(x0_MP[:, None], np.zeros((0, 3)))[:, 0]
-        target_MT3 = maneuver.target(pose_MT3)
-        count = len(target_MT3)
-        no_agents = np.zeros((count, 0, *target_MT3.shape[1:])), np.zeros((count, 0, 3))
-        plan_MP = normalizer.to_model(target_MT3, *no_agents)[:, 0]
-        noise_share, signal_share = (
-            np.float32(np.sqrt(v)) for v in (1.0 - schedule.alpha_bar_K1[k], schedule.alpha_bar_K1[k])
-        )
-        eps_MNP[:, 0] += weight * ((x_MNP[:, 0] - signal_share * plan_MP) / noise_share - eps_MNP[:, 0])
+        plan_MP = ego_plans(maneuver.target(pose_MT3), normalizer)
+        pull(eps_MNP[:, 0], x_MNP[:, 0], plan_MP, weight, schedule.alpha_bar_K1[k])
         return eps_MNP
 
     return predict

@@ -10,7 +10,6 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.types import (
     Candidates,
-    EgoState,
     FallbackLevel,
     PlanResult,
     PredictedAgents,
@@ -118,9 +117,8 @@ def line(tmp_path):
 
 
 def place(line, s_m, state=None, distance_m=0.0):
-    ego = EgoState(stamp_ns=STAMP, frame_id="map", x_m=START[0] + s_m, y_m=START[1], heading_rad=0.0, vx_mps=8.0)
     signal = None if state is None else TrafficSignal(stamp_ns=STAMP, state=state, distance_m=distance_m)
-    return Place(stamp_ns=STAMP, line=line, s_m=s_m, ego=ego, stop=line.stop_points[0], signal=signal)
+    return Place(line=line, s_m=s_m, stop=line.stop_points[0], signal=signal)
 
 
 def read(data, name):

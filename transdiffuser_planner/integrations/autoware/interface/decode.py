@@ -152,22 +152,22 @@ def tracked_objects(message: Any) -> tuple[TrackedAgents, dict[int, bytes]]:
         rows.append((number, *_motion(item.kinematics), *_size(item.shape)))
         classes.append(int(agent_class))
         existence.append(float(item.existence_probability))
-    row_N7 = np.asarray(rows, dtype=np.float64).reshape(-1, 8)
+    row_N8 = np.asarray(rows, dtype=np.float64).reshape(-1, 8)
     limits = [np.inf, _MAX_POSITION_M, _MAX_POSITION_M, np.inf, _MAX_SPEED_MPS, 100.0, 100.0, 100.0]
-    if not np.isfinite(row_N7).all() or (np.abs(row_N7) > limits).any() or not np.isfinite(existence).all():
+    if not np.isfinite(row_N8).all() or (np.abs(row_N8) > limits).any() or not np.isfinite(existence).all():
         raise InputError("tracked objects: a value is not finite, or impossible")
     states = AgentStates(
         frame_id=frame_name(message.header.frame_id),
-        id_N=row_N7[:, 0].astype(np.uint32),
+        id_N=row_N8[:, 0].astype(np.uint32),
         class_N=np.asarray(classes, dtype=np.int8),
-        x_m_N=row_N7[:, 1],
-        y_m_N=row_N7[:, 2],
-        heading_rad_N=row_N7[:, 3],
-        speed_mps_N=row_N7[:, 4],
-        length_m_N=row_N7[:, 5],
-        width_m_N=row_N7[:, 6],
-        height_m_N=row_N7[:, 7],
-        braking_N=np.zeros(len(row_N7), dtype=np.bool_),
+        x_m_N=row_N8[:, 1],
+        y_m_N=row_N8[:, 2],
+        heading_rad_N=row_N8[:, 3],
+        speed_mps_N=row_N8[:, 4],
+        length_m_N=row_N8[:, 5],
+        width_m_N=row_N8[:, 6],
+        height_m_N=row_N8[:, 7],
+        braking_N=np.zeros(len(row_N8), dtype=np.bool_),
     )
     existence_N = np.clip(np.asarray(existence, dtype=np.float64), 0.0, 1.0)
     return TrackedAgents(stamp_ns=time_ns(message.header.stamp), states=states, existence_N=existence_N), uuids

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.geometry import arc_length
 from transdiffuser_planner.core.types import PlanResult, Trajectory
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.integrations.autoware.interface import versions
@@ -150,7 +151,7 @@ def planning_factors(
     """
     plan = result.trajectory
     head = header(make, plan.stamp_ns, plan.frame_id)
-    path_m_T = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(plan.x_m_T), np.diff(plan.y_m_T)))])
+    path_m_T = arc_length(np.stack([plan.x_m_T, plan.y_m_T], axis=-1))
     items = [
         make(
             "autoware_internal_planning_msgs/msg/PlanningFactor",
