@@ -18,6 +18,7 @@ OUTSIDE = {
     "CHANGELOG.md": "reference/changelog.md",
     "CONTRIBUTING.md": "how-to/contributing.md",
     "models/tiny/README.md": "reference/model-tiny.md",
+    "models/tiny_real/README.md": "reference/model-tiny-real.md",
 }
 """File of the repository -> page of the site; the text exists once."""
 _MARKER = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
