@@ -91,3 +91,10 @@ def test_a_model_of_more_cameras_has_their_view_and_the_shipped_architecture(tmp
     architecture, changed = (NetworkConfig.from_dict(model.training["network"]) for model in (shipped, made))
     assert replace(changed, image=architecture.image) == architecture
     assert made.training["network"]["image"]["tokens"] == [4, 5]
+
+
+def test_samples_that_cannot_be_trained_on_are_refused_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["benchmark", "growth", "--axes", "scoring", "training", "--samples", str(tmp_path)]) == 2
+    assert "make samples with 'transdiffuser dataset'" in capsys.readouterr().err

@@ -66,11 +66,15 @@ def _growth(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: Too few rounds.
     """
+    from transdiffuser_planner.core.contract import TINY
+    from transdiffuser_planner.data.samples.sample_set import SampleSet
     from transdiffuser_planner.evaluation.benchmarks.growth.growth_plot import plot_growth
     from transdiffuser_planner.reports.markdown_tables import machine
 
     if args.rounds is not None and args.rounds < 1:
         raise ConfigError(f"--rounds: expected 1 or more, got {args.rounds}")
+    if TRAINING in args.axes and args.samples is not None:
+        SampleSet.open(args.samples, TINY)  # unusable samples are reported now, not after all other measurements
     axes: dict[str, Any] = {}
     workers: list[dict[str, Any]] = []
     notices: list[str] = []
