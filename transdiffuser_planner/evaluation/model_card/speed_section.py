@@ -115,6 +115,11 @@ Floating-point operations of convolutions and matrix products in the first row's
 {table}"""
 
 
+def _with_all_steps(cycles: dict[str, int]) -> int:
+    """Return the number of cycles with the most candidates and steps of a run, from its "candidates x steps": cycles."""
+    return cycles[max(cycles, key=lambda text: [int(number) for number in text.split(" x ")])]
+
+
 def deadline_section(runs: list[Measured]) -> str:
     """Write the section on deadlines met and missed in closed loop."""
     known = [run for run in runs if run is not None]
@@ -132,7 +137,7 @@ def deadline_section(runs: list[Measured]) -> str:
                 "none": fallback_levels.get("NONE", 0),
                 "last": fallback_levels.get("LAST_PLAN", 0),
                 "stops": stops,
-                "full": result["candidates_x_steps"].get("30 x 10", 0),
+                "full": _with_all_steps(result["candidates_x_steps"]),
             }
         )
     chosen = "; ".join(
