@@ -88,7 +88,7 @@ def check_map(map_name: str | None) -> None:
     Raises:
         SimulationError: It is missing, or the package that holds it.
     """
-    from transdiffuser_planner.simulation.map.opendrive.conversion import is_opendrive, opendrive_file
+    from transdiffuser_planner.simulation.map.opendrive.map_names import is_opendrive, opendrive_file
 
     if map_name is not None and is_opendrive(map_name):
         opendrive_file(map_name)

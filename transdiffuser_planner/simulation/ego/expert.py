@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline
+from transdiffuser_planner.core.smoothing import gaussian_smoothed
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.world_state import EgoPose
 
@@ -163,9 +163,7 @@ def _smooth_path(
     ramp = np.arange(1, pad + 1)[:, None] * PATH_STEP_M
     before = even[0] - ramp[::-1] * _unit(even[near] - even[0])
     after = even[-1] + ramp * _unit(even[-1] - even[-1 - near])
-    smooth = gaussian_filter1d(
-        np.concatenate([before, even, after]), SPACE_SIGMA_M / PATH_STEP_M, axis=0, mode="nearest"
-    )
+    smooth = gaussian_smoothed(np.concatenate([before, even, after]), SPACE_SIGMA_M / PATH_STEP_M)
     trim = int(3.0 / PATH_STEP_M)
     smooth = smooth[trim:-trim]
     smooth_s = arc_length(smooth)
@@ -181,7 +179,7 @@ def _unit(vector: FloatArray) -> FloatArray:
 def _smooth_distance(s_K: FloatArray) -> FloatArray:
     """Smooth the speed behind a distance over time; both ends keep their speed."""
     speed = np.diff(s_K) / STEP_S
-    smooth = np.maximum(gaussian_filter1d(speed, TIME_SIGMA_S / STEP_S, mode="nearest"), 0.0)
+    smooth = np.maximum(gaussian_smoothed(speed, TIME_SIGMA_S / STEP_S), 0.0)
     return np.asarray(s_K[0] + np.concatenate([[0.0], np.cumsum(smooth) * STEP_S]))
 
 

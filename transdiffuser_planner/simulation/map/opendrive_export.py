@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from transdiffuser_planner.core.errors import SimulationError
-from transdiffuser_planner.simulation.map.opendrive.conversion import is_opendrive, opendrive_file
+from transdiffuser_planner.simulation.map.opendrive.map_names import is_opendrive, opendrive_file
 from transdiffuser_planner.simulation.map.sumo_networks import network_file, run_netconvert
 
 GEO_REFERENCE = "+proj=tmerc +lat_0=49 +lon_0=8 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"

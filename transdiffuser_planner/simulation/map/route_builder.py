@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline, wrap_angle
+from transdiffuser_planner.core.smoothing import gaussian_smoothed
 from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.simulation.map.route import (
     SPACING_M,
@@ -216,7 +216,7 @@ def _smooth(xy_N2: FloatArray) -> FloatArray:
     before = xy_N2[0] - ramp[::-1] * (xy_N2[1] - xy_N2[0])
     after = xy_N2[-1] + ramp * (xy_N2[-1] - xy_N2[-2])
     padded = np.concatenate([before, xy_N2, after])
-    return np.asarray(gaussian_filter1d(padded, SMOOTHING_M / FINE_M, axis=0)[pad:-pad])
+    return gaussian_smoothed(padded, SMOOTHING_M / FINE_M)[pad:-pad]
 
 
 def _turns(pieces: list[_Piece], begins: list[float], xy_N2: FloatArray, s_N: FloatArray) -> tuple[RouteTurn, ...]:

@@ -20,18 +20,7 @@ from typing import Any
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.files import cache_folder, reason
 from transdiffuser_planner.simulation.map.avenue_grid import avenues_xml
-from transdiffuser_planner.simulation.map.opendrive.conversion import (
-    CONVERTER_VERSION,
-    OPTIONS,
-    SUFFIXES,
-    convert,
-    is_opendrive,
-    opendrive_file,
-    speed_cap_mps,
-    write_inputs,
-)
-from transdiffuser_planner.simulation.map.opendrive.exact_lines import restore_lines
-from transdiffuser_planner.simulation.map.opendrive.plain_network import PlainNetwork
+from transdiffuser_planner.simulation.map.opendrive.map_names import SUFFIXES, is_opendrive, opendrive_file
 from transdiffuser_planner.simulation.map.town_generator import town_xml
 
 NUM_TOWNS = 1000
@@ -172,8 +161,13 @@ def _converted(map_name: str) -> Path:
     Raises:
         SimulationError: It is missing, cannot be read, or netconvert cannot build it.
     """
+    # The converter takes longer to import than the rest of a process that simulates traffic.
+    from transdiffuser_planner.simulation.map.opendrive import conversion
+    from transdiffuser_planner.simulation.map.opendrive.exact_lines import restore_lines
+    from transdiffuser_planner.simulation.map.opendrive.plain_network import PlainNetwork
+
     path = opendrive_file(map_name)
-    options = f"{CONVERTER_VERSION} {speed_cap_mps(map_name)} {OPTIONS}"
+    options = f"{conversion.CONVERTER_VERSION} {conversion.speed_cap_mps(map_name)} {conversion.OPTIONS}"
     name = next((path.name.removesuffix(end) for end in reversed(SUFFIXES) if path.name.endswith(end)), path.stem)
     try:
         content = path.read_bytes()
@@ -182,8 +176,8 @@ def _converted(map_name: str) -> Path:
     plain: list[PlainNetwork] = []  # once, and only when the network is not in the cache
 
     def inputs(folder: Path) -> list[str]:
-        plain.append(convert(map_name))
-        return write_inputs(plain[0], folder)
+        plain.append(conversion.convert(map_name))
+        return conversion.write_inputs(plain[0], folder)
 
     return _cached(name, content + options.encode(), inputs, lambda built: restore_lines(built, plain[0]))
 

@@ -128,9 +128,13 @@ def demand_xml(network: Any, scenario: Scenario, vehicle: VehicleModel) -> str:
     motor = {name: kind for name, kind in VEHICLE_KINDS.items() if kind.share > 0}
     shares = np.asarray([kind.share for kind in motor.values()])
     kinds = [str(k) for k in random.choice(list(motor), size=counts["vehicle"], p=shares / shares.sum())]
+    starts: dict[str, tuple[list[Any], NDArray[np.float64]]] = {}
     for number, kind in enumerate([*kinds, *["bicycle"] * counts["bicycle"]]):
         depart = round(float(random.uniform(0.0, LAST_DEPART_S)), 1)
-        edges = _agent_edges(network, random, VEHICLE_KINDS[kind].sumo_class, ego_xy, scenario.duration_s)
+        sumo_class = VEHICLE_KINDS[kind].sumo_class
+        if sumo_class not in starts:
+            starts[sumo_class] = _weighted_edges(network, sumo_class, ego_xy)
+        edges = _agent_edges(random, sumo_class, *starts[sumo_class], scenario.duration_s)
         if edges:
             entries.append((depart, _vehicle_xml(f"v{number}", kind, depart, edges)))
     entries += _person_entries(network, random, ego_xy, counts["person"])
@@ -241,19 +245,30 @@ def _counts(network: Any, scenario: Scenario, ego_xy_N2: NDArray[np.float64]) ->
     }
 
 
-def _agent_edges(
-    network: Any, random: np.random.Generator, sumo_class: str, ego_xy_N2: NDArray[np.float64], duration_s: float
-) -> list[Any]:
-    """Draw a long walk that starts near the ego's route; empty where the class may not drive."""
+def _weighted_edges(
+    network: Any, sumo_class: str, ego_xy_N2: NDArray[np.float64]
+) -> tuple[list[Any], NDArray[np.float64]]:
+    """Return the edges on which a class may start and their probabilities, less the farther from the ego's route."""
     edges = _usable_edges(network, sumo_class)
+    weight_E = np.asarray([e.getLength() * sum(ln.allows(sumo_class) for ln in e.getLanes()) for e in edges])
+    weight_E = weight_E * (_nearness(edges, ego_xy_N2) + 1e-9)
+    return edges, weight_E / weight_E.sum()
+
+
+def _agent_edges(
+    random: np.random.Generator,
+    sumo_class: str,
+    edges: Sequence[Any],
+    probability_E: NDArray[np.float64],
+    duration_s: float,
+) -> list[Any]:
+    """Draw a long walk from edges that start it with given probabilities; empty where the class may not drive."""
     if not edges:
         return []
-    weight = np.asarray([e.getLength() * sum(ln.allows(sumo_class) for ln in e.getLanes()) for e in edges])
-    weight = weight * (_nearness(edges, ego_xy_N2) + 1e-9)
     min_length = (duration_s + 40.0) * EGO_MEAN_SPEED_MPS
     walks = []
     for _ in range(4):
-        start = edges[int(random.choice(len(edges), p=weight / weight.sum()))]
+        start = edges[int(random.choice(len(edges), p=probability_E))]
         walks.append(_walk(random, start, sumo_class, min_length))
         if _length(walks[-1]) >= min_length:
             break

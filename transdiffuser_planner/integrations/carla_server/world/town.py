@@ -18,7 +18,8 @@ from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.integrations.carla_server.protocol.messages import CallError
 from transdiffuser_planner.integrations.carla_server.world.frames import Transform
 from transdiffuser_planner.simulation.map.opendrive.carla_towns import PREFIX
-from transdiffuser_planner.simulation.map.opendrive.conversion import is_opendrive, read_roads
+from transdiffuser_planner.simulation.map.opendrive.conversion import read_roads
+from transdiffuser_planner.simulation.map.opendrive.map_names import is_opendrive
 from transdiffuser_planner.simulation.map.opendrive.network_signals import signal_positions
 from transdiffuser_planner.simulation.map.opendrive_export import opendrive_text
 from transdiffuser_planner.simulation.map.polylines import densify, without_repeats

@@ -8,43 +8,16 @@ from pathlib import Path
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.simulation.map.opendrive.carla_towns import PREFIX as CARLA_PREFIX
-from transdiffuser_planner.simulation.map.opendrive.carla_towns import SPEED_CAP_MPS, town_file
+from transdiffuser_planner.simulation.map.opendrive.carla_towns import SPEED_CAP_MPS
+from transdiffuser_planner.simulation.map.opendrive.map_names import opendrive_file
 from transdiffuser_planner.simulation.map.opendrive.plain_network import PlainNetwork, plain_network
 from transdiffuser_planner.simulation.map.opendrive.road_file import parse_roads
 from transdiffuser_planner.simulation.map.opendrive.road_records import RoadFile
 
-FILE_PREFIX = "opendrive:"
-SUFFIXES = (".xodr", ".xodr.gz")
 CONVERTER_VERSION = 8
 """Incremented when the conversion changes; part of the cache's key."""
 OPTIONS = ("--offset.disable-normalization", "true", "--walkingareas", "true")
 MAX_BYTES = 1 << 30
-
-
-def is_opendrive(map_name: str) -> bool:
-    """Return whether a map's name means an OpenDRIVE file.
-
-    Args:
-        map_name: Of a scenario.
-    """
-    return map_name.startswith((CARLA_PREFIX, FILE_PREFIX)) or map_name.endswith(SUFFIXES)
-
-
-def opendrive_file(map_name: str) -> Path:
-    """Return the OpenDRIVE file of a map.
-
-    Args:
-        map_name: carla:TownNN, opendrive:FILE, or the path of an .xodr or .xodr.gz file.
-
-    Raises:
-        SimulationError: There is none.
-    """
-    if map_name.startswith(CARLA_PREFIX):
-        return town_file(map_name)
-    path = Path(map_name.removeprefix(FILE_PREFIX))
-    if not path.is_file():
-        raise SimulationError(f"map {map_name}: expected an OpenDRIVE file, found none; check the path")
-    return path
 
 
 def read_roads(map_name: str) -> RoadFile:
