@@ -42,6 +42,23 @@ def until():
     return wait
 
 
+@pytest.fixture(scope="session")
+def fits(until):
+    """Resizes an open page to widths, light and dark: nothing may be wider than the window, and an image must change colors."""
+
+    def check(page, widths, image):
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 800})
+            for scheme in ("light", "dark"):
+                page.evaluate(f"window.imageBefore = {image}")
+                page.emulate_media(color_scheme=scheme)
+                until(page, "document.documentElement.scrollWidth <= window.innerWidth")
+                if scheme == "dark":
+                    until(page, f"{image} !== window.imageBefore")
+
+    return check
+
+
 @pytest.fixture
 def opened(browser, until):
     """Opens a page; at the end of the test, it must have written no console message and made no request."""

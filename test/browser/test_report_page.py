@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from shared_drives import town_drive
 
 pytest.importorskip("libsumo", reason="the simulator is not installed")
 pytest.importorskip("rosbags", reason="bags cannot be read or written without rosbags")
@@ -21,9 +22,7 @@ from transdiffuser_planner.reports.drive import drive_to_json
 from transdiffuser_planner.reports.drive.page import write_report
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
-from transdiffuser_planner.simulation.expert_recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.message_stream import COLLISION_TOPIC
-from transdiffuser_planner.simulation.scenario import draw_scenario
 
 TOPICS, RIG = (kind.load(path) for kind, path in zip((TopicMap, Rig), preset_files("carla"), strict=True))
 CONFIG = PlannerConfig(num_threads=1, num_candidates=12, num_denoise_steps=4)
@@ -35,11 +34,8 @@ IMAGE = "document.getElementById('bird-eye').toDataURL()"
 def bag(tmp_path_factory):
     """A simulated drive of 12 s with the planner's own plans, some of them modified."""
     folder = tmp_path_factory.mktemp("bags")
-    plan = RecordingPlan(
-        scenario=draw_scenario(8101, duration_s=12.0), rig=RIG, out=folder, sensor_every=2, variants=(0,)
-    )
-    drive = record(plan)[0]
     planner = Planner.load(model_folder("tiny"), RIG, CONFIG)
+    drive = town_drive(tmp_path_factory)
     replay(ReplayJob(bag=drive, topics=TOPICS, rig=RIG, out=folder / "planned"), planner)
     return rewritten(folder / "planned", folder / "eventful", modified)
 
@@ -73,6 +69,13 @@ def rewritten(bag, out, change):
             for topic, kind, message in change(item, (item.log_time_ns - start_ns) * 1e-9):
                 writer.write(topic, kind, item.log_time_ns, message)
     return out
+
+
+@pytest.fixture(scope="module")
+def brief(bag, tmp_path_factory):
+    """Its first three seconds."""
+    out = tmp_path_factory.mktemp("brief") / "brief"
+    return rewritten(bag, out, lambda item, s: [(item.topic, item.type_name, item.message)] if s <= 3.0 else [])
 
 
 @pytest.fixture(scope="module")
@@ -175,15 +178,15 @@ def test_the_state_panel_follows_time(page):
     assert source_at(4.6) == "modified by the test"
 
 
-@pytest.mark.parametrize("layer", ["map", "lidar", "route", "driven", "traffic", "candidates", "plan"])
-def test_a_hidden_layer_changes_the_view_and_can_be_shown_again(page, layer):
+def test_a_hidden_layer_changes_the_view_and_can_be_shown_again(page):
     shown = image_at(page, 1.5)
-    button = page.locator(f"[data-layer={layer}]")
-    button.click()
-    assert button.get_attribute("aria-pressed") == "false"
-    assert page.evaluate(IMAGE) != shown
-    button.click()
-    assert page.evaluate(IMAGE) == shown
+    for layer in ("map", "lidar", "route", "driven", "traffic", "candidates", "plan"):
+        button = page.locator(f"[data-layer={layer}]")
+        button.click()
+        assert button.get_attribute("aria-pressed") == "false"
+        assert page.evaluate(IMAGE) != shown, layer
+        button.click()
+        assert page.evaluate(IMAGE) == shown, layer
 
 
 def test_the_view_moves_zooms_and_follows_again(page):
@@ -253,14 +256,8 @@ def test_the_plan_is_drawn_into_the_camera_images_and_hidden_with_its_layer(page
     assert max(page.evaluate(drawn)) == 0
 
 
-@pytest.mark.parametrize("width", [1400, 1100, 700])
-def test_no_element_is_wider_than_the_window_in_light_and_dark(opened, report, width):
-    images = set()
-    for scheme in ("light", "dark"):
-        page = opened(report, color_scheme=scheme, viewport={"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        images.add(page.evaluate(IMAGE))
-    assert len(images) == 2
+def test_no_element_is_wider_than_the_window_in_light_and_dark(page, fits):
+    fits(page, (1400, 1100, 700), IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -274,22 +271,22 @@ def test_no_element_is_wider_than_the_window_in_light_and_dark(opened, report, w
     ],
     ids=["no map", "no plans", "no cameras", "only trajectories", "only odometry"],
 )
-def test_a_bag_with_missing_topics_plays_with_those_layers_disabled(bag, opened, tmp_path, absent, disabled, until):
+def test_a_bag_with_missing_topics_plays_with_those_layers_disabled(brief, opened, tmp_path, absent, disabled, until):
     def without(item, _):
         wanted = item.topic == TOPICS.odometry if absent is None else not item.topic.startswith(absent)
         return [(item.topic, item.type_name, item.message)] if wanted else []
 
-    page = opened(write_report(rewritten(bag, tmp_path / "bag", without), tmp_path / "report.html"))
+    page = opened(write_report(rewritten(brief, tmp_path / "bag", without), tmp_path / "report.html"))
     found = page.locator("#layers button:disabled").evaluate_all("all => all.map(button => button.dataset.layer)")
     assert set(found) >= disabled
-    assert image_at(page, 2.0) != image_at(page, 6.0)
+    assert image_at(page, 0.5) != image_at(page, 2.5)
     page.evaluate("window.report.seek(0); window.report.play()")
     until(page, "window.report.time() > 0.3")
 
 
-def test_a_long_drive_shows_the_newest_kept_candidates(bag, opened, tmp_path, monkeypatch):
-    monkeypatch.setattr(drive_to_json, "PLAN_BUDGET_BYTES", 24_000)
-    path = write_report(bag, tmp_path / "report.html")
+def test_a_long_drive_shows_the_newest_kept_candidates(brief, opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(drive_to_json, "PLAN_BUDGET_BYTES", 6_000)
+    path = write_report(brief, tmp_path / "report.html")
     assert '"candidates":null' in path.read_text()
     page = opened(path)
     for time_s in (0.9, 1.1, 1.3, 1.5):

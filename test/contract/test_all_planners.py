@@ -86,19 +86,24 @@ def _is_same(first: list[Trajectory], second: list[Trajectory]) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for a, b in pairs for name in names)
 
 
+@pytest.fixture(scope="module")
+def baselines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with baselines of random weights."""
+    pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    from untrained_baselines import export_untrained
+
+    return export_untrained(tmp_path_factory.mktemp("baselines"))
+
+
 @pytest.fixture(
     scope="module", params=["constant-velocity", "idm", "pdm-closed", "log-future", "tiny", "plug-in", *BASELINES]
 )
-def planner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PlannerInterface:
+def planner(request: pytest.FixtureRequest) -> PlannerInterface:
     if request.param == "plug-in":
         return StraightOn(1)
     if request.param in BASELINES:
-        pytest.importorskip("torch")
-        pytest.importorskip("onnx")
-        from untrained_baselines import export_untrained
-
-        folder = export_untrained(tmp_path_factory.mktemp("baselines"))
-        (spec,), skipped = make_specs([request.param], baselines=folder)
+        (spec,), skipped = make_specs([request.param], baselines=request.getfixturevalue("baselines"))
         assert not skipped
         return make_planner(spec)
     if request.param == "tiny":

@@ -1,6 +1,7 @@
 """Export of a network with random weights to a model folder."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ pytestmark = pytest.mark.slow
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
+
+from random_tiny import random_tiny  # noqa: E402
 
 from transdiffuser_planner.core.contract import SCORER_INPUTS, TINY, observation_specs  # noqa: E402
 from transdiffuser_planner.core.errors import ModelError, TrainingError  # noqa: E402
@@ -28,26 +31,15 @@ from transdiffuser_planner.training.export.random_model import (  # noqa: E402
 )
 
 
-def make_network() -> PlannerNetwork:
-    """Random weights, also in the layers that start at zero."""
-    return random_network(tiny_config(), TINY)
-
-
-def export_random_weights(out: Path) -> model_folder.ExportedModel:
-    """The network with a codebook of plausible segments."""
-    schedule, codebook = NoiseSchedule.cosine(TINY.num_denoise_steps), random_codebook(TINY)
-    scorer = random_scorer(tiny_config(), TINY)
-    parts = {"vehicle": EGO_VEHICLE, "codebook": codebook, "scorer": scorer}
-    return model_folder.export_model(make_network(), unit_normalizer(TINY), schedule, out, **parts)
+def make_network(seed: int = 0) -> PlannerNetwork:
+    """Random weights, also in the layers that start at zero; those of ``model`` have seed 0."""
+    return random_network(tiny_config(), TINY, seed)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with random weights."""
-    out = tmp_path_factory.mktemp("model") / "tiny"
-    result = export_random_weights(out)
-    assert max(result.difference.values()) < model_folder.MAX_DIFFERENCE
-    return out
+    return random_tiny(tmp_path_factory)
 
 
 @pytest.mark.parametrize("num_agents", [0, 2, TINY.num_agents])
@@ -100,10 +92,19 @@ def test_one_changed_byte_is_rejected(model: Path, tmp_path: Path) -> None:
         load_manifest(tmp_path)
 
 
-def test_export_is_refused_when_onnx_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_folder, "MAX_DIFFERENCE", 0.0)
+def test_export_is_refused_when_onnx_differs(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = {name: path.name for name, path in load_manifest(model).graphs.items() if name != "scorer"}
+
+    def graphs_of_other_weights(network, folder, inputs):
+        for name in graphs.values():
+            shutil.copy(model / name, folder)
+        return graphs
+
+    monkeypatch.setattr(model_folder, "write_graphs", graphs_of_other_weights)
+    schedule = NoiseSchedule.cosine(TINY.num_denoise_steps)
+    parts = {"vehicle": EGO_VEHICLE, "codebook": random_codebook(TINY)}
     with pytest.raises(TrainingError, match="export refused"):
-        export_random_weights(tmp_path / "model")
+        model_folder.export_model(make_network(1), unit_normalizer(TINY), schedule, tmp_path / "model", **parts)
     assert not (tmp_path / "model").exists() and not list(tmp_path.iterdir())
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import numpy as np
 
 from transdiffuser_planner.core.types import Trajectory
@@ -47,3 +51,13 @@ class Raises(StraightOn):
     def plan(self, planner_input: PlannerInput) -> Trajectory:
         """Raise."""
         raise ZeroDivisionError("no plan today")
+
+
+class Waits(StraightOn):
+    """Plans only once the file that WAITING_PLANNER names is gone."""
+
+    def plan(self, planner_input: PlannerInput) -> Trajectory:
+        """Plan a straight line."""
+        while Path(os.environ["WAITING_PLANNER"]).exists():
+            time.sleep(0.02)
+        return super().plan(planner_input)

@@ -20,6 +20,7 @@ from transdiffuser_planner.planners.log_future import LogFuturePlanner
 from transdiffuser_planner.planners.pdm_closed import PdmClosedPlanner
 from transdiffuser_planner.planners.planner_names import COMPARED, DRIVING, RENAMED, SELECTIONS
 from transdiffuser_planner.planners.registry import make_specs, suite_config, suite_rig
+from transdiffuser_planner.simulation import expert_cache
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import state_from_pose
 from transdiffuser_planner.simulation.episode_step import EpisodeStep
 from transdiffuser_planner.simulation.expert_cache import expert_drive
@@ -125,12 +126,15 @@ def test_idm_stops_at_red_and_at_amber_with_enough_distance(state, distance_m: f
         assert plan.speed_mps_T[-1] < 2.0 and plan.x_m_T[-1] + 3.9 < 53.9 + distance_m
 
 
-def test_the_expert_trajectory_is_equal_from_the_cache_and_can_be_followed(tmp_path: Path) -> None:
+def test_the_expert_trajectory_is_equal_from_the_cache_and_can_be_followed(tmp_path: Path, monkeypatch) -> None:
     expert = expert_drive(SCENARIO, EGO_VEHICLE, tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 1
-    assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == expert
+    driven: list[Scenario] = []
+    monkeypatch.setattr(expert_cache, "_drive", lambda scenario, vehicle: driven.append(scenario) or expert)
+    assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == expert and not driven
     next(tmp_path.glob("*.npz")).write_bytes(b"broken")
-    assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == expert
+    assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == expert and driven == [SCENARIO]
+    assert expert_drive(SCENARIO, EGO_VEHICLE, tmp_path) == expert and len(driven) == 1
     rig, config = suite_rig(), suite_config(make_specs(["log-future"])[0][0])
     with Rollout(SCENARIO, LogFuturePlanner(), rig, config) as rollout:
         *_, last = rollout.steps()

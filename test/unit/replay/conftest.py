@@ -2,6 +2,7 @@
 
 import pytest
 from replay_bags import RIG, TOPICS, as_it_is, rewritten
+from shared_drives import town_drive
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.replay.runner import ReplayJob, replay
@@ -17,15 +18,9 @@ def planner():
 @pytest.fixture(scope="session")
 def bag(tmp_path_factory):
     """A simulated drive of 12 s with five sensor frames a second."""
-    recorder = pytest.importorskip(
-        "transdiffuser_planner.simulation.expert_recorder", reason="the simulator is not installed"
-    )
-    from transdiffuser_planner.simulation.scenario import draw_scenario
-
-    folder = tmp_path_factory.mktemp("bags")
-    scenario = draw_scenario(8101, duration_s=12.0)
-    plan = recorder.RecordingPlan(scenario=scenario, rig=RIG, out=folder, sensor_every=2, variants=(0,))
-    return recorder.record(plan)[0]
+    pytest.importorskip("libsumo", reason="the simulator is not installed")
+    pytest.importorskip("embreex", reason="the simulator is not installed")
+    return town_drive(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -68,4 +68,5 @@ def test_a_vehicle_team_writes_a_test_with_the_fixture(team):
 
 
 def test_without_an_installation_the_plugin_is_named_by_hand_and_naming_it_twice_does_no_harm(team):
-    assert "1 passed" in run_tests(team, "-p", PLUGIN, "-k", "test_good")
+    out = run_tests(team, "-p", PLUGIN, "-k", "test_absent")
+    assert "1 failed" in out and "could not run: bag" in out, out

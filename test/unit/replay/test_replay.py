@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,28 +39,27 @@ def test_every_frame_gives_a_valid_plan_and_the_bag_holds_them(bag, planner, tmp
     assert decode_outputs.trajectory(plans[0]).time_s_T[-1] == pytest.approx(4.0)
 
 
-def test_the_same_bag_model_and_seed_give_the_same_plans_bit_for_bit(bag, planner):
-    hashes = {replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG), planner).plan_hash for _ in range(2)}
-    other = Planner.load(model_folder("tiny"), RIG, PlannerConfig(num_threads=1, run_seed=1))
-    assert len(hashes) == 1
-    assert replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG), other).plan_hash not in hashes
+def test_the_same_bag_model_and_seed_give_the_same_plans_bit_for_bit(short_bag, replayed, planner):
+    other = Planner.load(model_folder("tiny"), RIG, replace(planner.config, run_seed=1))
+    job = ReplayJob(bag=short_bag, topics=TOPICS, rig=RIG)
+    assert replay(job, planner).plan_hash == replayed.plan_hash != replay(job, other).plan_hash
 
 
-def test_a_bag_that_ends_in_the_middle_is_replayed_up_to_there(bag, planner, tmp_path):
+def test_a_bag_that_ends_in_the_middle_is_replayed_up_to_there(short_bag, planner, tmp_path):
     cut = tmp_path / "cut"
-    shutil.copytree(bag, cut)
+    shutil.copytree(short_bag, cut)
     file = next(cut.glob("*.mcap"))
     data = file.read_bytes()
     file.write_bytes(data[: len(data) * 6 // 10])
     result = replay(ReplayJob(bag=cut, topics=TOPICS, rig=RIG), planner)
-    assert 10 <= result.num_plans < 60
+    assert 10 <= result.num_plans < 26
     assert "ends in the middle" in result.damage
 
 
-def test_a_bag_without_odometry_is_refused_with_what_it_has(bag, planner):
+def test_a_bag_without_odometry_is_refused_with_what_it_has(short_bag, planner):
     topics = TopicMap(images=TOPICS.images, lidar=TOPICS.lidar, odometry="/no/such/topic")
     with pytest.raises(InputError, match="odometry on '/no/such/topic'"):
-        replay(ReplayJob(bag=bag, topics=topics, rig=RIG), planner)
+        replay(ReplayJob(bag=short_bag, topics=topics, rig=RIG), planner)
 
 
 def test_a_path_that_is_not_a_bag_is_refused(planner, tmp_path):
@@ -98,9 +98,8 @@ def test_a_real_drive_is_recognized_and_gives_finite_and_feasible_plans_with_one
     assert set(verdict.result.masked) >= {"route", "command"}
 
 
-def test_several_bags_are_replayed_as_one_drive(bag, planner, tmp_path):
-    first = rewritten(bag, tmp_path / "first", lambda item, s: as_it_is(item) if s < 6.0 else [])
-    second = rewritten(bag, tmp_path / "second", lambda item, s: as_it_is(item) if s >= 6.0 else [])
-    whole = replay(ReplayJob(bag=bag, topics=TOPICS, rig=RIG), planner)
+def test_several_bags_are_replayed_as_one_drive(short_bag, replayed, planner, tmp_path):
+    first = rewritten(short_bag, tmp_path / "first", lambda item, s: as_it_is(item) if s < 2.5 else [])
+    second = rewritten(short_bag, tmp_path / "second", lambda item, s: as_it_is(item) if s >= 2.5 else [])
     parts = replay(ReplayJob(bag=first, more=(second,), topics=TOPICS, rig=RIG), planner)
-    assert parts.num_plans == whole.num_plans and parts.plan_hash == whole.plan_hash
+    assert parts.num_plans == replayed.num_plans and parts.plan_hash == replayed.plan_hash

@@ -1,7 +1,9 @@
-"""A suite gives the same results however it is run, resumes after an interruption, and reports skipped scenarios."""
+"""A suite gives the same results however it is run, can be interrupted, and reports skipped scenarios."""
 
 import importlib.util
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,8 @@ import pytest
 pytest.importorskip("libsumo")
 pytest.importorskip("tqdm")
 
+from plugin_package import write_package
+from shared_drives import SUITE, small_suite
 from vehicles import Truck
 
 from transdiffuser_planner.cli.main import main
@@ -22,17 +26,18 @@ from transdiffuser_planner.core.errors import ConfigError, MachineError, Simulat
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.closed_loop import run
-from transdiffuser_planner.evaluation.closed_loop.job import JobOutcome, make_job
+from transdiffuser_planner.evaluation.closed_loop.job import make_job
 from transdiffuser_planner.evaluation.closed_loop.playback_recorder import unpacked
 from transdiffuser_planner.evaluation.closed_loop.results_writer import read_summary
 from transdiffuser_planner.evaluation.closed_loop.run import Store, run_jobs
 from transdiffuser_planner.params import RIGS
+from transdiffuser_planner.planners.planner_plugins import GROUP
 from transdiffuser_planner.planners.registry import make_specs
 from transdiffuser_planner.simulation.scenario import draw_scenario
 
 pytestmark = pytest.mark.slow
 
-COMMAND = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--planner", "constant-velocity", "idm"]
+SUPPORT = Path(__file__).resolve().parents[3] / "support"
 
 
 def jobs(seeds: tuple[int, ...] = (8003, 8004)):
@@ -45,11 +50,32 @@ def without_cost(entries):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
-    """Two drives of a planner, driven one after the other in this process."""
-    found = Store(folder=tmp_path_factory.mktemp("suite"))
-    run_jobs(jobs(), found, workers=1)
+def driven(tmp_path_factory) -> Path:
+    """The results of SUITE, driven one after the other in one process."""
+    return small_suite(tmp_path_factory)
+
+
+@pytest.fixture
+def finished(driven: Path, tmp_path: Path) -> Path:
+    """A copy of them."""
+    return Path(shutil.copytree(driven, tmp_path / "finished"))
+
+
+@pytest.fixture(scope="module")
+def store(driven: Path) -> Store:
+    """The drives of a planner among them; the command's jobs and those of ``jobs`` are the same."""
+    found = Store(folder=driven)
+    assert {job.key for job in jobs()} <= set(found.finished())
     return found
+
+
+def without_seed(folder: Path, seed: int) -> list[str]:
+    """Remove the finished drives of one seed; returns the command that drives them again."""
+    lines = folder / run.RESULTS
+    kept = [line for line in lines.read_text(encoding="utf-8").splitlines() if json.loads(line)["seed"] != seed]
+    assert len(kept) == 2
+    lines.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    return [*SUITE, "--out", str(folder), "--workers", "1"]
 
 
 def test_results_do_not_depend_on_the_number_of_workers(store: Store, tmp_path: Path) -> None:
@@ -72,57 +98,33 @@ def test_without_ray_one_line_reports_it(tmp_path: Path, monkeypatch: pytest.Mon
         run_jobs(jobs(), Store(folder=tmp_path), workers=1, ray_address="local")
 
 
-def test_an_interrupted_run_resumes_with_the_missing_drives(store: Store, tmp_path: Path, monkeypatch) -> None:
-    driven = []
-    real = run.run_job
-
-    def interrupted(job):
-        if driven:
-            raise KeyboardInterrupt
-        driven.append(job.scenario.seed)
-        return real(job)
-
-    monkeypatch.setattr(run, "run_job", interrupted)
-    part = Store(folder=tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        run_jobs(jobs(), part, workers=1)
-    with (tmp_path / run.RESULTS).open("a", encoding="utf-8") as lines:
-        lines.write('{"key": "cut sho')
-    assert len(part.finished()) == 1
-    again = []
-    monkeypatch.setattr(run, "run_job", lambda job: again.append(job.scenario.seed) or real(job))
-    found = run_jobs(jobs(), part, workers=1)
-    assert (driven, again) == ([8003], [8004])
-    assert without_cost(found) == without_cost(run_jobs(jobs(), store, workers=1))
-
-
-def test_ctrl_c_ends_a_run_at_once_and_the_same_command_resumes(tmp_path: Path) -> None:
-    # Enough drives that the first is never the last, however slow the machine.
-    longer = [word if word != "8003:8005" else "8003:8007" for word in COMMAND]
-    command = [
-        sys.executable,
-        "-m",
-        "transdiffuser_planner.cli.main",
-        *longer,
-        "--out",
-        str(tmp_path),
-        "--workers",
-        "2",
-    ]
-    results = tmp_path / run.RESULTS
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_ctrl_c_ends_a_run_at_once_and_the_same_command_resumes(tmp_path: Path, monkeypatch, capsys) -> None:
+    site, waiting, out = tmp_path / "site", tmp_path / "waiting", tmp_path / "out"
+    monkeypatch.syspath_prepend(write_package(site, GROUP, {"waits": "extra_planner:Waits"}))
+    monkeypatch.setenv("WAITING_PLANNER", str(waiting))
+    words = ["evaluate", "suite", "--seeds", "8003:8004", "--duration", "10", "--out", str(out)]
+    words += ["--planner", "constant-velocity", "waits"]
+    waiting.touch()
+    command = [sys.executable, "-m", "transdiffuser_planner.cli.main", *words, "--workers", "2"]
+    paths = [str(site), str(SUPPORT), *(path for path in sys.path if path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    results = out / run.RESULTS
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         deadline = time.monotonic() + 600.0
         while not (results.is_file() and results.stat().st_size) and process.poll() is None:
             assert time.monotonic() < deadline
             threading.Event().wait(0.02)
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=300.0)
+        _, error = process.communicate(timeout=300.0)  # the planner that waits would never end by itself
     assert process.returncode == 130
     assert "resumes from" in error and "Traceback" not in error
-    before = len(results.read_text(encoding="utf-8").splitlines())
-    assert 1 <= before < 8
-    assert main([*longer, "--out", str(tmp_path), "--workers", "1"]) == 0
-    assert len(results.read_text(encoding="utf-8").splitlines()) == 8
+    (before,) = results.read_text(encoding="utf-8").splitlines()
+    waiting.unlink()
+    assert main([*words, "--workers", "1"]) == 0
+    first, second = results.read_text(encoding="utf-8").splitlines()
+    assert first == before and json.loads(second)["planner"] == "waits" and json.loads(second)["row"]
 
 
 def test_another_planner_scenario_or_duration_is_another_job() -> None:
@@ -162,9 +164,14 @@ def test_a_recording_holds_the_drive_its_plans_and_its_traffic(store: Store) -> 
     assert content["map"] and content["routes"] and content["plans"] and content["objects"] and content["cameras"] == []
 
 
-def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(tmp_path: Path, capsys) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    assert main([*COMMAND, "--out", str(first), "--workers", "1"]) == 0
+def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(
+    finished: Path, tmp_path: Path, capsys
+) -> None:
+    first, second = finished, tmp_path / "second"
+    (first / "report.html").unlink()
+    # Run again into the same folder: nothing is driven, everything is written again.
+    assert main([*SUITE, "--out", str(first), "--workers", "1"]) == 0
+    assert len((first / run.RESULTS).read_text(encoding="utf-8").splitlines()) == 4
     output = capsys.readouterr().out
     assert "| constant velocity | 2 |" in output and "| IDM lane follower* | 2 |" in output
     content = read_summary(first)
@@ -173,9 +180,6 @@ def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(tmp_pat
     assert (first / "report.html").stat().st_size > 50_000
     markdown = (first / "report.md").read_text(encoding="utf-8")
     assert "## Worst drives" in markdown and "bootstrap" in markdown
-    # Run again into the same folder: nothing is driven, everything is written again.
-    assert main([*COMMAND, "--out", str(first), "--workers", "1"]) == 0
-    assert len((first / run.RESULTS).read_text(encoding="utf-8").splitlines()) == 4
     second.mkdir()
     (second / "summary.json").write_text(json.dumps(content), encoding="utf-8")
     capsys.readouterr()
@@ -207,7 +211,7 @@ def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Pat
     assert message in error and error.count("\n") == 1
 
 
-def test_scenarios_that_cannot_be_driven_are_named_and_the_others_run(tmp_path: Path, capsys, monkeypatch) -> None:
+def test_scenarios_that_cannot_be_driven_are_named_and_the_others_run(finished: Path, capsys, monkeypatch) -> None:
     from transdiffuser_planner.evaluation.closed_loop import job
 
     real = job.expert_drive
@@ -218,91 +222,12 @@ def test_scenarios_that_cannot_be_driven_are_named_and_the_others_run(tmp_path: 
         return real(scenario, vehicle)
 
     monkeypatch.setattr(job, "expert_drive", failing)
-    assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 0
+    assert main(without_seed(finished, 8004)) == 0
     captured = capsys.readouterr()
     assert "skipped: seed 8004: made to fail" in captured.err and "| constant velocity | 1 |" in captured.out
 
 
-def _failing(seeds: dict[int, list[Exception]]):
-    """``run_job`` whose drives fail with the errors of their seed, one after the other, and then succeed; and its calls."""
-    calls = []
-
-    def attempt(job):
-        calls.append(job.scenario.seed)
-        errors = seeds.get(job.scenario.seed, [])
-        error = errors.pop(0) if errors else None
-        row = None if error else {"planner": job.planner.label, "seed": job.scenario.seed}
-        reason, may_succeed = str(error or ""), isinstance(error, MachineError)
-        known = {"key": job.key, "planner": job.planner.label, "seed": job.scenario.seed, "map_name": "any", "cost": {}}
-        return JobOutcome(row=row, reason=reason, may_succeed=may_succeed, **known)
-
-    return attempt, calls
-
-
-def test_drives_that_the_machine_failed_are_retried_in_the_same_run(tmp_path: Path, monkeypatch) -> None:
-    attempt, calls = _failing({8003: [MachineError("stalled")]})
-    monkeypatch.setattr(run, "run_job", attempt)
-    entries = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
-    assert calls == [8003, 8004, 8003] and all(entry["row"] for entry in entries)
-
-
-def test_on_resume_drives_that_the_machine_failed_are_retried_and_others_are_not(tmp_path: Path, monkeypatch) -> None:
-    failures = {8003: [MachineError("stalled")] * run.TRIES, 8004: [SimulationError("no route")] * 9}
-    attempt, calls = _failing(failures)
-    monkeypatch.setattr(run, "run_job", attempt)
-    first = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
-    assert [entry["reason"] for entry in first] == ["stalled", "no route"]
-    calls.clear()
-    second = run_jobs(jobs(), Store(folder=tmp_path), workers=1)
-    assert calls == [8003]
-    assert second[0]["row"] and second[1]["reason"] == "no route"
-
-
-def test_a_failure_of_an_earlier_version_is_retried(tmp_path: Path, monkeypatch) -> None:
-    attempt, calls = _failing({})
-    monkeypatch.setattr(run, "run_job", attempt)
-    (job, _), store = jobs(), Store(folder=tmp_path)
-    store.add(attempt(job))
-    lines = tmp_path / run.RESULTS
-    entry = json.loads(lines.read_text(encoding="utf-8"))
-    del entry["may_succeed"]
-    lines.write_text(
-        json.dumps(entry | {"row": None, "reason": "SUMO gave no answer within 120 s"}) + "\n", encoding="utf-8"
-    )
-    calls.clear()
-    assert run_jobs([job], store, workers=1)[0]["row"] and calls == [8003]
-
-
-def test_rows_of_an_earlier_version_are_read_with_current_names(tmp_path: Path, monkeypatch) -> None:
-    attempt, calls = _failing({})
-    monkeypatch.setattr(run, "run_job", attempt)
-    (job, _), store = jobs(), Store(folder=tmp_path)
-    store.add(attempt(job))
-    lines = tmp_path / run.RESULTS
-    entry = json.loads(lines.read_text(encoding="utf-8"))
-    events = [
-        {"kind": kind, "time_s": 1.0, "text": ""} for kind in ("hit by others", "close", "left route", "collision")
-    ]
-    old = {"at_fault": 1, "others_fault": 2, "left_route": True, "ttc_short": 0.5, "jitter_m": 0.2, "events": events}
-    lines.write_text(json.dumps(entry | {"row": old}) + "\n", encoding="utf-8")
-    calls.clear()
-    row = run_jobs([job], store, workers=1)[0]["row"]
-    assert calls == [] and [event["kind"] for event in row.pop("events")] == [
-        "not-at-fault collision",
-        "TTC violation",
-        "route deviation",
-        "collision",
-    ]
-    assert row == {
-        "at_fault_collisions": 1,
-        "not_at_fault_collisions": 2,
-        "route_deviation": True,
-        "ttc_violations": 0.5,
-        "plan_deviation_m": 0.2,
-    }
-
-
-def test_drives_that_the_machine_failed_are_counted_apart(tmp_path: Path, capsys, monkeypatch) -> None:
+def test_drives_that_the_machine_failed_are_counted_apart(finished: Path, capsys, monkeypatch) -> None:
     from transdiffuser_planner.evaluation.closed_loop import job
 
     real = job.expert_drive
@@ -313,10 +238,10 @@ def test_drives_that_the_machine_failed_are_counted_apart(tmp_path: Path, capsys
         return real(scenario, vehicle)
 
     monkeypatch.setattr(job, "expert_drive", failing)
-    assert main([*COMMAND, "--out", str(tmp_path), "--workers", "1"]) == 1
+    assert main(without_seed(finished, 8004)) == 1
     captured = capsys.readouterr()
     assert "not finished, the same command tries again: seed 8004: made to stall" in captured.err
     assert "skipped" not in captured.err and "| constant velocity | 1 |" in captured.out
-    summary = read_summary(tmp_path)
+    summary = read_summary(finished)
     assert summary["left_out"] == [] and summary["unfinished"] == ["seed 8004: made to stall"]
-    assert "## Not finished" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "## Not finished" in (finished / "report.md").read_text(encoding="utf-8")

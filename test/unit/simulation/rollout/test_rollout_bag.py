@@ -1,6 +1,5 @@
 """Bags of a suite's rollouts hold the messages of simulator and planner."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ pytest.importorskip("rosbags")
 
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.data.bags.bag_reader import BagReader
-from transdiffuser_planner.evaluation.closed_loop.results_writer import read_summary
 from transdiffuser_planner.messages.encode_outputs import OUTPUT_NAMESPACE
 from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.params import TOPICS
@@ -25,7 +23,7 @@ def _stamps(bag: Path, topic: str) -> list[int]:
         return [message.log_time_ns for message in reader.messages({topic})]
 
 
-def test_a_suite_records_models_and_repeats_only_drives_with_a_missing_bag(tmp_path: Path) -> None:
+def test_a_suite_records_the_drives_of_models(tmp_path: Path) -> None:
     suite = ["evaluate", "suite", "--seeds", "8101:8102", "--duration", "10", "--planner", "tiny", "constant-velocity"]
     suite += ["--plan-every", "2", "--workers", "1", "--out", str(tmp_path / "run"), "--bags", str(tmp_path / "bags")]
     assert main(suite) == 0
@@ -37,10 +35,6 @@ def test_a_suite_records_models_and_repeats_only_drives_with_a_missing_bag(tmp_p
     plan_stamps = _stamps(bag, f"{OUTPUT_NAMESPACE}/trajectory")
     assert len(plan_stamps) >= 45 and set(np.diff(plan_stamps)) == {200_000_000}
     assert set(np.diff(_stamps(bag, topics.odometry))) == {100_000_000}
-    rows = read_summary(tmp_path / "run")["rows"]
-    shutil.rmtree(bag)
-    assert main(suite) == 0
-    assert bag.is_dir() and read_summary(tmp_path / "run")["rows"] == rows
     written = bag.stat().st_mtime_ns
     assert main(suite) == 0
     assert bag.stat().st_mtime_ns == written

@@ -10,6 +10,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from random_tiny import random_tiny
+
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import TrainingError
@@ -17,7 +19,6 @@ from transdiffuser_planner.runtime.inference.manifest import load_manifest, sha2
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.export import quantize
 from transdiffuser_planner.training.export.quantization_error import measure_shift
-from transdiffuser_planner.training.export.random_model import export_random
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with random weights."""
-    return export_random("tiny", tmp_path_factory.mktemp("model") / "tiny").folder
+    return random_tiny(tmp_path_factory)
 
 
 @pytest.fixture
@@ -34,11 +35,20 @@ def model(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return Path(shutil.copytree(exported, tmp_path / "tiny"))
 
 
-def test_int8_graphs_are_written_next_to_the_fp32_ones(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantize, "MIN_GAIN", 0.0)
-    before = {path.name: sha256_of(path) for path in model.glob("*.onnx")}
-    scenes = quantize.random_scenes(TINY, 2)
-    quantize.quantize_model(model, scenes, {"data": "drawn inputs", "scenes": 2})
+@pytest.fixture(scope="module")
+def quantized(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """It with int8 graphs, however fast they are."""
+    folder = Path(shutil.copytree(exported, tmp_path_factory.mktemp("quantized") / "tiny"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantize, "TIMING_ROUNDS", 1)
+        patch.setattr(quantize, "MIN_GAIN", 0.0)
+        quantize.quantize_model(folder, quantize.random_scenes(TINY, 2), {"data": "drawn inputs", "scenes": 2})
+    return folder
+
+
+def test_int8_graphs_are_written_next_to_the_fp32_ones(exported: Path, quantized: Path) -> None:
+    before = {path.name: sha256_of(path) for path in exported.glob("*.onnx")}
+    model, scenes = quantized, quantize.random_scenes(TINY, 2)
     manifest = load_manifest(model)
     assert {name: path.name for name, path in manifest.int8_graphs.items()} == {
         name: f"{name}.int8.onnx" for name in quantize.GRAPHS
@@ -57,12 +67,10 @@ def test_slower_graphs_stay_fp32_and_are_listed_in_the_manifest(model: Path, mon
     assert not list(model.glob("*.int8.onnx"))
 
 
-def test_plans_of_both_precisions_are_compared_in_meters(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantize, "MIN_GAIN", 0.0)
+def test_plans_of_both_precisions_are_compared_in_meters(quantized: Path) -> None:
     scenes = quantize.random_scenes(TINY, 2)
-    quantize.quantize_model(model, scenes, {})
     plan = {"plan": np.zeros((1, TINY.num_plan_steps, 3)), "plan_valid": np.ones((1, TINY.num_plan_steps))}
-    result = measure_shift(model, [{**scene, **plan} for scene in scenes], 3)
+    result = measure_shift(quantized, [{**scene, **plan} for scene in scenes], 3)
     shift = result["shift_m"]
     assert 0.0 < shift["mean"] <= shift["p95"] <= shift["worst"]
     assert result["scenes"] == 2 and set(result["mean_error_m"]) == {"fp32", "int8"}
