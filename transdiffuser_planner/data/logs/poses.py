@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import savgol_filter
 
+from transdiffuser_planner.core.smoothing import savitzky_golay
 from transdiffuser_planner.core.types import EgoState
 
 FloatArray = NDArray[np.float64]
@@ -76,7 +76,7 @@ def derivative(stamp_ns_N: IntArray, value_ND: FloatArray, window_s: float = WIN
         if width > len(even):
             rate = np.gradient(even, step_s, axis=0)
         else:
-            rate = savgol_filter(even, width, 2, deriv=1, delta=step_s, axis=0)
+            rate = savitzky_golay(even, width, 2, derivative=1, step=float(step_s))
         found[part] = np.stack([np.interp(time_s, even_s, column) for column in rate.T], axis=-1)
     return found
 

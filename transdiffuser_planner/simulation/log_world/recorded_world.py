@@ -14,9 +14,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from transdiffuser_planner.core.errors import SimulationError
+from transdiffuser_planner.core.smoothing import gaussian_smoothed
 from transdiffuser_planner.core.types import EgoState, SignalState
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest, MapPiece
 from transdiffuser_planner.data.logs.log_sources import read_log
@@ -262,9 +262,9 @@ def human_poses(rows_K5: FloatArray) -> tuple[EgoPose, ...]:
         rows_K5: x, y, heading, forward speed, yaw rate, every 0.1 s.
     """
     speed_K = np.maximum(rows_K5[:, 3], 0.0)
-    smooth_K = gaussian_filter1d(speed_K, SMOOTHING_STEPS, mode="nearest")
+    smooth_K = gaussian_smoothed(speed_K, SMOOTHING_STEPS)
     change_K = np.gradient(smooth_K, 0.1) if len(smooth_K) > 1 else np.zeros(1)
-    rate_K = gaussian_filter1d(rows_K5[:, 4], SMOOTHING_STEPS, mode="nearest")
+    rate_K = gaussian_smoothed(rows_K5[:, 4], SMOOTHING_STEPS)
     curvature_K = np.where(smooth_K > SLOW_MPS, rate_K / np.maximum(smooth_K, SLOW_MPS), 0.0)
     return tuple(
         EgoPose(

@@ -188,7 +188,7 @@ def test_the_command_prints_a_table_writes_all_files_and_can_be_compared(
     assert "better in 0, worse in 0, equal in 2" in capsys.readouterr().out
     assert main(["evaluate", "compare", str(first), str(second), "--planners", "constant-velocity", "idm"]) == 0
     output = capsys.readouterr().out
-    assert "# second compared with first" in output and "## idm - constant-velocity" in output
+    assert "# second compared with finished" in output and "## idm - constant-velocity" in output
     assert json.loads((out / "compare.json").read_text(encoding="utf-8"))["comparisons"][0]["scenarios"] == 2
 
 

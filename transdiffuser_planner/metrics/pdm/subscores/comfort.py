@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import savgol_filter
 
+from transdiffuser_planner.core.smoothing import savitzky_golay
 from transdiffuser_planner.metrics.pdm.deduction_reasons import Reason, Reasons, gather
 from transdiffuser_planner.metrics.pdm.geometry.boxes import PACIFICA
 from transdiffuser_planner.metrics.pdm.lqr_simulation import Motion, wrap_rad
@@ -46,16 +46,8 @@ class RideMS:
 @lru_cache(maxsize=128)
 def smoother(num_steps: int, window: int, order: int, derivative: int) -> FloatArray:
     """Savitzky-Golay filter as a matrix (S, S): values @ matrix are the smoothed values or their derivative."""
-    return np.asarray(
-        savgol_filter(
-            np.eye(num_steps),
-            polyorder=order,
-            window_length=min(window, num_steps),
-            deriv=derivative,
-            delta=STEP_S,
-            axis=-1,
-        )
-    )
+    found = savitzky_golay(np.eye(num_steps), min(window, num_steps), order, derivative=derivative, step=STEP_S)
+    return np.ascontiguousarray(found.T)
 
 
 def smooth(values_MS: FloatArray, window: int, order: int = 2, derivative: int = 0) -> FloatArray:
