@@ -15,6 +15,13 @@ ABSENT = {
     "odometry": ("odometry is 0.",),
 }
 """Reported texts when a stream is absent or late."""
+CASES = [
+    (stream, fault)
+    for stream in STREAMS
+    for fault in STREAM_FAULTS
+    # The reports of all cameras name each of them; one alone differs where it is absent, late or damaged.
+    if stream != "one camera" or fault not in ("duplicated", "reordered", "half_rate", "double_rate")
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +47,7 @@ def expected_texts(stream: str, fault: str) -> tuple[str, ...]:
     return ABSENT[stream]
 
 
-@pytest.mark.parametrize("fault", STREAM_FAULTS)
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize(("stream", "fault"), CASES)
 def test_a_sensor_fault_is_reported_and_no_plan_is_late_or_unchecked(
     bench: FaultTestbench, stream: str, fault: str
 ) -> None:

@@ -38,8 +38,9 @@ def replay_over_ros(bag: Path, preset: str) -> tuple[int, int, int]:
 def without_the_left_camera_from_the_middle_on(
     item: BagMessage, since_start_s: float
 ) -> list[tuple[str, str, int, bytes]]:
-    """The node waits a second for a sensor that falls silent; the drive may not stop meanwhile."""
-    return [] if item.topic == TOPICS.images["rgb_left"] and since_start_s > 6.0 else as_it_is(item)
+    """The first six seconds; the node waits a second for a sensor that falls silent, the drive may not stop meanwhile."""
+    is_gone = item.topic == TOPICS.images["rgb_left"] and since_start_s > 3.0
+    return [] if is_gone or since_start_s > 6.0 else as_it_is(item)
 
 
 def test_the_node_gives_the_plans_of_the_replay_also_without_a_camera(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_the_node_gives_the_plans_of_the_replay_also_without_a_camera(tmp_path: 
     )
     bag = rewritten(record(plan)[0], tmp_path / "silent_camera", without_the_left_camera_from_the_middle_on)
     planned, received, same = replay_over_ros(bag, "carla")
-    assert planned >= 50 and received == planned
+    assert planned >= 25 and received == planned
     assert same >= 0.9 * planned  # on a busy machine an optional input may still arrive after its frame
 
 
