@@ -106,7 +106,7 @@ def test_an_installation_without_its_checkout_knows_its_version(tmp_path: Path) 
     code = "import transdiffuser_planner as package; print(package.__version__)"
     environment = {"PYTHONPATH": str(tmp_path)}
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300
     )
     assert run.stdout == "7.8.9\n", run.stderr
 

@@ -16,7 +16,7 @@ from bag_bytes import Layout, messages, write_bag
 from transdiffuser_planner.core.errors import PlannerError
 from transdiffuser_planner.data.bags.bag_reader import BagReader
 
-NUM_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+NUM_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
 UNCOUNTED = ("counted nowhere", "ends in the middle", "ends early", "an unknown number", "is missing")
 
 

@@ -9,6 +9,7 @@ from made_once import made_once
 from replay_bags import RIG
 
 SUITE = ["evaluate", "suite", "--seeds", "8003:8005", "--duration", "10", "--planner", "constant-velocity", "idm"]
+SEEDS = ["--seeds", "8106:8108", "--duration", "14"]
 
 
 def town_drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -22,6 +23,19 @@ def town_drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     (bag,) = made_once(tmp_path_factory, "town_drive", drive).iterdir()
     return bag
+
+
+def recorded_drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the folders "bags" and "samples" of two drives of 14 s, by the commands in one process."""
+    from transdiffuser_planner.cli.main import main
+
+    def drive(folder: Path) -> None:
+        bags, samples = str(folder / "bags"), str(folder / "samples")
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert main(["simulate", "--record", bags, *SEEDS, "--workers", "1"]) == 0
+            assert main(["dataset", bags, "--out", samples, "--workers", "1"]) == 0
+
+    return made_once(tmp_path_factory, "recorded_drives", drive)
 
 
 def small_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:

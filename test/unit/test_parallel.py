@@ -11,6 +11,8 @@ pytest.importorskip("embreex")
 pytest.importorskip("rosbags")
 pytest.importorskip("tqdm")
 
+from shared_drives import SEEDS, recorded_drives
+
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.parallel import fan_out, files_in, put_files
@@ -18,7 +20,6 @@ from transdiffuser_planner.parallel import fan_out, files_in, put_files
 pytestmark = pytest.mark.slow
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
-SEEDS = ["--seeds", "8106:8108", "--duration", "12"]
 
 
 def made(folder: Path, *options: str) -> tuple[dict[str, bytes], dict[str, bytes]]:
@@ -31,7 +32,8 @@ def made(folder: Path, *options: str) -> tuple[dict[str, bytes], dict[str, bytes
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """What one process makes."""
-    return made(tmp_path_factory.mktemp("alone"), "--workers", "1")
+    folder = recorded_drives(tmp_path_factory)
+    return files_in(folder / "bags"), files_in(folder / "samples")
 
 
 def test_several_processes_make_the_same_bags_and_samples(alone, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def gaussian_smoothed(values_N: FloatArray, sigma: float) -> FloatArray:
     for k in range(radius):  # pairs of equal weight, from the outermost: the order of scipy's sums
         last = 2 * radius - k
         smooth += (padded[k : k + count] + padded[last : last + count]) * weight_K[k]
-    return smooth
+    return np.asarray(smooth)
 
 
 def savitzky_golay(

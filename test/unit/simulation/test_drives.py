@@ -10,6 +10,8 @@ pytest.importorskip("libsumo")
 pytest.importorskip("embreex")
 pytest.importorskip("rosbags")
 
+from shared_drives import recorded_drives
+
 from transdiffuser_planner.cli.main import main
 from transdiffuser_planner.core.agents import AgentStates
 from transdiffuser_planner.core.contract import TINY
@@ -23,7 +25,6 @@ from transdiffuser_planner.messages.topic_map import TopicMap
 from transdiffuser_planner.params import RIGS, TOPICS
 from transdiffuser_planner.simulation.collisions import overlapping_agents
 from transdiffuser_planner.simulation.episode import ClosedLoopEpisode, LoggedEpisode
-from transdiffuser_planner.simulation.expert_recorder import RecordingPlan, record
 from transdiffuser_planner.simulation.map.road_map import RoadMap
 from transdiffuser_planner.simulation.map.sumo_networks import network_file
 from transdiffuser_planner.simulation.scenario import draw_scenario
@@ -38,15 +39,9 @@ MAX_ACCEL_MPS2, MAX_DECEL_MPS2, MAX_LATERAL_MPS2 = 2.4, 4.05, 4.89  # comfort li
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recorded drive of 12 s."""
-    plan = RecordingPlan(
-        scenario=draw_scenario(SEED, duration_s=14.0),
-        rig=Rig.load(RIGS / "carla.yaml"),
-        out=tmp_path_factory.mktemp("bags"),
-        sensor_every=5,
-        variants=(0,),
-    )
-    return record(plan)[0]
+    """A recorded drive of 14 s with two sensor frames a second."""
+    (found,) = (recorded_drives(tmp_path_factory) / "bags").glob(f"*seed{SEED:05d}*")
+    return found
 
 
 @pytest.fixture(scope="module")
