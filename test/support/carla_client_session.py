@@ -7,6 +7,7 @@ import json
 import queue
 import sys
 import time
+from typing import Any
 
 import carla
 
@@ -31,6 +32,13 @@ def sensor(world, library, name: str, vehicle, seen: dict, place=None, **attribu
     return actor
 
 
+def first_after(frame: int, received) -> Any:
+    """The first data of a sensor after a frame."""
+    while (data := received.get(timeout=60.0)).frame <= frame:
+        pass
+    return data
+
+
 def drive(world, library, vehicle) -> dict:
     seen: dict = {}
     sensors = [
@@ -43,13 +51,16 @@ def drive(world, library, vehicle) -> dict:
         sensor(world, library, "sensor.other.imu", vehicle, seen, carla.Transform()),
         sensor(world, library, "sensor.other.lane_invasion", vehicle, seen),
     ]
-    time.sleep(1.0)  # until the server has the subscriptions
+    crossings = seen.pop("sensor.other.lane_invasion")
+    deadline = time.monotonic() + 300.0
+    while any(data.empty() for data in seen.values()):  # until the server has the subscriptions
+        assert time.monotonic() < deadline, [name for name, data in seen.items() if data.empty()]
+        before = world.tick()
     frames = []
     for _ in range(60):
         vehicle.apply_control(carla.VehicleControl(throttle=0.8, steer=-0.15))
         frames.append(world.tick())
-    crossings = seen.pop("sensor.other.lane_invasion")
-    first = {name: data.get(timeout=60.0) for name, data in seen.items()}
+    first = {name: first_after(before, data) for name, data in seen.items()}
     origin = world.get_map().transform_to_geolocation(carla.Location())
     cloud, gnss, imu = (first[n] for n in ("sensor.lidar.ray_cast", "sensor.other.gnss", "sensor.other.imu"))
     result = {

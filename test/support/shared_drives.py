@@ -30,6 +30,7 @@ def recorded_drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transdiffuser_planner.cli.main import main
 
     def drive(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         bags, samples = str(folder / "bags"), str(folder / "samples")
         with contextlib.redirect_stdout(io.StringIO()):
             assert main(["simulate", "--record", bags, *SEEDS, "--workers", "1"]) == 0

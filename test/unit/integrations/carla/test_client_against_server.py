@@ -70,7 +70,7 @@ def server() -> Iterator[tuple[str, int]]:
         yield "127.0.0.1", port
     finally:
         process.terminate()
-        process.wait(30.0)
+        process.wait(120.0)
 
 
 def test_the_client_drives_along_its_route_and_reports(server: tuple[str, int], tmp_path: Path) -> None:
