@@ -18,12 +18,13 @@ TRUNCATE = 4.0
 """Standard deviations at which the kernel ends, as in scipy."""
 
 
-def gaussian_smoothed(values_N: FloatArray, sigma: float) -> FloatArray:
-    """Smooth along the first axis; beyond both ends the values count as the outermost ones.
+def gaussian_smoothed(values_N: FloatArray, sigma: float, *, is_mirrored: bool = False) -> FloatArray:
+    """Smooth along the first axis.
 
     Args:
         values_N: Equidistant samples (N, ...), in any unit.
         sigma: Standard deviation of the kernel, in samples.
+        is_mirrored: Beyond both ends the samples are mirrored; otherwise the outermost ones continue.
 
     Returns:
         Smoothed samples of the same shape.
@@ -33,7 +34,7 @@ def gaussian_smoothed(values_N: FloatArray, sigma: float) -> FloatArray:
     weight_K /= weight_K.sum()
     count = len(values_N)
     ends = [(radius, radius), *[(0, 0)] * (values_N.ndim - 1)]
-    padded = np.pad(np.asarray(values_N, dtype=np.float64), ends, mode="edge")
+    padded = np.pad(np.asarray(values_N, dtype=np.float64), ends, mode="symmetric" if is_mirrored else "edge")
     smooth = padded[radius : radius + count] * weight_K[radius]
     for k in range(radius):  # pairs of equal weight, from the outermost: the order of scipy's sums
         last = 2 * radius - k

@@ -13,8 +13,10 @@ signal = pytest.importorskip("scipy.signal")
 @pytest.mark.parametrize("shape", [(5,), (120,), (120, 2)])
 def test_smoothed_values_are_those_of_scipy(shape: tuple[int, ...], sigma: float) -> None:
     values = np.random.default_rng(3).normal(0.0, 100.0, shape)
-    expected = ndimage.gaussian_filter1d(values, sigma, axis=0, mode="nearest")
-    np.testing.assert_allclose(gaussian_smoothed(values, sigma), expected, rtol=1e-13, atol=1e-12)
+    for is_mirrored, mode in ((False, "nearest"), (True, "reflect")):
+        expected = ndimage.gaussian_filter1d(values, sigma, axis=0, mode=mode)
+        found = gaussian_smoothed(values, sigma, is_mirrored=is_mirrored)
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-12)
 
 
 @pytest.mark.parametrize(

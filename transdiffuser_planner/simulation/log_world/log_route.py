@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline, wrap_angle
+from transdiffuser_planner.core.smoothing import gaussian_smoothed
 from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.data.logs.map_elements import MapLane, PieceKind
 from transdiffuser_planner.metrics.pdm.geometry.polygons import pack_polygons, points_inside
@@ -142,7 +142,8 @@ def _onto_lanes(path_P2: FloatArray, lanes: Sequence[MapLane]) -> FloatArray:
     if not known_P.any():
         return path_P2
     number_P = np.arange(len(path_P2))
-    shift_P = gaussian_filter1d(np.interp(number_P, number_P[known_P], best_P[known_P]), OFFSET_SMOOTHING_M / FINE_M)
+    whole_P = np.interp(number_P, number_P[known_P], best_P[known_P])
+    shift_P = gaussian_smoothed(whole_P, OFFSET_SMOOTHING_M / FINE_M, is_mirrored=True)
     normal_P2 = np.stack([-unit_P2[:, 1], unit_P2[:, 0]], axis=-1)
     return np.asarray(path_P2 - shift_P[:, None] * normal_P2)
 
@@ -160,7 +161,7 @@ def _smooth(line_P2: FloatArray, by_m: float) -> FloatArray:
     before = line_P2[0] - ramp[::-1] * (line_P2[1] - line_P2[0])
     after = line_P2[-1] + ramp * (line_P2[-1] - line_P2[-2])
     padded = np.concatenate([before, line_P2, after])
-    return np.asarray(gaussian_filter1d(padded, by_m / FINE_M, axis=0)[pad:-pad])
+    return gaussian_smoothed(padded, by_m / FINE_M, is_mirrored=True)[pad:-pad]
 
 
 def _limits(world: RecordedWorld, stretch: Stretch, line_P2: FloatArray) -> FloatArray:
