@@ -49,12 +49,13 @@ def fits(until):
     def check(page, widths, image):
         for width in widths:
             page.set_viewport_size({"width": width, "height": 800})
-            for scheme in ("light", "dark"):
-                page.evaluate(f"window.imageBefore = {image}")
-                page.emulate_media(color_scheme=scheme)
-                until(page, "document.documentElement.scrollWidth <= window.innerWidth")
-                if scheme == "dark":
-                    until(page, f"{image} !== window.imageBefore")
+            page.emulate_media(color_scheme="light")
+            page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+            until(page, "document.documentElement.scrollWidth <= window.innerWidth")
+            page.evaluate(f"() => {{ window.lightImage = {image}; }}")
+            page.emulate_media(color_scheme="dark")
+            until(page, f"{image} !== window.lightImage")
+            until(page, "document.documentElement.scrollWidth <= window.innerWidth")
 
     return check
 

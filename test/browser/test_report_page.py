@@ -3,10 +3,11 @@
 import dataclasses
 
 import pytest
-from shared_drives import town_drive
 
 pytest.importorskip("libsumo", reason="the simulator is not installed")
 pytest.importorskip("rosbags", reason="bags cannot be read or written without rosbags")
+
+from shared_drives import town_drive
 
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
