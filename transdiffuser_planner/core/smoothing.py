@@ -34,7 +34,8 @@ def gaussian_smoothed(values_N: FloatArray, sigma: float, *, is_mirrored: bool =
     weight_K /= weight_K.sum()
     count = len(values_N)
     ends = [(radius, radius), *[(0, 0)] * (values_N.ndim - 1)]
-    padded = np.pad(np.asarray(values_N, dtype=np.float64), ends, mode="symmetric" if is_mirrored else "edge")
+    values = np.asarray(values_N, dtype=np.float64)
+    padded = np.pad(values, ends, mode="symmetric") if is_mirrored else np.pad(values, ends, mode="edge")
     smooth = padded[radius : radius + count] * weight_K[radius]
     for k in range(radius):  # pairs of equal weight, from the outermost: the order of scipy's sums
         last = 2 * radius - k
