@@ -19,6 +19,9 @@ from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.simulation.map.sumo_networks import AVENUES
 from transdiffuser_planner.simulation.scenario import Scenario, random_generator
 
+Starts = tuple[list[Any], NDArray[np.float64]]
+"""Edges and the probability of each to be the first of a walk."""
+
 EGO_ID = "ego"
 EGO_DEPART_S = 25.0
 PERSON_ID_OFFSET = 100_000
@@ -128,13 +131,13 @@ def demand_xml(network: Any, scenario: Scenario, vehicle: VehicleModel) -> str:
     motor = {name: kind for name, kind in VEHICLE_KINDS.items() if kind.share > 0}
     shares = np.asarray([kind.share for kind in motor.values()])
     kinds = [str(k) for k in random.choice(list(motor), size=counts["vehicle"], p=shares / shares.sum())]
-    starts: dict[str, tuple[list[Any], NDArray[np.float64]]] = {}
+    starts: dict[str, Starts] = {}
     for number, kind in enumerate([*kinds, *["bicycle"] * counts["bicycle"]]):
         depart = round(float(random.uniform(0.0, LAST_DEPART_S)), 1)
         sumo_class = VEHICLE_KINDS[kind].sumo_class
         if sumo_class not in starts:
             starts[sumo_class] = _weighted_edges(network, sumo_class, ego_xy)
-        edges = _agent_edges(random, sumo_class, *starts[sumo_class], scenario.duration_s)
+        edges = _agent_edges(random, sumo_class, starts[sumo_class], scenario.duration_s)
         if edges:
             entries.append((depart, _vehicle_xml(f"v{number}", kind, depart, edges)))
     entries += _person_entries(network, random, ego_xy, counts["person"])
@@ -245,9 +248,7 @@ def _counts(network: Any, scenario: Scenario, ego_xy_N2: NDArray[np.float64]) ->
     }
 
 
-def _weighted_edges(
-    network: Any, sumo_class: str, ego_xy_N2: NDArray[np.float64]
-) -> tuple[list[Any], NDArray[np.float64]]:
+def _weighted_edges(network: Any, sumo_class: str, ego_xy_N2: NDArray[np.float64]) -> Starts:
     """Return the edges on which a class may start and their probabilities, less the farther from the ego's route."""
     edges = _usable_edges(network, sumo_class)
     weight_E = np.asarray([e.getLength() * sum(ln.allows(sumo_class) for ln in e.getLanes()) for e in edges])
@@ -255,14 +256,9 @@ def _weighted_edges(
     return edges, weight_E / weight_E.sum()
 
 
-def _agent_edges(
-    random: np.random.Generator,
-    sumo_class: str,
-    edges: Sequence[Any],
-    probability_E: NDArray[np.float64],
-    duration_s: float,
-) -> list[Any]:
+def _agent_edges(random: np.random.Generator, sumo_class: str, starts: Starts, duration_s: float) -> list[Any]:
     """Draw a long walk from edges that start it with given probabilities; empty where the class may not drive."""
+    edges, probability_E = starts
     if not edges:
         return []
     min_length = (duration_s + 40.0) * EGO_MEAN_SPEED_MPS
