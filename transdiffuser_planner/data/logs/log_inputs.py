@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.core.types import CameraImage, PointCloud
+from transdiffuser_planner.core.types import CameraImage, CameraIntrinsics, PointCloud
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogMessage, LogRequest
 from transdiffuser_planner.data.logs.sensor_frames import ImageFrame, SensorFrame
 from transdiffuser_planner.messages.image_pixels import EncodedPixels
@@ -62,7 +62,17 @@ def _message(name: str, stamp_ns: int, value: Any) -> LogMessage:
 
 
 def _frames(log: DriveLog) -> Iterator[LogMessage]:
+    """Yield the sensor frames, each camera's first one after its intrinsics where those are not the rig's.
+
+    Yields:
+        Messages in order of stamps.
+    """
+    known: dict[str, CameraIntrinsics] = {}
     for frame in log.frames:
+        own = frame.intrinsics if isinstance(frame, ImageFrame) else None
+        if isinstance(frame, ImageFrame) and own is not None and known.get(frame.camera) != own:
+            known[frame.camera] = own
+            yield _lazy("camera_info", frame.camera, frame.stamp_ns, lambda own=own: own)
         name, camera = ("camera", frame.camera) if isinstance(frame, ImageFrame) else ("lidar", "")
         yield _lazy(name, camera, frame.stamp_ns, _decoder(frame))
 
