@@ -12,7 +12,14 @@ from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import DrivingCommand, EgoState, NotReady, PointCloud, SignalState
+from transdiffuser_planner.core.types import (
+    CameraImage,
+    DrivingCommand,
+    EgoState,
+    NotReady,
+    SensorSnapshot,
+    SignalState,
+)
 from transdiffuser_planner.integrations.autoware import route_builder
 from transdiffuser_planner.integrations.autoware.interface import decode
 from transdiffuser_planner.integrations.autoware.lanelets.osm_reader import read_osm
@@ -66,7 +73,7 @@ def ego(stamp_ns, x, y=1.5 * LANE_M, heading=0.0, speed=8.0):
 
 @pytest.fixture
 def inputs(tmp_path):
-    assembler, refused = SnapshotAssembler(RIG, PlannerConfig()), []
+    assembler, refused = SnapshotAssembler(RIG, PlannerConfig(require_lidar=False)), []
     made = RouteInputs(assembler, read_osm(write_map(tmp_path / "map.osm")), RIG.vehicle, refused.append)
     made.assembler, made.refused = assembler, refused
     return made
@@ -175,14 +182,16 @@ def test_nothing_waits_for_a_route_but_the_first_plan(inputs, monkeypatch):
     assert inputs.add_lanelet_route(route()) is None
     for stamp in (2 * SECOND, 2 * SECOND + 100_000_000):  # inputs pass meanwhile
         assert inputs.add_odometry(ego(stamp, 20.0)) is None
-        inputs.add_cloud(PointCloud(stamp_ns=stamp, xyz_N3=np.zeros((0, 3), dtype=np.float32)))
+        for camera in RIG.cameras:
+            black_HW3 = np.zeros((camera.height, camera.width, 3), dtype=np.uint8)
+            assert inputs.add_image(CameraImage(stamp_ns=stamp, name=camera.name, rgb_HW3=black_HW3)) is None
     waiting = inputs.assembler.assemble(stamp)
     assert isinstance(waiting, NotReady) and "route: it is being built on the map, from 4 segments" in waiting.reason
     may_build.set()
     until(lambda: not inputs.is_building)
     inputs.add_odometry(ego(stamp + 1, 20.0))
-    first = optional(inputs, stamp + 1)
-    assert first.route is not None and inputs.assembler.awaited == "" and inputs.place is not None
+    first = inputs.assembler.assemble(stamp)
+    assert isinstance(first, SensorSnapshot) and first.route is not None and inputs.place is not None
     may_build.clear()
     inputs.add_lanelet_route(route(segments=SEGMENTS[:2], goal=np.asarray([100.0, 1.5 * LANE_M])))
     inputs.add_odometry(ego(stamp + 2, 20.0))
