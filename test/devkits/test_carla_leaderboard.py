@@ -30,7 +30,7 @@ if not (CHECKOUTS / "leaderboard").is_dir() or not (CHECKOUTS / "scenario_runner
     )
 for name in NEEDED:
     if importlib.util.find_spec(name) is None:
-        pytest.skip(f"this Python lacks {name}, a requirement of the leaderboard", allow_module_level=True)
+        pytest.skip(f"this Python is without {name}, a requirement of the leaderboard", allow_module_level=True)
 
 ROOT = Path(__file__).parents[2]
 SERVER_PYTHON = os.environ.get("TRANSDIFFUSER_PYTHON", sys.executable)
@@ -55,7 +55,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def agents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with CARLA's package ``agents``, of which scenario_runner has a copy that lacks one module."""
+    """Folder with CARLA's package ``agents``, of which scenario_runner has a copy without one of its modules."""
     folder = tmp_path_factory.mktemp("agents")
     shutil.copytree(CHECKOUTS / "scenario_runner" / "srunner" / "tests" / "carla_mocks" / "agents", folder / "agents")
     absent = folder / "agents" / "navigation" / "constant_velocity_agent.py"

@@ -57,8 +57,8 @@ def _values(log: DriveLog) -> Iterator[LogMessage]:
     yield from sorted(found, key=lambda item: item.stamp_ns)
 
 
-def _message(name: str, stamp_ns: int, value: Any) -> LogMessage:
-    return _lazy(name, "", stamp_ns, lambda: value)
+def _message(name: str, stamp_ns: int, value: Any, camera: str = "") -> LogMessage:
+    return _lazy(name, camera, stamp_ns, lambda: value)
 
 
 def _frames(log: DriveLog) -> Iterator[LogMessage]:
@@ -72,7 +72,7 @@ def _frames(log: DriveLog) -> Iterator[LogMessage]:
         own = frame.intrinsics if isinstance(frame, ImageFrame) else None
         if isinstance(frame, ImageFrame) and own is not None and known.get(frame.camera) != own:
             known[frame.camera] = own
-            yield _lazy("camera_info", frame.camera, frame.stamp_ns, lambda own=own: own)
+            yield _message("camera_info", frame.stamp_ns, own, frame.camera)
         name, camera = ("camera", frame.camera) if isinstance(frame, ImageFrame) else ("lidar", "")
         yield _lazy(name, camera, frame.stamp_ns, _decoder(frame))
 

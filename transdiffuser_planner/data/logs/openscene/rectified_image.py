@@ -44,9 +44,11 @@ def _table(intrinsics: CameraIntrinsics) -> Table:
     left, up = (intrinsics.cx - column) / intrinsics.fx, (intrinsics.cy - row) / intrinsics.fy
     rays_N3 = np.stack([np.ones(left.size), left.ravel(), up.ravel()], axis=-1)
     column_N, row_N, seen_N = project(intrinsics, rays_N3)
-    u, v, seen = (values.reshape(height, width) for values in (column_N - 0.5, row_N - 0.5, seen_N))
-    inside = seen & (u > -1.0) & (u < width) & (v > -1.0) & (v < height)
-    u, v = np.clip(u, 0.0, width - 1.001), np.clip(v, 0.0, height - 1.001)
-    first, top = np.floor(u).astype(np.intp), np.floor(v).astype(np.intp)
-    index = np.where(inside, top * width + first, -1)
-    return index, (u - first).astype(np.float32), (v - top).astype(np.float32)
+    u_N, v_N = column_N - 0.5, row_N - 0.5
+    inside_N = seen_N & (u_N > -1.0) & (u_N < width) & (v_N > -1.0) & (v_N < height)
+    u_N, v_N = np.clip(u_N, 0.0, width - 1.001), np.clip(v_N, 0.0, height - 1.001)
+    first_N, top_N = np.floor(u_N).astype(np.intp), np.floor(v_N).astype(np.intp)
+    shape = (height, width)
+    index_HW = np.where(inside_N, top_N * width + first_N, -1).reshape(shape)
+    right_HW, below_HW = ((u_N - first_N).reshape(shape), (v_N - top_N).reshape(shape))
+    return index_HW, right_HW.astype(np.float32), below_HW.astype(np.float32)

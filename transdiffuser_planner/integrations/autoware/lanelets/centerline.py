@@ -24,7 +24,7 @@ Place = tuple[int, int]
 """Index of a left and of a right point: a connection."""
 
 _STEPS, _STEPS_AFTER_DETOUR = 64, 4
-_ALTERNATIVES = 32
+_ALTERNATIVES = 4
 
 
 class _Walk:
@@ -102,12 +102,14 @@ class _Walk:
     ) -> tuple[Place, float] | None:
         """The shortest of some connections that is allowed, and its length."""
         order_P = np.argsort(distance_P, kind="stable")
-        for begin in range(0, len(order_P), _ALTERNATIVES):
-            some = order_P[begin : begin + _ALTERNATIVES]
+        begin, num = 0, _ALTERNATIVES
+        while begin < len(order_P):
+            some = order_P[begin : begin + num]
             allowed_P = self._are_allowed([self.taken[-1]] * len(some), [choices[index] for index in some])
             if allowed_P.any():
                 first = int(some[np.argmax(allowed_P)])
                 return choices[first][0], float(distance_P[first])
+            begin, num = begin + num, 2 * num
         return None
 
     def _are_allowed(self, before: Sequence[Place], steps: Sequence[tuple[Place, bool]]) -> NDArray[np.bool_]:
