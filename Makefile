@@ -76,6 +76,17 @@ test-navsim: ## NAVSIM's devkit with our agents; CHECKOUT has navsim, nuplan-dev
 	@PYTHONPATH=$(CURDIR):$(CHECKOUT)/navsim:$(CHECKOUT)/nuplan-devkit $(NAVSIM_PYTHON) -m pytest -s -p no:cacheprovider \
 	  test/devkits/test_navsim_devkit.py $(TEST_ARGS)
 
+CARLA_PYTHON ?= $(CHECKOUTS)/venv/bin/python
+
+.PHONY: test-carla
+test-carla: ## CARLA's leaderboard with our agent on our server; CHECKOUTS has leaderboard, scenario_runner and venv (docs/how-to/carla.md)
+	@for name in leaderboard scenario_runner; do [ -d "$(CHECKOUTS)/$$name" ] || \
+	  { echo "make: $(or $(CHECKOUTS),CHECKOUTS) has no folder $$name; give CHECKOUTS=FOLDER with checkouts leaderboard and scenario_runner, see docs/how-to/carla.md" >&2; exit 1; }; done
+	@[ -x "$(CARLA_PYTHON)" ] || \
+	  { echo "make: there is no $(CARLA_PYTHON); give CHECKOUTS a venv with the leaderboard's requirements, or CARLA_PYTHON=..., see docs/how-to/carla.md" >&2; exit 1; }
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/test/support TRANSDIFFUSER_PYTHON=$(BIN)/python TRANSDIFFUSER_CARLA_CHECKOUTS=$(abspath $(CHECKOUTS)) \
+	  $(CARLA_PYTHON) -m pytest -s -p no:cacheprovider test/devkits/test_carla_leaderboard.py test/unit/integrations/carla/test_leaderboard_tick.py $(TEST_ARGS)
+
 .PHONY: check
 check: $(STAMPS)/dev ## formatter, ruff, word list, mypy, import-linter
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES) || { echo "make: not formatted; run .venv/bin/ruff format on the files above" >&2; exit 1; }

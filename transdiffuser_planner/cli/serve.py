@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.integrations.alpasim.wire import load_wire
     from transdiffuser_planner.runtime.inference.model_paths import model_folder
     from transdiffuser_planner.runtime.planner import Planner
+    from transdiffuser_planner.runtime.supervision.realtime_settings import apply_realtime_settings
 
     load_wire()
     given = dict(parameters(args.set, ("model", "rig")))
@@ -88,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     backend = Planner.load(model_folder(args.model), rig, config).backend
     settings = ServerSettings(config=config, vehicle=rig.vehicle, max_sessions=args.max_sessions, idle_s=args.idle)
     server = EgodriverServer(backend, settings, args.address, args.client, log=_print)
+    apply_realtime_settings()
     _print(f"model {backend.manifest.name} answers on {server.address}")
     server.serve()
     _print("stopped")

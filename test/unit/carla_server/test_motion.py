@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from transdiffuser_planner.integrations.carla.geodesy import DEFAULT_REFERENCE, EARTH_RADIUS_M, LocalMap
 from transdiffuser_planner.integrations.carla_server.sensors import navigation
 from transdiffuser_planner.integrations.carla_server.world.blueprints import vehicle_model
 from transdiffuser_planner.integrations.carla_server.world.frames import Transform
@@ -76,10 +77,11 @@ def test_ackermann_reaches_speed_and_angle(motion: VehicleMotion) -> None:
 
 
 def test_the_place_turns_into_latitude_and_longitude_as_in_carla() -> None:
-    assert navigation.reference("<geoReference>+lat_0=49.5 +lon_0=8.25</geoReference>") == (49.5, 8.25)
-    assert navigation.reference("<x/>") == (42.0, 2.0)
-    latitude, longitude = navigation.geolocation((49.0, 8.0), 0.0, 0.0)
-    assert (latitude, longitude) == pytest.approx((49.0, 8.0))
-    north, east = navigation.geolocation((49.0, 8.0), 100.0, -100.0)
-    meters = math.radians(north - 49.0) * navigation.EARTH_RADIUS_M
-    assert meters == pytest.approx(100.0, rel=1e-3) and east > 8.0
+    stated = navigation.reference("<geoReference>+lat_0=49.5 +lon_0=8.25</geoReference>")
+    assert (stated.latitude_deg, stated.longitude_deg) == (49.5, 8.25)
+    assert navigation.reference("<x/>") is DEFAULT_REFERENCE
+    town = LocalMap(latitude_deg=49.0, longitude_deg=8.0)
+    assert town.latitude_longitude((0.0, 0.0)) == pytest.approx((49.0, 8.0))
+    north, east = town.latitude_longitude((100.0, 100.0))
+    assert math.radians(north - 49.0) * EARTH_RADIUS_M == pytest.approx(100.0, rel=1e-3) and east > 8.0
+    assert town.xy(north, east) == pytest.approx((100.0, 100.0), abs=1e-6)

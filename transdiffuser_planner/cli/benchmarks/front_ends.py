@@ -15,7 +15,7 @@ def add_parts(parts: Any) -> None:
     Args:
         parts: The subparsers of the command.
     """
-    egodriver = parts.add_parser("egodriver", help="AlpaSim's driver service over gRPC, against the planner alone")
+    egodriver = parts.add_parser("egodriver", help="AlpaSim's driver service over gRPC: what it adds to the planner")
     add_model(egodriver)
     egodriver.add_argument("--cycles", type=int, default=200, help="planning cycles (default: %(default)s)")
     add_scenario(egodriver)

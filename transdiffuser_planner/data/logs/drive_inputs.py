@@ -1,7 +1,4 @@
-"""Inputs of the planner that a data set does not record itself: route, driving command, speed limit and next signal.
-
-The rules are those of the simulator (``simulation/map/route.py``), so that they mean the same in training and in a log.
-"""
+"""Inputs of the planner that a data set does not record itself: route, driving command, speed limit and next signal."""
 
 from __future__ import annotations
 
@@ -12,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline, wrap_angle
-from transdiffuser_planner.core.types import DrivingCommand, EgoState, Route, SignalState, TrafficSignal
+from transdiffuser_planner.core.types import EgoState, Route, SignalState, TrafficSignal
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.data.logs.drive_log import DriveLog
 from transdiffuser_planner.data.logs.drive_route import DriveRoute, route_of
+from transdiffuser_planner.planning.observation.route_rules import (
+    RouteTurn,
+    command_at,
+    is_next_signal,
+    turn_command,
+)
 
 FloatArray = NDArray[np.float64]
 
 INTERVAL_NS: Final = 100_000_000
-COMMAND_DISTANCE_M: Final = 30.0
-TURN_ANGLE_RAD: Final = 0.6
-SIGNAL_DISTANCE_M: Final = 100.0
-SIGNAL_PASSED_M: Final = 1.5
-"""A signal stays the next one until the front bumper is this far past its stop line."""
 STOP_LINE_OFFSET_M: Final = 5.0
 SIGNAL_AGE_NS: Final = 1_000_000_000
 """States of lights that are older than this are unknown."""
@@ -55,7 +53,7 @@ def derive_inputs(log: DriveLog) -> DriveLog:
     stamps_ns = [state.stamp_ns for state in states]
     if any(lane.is_in_junction for lane in log.lanes):
         turns = _turns(route)
-        log.commands = [(at_ns, _command(turns, s_m)) for at_ns, s_m in zip(stamps_ns, place_m_E, strict=True)]
+        log.commands = [(at_ns, command_at(turns, s_m)) for at_ns, s_m in zip(stamps_ns, place_m_E, strict=True)]
         added.add("command")
     log.speed_limits = _speed_limits(route, stamps_ns, place_m_E)
     if log.speed_limits:
@@ -89,7 +87,7 @@ def _places(xy_N2: FloatArray, states: Sequence[EgoState]) -> list[float]:
     return found
 
 
-def _turns(route: DriveRoute) -> list[tuple[float, float, DrivingCommand]]:
+def _turns(route: DriveRoute) -> list[RouteTurn]:
     """Begin, end and command of each junction on the route."""
     stretches: list[list[float]] = []
     for lane, begin_m, end_m in route.lanes:
@@ -104,18 +102,8 @@ def _turns(route: DriveRoute) -> list[tuple[float, float, DrivingCommand]]:
         ends_4 = resample_polyline(route.xy_N2, [begin_m - 2.0, begin_m, end_m, end_m + 2.0])
         before_2, after_2 = ends_4[1] - ends_4[0], ends_4[3] - ends_4[2]
         turn_rad = float(wrap_angle(np.arctan2(after_2[1], after_2[0]) - np.arctan2(before_2[1], before_2[0])))
-        command = DrivingCommand.STRAIGHT
-        if abs(turn_rad) > TURN_ANGLE_RAD:
-            command = DrivingCommand.LEFT if turn_rad > 0.0 else DrivingCommand.RIGHT
-        found.append((begin_m, end_m, command))
+        found.append(RouteTurn(start_m=begin_m, end_m=end_m, command=turn_command(turn_rad)))
     return found
-
-
-def _command(turns: Sequence[tuple[float, float, DrivingCommand]], s_m: float) -> DrivingCommand:
-    return next(
-        (command for begin_m, end_m, command in turns if begin_m - COMMAND_DISTANCE_M <= s_m <= end_m),
-        DrivingCommand.STRAIGHT,
-    )
 
 
 def _speed_limits(route: DriveRoute, stamps_ns: Sequence[int], place_m_E: Sequence[float]) -> list[tuple[int, float]]:
@@ -150,7 +138,7 @@ def _signals(
         is_known = index >= 0 and stamp_ns - int(known_ns[index]) <= SIGNAL_AGE_NS
         states = log.light_states[index][1] if is_known else {}
         ahead = [(stop_m - place_m - front_m, number) for stop_m, number in stops]
-        ahead = [item for item in ahead if -SIGNAL_PASSED_M < item[0] <= SIGNAL_DISTANCE_M]
+        ahead = [item for item in ahead if is_next_signal(item[0])]
         state, distance_m = SignalState.UNKNOWN, 0.0
         if ahead and ahead[0][1] in states:
             state, distance_m = states[ahead[0][1]], max(0.0, ahead[0][0])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from transdiffuser_planner.core.errors import InputError
-from transdiffuser_planner.core.types import CameraImage, PointCloud
+from transdiffuser_planner.core.types import CameraImage, CameraIntrinsics, PointCloud
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogMessage, LogRequest
 from transdiffuser_planner.data.logs.sensor_frames import ImageFrame, SensorFrame
 from transdiffuser_planner.messages.image_pixels import EncodedPixels
@@ -57,12 +57,22 @@ def _values(log: DriveLog) -> Iterator[LogMessage]:
     yield from sorted(found, key=lambda item: item.stamp_ns)
 
 
-def _message(name: str, stamp_ns: int, value: Any) -> LogMessage:
-    return _lazy(name, "", stamp_ns, lambda: value)
+def _message(name: str, stamp_ns: int, value: Any, camera: str = "") -> LogMessage:
+    return _lazy(name, camera, stamp_ns, lambda: value)
 
 
 def _frames(log: DriveLog) -> Iterator[LogMessage]:
+    """Yield the sensor frames, each camera's first one after its intrinsics where those are not the rig's.
+
+    Yields:
+        Messages in order of stamps.
+    """
+    known: dict[str, CameraIntrinsics] = {}
     for frame in log.frames:
+        own = frame.intrinsics if isinstance(frame, ImageFrame) else None
+        if isinstance(frame, ImageFrame) and own is not None and known.get(frame.camera) != own:
+            known[frame.camera] = own
+            yield _message("camera_info", frame.stamp_ns, own, frame.camera)
         name, camera = ("camera", frame.camera) if isinstance(frame, ImageFrame) else ("lidar", "")
         yield _lazy(name, camera, frame.stamp_ns, _decoder(frame))
 

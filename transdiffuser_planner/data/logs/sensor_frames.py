@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.camera_image import Pixels
+from transdiffuser_planner.core.types import CameraIntrinsics
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,14 +19,16 @@ class ImageFrame:
     Attributes:
         stamp_ns: Time of the exposure.
         camera: Name of the rig's camera.
-        read: Returns the JPEG, PNG or WebP file; raises InputError where it cannot be read.
-        pixels: Returns its pixels where they are not just those of that file; raises InputError.
+        read: Returns the JPEG, PNG or WebP file of the rig's camera, rectified; raises InputError where it cannot be read.
+        pixels: Returns the pixels as recorded, where they are not just those of that file; raises InputError.
+        intrinsics: Of those pixels; None where they are those of the rig's camera.
     """
 
     stamp_ns: int
     camera: str
     read: Callable[[], bytes]
     pixels: Callable[[], Pixels] | None = None
+    intrinsics: CameraIntrinsics | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.geometry import arc_length, wrapped
 from transdiffuser_planner.core.types import Acceleration, DrivingCommand, EgoState, Route
 from transdiffuser_planner.integrations.alpasim.poses import RigPose
-from transdiffuser_planner.simulation.map.route import COMMAND_DISTANCE_M, TURN_ANGLE_RAD
+from transdiffuser_planner.planning.observation.route_rules import COMMAND_DISTANCE_M, turn_command
 
 FRAME = "local"
 _KEPT = 512
@@ -166,7 +166,4 @@ def command_of(waypoint_N3: NDArray[np.float64]) -> DrivingCommand:
     heading = np.unwrap(np.arctan2(edges[:, 1], edges[:, 0]))
     begin = np.arange(0.0, COMMAND_DISTANCE_M, 2.0)
     turn = np.interp(begin + _TURN_LENGTH_M, middle_m, heading) - np.interp(begin, middle_m, heading)
-    sharpest = float(turn[np.argmax(np.abs(turn))])
-    if abs(sharpest) <= TURN_ANGLE_RAD:
-        return DrivingCommand.STRAIGHT
-    return DrivingCommand.LEFT if sharpest > 0.0 else DrivingCommand.RIGHT
+    return turn_command(float(turn[np.argmax(np.abs(turn))]))

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.geometry import wrapped
@@ -59,7 +58,13 @@ class RigPose:
     def rotation(self) -> FloatArray:
         """Return the rotation matrix (3, 3)."""
         w, x, y, z = self.wxyz
-        return np.asarray(Rotation.from_quat((x, y, z, w)).as_matrix())
+        return np.asarray(
+            [
+                [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
+                [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
+                [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
+            ]
+        )
 
     def matrix(self) -> FloatArray:
         """Return the transform (4, 4) of points."""
@@ -80,20 +85,19 @@ class RigPose:
         xyz = tuple(a + share * (b - a) for a, b in zip(self.xyz, other.xyz, strict=True))
         return RigPose((xyz[0], xyz[1], xyz[2]), _turned_left((math.cos(turn), math.sin(turn)), nearer.wxyz))
 
-    def plan(self, pose_T3: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def plan(self, pose_X3: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Move poses on the rig's ground plane into the local frame.
 
         Args:
-            pose_T3: x, y, heading in the rig.
+            pose_X3: x, y, heading (..., 3) in the rig.
 
         Returns:
-            Positions (T, 3), m, and quaternions (T, 4).
+            Positions (..., 3), m, and quaternions (..., 4).
         """
-        flat_T3 = np.concatenate([pose_T3[:, :2], np.zeros((len(pose_T3), 1))], axis=1)
         w, x, y, z = self.wxyz
-        c, s = np.cos(0.5 * pose_T3[:, 2]), np.sin(0.5 * pose_T3[:, 2])
-        return flat_T3 @ self.rotation().T + self.xyz, np.stack(
-            [w * c - z * s, x * c + y * s, y * c - x * s, z * c + w * s], axis=1
+        c, s = np.cos(0.5 * pose_X3[..., 2]), np.sin(0.5 * pose_X3[..., 2])
+        return pose_X3[..., :2] @ self.rotation()[:, :2].T + self.xyz, np.stack(
+            [w * c - z * s, x * c + y * s, y * c - x * s, z * c + w * s], axis=-1
         )
 
 

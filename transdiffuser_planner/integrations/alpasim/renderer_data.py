@@ -76,7 +76,9 @@ def _cloud(sweeps: Any) -> PointCloud | None:
                 f"z, intensity as float32, got {size}"
             )
         xyzi_N4 = np.frombuffer(sweep.points_xyzi, dtype="<f4").reshape(-1, 4)
-        parts.append(xyzi_N4[np.isfinite(xyzi_N4[:, :3]).all(axis=1), :3].astype(np.float32))
+        xyz_N3 = xyzi_N4[:, :3].astype(np.float32)
+        finite_N3 = np.isfinite(xyz_N3)
+        parts.append(xyz_N3 if finite_N3.all() else xyz_N3[finite_N3.all(axis=1)])
         stamps_us.append(int(sweep.timestamp_us))
     if not parts:
         return None

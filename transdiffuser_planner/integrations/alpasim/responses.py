@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.geometry import local_from_global, wrapped
 from transdiffuser_planner.core.types import LIDAR, FallbackLevel
-from transdiffuser_planner.integrations.alpasim.poses import RigPose
 from transdiffuser_planner.integrations.alpasim.session import DriveAnswer
+from transdiffuser_planner.integrations.alpasim.trajectory_bytes import TrajectoryBytes
 
 FloatArray = NDArray[np.float64]
+STAGE_SUFFIX = "_ms"
+"""Of the names of a plan's stage times among its numbers."""
 
 
-def drive_response(messages: Any, answer: DriveAnswer, time_now_us: int, max_curvature_per_m: float) -> Any:
+def drive_response(
+    messages: Any, writer: TrajectoryBytes, answer: DriveAnswer, time_now_us: int, max_curvature_per_m: float
+) -> Any:
     """Return a DriveResponse without unstructured debug info.
 
     Args:
         messages: Module of the messages.
+        writer: Of these messages.
         answer: The plan.
         time_now_us: Time of its first pose.
         max_curvature_per_m: Of the vehicle.
@@ -28,14 +33,20 @@ def drive_response(messages: Any, answer: DriveAnswer, time_now_us: int, max_cur
     pose_T3 = steerable(np.stack([plan.x_m_T, plan.y_m_T, plan.heading_rad_T], axis=1), max_curvature_per_m)
     origin_3 = pose_T3[0]
     response = messages.DriveResponse()
-    response.trajectory.CopyFrom(_trajectory(messages, answer.anchor, origin_3, pose_T3, plan.time_s_T, time_now_us))
+    poses = answer.anchor.plan(local_from_global(origin_3, pose_T3[None]))
+    response.trajectory.MergeFromString(writer.of(time_now_us + _microseconds(plan.time_s_T), *poses)[0])
     best_first = np.argsort(-candidates.probability_M, kind="stable")
-    time_s_T = np.concatenate([[0.0], candidates.time_s_T])
-    for pose in candidates.pose_MT3[best_first]:
-        with_start_T3 = np.concatenate([origin_3[None], pose])
-        sampled = _trajectory(messages, answer.anchor, origin_3, with_start_T3, time_s_T, time_now_us)
-        response.debug_info.sampled_trajectories.append(sampled)
+    starts_M13 = np.broadcast_to(origin_3, (len(best_first), 1, 3))
+    sampled_MT3 = np.concatenate([starts_M13, candidates.pose_MT3[best_first]], axis=1)
+    poses = answer.anchor.plan(local_from_global(origin_3, sampled_MT3))
+    stamp_us_T = time_now_us + _microseconds(np.concatenate([[0.0], candidates.time_s_T]))
+    for raw in writer.of(stamp_us_T, *poses):
+        response.debug_info.sampled_trajectories.add().MergeFromString(raw)
     return response
+
+
+def _microseconds(time_s_T: FloatArray) -> NDArray[np.int64]:
+    return np.rint(time_s_T * 1e6).astype(np.int64)
 
 
 def steerable(pose_T3: FloatArray, max_curvature_per_m: float) -> FloatArray:
@@ -70,25 +81,5 @@ def debug_numbers(answer: DriveAnswer) -> dict[str, float]:
         "candidates": float(result.provenance.num_candidates),
         "agents": float(len(result.agents.id_A)),
         "fallback": float(result.fallback_level != FallbackLevel.NONE),
-        **{f"{stage}_ms": float(ms) for stage, ms in result.provenance.stage_ms.items()},
+        **{stage + STAGE_SUFFIX: float(ms) for stage, ms in result.provenance.stage_ms.items()},
     }
-
-
-def _trajectory(
-    messages: Any, anchor: RigPose, origin_3: FloatArray, pose_T3: FloatArray, time_s_T: FloatArray, time_now_us: int
-) -> Any:
-    """Poses (T, 3) of the planner's frame as a Trajectory message in the local frame, tilted as the rig is."""
-    xyz_T3, wxyz_T4 = anchor.plan(np.asarray(local_from_global(origin_3, pose_T3)))
-    trajectory = messages.Trajectory()
-    for stamp_us, xyz, wxyz in zip(
-        (time_now_us + np.rint(time_s_T * 1e6).astype(np.int64)).tolist(),
-        xyz_T3.tolist(),
-        wxyz_T4.tolist(),
-        strict=True,
-    ):
-        item = trajectory.poses.add()
-        item.timestamp_us = stamp_us
-        vec, quat = item.pose.vec, item.pose.quat
-        vec.x, vec.y, vec.z = xyz
-        quat.w, quat.x, quat.y, quat.z = wxyz
-    return trajectory

@@ -13,6 +13,7 @@ from transdiffuser_planner.integrations.alpasim.renderer_data import RendererDat
 from transdiffuser_planner.integrations.alpasim.responses import debug_numbers, drive_response
 from transdiffuser_planner.integrations.alpasim.session_cameras import read_cameras
 from transdiffuser_planner.integrations.alpasim.sessions import OpenSession, Sessions
+from transdiffuser_planner.integrations.alpasim.trajectory_bytes import TrajectoryBytes
 from transdiffuser_planner.integrations.alpasim.wire import (
     BODY_CONTRACT,
     CONTRACT_KEY,
@@ -38,6 +39,7 @@ class EgodriverService:
 
     def __init__(self, wire: Wire, sessions: Sessions, client: str = "auto") -> None:
         self._wire, self._sessions, self._client = wire, sessions, client
+        self._writer = TrajectoryBytes(wire.messages)
 
     def handler(self) -> Any:
         """Return gRPC's handler of the service. Requests arrive as bytes, so that damaged ones get a clear answer."""
@@ -217,7 +219,8 @@ class EgodriverService:
         messages = self._wire.messages
         if answer is None:
             return messages.DriveResponse()
-        response = drive_response(messages, answer, now_us, self._sessions.settings.config.max_curvature_per_m)
+        max_curvature_per_m = self._sessions.settings.config.max_curvature_per_m
+        response = drive_response(messages, self._writer, answer, now_us, max_curvature_per_m)
         if known.has_renderer_data:
             info = messages.CarlaDriveDebugInfo(
                 policy_name=POLICY, inference_seconds=elapsed_s, scalars=debug_numbers(answer)

@@ -85,8 +85,11 @@ class AutowareFrontEnd:
             The sink of all decoded messages.
         """
         self._vehicle, self._turn_indicators = vehicle, TurnIndicators()
-        self._route_inputs = RouteInputs(assembler, self._map, vehicle)
+        self._route_inputs = RouteInputs(assembler, self._map, vehicle, self._refuse_route)
         return self._route_inputs
+
+    def _refuse_route(self, reason: str) -> None:
+        self._node.report_fault("autoware route", f"input refused: {reason}")
 
     def inputs(self) -> Sequence[FrontEndInput]:
         """Return the inputs that only Autoware has."""

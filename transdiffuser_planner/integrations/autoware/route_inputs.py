@@ -1,11 +1,12 @@
 """Derives the planner's inputs from Autoware's: route, driving command, speed limit, traffic signal, tracked agents.
 
 A sink between decoded messages and the snapshot assembler: every odometry message is followed by what the map states of the
-vehicle's place on its route. The rules are those of the simulator (``data/logs/drive_inputs.py``).
+vehicle's place on its route.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,21 +27,26 @@ from transdiffuser_planner.core.types import (
 )
 from transdiffuser_planner.core.vehicle import VehicleModel
 from transdiffuser_planner.integrations.autoware.interface import decode
-from transdiffuser_planner.integrations.autoware.lanelets.lanelet_map import LaneletMap, MapError
-from transdiffuser_planner.integrations.autoware.lanelets.route_line import RouteLine, StopPoint, route_line
+from transdiffuser_planner.integrations.autoware.lanelets.lanelet_map import LaneletMap
+from transdiffuser_planner.integrations.autoware.lanelets.route_elements import RouteLine, StopPoint
+from transdiffuser_planner.integrations.autoware.route_builder import BuiltRoute, RouteBuilder
 from transdiffuser_planner.messages.input_registry import SnapshotSink
 from transdiffuser_planner.planning.observation.route_features import locate
+from transdiffuser_planner.planning.observation.route_rules import command_at, is_next_signal
 
 LIGHT_TIMEOUT_NS = 200_000_000
 """Lights of which no message has come for this long are unknown, as in Autoware's own planner."""
-COMMAND_DISTANCE_M = 30.0
-SIGNAL_DISTANCE_M, SIGNAL_PASSED_M = 100.0, 1.5
 _UPDATE_NS = 50_000_000
-_TURNS = {"left": DrivingCommand.LEFT, "right": DrivingCommand.RIGHT}
 
 
 class AgentSink(SnapshotSink, Protocol):
-    """A snapshot assembler that also takes agents of another program."""
+    """A snapshot assembler that also takes agents of another program.
+
+    Attributes:
+        awaited: Reason that no frame may be planned from yet; "" without one.
+    """
+
+    awaited: str
 
     def add_agents(self, agents: TrackedAgents) -> str | None:
         """Take agents."""
@@ -74,15 +80,19 @@ class RouteInputs:
         external_limit_mps: The last VelocityLimit; None before one.
     """
 
-    def __init__(self, sink: AgentSink, lanelet_map: LaneletMap | None, vehicle: VehicleModel) -> None:
+    def __init__(
+        self, sink: AgentSink, lanelet_map: LaneletMap | None, vehicle: VehicleModel, refused: Callable[[str], None]
+    ) -> None:
         """Start without a route.
 
         Args:
             sink: The assembler.
             lanelet_map: The vector map; None refuses routes.
             vehicle: Its front is what stops at a stop line.
+            refused: Called from another thread with the reason why a route cannot be built.
         """
-        self._sink, self._map, self._vehicle = sink, lanelet_map, vehicle
+        self._sink, self._vehicle = sink, vehicle
+        self._builder = None if lanelet_map is None else RouteBuilder(lanelet_map, refused)
         self._line: RouteLine | None = None
         self._frame_id = ""
         self._lights: dict[int, tuple[int, tuple[Any, ...]]] = {}
@@ -97,6 +107,9 @@ class RouteInputs:
     def add_lanelet_route(self, message: Any) -> str | None:
         """Take a LaneletRoute; one without segments withdraws the route.
 
+        The route is built in another thread, and is used from the first odometry message after that; until then plans
+        follow the route before it. Without one, no frame is planned from.
+
         Args:
             message: autoware_planning_msgs/LaneletRoute.
 
@@ -105,22 +118,30 @@ class RouteInputs:
         """
         request = decode.lanelet_route(message)
         if not request.segments:
-            self._line = self.place = None
-            return self._sink.add_route(
-                Route(stamp_ns=request.stamp_ns, frame_id=request.frame_id, xy_N2=np.zeros((0, 2)))
-            )
-        if self._map is None:
+            return self.add_route(Route(stamp_ns=request.stamp_ns, frame_id=request.frame_id, xy_N2=np.zeros((0, 2))))
+        if self._builder is None:
             return "route: lanelets mean nothing without their map; give the .osm file with --map"
-        try:
-            line = route_line(self._map, request.segments, request.start_2, request.goal_2)
-        except MapError as error:
-            return str(error)
-        xy_N2 = np.ascontiguousarray(line.xyz_N3[:, :2])
-        reason = self._sink.add_route(Route(stamp_ns=request.stamp_ns, frame_id=request.frame_id, xy_N2=xy_N2))
-        if reason is None:
-            self._line, self._s_m, self.place, self._updated_ns = line, None, None, -(10**18)
-            self._frame_id = request.frame_id
-        return reason
+        self._builder.request(request)
+        if self._line is None:
+            num = len(request.segments)
+            self._sink.awaited = f"route: it is being built on the map, from {num} segment{'s' * (num > 1)}"
+        return None
+
+    @property
+    def is_building(self) -> bool:
+        """Whether a route is being built, which a later odometry message puts into use."""
+        return self._builder is not None and self._builder.waits_for is not None
+
+    def _use(self, built: BuiltRoute) -> None:
+        """Drive along a new route; a refused one leaves the route before it."""
+        self._sink.awaited = ""
+        if built.line is None:
+            return
+        xy_N2 = np.ascontiguousarray(built.line.xyz_N3[:, :2])
+        request = built.request
+        self._sink.add_route(Route(stamp_ns=request.stamp_ns, frame_id=request.frame_id, xy_N2=xy_N2))
+        self._line, self._s_m, self.place, self._updated_ns = built.line, None, None, -(10**18)
+        self._frame_id = request.frame_id
 
     def add_traffic_lights(self, message: Any) -> str | None:
         """Take a TrafficLightGroupArray of either version; never refused but for a malformed stamp.
@@ -165,6 +186,9 @@ class RouteInputs:
             Reason for rejecting it, or None.
         """
         reason = self._sink.add_odometry(ego)
+        built = None if self._builder is None else self._builder.take()
+        if built is not None:
+            self._use(built)
         if reason is None:
             self.altitude_m = ego.z_m
             if abs(ego.stamp_ns - self._updated_ns) >= _UPDATE_NS:
@@ -175,14 +199,14 @@ class RouteInputs:
     def _update(self, ego: EgoState) -> None:
         """Derive command, limit and signal at the vehicle's place."""
         line = self._line if ego.frame_id == self._frame_id else None
-        found = None if line is None else locate(line.xyz_N3[:, :2], ego, expected_s_m=self._s_m)
+        found = None if line is None else locate(line.geometry, ego, expected_s_m=self._s_m)
         self._s_m = None if found is None else found.s_m
         if line is None or found is None:
             self.place = None
             if self.external_limit_mps:
                 self._sink.add_speed_limit(ego.stamp_ns, self.external_limit_mps)
             return
-        self._sink.add_command(ego.stamp_ns, command_at(line, found.s_m))
+        self._sink.add_command(ego.stamp_ns, command_at(line.turns, found.s_m))
         limits = [limit_at(line, found.s_m), self.external_limit_mps]
         known = [limit for limit in limits if limit is not None and limit > 0.0]
         if known:
@@ -195,8 +219,7 @@ class RouteInputs:
     def _signal(self, line: RouteLine, s_m: float, now_ns: int) -> tuple[StopPoint | None, TrafficSignal | None]:
         """The next stop line and the state of its light; without any message of lights the state is for the cameras."""
         front_m = s_m + self._vehicle.front_offset_m
-        ahead = [stop for stop in line.stop_points if -SIGNAL_PASSED_M < stop.s_m - front_m <= SIGNAL_DISTANCE_M]
-        stop = ahead[0] if ahead else None
+        stop = next((stop for stop in line.stop_points if is_next_signal(stop.s_m - front_m)), None)
         if not self._has_lights:
             return stop, None
         state, distance_m = SignalState.UNKNOWN, 0.0
@@ -229,6 +252,9 @@ class RouteInputs:
         reason = self._sink.add_route(route)
         if reason is None:
             self._line = self.place = None
+            self._sink.awaited = ""
+            if self._builder is not None:
+                self._builder.cancel()
         return reason
 
     def add_command(self, stamp_ns: int, command: DrivingCommand) -> str | None:
@@ -246,18 +272,6 @@ class RouteInputs:
     def add_action_tokens(self, tokens: ActionTokens) -> str | None:
         """Forward action tokens."""
         return self._sink.add_action_tokens(tokens)
-
-
-def command_at(line: RouteLine, s_m: float) -> DrivingCommand:
-    """Driving command at a place: that of the next turn within 30 m, else straight on.
-
-    Args:
-        line: The route.
-        s_m: Arc length.
-    """
-    turns = [item for item in line.stretches if item.turn_direction]
-    near = next((item for item in turns if item.begin_m - COMMAND_DISTANCE_M <= s_m <= item.end_m), None)
-    return DrivingCommand.STRAIGHT if near is None else _TURNS.get(near.turn_direction, DrivingCommand.STRAIGHT)
 
 
 def limit_at(line: RouteLine, s_m: float) -> float | None:

@@ -59,6 +59,17 @@ class LocalMap:
         y = radius_m * (_stretched(latitude_deg) - _stretched(self.latitude_deg))
         return np.stack([x, y], axis=-1)
 
+    def latitude_longitude(self, xy: ArrayLike) -> NDArray[np.float64]:
+        """Return latitudes and longitudes (..., 2) in degrees of positions, the inverse of ``xy``.
+
+        Args:
+            xy: Positions (..., 2) in this frame, m.
+        """
+        radius_m = EARTH_RADIUS_M * math.cos(math.radians(self.latitude_deg))
+        east_north = np.asarray(xy, dtype=np.float64) / radius_m
+        latitude = 2.0 * np.arctan(np.exp(east_north[..., 1] + _stretched(self.latitude_deg))) - np.pi / 2.0
+        return np.stack([np.degrees(latitude), np.degrees(east_north[..., 0]) + self.longitude_deg], axis=-1)
+
     def xy_of_0_9_16(self, latitude_deg: ArrayLike, longitude_deg: ArrayLike) -> NDArray[np.float64]:
         """Return positions (..., 2) in this frame of what the GNSS of CARLA 0.9.16 measures; its origin must be the map's.
 
@@ -71,6 +82,10 @@ class LocalMap:
         x = east_m * np.radians(np.asarray(longitude_deg, dtype=np.float64) - self.longitude_deg)
         y = -radius_m * np.radians(np.asarray(latitude_deg, dtype=np.float64) - self.latitude_deg)
         return np.stack([x, y], axis=-1)
+
+
+DEFAULT_REFERENCE = LocalMap(latitude_deg=42.0, longitude_deg=2.0)
+"""Of CARLA and the leaderboard for maps without a reference."""
 
 
 def _stretched(latitude_deg: ArrayLike) -> NDArray[np.float64]:

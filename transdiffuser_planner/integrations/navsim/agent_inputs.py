@@ -20,7 +20,6 @@ from transdiffuser_planner.data.logs.openscene.calibration import FORWARD_CAMERA
 from transdiffuser_planner.data.logs.openscene.ego import MAP_FRAME
 from transdiffuser_planner.data.logs.openscene.frames import INTERVAL_NS, command_of
 from transdiffuser_planner.data.logs.openscene.point_cloud import finite_points
-from transdiffuser_planner.data.logs.openscene.rectified_image import RectifiedPixels, pinhole
 from transdiffuser_planner.planning.observation.feature_builder import FeatureBuilder
 
 NOW_NS: Final = 1_000_000_000_000
@@ -47,7 +46,7 @@ def snapshot_of(agent_input: Any) -> tuple[SensorSnapshot, Rig]:
         ego=states[-1],
         history=tuple(states),
         images=images,
-        intrinsics={name: pinhole(camera.lens) for name, camera in cameras.items()},
+        intrinsics={name: camera.intrinsics for name, camera in cameras.items()},
         cloud=None if cloud is None else _cloud(cloud),
         acceleration=Acceleration(stamp_ns=NOW_NS, ax_mps2=ax_mps2, ay_mps2=ay_mps2),
         command=command_of(status.driving_command),
@@ -92,9 +91,8 @@ def _cameras(entries: Any) -> tuple[dict[str, CameraCalibration], dict[str, Came
             camera = camera_of(name, _calibration(entry), (rgb_HW3.shape[1], rgb_HW3.shape[0]))
         except ValueError as error:
             raise InputError(f"NAVSIM agent: {error}") from None
-        raw = ArrayPixels(rgb_HW3)
-        pixels = RectifiedPixels(raw, camera.lens) if camera.lens.distortion else raw
-        cameras[name], images[name] = camera, CameraImage(stamp_ns=NOW_NS, name=name, pixels=pixels)
+        cameras[name] = camera
+        images[name] = CameraImage(stamp_ns=NOW_NS, name=name, pixels=ArrayPixels(rgb_HW3))
     if not cameras:
         raise InputError(f"NAVSIM agent: no image of {', '.join(FORWARD_CAMERAS)}; request them in the sensor config")
     return cameras, images

@@ -30,6 +30,7 @@ from transdiffuser_planner.training.devkit_training import (
     weights_in,
 )
 from transdiffuser_planner.training.engine.devices import to_device
+from transdiffuser_planner.training.engine.optimizer import adamw
 from transdiffuser_planner.training.engine.stage_weights import load_into
 from transdiffuser_planner.training.feature_cache import perceive
 from transdiffuser_planner.training.stages import decoder as decoder_stage
@@ -161,13 +162,5 @@ class TrainableAgent(DevkitAgent):
         return total
 
     def get_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW with weight decay for matrices and kernels only."""
-        trained = [weight for weight in self.network.parameters() if weight.requires_grad]
-        groups = [
-            {
-                "params": [weight for weight in trained if weight.ndim >= 2],
-                "weight_decay": self._recipe.joint.weight_decay,
-            },
-            {"params": [weight for weight in trained if weight.ndim < 2], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self._lr)
+        """Return the optimizer of this package's own training, with the weight decay of the stage joint."""
+        return adamw(self.network, learning_rate=self._lr, weight_decay=self._recipe.joint.weight_decay)

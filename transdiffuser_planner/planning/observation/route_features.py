@@ -40,8 +40,15 @@ class RoutePlace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """What of a route does not depend on the ego; N pieces."""
+class RouteGeometry:
+    """What of a route does not depend on the ego; N pieces.
+
+    Attributes:
+        xy: Polyline (N + 1, 2), m.
+        edge_N2: Vectors of its pieces.
+        length_N: Their lengths.
+        begin_s: Arc lengths of its points (N + 1,).
+    """
 
     xy: NDArray[np.float64]
     edge_N2: NDArray[np.float64]
@@ -49,11 +56,16 @@ class _Line:
     begin_s: NDArray[np.float64]
 
     @staticmethod
-    def of(route_xy_N2: ArrayLike) -> _Line:
+    def of(route_xy_N2: ArrayLike) -> RouteGeometry:
+        """Compute it.
+
+        Args:
+            route_xy_N2: Polyline, at least two points, m.
+        """
         xy = np.asarray(route_xy_N2, dtype=np.float64)
         edge = np.diff(xy, axis=0)
         length = np.maximum(np.hypot(edge[:, 0], edge[:, 1]), 1e-9)
-        return _Line(xy=xy, edge_N2=edge, length_N=length, begin_s=arc_length(xy))
+        return RouteGeometry(xy=xy, edge_N2=edge, length_N=length, begin_s=arc_length(xy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ class _Pieces:
     length_m: float
 
 
-def _pieces(line: _Line, ego: EgoState) -> _Pieces:
+def _pieces(line: RouteGeometry, ego: EgoState) -> _Pieces:
     """Projection of the ego onto every piece."""
     edge, length, begin = line.edge_N2, line.length_N, line.begin_s
     relative = np.asarray([ego.x_m, ego.y_m]) - line.xy[:-1]
@@ -88,12 +100,12 @@ def _pieces(line: _Line, ego: EgoState) -> _Pieces:
 
 
 def locate(
-    route_xy_N2: ArrayLike, ego: EgoState, horizon_m: float = 0.0, expected_s_m: float | None = None
+    route: ArrayLike | RouteGeometry, ego: EgoState, horizon_m: float = 0.0, expected_s_m: float | None = None
 ) -> RoutePlace | None:
     """Locate the ego on a route, preferring pieces in the ego's direction.
 
     Args:
-        route_xy_N2: Polyline in the ego's frame_id, at least two points.
+        route: Polyline (N, 2) in the ego's frame_id, at least two points, or its geometry where it is asked for often.
         ego: State in the same frame.
         horizon_m: Length of route that is used ahead: where less is left, a piece up to 5 m away that has more counts.
         expected_s_m: Arc length where a vehicle that has come along is; None without one.
@@ -101,11 +113,7 @@ def locate(
     Returns:
         The place, or None when the ego is more than 10 m away from every piece of the route.
     """
-    return _locate(_Line.of(route_xy_N2), ego, horizon_m, expected_s_m)
-
-
-def _locate(line: _Line, ego: EgoState, horizon_m: float, expected_s_m: float | None) -> RoutePlace | None:
-    pieces = _pieces(line, ego)
+    pieces = _pieces(route if isinstance(route, RouteGeometry) else RouteGeometry.of(route), ego)
     best = int(np.argmin(pieces.cost_N))
     if pieces.distance_N[best] > MAX_LATERAL_M:
         return None
@@ -169,12 +177,12 @@ class RouteMemory:
     def reset(self) -> None:
         """Forget the place, as after a clock jump."""
         self._last: tuple[Route, EgoState, float] | None = None
-        self._line: tuple[Route, _Line] | None = None
+        self._line: tuple[Route, RouteGeometry] | None = None
 
-    def line(self, route: Route) -> _Line:
+    def line(self, route: Route) -> RouteGeometry:
         """Return what is known of a route, computed once."""
         if self._line is None or self._line[0] is not route:
-            self._line = (route, _Line.of(route.xy_N2))
+            self._line = (route, RouteGeometry.of(route.xy_N2))
         return self._line[1]
 
     def expected_s_m(self, route: Route, ego: EgoState) -> float | None:
@@ -223,8 +231,8 @@ def route_tensor(
     if route is None or route.frame_id != ego.frame_id:
         return points, valid
     ahead = contract.route_spacing_m * np.arange(contract.num_route_points)
-    line = _Line.of(route.xy_N2) if memory is None else memory.line(route)
-    place = _locate(line, ego, float(ahead[-1]), None if memory is None else memory.expected_s_m(route, ego))
+    line = RouteGeometry.of(route.xy_N2) if memory is None else memory.line(route)
+    place = locate(line, ego, float(ahead[-1]), None if memory is None else memory.expected_s_m(route, ego))
     if memory is not None:
         memory.keep(route, ego, place)
     if place is None:

@@ -40,6 +40,8 @@ class OptionalInputs:
     def __init__(self) -> None:
         self.codebook: ActionCodebook | None = None
         """The model's codebook; action tokens are refused without one."""
+        self.awaited = ""
+        """Reason that no frame may be planned from yet, such as a first route that is being made; "" without one."""
         self._route: Route | None = None
         self.reset_optional()
 

@@ -259,7 +259,7 @@ class SnapshotAssembler(OptionalInputs):
         ego = self._odometry.at(stamp_ns, self.config.max_odometry_age_s)
         if isinstance(ego, NotReady):
             return ego
-        reasons = self.plausibility.reasons()
+        reasons = [*self.plausibility.reasons(), *([self.awaited] if self.awaited else [])]
         return NotReady(reason="; ".join(reasons)) if reasons else self._snapshot(stamp_ns, ego, frames)
 
     def _explained(self, reason: str) -> str:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline, resample_polyline, wrap_angle
 from transdiffuser_planner.core.smoothing import gaussian_smoothed
-from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.data.logs.map_elements import MapLane, PieceKind
 from transdiffuser_planner.metrics.pdm.geometry.polygons import pack_polygons, points_inside
+from transdiffuser_planner.planning.observation.route_rules import RouteTurn, turn_command
 from transdiffuser_planner.simulation.log_world.log_lanes import DEFAULT_WIDTH_M, follow, heading_at, lane_width_m
 from transdiffuser_planner.simulation.log_world.recorded_world import RecordedWorld, Stretch
-from transdiffuser_planner.simulation.map.route import SPACING_M, TURN_ANGLE_RAD, GlobalRoute, RouteSignal, RouteTurn
+from transdiffuser_planner.simulation.map.route import SPACING_M, GlobalRoute, RouteSignal
 from transdiffuser_planner.simulation.world_state import EgoPose
 
 FloatArray = NDArray[np.float64]
@@ -239,8 +239,5 @@ def route_turns(world: RecordedWorld, line_P2: FloatArray) -> tuple[RouteTurn, .
     for first, last in bounds:
         start_m, end_m = float(s_P[first]), float(s_P[last])
         change = float(wrap_angle(heading_at(line_P2, end_m + 2.0) - heading_at(line_P2, max(start_m - 2.0, 0.0))))
-        command = DrivingCommand.STRAIGHT
-        if abs(change) > TURN_ANGLE_RAD:
-            command = DrivingCommand.LEFT if change > 0 else DrivingCommand.RIGHT
-        turns.append(RouteTurn(start_m=start_m, end_m=end_m, command=command))
+        turns.append(RouteTurn(start_m=start_m, end_m=end_m, command=turn_command(change)))
     return tuple(turns)

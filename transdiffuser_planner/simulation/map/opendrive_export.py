@@ -7,6 +7,7 @@ import re
 import tempfile
 import zlib
 from pathlib import Path
+from xml.etree import ElementTree
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.simulation.map.opendrive.map_names import is_opendrive, opendrive_file
@@ -14,6 +15,7 @@ from transdiffuser_planner.simulation.map.sumo_networks import network_file, run
 
 GEO_REFERENCE = "+proj=tmerc +lat_0=49 +lon_0=8 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
 """Of generated maps, which lie nowhere."""
+_FOR_CARS = "driving"
 
 
 def opendrive_text(map_name: str) -> str:
@@ -52,7 +54,32 @@ def _network_text(map_name: str) -> str:
         network = network_file(map_name)
         run_netconvert(["-s", str(network), "--no-warnings", "true", "--opendrive-output", str(target)], map_name)
         text = target.read_text(encoding="utf-8")
-    return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    return without_mixed_links(text)
+
+
+def without_mixed_links(text: str) -> str:
+    """Leave out ways through junctions that lead from a lane for cars onto one for others, which cars cannot drive on from.
+
+    SUMO's bicycles enter bicycle lanes there. Route planners of CARLA's programs follow such a way and fail at its end.
+
+    Args:
+        text: OpenDRIVE.
+    """
+    root = ElementTree.fromstring(text)
+    kinds = {
+        (road.get("id"), lane.get("id")): lane.get("type") for road in root.iter("road") for lane in road.iter("lane")
+    }
+    for junction in root.iter("junction"):
+        for connection in junction.findall("connection"):
+            links = connection.findall("laneLink")
+            for link in links:
+                before = kinds.get((connection.get("incomingRoad"), link.get("from")))
+                through = kinds.get((connection.get("connectingRoad"), link.get("to")))
+                if before == _FOR_CARS and through != _FOR_CARS:
+                    connection.remove(link)
+            if links and not connection.findall("laneLink"):
+                junction.remove(connection)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode")
 
 
 def _with_reference(text: str) -> str:

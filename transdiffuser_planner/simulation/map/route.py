@@ -11,15 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.types import DrivingCommand, SignalState, TrafficSignal
+from transdiffuser_planner.planning.observation.route_rules import RouteTurn, command_at, is_next_signal
 
 FloatArray = NDArray[np.float64]
 
 SPACING_M = 2.0
-COMMAND_DISTANCE_M = 30.0
-SIGNAL_DISTANCE_M = 100.0
-# A signal stays "next" until the front bumper is this far past its stop line.
-SIGNAL_PASSED_M = 1.5
-TURN_ANGLE_RAD = 0.6
 SIGNAL_STATES = {
     "r": SignalState.RED, "u": SignalState.RED, "s": SignalState.RED,
     "y": SignalState.AMBER, "Y": SignalState.AMBER,
@@ -40,21 +36,6 @@ class RouteSignal:
     s_m: float
     tls_id: str
     link_index: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RouteTurn:
-    """Junction or whole roundabout on the route.
-
-    Attributes:
-        start_m: Arc length of the entry.
-        end_m: Arc length of the exit.
-        command: Driving command at the junction.
-    """
-
-    start_m: float
-    end_m: float
-    command: DrivingCommand
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,10 +124,7 @@ class GlobalRoute:
         Args:
             s_m: Arc length, m.
         """
-        for turn in self.turns:
-            if turn.start_m - COMMAND_DISTANCE_M <= s_m <= turn.end_m:
-                return turn.command
-        return DrivingCommand.STRAIGHT
+        return command_at(self.turns, s_m)
 
     def next_signal(self, front_s_m: float, states: dict[str, str], stamp_ns: int) -> TrafficSignal | None:
         """Return state and distance of the next signal within 100 m, or None.
@@ -158,7 +136,7 @@ class GlobalRoute:
         """
         for signal in self.signals:
             distance = signal.s_m - front_s_m
-            if -SIGNAL_PASSED_M < distance <= SIGNAL_DISTANCE_M:
+            if is_next_signal(distance):
                 letters = states.get(signal.tls_id, "")
                 letter = letters[signal.link_index] if signal.link_index < len(letters) else "o"
                 state = SIGNAL_STATES.get(letter, SignalState.UNKNOWN)

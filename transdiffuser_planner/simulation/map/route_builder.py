@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline, wrap_angle
 from transdiffuser_planner.core.smoothing import gaussian_smoothed
-from transdiffuser_planner.core.types import DrivingCommand
+from transdiffuser_planner.planning.observation.route_rules import RouteTurn, turn_command
 from transdiffuser_planner.simulation.map.route import (
     SPACING_M,
-    TURN_ANGLE_RAD,
     GlobalRoute,
     LaneStretch,
     RouteSignal,
-    RouteTurn,
 )
 
 FloatArray = NDArray[np.float64]
@@ -232,10 +230,7 @@ def _turns(pieces: list[_Piece], begins: list[float], xy_N2: FloatArray, s_N: Fl
             continue
         start, end = begins[index], begins[last]
         change = float(wrap_angle(_heading_at(xy_N2, s_N, end + 2.0) - _heading_at(xy_N2, s_N, start - 2.0)))
-        command = DrivingCommand.STRAIGHT
-        if abs(change) > TURN_ANGLE_RAD:
-            command = DrivingCommand.LEFT if change > 0 else DrivingCommand.RIGHT
-        turns.append(RouteTurn(start_m=start, end_m=end, command=command))
+        turns.append(RouteTurn(start_m=start, end_m=end, command=turn_command(change)))
         index = last
     return tuple(turns)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import CONTRACT_VERSION
 from transdiffuser_planner.core.errors import TrainingError
+from transdiffuser_planner.training.engine.optimizer import adamw
 from transdiffuser_planner.training.engine.stage_weights import PROGRESS, check_version
 from transdiffuser_planner.training.recipe import StageConfig
 
@@ -76,14 +77,9 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
         return {"loss": total, **{name: value.detach() for name, value in losses.items()}}
 
     def configure_optimizers(self) -> Any:
-        """AdamW with weight decay for matrices and kernels only, not for biases, norms and embeddings of missing inputs."""
+        """AdamW with a learning rate that rises and falls once."""
         config = self._config
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
-            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
+        optimizer = adamw(self.network, learning_rate=config.learning_rate, weight_decay=config.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, config.learning_rate, total_steps=self._num_steps + 1, pct_start=config.warmup_share
         )

@@ -66,7 +66,8 @@ class StageTrainer:
 
         Raises:
             TrainingError: The loss is NaN or infinite, or the folder contains this stage from another recipe or contract.
-            KeyboardInterrupt: Ctrl-C, after saving the state.
+            KeyboardInterrupt: Ctrl-C or SIGTERM, after saving the state.
+            SystemExit: The same in other processes than the first, which ends the program for all.
         """
         if weights_path(self.folder, self.stage).is_file():
             return self._finished()
@@ -95,6 +96,8 @@ class StageTrainer:
             weights_only=True,
         )
         if checkpoint.was_stopped:
+            if not trainer.is_global_zero:
+                raise SystemExit(0)  # Lightning would kill the first process when another one fails before it
             raise KeyboardInterrupt
         network = average.network.cpu()
         if trainer.is_global_zero:

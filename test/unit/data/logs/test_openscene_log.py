@@ -13,15 +13,15 @@ from navsim_data import LENS, ORIGIN, PLACE, SPEED_MPS, heading, token_of, write
 from PIL import Image
 
 from transdiffuser_planner.core.agents import AgentClass
-from transdiffuser_planner.core.camera_image import ArrayPixels
 from transdiffuser_planner.core.errors import InputError, RecordingError
+from transdiffuser_planner.core.lens_models import RadialLens
 from transdiffuser_planner.core.types import CameraIntrinsics, DrivingCommand
 from transdiffuser_planner.data.logs.drive_log import DriveLog, LogRequest
 from transdiffuser_planner.data.logs.importing.import_log import import_log
 from transdiffuser_planner.data.logs.log_sources import read_log, recognize
 from transdiffuser_planner.data.logs.map_elements import PieceKind
 from transdiffuser_planner.data.logs.openscene.point_cloud import read_pcd
-from transdiffuser_planner.data.logs.openscene.rectified_image import RectifiedPixels, pinhole
+from transdiffuser_planner.data.logs.openscene.rectified_image import rectified
 from transdiffuser_planner.data.logs.openscene.utm import utm_of
 from transdiffuser_planner.data.logs.sensor_frames import CloudFrame, ImageFrame
 from transdiffuser_planner.messages.topic_map import TopicMap
@@ -182,23 +182,19 @@ def test_damaged_clouds_are_refused(data: bytes) -> None:
 
 def test_a_rectified_image_shows_a_pinhole_camera(tmp_path: Path) -> None:
     # A bright square where the lens shows a point must lie where a pinhole camera would show it.
-    lens = CameraIntrinsics(
-        width=480, height=270, fx=386.0, fy=386.0, cx=240.0, cy=135.0,
-        distortion_model="plumb_bob", distortion=tuple(LENS), is_rectified=False,
-    )  # fmt: skip
     x, y = 0.5, 0.25
     r2 = x * x + y * y
     k1, k2, p1, p2, k3 = LENS
+    sizes = {"fx": 386.0, "fy": 386.0, "cx": 240.0, "cy": 135.0}
+    lens = RadialLens(radial=(k1, k2, k3), tangential=(p1, p2), **sizes)
     scale = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))
     raw_x = 386.0 * (x * scale + 2.0 * p1 * x * y + p2 * (r2 + 2.0 * x * x)) + 240.0
     raw_y = 386.0 * (y * scale + p1 * (r2 + 2.0 * y * y) + 2.0 * p2 * x * y) + 135.0
     raw = np.zeros((270, 480, 3), dtype=np.uint8)
     raw[int(raw_y) - 2 : int(raw_y) + 3, int(raw_x) - 2 : int(raw_x) + 3] = 255
-    found = RectifiedPixels(ArrayPixels(raw), lens).unpack(1)
+    found = rectified(raw, CameraIntrinsics(width=480, height=270, lens=lens, **sizes))
     rows, columns = np.nonzero(found[..., 0] > 128)
     assert [columns.mean() + 0.5, rows.mean() + 0.5] == pytest.approx([386.0 * x + 240.0, 386.0 * y + 135.0], abs=1.0)
-    assert RectifiedPixels(ArrayPixels(raw), lens).unpack(2).shape == (135, 240, 3)
-    assert pinhole(lens).is_rectified
 
 
 def test_the_map_of_the_city_surrounds_the_drive(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

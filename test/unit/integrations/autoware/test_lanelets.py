@@ -18,6 +18,7 @@ from lanelet_maps import (
 )
 
 from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline
+from transdiffuser_planner.integrations.autoware.lanelets import centerline as centerline_module
 from transdiffuser_planner.integrations.autoware.lanelets.centerline import centerline
 from transdiffuser_planner.integrations.autoware.lanelets.lanelet_map import MapError
 from transdiffuser_planner.integrations.autoware.lanelets.osm_reader import read_osm, speed_mps
@@ -61,6 +62,20 @@ def test_the_center_line_lies_in_the_middle_of_a_bend():
     center_N3 = centerline(18.0 * circle, 22.0 * circle[::3])
     assert np.hypot(*center_N3[:, :2].T) == pytest.approx(20.0, abs=0.15)
     assert np.allclose(center_N3[[0, -1]], 20.0 * circle[[0, -1]], atol=0.5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_center_line_does_not_depend_on_how_many_steps_are_checked_at_once(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    sides = []
+    for y, num in ((2.0, 40), (-2.0, 31)):  # wild boundaries, which many of the nearest connections cross
+        x = np.sort(rng.uniform(0.0, 60.0, num))
+        sides.append(np.stack([x, y + rng.uniform(-1.9, 1.9, num), np.zeros(num)], axis=-1))
+    whole = centerline(*sides)
+    monkeypatch.setattr(centerline_module, "_STEPS", 1)
+    assert np.array_equal(whole, centerline(*sides))
+    begins, ends = ((sides[0][k] + sides[1][k]) / 2.0 for k in (0, -1))
+    assert np.array_equal(whole[[0, -1]], [begins, ends]) and len(whole) > 30
 
 
 def test_a_route_follows_its_lanelets_from_start_to_goal(town):

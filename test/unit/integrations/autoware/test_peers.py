@@ -35,6 +35,12 @@ class Graph:
     def get_subscriptions_info_by_topic(self, topic):
         return self.subscribers
 
+    def count_publishers(self, topic):
+        return len(self.publishers)
+
+    def count_subscribers(self, topic):
+        return len(self.subscribers)
+
 
 def check(publishers, subscribers, *, is_input=False, accepted=()):
     graph = Graph(publishers, subscribers)
@@ -53,6 +59,19 @@ def test_equal_unstated_and_accepted_definitions_pass():
     assert check([endpoint("a", OLD)], own, is_input=True, accepted=(OLD,))[1].check() == ""
     assert check(own, [endpoint("a", OLD, kind="other/msg/Type")])[1].check() == ""
     assert check([], [])[1].check() == ""
+
+
+def test_two_publishers_of_different_versions_are_refused_although_each_could_be_read(monkeypatch):
+    own = [endpoint("planner", NEW)]
+    graph, found = check([endpoint("a", OLD)], own, is_input=True, accepted=(OLD,))
+    monkeypatch.setattr(peers.time, "monotonic", lambda: 100.0)  # the change of their number is what is noticed
+    assert found.check() == "" and found.peer_hash == versions.PREFIX + OLD
+    graph.publishers = [endpoint("a", OLD), endpoint("b", NEW), endpoint("c", NEW)]
+    reason = found.check()
+    assert "1.11 to 1.13 and" in reason or "1.14 and" in reason
+    assert "1.11 to 1.13" in reason and "1.14" in reason and found.peer_hash == ""
+    graph.publishers = [endpoint("b", NEW), endpoint("c", NEW)]
+    assert found.check() == "" and found.peer_hash == versions.PREFIX + NEW
 
 
 def test_the_publishers_hash_is_known_to_the_reader_and_the_graph_is_asked_once_a_second(monkeypatch):

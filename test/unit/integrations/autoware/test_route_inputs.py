@@ -1,5 +1,7 @@
 """Autoware's messages become the planner's inputs: command, limit, signal, agents."""
 
+from threading import Event
+from time import sleep
 from types import SimpleNamespace as Message
 
 import numpy as np
@@ -10,9 +12,18 @@ from transdiffuser_planner.core.agents import AgentClass
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
-from transdiffuser_planner.core.types import DrivingCommand, EgoState, SignalState
+from transdiffuser_planner.core.types import (
+    CameraImage,
+    DrivingCommand,
+    EgoState,
+    NotReady,
+    SensorSnapshot,
+    SignalState,
+)
+from transdiffuser_planner.integrations.autoware import route_builder
 from transdiffuser_planner.integrations.autoware.interface import decode
 from transdiffuser_planner.integrations.autoware.lanelets.osm_reader import read_osm
+from transdiffuser_planner.integrations.autoware.lanelets.route_line import route_line
 from transdiffuser_planner.integrations.autoware.route_inputs import LIGHT_TIMEOUT_NS, RouteInputs
 from transdiffuser_planner.params import RIGS
 from transdiffuser_planner.planning.perception.agent_tracker import given_tracks
@@ -62,10 +73,22 @@ def ego(stamp_ns, x, y=1.5 * LANE_M, heading=0.0, speed=8.0):
 
 @pytest.fixture
 def inputs(tmp_path):
-    assembler = SnapshotAssembler(RIG, PlannerConfig())
-    made = RouteInputs(assembler, read_osm(write_map(tmp_path / "map.osm")), RIG.vehicle)
-    made.assembler = assembler
+    assembler, refused = SnapshotAssembler(RIG, PlannerConfig(require_lidar=False)), []
+    made = RouteInputs(assembler, read_osm(write_map(tmp_path / "map.osm")), RIG.vehicle, refused.append)
+    made.assembler, made.refused = assembler, refused
     return made
+
+
+def add_route(inputs, message):
+    """Add a route and wait until it is built."""
+    assert inputs.add_lanelet_route(message) is None
+    until(lambda: not inputs.is_building)
+
+
+def until(condition):
+    """Wait for a condition of another thread."""
+    while not condition():
+        sleep(0.001)
 
 
 def optional(inputs, stamp_ns):
@@ -73,7 +96,7 @@ def optional(inputs, stamp_ns):
 
 
 def test_command_limit_and_signal_follow_from_the_place_on_the_route(inputs):
-    assert inputs.add_lanelet_route(route()) is None
+    add_route(inputs, route())
     assert inputs.add_odometry(ego(2 * SECOND, 20.0)) is None
     far = optional(inputs, 2 * SECOND)
     assert (far.command, far.signal) == (DrivingCommand.STRAIGHT, None)
@@ -88,7 +111,7 @@ def test_command_limit_and_signal_follow_from_the_place_on_the_route(inputs):
 
 
 def test_a_light_is_unknown_200_ms_after_its_last_message(inputs):
-    inputs.add_lanelet_route(route())
+    add_route(inputs, route())
     inputs.add_traffic_lights(lights(5 * SECOND, lamp(GREEN)))
     inputs.add_odometry(ego(5 * SECOND + LIGHT_TIMEOUT_NS, 100.0))
     assert optional(inputs, 5 * SECOND + LIGHT_TIMEOUT_NS).signal.state is SignalState.GREEN
@@ -120,7 +143,7 @@ def test_lamps_mean_what_they_mean_for_the_lanelet_behind_them(lamps, turn, stat
 
 
 def test_the_lower_of_lanelet_and_external_limit_holds(inputs):
-    inputs.add_lanelet_route(route())
+    add_route(inputs, route())
     inputs.add_velocity_limit(Message(max_velocity=4.0))
     inputs.add_odometry(ego(2 * SECOND, 20.0))
     assert optional(inputs, 2 * SECOND).speed_limit_mps == 4.0
@@ -133,16 +156,51 @@ def test_the_lower_of_lanelet_and_external_limit_holds(inputs):
 
 
 def test_a_route_is_withdrawn_refused_or_replaced_in_one_line(inputs):
-    inputs.add_lanelet_route(route())
-    assert "not in the map" in inputs.add_lanelet_route(route(segments=[(1, [1])]))
-    inputs.add_odometry(ego(2 * SECOND, 20.0))
+    add_route(inputs, route())
+    inputs.add_odometry(ego(2 * SECOND, 19.0))
+    add_route(inputs, route(segments=[(1, [1])]))
+    until(lambda: inputs.refused)
+    assert "not in the map" in inputs.refused[0]
+    inputs.add_odometry(ego(2 * SECOND + 1, 20.0))
     assert optional(inputs, 2 * SECOND).route is not None  # the old route stays
     assert inputs.add_lanelet_route(route(segments=[])) is None
     assert optional(inputs, 2 * SECOND).route is None and inputs.place is None
-    without_map = RouteInputs(inputs.assembler, None, RIG.vehicle)
+    without_map = RouteInputs(inputs.assembler, None, RIG.vehicle, inputs.refused.append)
     assert "--map" in without_map.add_lanelet_route(route())
     with pytest.raises(InputError, match="not finite"):
         inputs.add_lanelet_route(route(goal=np.asarray([np.nan, 0.0])))
+
+
+def test_nothing_waits_for_a_route_but_the_first_plan(inputs, monkeypatch):
+    may_build = Event()
+
+    def slow(*arguments):
+        may_build.wait()
+        return route_line(*arguments)
+
+    monkeypatch.setattr(route_builder, "route_line", slow)
+    assert inputs.add_lanelet_route(route()) is None
+    for stamp in (2 * SECOND, 2 * SECOND + 100_000_000):  # inputs pass meanwhile
+        assert inputs.add_odometry(ego(stamp, 20.0)) is None
+        for camera in RIG.cameras:
+            black_HW3 = np.zeros((camera.height, camera.width, 3), dtype=np.uint8)
+            assert inputs.add_image(CameraImage(stamp_ns=stamp, name=camera.name, rgb_HW3=black_HW3)) is None
+    waiting = inputs.assembler.assemble(stamp)
+    assert isinstance(waiting, NotReady) and "route: it is being built on the map, from 4 segments" in waiting.reason
+    may_build.set()
+    until(lambda: not inputs.is_building)
+    inputs.add_odometry(ego(stamp + 1, 20.0))
+    first = inputs.assembler.assemble(stamp)
+    assert isinstance(first, SensorSnapshot) and first.route is not None and inputs.place is not None
+    may_build.clear()
+    inputs.add_lanelet_route(route(segments=SEGMENTS[:2], goal=np.asarray([100.0, 1.5 * LANE_M])))
+    inputs.add_odometry(ego(stamp + 2, 20.0))
+    assert inputs.assembler.awaited == ""  # the route before it is driven on
+    assert optional(inputs, stamp + 2).route is first.route
+    inputs.add_lanelet_route(route(segments=[]))  # a withdrawn one is not used, even if it is built later
+    may_build.set()
+    inputs.add_odometry(ego(stamp + 3, 20.0))
+    assert optional(inputs, stamp + 3).route is None and not inputs.is_building
 
 
 def tracked(number, label, x, speed, availability=2, shape=(0, 4.0, 2.0)):

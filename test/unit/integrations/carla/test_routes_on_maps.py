@@ -24,7 +24,6 @@ def test_limits_are_those_of_the_file_in_any_unit_and_capped() -> None:
     assert limits.limit_of(place(1)) == pytest.approx(30 * 0.44704)
     assert limits.limit_of(place(2)) == pytest.approx(40 / 3.6)
     assert limits.limit_of(place(3)) == CAP_MPS and limits.limit_of(place(77)) == CAP_MPS
-    assert RoadLimits(straight_road(50.0), cap_mps=3.0).limit_of(place(1)) == 3.0
     with pytest.raises(SimulationError, match="not valid XML"):
         RoadLimits("no map")
 

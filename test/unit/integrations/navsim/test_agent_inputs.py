@@ -26,6 +26,7 @@ from transdiffuser_planner.integrations.navsim.agent_inputs import builder_for, 
 from transdiffuser_planner.integrations.navsim.scene_labels import labels_of
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 from transdiffuser_planner.runtime.planner import Planner
+from transdiffuser_planner.training.batches.augmentation import mirror
 
 NUM_FRAMES, PRESENT = 13, 3
 
@@ -126,6 +127,64 @@ def test_features_of_an_agent_equal_those_of_the_samples(log: Path, samples: Sam
     assert row["camera_valid"].min() > 0.9 and row["lidar_valid"] == 1.0 and row["history_valid"].all()
     assert row["lidar"].sum() > 100 and not row["route_valid"].any()
     assert snapshot.command is DrivingCommand.STRAIGHT
+
+
+def mirrored(agent: Any) -> Any:
+    """The inputs of an agent with left and right exchanged."""
+    flip_33, optical_33 = np.diag([1.0, -1.0, 1.0]), np.diag([-1.0, 1.0, 1.0])
+    statuses = [
+        SimpleNamespace(
+            ego_pose=status.ego_pose * [1, -1, -1],
+            ego_velocity=status.ego_velocity * [1, -1],
+            ego_acceleration=status.ego_acceleration * [1, -1],
+            driving_command=np.asarray(status.driving_command)[[2, 1, 0, 3]],
+        )
+        for status in agent.ego_statuses
+    ]
+    cameras = {}
+    for name, camera in vars(agent.cameras[-1]).items():
+        intrinsics_33, distortion_5 = np.array(camera.intrinsics), np.array(camera.distortion)
+        if camera.image is not None:
+            intrinsics_33[0, 2] = camera.image.shape[1] - intrinsics_33[0, 2]
+        distortion_5[3] *= -1.0  # p2
+        cameras[name.translate(str.maketrans("lr", "rl"))] = SimpleNamespace(
+            image=None if camera.image is None else camera.image[:, ::-1],
+            sensor2lidar_rotation=flip_33 @ camera.sensor2lidar_rotation @ optical_33,
+            sensor2lidar_translation=flip_33 @ camera.sensor2lidar_translation,
+            intrinsics=intrinsics_33,
+            distortion=distortion_5,
+        )
+    six = agent.lidars[-1].lidar_pc * np.asarray([1.0, -1.0, 1.0, 1.0, 1.0, 1.0])[:, None]
+    return SimpleNamespace(
+        ego_statuses=statuses,
+        cameras=[None] * 3 + [SimpleNamespace(**cameras)],
+        lidars=[SimpleNamespace(lidar_pc=six)],
+    )
+
+
+@pytest.mark.parametrize("seeing", ["cam_l0", "cam_f0", "cam_r0"])  # one at a time: where two see the same, one is used
+def test_left_and_right_are_those_of_the_devkit(log: Path, seeing: str) -> None:
+    """Mirrored inputs become the mirrored features that training learns mirrored plans from."""
+    agent = agent_input(log)
+    for name, camera in vars(agent.cameras[-1]).items():
+        camera.image = camera.image if name == seeing else None
+    agent.ego_statuses[-1].driving_command = np.asarray([1, 0, 0, 0])  # left, in the devkit's order
+    agent.ego_statuses[-1].ego_velocity[1] = 0.5  # to the left
+    agent.lidars[-1].lidar_pc = agent.lidars[-1].lidar_pc[:, agent.lidars[-1].lidar_pc[1] > 0.0]
+    agent.lidars[-1].lidar_pc[1] += 0.07  # the walls are on the edge of a cell
+    rows = []
+    for inputs in (agent, mirrored(agent)):
+        snapshot, rig = snapshot_of(inputs)
+        builder = builder_for(TINY, rig)
+        rows.append(observation_row(snapshot, builder, builder.points(snapshot)))
+    plain, flipped = ({name: np.asarray(value)[None] for name, value in row.items()} for row in rows)
+    assert plain["status"][0, DrivingCommand.LEFT] == 1.0 and flipped["status"][0, DrivingCommand.RIGHT] == 1.0
+    cells = plain["lidar"].sum(axis=(0, 1, 2))
+    assert cells[: len(cells) // 2].sum() == cells.sum() > 100  # column 0 is left
+    expected = mirror(plain, np.asarray([True]))
+    for name, value in flipped.items():
+        away = np.abs(value.astype(np.float64) - expected[name].astype(np.float64))
+        assert np.mean(away > 1e-5) < 0.005, name  # some are still on an edge
 
 
 def test_labels_of_a_scene_equal_those_of_the_samples(

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from transdiffuser_planner.core.lens_models import RadialLens
 from transdiffuser_planner.core.rig import OPTICAL_FROM_SENSOR, CameraMount, LidarMount, Rig, place_of
 from transdiffuser_planner.core.types import CameraIntrinsics
 from transdiffuser_planner.data.logs.data_sets import data_set_of, vehicle_of
@@ -31,11 +32,11 @@ class CameraCalibration:
 
     Attributes:
         mount: Its place, and the pinhole camera that its rectified images belong to.
-        lens: Intrinsics with the distortion of its recorded images.
+        intrinsics: Of its recorded images, with their lens.
     """
 
     mount: CameraMount
-    lens: CameraIntrinsics
+    intrinsics: CameraIntrinsics
 
 
 def camera_of(name: str, entry: Mapping[str, Any], size: tuple[int, int] = SIZE) -> CameraCalibration:
@@ -66,22 +67,15 @@ def camera_of(name: str, entry: Mapping[str, Any], size: tuple[int, int] = SIZE)
     fx, fy, cx, cy = (float(camera_33[index]) for index in ((0, 0), (1, 1), (0, 2), (1, 2)))
     if min(fx, fy) <= 0.0:
         raise ValueError(f"camera {name}: its focal lengths are not positive")
-    distortion = tuple(lens_5.tolist()) if lens_5.any() else ()
+    lens = None
+    if lens_5.any():
+        k1, k2, p1, p2, k3 = (*lens_5.tolist(), *(0.0,) * 5)[:5]
+        lens = RadialLens(fx=fx, fy=fy, cx=cx, cy=cy, radial=(k1, k2, k3), tangential=(p1, p2))
     return CameraCalibration(
         mount=CameraMount(
             name=name, width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, **place_of(base_from_camera)
         ),
-        lens=CameraIntrinsics(
-            width=width,
-            height=height,
-            fx=fx,
-            fy=fy,
-            cx=cx,
-            cy=cy,
-            distortion_model="plumb_bob" if distortion else "",
-            distortion=distortion,
-            is_rectified=not distortion,
-        ),
+        intrinsics=CameraIntrinsics(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, lens=lens),
     )
 
 

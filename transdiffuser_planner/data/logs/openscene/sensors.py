@@ -18,7 +18,7 @@ from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.data.logs.openscene.calibration import CAMERAS, CameraCalibration, camera_of, rig_of
 from transdiffuser_planner.data.logs.openscene.frames import OpenSceneFrame
 from transdiffuser_planner.data.logs.openscene.point_cloud import read_pcd
-from transdiffuser_planner.data.logs.openscene.rectified_image import RectifiedPixels
+from transdiffuser_planner.data.logs.openscene.rectified_image import rectified
 from transdiffuser_planner.data.logs.sensor_frames import CloudFrame, ImageFrame, SensorFrame
 
 ROOT_VARIABLE: Final = "OPENSCENE_DATA_ROOT"
@@ -149,20 +149,21 @@ def _below(folder: Path, relative: Any) -> Path | None:
 
 def _image(stamp_ns: int, path: Path, camera: CameraCalibration) -> ImageFrame:
     def pixels() -> Pixels:
-        raw = ImageFilePixels(path)
-        return RectifiedPixels(raw, camera.lens) if camera.lens.distortion else raw
+        return ImageFilePixels(path)
 
     def read() -> bytes:
-        if not camera.lens.distortion:
+        if camera.intrinsics.lens is None:
             try:
                 return path.read_bytes()
             except OSError as error:
                 raise InputError(f"image {path.name}: cannot be read ({error.strerror})") from None
         out = io.BytesIO()
-        PillowImage.fromarray(pixels().unpack(1)).save(out, "JPEG", quality=_JPEG_QUALITY)
+        rgb_HW3 = rectified(pixels().unpack(1), camera.intrinsics)
+        PillowImage.fromarray(rgb_HW3).save(out, "JPEG", quality=_JPEG_QUALITY)
         return out.getvalue()
 
-    return ImageFrame(stamp_ns=stamp_ns, camera=camera.mount.name, read=read, pixels=pixels)
+    name, intrinsics = camera.mount.name, camera.intrinsics
+    return ImageFrame(stamp_ns=stamp_ns, camera=name, read=read, pixels=pixels, intrinsics=intrinsics)
 
 
 def _cloud_reader(path: Path) -> Callable[[], NDArray[np.float32]]:

@@ -1,7 +1,7 @@
 """A serialized TrackedObjects message: what the planner uses of every object, without its covariances.
 
-A hundred objects field by field take several milliseconds of the thread that receives all inputs, this a fifth. Layout as in
-``serialized.py``; a test compares both.
+Covariances are most of a message and are skipped: the thread that reads it receives all inputs. Layout as in ``serialized.py``;
+a test compares both.
 """
 
 from __future__ import annotations

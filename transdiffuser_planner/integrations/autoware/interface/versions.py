@@ -6,6 +6,8 @@ of the same name whatever their definition.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 PREFIX = "RIHS01_"
 
 _MSGS, _INTERNAL = "autoware_msgs", "autoware_internal_msgs"
@@ -77,4 +79,23 @@ def mismatch(type_name: str, own_hash: str, peer_hash: str, accepted: tuple[str,
     return (
         f"the peer has {type_name.replace('/msg/', '/')} of {version_name(type_name, peer)}, this side that of "
         f"{version_name(type_name, own)}; source the peer's Autoware before `make build`"
+    )
+
+
+def disagreement(type_name: str, peer_hashes: Sequence[str]) -> str:
+    """Compare the definitions of several peers of one topic.
+
+    Args:
+        type_name: "package/msg/Name".
+        peer_hashes: Of those that state one, without repetitions.
+
+    Returns:
+        One line with the versions and a remedy if there are several; else "".
+    """
+    if len(peer_hashes) < 2:
+        return ""
+    names = " and ".join(version_name(type_name, item) for item in peer_hashes)
+    return (
+        f"its peers have {type_name.replace('/msg/', '/')} of {names}, and a message does not state which; "
+        "leave only those of one version"
     )

@@ -4,54 +4,126 @@ From the first points on, the shorter of two connections comes next: from the pr
 other way round; the center line goes through the middle of every connection (rule of ``LaneletData::centerline``,
 ``lanelet2_core/src/Lanelet.cpp``). Connections and center pieces that cross a boundary are not taken. Distances are horizontal.
 
-L points of the left boundary, R of the right one.
+Hardly any of the nearest connections crosses a boundary: several steps are taken at once, then checked together, and only
+where one is not allowed its alternatives are looked for.
+
+L points of the left boundary, R of the right one, S segments of both, P pieces. Points are (..., 2), m.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.integrations.autoware.lanelets.crossings import Borders, are_equal
+
 FloatArray = NDArray[np.float64]
-Point = tuple[float, float]
+Place = tuple[int, int]
+"""Index of a left and of a right point: a connection."""
 
-_TOUCH = 1e-9
+_STEPS, _STEPS_AFTER_DETOUR = 64, 4
+_ALTERNATIVES = 4
 
 
-class _Borders:
-    """Segments of both boundaries, and the entry and exit, for the question whether a piece crosses them."""
+class _Walk:
+    """The way along both boundaries.
+
+    Args:
+        left_L2: Left boundary.
+        right_R2: Right boundary.
+    """
 
     def __init__(self, left_L2: FloatArray, right_R2: FloatArray) -> None:
-        self._begin_N2 = np.concatenate([left_L2[:-1], right_R2[:-1]])
-        self._end_N2 = np.concatenate([left_L2[1:], right_R2[1:]])
-        self._low_N2 = np.minimum(self._begin_N2, self._end_N2)
-        self._high_N2 = np.maximum(self._begin_N2, self._end_N2)
-        self._gates = ((right_R2[0], left_L2[0]), (left_L2[-1], right_R2[-1]))
+        self._left_L2, self._right_R2 = left_L2, right_R2
+        self._borders = Borders(left_L2, right_R2)
+        begins_in_a_point = bool(are_equal(left_L2[0], right_R2[0]))
+        self._at: Place = (1 if begins_in_a_point else 0, 0)
+        self.taken: list[Place] = [(0, 0)]
 
-    def _near(self, a_2: FloatArray, b_2: FloatArray) -> Iterator[tuple[Point, Point]]:
-        """Yield the segments of the boundaries that cross a piece or touch it."""
-        low_2, high_2 = np.minimum(a_2, b_2) - _TOUCH, np.maximum(a_2, b_2) + _TOUCH
-        is_near_N = ((self._low_N2 <= high_2) & (self._high_N2 >= low_2)).all(axis=1)
-        piece = _point(a_2), _point(b_2)
-        for index in np.flatnonzero(is_near_N):
-            segment = _point(self._begin_N2[index]), _point(self._end_N2[index])
-            if crosses(segment, piece):
-                yield segment
+    def run(self) -> None:
+        """Take all steps; ``taken`` holds the connections in driving order."""
+        count = _STEPS
+        while steps := self._nearest_steps(count):
+            allowed_P = self._are_allowed([self.taken[-1], *(place for place, _ in steps[:-1])], steps)
+            num = len(steps) if allowed_P.all() else int(np.argmin(allowed_P))
+            self.taken += [place for place, _ in steps[:num]]
+            self._at = self.taken[-1] if num else self._at
+            count = min(2 * count, _STEPS)
+            if num < len(steps):
+                detour = self._detour()
+                if detour is None:
+                    break
+                self._at, count = detour, _STEPS_AFTER_DETOUR
+                self.taken.append(detour)
+        ends = len(self._left_L2) - 1, len(self._right_R2) - 1
+        if self._at != ends:
+            self.taken.append(ends)
 
-    def center_crosses(self, a_2: FloatArray, b_2: FloatArray) -> bool:
-        """Whether a piece of the center line leaves the lanelet."""
-        begin, end = _point(a_2), _point(b_2)
-        if any(not _equal(segment[0], begin) for segment in self._near(a_2, b_2)):
-            return True
-        gates = [(_point(a), _point(b)) for a, b in self._gates]
-        return any(crosses(gate, (begin, end)) and _side(gate, end) > 0.0 for gate in gates)
+    def _nearest_steps(self, count: int) -> list[tuple[Place, bool]]:
+        """The next connections without regard to crossings, each with whether it goes on to the left."""
+        left, right = self._at
+        to_right_L = _distances(self._left_L2, self._right_R2[right])
+        to_left_R = _distances(self._right_R2, self._left_L2[left])
+        found: list[tuple[Place, bool]] = []
+        while len(found) < count:
+            next_left, next_right = _nearest(to_right_L, left + 1), _nearest(to_left_R, right + 1)
+            if next_left is None and next_right is None:
+                break
+            is_left = next_left is not None and (next_right is None or to_right_L[next_left] <= to_left_R[next_right])
+            if is_left and next_left is not None:
+                left = next_left
+                to_left_R = _distances(self._right_R2, self._left_L2[left])
+            elif next_right is not None:
+                right = next_right
+                to_right_L = _distances(self._left_L2, self._right_R2[right])
+            found.append(((left, right), is_left))
+        return found
 
-    def connection_crosses(self, a_2: FloatArray, b_2: FloatArray) -> bool:
-        """Whether a connection of the boundaries passes through one of them elsewhere than at its own ends."""
-        ends = _point(a_2), _point(b_2)
-        return any(not any(_equal(p, q) for p in segment for q in ends) for segment in self._near(a_2, b_2))
+    def _detour(self) -> Place | None:
+        """The next connection where the nearest one is not allowed; None without an allowed one."""
+        left, right = self._at
+        next_left = self._nearest_allowed(
+            [((index, right), True) for index in range(left + 1, len(self._left_L2))],
+            _distances(self._left_L2, self._right_R2[right])[left + 1 :],
+        )
+        next_right = self._nearest_allowed(
+            [((left, index), False) for index in range(right + 1, len(self._right_R2))],
+            _distances(self._right_R2, self._left_L2[left])[right + 1 :],
+        )
+        if next_left is None or next_right is None:
+            found = next_left or next_right
+            return None if found is None else found[0]
+        return next_left[0] if next_left[1] <= next_right[1] else next_right[0]
+
+    def _nearest_allowed(
+        self, choices: Sequence[tuple[Place, bool]], distance_P: FloatArray
+    ) -> tuple[Place, float] | None:
+        """The shortest of some connections that is allowed, and its length."""
+        order_P = np.argsort(distance_P, kind="stable")
+        begin, num = 0, _ALTERNATIVES
+        while begin < len(order_P):
+            some = order_P[begin : begin + num]
+            allowed_P = self._are_allowed([self.taken[-1]] * len(some), [choices[index] for index in some])
+            if allowed_P.any():
+                first = int(some[np.argmax(allowed_P)])
+                return choices[first][0], float(distance_P[first])
+            begin, num = begin + num, 2 * num
+        return None
+
+    def _are_allowed(self, before: Sequence[Place], steps: Sequence[tuple[Place, bool]]) -> NDArray[np.bool_]:
+        """Whether neither a connection nor the piece of the center line to its middle crosses a boundary (P,)."""
+        left_P2, right_P2 = self._ends(place for place, _ in steps)
+        is_left_P1 = np.asarray([is_left for _, is_left in steps], dtype=np.bool_)[:, None]
+        other_P2, point_P2 = np.where(is_left_P1, right_P2, left_P2), np.where(is_left_P1, left_P2, right_P2)
+        last_left_P2, last_right_P2 = self._ends(before)
+        last_P2 = (last_left_P2 + last_right_P2) / 2.0
+        return self._borders.are_free(last_P2, (point_P2 + other_P2) / 2.0, other_P2, point_P2)
+
+    def _ends(self, places: Iterable[Place]) -> tuple[FloatArray, FloatArray]:
+        left_P, right_P = np.asarray(list(places)).T
+        return self._left_L2[left_P], self._right_R2[right_P]
 
 
 def centerline(left_L3: FloatArray, right_R3: FloatArray) -> FloatArray:
@@ -64,67 +136,16 @@ def centerline(left_L3: FloatArray, right_R3: FloatArray) -> FloatArray:
     Returns:
         Points (N, 3), from the middle of the first points to the middle of the last.
     """
-    left_L2, right_R2 = left_L3[:, :2], right_R3[:, :2]
-    borders = _Borders(left_L2, right_R2)
-    left = 1 if _equal(_point(left_L2[0]), _point(right_R2[0])) else 0
-    right = 0
-    pairs = [(0, 0)]
-    while True:
-        last_2 = (left_L2[pairs[-1][0]] + right_R2[pairs[-1][1]]) / 2.0
-        next_left = _nearest(left_L2, left + 1, right_R2[right], last_2, borders)
-        next_right = _nearest(right_R2, right + 1, left_L2[left], last_2, borders)
-        if next_left is None and next_right is None:
-            break
-        if next_right is None or (next_left is not None and next_left[1] <= next_right[1]):
-            assert next_left is not None
-            left = next_left[0]
-        else:
-            right = next_right[0]
-        pairs.append((left, right))
-    if (left, right) != (len(left_L3) - 1, len(right_R3) - 1):
-        pairs.append((len(left_L3) - 1, len(right_R3) - 1))
-    return np.asarray([(left_L3[i] + right_R3[j]) / 2.0 for i, j in pairs], dtype=np.float64)
+    walk = _Walk(left_L3[:, :2], right_R3[:, :2])
+    walk.run()
+    left_N, right_N = np.asarray(walk.taken).T
+    return np.asarray((left_L3[left_N] + right_R3[right_N]) / 2.0, dtype=np.float64)
 
 
-def _nearest(
-    line_N2: FloatArray, first: int, other_2: FloatArray, last_2: FloatArray, borders: _Borders
-) -> tuple[int, float] | None:
-    """Index and distance of the nearest later point of a line whose connection is allowed; None without one."""
-    if first >= len(line_N2):
-        return None
-    distance_N = np.hypot(*(line_N2[first:] - other_2).T)
-    for index in np.argsort(distance_N, kind="stable"):
-        point_2 = line_N2[first + int(index)]
-        middle_2 = (point_2 + other_2) / 2.0
-        if not borders.center_crosses(last_2, middle_2) and not borders.connection_crosses(other_2, point_2):
-            return first + int(index), float(distance_N[index])
-    return None
+def _distances(line_N2: FloatArray, point_2: FloatArray) -> FloatArray:
+    return np.asarray(np.hypot(line_N2[:, 0] - point_2[0], line_N2[:, 1] - point_2[1]))
 
 
-def crosses(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
-    """Whether two segments have a point in common; touching counts, lying on one line does not.
-
-    Args:
-        one: Ends of a segment, m.
-        other: Ends of the other one, m.
-    """
-    if _equal(*other):
-        return False
-    side_a, side_b = _side(other, one[0]), _side(other, one[1])
-    side_p, side_q = _side(one, other[0]), _side(one, other[1])
-    is_collinear = side_a == 0.0 and side_b == 0.0
-    return not is_collinear and side_a * side_b <= _TOUCH and side_p * side_q <= _TOUCH
-
-
-def _point(xy_2: FloatArray) -> Point:
-    return float(xy_2[0]), float(xy_2[1])
-
-
-def _side(line: tuple[Point, Point], point: Point) -> float:
-    """Positive if a point lies left of a line."""
-    (ax, ay), (bx, by) = line
-    return (bx - ax) * (point[1] - ay) - (by - ay) * (point[0] - ax)
-
-
-def _equal(a: Point, b: Point) -> bool:
-    return abs(a[0] - b[0]) < _TOUCH and abs(a[1] - b[1]) < _TOUCH
+def _nearest(distance_N: FloatArray, first: int) -> int | None:
+    """Index of the smallest distance from an index on."""
+    return None if first >= len(distance_N) else first + int(distance_N[first:].argmin())

@@ -17,6 +17,12 @@ from numpy.typing import NDArray
 from transdiffuser_planner.core.geometry import arc_length, project_onto_polyline
 from transdiffuser_planner.integrations.autoware.lanelets.centerline import centerline
 from transdiffuser_planner.integrations.autoware.lanelets.lanelet_map import Lanelet, LaneletMap, MapError
+from transdiffuser_planner.integrations.autoware.lanelets.route_elements import (
+    LaneChange,
+    RouteLine,
+    StopPoint,
+    Stretch,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -25,68 +31,6 @@ _SPACING_M = 1.0
 _JOINT_M = 1e-3
 _MAX_START_M = 30.0
 _STOP_LINE_BEFORE_M, _STOP_LINE_OFFSET_M = 30.0, 10.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stretch:
-    """A lanelet on the route.
-
-    Attributes:
-        lanelet_id: Of the map.
-        begin_m, end_m: Arc lengths.
-        speed_limit_mps: None without one.
-        turn_direction: "left", "right", "straight" or "".
-    """
-
-    lanelet_id: int
-    begin_m: float
-    end_m: float
-    speed_limit_mps: float | None
-    turn_direction: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LaneChange:
-    """Arc lengths between which the route changes lanes, to the left or to the right."""
-
-    begin_m: float
-    end_m: float
-    is_left: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StopPoint:
-    """Where the route crosses the stop line of a traffic light.
-
-    Attributes:
-        s_m: Arc length.
-        rule_id: Regulatory element.
-        turn_direction: Of the lanelet behind the stop line.
-    """
-
-    s_m: float
-    rule_id: int
-    turn_direction: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class RouteLine:
-    """A route.
-
-    Attributes:
-        xyz_N3: Polyline in the frame ``map``, m.
-        stretches, lane_changes, stop_points: In driving order.
-    """
-
-    xyz_N3: FloatArray
-    stretches: tuple[Stretch, ...]
-    lane_changes: tuple[LaneChange, ...]
-    stop_points: tuple[StopPoint, ...]
-
-    @property
-    def length_m(self) -> float:
-        """Arc length of the goal."""
-        return float(arc_length(self.xyz_N3[:, :2])[-1])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from transdiffuser_planner.integrations.autoware.lanelets.route_line import RouteLine
+from transdiffuser_planner.integrations.autoware.lanelets.route_elements import RouteLine
 
 TURN_DISTANCE_M = 30.0
 ANNOUNCE_S = 3.0

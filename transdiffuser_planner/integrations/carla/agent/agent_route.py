@@ -10,7 +10,7 @@ import numpy as np
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.core.types import Route
 from transdiffuser_planner.integrations.carla.frames import MAP_FRAME
-from transdiffuser_planner.integrations.carla.geodesy import LocalMap
+from transdiffuser_planner.integrations.carla.geodesy import DEFAULT_REFERENCE, LocalMap
 from transdiffuser_planner.integrations.carla.map_reference import reference_of_town
 from transdiffuser_planner.integrations.carla.route.gps_route import (
     GpsPlan,
@@ -24,10 +24,9 @@ from transdiffuser_planner.integrations.carla.route.map_route import route_throu
 from transdiffuser_planner.integrations.carla.route.road_limits import RoadLimits
 from transdiffuser_planner.simulation.map.route import GlobalRoute
 
-DEFAULT_REFERENCE = LocalMap(latitude_deg=42.0, longitude_deg=2.0)
-"""Of the leaderboard for maps without a reference."""
 _NEAR_DEG = 1.0
-_FAR_M = 10_000.0
+_OFF_ROAD_M = 100.0
+"""Points of a plan are places on lanes: one farther from every lane than this is of another map."""
 _TOWN_NAME = "leaderboard"
 
 
@@ -114,6 +113,6 @@ def _waypoint(town: Any, xy: Any, z_m: float) -> Any:
 
     place = carla.Location(x=float(xy[0]), y=-float(xy[1]), z=float(z_m))
     waypoint = town.get_waypoint(place)
-    if waypoint is None or waypoint.transform.location.distance(place) > _FAR_M:
+    if waypoint is None or waypoint.transform.location.distance(place) > _OFF_ROAD_M:
         raise InputError(f"route: no lane near x {xy[0]:.1f} m, y {xy[1]:.1f} m; route and map do not belong together")
     return waypoint

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline, wrapped
-from transdiffuser_planner.core.types import DrivingCommand
 from transdiffuser_planner.integrations.carla import frames
 from transdiffuser_planner.integrations.carla.route.lane_graph import (
     SPACING_M,
@@ -26,7 +25,8 @@ from transdiffuser_planner.integrations.carla.route.lane_graph import (
     key_of,
     until_lane_end,
 )
-from transdiffuser_planner.simulation.map.route import TURN_ANGLE_RAD, GlobalRoute, RouteSignal, RouteTurn
+from transdiffuser_planner.planning.observation.route_rules import RouteTurn, turn_command
+from transdiffuser_planner.simulation.map.route import GlobalRoute, RouteSignal
 
 FloatArray = NDArray[np.float64]
 LimitOf = Callable[[Any], float]
@@ -174,10 +174,7 @@ def _turns(s_N: FloatArray, of_N: Sequence[Any]) -> tuple[RouteTurn, ...]:
     for first, last in zip(begins, ends, strict=True):
         entry, leave = (of_N[max(0, first - 1)], of_N[min(len(of_N) - 1, last + 1)])
         before, after = (frames.heading_of_yaw(w.transform.rotation.yaw) for w in (entry, leave))
-        angle = wrapped(after - before)
-        command = DrivingCommand.STRAIGHT
-        if abs(angle) > TURN_ANGLE_RAD:
-            command = DrivingCommand.LEFT if angle > 0.0 else DrivingCommand.RIGHT
+        command = turn_command(wrapped(after - before))
         turns.append(RouteTurn(start_m=float(s_N[first]), end_m=float(s_N[last]), command=command))
     return tuple(turns)
 

@@ -10,7 +10,10 @@ from xml.etree import ElementTree
 from transdiffuser_planner.core.errors import SimulationError
 
 CAP_MPS = 50.0 / 3.6
-"""Largest limit used: CARLA's towns state up to 65 mph, and signs that the file does not hold lower them."""
+"""Largest limit used, also where the file has none.
+
+CARLA's towns state up to 65 mph, and signs that the file does not hold lower them.
+"""
 _UNITS = {"": 1.0, "m/s": 1.0, "km/h": 1.0 / 3.6, "mph": 0.44704}
 _Steps = list[tuple[float, float]]
 
@@ -28,14 +31,12 @@ class RoadLimits:
 
     Args:
         opendrive: Text of the file.
-        cap_mps: Largest limit used, also where the file has none.
 
     Raises:
         SimulationError: The text is no XML.
     """
 
-    def __init__(self, opendrive: str, cap_mps: float = CAP_MPS) -> None:
-        self._cap_mps = cap_mps
+    def __init__(self, opendrive: str) -> None:
         self._roads: dict[int, _Road] = {}
         try:
             root = ElementTree.fromstring(opendrive)
@@ -55,10 +56,10 @@ class RoadLimits:
         """
         road = self._roads.get(waypoint.road_id)
         if road is None:
-            return self._cap_mps
+            return CAP_MPS
         steps = road.lanes.get(waypoint.lane_id) or road.road
         limits = [limit for begin, limit in steps if begin <= waypoint.s + 1e-6]
-        return min(self._cap_mps, limits[-1]) if limits else self._cap_mps
+        return min(CAP_MPS, limits[-1]) if limits else CAP_MPS
 
 
 def _road(element: ElementTree.Element) -> _Road:

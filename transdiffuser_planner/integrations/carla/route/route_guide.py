@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from transdiffuser_planner.core.types import DrivingCommand, EgoState, Route, TrafficSignal
 from transdiffuser_planner.integrations.carla.frames import MAP_FRAME
-from transdiffuser_planner.simulation.map.route import SIGNAL_DISTANCE_M, GlobalRoute
+from transdiffuser_planner.planning.observation.route_rules import is_next_signal
+from transdiffuser_planner.simulation.map.route import GlobalRoute
 
 StateOf = Callable[[str], str]
 """SUMO's letter (r, y, g, o) of a traffic light by its OpenDRIVE id."""
@@ -75,5 +76,5 @@ class RouteGuide:
             stamp_ns: Of the tick.
         """
         front_m = (self.s_m or 0.0) + self._front_offset_m
-        near = [light for light in self.route.signals if -5.0 < light.s_m - front_m <= SIGNAL_DISTANCE_M]
+        near = [light for light in self.route.signals if is_next_signal(light.s_m - front_m)]
         return self.route.next_signal(front_m, {light.tls_id: state_of(light.tls_id) for light in near}, stamp_ns)

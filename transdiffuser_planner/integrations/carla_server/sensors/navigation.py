@@ -1,6 +1,6 @@
 """GNSS and IMU from the true state, with the noise that their blueprints state.
 
-The projection is CARLA's: spherical Mercator about the map's reference (``LibCarla/source/carla/geom/GeoLocation.cpp``).
+The projection is that of CARLA up to 0.9.15 (``integrations.carla.geodesy``).
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ import re
 
 import numpy as np
 
+from transdiffuser_planner.integrations.carla.geodesy import DEFAULT_REFERENCE, LocalMap
 from transdiffuser_planner.integrations.carla_server.protocol import payloads
 from transdiffuser_planner.integrations.carla_server.world.actors import Actor
 
 GNSS, IMU = "sensor.other.gnss", "sensor.other.imu"
-EARTH_RADIUS_M = 6378137.0
 GRAVITY_MPS2 = 9.81
-_DEFAULT_REFERENCE = (42.0, 2.0)
 
 
-def reference(opendrive: str) -> tuple[float, float]:
-    """Return latitude and longitude of a map's origin, degrees.
+def reference(opendrive: str) -> LocalMap:
+    """Return the frame of a map, whose origin has latitude and longitude.
 
     Args:
         opendrive: Text of the map.
@@ -30,25 +29,11 @@ def reference(opendrive: str) -> tuple[float, float]:
     for name in ("lat_0", "lon_0"):
         found = re.search(rf"\+{name}=([-+0-9.eE]+)", text.group(1)) if text else None
         values.append(float(found.group(1)) if found else math.nan)
-    return _DEFAULT_REFERENCE if math.isnan(values[0]) or math.isnan(values[1]) else (values[0], values[1])
+    is_known = not (math.isnan(values[0]) or math.isnan(values[1]))
+    return LocalMap(latitude_deg=values[0], longitude_deg=values[1]) if is_known else DEFAULT_REFERENCE
 
 
-def geolocation(origin: tuple[float, float], x_m: float, y_m: float) -> tuple[float, float]:
-    """Convert a place to latitude and longitude, degrees.
-
-    Args:
-        origin: As ``reference`` returns it.
-        x_m: East.
-        y_m: South, as CARLA's y.
-    """
-    scale = math.cos(math.radians(origin[0])) * EARTH_RADIUS_M
-    east = scale * math.radians(origin[1]) + x_m
-    north = scale * math.log(math.tan(math.radians(90.0 + origin[0]) / 2.0)) - y_m
-    latitude = 2.0 * math.degrees(math.atan(math.exp(north / scale))) - 90.0
-    return latitude, math.degrees(east / scale)
-
-
-def fix(sensor: Actor, origin: tuple[float, float], rng: np.random.Generator) -> bytes:
+def fix(sensor: Actor, origin: LocalMap, rng: np.random.Generator) -> bytes:
     """Return the payload of a GNSS receiver.
 
     Args:
@@ -56,10 +41,11 @@ def fix(sensor: Actor, origin: tuple[float, float], rng: np.random.Generator) ->
         origin: Of the map.
         rng: Of the noise.
     """
-    latitude, longitude = geolocation(origin, sensor.transform.x, sensor.transform.y)
+    place = sensor.transform
+    latitude, longitude = origin.latitude_longitude((place.x, -place.y))
     noisy = [
         value + _number(sensor, f"noise_{axis}_bias") + _number(sensor, f"noise_{axis}_stddev") * rng.standard_normal()
-        for axis, value in (("lat", latitude), ("lon", longitude), ("alt", sensor.transform.z))
+        for axis, value in (("lat", latitude), ("lon", longitude), ("alt", place.z))
     ]
     return payloads.gnss(*noisy)
 
