@@ -14,6 +14,7 @@ import yaml
 from transdiffuser_planner.core.contract import CONTRACTS, ModelContract
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.files import read_text
+from transdiffuser_planner.training.preference_recipe import PreferenceConfig
 
 RENAMED = {"colour": "color", "tell_other": "counterfactual_share", "centre": "center"}  # codespell:ignore
 """Fields of earlier recipes -> their present names."""
@@ -164,6 +165,7 @@ class TrainingConfig:
         baselines: The baselines.
         augmentation: Augmentation of the samples.
         loss: Weights of the loss terms.
+        preference: Learning from a table of scored plans (train --table), stage decoder.
     """
 
     network: str = "tiny"
@@ -186,6 +188,7 @@ class TrainingConfig:
     baselines: StageConfig = field(default_factory=StageConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+    preference: PreferenceConfig = field(default_factory=PreferenceConfig)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.rehearsal_share < 1.0:
