@@ -121,8 +121,5 @@ def _aside(plan_T3: FloatArray, driven_m_T: FloatArray, shift_m: float, time_s_T
     offset_T = shift_m * share_T**2 * (3.0 - 2.0 * share_T)
     step_m_T = np.diff(driven_m_T, prepend=0.0)
     slope_T = np.diff(offset_T, prepend=0.0) / np.maximum(step_m_T, 0.1)
-    moved = plan_T3.copy()
-    moved[:, 0] -= offset_T * np.sin(plan_T3[:, 2])
-    moved[:, 1] += offset_T * np.cos(plan_T3[:, 2])
-    moved[:, 2] += np.arctan(slope_T)
-    return moved
+    sin_T, cos_T = np.sin(plan_T3[:, 2]), np.cos(plan_T3[:, 2])
+    return plan_T3 + np.stack([-offset_T * sin_T, offset_T * cos_T, np.arctan(slope_T)], axis=-1)

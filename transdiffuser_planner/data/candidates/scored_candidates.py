@@ -118,7 +118,9 @@ def read_about(path: Path) -> About:
     try:
         data = json.loads((path / ABOUT_NAME).read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
-            raise InputError(f"scored plans {path}: format {data['format']}, this version reads {FORMAT}; make them again")
+            raise InputError(
+                f"scored plans {path}: format {data['format']}, this version reads {FORMAT}; make them again"
+            )
         return About(
             origin=TableOrigin.from_dict(data["origin"]),
             vehicle=stated_vehicle(data),
