@@ -122,4 +122,4 @@ def _aside(plan_T3: FloatArray, driven_m_T: FloatArray, shift_m: float, time_s_T
     step_m_T = np.diff(driven_m_T, prepend=0.0)
     slope_T = np.diff(offset_T, prepend=0.0) / np.maximum(step_m_T, 0.1)
     sin_T, cos_T = np.sin(plan_T3[:, 2]), np.cos(plan_T3[:, 2])
-    return plan_T3 + np.stack([-offset_T * sin_T, offset_T * cos_T, np.arctan(slope_T)], axis=-1)
+    return np.asarray(plan_T3 + np.stack([-offset_T * sin_T, offset_T * cos_T, np.arctan(slope_T)], axis=-1))

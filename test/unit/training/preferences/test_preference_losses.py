@@ -1,4 +1,4 @@
-"""The preference terms of the decoder's loss, with a network that answers as the test says."""
+"""The preference terms of the decoder's loss, with a network that answers as the test gives."""
 
 import numpy as np
 import pytest
