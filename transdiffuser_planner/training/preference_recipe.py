@@ -31,6 +31,8 @@ class PreferenceConfig:
             arXiv 2606.27504).
         failing_score: PDM score below which plans repel.
         repulsion_reach: Mean absolute difference in model space beyond which they no longer do.
+        scored_share: Share of the samples that learn any plan of the table, good or bad, under its sub-scores as a condition
+            (FlowR2A, arXiv 2606.24231); for recipes with score_condition.
     """
 
     driven_share: float = 0.4
@@ -44,9 +46,10 @@ class PreferenceConfig:
     repulsion: float = 0.0
     failing_score: float = 0.6
     repulsion_reach: float = 0.3
+    scored_share: float = 0.0
 
     def __post_init__(self) -> None:
-        shares = ("driven_share", "driven_score", "target_score", "least_progress", "failing_score")
+        shares = ("driven_share", "driven_score", "target_score", "least_progress", "failing_score", "scored_share")
         wrong = [name for name in shares if not 0.0 <= getattr(self, name) <= 1.0]
         if wrong:
             raise ConfigError(f"preference: {', '.join(wrong)} must lie in 0 .. 1")
@@ -60,4 +63,4 @@ class PreferenceConfig:
     @property
     def needs_table(self) -> bool:
         """Whether a term cannot be computed without a table."""
-        return self.pairs > 0.0 or self.repulsion > 0.0
+        return max(self.pairs, self.repulsion, self.scored_share) > 0.0

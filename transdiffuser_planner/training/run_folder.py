@@ -105,7 +105,8 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
         backend = None if model is None else OnnxBackend(load_manifest(model), torch.get_num_threads())
-        contract = config.contract() if backend is None else backend.manifest.contract
+        exported = config.contract() if backend is None else backend.manifest.contract
+        contract = replace(exported, score_condition=config.score_condition)
         channels = VIEW_CHANNELS if config.view_head else 0
         sized = with_backbone(named_config(config.network), config.backbone)
         network = replace(sized, joint=config.joint_agents, view_channels=channels)

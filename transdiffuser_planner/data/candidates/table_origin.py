@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transdiffuser_planner.core.contract import ModelContract
@@ -52,6 +52,10 @@ class TableOrigin:
     def __str__(self) -> str:
         return f"model {self.model} ({self.model_hash[:HASH_SHOWN]})"
 
+    def alike(self) -> TableOrigin:
+        """Return the origin without what a model may learn from its own table: to be asked for scores."""
+        return replace(self, contract=replace(self.contract, score_condition=False))
+
     def difference(self, other: TableOrigin) -> str:
         """Describe the first entry of the contracts that differs; the models, where there is none."""
         mine, theirs = self.contract.to_dict(), other.contract.to_dict()
@@ -70,7 +74,7 @@ class TableOrigin:
         Raises:
             InputError: Model or contract differ; names both.
         """
-        if self != given:
+        if self.alike() != given.alike():
             raise InputError(
                 f"scored plans {where}: made by {self}, now given {given} ({self.difference(given)}); "
                 "make them again with the model that is given"

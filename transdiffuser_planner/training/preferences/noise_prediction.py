@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from transdiffuser_planner.core.contract import CONDITION_INPUTS, TOKEN_INPUTS
+from transdiffuser_planner.core.driving_style import STYLE_INPUTS
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
@@ -70,5 +71,5 @@ def noise_prediction(
 
 
 def conditions_of(batch: Batch) -> dict[str, Tensor]:
-    """Conditions of the decoder in a batch, with or without action tokens."""
-    return {name: batch[name] for name in (*CONDITION_INPUTS, *TOKEN_INPUTS) if name in batch}
+    """Conditions of the decoder in a batch, with or without action tokens and wanted scores."""
+    return {name: batch[name] for name in (*CONDITION_INPUTS, *TOKEN_INPUTS, *STYLE_INPUTS) if name in batch}

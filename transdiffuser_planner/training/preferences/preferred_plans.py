@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.driving_style import STYLE_INPUTS
 from transdiffuser_planner.core.errors import InputError
 from transdiffuser_planner.data.candidates.scored_candidates import ScoredDrive, ScoredPlans
 from transdiffuser_planner.data.samples.sample_set import SampleSet
@@ -19,6 +20,7 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
 from transdiffuser_planner.training.preference_recipe import PreferenceConfig
 from transdiffuser_planner.training.preferences.ranked_plans import RankedPlans, rank_drive
+from transdiffuser_planner.training.preferences.scored_draws import ScoredDraws
 
 Batch = dict[str, NDArray[Any]]
 
@@ -61,6 +63,7 @@ class PreferredPlans:
             )
         self._frame_N = np.concatenate(frame_N)
         self._plans = RankedPlans.joined([rank_drive(drive, config) for drive in used])
+        self._draws = ScoredDraws(used) if config.scored_share > 0.0 else None
 
     def summary(self) -> dict[str, float]:
         """Share of samples with a row, and shares of these with a target, a good driven plan, a loser and failing plans."""
@@ -84,7 +87,8 @@ class PreferredPlans:
 
         Returns:
             The arrays with "plan", "plan_valid" and, where it is there, "action_token_path" of the target; in addition "loser"
-            (B, T, 3), "has_loser" (B,), "failing" (B, F, T, 3) and "has_failing" (B, F), in base_link.
+            (B, T, 3), "has_loser" (B,), "failing" (B, F, T, 3) and "has_failing" (B, F), in base_link. With a scored_share also
+            "wanted_scores" and "wanted_scores_valid" (B, Q); samples with some learn any plan of the table.
         """
         plans, frame_B = self._plans, self._frame_N[index_B]
         known_B, row_B = frame_B >= 0, np.maximum(frame_B, 0)
@@ -109,11 +113,29 @@ class PreferredPlans:
             "failing": failing,
             "has_failing": known_B[:, None] & is_failing_BF & _is_apart(failing, plan[:, None]),
         }
+        if self._draws is not None:
+            out |= self._scored(out, frame_B, rng)
+            plan, is_replaced_B = out["plan"], is_replaced_B | (out["wanted_scores_valid"] > 0.0).any(axis=1)
         if "action_token_path" in raw and self._codebook is not None and is_replaced_B.any():
             path = raw["action_token_path"].copy()
             path[is_replaced_B] = self._codebook.segment_C3[self._codebook.encode(plan[is_replaced_B])]
             out["action_token_path"] = path
         return out
+
+    def _scored(self, batch: Batch, frame_B: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        """Plans with their scores in a share of the samples; these are compared with no other plans."""
+        assert self._draws is not None
+        is_scored_B = (frame_B >= 0) & (rng.random(len(frame_B)) < self._config.scored_share)
+        drawn, scores, given = self._draws.draw(np.maximum(frame_B, 0), rng)
+        is_scored_B &= given.any(axis=1)
+        return {
+            "plan": np.where(is_scored_B[:, None, None], drawn, batch["plan"]),
+            "plan_valid": batch["plan_valid"] | is_scored_B[:, None],
+            "has_loser": batch["has_loser"] & ~is_scored_B,
+            "has_failing": batch["has_failing"] & ~is_scored_B[:, None],
+            "wanted_scores": scores * is_scored_B[:, None],
+            "wanted_scores_valid": given * is_scored_B[:, None],
+        }
 
 
 def preference_tensors(raw: Mapping[str, NDArray[Any]], normalizer: PlanNormalizer) -> Batch:
@@ -124,12 +146,13 @@ def preference_tensors(raw: Mapping[str, NDArray[Any]], normalizer: PlanNormaliz
         normalizer: Normalizer of the plans.
 
     Returns:
-        "loser" (B, P), "has_loser" (B,), "failing" (B, F, P), "has_failing" (B, F), float32.
+        "loser" (B, P), "has_loser" (B,), "failing" (B, F, P), "has_failing" (B, F), float32; wanted scores if there are any.
     """
     asked_B = ~raw["is_counterfactual"] if "is_counterfactual" in raw else np.ones(len(raw["plan"]), dtype=bool)
     failing = raw["failing"]
     flat = normalizer.ego_to_model(failing.reshape(-1, *failing.shape[2:]).astype(np.float64))
-    return {
+    wanted = {name: (raw[name] * asked_B[:, None]).astype(np.float32) for name in STYLE_INPUTS if name in raw}
+    return wanted | {
         "loser": normalizer.ego_to_model(raw["loser"].astype(np.float64)),
         "has_loser": (raw["has_loser"] & asked_B).astype(np.float32),
         "failing": flat.reshape(*failing.shape[:2], -1),

@@ -34,6 +34,8 @@ def check_table(
         if config.preference.needs_table:
             raise ConfigError("recipe: preference has terms that need a table of scored plans; give --table DIR")
         return
+    if (config.preference.scored_share > 0.0) != contract.score_condition:
+        raise ConfigError("recipe: score_condition and the preference's scored_share go together; set both or none")
     given = model or TableOrigin(model=table.origin.model, model_hash=table.origin.model_hash, contract=contract)
     table.origin.check(given, str(table.drives[0].path.parent))
 

@@ -22,7 +22,7 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.diffusion.joint_sampler import JointSampler
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
-from transdiffuser_planner.training.batches.augmentation import blur_agents, drop_conditions, drop_tokens
+from transdiffuser_planner.training.batches.augmentation import blur_agents, drop_conditions, drop_tokens, mask_tokens
 from transdiffuser_planner.training.engine.devices import full_precision, to_device
 from transdiffuser_planner.training.feature_cache import FeatureCache
 from transdiffuser_planner.training.preference_recipe import PreferenceConfig
@@ -96,7 +96,10 @@ def make_batch(
         if samples.counterfactuals is not None:
             raw = samples.counterfactuals.substitute(raw, index_B, config.augmentation.counterfactual_share, rng)
         if "action_token_path" in raw:
-            token_inputs = drop_tokens(raw["action_token_path"], rng, config.augmentation, raw.get("is_counterfactual"))
+            needed_B = raw.get("is_counterfactual")
+            token_inputs = drop_tokens(raw["action_token_path"], rng, config.augmentation, needed_B)
+            if "wanted_scores_valid" in raw:
+                mask_tokens(token_inputs, (raw["wanted_scores_valid"] > 0.0).any(axis=1), needed_B)
         agents["agents"], agents["agents_valid"] = blur_agents(
             agents["agents"], agents["agents_valid"], rng, config.augmentation
         )
