@@ -33,6 +33,9 @@ class PreferenceConfig:
         repulsion_reach: Mean absolute difference in model space beyond which they no longer do.
         scored_share: Share of the samples that learn any plan of the table, good or bad, under its sub-scores as a condition
             (FlowR2A, arXiv 2606.24231); for recipes with score_condition.
+        policy: Weight of the policy gradient through the denoise steps, beside the ordinary loss.
+        group: Plans that are drawn per scene for it.
+        near_table_m: Largest mean distance of such a plan from the plan of the table whose scores it gets.
     """
 
     driven_share: float = 0.4
@@ -47,15 +50,20 @@ class PreferenceConfig:
     failing_score: float = 0.6
     repulsion_reach: float = 0.3
     scored_share: float = 0.0
+    policy: float = 0.0
+    group: int = 8
+    near_table_m: float = 0.75
 
     def __post_init__(self) -> None:
         shares = ("driven_share", "driven_score", "target_score", "least_progress", "failing_score", "scored_share")
         wrong = [name for name in shares if not 0.0 <= getattr(self, name) <= 1.0]
         if wrong:
             raise ConfigError(f"preference: {', '.join(wrong)} must lie in 0 .. 1")
-        if self.pairs < 0.0 or self.repulsion < 0.0:
-            raise ConfigError("preference: pairs and repulsion are weights and must not be negative")
-        positive = ("near_driven_m", "near_own_m", "beta", "repulsion_reach")
+        if min(self.pairs, self.repulsion, self.policy) < 0.0:
+            raise ConfigError("preference: pairs, repulsion and policy are weights and must not be negative")
+        if self.group < 2:
+            raise ConfigError(f"preference: group {self.group}: expected at least 2 plans to compare")
+        positive = ("near_driven_m", "near_own_m", "near_table_m", "beta", "repulsion_reach")
         wrong = [name for name in positive if not getattr(self, name) > 0.0]
         if wrong:
             raise ConfigError(f"preference: {', '.join(wrong)} must be positive")
@@ -63,4 +71,4 @@ class PreferenceConfig:
     @property
     def needs_table(self) -> bool:
         """Whether a term cannot be computed without a table."""
-        return max(self.pairs, self.repulsion, self.scored_share) > 0.0
+        return max(self.pairs, self.repulsion, self.scored_share, self.policy) > 0.0

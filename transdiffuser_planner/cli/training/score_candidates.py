@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from transdiffuser_planner.cli.output_paths import OutputFolder
+from transdiffuser_planner.core.driving_style import NO_STYLE
 from transdiffuser_planner.parallel import add_ray_argument
 
 
@@ -41,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="earlier table of the same drives, whose plans of PDM-Closed are taken instead of computed again",
     )
+    parser.add_argument(
+        "--driving-style",
+        type=float,
+        default=NO_STYLE,
+        metavar="S",
+        help="0 (calm) to 1 (brisk), of a model trained with a score condition (default: not asked for)",
+    )
     parser.add_argument("--every", type=int, default=3, metavar="N", help="every N-th sample (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="index of the first sample (default: %(default)s)")
     parser.add_argument("--preset", default="carla", help="topics of a known source (default: %(default)s)")
@@ -69,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     topics = TopicMap.load(preset_files(args.preset)[0])
     common = {"model": args.model, "topics": topics, "num_candidates": args.candidates}
     common |= {"num_instructed": args.instructed, "with_scene": not args.plans_only, "references": args.references}
+    common["driving_style"] = args.driving_style
     common |= {"first": args.first, "every": args.every}
     jobs = jobs_of(args.bags, args.samples, args.out, **common)
     if not jobs:

@@ -51,6 +51,7 @@ class PlanScoreJob:
         num_instructed: Sampled under action tokens of other maneuvers, or without tokens where there is none.
         with_scene: Whether to keep the tensors of the scene that the scorer reads.
         references: Table of an earlier model, whose plans of PDM-Closed are taken; None: all are computed.
+        driving_style: The parameter ``driving_style`` of the model.
         first, every: Only every so many samples from that one on.
     """
 
@@ -63,6 +64,7 @@ class PlanScoreJob:
     num_instructed: int
     with_scene: bool
     references: Path | None
+    driving_style: float
     first: int
     every: int
 
@@ -86,7 +88,8 @@ def score_plans(job: PlanScoreJob) -> int:
     chosen = [i for i in index_S if int(stamp_ns_S[i]) <= drive.stamp_ns_E[-1] - KNOWN_AFTER_NS]
     if not chosen:
         return 0
-    source = CandidateSource(backend, SampleSet([folder]), ("bev", "bev_valid"))
+    wanted = ("bev", "bev_valid")
+    source = CandidateSource(backend, SampleSet([folder]), wanted, driving_style=job.driving_style)
     scoring = _DriveScoring(job, source, drive, InstructedPlans(source, manifest.codebook(), folder.vehicle))
     frames = [scoring.frame(index) for index in chosen]
     about = About(

@@ -5,40 +5,53 @@ Letters: B scenes, R scenes with a pair, M noisy samples per scene, F failing pl
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.losses import masked_mean
-from transdiffuser_planner.planning.diffusion.noise_schedule import MAX_X0
+from transdiffuser_planner.planning.diffusion.noise_schedule import MAX_X0, NoiseSchedule
 from transdiffuser_planner.training.engine.devices import full_precision
 from transdiffuser_planner.training.preference_recipe import PreferenceConfig
 from transdiffuser_planner.training.preferences.noise_prediction import Batch, NoisePrediction
+from transdiffuser_planner.training.preferences.policy_gradient import policy_loss
+
+PREFERENCE_TERMS: Final = ("pairs", "repulsion", "policy")
+"""Terms by the names of their weights in the recipe."""
 
 
 def preference_losses(
-    config: PreferenceConfig, network: DenoisingDecoder, batch: Batch, drawn: NoisePrediction
+    config: PreferenceConfig,
+    schedule: NoiseSchedule,
+    network: DenoisingDecoder,
+    batch: Batch,
+    drawn: NoisePrediction,
 ) -> dict[str, Tensor]:
     """Compute the terms of the recipe on the noisy samples of a step.
 
     Args:
         config: Which terms, and their constants.
+        schedule: Noise schedule.
         network: The decoder.
         batch: With ``preferred_plans.preference_tensors``.
         drawn: Noisy samples of the targets and the predicted noise.
 
     Returns:
-        "pairs" and "repulsion", unweighted; 0 for terms without weight. With pairs also "pairs_right", the share of noisy
-        samples in which the winner's loss is lower.
+        ``PREFERENCE_TERMS``, unweighted; 0 for terms without weight. With pairs also "pairs_right", the share of noisy samples in
+        which the winner's loss is lower, with a policy the curves of ``policy_gradient.policy_loss``.
     """
     zero = drawn.predicted.new_zeros(())
-    parts = {"pairs": zero, "repulsion": zero}
+    parts = dict.fromkeys(PREFERENCE_TERMS, zero)
     with full_precision(drawn.predicted.device):
         if config.pairs > 0.0:
             parts |= pair_loss(config.beta, network, batch, drawn)
         if config.repulsion > 0.0:
             parts["repulsion"] = repulsion_loss(config.repulsion_reach, batch, drawn)
+        if config.policy > 0.0:
+            parts |= policy_loss(config, schedule, network, batch, drawn.prepared)
     return parts
 
 

@@ -24,6 +24,7 @@ from transdiffuser_planner.training.preferences.scored_draws import ScoredDraws
 
 Batch = dict[str, NDArray[Any]]
 
+TABLE_ARRAYS: Final = ("table_xy", "table_score", "table_progress", "in_table")
 APART_M: Final = 0.1
 """Winner and loser of a pair are at least so far from one another, averaged over the plan steps."""
 
@@ -63,7 +64,7 @@ class PreferredPlans:
             )
         self._frame_N = np.concatenate(frame_N)
         self._plans = RankedPlans.joined([rank_drive(drive, config) for drive in used])
-        self._draws = ScoredDraws(used) if config.scored_share > 0.0 else None
+        self._draws = ScoredDraws(used) if max(config.scored_share, config.policy) > 0.0 else None
 
     def summary(self) -> dict[str, float]:
         """Share of samples with a row, and shares of these with a target, a good driven plan, a loser and failing plans."""
@@ -88,7 +89,8 @@ class PreferredPlans:
         Returns:
             The arrays with "plan", "plan_valid" and, where it is there, "action_token_path" of the target; in addition "loser"
             (B, T, 3), "has_loser" (B,), "failing" (B, F, T, 3) and "has_failing" (B, F), in base_link. With a scored_share also
-            "wanted_scores" and "wanted_scores_valid" (B, Q); samples with some learn any plan of the table.
+            "wanted_scores" and "wanted_scores_valid" (B, Q); samples with some learn any plan of the table. With a policy also
+            ``ScoredDraws.whole`` and "in_table" (B,).
         """
         plans, frame_B = self._plans, self._frame_N[index_B]
         known_B, row_B = frame_B >= 0, np.maximum(frame_B, 0)
@@ -113,7 +115,9 @@ class PreferredPlans:
             "failing": failing,
             "has_failing": known_B[:, None] & is_failing_BF & _is_apart(failing, plan[:, None]),
         }
-        if self._draws is not None:
+        if self._draws is not None and self._config.policy > 0.0:
+            out |= self._draws.whole(row_B) | {"in_table": known_B.astype(np.float32)}
+        if self._draws is not None and self._config.scored_share > 0.0:
             out |= self._scored(out, frame_B, rng)
             plan, is_replaced_B = out["plan"], is_replaced_B | (out["wanted_scores_valid"] > 0.0).any(axis=1)
         if "action_token_path" in raw and self._codebook is not None and is_replaced_B.any():
@@ -146,18 +150,28 @@ def preference_tensors(raw: Mapping[str, NDArray[Any]], normalizer: PlanNormaliz
         normalizer: Normalizer of the plans.
 
     Returns:
-        "loser" (B, P), "has_loser" (B,), "failing" (B, F, P), "has_failing" (B, F), float32; wanted scores if there are any.
+        "loser" (B, P), "has_loser" (B,), "failing" (B, F, P), "has_failing" (B, F), float32; wanted scores and the
+        table's plans with the scale of model space, "plan_mean" and "plan_std" (B, P), if there are any.
     """
     asked_B = ~raw["is_counterfactual"] if "is_counterfactual" in raw else np.ones(len(raw["plan"]), dtype=bool)
     failing = raw["failing"]
     flat = normalizer.ego_to_model(failing.reshape(-1, *failing.shape[2:]).astype(np.float64))
     wanted = {name: (raw[name] * asked_B[:, None]).astype(np.float32) for name in STYLE_INPUTS if name in raw}
-    return wanted | {
-        "loser": normalizer.ego_to_model(raw["loser"].astype(np.float64)),
-        "has_loser": (raw["has_loser"] & asked_B).astype(np.float32),
-        "failing": flat.reshape(*failing.shape[:2], -1),
-        "has_failing": (raw["has_failing"] & asked_B[:, None]).astype(np.float32),
-    }
+    table = {name: raw[name] for name in TABLE_ARRAYS if name in raw}
+    if table:
+        table["in_table"] = table["in_table"] * asked_B.astype(np.float32)
+        for name, scale_T3 in (("plan_mean", normalizer.ego_mean_T3), ("plan_std", normalizer.ego_std_T3)):
+            table[name] = np.repeat(scale_T3.reshape(1, -1), len(asked_B), axis=0).astype(np.float32)
+    return (
+        wanted
+        | table
+        | {
+            "loser": normalizer.ego_to_model(raw["loser"].astype(np.float64)),
+            "has_loser": (raw["has_loser"] & asked_B).astype(np.float32),
+            "failing": flat.reshape(*failing.shape[:2], -1),
+            "has_failing": (raw["has_failing"] & asked_B[:, None]).astype(np.float32),
+        }
+    )
 
 
 def _is_apart(plan_XT3: NDArray[Any], other_XT3: NDArray[Any]) -> NDArray[np.bool_]:

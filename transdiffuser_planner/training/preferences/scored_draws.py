@@ -23,6 +23,8 @@ SCORE_NOISE: Final = 0.05
 PARTLY: Final = 0.4
 """Share of the draws in which each score is left out with probability one half."""
 _BINS: Final = 10
+_STANDS_M: Final = 1.0
+"""A driven plan of less progress gives no floor."""
 
 
 class ScoredDraws:
@@ -37,11 +39,15 @@ class ScoredDraws:
         self._starts = np.concatenate([[0], np.cumsum([len(drive) for drive in drives])]).astype(np.int64)
         score_SMQ = np.concatenate([np.asarray(drive.arrays["score"]) for drive in drives])
         total_SM = np.asarray(pdm_score(score_SMQ))
+        progress_SM = np.concatenate([np.asarray(drive.arrays["progress_m"]) for drive in drives])
         columns = [score_SMQ[..., SCORE_NAMES.index(name)] for name in WANTED_SCORES[:-1]]
         self._wanted_SMQ = np.stack([*columns, total_SM], axis=-1).astype(np.float32)
         bin_SM = np.minimum((total_SM * _BINS).astype(np.int64), _BINS - 1)
         share = np.bincount(bin_SM.ravel(), minlength=_BINS) / bin_SM.size
         weight_SM = np.maximum(share, 1e-6)[bin_SM] ** -RARITY
+        driven_S1 = np.maximum(progress_SM[:, -1:], _STANDS_M)
+        self._score_SMQ = score_SMQ.astype(np.float32)
+        self._progress_SM = np.where(progress_SM[:, -1:] < _STANDS_M, 1.0, progress_SM / driven_S1).astype(np.float32)
         self._up_to_SM = np.cumsum(weight_SM / weight_SM.sum(axis=1, keepdims=True), axis=1).astype(np.float32)
 
     def draw(
@@ -63,6 +69,24 @@ class ScoredDraws:
         is_left_out_BQ = (rng.random((size, 1)) < PARTLY) & (rng.random(scores.shape) < 0.5)
         given = (~is_left_out_BQ).astype(np.float32)
         return self._poses(frame_B, plan_B), scores * given, given
+
+    def whole(self, frame_B: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+        """All plans of some frames with their scores.
+
+        Args:
+            frame_B: Numbers of the frames.
+
+        Returns:
+            "table_xy" (B, M, T, 2) in base_link, "table_score" (B, M, Q) in the order of SCORE_NAMES, "table_progress" (B, M), the
+            progress as a share of the driven plan's; 1 where that one does not move.
+        """
+        drive_B = np.searchsorted(self._starts, frame_B, side="right") - 1
+        rows = [self._pose[d][f - self._starts[d], :, :, :2] for d, f in zip(drive_B, frame_B, strict=True)]
+        return {
+            "table_xy": np.stack(rows).astype(np.float32),
+            "table_score": self._score_SMQ[frame_B],
+            "table_progress": self._progress_SM[frame_B],
+        }
 
     def _poses(self, frame_B: NDArray[np.int64], plan_B: NDArray[np.int64]) -> NDArray[np.float32]:
         drive_B = np.searchsorted(self._starts, frame_B, side="right") - 1

@@ -27,7 +27,7 @@ from transdiffuser_planner.training.engine.devices import full_precision, to_dev
 from transdiffuser_planner.training.feature_cache import FeatureCache
 from transdiffuser_planner.training.preference_recipe import PreferenceConfig
 from transdiffuser_planner.training.preferences.noise_prediction import Batch, conditions_of, noise_prediction
-from transdiffuser_planner.training.preferences.preference_losses import preference_losses
+from transdiffuser_planner.training.preferences.preference_losses import PREFERENCE_TERMS, preference_losses
 from transdiffuser_planner.training.preferences.preferred_plans import PreferredPlans, preference_tensors
 from transdiffuser_planner.training.recipe import LossWeights, TrainingConfig
 
@@ -153,15 +153,9 @@ def losses(
             parts["total"] = parts["total"] + weights.decorrelation_inside * inside
     if preference is None:
         return parts
-    added = preference_losses(preference, network, batch, drawn)
-    return (
-        parts
-        | added
-        | {
-            "total": parts["total"]
-            + weights.ego * (preference.pairs * added["pairs"] + preference.repulsion * added["repulsion"])
-        }
-    )
+    added = preference_losses(preference, schedule, network, batch, drawn)
+    weighted = sum(getattr(preference, name) * added[name] for name in PREFERENCE_TERMS)
+    return parts | added | {"total": parts["total"] + weights.ego * weighted}
 
 
 @torch.no_grad()

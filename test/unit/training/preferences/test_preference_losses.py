@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("pytorch_lightning")
 
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule  # noqa: E402
 from transdiffuser_planner.training.preference_recipe import PreferenceConfig  # noqa: E402
 from transdiffuser_planner.training.preferences.noise_prediction import NoisePrediction  # noqa: E402
 from transdiffuser_planner.training.preferences.preference_losses import (  # noqa: E402
@@ -80,5 +81,5 @@ def test_repulsion_is_bounded_falls_with_distance_and_pushes_away() -> None:
 
 
 def test_terms_without_weight_are_not_computed() -> None:
-    parts = preference_losses(PreferenceConfig(), None, {}, _drawn())  # type: ignore[arg-type]
+    parts = preference_losses(PreferenceConfig(), NoiseSchedule.cosine(10), None, {}, _drawn())  # type: ignore[arg-type]
     assert float(parts["pairs"]) == 0.0 == float(parts["repulsion"])
