@@ -32,6 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "variants of the driven plan come in addition, 64 plans in all by default",
     )
     parser.add_argument(
+        "--intents",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N samples of every meta-action (slower, keep, faster x left, straight, right; where the road that the model sees "
+        "allows it) in place of the last of the candidates (default: %(default)s)",
+    )
+    parser.add_argument(
         "--plans-only",
         action="store_true",
         help="leave out the tensors of the scene, which only 'train --stage scorer' and 'evaluate selection' read",
@@ -77,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     topics = TopicMap.load(preset_files(args.preset)[0])
     common = {"model": args.model, "topics": topics, "num_candidates": args.candidates}
     common |= {"num_instructed": args.instructed, "with_scene": not args.plans_only, "references": args.references}
+    common["each_intent"] = args.intents
     common["driving_style"] = args.driving_style
     common |= {"first": args.first, "every": args.every}
     jobs = jobs_of(args.bags, args.samples, args.out, **common)

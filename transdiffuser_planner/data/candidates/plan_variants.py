@@ -45,6 +45,8 @@ class PlanKind(IntEnum):
     """The driven path, braked to a stop."""
     DRIVEN = 6
     """The driven plan."""
+    INTENT = 7
+    """Sampled under the action tokens of a meta-action, in place of an own sample."""
 
 
 VARIANT_KINDS: Final = (
@@ -89,9 +91,9 @@ def variants_of(driven_T3: FloatArray, speed_mps: float, time_s_T: FloatArray) -
     path = _Path(driven_T3)
     driven_m_T = path.along_P[1:]
     plans = [path.at(factor * driven_m_T) for factor in PACES]
-    plans += [_aside(driven_T3, driven_m_T, shift_m, time_s_T) for shift_m in SHIFTS_M]
+    plans += [moved_aside(driven_T3, driven_m_T, shift_m, time_s_T) for shift_m in SHIFTS_M]
     for factor, shift_m in SLOW_AND_ASIDE:
-        plans.append(_aside(path.at(factor * driven_m_T), factor * driven_m_T, shift_m, time_s_T))
+        plans.append(moved_aside(path.at(factor * driven_m_T), factor * driven_m_T, shift_m, time_s_T))
     for brake_mps2 in BRAKES_MPS2:
         until_s = np.minimum(time_s_T, max(speed_mps, 0.0) / brake_mps2)
         plans.append(path.at(max(speed_mps, 0.0) * until_s - 0.5 * brake_mps2 * until_s**2))
@@ -115,8 +117,15 @@ class _Path:
         return pose
 
 
-def _aside(plan_T3: FloatArray, driven_m_T: FloatArray, shift_m: float, time_s_T: FloatArray) -> FloatArray:
-    """The plan (T, 3) moved to its left by up to shift_m, smoothly."""
+def moved_aside(plan_T3: FloatArray, driven_m_T: FloatArray, shift_m: float, time_s_T: FloatArray) -> FloatArray:
+    """Move a plan (T, 3) to its left by up to shift_m, smoothly.
+
+    Args:
+        plan_T3: The plan in base_link.
+        driven_m_T: Distances traveled at its steps, meters.
+        shift_m: To the left.
+        time_s_T: Times of its steps.
+    """
     share_T = np.minimum(np.minimum(time_s_T / _ASIDE_AFTER_S, driven_m_T / _ASIDE_AFTER_M), 1.0)
     offset_T = shift_m * share_T**2 * (3.0 - 2.0 * share_T)
     step_m_T = np.diff(driven_m_T, prepend=0.0)

@@ -21,6 +21,7 @@ from transdiffuser_planner.core.contract import SCORE_NAMES, SCORER_INPUTS
 from transdiffuser_planner.core.errors import OutputError, PlannerError
 from transdiffuser_planner.data.candidates.candidate_source import CandidateFrame, CandidateSource
 from transdiffuser_planner.data.candidates.instructed_plans import InstructedPlans
+from transdiffuser_planner.data.candidates.intents import IntentCandidates
 from transdiffuser_planner.data.candidates.known_references import KnownReferences
 from transdiffuser_planner.data.candidates.proposed_plans import ProposedPlans, propose
 from transdiffuser_planner.data.candidates.scored_candidates import About, Arrays, ScoredDrive, read_about, save_drive
@@ -49,6 +50,7 @@ class PlanScoreJob:
         topics: Which topic carries what.
         num_candidates: Sampled by the model at every frame.
         num_instructed: Sampled under action tokens of other maneuvers, or without tokens where there is none.
+        each_intent: Samples of every meta-action, in place of the last of these candidates; 0 for none.
         with_scene: Whether to keep the tensors of the scene that the scorer reads.
         references: Table of an earlier model, whose plans of PDM-Closed are taken; None: all are computed.
         driving_style: The parameter ``driving_style`` of the model.
@@ -62,6 +64,7 @@ class PlanScoreJob:
     topics: TopicMap
     num_candidates: int
     num_instructed: int
+    each_intent: int
     with_scene: bool
     references: Path | None
     driving_style: float
@@ -90,7 +93,9 @@ def score_plans(job: PlanScoreJob) -> int:
         return 0
     wanted = ("bev", "bev_valid")
     source = CandidateSource(backend, SampleSet([folder]), wanted, driving_style=job.driving_style)
-    scoring = _DriveScoring(job, source, drive, InstructedPlans(source, manifest.codebook(), folder.vehicle))
+    instructed = InstructedPlans(source, manifest.codebook(), folder.vehicle)
+    intents = IntentCandidates(source, manifest.codebook(), folder.vehicle, job.each_intent)
+    scoring = _DriveScoring(job, source, drive, instructed, intents)
     frames = [scoring.frame(index) for index in chosen]
     about = About(
         origin=TableOrigin.of(manifest),
@@ -108,9 +113,15 @@ class _DriveScoring:
     """Proposes and scores plans of one drive, frame by frame."""
 
     def __init__(
-        self, job: PlanScoreJob, source: CandidateSource, drive: SceneDrive, instructed: InstructedPlans
+        self,
+        job: PlanScoreJob,
+        source: CandidateSource,
+        drive: SceneDrive,
+        instructed: InstructedPlans,
+        intents: IntentCandidates,
     ) -> None:
-        self._job, self._source, self._drive, self._instructed = job, source, drive, instructed
+        self._job, self._source, self._drive = job, source, drive
+        self._instructed, self._intents = instructed, intents
         self._references = KnownReferences.of(job.references, job.out.name)
         self.touches = Touches()
         self.agents_of_M: tuple[int, ...] = ()
@@ -119,7 +130,8 @@ class _DriveScoring:
         """Arrays of one sample by the names of ``scored_candidates``."""
         frame = self._source.frame(index)
         job, stamp_ns = self._job, int(frame.raw["stamp_ns"][0])
-        plans = propose(self._source, self._instructed, frame, job.num_candidates, job.num_instructed)
+        draws = self._source, self._instructed, self._intents
+        plans = propose(*draws, frame, job.num_candidates, job.num_instructed)
         self.agents_of_M = plans.agents_of_M
         scene = prepare(self._drive.scene(stamp_ns))
         reference_S3 = self._references.plan(stamp_ns, scene)

@@ -74,7 +74,7 @@ def rank_drive(drive: ScoredDrive, config: PreferenceConfig) -> RankedPlans:
     driven_total_S1 = total_SM[each, driven_S][:, None]
     least_m_S1 = config.least_progress * arrays["progress_m"][each, driven_S][:, None] - PROGRESS_TOLERANCE_M
     is_near_SM = (gap_SMT.max(axis=2) <= config.near_driven_m) & (arrays["progress_m"] >= least_m_S1)
-    is_drawn_SM = (kind_SM == PlanKind.OWN) | (kind_SM == PlanKind.INSTRUCTED)
+    is_drawn_SM = np.isin(kind_SM, (PlanKind.OWN, PlanKind.INSTRUCTED, PlanKind.INTENT))
     is_near_own_SM = mean_gap_to_own_m(pose_SMT3, kind_SM) <= config.near_own_m
     is_high_SM = total_SM >= np.maximum(driven_total_S1, config.target_score)
     is_target_SM = is_drawn_SM & is_near_SM & is_near_own_SM & is_high_SM
