@@ -40,7 +40,7 @@ def style_refusal(style: float, model: str, *, knows_style: bool) -> str:
 
 
 def wanted_scores(style: float) -> dict[str, NDArray[np.float32]]:
-    """Inputs (1, 5) of a driving style: no contact, on the road, with distance, and as much progress as the style says.
+    """Inputs (1, 5) of a driving style: no contact, on the road, with distance, and the style's progress.
 
     Args:
         style: 0 (calm) to 1 (brisk), or ``NO_STYLE``.

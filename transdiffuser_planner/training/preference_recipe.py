@@ -33,7 +33,7 @@ class PreferenceConfig:
         repulsion_reach: Mean absolute difference in model space beyond which they no longer do.
         scored_share: Share of the samples that learn any plan of the table, good or bad, under its sub-scores as a condition
             (FlowR2A, arXiv 2606.24231); for recipes with score_condition.
-        policy: Weight of the policy gradient through the denoise steps, beside the ordinary loss.
+        policy: Weight of the policy gradient through the denoise steps, in addition to the ordinary loss.
         group: Plans that are drawn per scene for it.
         near_table_m: Largest mean distance of such a plan from the plan of the table whose scores it gets.
     """
