@@ -6,6 +6,7 @@ Letters: S frames, B batch, M plans, D drawn joint futures, A agents, T plan ste
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,8 +146,9 @@ def save_drive(path: Path, frames: list[Arrays], about: About) -> None:
         OutputError: It cannot be written.
     """
     partial = path.with_name(path.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
     with writing(path, partial):
-        partial.mkdir(parents=True, exist_ok=True)
+        partial.mkdir(parents=True)
         for name in frames[0]:
             array = np.stack([frame[name] for frame in frames])
             kind = np.float16 if name in HALF else np.float32

@@ -1,4 +1,4 @@
-"""Which table of scored plans a run's decoder learns from: ``plans.json`` in the run's folder."""
+"""Which table of scored plans a run's decoder learns from: ``table.json`` in the run's folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
 from transdiffuser_planner.data.candidates.table_origin import TableOrigin
 from transdiffuser_planner.training.recipe import TrainingConfig
 
-RECORD_NAME: Final = "plans.json"
+RECORD_NAME: Final = "table.json"
 
 
 def check_table(
