@@ -177,6 +177,13 @@ def _score_elsewhere(job: PlanScoreJob) -> tuple[Path, int, str, Files]:
         return job.out, count, reason, files_in(there)
 
 
+def _with_whole_paths(job: PlanScoreJob) -> PlanScoreJob:
+    """The job with absolute paths of what it reads: other processes may have another working directory."""
+    references = None if job.references is None else job.references.resolve()
+    whole = {"bag": job.bag.resolve(), "samples": job.samples.resolve(), "model": job.model.resolve()}
+    return replace(job, references=references, **whole)
+
+
 def jobs_of(bags: Path, samples: Path, out: Path, **common: Any) -> list[PlanScoreJob]:
     """One job for every drive of a folder that has samples."""
     names = sorted(path.name for path in bags.iterdir() if (samples / path.name).is_dir()) if bags.is_dir() else []
@@ -217,11 +224,7 @@ def _outcomes(jobs: Sequence[PlanScoreJob], workers: int, ray_address: str | Non
         yield from fan_out(_score_or_reason, jobs, workers=workers)
         return
     yield from (_score_or_reason(job) for job in jobs if job.out.is_dir())  # done before: only read
-    missing = [
-        replace(job, bag=job.bag.resolve(), samples=job.samples.resolve(), model=job.model.resolve())
-        for job in jobs
-        if not job.out.is_dir()
-    ]
+    missing = [_with_whole_paths(job) for job in jobs if not job.out.is_dir()]
     for out, count, reason, files in fan_out(_score_elsewhere, missing, workers=workers, ray_address=ray_address):
         if files:
             put_files(files, out)
