@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.agents import AgentClass
+from transdiffuser_planner.core.driving_style import STYLE_INPUTS, WANTED_SCORES
 from transdiffuser_planner.core.errors import ContractError
 
 CONTRACT_VERSION = 1
@@ -141,6 +142,7 @@ class ModelContract:
     num_candidates: int = 30
     num_denoise_steps: int = 10
     codebook_size: int = 0  # size of the action token vocabulary; 0: no action tokens
+    score_condition: bool = False  # whether plans can be asked for sub-scores
 
     def __post_init__(self) -> None:
         heights = self.lidar_heights_m
@@ -173,8 +175,8 @@ class ModelContract:
         return 2.0 * self.range_m / self.lidar_cells
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-serializable form for the manifest."""
-        return asdict(self)
+        """Return a JSON-serializable form for the manifest; models without score condition stay readable to earlier versions."""
+        return {name: value for name, value in asdict(self).items() if name != "score_condition" or value}
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> ModelContract:
@@ -237,6 +239,7 @@ def observation_specs(contract: ModelContract) -> dict[str, TensorSpec]:
         "speed_limit": TensorSpec(shape=(1,)),  # m/s
         "speed_limit_valid": TensorSpec(shape=(1,)),
         **(tokens if c.codebook_size else {}),
+        **({name: TensorSpec(shape=(len(WANTED_SCORES),)) for name in STYLE_INPUTS} if c.score_condition else {}),
     }
 
 
@@ -274,7 +277,7 @@ TOKEN_INPUTS = ("action_tokens", "action_tokens_valid")
 
 def condition_inputs(contract: ModelContract) -> tuple[str, ...]:
     """The conditioner's inputs besides features and agents, in order."""
-    return CONDITION_INPUTS + (TOKEN_INPUTS if contract.codebook_size else ())
+    return tuple(name for name in observation_specs(contract) if name not in ENCODER_INPUTS)
 
 
 def agent_specs(contract: ModelContract) -> dict[str, TensorSpec]:

@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from transdiffuser_planner.core.contract import PRECISIONS, SAMPLERS
+from transdiffuser_planner.core.driving_style import NO_STYLE, style_problem
 from transdiffuser_planner.core.errors import ConfigError
 
 _OPEN = float("inf")
@@ -60,6 +61,13 @@ class PlannerConfig:
         "How a denoise step is taken: dpm-solver++ (second order), ddim, or ddpm (as in training, with noise).",
     )
     num_denoise_steps: int = _number(3, "", 1, 100, "Denoise steps, at most the model's T: ddpm with T is exact.")
+    driving_style: float = _number(
+        NO_STYLE,
+        "",
+        NO_STYLE,
+        1.0,
+        "0 (calm) to 1 (brisk), of a model trained with a score condition; -1: not asked for.",
+    )
     temperature: float = _number(1.0, "", 0.0, 2.0, "Standard deviation of the start noise; 1 is the training value.")
     backend: str = _choice("onnxruntime", (), "Executes the model: onnxruntime, or the name of an installed plug-in.")
     provider: str = _choice("cpu", ("cpu", "cuda", "tensorrt"), "ONNX Runtime execution provider.")
@@ -166,6 +174,8 @@ class PlannerConfig:
                 f"fallback_margin_ms {self.fallback_margin_ms} must be smaller than deadline_ms {self.deadline_ms}"
             )
         self._check_provider()
+        if style_problem(self.driving_style):
+            raise ConfigError(style_problem(self.driving_style))
         if self.comfort_decel_mps2 > self.emergency_decel_mps2:
             raise ConfigError("comfort_decel_mps2 must not exceed emergency_decel_mps2")
         if self.min_cameras == 0 and not self.require_lidar:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract, observation_specs
+from transdiffuser_planner.core.driving_style import style_refusal
+from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.fallback_cause import NO_STEP
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.rig import Rig
@@ -58,6 +60,10 @@ class Planner:
         self.backend, self.rig = backend, rig
         self.config = config
         self.contract: ModelContract = backend.manifest.contract
+        knows_style = self.contract.score_condition
+        refusal = style_refusal(config.driving_style, backend.manifest.name, knows_style=knows_style)
+        if refusal:
+            raise ConfigError(refusal)
         self.codebook = backend.manifest.codebook()
         self.top_speed_mps = backend.manifest.top_speed_mps()
         self.memory = PlanHistory() if memory is None else memory

@@ -14,6 +14,7 @@ import yaml
 from transdiffuser_planner.core.contract import CONTRACTS, ModelContract
 from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.files import read_text
+from transdiffuser_planner.training.preference_recipe import PreferenceConfig
 
 RENAMED = {"colour": "color", "tell_other": "counterfactual_share", "centre": "center"}  # codespell:ignore
 """Fields of earlier recipes -> their present names."""
@@ -149,6 +150,7 @@ class TrainingConfig:
         denoise_steps: T of the diffusion, in training and at run time.
         joint_agents: True to denoise ego and agents together.
         action_tokens: True for a model that can be conditioned on action tokens.
+        score_condition: True for a model that can be asked for sub-scores, the parameter driving_style (train --table).
         lidar_heights_m: Heights that divide the LiDAR points into channels: ground, then obstacles by height.
         backbone: Image branch: resnet of the network's size, or efficientnet_lite0 (train --pretrained efficientnet_lite0).
         view_head: True for a head that segments the stitched view, on samples with labels of it.
@@ -164,6 +166,7 @@ class TrainingConfig:
         baselines: The baselines.
         augmentation: Augmentation of the samples.
         loss: Weights of the loss terms.
+        preference: Learning from a table of scored plans (train --table), stage decoder.
     """
 
     network: str = "tiny"
@@ -171,6 +174,7 @@ class TrainingConfig:
     denoise_steps: int = 10
     joint_agents: bool = True
     action_tokens: bool = True
+    score_condition: bool = False
     lidar_heights_m: tuple[float, ...] = (0.3,)
     backbone: str = "resnet"
     view_head: bool = False
@@ -186,6 +190,7 @@ class TrainingConfig:
     baselines: StageConfig = field(default_factory=StageConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+    preference: PreferenceConfig = field(default_factory=PreferenceConfig)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.rehearsal_share < 1.0:
@@ -224,6 +229,7 @@ class TrainingConfig:
             CONTRACTS[self.network],
             num_denoise_steps=self.denoise_steps,
             lidar_heights_m=self.lidar_heights_m,
+            score_condition=self.score_condition,
             **({} if self.action_tokens else {"codebook_size": 0}),
         )
 

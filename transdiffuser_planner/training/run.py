@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
+from transdiffuser_planner.data.candidates.table_origin import TableOrigin
 from transdiffuser_planner.data.counterfactuals.counterfactual_plans import CounterfactualPlans
 from transdiffuser_planner.data.lamps.lamp_crops import LampCrops
 from transdiffuser_planner.data.samples.sample_set import SampleSet, joined
@@ -28,6 +29,8 @@ from transdiffuser_planner.training.engine.stage_weights import starting_weights
 from transdiffuser_planner.training.engine.trainer import StageTrainer
 from transdiffuser_planner.training.engine.warm_start import grow_from, start_from
 from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
+from transdiffuser_planner.training.preferences.preferred_plans import PreferredPlans
+from transdiffuser_planner.training.preferences.table_record import check_table, keep_table
 from transdiffuser_planner.training.recipe import StageConfig
 from transdiffuser_planner.training.run_folder import BASELINE_DATA, RunFolder
 from transdiffuser_planner.training.run_vehicle import keep_vehicle
@@ -113,7 +116,7 @@ class Run(RunFolder):
         for folder in samples.folders:
             digest.update(f"{folder.path.name}:{len(folder)}".encode())
         with first_process_first():
-            return FeatureCache.make(self.folder / "features" / name, digest.hexdigest(), encode, samples)
+            return FeatureCache.make(self.feature_folder / name, digest.hexdigest(), encode, samples)
 
     def train_decoder(
         self,
@@ -121,6 +124,7 @@ class Run(RunFolder):
         validation: SampleSet,
         start: Path | None = None,
         rehearsed: SampleSet | None = None,
+        table: ScoredPlans | None = None,
     ) -> None:
         """Train stage 2, the decoder.
 
@@ -129,8 +133,15 @@ class Run(RunFolder):
             validation: Validation set.
             start: Folder of a run, of its weights, or of a model with weights, whose decoder to initialize from.
             rehearsed: Samples that the recipe's share of every batch is drawn from.
+            table: Scored plans of the training set to learn preferences from, made by the model that this starts from.
         """
-        config, contract, normalizer, schedule = self.config, self.contract, self.normalizer(), self.schedule
+        config, contract = self.config, self.contract
+        check_table(table, config, contract, None if self.model is None else TableOrigin.of(self.model.manifest))
+        with first_process_first():
+            keep_table(self.folder, table)
+            if table is not None and start is not None:
+                self.adopt_encoder(start)
+        normalizer, schedule = self.normalizer(), self.schedule
         both = joined(samples, rehearsed)
         cache, held_out = self.features("train", both), self.features("validation", validation)
         torch.manual_seed(config.seed + 1)
@@ -139,21 +150,33 @@ class Run(RunFolder):
             new = grow_from(network, starting_weights(start, decoder_stage.STAGE))
             print(f"decoder starts from {start}; trained: {', '.join(new) or 'all of it'}")
         with first_process_first():
-            training = decoder_stage.DecoderSamples(both, self.codebook(both), self.counterfactual_plans(both))
+            codebook, others = self.codebook(both), self.counterfactual_plans(both)
+        preferred = None if table is None else self.preferred_plans(table, both)
+        training = decoder_stage.DecoderSamples(both, codebook, others, preferred)
         make = decoder_stage.batch_maker(training, cache, contract, normalizer, config)
         num_rehearsed = len(both) - len(samples)
         trainer = self._trainer(decoder_stage.STAGE, network, config.decoder, make, len(samples), num_rehearsed)
         unseen = decoder_stage.DecoderSamples(validation)
         validate = partial(decoder_stage.validate, unseen, held_out, contract, normalizer, schedule, SAMPLING_LIMIT)
         losses = partial(decoder_stage.losses, config.loss, config.decoder.samples_per_scene, schedule)
+        if table is not None:
+            losses = partial(losses, preference=config.preference)
         trainer.fit(losses, validate, _validation_interval(trainer, 2))
+
+    def preferred_plans(self, table: ScoredPlans, samples: SampleSet) -> PreferredPlans:
+        """Rank the plans of a table for the samples by the recipe's limits."""
+        preferred = PreferredPlans(table, samples, self.config.preference, self.codebook(samples))
+        if is_first_process():
+            shares = ", ".join(f"{name} {share:.1%}" for name, share in preferred.summary().items())
+            print(f"scored plans by {table.origin}: {len(table)} frames; {shares}")
+        return preferred
 
     def counterfactual_plans(self, samples: SampleSet) -> CounterfactualPlans | None:
         """Alternative maneuvers of the samples; None without action tokens or when the recipe uses none."""
         codebook = self.codebook(samples)
         if codebook is None or self.config.augmentation.counterfactual_share == 0.0:
             return None
-        return CounterfactualPlans.cached(self.folder / "features", samples, codebook, self.contract, self.config.seed)
+        return CounterfactualPlans.cached(self.feature_folder, samples, codebook, self.contract, self.config.seed)
 
     def train_joint(self, samples: SampleSet, validation: SampleSet) -> None:
         """Train the optional stage 3: encoder and decoder together, from the weights of stages 1 and 2.

@@ -30,7 +30,13 @@ from transdiffuser_planner.runtime.inference.baseline_model import EGO_STATUS_ML
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 from transdiffuser_planner.training.engine.devices import Devices
-from transdiffuser_planner.training.engine.stage_weights import finished_weights, load_into, was_begun
+from transdiffuser_planner.training.engine.stage_weights import (
+    WEIGHTS_FOLDER,
+    finished_weights,
+    load_into,
+    was_begun,
+    weights_path,
+)
 from transdiffuser_planner.training.fit_codebook import fit_codebook
 from transdiffuser_planner.training.recipe import TrainingConfig
 from transdiffuser_planner.training.run_vehicle import kept_vehicle
@@ -58,6 +64,7 @@ class RunFolder:
         contract: Sizes of the tensors.
         model: Exported model whose encoder replaces the run's own one.
         machine: Devices to train on.
+        shared_features: Folder of cached features that several runs share; None: in the run's folder.
     """
 
     folder: Path
@@ -66,6 +73,7 @@ class RunFolder:
     contract: ModelContract
     model: OnnxBackend | None = None
     machine: Devices = field(default_factory=Devices.choose)
+    shared_features: Path | None = None
 
     @classmethod
     def create(
@@ -74,6 +82,7 @@ class RunFolder:
         config: TrainingConfig,
         model: Path | None = None,
         machine: Devices | None = None,
+        shared_features: Path | None = None,
     ) -> AnyRun:
         """Start a run, or open it again with the same recipe.
 
@@ -82,6 +91,7 @@ class RunFolder:
             config: The recipe.
             model: Folder of an exported model whose encoder replaces the run's own one.
             machine: Devices to train on; chosen automatically if None.
+            shared_features: Folder of cached features that several runs share.
 
         Raises:
             TrainingError: The folder contains a run of another recipe.
@@ -95,12 +105,21 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
         backend = None if model is None else OnnxBackend(load_manifest(model), torch.get_num_threads())
-        contract = config.contract() if backend is None else backend.manifest.contract
+        exported = config.contract() if backend is None else backend.manifest.contract
+        contract = replace(exported, score_condition=config.score_condition)
         channels = VIEW_CHANNELS if config.view_head else 0
         sized = with_backbone(named_config(config.network), config.backbone)
         network = replace(sized, joint=config.joint_agents, view_channels=channels)
         machine = machine or Devices.choose()
-        return cls(folder=folder, config=config, network=network, contract=contract, model=backend, machine=machine)
+        return cls(
+            folder=folder,
+            config=config,
+            network=network,
+            contract=contract,
+            model=backend,
+            machine=machine,
+            shared_features=shared_features,
+        )
 
     @classmethod
     def open(cls: type[AnyRun], folder: Path, model: Path | None = None) -> AnyRun:
@@ -118,6 +137,11 @@ class RunFolder:
         if not path.is_file():
             raise TrainingError(f"run {folder}: no recipe.json; give the --out folder of 'transdiffuser train'")
         return cls.create(folder, TrainingConfig.load(path), model)
+
+    @property
+    def feature_folder(self) -> Path:
+        """Folder of cached features and counterfactual plans."""
+        return self.shared_features or self.folder / "features"
 
     @property
     def schedule(self) -> NoiseSchedule:
@@ -159,6 +183,18 @@ class RunFolder:
         for name in (NORMALIZER_NAME, CODEBOOK_NAME):
             if (start / name).is_file() and not (self.folder / name).is_file():
                 shutil.copyfile(start / name, self.folder / name)
+
+    def adopt_encoder(self, start: Path) -> None:
+        """Copy the encoder's weights and tables that this run's decoder starts from, so that the run can be exported.
+
+        Args:
+            start: Folder of a run, of its weights, or of a model with weights.
+        """
+        self.adopt_tables(start)
+        for folder in (start, start / WEIGHTS_FOLDER):
+            source, target = (weights_path(place, encoder_stage.STAGE) for place in (folder, self.folder))
+            if source.is_file() and not target.is_file():
+                shutil.copyfile(source, target)
 
     def codebook(self, samples: SampleSet | None = None) -> ActionCodebook | None:
         """Codebook of the model if there is one, else of the run, fitted at the first call; None without action tokens.

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scored_plan_tables import save_plans
 from vehicles import KART, Truck
 
 from transdiffuser_planner.core.contract import TINY
 from transdiffuser_planner.core.errors import InputError, TrainingError
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE, VehicleModel
-from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans, save_drive
+from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
 from transdiffuser_planner.data.counterfactuals.maneuvers import stays_on_road
 from transdiffuser_planner.data.samples.sample_set import META_NAME, SampleFolder, SampleSet
 from transdiffuser_planner.training.run_vehicle import keep_vehicle, kept_vehicle
@@ -32,17 +33,14 @@ def test_samples_of_two_vehicles_are_not_trained_on_together() -> None:
         assert SampleSet([folder_of({}), folder_of({"vehicle": KART.to_dict()})]).vehicle
 
 
-def scored(folder: Path, vehicle: VehicleModel, name: str = "drive.npz") -> Path:
-    save_drive(folder / name, [{"pose": np.zeros((9, 8, 3)), "score": np.zeros((9, 5))}], vehicle)
+def scored(folder: Path, vehicle: VehicleModel, name: str = "drive") -> Path:
+    save_plans(folder / name, vehicle=vehicle)
     return folder
 
 
 def test_scored_plans_state_their_vehicle(tmp_path: Path) -> None:
     assert ScoredPlans.open(scored(tmp_path / "truck", Truck)).vehicle == Truck
-    (tmp_path / "old").mkdir()
-    np.savez(tmp_path / "old" / "drive.npz", pose=np.zeros((1, 9, 8, 3)), score=np.zeros((1, 9, 5)))
-    assert ScoredPlans.open(tmp_path / "old").vehicle == EGO_VEHICLE
-    scored(tmp_path / "truck", KART, "other.npz")
+    scored(tmp_path / "truck", KART, "other")
     with pytest.raises(InputError, match="scored plans of different vehicles"):
         ScoredPlans.open(tmp_path / "truck")
 

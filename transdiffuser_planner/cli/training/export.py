@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--base-model",
         type=Path,
         metavar="FOLDER",
-        help="model without action tokens that the run started from; both are compared, and the manifest keeps how it was "
-        "trained",
+        help="model without action tokens or score condition that the run started from; both are compared, and the manifest "
+        "keeps how it was trained",
     )
     parser.add_argument(
         "--baselines",

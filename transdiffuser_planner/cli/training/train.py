@@ -87,6 +87,19 @@ def _add_starts(group: argparse._ArgumentGroup) -> None:
         help="that share instead of the recipe's (rehearsal_share: 0.5 by default)",
     )
     group.add_argument(
+        "--table",
+        type=Path,
+        metavar="DIR",
+        help="plans of the training samples, scored by 'score-candidates' with the model that this starts from: stage decoder "
+        "learns preferences by the recipe's part 'preference'",
+    )
+    group.add_argument(
+        "--features",
+        type=OutputFolder,
+        metavar="DIR",
+        help="folder of the cached scene features, to share it among runs with the same encoder and samples (default: the run's)",
+    )
+    group.add_argument(
         "--pretrained",
         type=Path,
         metavar="FILE",
@@ -113,7 +126,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: Options that do not go together.
     """
+    from transdiffuser_planner.data.candidates.scored_candidates import ScoredPlans
     from transdiffuser_planner.data.samples.sample_set import SampleSet
+    from transdiffuser_planner.runtime.inference.manifest import MANIFEST_NAME
     from transdiffuser_planner.training.engine.devices import Devices, is_first_process
     from transdiffuser_planner.training.recipe import TrainingConfig
     from transdiffuser_planner.training.run import Run, describe_data, use_threads
@@ -124,7 +139,9 @@ def run(args: argparse.Namespace) -> int:
     recipe = TrainingConfig.load(args.recipe)
     if args.rehearsal_share is not None:
         recipe = recipe.changed({"rehearsal_share": args.rehearsal_share}, "--rehearsal-share")
-    training = Run.create(args.out, recipe, args.model, devices)
+    if args.table is not None and args.model is None and (args.init_from / MANIFEST_NAME).is_file():
+        args.model = args.init_from
+    training = Run.create(args.out, recipe, args.model, devices, args.features)
     if args.stage == SCORER:
         return _train_scorer(args, training)
     if args.stage == LAMPS:
@@ -132,6 +149,7 @@ def run(args: argparse.Namespace) -> int:
     samples = SampleSet.open(args.samples, training.contract)
     validation = SampleSet.open(args.validation, training.contract)
     rehearsed = None if args.rehearse is None else SampleSet.open(args.rehearse, training.contract)
+    table = None if args.table is None else ScoredPlans.open(args.table)
     report = print if is_first_process() else _nothing
     report(f"training on {describe_data(samples)}; validating on {describe_data(validation)}")
     if rehearsed is not None:
@@ -142,7 +160,7 @@ def run(args: argparse.Namespace) -> int:
     if "encoder" in stages:
         training.train_encoder(samples, validation, _pretrained(args), args.init_from, rehearsed)
     if "decoder" in stages:
-        training.train_decoder(samples, validation, args.init_from, rehearsed)
+        training.train_decoder(samples, validation, args.init_from, rehearsed, table)
     if "baselines" in stages:
         training.train_baselines(samples)
     if JOINT in stages:
@@ -152,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
         report(
             f"baselines: transdiffuser export {training.folder} --baselines --model {model} --samples {args.validation}"
         )
-    if args.model is None:
+    if args.model is None or args.table is not None:
         report(f"done; next: transdiffuser export {training.folder} --samples {args.validation}")
     return 0
 
@@ -183,6 +201,8 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.pretrained is not None and args.stage not in ("encoder", "all"):
         raise ConfigError("--pretrained goes with stage encoder")
+    if args.table is not None and (args.stage != "decoder" or args.init_from is None):
+        raise ConfigError("--table goes with --stage decoder and --init-from, the weights of the model that made it")
     if args.rehearse is not None and args.stage not in ("encoder", "decoder"):
         raise ConfigError("--rehearse goes with --stage encoder or --stage decoder")
     if args.rehearsal_share is not None and args.rehearse is None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transdiffuser_planner.core.driving_style import style_problem, style_refusal, with_style
+from transdiffuser_planner.core.errors import ConfigError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.data.candidates.condition_masking import mask_input
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet, observation_of, stored_observation
@@ -35,7 +37,12 @@ class CandidateSource:
     """Samples an exported model. The agents are the labeled ones that the LiDAR hits; nothing else of the truth is used."""
 
     def __init__(
-        self, backend: InferenceBackend, samples: SampleSet, more: Sequence[str] = (), masked_inputs: Sequence[str] = ()
+        self,
+        backend: InferenceBackend,
+        samples: SampleSet,
+        more: Sequence[str] = (),
+        masked_inputs: Sequence[str] = (),
+        driving_style: float = DEFAULTS.driving_style,
     ) -> None:
         """Sample a model on samples.
 
@@ -44,11 +51,21 @@ class CandidateSource:
             samples: The samples.
             more: Names of further stored arrays.
             masked_inputs: Inputs of ``condition_masking.MASKABLE_INPUTS`` to mask.
+            driving_style: The parameter ``driving_style``.
+
+        Raises:
+            ConfigError: The model does not know driving styles, or it is none.
         """
+        manifest = backend.manifest
+        problem = style_problem(driving_style) or style_refusal(
+            driving_style, manifest.name, knows_style=manifest.contract.score_condition
+        )
+        if problem:
+            raise ConfigError(problem)
         self._backend, self._samples = backend, samples
         self.contract, self.vehicle = backend.manifest.contract, backend.manifest.vehicle
         self._joint = backend.manifest.sampler()
-        self._withheld = tuple(masked_inputs)
+        self._withheld, self._style = tuple(masked_inputs), driving_style
         self._names = (*stored_observation(self.contract), *LABELS, "stamp_ns", *more)
 
     def frame(self, index: int) -> CandidateFrame:
@@ -58,6 +75,7 @@ class CandidateSource:
         observation = observation_of(raw, self.contract)
         for name in self._withheld:
             mask_input(observation, name)
+        observation |= with_style(observation, self._style)
         agents = {name: known[name] for name in ("agents", "agents_valid")}
         return CandidateFrame(
             raw=raw, observation=observation, agents=agents, features=self._backend.encode(observation)

@@ -92,16 +92,19 @@ def _proposals(
     steady_m = speed_mps * time_s_T
     if speed_mps > _MOVES_MPS:
         stop_s = np.minimum(time_s_T, speed_mps / brake_mps2)
-        yield "stop", _at(_through(driven_T3[:, :2]), speed_mps * stop_s - 0.5 * brake_mps2 * stop_s**2)
-        yield "straight", _at(_straight(), steady_m)
+        yield "stop", poses_along(path_through(driven_T3[:, :2]), speed_mps * stop_s - 0.5 * brake_mps2 * stop_s**2)
+        yield "straight", poses_along(_straight(), steady_m)
     if speed_mps < _STANDS_MPS and len(route_R2) >= 2:
-        yield "drive on", _at(_through(route_R2), _sped_up_m(speed_mps, style.start_mps2, style.cruise_mps, time_s_T))
+        yield (
+            "drive on",
+            poses_along(path_through(route_R2), sped_up_m(speed_mps, style.start_mps2, style.cruise_mps, time_s_T)),
+        )
     to_mps = style.turn_speed_mps
-    slowed_m = _sped_up_m(speed_mps, -brake_mps2 if speed_mps > to_mps else style.start_mps2, to_mps, time_s_T)
+    slowed_m = sped_up_m(speed_mps, -brake_mps2 if speed_mps > to_mps else style.start_mps2, to_mps, time_s_T)
     for side, name in ((1.0, "turn left"), (-1.0, "turn right")):
         for radius_m in style.turn_radius_m:
             for after_m in style.turn_after_m:
-                yield name, _at(_turn(side, radius_m, after_m), slowed_m)
+                yield name, poses_along(_turn(side, radius_m, after_m), slowed_m)
 
 
 def stays_on_road(
@@ -122,8 +125,15 @@ def stays_on_road(
     return bool(np.isin(bev_LL[cell[..., 0], cell[..., 1]], _FREE).all())
 
 
-def _sped_up_m(speed_mps: float, accel_mps2: float, final_mps: float, time_s_T: FloatArray) -> FloatArray:
-    """Distance traveled at a constant acceleration until a final speed."""
+def sped_up_m(speed_mps: float, accel_mps2: float, final_mps: float, time_s_T: FloatArray) -> FloatArray:
+    """Distance traveled (T,) at a constant acceleration until a final speed, meters.
+
+    Args:
+        speed_mps: Present speed.
+        accel_mps2: Acceleration towards the final speed, not 0.
+        final_mps: Final speed.
+        time_s_T: Times.
+    """
     until_s = (final_mps - speed_mps) / accel_mps2
     early_s, late_s = np.minimum(time_s_T, until_s), np.maximum(time_s_T - until_s, 0.0)
     return np.asarray(speed_mps * early_s + 0.5 * accel_mps2 * early_s**2 + final_mps * late_s)
@@ -142,7 +152,7 @@ def _turn(side: float, radius_m: float, after_m: float) -> FloatArray:
     return np.concatenate([np.cumsum(step, axis=0) - step[:1], heading[:, None]], axis=1)
 
 
-def _through(point_P2: FloatArray) -> FloatArray:
+def path_through(point_P2: FloatArray) -> FloatArray:
     """A path (P, 3) from the vehicle through points."""
     point = np.concatenate([np.zeros((1, 2)), point_P2[point_P2[:, 0] > _SPACING_M] if len(point_P2) else point_P2])
     length = np.append(0.0, np.cumsum(np.hypot(*np.diff(point, axis=0).T)))
@@ -153,8 +163,13 @@ def _through(point_P2: FloatArray) -> FloatArray:
     return np.concatenate([xy, heading[:, None]], axis=1)
 
 
-def _at(path_P3: FloatArray, traveled_m_T: FloatArray) -> FloatArray:
-    """Poses after distances along a path, which goes straight on beyond its end."""
+def poses_along(path_P3: FloatArray, traveled_m_T: FloatArray) -> FloatArray:
+    """Poses (T, 3) after distances along a path, which goes straight on beyond its end.
+
+    Args:
+        path_P3: Result of ``path_through``.
+        traveled_m_T: Distances from its start, meters.
+    """
     s = _SPACING_M * np.arange(len(path_P3))
     pose = np.stack([np.interp(traveled_m_T, s, path_P3[:, axis]) for axis in range(3)], axis=-1)
     beyond = np.maximum(traveled_m_T - s[-1], 0.0)

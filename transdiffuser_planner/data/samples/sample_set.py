@@ -19,12 +19,15 @@ from transdiffuser_planner.core.contract import (
     TensorSpec,
     observation_specs,
 )
+from transdiffuser_planner.core.driving_style import STYLE_INPUTS
 from transdiffuser_planner.core.errors import ConfigError, InputError
 from transdiffuser_planner.core.vehicle import VehicleModel, stated_vehicle
 from transdiffuser_planner.core.view_semantics import VIEW_UNKNOWN, view_spec
 
 NUM_LABEL_AGENTS = 48
 META_NAME = "meta.json"
+NOT_STORED = (*TOKEN_INPUTS, *STYLE_INPUTS)
+"""Inputs that no sample holds: action tokens follow from the plan, wanted scores from a table of scored plans."""
 LABELS = (
     "plan",
     "plan_valid",
@@ -75,18 +78,18 @@ def optional_specs(contract: ModelContract) -> dict[str, TensorSpec]:
 
 
 def stored_observation(contract: ModelContract) -> tuple[str, ...]:
-    """The observation tensors that samples hold; action tokens follow from the plan."""
-    return tuple(name for name in observation_specs(contract) if name not in TOKEN_INPUTS)
+    """The observation tensors that samples hold."""
+    return tuple(name for name in observation_specs(contract) if name not in NOT_STORED)
 
 
 def observation_of(raw: dict[str, NDArray[Any]], contract: ModelContract) -> dict[str, NDArray[np.float32]]:
     """Observation tensors (B, ...) of stored arrays: bytes become the real numbers that the encoder reads.
 
-    Action tokens that are missing in the arrays are masked.
+    Action tokens and wanted scores that are missing in the arrays are masked.
     """
     specs = observation_specs(contract)
     values = {name: raw[name] for name in specs if name in raw}
-    for name in set(TOKEN_INPUTS) & (set(specs) - set(raw)):
+    for name in set(NOT_STORED) & (set(specs) - set(raw)):
         values[name] = np.zeros((len(raw["image"]), *specs[name].shape), dtype=np.float32)
     values["image"] = raw["image"].astype(np.float32) / np.float32(255.0)
     values["lidar"] = raw["lidar"].astype(np.float32) / np.float32(contract.lidar_clip_points)

@@ -9,13 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from transdiffuser_planner.core.contract import StatusIndex
 from transdiffuser_planner.core.errors import ContractError
-from transdiffuser_planner.core.vehicle import VehicleModel
-from transdiffuser_planner.data.candidates.candidate_source import CandidateFrame, CandidateSource
-from transdiffuser_planner.data.counterfactuals.maneuvers import alternative_maneuvers
+from transdiffuser_planner.data.candidates.candidate_source import CandidateSource
+from transdiffuser_planner.data.candidates.instructed_plans import InstructedPlans, token_tensors
 from transdiffuser_planner.data.samples.sample_set import SampleSet
-from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.runtime.inference.backend import InferenceBackend
 
 LOGGED = "logged maneuver"
@@ -49,34 +46,19 @@ def instructed_candidates(
     if codebook is None:
         raise ContractError(f"model {backend.manifest.name}: takes no action tokens")
     source = CandidateSource(backend, samples, ("bev", "bev_valid"))
+    others = InstructedPlans(source, codebook, samples.vehicle)
     instructed: list[dict[str, Any]] = []
     for index in tqdm(index_B, desc="samples", unit="sample", file=sys.stderr, mininterval=1.0):
         frame = source.frame(int(index))
         if not frame.raw["bev_valid"][0]:
             continue
         logged_T3 = frame.raw["plan"][0].astype(np.float64)
-        targets = _others(frame, logged_T3, backend, samples.vehicle) | {LOGGED: logged_T3}
+        targets = others.maneuvers(frame) | {LOGGED: logged_T3}
         without_MT3 = source.sample(frame, num_candidates)[:, 0]
         for name, plan_T3 in targets.items():
-            with_MT3 = source.sample(frame, num_candidates, _tensors(codebook, plan_T3), pull=guidance_weight)[:, 0]
+            with_MT3 = source.sample(frame, num_candidates, token_tensors(codebook, plan_T3), pull=guidance_weight)[
+                :, 0
+            ]
             row = {"maneuver": name, "logged": name == LOGGED, "instructed": plan_T3, "sample": int(index)}
             instructed.append({**row, "bev": frame.raw["bev"][0], "with": with_MT3, "without": without_MT3})
     return instructed
-
-
-def _others(
-    frame: CandidateFrame, logged_T3: NDArray[np.float64], backend: InferenceBackend, vehicle: VehicleModel
-) -> dict[str, NDArray[np.float64]]:
-    raw = frame.raw
-    route_R2 = raw["route"][0][raw["route_valid"][0] > 0.0].astype(np.float64)
-    speed_mps = float(raw["status"][0, StatusIndex.VX_MPS])
-    return alternative_maneuvers(
-        logged_T3, route_R2, speed_mps, raw["bev"][0], contract=backend.manifest.contract, vehicle=vehicle
-    )
-
-
-def _tensors(codebook: ActionCodebook, plan_T3: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
-    """Return the model's inputs for the tokens of a plan."""
-    segment_T3 = codebook.segment_C3[codebook.encode(plan_T3[None])[0]]
-    valid = np.ones((1, len(segment_T3)), dtype=np.float32)
-    return {"action_tokens": segment_T3[None].astype(np.float32), "action_tokens_valid": valid}

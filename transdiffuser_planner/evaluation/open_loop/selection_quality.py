@@ -32,12 +32,11 @@ def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str
         ModelError: The model has no scorer.
     """
     count = plans.num_candidates
-    raw = plans.gather(np.arange(len(plans)))
-    truth_SMQ = raw["score"][:, :count].astype(np.float64)
+    truth_SMQ = plans.whole("score")[:, :count].astype(np.float64)
     total_SM = pdm_score(truth_SMQ)
-    pose_SMT3 = raw["pose"][:, :count].astype(np.float64)
+    pose_SMT3 = plans.whole("pose")[:, :count].astype(np.float64)
     selection = DrivingChoice(backend.manifest.contract, backend.manifest.vehicle)
-    scored = [_chosen(backend, selection, raw, row, count) for row in range(len(plans))]
+    scored = [_chosen(backend, selection, plans.gather(np.asarray([row])), count) for row in range(len(plans))]
     nearest = np.abs(pose_SMT3 - nearest_to_mean(pose_SMT3)[:, None]).sum(axis=(2, 3)).argmin(axis=1)
     chosen = {NEAREST_TO_MEAN: nearest, SCORER: np.asarray(scored), ORACLE: total_SM.argmax(axis=1)}
     rows = [_row(ONE, truth_SMQ.mean(axis=1), total_SM.mean(axis=1))]
@@ -47,12 +46,10 @@ def choice_table(backend: InferenceBackend, plans: ScoredPlans) -> list[dict[str
     return rows
 
 
-def _chosen(
-    backend: InferenceBackend, selection: DrivingChoice, raw: dict[str, NDArray[Any]], row: int, count: int
-) -> int:
+def _chosen(backend: InferenceBackend, selection: DrivingChoice, raw: dict[str, NDArray[Any]], count: int) -> int:
     """Return the index of the candidate that the planner's selection takes in one frame, by the predicted score."""
-    joint = np.concatenate([raw["pose"][row][:count, None], raw["agent_pose"][row][:count]], axis=1)
-    tensors = {name: raw[name][row : row + 1] for name in SCORER_INPUTS}
+    joint = np.concatenate([raw["pose"][0][:count, None], raw["agent_pose"][0][:count]], axis=1)
+    tensors = {name: raw[name] for name in SCORER_INPUTS}
     subscore_MQ = backend.score(joint, tensors, tensors, tensors)
     return selection.index(joint.astype(np.float64), subscore_MQ, {name: value[0] for name, value in tensors.items()})
 

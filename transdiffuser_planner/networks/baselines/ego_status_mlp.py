@@ -17,7 +17,7 @@ class StatusMlp(nn.Module):
 
     def __init__(self, config: NetworkConfig, contract: ModelContract, *, with_route: bool) -> None:
         super().__init__()
-        self.encoder = MotionEncoder(config, replace(contract, codebook_size=0))
+        self.encoder = MotionEncoder(config, replace(contract, codebook_size=0, score_condition=False))
         self.sources = SOURCES if with_route else SOURCES[:2]
         hidden = 2 * config.width
         self.out = nn.Sequential(

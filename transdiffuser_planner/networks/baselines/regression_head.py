@@ -20,7 +20,7 @@ class RegressionHead(nn.Module):
 
     def __init__(self, config: NetworkConfig, contract: ModelContract, token_counts: dict[str, int]) -> None:
         super().__init__()
-        self.decoder = DenoisingDecoder(config, replace(contract, codebook_size=0), token_counts)
+        self.decoder = DenoisingDecoder(config, replace(contract, codebook_size=0, score_condition=False), token_counts)
         self.register_buffer("nothing", torch.zeros(1, 1, *plan_spec(contract).shape), persistent=False)
 
     def forward(

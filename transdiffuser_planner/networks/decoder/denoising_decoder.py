@@ -163,11 +163,10 @@ class DenoisingDecoder(nn.Module):
         """Summarize the motion embeddings for the ego's token and for the modulation of every layer: (B, D) each."""
         side_by_side = motion.side_by_side(SOURCES)
         ego, scene = self.ego_input(side_by_side), self.scene_vector(side_by_side)
-        return (
-            (ego, scene)
-            if motion.action_tokens is None
-            else (ego + motion.action_tokens.token, scene + motion.action_tokens.modulation)
-        )
+        for condition in (motion.action_tokens, motion.wanted_scores):
+            if condition is not None:
+                ego, scene = ego + condition.token, scene + condition.modulation
+        return ego, scene
 
     def forward(self, x: Tensor, k: Tensor, prepared: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Predict the noise.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, ModelContract, StatusIndex
 from transdiffuser_planner.networks.decoder.action_token_encoder import ActionTokenConditioning, ActionTokenEncoder
+from transdiffuser_planner.networks.decoder.score_condition_encoder import ScoreConditionEncoder, ScoreConditioning
 from transdiffuser_planner.networks.encoder.fusion import mix
 from transdiffuser_planner.networks.network_config import NetworkConfig
 
@@ -45,12 +46,14 @@ class MotionEmbeddings:
         route_tokens: The route's points, (B, R, D).
         agents: One embedding per agent, (B, A, D); meaningless where agents_valid is 0.
         action_tokens: Conditioning by action tokens; None without tokens.
+        wanted_scores: Conditioning by wanted scores; None without them.
     """
 
     single: dict[str, Tensor]
     route_tokens: Tensor
     agents: Tensor
     action_tokens: ActionTokenConditioning | None = None
+    wanted_scores: ScoreConditioning | None = None
 
     def side_by_side(self, names: tuple[str, ...]) -> Tensor:
         """Single-token embeddings, (B, number * D)."""
@@ -79,6 +82,8 @@ class MotionEncoder(nn.Module):
         absent = ("action", "route", "route_point", "signal", "limit")
         if contract.codebook_size:
             self.action_token_encoder = ActionTokenEncoder(config, contract)
+        if contract.score_condition:
+            self.score_condition_encoder = ScoreConditionEncoder(config)
         self.missing = nn.ParameterDict({name: nn.Parameter(torch.randn(width) * 0.02) for name in absent})
         index = torch.linspace(0.0, 1.0, contract.num_route_points)
         self.register_buffer("route_index_R1", index[:, None], persistent=False)
@@ -87,7 +92,7 @@ class MotionEncoder(nn.Module):
         """Embed a batch.
 
         Args:
-            conditions: ``core.contract.condition_inputs`` by name; without action tokens they count as missing.
+            conditions: ``core.contract.condition_inputs`` by name; action tokens and wanted scores may be left out.
             agents_BAF: Features of AgentIndex.
         """
         c = conditions
@@ -102,6 +107,7 @@ class MotionEncoder(nn.Module):
             "signal": self._finish("signal", self.signal(c["signal"]), c["signal_valid"][:, 0]),
             "limit": self._finish("limit", self.limit(_limit(c)), c["speed_limit_valid"][:, 0]),
         }
+        has_scores = self.contract.score_condition and "wanted_scores" in c
         has_tokens = self.contract.codebook_size and "action_tokens" in c
         return MotionEmbeddings(
             single=single,
@@ -109,6 +115,9 @@ class MotionEncoder(nn.Module):
             agents=self.agent(_agents(agents_BAF, c["route"], route_valid_BR, self.contract)),
             action_tokens=self.action_token_encoder(c["action_tokens"], c["action_tokens_valid"])
             if has_tokens
+            else None,
+            wanted_scores=self.score_condition_encoder(c["wanted_scores"], c["wanted_scores_valid"])
+            if has_scores
             else None,
         )
 

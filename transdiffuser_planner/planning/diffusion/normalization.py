@@ -60,10 +60,24 @@ class PlanNormalizer:
         """
         local = local_from_global(agent_origin_BA3[..., None, :], agent_BAT3)
         local[..., 2] = np.unwrap(local[..., 2], axis=-1)
-        ego = (differences(ego_BT3) - self.ego_mean_T3) / self.ego_std_T3
+        ego = self._ego(ego_BT3)
         agents = (differences(local) - self.agent_mean_T3) / self.agent_std_T3
         joint = np.concatenate([ego[:, None], agents], axis=1)
         return np.asarray(joint.reshape(*joint.shape[:2], -1), dtype=np.float32)
+
+    def ego_to_model(self, ego_BT3: FloatArray) -> NDArray[np.float32]:
+        """Convert the ego's futures alone to model space.
+
+        Args:
+            ego_BT3: In base_link, heading continuous.
+
+        Returns:
+            (B, T * 3).
+        """
+        return np.asarray(self._ego(ego_BT3).reshape(len(ego_BT3), -1), dtype=np.float32)
+
+    def _ego(self, ego_BT3: FloatArray) -> FloatArray:
+        return np.asarray((differences(ego_BT3) - self.ego_mean_T3) / self.ego_std_T3)
 
     def to_poses(self, sample_MKP: NDArray[np.float32], agent_origin_A3: FloatArray) -> FloatArray:
         """Convert samples from model space to poses.

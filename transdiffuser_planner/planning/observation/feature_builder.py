@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import ModelContract, SignalIndex, StatusIndex
+from transdiffuser_planner.core.driving_style import NO_STYLE, wanted_scores
 from transdiffuser_planner.core.rig import Rig
 from transdiffuser_planner.core.types import SensorSnapshot, SignalState, TrafficSignal
 from transdiffuser_planner.planning.observation.action_token_features import token_tensors
@@ -94,7 +95,8 @@ class FeatureBuilder:
         if contract.codebook_size:
             tokens, tokens_valid = token_tensors(snapshot.action_token_path, snapshot.ego, snapshot.history, contract)
             tensors["action_tokens"], tensors["action_tokens_valid"] = tokens, tokens_valid
-        return {name: tensor[None] for name, tensor in tensors.items()}
+        batch = {name: tensor[None] for name, tensor in tensors.items()}
+        return batch | (wanted_scores(NO_STYLE) if contract.score_condition else {})
 
 
 def status_tensor(snapshot: SensorSnapshot) -> NDArray[np.float32]:

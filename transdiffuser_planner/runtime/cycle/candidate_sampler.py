@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transdiffuser_planner.core.contract import NUM_AGENT_FEATURES, AgentIndex, ModelContract, plan_spec
+from transdiffuser_planner.core.driving_style import with_style
 from transdiffuser_planner.core.errors import ModelError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.planning.diffusion.guidance import GuidanceTarget
@@ -127,7 +128,8 @@ class CandidateSampler:
         num_agents = len(scene.tracks)
         slots = next(count for count in agent_slots(self._contract) if count >= num_agents)
         agents = agent_tensors(scene.tracks, scene.agent_pose_A3, slots)
-        condition = self._backend.condition(scene.features, scene.observation, agents)
+        observation = with_style(scene.observation, config.driving_style)
+        condition = self._backend.condition(scene.features, observation, agents)
         num_steps = self._affordable_steps(config, slots, budget)
         if num_steps < 1:
             return None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from transdiffuser_planner.core.driving_style import style_refusal
 from transdiffuser_planner.core.errors import ModelError, PlannerError
 from transdiffuser_planner.core.planner_config import PlannerConfig
 from transdiffuser_planner.core.types import Provenance
@@ -62,7 +63,8 @@ class ModelManager:
         """Return the reason that the model in use cannot plan with a configuration; "" if it can."""
         if config.selection == "scorer" and not self.has_scorer:
             return "selection: the model has no scorer; use 'rules', or load a model that has one"
-        return ""
+        knows_style = self.contract.score_condition
+        return style_refusal(config.driving_style, self.source.model_name, knows_style=knows_style)
 
     def configure(self, config: PlannerConfig) -> None:
         """Use another configuration from the next cycle on."""

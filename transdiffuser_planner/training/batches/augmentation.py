@@ -203,6 +203,19 @@ def drop_tokens(
     return {"action_tokens": segments.astype(np.float32), "action_tokens_valid": valid.astype(np.float32)}
 
 
+def mask_tokens(token_inputs: Batch, masked_B: NDArray[np.bool_], needed_B: NDArray[np.bool_] | None = None) -> None:
+    """Mask the action tokens of samples whose target is to follow from another condition.
+
+    Args:
+        token_inputs: Result of ``drop_tokens``, changed in place.
+        masked_B: The samples.
+        needed_B: Samples whose target follows from the tokens only; theirs are kept.
+    """
+    rows = masked_B if needed_B is None else masked_B & ~needed_B
+    for value in token_inputs.values():
+        value[rows] = 0.0
+
+
 def blur_agents(
     agents_BAF: NDArray[np.float32], valid_BA: NDArray[np.float32], rng: np.random.Generator, config: AugmentationConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -7,7 +7,13 @@ from torch import Tensor, nn
 
 from transdiffuser_planner.core.errors import TrainingError
 
-OUTPUTS = ("action_token_encoder.token.", "action_token_encoder.modulation.", "token_attention.out.")
+OUTPUTS = (
+    "action_token_encoder.token.",
+    "action_token_encoder.modulation.",
+    "token_attention.out.",
+    "score_condition_encoder.token.",
+    "score_condition_encoder.modulation.",
+)
 """Output weights of a new source: initially zero, so that both networks compute the same."""
 LIDAR_STEM = "lidar_branch.conv1.weight"
 """The convolution that reads the LiDAR channels."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from transdiffuser_planner.core.contract import TOKEN_INPUTS, plan_spec
+from transdiffuser_planner.core.contract import condition_inputs, plan_spec
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
@@ -29,13 +29,14 @@ def compare_with_base(base: Path, network: PlannerNetwork, samples: list[Tensors
 
     Returns:
         "model_hash" and training data of the base model, and "difference": the largest one between both noise predictions
-        without action tokens.
+        without the conditions that the base model does not have.
     """
     backend = OnnxBackend(load_manifest(base), 1)
+    new = set(condition_inputs(network.contract)) - set(condition_inputs(backend.manifest.contract))
     rng, worst = np.random.default_rng(0), 0.0
     shape = (2, *plan_spec(network.contract).shape)
     for sample in samples:
-        unconditioned = {name: value for name, value in sample.items() if name not in TOKEN_INPUTS}
+        unconditioned = {name: value for name, value in sample.items() if name not in new}
         tensors = {name: torch.from_numpy(value) for name, value in unconditioned.items()}
         agents = {name: sample[name] for name in ("agents", "agents_valid")}
         condition = backend.condition(backend.encode(unconditioned), unconditioned, agents)

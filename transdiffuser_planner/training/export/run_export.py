@@ -60,7 +60,7 @@ class ExportedRun:
         difference = f"largest difference from PyTorch on {self.num_samples} samples: {self.model.difference}"
         lines = [f"{self.folder}: {megabytes(self.folder):.1f} MB; {difference}"]
         if self.base_difference is not None:
-            lines.insert(0, f"without action tokens the base model differs by {self.base_difference:.1e} at most")
+            lines.insert(0, f"without the new conditions the base model differs by {self.base_difference:.1e} at most")
         return lines
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from transdiffuser_planner.core.contract import CONDITION_INPUTS, TOKEN_INPUTS, ModelContract
+from transdiffuser_planner.core.contract import CONDITION_INPUTS, ModelContract
 from transdiffuser_planner.data.counterfactuals.counterfactual_plans import CounterfactualPlans
 from transdiffuser_planner.data.samples.sample_set import LABELS, SampleSet
 from transdiffuser_planner.data.samples.targets import agent_origins, joint_plan, visible_agents
@@ -22,12 +22,14 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 from transdiffuser_planner.planning.diffusion.joint_sampler import JointSampler
 from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.diffusion.normalization import PlanNormalizer
-from transdiffuser_planner.training.batches.augmentation import blur_agents, drop_conditions, drop_tokens
+from transdiffuser_planner.training.batches.augmentation import blur_agents, drop_conditions, drop_tokens, mask_tokens
 from transdiffuser_planner.training.engine.devices import full_precision, to_device
 from transdiffuser_planner.training.feature_cache import FeatureCache
+from transdiffuser_planner.training.preference_recipe import PreferenceConfig
+from transdiffuser_planner.training.preferences.noise_prediction import Batch, conditions_of, noise_prediction
+from transdiffuser_planner.training.preferences.preference_losses import PREFERENCE_TERMS, preference_losses
+from transdiffuser_planner.training.preferences.preferred_plans import PreferredPlans, preference_tensors
 from transdiffuser_planner.training.recipe import LossWeights, TrainingConfig
-
-Batch = dict[str, Any]
 
 STAGE = "decoder"
 VALIDATION_CANDIDATES = 16
@@ -40,6 +42,7 @@ class DecoderSamples:
         samples: The samples.
         codebook: For the action tokens of the logged trajectories; None for no tokens.
         counterfactuals: Alternative maneuvers with their action tokens.
+        preferred: Targets of a table of scored plans.
     """
 
     def __init__(
@@ -47,12 +50,13 @@ class DecoderSamples:
         samples: SampleSet,
         codebook: ActionCodebook | None = None,
         counterfactuals: CounterfactualPlans | None = None,
+        preferred: PreferredPlans | None = None,
     ) -> None:
         self.arrays = {name: samples.whole(name) for name in (*CONDITION_INPUTS, *LABELS)}
         if codebook is not None:
             tokens = codebook.encode(self.arrays["plan"])
             self.arrays["action_token_path"] = codebook.segment_C3[tokens].astype(np.float32)
-        self.counterfactuals = counterfactuals
+        self.counterfactuals, self.preferred = counterfactuals, preferred
 
     def __len__(self) -> int:
         return len(self.arrays["plan"])
@@ -87,10 +91,15 @@ def make_batch(
     token_inputs: dict[str, NDArray[Any]] = {}
     if config is not None:
         raw = drop_conditions(raw, rng, config.augmentation)
+        if samples.preferred is not None:
+            raw = samples.preferred.substitute(raw, index_B, rng)
         if samples.counterfactuals is not None:
             raw = samples.counterfactuals.substitute(raw, index_B, config.augmentation.counterfactual_share, rng)
         if "action_token_path" in raw:
-            token_inputs = drop_tokens(raw["action_token_path"], rng, config.augmentation, raw.get("is_counterfactual"))
+            needed_B = raw.get("is_counterfactual")
+            token_inputs = drop_tokens(raw["action_token_path"], rng, config.augmentation, needed_B)
+            if "wanted_scores_valid" in raw:
+                mask_tokens(token_inputs, (raw["wanted_scores_valid"] > 0.0).any(axis=1), needed_B)
         agents["agents"], agents["agents_valid"] = blur_agents(
             agents["agents"], agents["agents_valid"], rng, config.augmentation
         )
@@ -100,12 +109,9 @@ def make_batch(
     batch |= {name: torch.from_numpy(agents[name]) for name in ("agents", "agents_valid")}
     batch |= {"plan": torch.from_numpy(plan), "plan_mask": torch.from_numpy(mask)}
     batch["origin"] = torch.from_numpy(agent_origins(agents["agents"]))
+    if config is not None and samples.preferred is not None:
+        batch |= {name: torch.from_numpy(value) for name, value in preference_tensors(raw, normalizer).items()}
     return batch if cache is None else batch | cache.gather(index_B)
-
-
-def conditions_of(batch: Batch) -> dict[str, Tensor]:
-    """Conditions of the decoder in a batch, with or without action tokens."""
-    return {name: batch[name] for name in (*CONDITION_INPUTS, *TOKEN_INPUTS) if name in batch}
 
 
 def losses(
@@ -114,6 +120,7 @@ def losses(
     schedule: NoiseSchedule,
     network: DenoisingDecoder,
     batch: Batch,
+    preference: PreferenceConfig | None = None,
 ) -> dict[str, Tensor]:
     """Noise prediction at random denoise steps, and decorrelation of the fused representation.
 
@@ -123,31 +130,32 @@ def losses(
         schedule: Noise schedule.
         network: The decoder.
         batch: Labels, conditions and scene features.
+        preference: Terms of a batch with preferences; None for one without.
 
     Returns:
         Scalars; "total" is their weighted sum.
     """
     device = batch["plan"].device
-    shape = (len(batch["plan"]), num_samples)
-    alpha_bar = torch.tensor(schedule.alpha_bar_K1, dtype=torch.float32, device=device)
-    k = torch.randint(1, schedule.num_steps + 1, shape, device=device)
-    level = alpha_bar[k][..., None, None]
-    x0 = batch["plan"][:, None]
-    noise = torch.randn(*shape, *batch["plan"].shape[1:], device=device)
-    noisy = level.sqrt() * x0 + (1.0 - level).sqrt() * noise
-    features = {name: batch[name] for name in FEATURE_NAMES}
-    prepared = network.prepare(features, conditions_of(batch), batch["agents"], batch["agents_valid"])
-    predicted, fused = network(noisy, k, prepared)
+    drawn = noise_prediction(network, batch, num_samples, schedule)
+    fused = drawn.fused_BMD
     with full_precision(device):
         parts = diffusion_loss(
-            predicted.float(), noise, batch["plan_mask"], ego_weight=weights.ego, agent_weight=weights.agents
+            drawn.predicted.float(),
+            drawn.noise,
+            batch["plan_mask"],
+            ego_weight=weights.ego,
+            agent_weight=weights.agents,
         )
         parts["decorrelation"] = decorrelation_loss(fused[:, 0].float())
         parts["total"] = parts["diffusion"] + weights.decorrelation * parts["decorrelation"]
         if weights.decorrelation_inside > 0.0:
             inside = torch.stack([decorrelation_loss(fused[:, m].float()) for m in range(num_samples)]).mean()
             parts["total"] = parts["total"] + weights.decorrelation_inside * inside
-    return parts
+    if preference is None:
+        return parts
+    added = preference_losses(preference, schedule, network, batch, drawn)
+    weighted = sum(getattr(preference, name) * added[name] for name in PREFERENCE_TERMS)
+    return parts | added | {"total": parts["total"] + weights.ego * weighted}
 
 
 @torch.no_grad()

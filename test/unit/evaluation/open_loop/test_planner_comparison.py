@@ -15,6 +15,7 @@ pytest.importorskip("rosbags")
 from shared_drives import recorded_drives
 
 from transdiffuser_planner.cli.main import main
+from transdiffuser_planner.data.candidates.plan_variants import NUM_VARIANTS, PlanKind
 from transdiffuser_planner.data.candidates.scored_candidates import NUM_ALTERED
 from transdiffuser_planner.evaluation.model_card.comparison_section import table_section
 from transdiffuser_planner.evaluation.model_card.sampler_section import sampler_section
@@ -77,22 +78,26 @@ def _scored(drive: Path, out: Path, *options: str) -> dict[str, np.ndarray]:
         "--out",
         str(out),
     ]
-    assert main(["score-candidates", *where, "--candidates", "3", "--every", "6", *options]) == 0
-    (path,) = out.glob("*.npz")
-    with np.load(path) as data:
-        return {name: data[name] for name in data.files}
+    few = ["--candidates", "3", "--instructed", "2", "--every", "6"]
+    assert main(["score-candidates", *where, *few, *options]) == 0
+    (path,) = (found for found in out.iterdir() if found.is_dir())
+    return {file.stem: np.load(file) for file in sorted(path.glob("*.npy"))}
 
 
 def test_plans_are_scored_the_same_over_ray_and_only_once(drive: Path, tmp_path: Path) -> None:
     alone = _scored(drive, tmp_path / "alone", "--workers", "1")
-    assert alone["score"].shape[1:] == (3 + NUM_ALTERED, 5) and len(alone["score"]) >= 3
+    assert alone["score"].shape[1:] == (3 + 2 + NUM_ALTERED + NUM_VARIANTS, 5) and len(alone["score"]) >= 3
+    assert (alone["kind"][:, -1] == PlanKind.DRIVEN).all() and (alone["kind"][:, :3] == PlanKind.OWN).all()
+    hit = alone["score"][..., 0] < 1.0
+    np.testing.assert_array_equal(alone["touched"] >= 0, hit)
+    np.testing.assert_array_equal(alone["off_road_step"] >= 0, alone["score"][..., 1] < 1.0)
     other = _scored(drive, tmp_path / "other", "--workers", "1", "--first", "1")
     assert np.abs(other["pose"][:2] - alone["pose"][:2]).max() > 0.01
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed")
     shared = _scored(drive, tmp_path / "shared", "--ray")
     assert all(np.array_equal(shared[name], alone[name]) for name in alone)
-    (path,) = (tmp_path / "shared").glob("*.npz")
+    path = next((tmp_path / "shared").rglob("score.npy"))
     before = path.stat().st_mtime_ns
     _scored(drive, tmp_path / "shared", "--ray")
     assert path.stat().st_mtime_ns == before

@@ -15,10 +15,9 @@ from transdiffuser_planner.core.contract import (  # noqa: E402
     AgentIndex,
     BevClass,
 )
-from transdiffuser_planner.core.errors import InputError  # noqa: E402
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE  # noqa: E402
-from transdiffuser_planner.data.candidates.score_candidates import with_worse  # noqa: E402
-from transdiffuser_planner.data.candidates.scored_candidates import NUM_ALTERED, ScoredPlans, save_drive  # noqa: E402
+from transdiffuser_planner.data.candidates.plan_variants import altered  # noqa: E402
+from transdiffuser_planner.data.candidates.scored_candidates import NUM_ALTERED  # noqa: E402
 from transdiffuser_planner.networks.network_config import tiny_config  # noqa: E402
 from transdiffuser_planner.networks.scorer.plan_scorer import PlanScorer, _chance_of_contact  # noqa: E402
 from transdiffuser_planner.planning.selection.predicted_pdm_score import pdm_score  # noqa: E402
@@ -131,26 +130,11 @@ def test_the_formula_is_that_of_pdms() -> None:
     )
 
 
-def test_worse_plans_follow_the_models_plans_and_do_not_change_them() -> None:
+def test_altered_plans_differ_from_the_models_plans_and_do_not_change_them() -> None:
     joint = np.random.default_rng(0).standard_normal((10, 3, 8, 3)).cumsum(axis=2)
-    both = with_worse(joint)
-    assert both.shape == (10 + NUM_ALTERED, 3, 8, 3)
-    np.testing.assert_array_equal(both[:10], joint)
-    np.testing.assert_array_equal(both[10:, 1:], joint[:NUM_ALTERED, 1:])
-    assert (np.abs(both[10:, 0] - joint[:NUM_ALTERED, 0]).max(axis=(1, 2)) > 0.01).all()
-
-
-def test_scored_plans_can_be_loaded_from_disk(tmp_path) -> None:
-    frame = {
-        "score": np.full((12, 5), 0.5),
-        "pose": np.full((12, 8, 3), 30.123456),
-        "agents": np.ones((2, len(AgentIndex))),
-    }
-    save_drive(tmp_path / "drive.npz", [frame, frame], EGO_VEHICLE)
-    plans = ScoredPlans.open(tmp_path)
-    assert len(plans) == 2 and plans.num_candidates == 12 - NUM_ALTERED
-    save_drive(tmp_path / "more" / "drive.npz", [frame], EGO_VEHICLE)
-    assert len(ScoredPlans.open(tmp_path)) == 3
-    np.testing.assert_allclose(plans.gather(np.asarray([1]))["pose"], 30.123456, rtol=1e-6)
-    with pytest.raises(InputError, match="make them with 'transdiffuser score-candidates'"):
-        ScoredPlans.open(tmp_path / "nothing")
+    before = joint.copy()
+    worse = altered(joint)
+    assert worse.shape == (NUM_ALTERED, 3, 8, 3)
+    np.testing.assert_array_equal(joint, before)
+    np.testing.assert_array_equal(worse[:, 1:], joint[:NUM_ALTERED, 1:])
+    assert (np.abs(worse[:, 0] - joint[:NUM_ALTERED, 0]).max(axis=(1, 2)) > 0.01).all()
