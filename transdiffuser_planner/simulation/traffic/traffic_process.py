@@ -8,13 +8,14 @@ instead of a multiprocessing child, which also works within worker processes and
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -91,6 +92,22 @@ class TrafficClient:
         """
         step: TrafficStep = self._ask("step", ego)
         return step
+
+    def branch(self, egos: Sequence[EgoPose]) -> list[TrafficStep]:
+        """Simulate on in a copy of the traffic, which is discarded; this traffic does not advance.
+
+        Args:
+            egos: Pose of the ego at the end of each step of 0.1 s, map frame.
+
+        Returns:
+            The steps, as ``step`` returns them.
+
+        Raises:
+            SimulationError: SUMO failed.
+            MachineError: SUMO hangs, or was killed.
+        """
+        steps: list[TrafficStep] = self._ask("branch", list(egos))
+        return steps
 
     def route(self) -> GlobalRoute:
         """Return the ego's route; only after start()."""
@@ -197,7 +214,34 @@ class _Server:
             self._traffic = Traffic(*argument)
             return self._traffic.start()
         assert self._traffic is not None
-        return self._traffic.step(argument)
+        return self._branch(argument) if request == "branch" else self._traffic.step(argument)
+
+    def _branch(self, egos: list[EgoPose]) -> list[TrafficStep]:
+        """Steps of a copy of this process: SUMO's own saved states lose parts of its drivers' memory.
+
+        Raises:
+            SimulationError: The copy ended without a result.
+        """
+        assert self._traffic is not None
+        ours, theirs = multiprocessing.Pipe(duplex=False)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                ours.close()
+                theirs.send([self._traffic.step(ego) for ego in egos])
+                status = 0
+            finally:
+                os._exit(status)
+        theirs.close()
+        try:
+            steps: list[TrafficStep] = ours.recv()
+        except EOFError:
+            raise SimulationError("traffic: a branch of the simulation ended without a result") from None
+        finally:
+            ours.close()
+            os.waitpid(child, 0)
+        return steps
 
 
 if __name__ == "__main__":
