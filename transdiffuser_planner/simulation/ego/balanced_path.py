@@ -1,11 +1,13 @@
-"""Path of the rear axle that centers the area swept by a vehicle on a line.
+"""Path of the rear axle with which a vehicle, tracked as trackers do, keeps its footprint in its lane in bends.
 
 In a bend the front corners of a vehicle swing outwards and its rear cuts the corner. With curvature kappa of the line and
 distance L from rear axle to front bumper, the front bumper is L² kappa / 2 farther outside than the rear axle, so the
-swept area is centered when the rear axle runs L² kappa / 4 inside of the line. A point D = L / sqrt(2) ahead of the rear
-axle that stays on the line gives this offset, D² kappa / 2, and also the transitions: the rear axle follows it like a trailer
-(tractrix), so it neither moves aside before a bend nor on straights. Smoothing the line by a Gaussian of width sigma already
-moves it inside by sigma² kappa / 2; D is shorter by that.
+swept area is centered when the rear axle runs L² kappa / 4 inside of the line. Trackers run wide of a plan, the LQR of the PDM
+score by 0.5 to 1 m in narrow bends; INSIDE times that offset leaves room for it without touching the inner curb.
+
+A point D ahead of the rear axle that stays on the line gives an offset of D² kappa / 2, and also the transitions: the rear axle
+follows it like a trailer (tractrix), so it neither moves aside before a bend nor on straights, and its curvature is smooth.
+Smoothing the line by a Gaussian of width sigma already moves it inside by sigma² kappa / 2; D is shorter by that.
 """
 
 from __future__ import annotations
@@ -21,10 +23,15 @@ from transdiffuser_planner.core.vehicle import VehicleModel
 FloatArray = NDArray[np.float64]
 
 STEP_M = 0.1
+# Offset to the inside relative to the one that centers the swept area.
+INSIDE = 1.6
 # Distance over which the guided point returns to the line after a bend that is narrower than the vehicle can steer.
 RETURN_M = 3.0
 # Share of the vehicle's largest curvature that is used, so that a tracker can correct errors.
 USED_CURVATURE = 0.95
+# Beyond this distance of the guided point from the line the limit is given up: the vehicle cannot take this bend, and labels
+# reject such curvatures.
+NEAR_M, BEYOND = 0.5, 3.0
 # The line is searched this far ahead of the last projection.
 SEARCH_M = 3.0
 
@@ -56,11 +63,11 @@ def guided_point_m(vehicle: VehicleModel, sigma_m: float) -> float:
         sigma_m: Width of the Gaussian that smoothed the line.
     """
     front_m = vehicle.front_offset_m
-    return float(np.sqrt(max(0.5 * front_m**2 - sigma_m**2, (0.25 * front_m) ** 2)))
+    return float(np.sqrt(max(0.5 * INSIDE * front_m**2 - sigma_m**2, (0.25 * front_m) ** 2)))
 
 
 def balanced_path(line_K2: FloatArray, vehicle: VehicleModel, sigma_m: float) -> BalancedPath:
-    """Drive the vehicle along a line, its swept area centered on it.
+    """Drive the vehicle along a line.
 
     Args:
         line_K2: Smooth line, straight over the first vehicle length, evenly sampled.
@@ -100,8 +107,9 @@ def _follow(fine_K2: FloatArray, heading_K: FloatArray, lead_m: float, largest_r
         along, cos, sin = float(heading_K[at]), np.cos(heading_K[at]), np.sin(heading_K[at])
         dx, dy = x - float(fine_K2[at, 0]), y - float(fine_K2[at, 1])
         rows.append((x, y, heading, at * STEP_M + dx * cos + dy * sin))
-        towards = along - np.arctan2(dy * cos - dx * sin, RETURN_M)
-        steer = float(np.clip(towards - heading, -largest_rad, largest_rad))
+        aside = dy * cos - dx * sin
+        largest = min(largest_rad * (1.0 + max(abs(aside) - NEAR_M, 0.0) * BEYOND), 1.2)
+        steer = float(np.clip(along - np.arctan2(aside, RETURN_M) - heading, -largest, largest))
         x += STEP_M * float(np.cos(heading + steer))
         y += STEP_M * float(np.sin(heading + steer))
         heading += STEP_M * float(np.sin(steer)) / lead_m

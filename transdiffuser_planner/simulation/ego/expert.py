@@ -1,8 +1,8 @@
 """The expert's trajectory for labels: SUMO's drive of the ego, smoothed.
 
 SUMO's raw poses are not comfortable: its heading steps at lane joints and its speed is jerky. The track of the front
-bumper is therefore smoothed over space, the distance driven over time, and the car follows the result with its swept area
-centered on it (``balanced_path.py``). The smoothing is not causal, so the result is for labels only.
+bumper is therefore smoothed over space, the distance driven over time, and the car follows the result so
+that its footprint keeps in its lane in bends (``balanced_path.py``). The smoothing is not causal, so the result is for labels only.
 """
 
 from __future__ import annotations
