@@ -106,8 +106,8 @@ class TrafficClient:
             SimulationError: SUMO failed.
             MachineError: SUMO hangs, or was killed.
         """
-        steps: list[TrafficStep] = self._ask("branch", list(egos))
-        return steps
+        self._ask("branch", list(egos))
+        return [self._ask("branch_step", None) for _ in egos]
 
     def route(self) -> GlobalRoute:
         """Return the ego's route; only after start()."""
@@ -213,35 +213,49 @@ class _Server:
         if request == "start":
             self._traffic = Traffic(*argument)
             return self._traffic.start()
+        if request == "branch":
+            return self._branch(argument)
+        if request == "branch_step":
+            return self._branch_step()
         assert self._traffic is not None
-        return self._branch(argument) if request == "branch" else self._traffic.step(argument)
+        return self._traffic.step(argument)
 
-    def _branch(self, egos: list[EgoPose]) -> list[TrafficStep]:
-        """Steps of a copy of this process: SUMO's own saved states lose parts of its drivers' memory.
+    def _branch(self, egos: list[EgoPose]) -> None:
+        """Start steps in a copy of this process: SUMO's own saved states lose parts of its drivers' memory."""
+        assert self._traffic is not None
+        self._steps, theirs = multiprocessing.Pipe(duplex=False)
+        self._child = os.fork()
+        if self._child == 0:
+            try:
+                self._steps.close()
+                for ego in egos:
+                    theirs.send(self._traffic.step(ego))
+            finally:
+                os._exit(0)
+        theirs.close()
+        self._left = len(egos)
+        if not egos:
+            self._end_branch()
+
+    def _branch_step(self) -> TrafficStep:
+        """Next step of the copy, which ends after its last one.
 
         Raises:
-            SimulationError: The copy ended without a result.
+            SimulationError: The copy ended without it.
         """
-        assert self._traffic is not None
-        ours, theirs = multiprocessing.Pipe(duplex=False)
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                ours.close()
-                theirs.send([self._traffic.step(ego) for ego in egos])
-                status = 0
-            finally:
-                os._exit(status)
-        theirs.close()
         try:
-            steps: list[TrafficStep] = ours.recv()
+            step: TrafficStep = self._steps.recv()
+            self._left -= 1
         except EOFError:
+            self._end_branch()
             raise SimulationError("traffic: a branch of the simulation ended without a result") from None
-        finally:
-            ours.close()
-            os.waitpid(child, 0)
-        return steps
+        if not self._left:
+            self._end_branch()
+        return step
+
+    def _end_branch(self) -> None:
+        self._steps.close()
+        os.waitpid(self._child, 0)
 
 
 if __name__ == "__main__":
