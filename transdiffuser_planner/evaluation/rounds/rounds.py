@@ -7,6 +7,7 @@ replay of the earlier samples, because training on all own states spoils what th
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from transdiffuser_planner.core.errors import EvaluationError
-from transdiffuser_planner.core.files import read_text
+from transdiffuser_planner.core.files import PARTIAL, read_text
 from transdiffuser_planner.evaluation.closed_loop.compare import paired
 from transdiffuser_planner.evaluation.closed_loop.job import make_job
 from transdiffuser_planner.evaluation.closed_loop.run import Store, run_jobs
@@ -25,7 +26,7 @@ from transdiffuser_planner.planners.registry import PlannerSpec, suite_rig
 from transdiffuser_planner.reports.markdown_tables import save_json
 from transdiffuser_planner.simulation.scenario import Scenario
 
-ROUNDS = "rounds.json"
+ROUNDS, SETTING = "rounds.json", "setting.json"
 ROUNDS_WITHOUT_GAIN = 2
 MIN_CORRECTIONS = 8
 """Fewer samples than these are not worth a round of training."""
@@ -78,8 +79,9 @@ def run_rounds(setting: RoundsSetting, train: Train, bar: Progress) -> list[dict
         One mapping per round: what failed, what was corrected, what the check shows, whether it is kept.
 
     Raises:
-        PlannerError: Nothing could be driven, or training failed.
+        PlannerError: The folder holds rounds of another setting, nothing could be driven, or training failed.
     """
+    check_setting(setting)
     done = finished_rounds(setting.out)
     for number in range(len(done) + 1, setting.num_rounds + 1):
         if is_stuck(done):
@@ -95,12 +97,51 @@ def run_rounds(setting: RoundsSetting, train: Train, bar: Progress) -> list[dict
             break
         new = setting.out / "models" / f"round_{number}"
         note = f"round {number} of 'improve': {found['corrections']} corrections of own failures"
-        if not (new / "manifest.json").is_file():
-            train(model, folders, _folder(setting.out, number) / "run", new, note)
+        if not new.is_dir():
+            partial = new.with_name(new.name + PARTIAL)
+            shutil.rmtree(partial, ignore_errors=True)
+            train(model, folders, _folder(setting.out, number) / "run", partial, note)
+            partial.rename(new)
         done.append(found | {"model": str(new)} | _check(setting, model, new, bar))
         save_json(setting.out / ROUNDS, {"rounds": done})
     save_json(setting.out / ROUNDS, {"rounds": done})
     return done
+
+
+def check_setting(setting: RoundsSetting) -> None:
+    """Keep the setting in the folder of the rounds; on resuming, check that it is the same. More rounds are permitted.
+
+    Args:
+        setting: Of the rounds.
+
+    Raises:
+        EvaluationError: The folder holds rounds of another setting.
+    """
+    described = {
+        "model": setting.planner.identity(),
+        "seeds": [scenario.seed for scenario in setting.drawn],
+        "per_round": setting.per_round,
+        "check": [scenario.seed for scenario in setting.check],
+        "duration_s": setting.check[0].duration_s,
+        "trust_region_m": setting.rule.trust_region_m,
+    }
+    now = json.loads(json.dumps(described))
+    path = setting.out / SETTING
+    if not path.is_file():
+        setting.out.mkdir(parents=True, exist_ok=True)
+        save_json(path, now)
+        return
+    before = json.loads(read_text(path))
+    for key, value in now.items():
+        if before.get(key) != value:
+            raise EvaluationError(
+                f"rounds {setting.out}: made with {key} {_short(before.get(key))}, now {_short(value)}; give another --out"
+            )
+
+
+def _short(value: Any) -> str:
+    text = str(value.get("model_hash", value)) if isinstance(value, dict) else str(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def finished_rounds(out: Path) -> list[dict[str, Any]]:
@@ -175,7 +216,8 @@ def _drive(setting: RoundsSetting, model: Path, number: int, bar: Progress) -> l
         FailureJob(scenario=scenario, planner=spec, out=folder / scenario.file_name, rule=setting.rule)
         for scenario in scenarios
     ]
-    progress, found = bar(f"round {number}: failures", len(jobs)), []
+    found: list[dict[str, Any]] = []
+    progress = bar(f"round {number}: failures", len(jobs))
     for outcome in fan_out(run_failure_job, jobs, workers=setting.workers):
         found.append(outcome)
         progress.update(1)

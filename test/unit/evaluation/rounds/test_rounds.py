@@ -1,14 +1,25 @@
 """Rounds: what they resume from, when they end, and their report."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from transdiffuser_planner.core.errors import EvaluationError
 from transdiffuser_planner.evaluation.closed_loop.summary import COLUMNS
+from transdiffuser_planner.evaluation.rounds.corrections import CorrectionRule
 from transdiffuser_planner.evaluation.rounds.report import rounds_markdown
-from transdiffuser_planner.evaluation.rounds.rounds import ROUNDS, finished_rounds, is_stuck, sample_folders
+from transdiffuser_planner.evaluation.rounds.rounds import (
+    ROUNDS,
+    RoundsSetting,
+    check_setting,
+    finished_rounds,
+    is_stuck,
+    sample_folders,
+)
+from transdiffuser_planner.planners.registry import make_specs
+from transdiffuser_planner.simulation.scenario import draw_scenario
 
 
 def checked(number: int, *, kept: bool) -> dict[str, object]:
@@ -38,6 +49,19 @@ def test_finished_rounds_are_read_and_an_unchecked_one_is_repeated(tmp_path: Pat
     (tmp_path / ROUNDS).write_text("{", encoding="utf-8")
     with pytest.raises(EvaluationError, match="remove the folder"):
         finished_rounds(tmp_path)
+
+
+def test_rounds_of_another_setting_are_refused(tmp_path: Path) -> None:
+    spec = make_specs(["constant-velocity"])[0][0]
+    drawn = (draw_scenario(1, duration_s=10.0),)
+    setting = RoundsSetting(
+        out=tmp_path, planner=spec, drawn=drawn, per_round=1, check=(draw_scenario(8000, duration_s=10.0),),
+        num_rounds=1, rule=CorrectionRule(), workers=1,
+    )  # fmt: skip
+    check_setting(setting)
+    check_setting(replace(setting, num_rounds=3))
+    with pytest.raises(EvaluationError, match=r"made with trust_region_m 4.0, now 2.0"):
+        check_setting(replace(setting, rule=CorrectionRule(trust_region_m=2.0)))
 
 
 def test_a_round_learns_from_the_corrections_of_all_rounds_before_it(tmp_path: Path) -> None:
