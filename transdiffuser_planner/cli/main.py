@@ -31,6 +31,7 @@ COMMANDS = {
     "dataset": "convert bags into training samples",
     "score-candidates": "compute PDM sub-scores of a model's candidates in recorded drives, to train the scorer",
     "train": "train a model from samples",
+    "improve": "fine-tune a model on its own failures in closed loop, in rounds",
     "ablate": "train one model per ablation: the same recipe with one change each",
     "export": "export a trained model as ONNX graphs with a manifest",
     "quantize": "add int8 graphs to a model and measure how far they shift plans",
@@ -39,7 +40,7 @@ COMMANDS = {
     "benchmark": "measure the planning cycle, the simulator and the scorer on this machine",
 }
 FOLDERS = {
-    "training": ("dataset", "score-candidates", "train", "ablate", "export", "quantize", "model-card"),
+    "training": ("dataset", "score-candidates", "train", "improve", "ablate", "export", "quantize", "model-card"),
     "recordings": ("replay", "report", "import"),
 }
 """Commands whose module is in a folder of this name."""

@@ -116,7 +116,21 @@ class PlannerConfig:
     collision_horizon_s: float = _number(2.5, "s", 0.5, 4.0, "Predicted collisions up to this time reject a plan.")
 
     selection: str = _choice(
-        "rules", ("rules", "scorer"), "What ranks the candidates: rules, or the model's learned scorer."
+        "rules",
+        ("rules", "scorer", "gated"),
+        "What ranks the candidates: rules, the model's learned scorer, or rules unless the scorer objects.",
+    )
+    gate_alarm: float = _number(
+        0.5, "", 0.0, 1.0, "Selection gated: leave a plan whose predicted NC x DAC is below this; 0: never."
+    )
+    gate_gain: float = _number(
+        0.15, "", 0.0, 1.0, "Selection gated: leave a plan for this much more predicted PDM score; 1: never."
+    )
+    move_off_when_free: bool = _switch(
+        True, "With a scorer: whether a stationary vehicle moves off where rules see the way free, whatever the score."
+    )
+    weight_continuity: float = _number(
+        0.0, "1/m", 0.0, 1e3, "With a scorer: distance from the previous plan at the same times, while moving."
     )
     weight_outlier: float = _number(
         0.5, "1/m", 0.0, 1e3, "Selection by scorer: distance from the mean of all candidates."

@@ -45,10 +45,13 @@ DRIVING: Final = {
 """Baselines of ``evaluate suite`` by name."""
 
 ONE, NEAREST_TO_MEAN, SCORER, ORACLE = "one", "nearest_to_mean", "scorer", "oracle"
+RULES, GATED = "rules", "gated"
 SELECTIONS: Final = {
     ONE: PlannerKind(title="TransDiffuser, one sample"),
     NEAREST_TO_MEAN: PlannerKind(title="TransDiffuser, candidate nearest to the mean"),
+    RULES: PlannerKind(title="TransDiffuser, chosen by rules"),
     SCORER: PlannerKind(title="TransDiffuser, chosen by the learned scorer"),
+    GATED: PlannerKind(title="TransDiffuser, chosen by rules unless the scorer objects"),
     ORACLE: PlannerKind(title="TransDiffuser, best candidate (oracle)", is_privileged=True),
 }
 """Selections among a model's candidates."""

@@ -52,7 +52,7 @@ class PlannerSpec:
         baseline: Folder of a trained baseline.
         precision: Of the model's graphs.
         plan_every: Steps of 0.1 s between plans.
-        selection: Of the model's candidates: "rules" or "scorer".
+        selection: Of the model's candidates: "rules", "scorer" or "gated".
         parameters: Other parameters of the planner with their values.
     """
 

@@ -132,7 +132,7 @@ class Planner:
         }
         features = self.backend.encode(observation)
         self._sampler.warm_up(features, observation, self.config)
-        if self.backend.has_scorer or self.config.selection == "scorer":
+        if self.backend.has_scorer or self.config.selection != "rules":
             no_agents = agent_tensors([], np.zeros((0, 3)), 0)
             still = np.zeros((self.config.num_candidates, 1, self.contract.num_plan_steps, 3))
             self.backend.score(still, features, observation, no_agents)

@@ -24,7 +24,7 @@ from transdiffuser_planner.simulation.map.sumo_networks import network_file
 from transdiffuser_planner.simulation.scenario import Scenario
 from transdiffuser_planner.simulation.world_state import EgoPose
 
-VERSION = 1
+VERSION = 2
 """Incremented when the expert's driving or smoothing changes."""
 
 

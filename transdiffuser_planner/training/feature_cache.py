@@ -107,6 +107,10 @@ class FeatureCache:
     def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays
 
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(next(iter(self._arrays.values())))
+
     def gather(self, index_B: NDArray[np.int64]) -> dict[str, torch.Tensor]:
         """Tokens (B, K, D), float32."""
         return {name: torch.from_numpy(array[index_B].astype(np.float32)) for name, array in self._arrays.items()}
@@ -137,3 +141,27 @@ class FeatureCache:
                 arrays[name][index] = tokens.astype(np.float16)
         mark.write_text(json.dumps(key), encoding="utf-8")
         return FeatureCache(arrays)
+
+
+class JoinedFeatures(FeatureCache):
+    """Two caches in one index: the samples of the first, then those of the second.
+
+    Args:
+        first: Cache of the first samples.
+        second: Cache of the samples after them.
+    """
+
+    def __init__(self, first: FeatureCache, second: FeatureCache) -> None:
+        self._first, self._second = first, second
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._first) + len(self._second)
+
+    def gather(self, index_B: NDArray[np.int64]) -> dict[str, torch.Tensor]:
+        """Tokens (B, K, D), float32."""
+        own_B = index_B < len(self._first)
+        own = self._first.gather(index_B[own_B])
+        other = self._second.gather(index_B[~own_B] - len(self._first))
+        order = torch.from_numpy(np.argsort(np.concatenate([np.flatnonzero(own_B), np.flatnonzero(~own_B)])))
+        return {name: torch.cat([own[name], other[name]])[order] for name in own}

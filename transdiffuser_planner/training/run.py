@@ -28,7 +28,7 @@ from transdiffuser_planner.training.engine.pretrained import Pretrained
 from transdiffuser_planner.training.engine.stage_weights import starting_weights
 from transdiffuser_planner.training.engine.trainer import StageTrainer
 from transdiffuser_planner.training.engine.warm_start import grow_from, start_from
-from transdiffuser_planner.training.feature_cache import FeatureCache, graph_encoder, network_encoder
+from transdiffuser_planner.training.feature_cache import FeatureCache, JoinedFeatures, graph_encoder, network_encoder
 from transdiffuser_planner.training.preferences.preferred_plans import PreferredPlans
 from transdiffuser_planner.training.preferences.table_record import check_table, keep_table
 from transdiffuser_planner.training.recipe import StageConfig
@@ -143,7 +143,9 @@ class Run(RunFolder):
                 self.adopt_encoder(start)
         normalizer, schedule = self.normalizer(), self.schedule
         both = joined(samples, rehearsed)
-        cache, held_out = self.features("train", both), self.features("validation", validation)
+        cache, held_out = self.features("train", samples), self.features("validation", validation)
+        if rehearsed is not None:  # a cache of its own, which stays valid when the new samples change
+            cache = JoinedFeatures(cache, self.features("rehearsed", rehearsed))
         torch.manual_seed(config.seed + 1)
         network = DenoisingDecoder(self.network, contract, self.token_counts())
         if start is not None:

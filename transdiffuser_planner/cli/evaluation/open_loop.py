@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transdiffuser_planner.cli.output_paths import OutputFile
+from transdiffuser_planner.cli.planner_settings import parameters
 from transdiffuser_planner.data.candidates.condition_masking import MASKABLE_INPUTS
 from transdiffuser_planner.parallel import add_ray_argument
 
@@ -41,6 +42,13 @@ def add_kinds(kinds: Any) -> None:
     _add_common(part)
     part.add_argument(
         "--plans", type=Path, required=True, help="scored plans that were not trained on, made by 'score-candidates'"
+    )
+    part.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameters of the selection, as gate_gain=0.1 (docs/parameters.md)",
     )
     _add_comparison(kinds)
 
@@ -180,7 +188,7 @@ def run_selection(args: argparse.Namespace) -> int:
     from transdiffuser_planner.runtime.inference.onnx_backend import OnnxBackend
 
     backend, plans = OnnxBackend(load_manifest(args.model)), ScoredPlans.open(args.plans)
-    rows = choice_table(backend, plans)
+    rows = choice_table(backend, plans, dict(parameters(args.set)))
     print(markdown_table(rows, CHOICE_COLUMNS))
     print(f"\n{len(plans)} frames, {plans.num_candidates} candidates each")
     print(_origin(backend.manifest))

@@ -60,7 +60,7 @@ def add_kinds(kinds: Any) -> None:
     )
     suite.add_argument(
         "--selection",
-        choices=("rules", "scorer"),
+        choices=("rules", "scorer", "gated"),
         default="rules",
         help="selection among a model's candidates (default: %(default)s)",
     )

@@ -14,7 +14,7 @@ from transdiffuser_planner.core.types import EgoState
 from transdiffuser_planner.data.logs.tracks import AgentTracks, EgoTrack, poses_at
 from transdiffuser_planner.data.samples.sample_set import NUM_LABEL_AGENTS
 
-MAX_CURVATURE_PER_M = 0.2
+MAX_CURVATURE_PER_M = 0.23
 MATCH_S = 0.06
 """Agents recorded this far from a stamp count as of that stamp."""
 

@@ -215,3 +215,11 @@ def consistency_term(plans: SmoothPlans, previous_F3: FloatArray | None) -> Floa
     pose = plans.pose_MF3[:, 4::5]
     _, lateral = project_onto_polyline(path, pose[..., :2].reshape(-1, 2))
     return np.asarray(np.abs(lateral).reshape(pose.shape[:2]).mean(axis=1))
+
+
+def continuity_term(plans: SmoothPlans, previous_F3: FloatArray | None) -> FloatArray:
+    """Mean distance (m) from the previous plan at the same times, along the path and across it; 0 without one."""
+    if previous_F3 is None:
+        return np.zeros(len(plans.pose_MF3))
+    gap = plans.pose_MF3[:, 4::5, :2] - previous_F3[4::5, :2]
+    return np.asarray(np.hypot(gap[..., 0], gap[..., 1]).mean(axis=1))

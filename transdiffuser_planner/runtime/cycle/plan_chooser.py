@@ -118,7 +118,7 @@ class PlanChooser:
         Raises:
             ModelError: The scorer failed or returned numbers that are not finite.
         """
-        if config.selection != "scorer":
+        if config.selection == "rules":
             return None
         agents = agent_tensors(scene.tracks, scene.agent_pose_A3, len(scene.tracks))
         score_MQ = self._backend.score(futures.pose_MKT3, scene.features, scene.observation, agents)

@@ -61,7 +61,7 @@ class ModelManager:
 
     def check_config(self, config: PlannerConfig) -> str:
         """Return the reason that the model in use cannot plan with a configuration; "" if it can."""
-        if config.selection == "scorer" and not self.has_scorer:
+        if config.selection != "rules" and not self.has_scorer:
             return "selection: the model has no scorer; use 'rules', or load a model that has one"
         knows_style = self.contract.score_condition
         return style_refusal(config.driving_style, self.source.model_name, knows_style=knows_style)

@@ -1,9 +1,8 @@
 """The expert's trajectory for labels: SUMO's drive of the ego, smoothed.
 
 SUMO's raw poses are not comfortable: its heading steps at lane joints and its speed is jerky. The track of the front
-bumper is therefore smoothed over space, the distance driven over time, and the car is placed on the result: rear axle on
-the front bumper's path, at its distance behind the bumper, heading along the path. The smoothing is not causal, so the
-result is for labels only.
+bumper is therefore smoothed over space, the distance driven over time, and the car follows the result so
+that its footprint keeps in its lane in bends (``balanced_path.py``). The smoothing is not causal, so the result is for labels only.
 """
 
 from __future__ import annotations
@@ -17,11 +16,12 @@ from transdiffuser_planner.core.errors import SimulationError
 from transdiffuser_planner.core.geometry import arc_length, resample_polyline
 from transdiffuser_planner.core.smoothing import gaussian_smoothed
 from transdiffuser_planner.core.vehicle import VehicleModel
+from transdiffuser_planner.simulation.ego.balanced_path import balanced_path
 from transdiffuser_planner.simulation.world_state import EgoPose
 
 FloatArray = NDArray[np.float64]
 
-SPACE_SIGMA_M = 2.5
+SPACE_SIGMA_M = 1.5
 TIME_SIGMA_S = 0.5
 PATH_STEP_M = 0.25
 STEP_S = 0.1
@@ -136,15 +136,22 @@ def smooth_expert(front_xy_K2: ArrayLike, num_before: int, num_after: int, vehic
     raw_s = arc_length(front)
     if raw_s[-1] < MIN_TRACK_M:
         raise SimulationError(f"expert: expected the ego to move, it drove {raw_s[-1]:.1f} m; draw another seed")
-    path, raw_to_smooth = _smooth_path(front, raw_s, max(PAD_M, vehicle.front_offset_m + PAD_BEHIND_AXLE_M))
-    s_front = np.interp(raw_s, raw_to_smooth[0], raw_to_smooth[1])
-    s_front = _smooth_distance(s_front)
-    # The path begins long before the first front position, so the rear axle is on it from the start.
-    s_rear = s_front - vehicle.front_offset_m
-    heading = _headings(path)
-    curvature = np.gradient(heading, PATH_STEP_M)
+    line, raw_to_smooth = _smooth_path(front, raw_s, max(PAD_M, vehicle.front_offset_m + PAD_BEHIND_AXLE_M))
+    s_front = _smooth_distance(np.interp(raw_s, raw_to_smooth[0], raw_to_smooth[1]))
+    driven = balanced_path(line, vehicle, SPACE_SIGMA_M)
+    # The line begins long before the first front position, so that the guided point is on it from the start.
+    s_guided = s_front - (vehicle.front_offset_m - driven.lead_m)
+    s_rear = np.interp(s_guided, driven.line_m_P, driven.s_m_P)
+    s_path = np.arange(0.0, driven.s_m_P[-1], PATH_STEP_M)
+    heading = np.interp(s_path, driven.s_m_P, driven.heading_rad_P)
+    xy = np.stack([np.interp(s_path, driven.s_m_P, driven.xy_P2[:, k]) for k in (0, 1)], axis=-1)
     stop = len(s_rear) - num_after
-    return ExpertPath(xy_P2=path, heading_rad_P=heading, curvature_per_m_P=curvature, s_m_K=s_rear[num_before:stop])
+    return ExpertPath(
+        xy_P2=xy,
+        heading_rad_P=heading,
+        curvature_per_m_P=np.gradient(heading, PATH_STEP_M),
+        s_m_K=s_rear[num_before:stop],
+    )
 
 
 def _smooth_path(
@@ -181,8 +188,3 @@ def _smooth_distance(s_K: FloatArray) -> FloatArray:
     speed = np.diff(s_K) / STEP_S
     smooth = np.maximum(gaussian_smoothed(speed, TIME_SIGMA_S / STEP_S), 0.0)
     return np.asarray(s_K[0] + np.concatenate([[0.0], np.cumsum(smooth) * STEP_S]))
-
-
-def _headings(path_P2: FloatArray) -> FloatArray:
-    gradient = np.gradient(path_P2, axis=0)
-    return np.asarray(np.unwrap(np.arctan2(gradient[:, 1], gradient[:, 0])))

@@ -8,13 +8,14 @@ instead of a multiprocessing child, which also works within worker processes and
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -91,6 +92,22 @@ class TrafficClient:
         """
         step: TrafficStep = self._ask("step", ego)
         return step
+
+    def branch(self, egos: Sequence[EgoPose]) -> list[TrafficStep]:
+        """Simulate on in a copy of the traffic, which is discarded; this traffic does not advance.
+
+        Args:
+            egos: Pose of the ego at the end of each step of 0.1 s, map frame.
+
+        Returns:
+            The steps, as ``step`` returns them.
+
+        Raises:
+            SimulationError: SUMO failed.
+            MachineError: SUMO hangs, or was killed.
+        """
+        self._ask("branch", list(egos))
+        return [self._ask("branch_step", None) for _ in egos]
 
     def route(self) -> GlobalRoute:
         """Return the ego's route; only after start()."""
@@ -196,8 +213,49 @@ class _Server:
         if request == "start":
             self._traffic = Traffic(*argument)
             return self._traffic.start()
+        if request == "branch":
+            return self._branch(argument)
+        if request == "branch_step":
+            return self._branch_step()
         assert self._traffic is not None
         return self._traffic.step(argument)
+
+    def _branch(self, egos: list[EgoPose]) -> None:
+        """Start steps in a copy of this process: SUMO's own saved states lose parts of its drivers' memory."""
+        assert self._traffic is not None
+        self._steps, theirs = multiprocessing.Pipe(duplex=False)
+        self._child = os.fork()
+        if self._child == 0:
+            try:
+                self._steps.close()
+                for ego in egos:
+                    theirs.send(self._traffic.step(ego))
+            finally:
+                os._exit(0)
+        theirs.close()
+        self._left = len(egos)
+        if not egos:
+            self._end_branch()
+
+    def _branch_step(self) -> TrafficStep:
+        """Next step of the copy, which ends after its last one.
+
+        Raises:
+            SimulationError: The copy ended without it.
+        """
+        try:
+            step: TrafficStep = self._steps.recv()
+            self._left -= 1
+        except EOFError:
+            self._end_branch()
+            raise SimulationError("traffic: a branch of the simulation ended without a result") from None
+        if not self._left:
+            self._end_branch()
+        return step
+
+    def _end_branch(self) -> None:
+        self._steps.close()
+        os.waitpid(self._child, 0)
 
 
 if __name__ == "__main__":
