@@ -1,7 +1,8 @@
 """Candidates for a few meta-actions, as action tokens: slower, keep, faster, each to the left, straight and to the right.
 
-DIAL divides its samples among intents instead of drawing more of the same. Nothing but the model's own perception is used: an
-intent along the route is always offered, one to a side where its plan stays on the road that the encoder sees. Letters: T plan steps, L bird's-eye cells.
+DIAL divides its samples among intents instead of drawing more of the same. Nothing but the model's own perception is used:
+intents along the route are always offered, those to a side where their plans stay on the road that the encoder sees.
+Letters: T plan steps, L bird's-eye cells.
 """
 
 from __future__ import annotations
