@@ -1,7 +1,8 @@
 """Candidates for a few meta-actions, as action tokens: slower, keep, faster, each to the left, straight and to the right.
 
-DIAL divides its samples among intents instead of drawing more of the same. Nothing but the model's own perception is used: an
-intent is offered where its plan stays on the road that the encoder sees. Letters: T plan steps, L bird's-eye cells.
+DIAL divides its samples among intents instead of drawing more of the same. Nothing but the model's own perception is used:
+intents along the route are always offered, those to a side where their plans stay on the road that the encoder sees.
+Letters: T plan steps, L bird's-eye cells.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from transdiffuser_planner.planning.action_codebook import ActionCodebook
 
 FloatArray = NDArray[np.float64]
 
-SIDES_M: Final = {"left": 3.2, "straight": 0.0, "right": -3.2}
+ON_ROUTE: Final = "straight"
+SIDES_M: Final = {"left": 3.2, ON_ROUTE: 0.0, "right": -3.2}
 SLOWER, FASTER = 0.5, 4.0
 """Slower plans end at this share of the present speed, faster ones so many m/s above it."""
 BRAKE_MPS2, START_MPS2 = -1.5, 1.5
@@ -89,11 +91,16 @@ class IntentCandidates:
         return np.concatenate(drawn) if drawn else none
 
     def offered(self, frame: CandidateFrame) -> dict[str, FloatArray]:
-        """Plans (T, 3) of the meta-actions that stay on the road that the model sees, by name."""
+        """Plans (T, 3) by name of the meta-actions along the route, and of those that stay on the road that the model sees."""
         seen, contract = frame.observation, self._source.contract
         route_R2 = seen["route"][0][seen["route_valid"][0] > 0.0].astype(np.float64)
         limit_mps = float(seen["speed_limit"][0, 0]) if seen["speed_limit_valid"][0, 0] > 0.0 else None
         speed_mps = float(seen["status"][0, StatusIndex.VX_MPS])
         plans = meta_actions(route_R2, max(speed_mps, 0.0), limit_mps, contract.plan_times_s)
         bev_LL = frame.features["bev_logits"][0].argmax(axis=0).astype(np.uint8)
-        return {n: plan for n, plan in plans.items() if stays_on_road(plan, bev_LL, contract, self._vehicle)}
+        has_route = len(route_R2) >= 2
+        return {
+            name: plan_T3
+            for name, plan_T3 in plans.items()
+            if (has_route and name.endswith(ON_ROUTE)) or stays_on_road(plan_T3, bev_LL, contract, self._vehicle)
+        }

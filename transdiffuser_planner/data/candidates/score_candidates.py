@@ -180,8 +180,8 @@ def _score_elsewhere(job: PlanScoreJob) -> tuple[Path, int, str, Files]:
 def _with_whole_paths(job: PlanScoreJob) -> PlanScoreJob:
     """The job with absolute paths of what it reads: other processes may have another working directory."""
     references = None if job.references is None else job.references.resolve()
-    whole = {"bag": job.bag.resolve(), "samples": job.samples.resolve(), "model": job.model.resolve()}
-    return replace(job, references=references, **whole)
+    bag, samples, model = job.bag.resolve(), job.samples.resolve(), job.model.resolve()
+    return replace(job, references=references, bag=bag, samples=samples, model=model)
 
 
 def jobs_of(bags: Path, samples: Path, out: Path, **common: Any) -> list[PlanScoreJob]:
