@@ -1,4 +1,4 @@
-"""Plans beside a model's own at one moment: other speeds along its path and along the route, and shifts to the side.
+"""Plans next to a model's own at one time: other speeds along its path and along the route, and shifts to the side.
 
 M plans, T plan steps, F fine steps of 0.1 s, R route points.
 """
@@ -27,7 +27,7 @@ def alternative_plans(
 
     Args:
         own_T3: The model's typical plan in base_link.
-        route_R2: Route in base_link from beside the ego on, at least two points.
+        route_R2: Route in base_link from the ego on, at least two points.
         speed_mps: Present speed.
         limit_mps: Legal speed limit; faster profiles end at it.
         times_s_T: Times of the plan steps.
@@ -56,7 +56,7 @@ def route_path(route_R2: FloatArray, speed_mps: float) -> FloatArray:
     """Return a path (K, 2) from base_link onto the route, which it joins smoothly.
 
     Args:
-        route_R2: Route in base_link from beside the ego on.
+        route_R2: Route in base_link from the ego on.
         speed_mps: Present speed.
     """
     s = arc_length(route_R2)

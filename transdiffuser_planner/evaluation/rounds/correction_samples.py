@@ -1,4 +1,4 @@
-"""Training samples of corrections: sensors at the moment, and the correction's execution as the future of ego and agents."""
+"""Training samples of corrections: sensors at the time, and the correction's execution as the future of ego and agents."""
 
 from __future__ import annotations
 

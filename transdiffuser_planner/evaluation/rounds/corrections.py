@@ -1,4 +1,4 @@
-"""Corrections: at a moment before a failure, the best of many plans in reactive traffic, as the target to learn.
+"""Corrections: at a time before a failure, the best of many plans in reactive traffic, as the target to learn.
 
 M plans, T plan steps.
 """
@@ -15,7 +15,7 @@ from transdiffuser_planner.core.contract import ModelContract
 from transdiffuser_planner.core.geometry import local_from_global
 from transdiffuser_planner.evaluation.rounds.alternatives import alternative_plans
 from transdiffuser_planner.evaluation.rounds.drive_trace import DriveTrace
-from transdiffuser_planner.evaluation.rounds.failures import Failure, FailureKind, Moment
+from transdiffuser_planner.evaluation.rounds.failures import Failure, FailureKind, SearchPoint
 from transdiffuser_planner.evaluation.rounds.resimulation import Execution, execute, reactive_scores
 from transdiffuser_planner.planning.trajectory.output_frame import to_trajectory
 from transdiffuser_planner.planning.trajectory.smoothing import PlanSmoother
@@ -33,11 +33,11 @@ MIN_START_M = 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Correction:
-    """The best plan at one moment.
+    """The best plan at one time.
 
     Attributes:
         failure: That it avoids.
-        step: Of the moment.
+        step: Of the time.
         execution: Of the plan.
         score: Of the execution.
         own_score: Of the plan that the model chose.
@@ -67,45 +67,45 @@ class CorrectionRule:
 
 def corrections(
     trace: DriveTrace,
-    moments: Iterator[Moment],
+    points: Iterator[SearchPoint],
     episode: RewoundEpisode,
     contract: ModelContract,
     rule: CorrectionRule,
 ) -> Iterator[Correction]:
-    """Advance a rewound drive from moment to moment and search a better plan at each.
+    """Advance a rewound drive from time to time and search a better plan at each.
 
     Args:
         trace: Of the drive.
-        moments: In order of time.
-        episode: The drive, rewound to a step not after the first moment.
+        points: In order of time.
+        episode: The drive, rewound to a step not after the first time.
         contract: Times of the plans.
         rule: Which plans may be targets.
 
     Yields:
-        A correction of every moment that has one; the episode is at its step.
+        A correction of every time that has one; the episode is at its step.
 
     Raises:
         SimulationError: SUMO failed.
     """
     at, smoother = 0, PlanSmoother(contract)
-    for moment in moments:
-        while at < moment.step:
+    for point in points:
+        while at < point.step:
             episode.advance()
             at += 1
-        found = _correction(trace, moment, episode, contract, smoother, rule)
+        found = _correction(trace, point, episode, contract, smoother, rule)
         if found is not None:
             yield found
 
 
 def _correction(
     trace: DriveTrace,
-    moment: Moment,
+    point: SearchPoint,
     episode: RewoundEpisode,
     contract: ModelContract,
     smoother: PlanSmoother,
     rule: CorrectionRule,
 ) -> Correction | None:
-    now, cycle = episode.step, trace.cycles[moment.step]
+    now, cycle = episode.step, trace.cycles[point.step]
     ego = ego_state(now.world.ego, now.world.stamp_ns)
     origin = np.asarray([ego.x_m, ego.y_m, ego.heading_rad])
     own_MT3 = local_from_global(origin, cycle.pose_MT3.astype(np.float64))
@@ -126,11 +126,11 @@ def _correction(
     own = int(np.flatnonzero(allowed == chosen)[0])
     # Of equally good plans the nearest to the model's own is the easiest to learn.
     best = int(np.lexsort((distance_M[allowed], -np.round(scores, 3)))[0])
-    if not _is_correction(moment.failure, runs[best], scores[best], runs[own], scores[own]):
+    if not _is_correction(point.failure, runs[best], scores[best], runs[own], scores[own]):
         return None
     return Correction(
-        failure=moment.failure,
-        step=moment.step,
+        failure=point.failure,
+        step=point.step,
         execution=runs[best],
         score=float(scores[best]),
         own_score=float(scores[own]),
@@ -149,7 +149,7 @@ def _is_correction(failure: Failure, best: Execution, score: float, own: Executi
 
 
 def _route_ahead(episode: RewoundEpisode, origin_3: FloatArray) -> FloatArray:
-    """Route (R, 2) from beside the ego on, in base_link."""
+    """Route (R, 2) from the ego on, in base_link."""
     route, s_m = episode.route, episode.step.route_s_m
     at = np.arange(s_m, s_m + ROUTE_AHEAD_M, 1.0)
     xy = np.stack([np.interp(at, route.s_N, route.xy_N2[:, k]) for k in (0, 1)], axis=-1)

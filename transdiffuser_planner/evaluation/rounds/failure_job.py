@@ -1,4 +1,4 @@
-"""One seed of a round: drive it, find failures, return to the moments before them, and write corrections as samples."""
+"""One seed of a round: drive it, find failures, return to the times before them, and write corrections as samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transdiffuser_planner.core.files import read_text, write_text, writing
 from transdiffuser_planner.evaluation.rounds.correction_samples import CorrectionWriter, join_samples
 from transdiffuser_planner.evaluation.rounds.corrections import CorrectionRule, corrections
 from transdiffuser_planner.evaluation.rounds.drive_trace import DriveTrace
-from transdiffuser_planner.evaluation.rounds.failures import find_failures, moments
+from transdiffuser_planner.evaluation.rounds.failures import find_failures, search_points
 from transdiffuser_planner.planners.registry import PlannerSpec, make_planner, suite_config, suite_rig
 from transdiffuser_planner.runtime.inference.manifest import load_manifest
 from transdiffuser_planner.simulation.rewound_episode import RewoundEpisode
@@ -78,7 +78,7 @@ def _drive_and_correct(job: FailureJob, scratch: Path) -> dict[str, Any]:
         for cycle in rollout.steps():
             trace.on_step(cycle)
     failures = find_failures(trace)
-    wanted = list(moments(trace, failures))
+    wanted = list(search_points(trace, failures))
     corrected: list[dict[str, Any]] = []
     if wanted:
         with RewoundEpisode(scenario, rig.vehicle, trace.states) as episode:
@@ -94,6 +94,6 @@ def _drive_and_correct(job: FailureJob, scratch: Path) -> dict[str, Any]:
     return {
         "duration_s": round(0.1 * (len(trace.states) - 1), 1),
         "failures": [{"kind": f.kind.value, "time_s": round(f.time_s, 1), "text": f.text} for f in failures],
-        "moments": len(wanted),
+        "searched": len(wanted),
         "corrections": corrected,
     }

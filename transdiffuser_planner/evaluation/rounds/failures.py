@@ -52,7 +52,7 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Moment:
+class SearchPoint:
     """A step of a drive at which another plan may avoid a failure.
 
     Attributes:
@@ -85,7 +85,7 @@ def find_failures(trace: DriveTrace) -> list[Failure]:
     return sorted([*kept, *_waits(trace)], key=lambda failure: failure.step)
 
 
-def moments(trace: DriveTrace, failures: list[Failure]) -> Iterator[Moment]:
+def search_points(trace: DriveTrace, failures: list[Failure]) -> Iterator[SearchPoint]:
     """Yield the steps to return to, in order of time, each once.
 
     Args:
@@ -104,7 +104,7 @@ def moments(trace: DriveTrace, failures: list[Failure]) -> Iterator[Moment]:
             if len(before):
                 wanted.setdefault(int(before[-1]), failure)
     for step in sorted(wanted):
-        yield Moment(failure=wanted[step], step=step)
+        yield SearchPoint(failure=wanted[step], step=step)
 
 
 def _begins(is_so: NDArray[np.bool_]) -> list[int]:

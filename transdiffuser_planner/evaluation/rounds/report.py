@@ -41,13 +41,13 @@ def verdict(item: dict[str, Any]) -> str:
 
 
 def _found(item: dict[str, Any]) -> str:
-    lines = ["| failure | found | corrected moments |", "| --- | --- | --- |"]
+    lines = ["| failure | found | corrected times |", "| --- | --- | --- |"]
     for kind in FailureKind:
         lines.append(
             f"| {kind.value} | {item['failures'].get(kind.value, 0)} | {item['corrected'].get(kind.value, 0)} |"
         )
     text = (
-        f"{item['drives']} drives, {item['moments']} moments searched, {item['corrections']} corrected, "
+        f"{item['drives']} drives, {item['times']} times searched, {item['corrections']} corrected, "
         f"{item['own_plans']} of them by a candidate of the model itself."
     )
     if item["not_driven"]:

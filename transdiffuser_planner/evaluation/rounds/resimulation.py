@@ -105,7 +105,7 @@ def execute(episode: RewoundEpisode, trajectory: Trajectory) -> Execution:
 
 
 def reactive_scores(executions: Sequence[Execution]) -> FloatArray:
-    """Return the score (M,) of plans executed from one moment, 0 to 1: faults * (5 EP + 5 TTC + 2 C) / 12.
+    """Return the score (M,) of plans executed from one time, 0 to 1: faults * (5 EP + 5 TTC + 2 C) / 12.
 
     Args:
         executions: Of M plans.

@@ -236,7 +236,7 @@ def _counts(drives: list[dict[str, Any]]) -> dict[str, Any]:
         "drives": len(driven),
         "not_driven": sorted(f"seed {item['seed']}: {item['reason']}" for item in drives if "reason" in item),
         "failures": dict(failures),
-        "moments": sum(item["moments"] for item in driven),
+        "searched": sum(item["searched"] for item in driven),
         "corrected": dict(corrected),
         "corrections": sum(corrected.values()),
         "own_plans": sum(correction["is_own"] for item in driven for correction in item["corrections"]),

@@ -44,7 +44,7 @@ class BalancedPath:
         xy_P2: Rear axle, frame of the line, m.
         heading_rad_P: Of the vehicle, unwrapped.
         s_m_P: Distance driven by the rear axle.
-        line_m_P: Arc length of the line beside the guided point, never decreasing.
+        line_m_P: Arc length of the line next to the guided point, never decreasing.
         lead_m: Distance from rear axle to guided point.
     """
 
@@ -99,7 +99,7 @@ def _fine_line(line_K2: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _follow(fine_K2: FloatArray, heading_K: FloatArray, lead_m: float, largest_rad: float) -> FloatArray:
-    """Drive the guided point along a line: its place, the vehicle's heading and the arc length beside it (P, 4)."""
+    """Drive the guided point along a line: its place, the vehicle's heading and the arc length next to it (P, 4)."""
     reach, last = int(SEARCH_M / STEP_M), len(fine_K2) - 1
     x, y, heading, at = float(fine_K2[0, 0]), float(fine_K2[0, 1]), float(heading_K[0]), 0
     rows: list[tuple[float, float, float, float]] = []

@@ -1,4 +1,4 @@
-"""Plans beside a model's own: drivable, along its path or the route."""
+"""Plans next to a model's own: drivable, along its path or the route."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_plans_along_the_route_end_on_it_and_begin_at_the_vehicle() -> None:
     assert path[-1, 1] == pytest.approx(1.5)
 
 
-def test_shifted_plans_end_beside_the_models_plan() -> None:
+def test_shifted_plans_end_next_to_the_models_plan() -> None:
     plans = alternative_plans(straight(8.0), ROUTE, 8.0, 13.9, TIMES)
     assert plans[-len(SHIFTS_M) :, -1, 1] == pytest.approx(SHIFTS_M, abs=0.05)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from transdiffuser_planner.core.vehicle import EGO_VEHICLE
 from transdiffuser_planner.evaluation.rounds.drive_trace import DriveTrace, PlannedCycle
-from transdiffuser_planner.evaluation.rounds.failures import Failure, FailureKind, find_failures, moments
+from transdiffuser_planner.evaluation.rounds.failures import Failure, FailureKind, find_failures, search_points
 from transdiffuser_planner.simulation.ego.kinematic_bicycle import EgoVehicleState
 
 NUM_STEPS = 200
@@ -50,12 +50,12 @@ def test_a_wait_counts_after_four_seconds_and_not_at_a_red_light() -> None:
     assert find_failures(trace(speed_mps=speed, held_m=[5.0] * NUM_STEPS)) == []
 
 
-def test_moments_are_planning_cycles_two_to_four_seconds_before_a_failure() -> None:
+def test_search_points_are_planning_cycles_two_to_four_seconds_before_a_failure() -> None:
     contact, wait = Failure(kind=FailureKind.CONTACT, step=102), Failure(kind=FailureKind.WAIT, step=99)
-    found = [(item.step, item.failure.kind) for item in moments(trace(), [contact, wait])]
+    found = [(item.step, item.failure.kind) for item in search_points(trace(), [contact, wait])]
     assert found == [(60, contact.kind), (70, contact.kind), (80, contact.kind), (95, wait.kind)]
 
 
-def test_no_moment_lies_before_the_drive() -> None:
+def test_no_search_point_lies_before_the_drive() -> None:
     early = Failure(kind=FailureKind.OFF_ROAD, step=25)
-    assert [item.step for item in moments(trace(), [early])] == [5]
+    assert [item.step for item in search_points(trace(), [early])] == [5]

@@ -26,7 +26,7 @@ def checked(number: int, *, kept: bool) -> dict[str, object]:
     change = {"mean": 0.02 if kept else -0.02, "low": -0.01, "high": 0.03}
     return {
         "round": number, "start": "models/tiny", "model": f"models/round_{number}", "kept": kept, "drives": 2,
-        "not_driven": [], "failures": {"contact at fault": 2}, "moments": 6, "corrected": {"contact at fault": 4},
+        "not_driven": [], "failures": {"contact at fault": 2}, "searched": 6, "corrected": {"contact at fault": 4},
         "corrections": 4, "own_plans": 1, "scenarios": 20, "changes": dict.fromkeys(COLUMNS, change),
         "successes": {"first": 17, "second": 18, "only_first": 1, "only_second": 2, "p_value": 1.0},
         "fixed": [{"map": "town-040", "seed": 8003, "first": 60.0, "second": 98.0}],
