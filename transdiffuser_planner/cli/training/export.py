@@ -39,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="export the run's trained baselines instead, for --model, without PyTorch",
     )
     parser.add_argument(
-        "--model", type=Path, metavar="FOLDER", help="with --baselines: exported model whose encoder they read"
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="with --baselines: exported model whose encoder they read; with a run whose decoder was trained on an exported "
+        "model's encoder (train --model): that model, whose training the manifest then states too",
     )
     parser.add_argument(
         "--out",
@@ -123,7 +127,8 @@ def _export_baselines(args: argparse.Namespace) -> int:
 
 def _export_run(args: argparse.Namespace) -> int:
     from transdiffuser_planner.data.samples.sample_set import SampleSet
-    from transdiffuser_planner.training.export.run_export import export_run
+    from transdiffuser_planner.runtime.inference.manifest import load_manifest
+    from transdiffuser_planner.training.export.run_export import encoder_record, export_run
     from transdiffuser_planner.training.run import Run, describe_data
 
     training = Run.open(args.run)
@@ -135,6 +140,8 @@ def _export_run(args: argparse.Namespace) -> int:
         info["note"] = args.note
     if args.trained_on is not None:
         info["data"] = describe_data(SampleSet.open(args.trained_on, training.contract))
+    if args.model is not None:
+        info["encoder"] = encoder_record(load_manifest(args.model))
     for line in export_run(training, samples, out, info, args.base_model, with_weights=args.weights).lines():
         print(line)
     return 0

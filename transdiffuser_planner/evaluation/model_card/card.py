@@ -8,7 +8,6 @@ Results are the JSON files that ``transdiffuser evaluate`` and ``transdiffuser b
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +33,13 @@ from transdiffuser_planner.evaluation.model_card.speed_section import (
     simulator_section,
     when,
 )
+from transdiffuser_planner.evaluation.model_card.training_section import OLD_SAMPLES, training_section
 from transdiffuser_planner.evaluation.open_loop.instructed_candidates import LOGGED
 from transdiffuser_planner.evaluation.open_loop.instruction_following import OTHERS
 from transdiffuser_planner.reports.markdown_tables import ERROR_COLUMNS, markdown_table
 from transdiffuser_planner.runtime.inference.manifest import ModelManifest, load_manifest
 
 MEASURED = "measured"
-_OLD_SAMPLES = "moments"  # codespell:ignore
-"""Word of earlier versions for samples, in results and in the notes of manifests."""
 SAME = 1e-4
 """Largest difference between outputs of one network computed by different graphs."""
 NEW_PARTS = ("tokens", "choice", "plan_table", "closed_loop_scorer", "precision", "score_int8")
@@ -84,7 +82,7 @@ def write_card(folder: Path) -> Path:
     measured = {part: _result(folder / MEASURED / f"{part}.json", manifest) for part in PARTS}
     sections = [
         _head(manifest),
-        _recipe(manifest),
+        training_section(manifest),
         drives_section(measured["closed_loop"], "validation scenarios", VALIDATION_NOTE),
         drives_section(measured["closed_loop_test"], "test scenarios", TEST_NOTE),
         _open_loop(measured["open_loop"]),
@@ -139,7 +137,7 @@ def _with_current_keys(data: dict[str, Any]) -> dict[str, Any]:
     """Return a result of an earlier version with the current keys."""
     if "identities" in data and "planners" in data:
         return with_current_keys(data)
-    old = _OLD_SAMPLES
+    old = OLD_SAMPLES
     names = {"what was driven": LOGGED, "all others than driven": OTHERS}
     rows = [{"samples" if key == old else key: value for key, value in row.items()} for row in data.get("rows", [])]
     rows = [
@@ -162,117 +160,6 @@ TransDiffuser of this project at the size `{manifest.name}`: {len(contract.segme
 
 This page is written by `transdiffuser model-card {manifest.folder.as_posix()}` from the manifest and from the results in
 `{MEASURED}/`."""
-
-
-def _recipe(manifest: ModelManifest) -> str:
-    training = manifest.training
-    first = training.get("before", training)
-    data, recipe = first.get("data", {}), first.get("recipe", {})
-    if not data or not recipe:
-        return "## Training\n\nThe manifest does not record how this model was trained."
-    if any(recipe.get("loss", {}).get(term, 0.0) > 0.0 for term in ("distillation", "denoising")):
-        return _continued(manifest)
-    note = f"{first['note']}\n" if "note" in first else ""
-    last, folder = data["last_seed"] + 1, manifest.folder.as_posix()
-    export = f"transdiffuser export runs/tiny {_SETS['export']} --out {folder}"
-    return f"""
-## Training
-
-In simulation only: {data["bags"]} drives of seeds 0 to {data["last_seed"]} (plain and perturbed variants; drives in which
-traffic overlaps or is stationary are skipped), {data["samples"]} samples, {100 * data["share_standing"]:.0f} % of them stationary.
-{note}Code: commit `{first.get("commit", "unknown")[:12]}`.{_parity(training)}
-
-```
-transdiffuser simulate --record data/bags/train --seeds 0:{last} --variants 3
-transdiffuser simulate --record data/bags/validation --seeds 8100:8120 --variants 2
-transdiffuser dataset data/bags/train --out data/samples/train
-transdiffuser dataset data/bags/validation --out data/samples/validation
-transdiffuser train {_SETS["train"]} --out runs/tiny
-{export}
-```
-
-{_stages(recipe, ("encoder", "decoder", "baselines"))}
-
-Seed {recipe["seed"]}; the rest of the recipe is in `manifest.json`.{_grown(manifest)}"""
-
-
-def _continued(manifest: ModelManifest) -> str:
-    """Write the part on an encoder that was continued from another model's and keeps that model's decoder."""
-    training, folder = manifest.training, manifest.folder.as_posix()
-    data, recipe = training["data"], training["recipe"]
-    note = f" {training['note']}" if "note" in training else ""
-    seeds = f"{data['first_seed']} to {data['last_seed']}"
-    standing = f"{100 * data['share_standing']:.0f} %"
-    view = "--recipe transdiffuser_planner/params/recipes/tiny_view.yaml"
-    return f"""
-## Training
-
-In simulation only. The encoder was continued from another model's; that model's decoder stays as it is, and a loss keeps the
-encoder's tokens readable for it.{note} {data["bags"]} drives of seeds {seeds}, most of them with sensors and surroundings
-drawn by the recording recipe, {data["samples"]} samples, {standing} of them stationary.
-Code: commit `{training.get("commit", "unknown")[:12]}`.{_parity(training)}
-
-```
-transdiffuser simulate --record data/bags/varied --seeds A:B --variants 3 --duration 40 --labels --randomize recording
-transdiffuser simulate --record data/bags/plain --seeds C:D --variants 2 --duration 40 --labels
-transdiffuser dataset data/bags/varied data/bags/plain {view} --out data/samples/view
-transdiffuser train --stage encoder {view} --init-from MODEL \\
-    --samples data/samples/view --validation data/samples/validation --out runs/view
-transdiffuser export runs/view --samples data/samples/validation --trained-on data/samples/view --weights --out {folder}
-```
-
-{_stages(recipe, ("encoder",))}
-
-Seed {recipe["seed"]}; the rest of the recipe is in `manifest.json`."""
-
-
-def _grown(manifest: ModelManifest) -> str:
-    """Write the part on the later training stages: action tokens and scorer."""
-    training, folder = manifest.training, manifest.folder.as_posix()
-    if "before" not in training:
-        return ""
-    data, recipe, before = training["data"], training["recipe"], training["before"]
-    stages = ("decoder", "scorer") if "scorer" in manifest.graphs else ("decoder",)
-    tokens = "--recipe transdiffuser_planner/params/recipes/tiny_tokens.yaml"
-    export = f"transdiffuser export runs/tokens --base-model {folder} {_SETS['export']} --out {folder}"
-    commands = f"""cp runs/tiny/encoder.safetensors runs/tiny/normalizer.json runs/tokens/
-transdiffuser train --stage decoder --init-from runs/tiny {tokens} \\
-    {_SETS["train"]} --out runs/tokens"""
-    if "scorer" in manifest.graphs:
-        commands += f"""
-for first in 0 1; do transdiffuser score-candidates --model {folder} --first $first \\
-    --bags data/bags/train --samples data/samples/train --out data/scored/train/$first; done
-transdiffuser train --stage scorer {tokens} \\
-    --samples data/scored/train --validation data/scored/validation --out runs/tokens"""
-    note = f" {training['note'].replace(_OLD_SAMPLES, 'samples')}" if "note" in training else ""
-    return f"""
-
-Action tokens were trained afterwards, on {data["bags"]} of these drives ({data["samples"]} samples): only the layers that read
-them were trained, so without tokens plans equal those of the base model (`{before["model_hash"][:12]}`, largest difference
-{before["difference"]:.1e}).{note} Code: commit `{training.get("commit", "unknown")[:12]}`.
-
-```
-{commands}
-{export}
-```
-
-{_stages(recipe, stages)}"""
-
-
-_SETS = {
-    "train": "--samples data/samples/train --validation data/samples/validation",
-    "export": "--samples data/samples/validation --trained-on data/samples/train",
-}
-
-
-def _stages(recipe: dict[str, Any], names: Sequence[str]) -> str:
-    columns = {"stage": "stage", "epochs": "epochs", "batch_size": "batch", "learning_rate": "largest learning rate"}
-    return markdown_table([{"stage": name, **recipe[name]} for name in names if name in recipe], columns)
-
-
-def _parity(training: dict[str, Any]) -> str:
-    found = ", ".join(f"{name} {value:.1e}" for name, value in training.get("parity", {}).items())
-    return f" Largest difference between ONNX and PyTorch: {found}." if found else ""
 
 
 def _open_loop(data: dict[str, Any] | None) -> str:

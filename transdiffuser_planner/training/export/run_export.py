@@ -13,6 +13,7 @@ import numpy as np
 from transdiffuser_planner.data.samples.sample_set import SampleSet, observation_of, stored_observation
 from transdiffuser_planner.data.samples.targets import visible_agents
 from transdiffuser_planner.networks.planner_network import PlannerNetwork
+from transdiffuser_planner.runtime.inference.manifest import ModelManifest
 from transdiffuser_planner.training.engine.stage_weights import (
     WEIGHTS_FOLDER,
     StageWeights,
@@ -142,6 +143,13 @@ def _parity_inputs(training: Run, samples: SampleSet) -> list[Tensors]:
             values["action_tokens_valid"] = np.ones_like(values["action_tokens_valid"])
         inputs.append({**values, "agents": agents["agents"], "agents_valid": agents["agents_valid"]})
     return inputs
+
+
+def encoder_record(manifest: ModelManifest) -> dict[str, Any]:
+    """Return how the encoder of a model was trained, for the manifest of another one that has the same encoder."""
+    training = manifest.training
+    own = {name: training[name] for name in ("data", "recipe", "note", "commit") if name in training}
+    return dict(training.get("encoder", own | {"model_hash": manifest.model_hash}))
 
 
 def megabytes(folder: Path) -> float:
