@@ -47,7 +47,7 @@ def _found(item: dict[str, Any]) -> str:
             f"| {kind.value} | {item['failures'].get(kind.value, 0)} | {item['corrected'].get(kind.value, 0)} |"
         )
     text = (
-        f"{item['drives']} drives, {item['times']} times searched, {item['corrections']} corrected, "
+        f"{item['drives']} drives, {item['searched']} times searched, {item['corrections']} corrected, "
         f"{item['own_plans']} of them by a candidate of the model itself."
     )
     if item["not_driven"]:
