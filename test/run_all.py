@@ -7,6 +7,7 @@ hangs ends its process with the stacks of all threads; a pass whose process dies
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,8 @@ def counts(reports: Sequence[Path]) -> dict[str, int]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run both passes and print the total; returns the exit status."""
+    # Shells start background jobs with Ctrl-C ignored; tests that interrupt a process would wait forever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     num_processes = int(os.environ.get("TEST_PROCESSES", "0")) or max(2, os.cpu_count() or 1)
     with tempfile.TemporaryDirectory() as folder:
         reports, statuses = [], []

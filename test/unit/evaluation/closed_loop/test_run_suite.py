@@ -117,7 +117,10 @@ def test_ctrl_c_ends_a_run_at_once_and_the_same_command_resumes(tmp_path: Path, 
             assert time.monotonic() < deadline
             threading.Event().wait(0.02)
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=300.0)  # the planner that waits would never end by itself
+        try:
+            _, error = process.communicate(timeout=300.0)  # the planner that waits would never end by itself
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "resumes from" in error and "Traceback" not in error
     (before,) = results.read_text(encoding="utf-8").splitlines()
