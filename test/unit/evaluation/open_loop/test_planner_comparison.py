@@ -112,8 +112,8 @@ def test_the_scorers_candidate_is_compared_with_other_ways_to_choose(drive: Path
     )
     rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
     pdms = {row["choice"]: row["pdms"] for row in rows}
-    assert list(pdms) == ["one", "nearest_to_mean", "scorer", "oracle"]
-    assert 0.0 < pdms["scorer"] <= pdms["oracle"]
+    assert list(pdms) == ["one", "nearest_to_mean", "rules", "scorer", "gated", "oracle"]
+    assert all(0.0 < pdms[name] <= pdms["oracle"] for name in ("rules", "scorer", "gated"))
 
 
 def test_samplers_are_compared_on_the_same_frames(
