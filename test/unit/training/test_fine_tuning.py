@@ -92,7 +92,8 @@ def test_both_stages_start_from_a_model_folder_and_rehearse_samples_of_another_v
     before, after = starting_weights(model, "encoder"), finished_weights(run.folder, "encoder")
     norms = [name for name in before if name.endswith(("running_mean", "running_var"))]
     assert norms and all(torch.equal(before[name], after[name]) for name in norms)
-    assert len(np.load(run.folder / "features" / "train" / "image_tokens.npy", mmap_mode="r")) == 52
+    caches = [run.folder / "features" / name / "image_tokens.npy" for name in ("train", "rehearsed")]
+    assert [len(np.load(path, mmap_mode="r")) for path in caches] == [len(own), len(simulated)]
 
 
 def test_a_model_folder_without_weights_is_refused_with_what_is_missing(model: Path, tmp_path: Path) -> None:
