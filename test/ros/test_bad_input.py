@@ -4,17 +4,6 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture(scope="module")
-def bench():
-    """One planner for all tests: it must go on planning after every fault."""
-    from node_testbench import NodeTestbench
-
-    built = NodeTestbench()
-    built.connect()
-    yield built
-    built.close()
-
-
 def _truncated(message):
     message.data = message.data[:1000]
     return message

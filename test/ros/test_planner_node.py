@@ -15,25 +15,6 @@ from transdiffuser_planner.replay.checks.trajectory_checks import trajectory_vio
 from transdiffuser_planner.runtime.inference.model_paths import model_folder
 
 
-@pytest.fixture(scope="module")
-def running():
-    from node_testbench import NodeTestbench
-
-    built = NodeTestbench()
-    built.connect()
-    yield built
-    built.close()
-
-
-@pytest.fixture
-def bench(running):
-    """One planner for all tests that change no more than these parameters, which are set back."""
-    names = ("comfort_decel_mps2", "selection", "num_candidates")
-    before = [Parameter(name, value=running.planner.get_parameter(name).value) for name in names]
-    yield running
-    assert all(result.successful for result in running.planner.set_parameters(before))
-
-
 def test_a_complete_frame_gives_every_output_with_the_frames_stamp(bench):
     stamp = bench.full_plan()
     received = bench.vehicle.received
