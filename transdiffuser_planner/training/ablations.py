@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +92,4 @@ def prepare_run(ablation: Ablation, encoder: Path, out: Path, machine: Devices) 
     for path in files:
         if path.is_file() and not (folder / path.name).exists():
             shutil.copyfile(path, folder / path.name)
-    if not (folder / FEATURES).exists():
-        (encoder / FEATURES).mkdir(exist_ok=True)
-        os.symlink((encoder / FEATURES).resolve(), folder / FEATURES, target_is_directory=True)
-    return Run.create(folder, ablation.recipe, machine=machine)
+    return Run.create(folder, ablation.recipe, machine=machine, shared_features=encoder / FEATURES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +23,6 @@ from transdiffuser_planner.training.stages import decoder as decoder_stage
 from transdiffuser_planner.training.stages import encoder as encoder_stage
 from transdiffuser_planner.training.stages import lamps as lamps_stage
 from transdiffuser_planner.training.stages import scorer as scorer_stage
-
-FEATURES = "features"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,16 +118,9 @@ def fine_tune(model: Path, samples: Sequence[Path], run: Path, out: Path, settin
     manifest = load_manifest(model)
     new = SampleSet([SampleFolder.open(folder, manifest.contract) for folder in samples])
     recipe = settings.recipe(manifest, len(new))
-    training = Run.create(run, recipe, machine=settings.machine)
+    training = Run.create(run, recipe, machine=settings.machine, shared_features=settings.features)
     keep_vehicle(run, new.vehicle)
-    training.adopt_tables(model)
-    for stage in (encoder_stage.STAGE, scorer_stage.STAGE, lamps_stage.STAGE):
-        source = weights_path(model / WEIGHTS_FOLDER, stage)
-        if source.is_file() and not (run / source.name).exists():
-            shutil.copyfile(source, run / source.name)
-    if not (run / FEATURES).exists():
-        settings.features.mkdir(parents=True, exist_ok=True)
-        os.symlink(settings.features.resolve(), run / FEATURES, target_is_directory=True)
+    training.adopt(model, (encoder_stage.STAGE, scorer_stage.STAGE, lamps_stage.STAGE))
     contract = training.contract
     validation = SampleSet.open(settings.validation, contract)
     training.train_decoder(new, validation, model, SampleSet.open(settings.rehearsed, contract))

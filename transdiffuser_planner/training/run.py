@@ -140,7 +140,7 @@ class Run(RunFolder):
         with first_process_first():
             keep_table(self.folder, table)
             if table is not None and start is not None:
-                self.adopt_encoder(start)
+                self.adopt(start, (encoder_stage.STAGE,))
         normalizer, schedule = self.normalizer(), self.schedule
         both = joined(samples, rehearsed)
         cache, held_out = self.features("train", samples), self.features("validation", validation)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -184,15 +186,16 @@ class RunFolder:
             if (start / name).is_file() and not (self.folder / name).is_file():
                 shutil.copyfile(start / name, self.folder / name)
 
-    def adopt_encoder(self, start: Path) -> None:
-        """Copy the encoder's weights and tables that this run's decoder starts from, so that the run can be exported.
+    def adopt(self, start: Path, stages: Sequence[str]) -> None:
+        """Copy tables and weights that this run does not train, so that it can be exported.
 
         Args:
             start: Folder of a run, of its weights, or of a model with weights.
+            stages: Stages whose weights are copied where the folder has them.
         """
         self.adopt_tables(start)
-        for folder in (start, start / WEIGHTS_FOLDER):
-            source, target = (weights_path(place, encoder_stage.STAGE) for place in (folder, self.folder))
+        for folder, stage in itertools.product((start, start / WEIGHTS_FOLDER), stages):
+            source, target = (weights_path(place, stage) for place in (folder, self.folder))
             if source.is_file() and not target.is_file():
                 shutil.copyfile(source, target)
 

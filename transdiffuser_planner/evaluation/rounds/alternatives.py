@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.geometry import arc_length
+from transdiffuser_planner.core.geometry import arc_length, resample_polyline
 
 FloatArray = NDArray[np.float64]
 
@@ -59,22 +59,17 @@ def route_path(route_R2: FloatArray, speed_mps: float) -> FloatArray:
         route_R2: Route in base_link from the ego on.
         speed_mps: Present speed.
     """
-    s = arc_length(route_R2)
-    at = np.arange(0.0, max(s[-1], 1.0), 0.5)
-    xy = np.stack([np.interp(at, s, route_R2[:, k]) for k in (0, 1)], axis=-1)
-    share = np.clip(at / max(MERGE_M, MERGE_S * speed_mps), 0.0, 1.0)
-    weight = 1.0 - share**3 * (10.0 - 15.0 * share + 6.0 * share**2)
-    path = xy - weight[:, None] * xy[:1]
+    at = np.arange(0.0, max(arc_length(route_R2)[-1], 1.0), 0.5)
+    xy = resample_polyline(route_R2, at)
+    path = xy - (1.0 - _merged(at, speed_mps))[:, None] * xy[:1]
     end = path[-1] - path[-2] if len(path) > 1 else np.asarray([1.0, 0.0])
     return np.concatenate([path, path[-1:] + STRAIGHT_ON_M * end / max(float(np.hypot(*end)), 1e-9)])
 
 
 def along(path_K2: FloatArray, distance_m_T: FloatArray) -> FloatArray:
     """Return poses (T, 3) at distances along a path, heading along it."""
-    s = arc_length(path_K2)
-    xy = np.stack([np.interp(distance_m_T, s, path_K2[:, k]) for k in (0, 1)], axis=-1)
-    ahead = np.stack([np.interp(distance_m_T + 0.5, s, path_K2[:, k]) for k in (0, 1)], axis=-1)
-    behind = np.stack([np.interp(np.maximum(distance_m_T - 0.5, 0.0), s, path_K2[:, k]) for k in (0, 1)], axis=-1)
+    xy = resample_polyline(path_K2, distance_m_T)
+    ahead, behind = (resample_polyline(path_K2, distance_m_T + offset_m) for offset_m in (0.5, -0.5))
     heading = np.unwrap(np.arctan2(*(ahead - behind).T[::-1]))
     return np.concatenate([xy, heading[:, None]], axis=1)
 
@@ -90,12 +85,15 @@ def _distances(speed_mps: float, acceleration_mps2: float, limit_mps: float, tim
 
 def _shifted(path_K2: FloatArray, shift_m: float, speed_mps: float) -> FloatArray:
     """A path moved to the left, smoothly from its start on."""
-    s = arc_length(path_K2)
-    at = np.arange(0.0, s[-1], 0.5)
-    xy = np.stack([np.interp(at, s, path_K2[:, k]) for k in (0, 1)], axis=-1)
+    at = np.arange(0.0, arc_length(path_K2)[-1], 0.5)
+    xy = resample_polyline(path_K2, at)
     tangent = np.gradient(xy, axis=0)
     tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
-    share = np.clip(at / max(MERGE_M, MERGE_S * speed_mps), 0.0, 1.0)
-    weight = share**3 * (10.0 - 15.0 * share + 6.0 * share**2)
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=-1)
-    return np.asarray(xy + shift_m * weight[:, None] * normal)
+    return np.asarray(xy + shift_m * _merged(at, speed_mps)[:, None] * normal)
+
+
+def _merged(s_m_K: FloatArray, speed_mps: float) -> FloatArray:
+    """Share (K,) of a change to another path that is made at distances along it, smooth up to the second derivative."""
+    share = np.clip(s_m_K / max(MERGE_M, MERGE_S * speed_mps), 0.0, 1.0)
+    return np.asarray(share**3 * (10.0 - 15.0 * share + 6.0 * share**2))

@@ -18,7 +18,7 @@ from transdiffuser_planner.networks.network_config import NetworkConfig
 
 
 class ViewHead(nn.Module):
-    """Feature pyramid (Lin et al. 2017) from the coarsest image features to the resolution of ``core.contract.view_spec``.
+    """Feature pyramid (Lin et al. 2017) from the coarsest image features to the resolution of ``core.view_semantics.view_spec``.
 
     Args:
         config: Sizes of the network; view_channels must not be 0.

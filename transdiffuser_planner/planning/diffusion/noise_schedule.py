@@ -71,15 +71,24 @@ class NoiseSchedule:
             k_prev: Denoise step of the result, smaller than k.
             noise: z, or None at the last step.
         """
+        weight_x0, weight_x, sigma = self.posterior(k, k_prev)
+        mean = np.float32(weight_x0) * x0 + np.float32(weight_x) * x
+        if noise is None or k_prev == 0:
+            return np.asarray(mean)
+        return np.asarray(mean + np.float32(sigma) * noise)
+
+    def posterior(self, k: int, k_prev: int) -> tuple[float, float, float]:
+        """Return weights of the x0 estimate and of the sample in the mean of a DDPM step, and its standard deviation.
+
+        Args:
+            k: Denoise step of the sample.
+            k_prev: Denoise step of the result, smaller than k.
+        """
         a, a_prev = self.alpha_bar_K1[k], self.alpha_bar_K1[k_prev]
         alpha = a / a_prev
         weight_x0 = np.sqrt(a_prev) * (1.0 - alpha) / (1.0 - a)
         weight_x = np.sqrt(alpha) * (1.0 - a_prev) / (1.0 - a)
-        mean = np.float32(weight_x0) * x0 + np.float32(weight_x) * x
-        if noise is None or k_prev == 0:
-            return np.asarray(mean)
-        sigma = np.sqrt((1.0 - a_prev) / (1.0 - a) * (1.0 - alpha))
-        return np.asarray(mean + np.float32(sigma) * noise)
+        return float(weight_x0), float(weight_x), float(np.sqrt((1.0 - a_prev) / (1.0 - a) * (1.0 - alpha)))
 
     def ddim_step(self, x: Array, x0: Array, k: int, k_prev: int) -> Array:
         """One deterministic DDIM step between any two denoise steps, from a sample at k and its x0 estimate."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transdiffuser_planner.core.geometry import arc_length
+from transdiffuser_planner.core.geometry import arc_length, resample_polyline
 from transdiffuser_planner.core.vehicle import VehicleModel
 
 FloatArray = NDArray[np.float64]
@@ -94,8 +94,7 @@ def _fine_line(line_K2: FloatArray) -> tuple[FloatArray, FloatArray]:
     direction = np.diff(line_K2, axis=0)
     heading = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
     fine_s = np.arange(0.0, line_s[-1], STEP_M)
-    fine = np.stack([np.interp(fine_s, line_s, line_K2[:, k]) for k in (0, 1)], axis=-1)
-    return fine, np.interp(fine_s, 0.5 * (line_s[1:] + line_s[:-1]), heading)
+    return resample_polyline(line_K2, fine_s), np.interp(fine_s, 0.5 * (line_s[1:] + line_s[:-1]), heading)
 
 
 def _follow(fine_K2: FloatArray, heading_K: FloatArray, lead_m: float, largest_rad: float) -> FloatArray:

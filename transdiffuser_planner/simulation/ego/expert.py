@@ -144,10 +144,9 @@ def smooth_expert(front_xy_K2: ArrayLike, num_before: int, num_after: int, vehic
     s_rear = np.interp(s_guided, driven.line_m_P, driven.s_m_P)
     s_path = np.arange(0.0, driven.s_m_P[-1], PATH_STEP_M)
     heading = np.interp(s_path, driven.s_m_P, driven.heading_rad_P)
-    xy = np.stack([np.interp(s_path, driven.s_m_P, driven.xy_P2[:, k]) for k in (0, 1)], axis=-1)
     stop = len(s_rear) - num_after
     return ExpertPath(
-        xy_P2=xy,
+        xy_P2=resample_polyline(driven.xy_P2, s_path),
         heading_rad_P=heading,
         curvature_per_m_P=np.gradient(heading, PATH_STEP_M),
         s_m_K=s_rear[num_before:stop],

@@ -33,7 +33,7 @@ class ViewGraph(nn.Module):
         self.perception = perception
 
     def forward(self, image: Tensor, camera_valid: Tensor, lidar: Tensor, lidar_valid: Tensor) -> Tensor:
-        """Compute the logits of ``core.contract.view_spec``."""
+        """Compute the logits of ``core.view_semantics.view_spec``."""
         assert self.perception.view_head is not None
         features = self.perception.encoder(image, camera_valid, lidar, lidar_valid)
         return torch.as_tensor(self.perception.view_head(features.image_maps))

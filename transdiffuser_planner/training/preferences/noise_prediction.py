@@ -15,7 +15,7 @@ from transdiffuser_planner.core.contract import CONDITION_INPUTS, TOKEN_INPUTS
 from transdiffuser_planner.core.driving_style import STYLE_INPUTS
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.encoder.scene_encoder import FEATURE_NAMES
-from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
+from transdiffuser_planner.planning.diffusion.noise_schedule import MAX_X0, NoiseSchedule
 
 Batch = dict[str, Any]
 
@@ -68,6 +68,17 @@ def noise_prediction(
     return NoisePrediction(
         prepared=prepared, k_BM=k, level_BM11=level, noise=noise, noisy=noisy, predicted=predicted, fused_BMD=fused
     )
+
+
+def recovered_x0(noisy: Tensor, predicted: Tensor, level: Tensor) -> Tensor:
+    """Return the x0 estimate of samples, limited as at run time.
+
+    Args:
+        noisy: Samples.
+        predicted: Predicted noise of the same shape.
+        level: Share of the signal in their variance, broadcastable.
+    """
+    return ((noisy - (1.0 - level).sqrt() * predicted) / level.sqrt()).clamp(-MAX_X0, MAX_X0)
 
 
 def conditions_of(batch: Batch) -> dict[str, Tensor]:

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
-from transdiffuser_planner.planning.diffusion.noise_schedule import MAX_X0, NoiseSchedule
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.planning.selection.predicted_pdm_score import pdm_score
 from transdiffuser_planner.training.preference_recipe import PreferenceConfig
-from transdiffuser_planner.training.preferences.noise_prediction import Batch
+from transdiffuser_planner.training.preferences.noise_prediction import Batch, recovered_x0
 
 NUM_STEPS: Final = 5
 NOISY_STEPS: Final = 3
@@ -87,10 +87,8 @@ class DenoisePolicy:
 
     def step(self, x: Tensor, k: int, k_prev: int) -> tuple[Tensor, float]:
         """Mean (B, G, N, P) and standard deviation of an ancestral step; at k_prev 0 the mean is the plan itself."""
-        a, a_prev = self._schedule.alpha_bar_K1[k], self._schedule.alpha_bar_K1[k_prev]
-        alpha, x0 = a / a_prev, self._x0(x, k)
-        mean = (a_prev**0.5 * (1.0 - alpha) * x0 + alpha**0.5 * (1.0 - a_prev) * x) / (1.0 - a)
-        return mean, max(((1.0 - a_prev) / (1.0 - a) * (1.0 - alpha)) ** 0.5, LEAST_SIGMA)
+        weight_x0, weight_x, sigma = self._schedule.posterior(k, k_prev)
+        return weight_x0 * self._x0(x, k) + weight_x * x, max(sigma, LEAST_SIGMA)
 
     def log_probability(self, step: NoisyStep) -> Tensor:
         """Logarithm (B, G) of the density of the ego's part of a noisy step, averaged over its numbers, without constants."""
@@ -98,9 +96,8 @@ class DenoisePolicy:
         return -(step.after[:, :, 0] - mean[:, :, 0]).square().mean(dim=-1) / (2.0 * sigma**2)
 
     def _x0(self, x: Tensor, k: int) -> Tensor:
-        a = self._schedule.alpha_bar_K1[k]
         predicted = self._network(x, torch.full((1, 1), k, dtype=torch.int64, device=x.device), self._prepared)[0]
-        return ((x - (1.0 - a) ** 0.5 * predicted.float()) / a**0.5).clamp(-MAX_X0, MAX_X0)
+        return recovered_x0(x, predicted.float(), x.new_tensor(self._schedule.alpha_bar_K1[k]))
 
     def _deterministic(self, x: Tensor, k: int, k_prev: int) -> Tensor:
         a, a_prev = self._schedule.alpha_bar_K1[k], self._schedule.alpha_bar_K1[k_prev]

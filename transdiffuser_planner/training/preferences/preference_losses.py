@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from transdiffuser_planner.networks.decoder.denoising_decoder import DenoisingDecoder
 from transdiffuser_planner.networks.losses import masked_mean
-from transdiffuser_planner.planning.diffusion.noise_schedule import MAX_X0, NoiseSchedule
+from transdiffuser_planner.planning.diffusion.noise_schedule import NoiseSchedule
 from transdiffuser_planner.training.engine.devices import full_precision
 from transdiffuser_planner.training.preference_recipe import PreferenceConfig
-from transdiffuser_planner.training.preferences.noise_prediction import Batch, NoisePrediction
+from transdiffuser_planner.training.preferences.noise_prediction import Batch, NoisePrediction, recovered_x0
 from transdiffuser_planner.training.preferences.policy_gradient import policy_loss
 
 PREFERENCE_TERMS: Final = ("pairs", "repulsion", "policy")
@@ -93,7 +93,7 @@ def repulsion_loss(reach: float, batch: Batch, drawn: NoisePrediction) -> Tensor
     """
     level_BM1 = drawn.level_BM11[..., 0]
     noisy, predicted = drawn.noisy[:, :, 0], drawn.predicted[:, :, 0].float()
-    x0_BMP = ((noisy - (1.0 - level_BM1).sqrt() * predicted) / level_BM1.sqrt()).clamp(-MAX_X0, MAX_X0)
+    x0_BMP = recovered_x0(noisy, predicted, level_BM1)
     gap_BMF = (x0_BMP[:, :, None] - batch["failing"][:, None]).abs().mean(dim=-1)
     gap_BMF = gap_BMF + (1.0 - batch["has_failing"][:, None]) * 1e3
     near_BM = functional.relu(1.0 - gap_BMF.amin(dim=-1) / reach)
